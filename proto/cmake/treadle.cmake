@@ -1,0 +1,45 @@
+# How this tree builds: warnings, sanitizers, precompiled headers, one function for each kind of target.
+
+# Flags of our own code. Generated code gets the sanitizers and the include paths, not the warnings.
+add_library(treadle_flags INTERFACE)
+target_include_directories(treadle_flags INTERFACE ${PROJECT_SOURCE_DIR})
+if(TREADLE_SANITIZE)
+  target_compile_options(treadle_flags INTERFACE -fsanitize=${TREADLE_SANITIZE}
+                         -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(treadle_flags INTERFACE -fsanitize=${TREADLE_SANITIZE})
+endif()
+# ccache can only reuse what was compiled against a precompiled header when the compiler says so.
+target_compile_options(treadle_flags INTERFACE -fpch-preprocess -Winvalid-pch)
+
+set(TREADLE_WARNINGS -Wall -Wextra -Wpedantic -Werror -Wshadow -Wnon-virtual-dtor
+    -Woverloaded-virtual -Wno-missing-field-initializers)
+
+# treadle_library(NAME SOURCES... LINK...): one folder, one static library.
+function(treadle_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_compile_options(${name} PRIVATE ${TREADLE_WARNINGS})
+  target_link_libraries(${name} PUBLIC treadle_flags ${ARG_LINK})
+endfunction()
+
+# treadle_binary(NAME SOURCES... LINK...)
+function(treadle_binary name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_compile_options(${name} PRIVATE ${TREADLE_WARNINGS})
+  target_link_libraries(${name} PRIVATE treadle_flags ${ARG_LINK})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+endfunction()
+
+# treadle_test(NAME SOURCES... LINK... [TIMEOUT seconds] [LABELS...]): a GoogleTest binary, one ctest test for each of its cases.
+function(treadle_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  target_compile_options(${name} PRIVATE ${TREADLE_WARNINGS})
+  target_link_libraries(${name} PRIVATE treadle_flags ${ARG_LINK} GTest::gmock GTest::gtest_main)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+endfunction()

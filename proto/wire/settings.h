@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+
+#include <grpcpp/grpcpp.h>
+
+// The one place that both ends take their gRPC settings from: keepalive that one side sends and the
+// other forbids ends every call of a connection.
+
+namespace treadle::wire {
+
+// Both ends of a stream send something at least this often. gRPC 1.51's polling threads take naps
+// of 100 ms after one second without an event, which a request would have to sit out; an event
+// every 400 ms keeps them awake.
+inline constexpr int64_t kHeartbeatMs = 400;
+// A peer that was not heard from for this long is gone, whatever TCP thinks of the connection.
+inline constexpr int64_t kPeerSilentMs = 10'000;
+// What a message carries beside its largest payload.
+inline constexpr int64_t kMessageOverheadBytes = int64_t{4} << 20;
+
+// For channels to a broker. `own_connection`: do not share a TCP connection with other channels of
+// this process.
+grpc::ChannelArguments ClientChannelArguments(bool own_connection = false);
+
+// For the broker's server: keepalive, message size, and one listener for each port.
+void ApplyServerSettings(grpc::ServerBuilder& builder, int64_t message_bytes_max);
+
+}  // namespace treadle::wire

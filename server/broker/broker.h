@@ -1,0 +1,127 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+
+#include "proto/support/clock.h"
+#include "server/broker/delivery.h"
+#include "server/engine/engine.h"
+#include "server/store/store.h"
+
+namespace treadle::broker {
+
+struct BrokerOptions {
+  engine::EngineOptions engine;
+  int64_t payload_cache_bytes_max = int64_t{256} << 20;
+  // Submits are refused with RESOURCE_EXHAUSTED while the store's device has less free: completions
+  // must still fit.
+  int64_t free_disk_bytes_min = int64_t{256} << 20;
+  // Requests posted and not yet taken; beyond it Post refuses, and the edge answers
+  // RESOURCE_EXHAUSTED.
+  int64_t inbox_requests_max = 1'000'000;
+  int64_t inbox_bytes_max = int64_t{1} << 30;
+};
+
+// Told when the task ends: OutcomeReady, at once if it has ended; TaskUnknown if it is not known.
+// Ends with the call (engine::CallClosed).
+struct AwaitTask {
+  engine::CallId call{};
+  TaskId task;
+};
+// As AwaitTask, and TaskSeen now and at every change of state or progress.
+struct WatchTask {
+  engine::CallId call{};
+  TaskId task;
+};
+// A session's stream wants the outcomes of all its tasks (or no more than those it awaits).
+struct DeliverOutcomes {
+  engine::CallId call{};
+  bool all = true;
+};
+// From a worker (call) or a unary Extend. Ignored unless the token is valid.
+struct ReportProgress {
+  engine::CallId call{};
+  TaskId task;
+  engine::Token token{};
+  ProgressState progress;
+};
+
+// What a query may look at, on the broker's thread.
+struct View {
+  const engine::Engine& engine;
+  store::Store& store;
+  int64_t now_ms;
+  // An unfinished task's latest progress; nullptr: none.
+  const ProgressState* Progress(TaskId task) const;
+  // A finished task whose outcome is still kept, with its result. NOT_FOUND otherwise.
+  absl::StatusOr<OutcomeReady> Finished(TaskId task) const;
+  // Up to `limit` finished tasks by id, those after `after`; sets `after` to the last one looked at
+  // and `done` when there are no more. Looks at no more than 10,000 rows.
+  std::vector<engine::FinishedRow> ListFinished(
+      size_t limit, TaskId& after, bool& done,
+      absl::FunctionRef<bool(const engine::FinishedRow&)> accept) const;
+  class Internals;
+  const Internals* internals = nullptr;
+};
+// Runs on the broker's thread, quickly; returns the answer to give.
+using Query = absl::AnyInvocable<Answer(const View&)>;
+
+using Action =
+    std::variant<engine::Command, AwaitTask, WatchTask, DeliverOutcomes, ReportProgress, Query>;
+
+struct Request {
+  Action action;
+  BodyPtr body;  // a submit's payload, a successful attempt's result
+};
+
+// The loop around the engine: takes requests, steps the engine, stores each turn's rows as one
+// batch, and releases what the turn wants said when the store has it as safe as was asked. While
+// one batch is being synced, further turns run and are appended: so batches grow by themselves when
+// the disk is slow.
+//
+// Owns no thread. One thread calls Recover once, then Run, or Turn for a loop of its own (the
+// simulator). Post and NewTaskId may be called from any thread.
+class Broker {
+ public:
+  // All outlive the broker.
+  Broker(const BrokerOptions& options, const Clock& clock, store::Store& store, Outbox& outbox);
+  ~Broker();
+
+  // Loads the engine from the store. `progress` is told of rows read so far, about once a second.
+  absl::Status Recover(absl::AnyInvocable<void(int64_t rows)> progress);
+
+  // Hands over requests, in order. RESOURCE_EXHAUSTED: the inbox is full, nothing was taken.
+  // UNAVAILABLE: the broker has stopped.
+  absl::Status Post(std::vector<Request> requests);
+  absl::Status Post(Request request);
+
+  // An id for a task that is submitted outside any client's session. After Recover.
+  TaskId NewTaskId();
+
+  // One turn: everything posted so far. False: nothing was done. Not OK: the store failed; stop the
+  // process.
+  absl::StatusOr<bool> Turn();
+  // When Turn has something to do though nothing is posted and no sync returns. INT64_MAX: never.
+  int64_t NextDeadline() const;
+
+  // Turns until Stop. Returns OK after Stop, with everything appended synced and released;
+  // otherwise the store's error.
+  absl::Status Run();
+  void Stop();
+
+  const engine::Engine& engine() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace treadle::broker

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+
+#include "server/engine/engine.h"
+#include "server/engine/output.h"
+#include "server/engine/types.h"
+
+// What the broker hands to the edge, when it may be said.
+
+namespace treadle::broker {
+
+// A payload or a result with what describes it. The broker never looks inside.
+struct Body {
+  std::string bytes;
+  std::string content_type;
+  std::vector<std::pair<std::string, std::string>> headers;
+};
+using BodyPtr = std::shared_ptr<const Body>;
+
+struct LeasedTask {
+  engine::Lease lease;
+  BodyPtr body;
+};
+// For an attached worker, or the one answer to a poll.
+struct Leased {
+  engine::CallId call{};
+  std::vector<LeasedTask> tasks;
+  int64_t now_ms = 0;  // the broker's clock, to turn deadlines into time left
+};
+
+// A task has ended: for its session's stream, or for a call that awaits or watches it.
+struct OutcomeReady {
+  engine::CallId call{};
+  std::shared_ptr<const engine::FinishedRow> row;
+  BodyPtr result;  // null unless it succeeded
+};
+
+// An awaited, watched or cancelled id names no task that is known (any more).
+struct TaskUnknown {
+  engine::CallId call{};
+  TaskId task;
+};
+
+struct ProgressState {
+  double fraction = -1;
+  std::string message;
+};
+
+// A watched task as it is now, not final.
+struct TaskSeen {
+  engine::CallId call{};
+  engine::TaskView view;
+  ProgressState progress;
+};
+
+// A query's answer, made on the broker's thread, given when what it saw is durable.
+using Answer = absl::AnyInvocable<void()>;
+
+using Delivery = std::variant<engine::QueueChanged, engine::SessionOpened, engine::Submitted,
+                              engine::CancelDone, engine::WorkerAttached, engine::StopAttempt,
+                              engine::ReportDone, engine::ReportsHandled, engine::LeaseExtended,
+                              engine::EndCall, Leased, OutcomeReady, TaskUnknown, TaskSeen, Answer>;
+
+// Where deliveries go. Called from the broker's thread, once for each release, in order; must not
+// block.
+class Outbox {
+ public:
+  virtual ~Outbox() = default;
+  virtual void Release(std::vector<Delivery> deliveries) = 0;
+};
+
+}  // namespace treadle::broker

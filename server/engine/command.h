@@ -1,0 +1,157 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "server/engine/row.h"
+#include "server/engine/types.h"
+
+// What the engine is told. `call` is where the answer goes.
+
+namespace treadle::engine {
+
+struct CreateQueue {
+  CallId call{};
+  QueueConfig config;
+};
+struct UpdateQueue {
+  CallId call{};
+  std::string name;
+  std::optional<int64_t> max_tasks;
+  std::optional<int64_t> max_bytes;
+};
+struct DeleteQueue {
+  CallId call{};
+  std::string name;
+};
+struct PauseQueue {
+  CallId call{};
+  std::string name;
+  bool paused = true;
+};
+struct PurgeQueue {
+  CallId call{};
+  std::string name;
+};
+
+// A client's session, new (session 0) or resumed. A session has one stream at most: opening it
+// again ends the older one.
+struct OpenSession {
+  CallId call{};
+  uint64_t session = 0;
+};
+// The session's client will never again send a sequence below this one.
+struct AcknowledgeSession {
+  CallId call{};
+  uint64_t below = 0;
+};
+// The client is finished with its session: it will not be resumed.
+struct CloseSession {
+  CallId call{};
+};
+
+struct Submit {
+  CallId call{};
+  uint64_t item = 0;  // echoed in the answer: an index in the batch, or the session's sequence
+  TaskId id;          // chosen by the session's owner
+  // The id's session is the call's own, and its sequence counts for detecting repeats.
+  bool sequenced = false;
+  TaskSpec spec;
+  int64_t wait_if_full_ms = 0;
+  // What the store knows of (queue, request key), for keys whose task is not in memory any more.
+  // The broker looks it up when Engine::NeedsKeyLookup says so.
+  std::optional<KeyRow> known_key;
+};
+
+struct Cancel {
+  CallId call{};
+  uint64_t item = 0;
+  TaskId task;
+};
+
+// A worker's stream begins. The worker's leases from before are reconciled with `held`.
+struct AttachWorker {
+  CallId call{};
+  std::string worker_id;
+  std::string worker_name;
+  std::string peer;
+  std::vector<std::string> queues;
+  std::vector<PoolSpec> pools;
+  std::vector<HeldLease> held;
+};
+// Any message of an attached worker, whatever else it carries: renews its leases.
+struct Heartbeat {
+  CallId call{};
+};
+struct AddCredit {
+  CallId call{};
+  int32_t pool = 0;
+  int32_t tasks = 0;
+};
+struct DrainWorker {
+  CallId call{};
+};
+struct StartAttempt {
+  CallId call{};
+  Token token{};
+};
+// From an attached worker or a unary Complete. With kSucceeded the broker keeps the result's bytes
+// beside the command.
+struct EndAttempt {
+  CallId call{};
+  uint64_t item = 0;
+  TaskId task;
+  Token token{};
+  AttemptEnd end = AttemptEnd::kSucceeded;
+  TaskError error;
+  bool reply =
+      false;  // answer with ReportDone also when accepted (unary); otherwise only when refused
+};
+// The reports up to `sequence` have all been given to the engine: answered, in order, when they are
+// durable.
+struct EndReports {
+  CallId call{};
+  uint64_t sequence = 0;
+};
+
+// A unary Lease call: waits for tasks until `wait_ms` is over. Each lease lives for `lease_ms`
+// unless extended.
+struct PollTasks {
+  CallId call{};
+  std::vector<std::string> queues;
+  std::vector<std::string> types;  // empty: every type
+  std::string worker_name;
+  int32_t max_tasks = 1;
+  int64_t lease_ms = 0;
+  int64_t wait_ms = 0;
+};
+struct ExtendLease {
+  CallId call{};
+  uint64_t item = 0;
+  TaskId task;
+  Token token{};
+  int64_t lease_ms = 0;
+};
+
+// A call is over, whatever it was: its stream broke or ended, its client gave up. What waits for it
+// is given up; a worker's leases live on until they expire, a session until its resume window is
+// over.
+struct CallClosed {
+  CallId call{};
+};
+
+// Emit TaskChanged for this task, from now on until it ends (or stop that).
+struct WatchTask {
+  TaskId task;
+  bool watch = true;
+};
+
+using Command = std::variant<CreateQueue, UpdateQueue, DeleteQueue, PauseQueue, PurgeQueue,
+                             OpenSession, AcknowledgeSession, CloseSession, Submit, Cancel,
+                             AttachWorker, Heartbeat, AddCredit, DrainWorker, StartAttempt,
+                             EndAttempt, EndReports, PollTasks, ExtendLease, CallClosed, WatchTask>;
+
+}  // namespace treadle::engine

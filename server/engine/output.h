@@ -1,0 +1,125 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+
+#include "server/engine/row.h"
+#include "server/engine/types.h"
+
+// What the engine wants said, to whom. The broker releases an output when the turn's rows have
+// reached `Output::after`.
+
+namespace treadle::engine {
+
+// Answers CreateQueue, UpdateQueue, DeleteQueue, PauseQueue, PurgeQueue. The queue as it then is:
+// Engine::FindQueue.
+struct QueueChanged {
+  CallId call{};
+  absl::Status status;
+  std::string name;
+  int64_t cancelled_tasks = 0;
+};
+
+struct SessionOpened {
+  CallId call{};
+  absl::Status status;
+  uint64_t session = 0;
+  bool resumed = false;
+};
+
+struct Submitted {
+  CallId call{};
+  uint64_t item = 0;
+  TaskId id;
+  absl::Status status;
+  bool existing = false;  // its request key named `id`, which was there already
+};
+
+// OK also for a running task that was told to stop, and for one that had ended in memory this turn.
+// NOT_FOUND: not unfinished; the broker then looks among the finished ones.
+struct CancelDone {
+  CallId call{};
+  uint64_t item = 0;
+  TaskId task;
+  absl::Status status;
+};
+
+struct WorkerAttached {
+  CallId call{};
+  absl::Status status;
+  std::vector<HeldLease> revoked;
+};
+
+// Tasks for an attached worker, or the answer to PollTasks (then once, empty when the wait is
+// over).
+struct Dispatched {
+  CallId call{};
+  std::vector<Lease> leases;
+};
+
+struct StopAttempt {
+  CallId call{};
+  TaskId task;
+  Token token{};
+  StopReason reason = StopReason::kNone;
+};
+
+// Answers EndAttempt (refusals, and every one that asked) .
+struct ReportDone {
+  CallId call{};
+  uint64_t item = 0;
+  TaskId task;
+  Token token{};
+  absl::Status status;
+};
+
+struct ReportsHandled {
+  CallId call{};
+  uint64_t sequence = 0;
+};
+
+struct LeaseExtended {
+  CallId call{};
+  uint64_t item = 0;
+  TaskId task;
+  Token token{};
+  absl::Status status;
+  StopReason stop = StopReason::kNone;
+};
+
+// A task reached a final state.
+struct TaskFinished {
+  FinishedRow row;
+};
+
+// A watched task's state changed, but not to a final one.
+struct TaskChanged {
+  TaskId task;
+};
+
+// The engine gives a stream up: replaced by a newer one, or its peer broke the rules.
+struct EndCall {
+  CallId call{};
+  absl::Status status;
+};
+
+using Event = std::variant<QueueChanged, SessionOpened, Submitted, CancelDone, WorkerAttached,
+                           Dispatched, StopAttempt, ReportDone, ReportsHandled, LeaseExtended,
+                           TaskFinished, TaskChanged, EndCall>;
+
+struct Output {
+  Durability after = Durability::kSynced;
+  Event event;
+};
+
+// What one turn's steps add up to. The broker hands the same object to every step of a turn.
+struct Effects {
+  std::vector<RowChange> changes;
+  std::vector<Output> outputs;
+};
+
+}  // namespace treadle::engine

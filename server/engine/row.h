@@ -1,0 +1,127 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "server/engine/types.h"
+
+// What the engine wants stored. Putting a row replaces the one of the same kind and key. Loading
+// every stored row into a new engine restores it. The broker turns rows into bytes
+// (server/broker/row_codec.h).
+
+namespace treadle::engine {
+
+// The counters that must never go back. Written in each turn that moved one.
+struct MetaRow {
+  uint64_t next_session = 1;
+  uint64_t next_token = 1;
+  uint64_t next_grant = 1;
+  uint64_t next_order = 1;
+};
+
+struct QueueRow {
+  QueueConfig config;
+  bool paused = false;
+  int64_t created_at_ms = 0;
+};
+
+// A task that was accepted. Written once; the broker stores the payload in the same row. What
+// changes later stands in AttemptRow and GrantRow; when the task ends, FinishedRow takes this row's
+// place (same key).
+struct TaskRow {
+  TaskId id;
+  TaskSpec spec;       // run_at_ms and deadline_at_ms are absolute here, the relative forms 0
+  uint64_t order = 0;  // position in submit order
+  int64_t submitted_at_ms = 0;
+};
+
+// What attempts have left behind. Written when an attempt ended without ending the task, and when a
+// running task is told to stop.
+struct AttemptRow {
+  TaskId id;
+  int32_t attempts_spent = 0;
+  Token last_token{};     // leases with this token or an older one are over
+  int64_t run_at_ms = 0;  // retry not before; 0: at once
+  bool cancel_requested = false;
+  bool suspect = false;  // may have been executing when a worker died: see Lease::confirm_start
+  TaskError last_error;  // message cut to 1 KiB
+};
+
+// Leases given to one holder in one turn. The i-th task's token is first_token + i. A lease is over
+// when its task is finished, or the task's AttemptRow has a last_token that is not below it. The
+// row is deleted when all its leases are over.
+struct GrantRow {
+  GrantId grant{};
+  std::string worker_id;  // empty: a unary Lease
+  std::string worker_name;
+  Token first_token{};
+  int64_t granted_at_ms = 0;
+  int64_t lease_ms = 0;
+  std::vector<TaskId> tasks;
+};
+
+// A task that has ended. The broker stores the result in the same row. Dropped after expires_at_ms
+// by the store.
+struct FinishedRow {
+  TaskId id;
+  Name queue;
+  Name type;
+  TaskState state = TaskState::kSucceeded;
+  int32_t priority = 0;
+  int32_t attempts = 0;
+  int32_t max_attempts = 0;
+  int64_t submitted_at_ms = 0;
+  int64_t deadline_at_ms = 0;
+  int64_t finished_at_ms = 0;
+  int64_t expires_at_ms = 0;
+  uint64_t payload_bytes = 0;
+  std::string request_key;
+  TaskError error;
+};
+
+// Which sequences of a session were accepted: disjoint, ascending, inclusive ranges of those not
+// below `floor`.
+struct SessionRow {
+  uint64_t session = 0;
+  uint64_t floor = 1;
+  std::vector<std::pair<uint64_t, uint64_t>> accepted;
+};
+
+// A request key's task. Dropped after expires_at_ms by the store.
+struct KeyRow {
+  std::string queue;
+  std::string key;
+  TaskId task;
+  ContentDigest digest;
+  int64_t expires_at_ms = 0;
+};
+
+using Row =
+    std::variant<MetaRow, QueueRow, TaskRow, AttemptRow, GrantRow, FinishedRow, SessionRow, KeyRow>;
+
+struct QueueKey {
+  std::string name;
+};
+// The task's row, accepted or finished (a result time-to-live of 0 keeps none).
+struct TaskKey {
+  TaskId id;
+};
+struct AttemptKey {
+  TaskId id;
+};
+struct GrantKey {
+  GrantId grant{};
+};
+struct SessionKey {
+  uint64_t session = 0;
+};
+
+using RowKey = std::variant<QueueKey, TaskKey, AttemptKey, GrantKey, SessionKey>;
+
+// A row to put, or the key of one to delete. Applied in order, all or nothing.
+using RowChange = std::variant<Row, RowKey>;
+
+}  // namespace treadle::engine

@@ -1,0 +1,133 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "proto/support/task_id.h"
+
+// The engine's vocabulary. Field meanings, defaults and bounds are those of the proto files
+// (proto/treadle/v1); the edge (rpc) has checked them and filled in the defaults before a value
+// gets here. All times are milliseconds, `..._at_ms` Unix time.
+
+namespace treadle::engine {
+
+// One open gRPC call, unary or stream, as the edge numbers them. Never 0, never used twice in one
+// process.
+enum class CallId : uint64_t {};
+// A lease's fencing number. Grows strictly, also across restarts. 0: none.
+enum class Token : uint64_t {};
+// One batch of leases given to one holder in one turn: one row.
+enum class GrantId : uint64_t {};
+
+// Queue and type names are shared: tasks are many, names are few.
+using Name = std::shared_ptr<const std::string>;
+
+enum class Discipline : uint8_t { kFifo = 1, kLifo = 2, kPriority = 3 };
+enum class TaskState : uint8_t {
+  kScheduled = 1,
+  kQueued = 2,
+  kRunning = 3,
+  kSucceeded = 4,
+  kFailed = 5,
+  kCancelled = 6,
+  kExpired = 7,
+};
+enum class Durability : uint8_t { kMemory = 1, kWritten = 2, kSynced = 3 };
+enum class AttemptEnd : uint8_t { kSucceeded = 1, kFailed = 2, kStopped = 3, kReleased = 4 };
+enum class StopReason : uint8_t {
+  kNone = 0,
+  kCancelled = 1,
+  kAttemptTimeout = 2,
+  kDeadline = 3,
+  kLeaseLost = 4,
+};
+
+constexpr bool IsFinal(TaskState state) { return state >= TaskState::kSucceeded; }
+
+struct QueueConfig {
+  std::string name;
+  Discipline discipline = Discipline::kFifo;
+  int64_t max_tasks = 0;
+  int64_t max_bytes = 0;
+
+  bool operator==(const QueueConfig&) const = default;
+};
+
+struct RetryPolicy {
+  int64_t initial_delay_ms = 1'000;
+  double multiplier = 2;
+  int64_t max_delay_ms = 60'000;
+  double jitter = 0.1;
+  std::vector<std::string> no_retry_error_types;
+
+  bool operator==(const RetryPolicy&) const = default;
+};
+
+// 128 bits over all that makes two submits "the same content": type, payload, content type,
+// headers, options. The edge computes it for submits with a request key.
+struct ContentDigest {
+  uint64_t high = 0;
+  uint64_t low = 0;
+
+  bool operator==(const ContentDigest&) const = default;
+};
+
+struct TaskSpec {
+  std::string queue;
+  std::string type;
+  int32_t priority = 0;
+  int64_t run_at_ms = 0;       // 0: see delay_ms
+  int64_t delay_ms = 0;        // from acceptance
+  int64_t deadline_at_ms = 0;  // 0: see deadline_in_ms
+  int64_t deadline_in_ms = 0;  // from acceptance; 0: none
+  int64_t attempt_timeout_ms = 0;
+  int64_t result_ttl_ms = 3'600'000;
+  int32_t max_attempts = 3;
+  Durability durability = Durability::kSynced;
+  uint64_t payload_bytes = 0;
+  // Null: the default policy. Shared, because most tasks of a program use the same one.
+  std::shared_ptr<const RetryPolicy> retry;
+  std::string request_key;  // empty: none
+  ContentDigest digest;     // with a request key
+};
+
+struct TaskError {
+  std::string type;
+  std::string message;
+  std::string worker;
+  int32_t attempt = 0;
+  bool permanent = false;
+
+  bool operator==(const TaskError&) const = default;
+};
+
+struct HeldLease {
+  TaskId task;
+  Token token{};
+  bool started = false;
+};
+
+struct PoolSpec {
+  std::string name;
+  int32_t slots = 0;
+  std::vector<std::string> types;  // empty: every type
+};
+
+// What a worker needs to run one attempt, but for the payload, which the broker adds.
+struct Lease {
+  TaskId task;
+  Token token{};
+  Name queue;
+  Name type;
+  int32_t attempt = 0;
+  int32_t max_attempts = 0;
+  int32_t priority = 0;
+  int32_t pool = 0;
+  int64_t attempt_timeout_ms = 0;
+  int64_t deadline_at_ms = 0;
+  bool confirm_start = false;
+};
+
+}  // namespace treadle::engine

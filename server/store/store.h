@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace treadle::store {
+
+// One turn's changes, in order; a later change to a key wins. Keys and values are bytes.
+struct WriteBatch {
+  struct Change {
+    std::string key;
+    std::optional<std::string> value;  // absent: delete
+  };
+  std::vector<Change> changes;
+};
+
+// Position in the order of appends: 1 for the first batch since the store was opened, and so on. 0:
+// nothing.
+using Sequence = uint64_t;
+
+// How far an acknowledged append can survive at best.
+enum class Reach { kMemory, kDisk };
+
+// Durable rows: an ordered map from keys to values, changed by atomic batches, in order.
+//
+// Append, Get and Scan are called from one thread (the broker's). `on_synced` is called from a
+// thread of the store's, or from within RequestSync; never after the destructor has returned.
+//
+// A value whose first byte is 1 expires: bytes 2 to 9 are its time of expiry, Unix time in
+// milliseconds, little endian. After that Get and Scan no longer show it, and the store drops it
+// when it next rewrites the file that holds it: no scan is made for it. A value whose first byte is
+// 0 stays until it is deleted. (The first 1 or 9 bytes are part of the value that Get returns.)
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  virtual std::string_view Kind() const = 0;  // "memory", "rocksdb"
+  virtual Reach reach() const = 0;
+
+  // Applies a batch: all of it or nothing; visible to Get and Scan on return, and handed to the
+  // operating system. An error leaves the store unusable: the caller stops the process, because its
+  // memory is ahead of the disk.
+  virtual absl::StatusOr<Sequence> Append(const WriteBatch& batch) = 0;
+
+  // Asks that everything appended so far be made durable. `on_synced` (see SetOnSynced) is called
+  // with the sequence up to which all is on disk; one call may answer several requests.
+  virtual void RequestSync() = 0;
+  // Called once, before the first RequestSync. A status that is not OK: durability is no longer
+  // known, stop the process.
+  virtual void SetOnSynced(std::function<void(absl::StatusOr<Sequence>)> on_synced) = 0;
+
+  // NOT_FOUND: no such key. Sees every append, durable or not.
+  virtual absl::StatusOr<std::string> Get(std::string_view key) = 0;
+
+  // Every key in [begin, end), ascending, until `visit` returns false. `visit` must not call the
+  // store.
+  virtual absl::Status Scan(
+      std::string_view begin, std::string_view end,
+      absl::FunctionRef<bool(std::string_view key, std::string_view value)> visit) = 0;
+
+  // Bytes free on the device that holds the store; INT64_MAX where there is none.
+  virtual int64_t FreeBytes() = 0;
+};
+
+}  // namespace treadle::store
