@@ -49,7 +49,8 @@ fi
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 run_apt() {
-  if ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q "$@" </dev/null >"$log" 2>&1; then
+  if ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q "$@" \
+    </dev/null >"$log" 2>&1; then
     tail -n 20 "$log" >&2
     return 1
   fi

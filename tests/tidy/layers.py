@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+"""Checks who includes whom.
+
+support <- {engine, store} <- broker <- rpc;  support <- wire <- client <- worker;
+program (flags, config files, logging) is for the main programs. Server and client never meet.
+"""
+
+import pathlib
+import re
+import sys
+from dataclasses import dataclass, field
+
+import tree
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
+
+# What a pure state machine must not see: time, chance, threads and files are handed to it.
+IMPURE = frozenset(
+    "atomic barrier chrono condition_variable cstdio ctime filesystem fstream future iostream "
+    "latch mutex random semaphore shared_mutex stop_token syncstream thread".split()
+)
+
+SUPPORT = ("proto/support",)
+ENGINE = SUPPORT + ("server/engine",)
+STORE = SUPPORT + ("server/store",)
+BROKER = ENGINE + STORE + ("server/broker",)
+SPEAKS = SUPPORT + ("proto/wire", "treadle/v1")  # what both ends of a connection share
+RPC = BROKER + SPEAKS + ("server/rpc",)
+CLIENT = SPEAKS + ("client",)
+WORKER = CLIENT + ("worker",)
+GRPC = ("grpc", "grpcpp", "google")
+
+
+@dataclass
+class Rule:
+    """What the files of one folder may include, besides the folder itself."""
+
+    folders: tuple  # folders of the tree, and of the generated protocol
+    libraries: tuple  # first folder of a third-party include
+    bans: frozenset = field(default_factory=frozenset)  # standard headers
+    system: bool = True  # headers of the operating system, <unistd.h> and the like
+
+
+PURE = {"bans": IMPURE, "system": False}
+
+# The longest matching path decides.
+RULES = {
+    "proto/support": Rule((), ("absl",)),
+    "proto/wire": Rule(SPEAKS, ("absl",) + GRPC),
+    "proto/program": Rule(SUPPORT, ("absl", "spdlog", "fmt", "CLI", "nlohmann")),
+    "server/engine": Rule(ENGINE, ("absl",), **PURE),
+    "server/store": Rule(STORE, ("absl", "rocksdb", "spdlog", "fmt")),
+    "server/broker": Rule(
+        BROKER + ("treadle/storage",), ("absl", "google", "spdlog", "fmt", "xxhash.h")
+    ),
+    "server/rpc": Rule(RPC, ("absl", "spdlog", "fmt", "xxhash.h") + GRPC),
+    "server/main.cc": Rule(RPC + ("proto/program",), ("absl", "spdlog", "fmt", "CLI") + GRPC),
+    "client": Rule(CLIENT, ("absl", "nlohmann") + GRPC),
+    "client/cli": Rule(
+        CLIENT + ("proto/program",), ("absl", "nlohmann", "spdlog", "fmt", "CLI") + GRPC
+    ),
+    "worker": Rule(WORKER, ("absl", "nlohmann", "spdlog", "fmt") + GRPC),
+    # Pools are built and tested without gRPC.
+    "worker/pool": Rule(SUPPORT + ("worker",), ("absl", "spdlog", "fmt")),
+    "worker/main.cc": Rule(WORKER + ("proto/program",), ("absl", "spdlog", "fmt", "CLI") + GRPC),
+    "tests": Rule(
+        RPC + WORKER + ("proto/program", "tests/support"),
+        ("absl", "gtest", "gmock", "nlohmann", "spdlog", "fmt", "CLI", "xxhash.h") + GRPC,
+    ),
+    "tests/support": Rule(SUPPORT, ("absl", "gtest", "gmock")),
+    "tests/engine": Rule(ENGINE + ("tests/support",), ("absl", "gtest", "gmock")),
+    "tests/store": Rule(STORE + ("tests/support",), ("absl", "gtest", "gmock", "rocksdb")),
+    "tests/broker": Rule(
+        BROKER + ("tests/support", "treadle/storage"), ("absl", "gtest", "gmock", "google")
+    ),
+    "tests/sim": Rule(
+        BROKER + ("tests/support", "treadle/storage"), ("absl", "gtest", "gmock", "google")
+    ),
+}
+
+
+def inside(path, folder):
+    return path == folder or path.startswith(folder + "/")
+
+
+def rule_of(path):
+    """The folder whose rule holds for a file, and the rule; (None, None): it has none."""
+    found = max((name for name in RULES if inside(path, name)), key=len, default=None)
+    return found, RULES.get(found)
+
+
+def broken(path, kind, target):
+    """Why `path` may not include `target`; None: it may. `kind` is '<' or '"'."""
+    folder, rule = rule_of(path)
+    if rule is None:
+        return "no rule for this folder: give it one in tests/tidy/layers.py"
+    if inside(target, folder):
+        return None
+    if inside(target, "client/cli"):  # a program's folder, though it lies in a library's
+        return f"{folder} may not include {target}"
+    if any(inside(target, allowed) for allowed in rule.folders):
+        return None
+    first = target.split("/", 1)[0]
+    if first in rule.libraries:
+        return None
+    ours = first in ("proto", "server", "client", "worker", "tests", "treadle")
+    if kind == '"' or ours:  # quotes are for the tree's own
+        return f"{folder} may not include {target}"
+    if "/" not in target and "." not in target:  # the standard library
+        return f"{folder} may not use <{target}>" if target in rule.bans else None
+    if "/" in target and first not in ("sys", "netinet", "arpa", "linux", "net"):
+        return f"{folder} may not use the library of <{target}>"
+    return None if rule.system else f"{folder} may not use the system's <{target}>"
+
+
+def check(root, names):
+    """Every broken rule as 'file:line: why'."""
+    problems = []
+    for name in names:
+        if not name.endswith((".h", ".cc")):
+            continue
+        text = (root / name).read_text(encoding="utf-8", errors="replace")
+        for number, line in enumerate(text.splitlines(), 1):
+            match = INCLUDE.match(line)
+            reason = match and broken(name, match[1], match[2])
+            if reason:
+                problems.append(f"{name}:{number}: {reason}")
+    return problems
+
+
+def main():
+    root = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else tree.ROOT
+    names = tree.files(root)
+    problems = check(root, names)
+    print("\n".join(problems))
+    print(f"layers: {len(problems)} problems")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

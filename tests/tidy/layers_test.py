@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""The layer check itself: a planted bad include is found, and what is allowed passes."""
+
+import pathlib
+import tempfile
+import unittest
+
+import layers
+
+
+class Layers(unittest.TestCase):
+    def problems(self, name, *lines):
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder, name)
+            file.parent.mkdir(parents=True)
+            file.write_text("#pragma once\n\n" + "\n".join(lines) + "\n")
+            return layers.check(pathlib.Path(folder), [name])
+
+    def refused(self, name, include):
+        found = self.problems(name, f"#include {include}")
+        self.assertEqual(len(found), 1, f"{name} includes {include} and nobody minds")
+        self.assertTrue(found[0].startswith(f"{name}:3: "), found[0])
+
+    def allowed(self, name, *includes):
+        self.assertEqual(self.problems(name, *(f"#include {i}" for i in includes)), [])
+
+    def test_engine_sees_no_threads_clocks_files_or_randomness(self):
+        for header in ("<thread>", "<mutex>", "<chrono>", "<fstream>", "<random>", "<unistd.h>"):
+            self.refused("server/engine/heap.h", header)
+
+    def test_engine_sees_no_grpc_protobuf_or_spdlog(self):
+        for header in (
+            "<grpcpp/grpcpp.h>",
+            "<google/protobuf/message.h>",
+            "<spdlog/spdlog.h>",
+            '"spdlog/spdlog.h"',
+            '"treadle/v1/task.pb.h"',
+        ):
+            self.refused("server/engine/heap.h", header)
+            self.refused("tests/engine/heap_test.cc", header)
+
+    def test_engine_uses_std_absl_and_support(self):
+        self.allowed(
+            "server/engine/heap.h",
+            "<vector>",
+            "<cstdint>",
+            '"absl/status/status.h"',
+            '"proto/support/task_id.h"',
+            '"server/engine/types.h"',
+        )
+
+    def test_includes_point_down_the_layers_only(self):
+        self.refused("proto/support/clock.h", '"server/engine/types.h"')
+        self.refused("server/engine/types.h", '"server/broker/broker.h"')
+        self.refused("server/store/store.h", '"server/engine/row.h"')
+        self.refused("server/broker/broker.h", '"server/rpc/service.h"')
+        self.refused("proto/wire/status.h", '"client/client.h"')
+        self.refused("client/client.h", '"worker/worker.h"')
+        self.allowed("server/rpc/service.h", '"server/broker/broker.h"', '"proto/wire/status.h"')
+        self.allowed("worker/session.h", '"client/connection.h"', '"proto/wire/settings.h"')
+
+    def test_server_and_client_never_meet(self):
+        self.refused("server/rpc/service.cc", '"client/client.h"')
+        self.refused("client/client.cc", '"server/engine/types.h"')
+        self.refused("worker/session.cc", '"server/engine/types.h"')
+        self.refused("client/client.cc", '"treadle/storage/v1/rows.pb.h"')
+
+    def test_flags_config_files_and_logging_are_for_programs(self):
+        self.refused("server/rpc/service.cc", '"proto/program/flags.h"')
+        self.refused("client/client.cc", '"proto/program/flags.h"')
+        self.refused("worker/session.cc", '"client/cli/table.h"')
+        self.allowed("server/main.cc", '"proto/program/flags.h"', '"server/rpc/server.h"')
+        self.allowed("client/cli/main.cc", '"proto/program/flags.h"', "<CLI/CLI.hpp>")
+
+    def test_libraries_stay_in_their_folders(self):
+        self.refused("server/broker/broker.cc", "<rocksdb/db.h>")
+        self.refused("server/broker/broker.cc", "<grpcpp/grpcpp.h>")
+        self.refused("worker/pool/thread_pool.cc", "<grpcpp/grpcpp.h>")
+        self.refused("client/client.cc", "<boost/asio.hpp>")
+        self.allowed("server/store/rocksdb_store.cc", "<rocksdb/db.h>", "<sys/statvfs.h>")
+
+    def test_a_folder_without_a_rule_is_told(self):
+        self.refused("gadgets/gadget.cc", "<vector>")
+
+    def test_commented_and_spaced_includes(self):
+        self.refused("server/engine/heap.h", " <thread>  // just once")
+        self.assertEqual(self.problems("server/engine/heap.h", "// #include <thread>"), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
