@@ -1,0 +1,61 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+
+#include "server/broker/delivery.h"
+#include "server/broker/row_key.h"
+#include "server/engine/row.h"
+#include "server/store/store.h"
+
+namespace treadle::broker {
+
+// A stored value: the store's expiry prefix (server/store/expiry.h), for a 't' row one byte that
+// tells a task from a finished one, then the row's message of treadle/storage/v1/rows.proto.
+
+// Turns rows into keys and values. Keeps its message objects, so that a row costs its two strings.
+// One thread.
+class RowEncoder {
+ public:
+  RowEncoder();
+  ~RowEncoder();
+  RowEncoder(const RowEncoder&) = delete;
+  RowEncoder& operator=(const RowEncoder&) = delete;
+
+  // `body`: the payload of a TaskRow, the result of a FinishedRow; null otherwise, or where there
+  // is none. Copied once, into the value.
+  store::WriteBatch::Change Encode(const engine::RowChange& change, const Body* body = nullptr);
+
+ private:
+  struct Messages;
+  std::unique_ptr<Messages> messages_;
+};
+
+// True for a finished task's row, without parsing it. False for every other row and for garbage.
+bool IsFinishedRow(std::string_view key, std::string_view value);
+
+// Turns keys and values into rows again. Rows decoded by one decoder share equal names and retry
+// policies: use one for a whole recovery. One thread.
+class RowDecoder {
+ public:
+  RowDecoder();
+  ~RowDecoder();
+  RowDecoder(const RowDecoder&) = delete;
+  RowDecoder& operator=(const RowDecoder&) = delete;
+
+  // DATA_LOSS, naming the row: it is damaged. `body`, when not null, gets the payload or result
+  // that is stored with a TaskRow or FinishedRow; absent when there is none. Without it, stored
+  // bodies are not even copied.
+  absl::StatusOr<engine::Row> Decode(std::string_view key, std::string_view value,
+                                     std::optional<Body>* body = nullptr);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace treadle::broker

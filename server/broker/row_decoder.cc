@@ -1,0 +1,325 @@
+#include <climits>
+#include <cstdint>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/message_lite.h"
+#include "google/protobuf/wire_format_lite.h"
+
+#include "server/broker/row_codec.h"
+#include "server/broker/row_format.h"
+#include "server/store/expiry.h"
+#include "treadle/storage/v1/rows.pb.h"
+
+namespace treadle::broker {
+namespace {
+
+using google::protobuf::MessageLite;
+using google::protobuf::internal::WireFormatLite;
+using google::protobuf::io::CodedInputStream;
+
+// A reason not to believe a row; Decode names the row.
+absl::Status Damaged(absl::string_view reason) { return absl::DataLossError(reason); }
+
+absl::Status Parse(std::string_view bytes, MessageLite& message) {
+  if (bytes.size() > INT_MAX ||
+      !message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return Damaged("its message does not parse");
+  }
+  return absl::OkStatus();
+}
+
+struct Parts {
+  std::string_view meta;
+  std::optional<std::string_view> body;
+};
+
+// A row's message, and the body that is its last field.
+std::optional<Parts> SplitBody(std::string_view message, int body_field) {
+  if (message.size() > INT_MAX) return std::nullopt;
+  const uint32_t body_tag =
+      WireFormatLite::MakeTag(body_field, WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
+  const int size = static_cast<int>(message.size());
+  CodedInputStream in(reinterpret_cast<const uint8_t*>(message.data()), size);
+  while (true) {
+    const int field_at = in.CurrentPosition();
+    if (field_at == size) return Parts{message, std::nullopt};
+    const uint32_t tag = in.ReadTag();
+    if (tag == body_tag) {
+      uint32_t body_bytes = 0;
+      if (!in.ReadVarint32(&body_bytes)) return std::nullopt;
+      const std::string_view rest = message.substr(static_cast<size_t>(in.CurrentPosition()));
+      if (rest.size() != body_bytes) return std::nullopt;
+      return Parts{message.substr(0, static_cast<size_t>(field_at)), rest};
+    }
+    if (tag == 0 || !WireFormatLite::SkipField(&in, tag)) return std::nullopt;
+  }
+}
+
+absl::Status DecodeBody(std::string_view bytes, Body& body) {
+  storage::v1::Body message;
+  if (absl::Status status = Parse(bytes, message); !status.ok()) return status;
+  body.bytes = std::move(*message.mutable_bytes());
+  body.content_type = std::move(*message.mutable_content_type());
+  body.headers.reserve(static_cast<size_t>(message.headers_size()));
+  for (storage::v1::Header& header : *message.mutable_headers()) {
+    body.headers.emplace_back(std::move(*header.mutable_key()), std::move(*header.mutable_value()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ParseWithBody(std::string_view bytes, int body_field, MessageLite& message,
+                           std::optional<Body>* body) {
+  const std::optional<Parts> parts = SplitBody(bytes, body_field);
+  if (!parts.has_value()) return Damaged("its fields do not parse");
+  if (absl::Status status = Parse(parts->meta, message); !status.ok()) return status;
+  if (body == nullptr) return absl::OkStatus();
+  return parts->body.has_value() ? DecodeBody(*parts->body, body->emplace()) : absl::OkStatus();
+}
+
+template <typename Enum>
+absl::Status ToEnum(int32_t number, Enum first, Enum last, Enum& to) {
+  if (number < static_cast<int32_t>(first) || number > static_cast<int32_t>(last)) {
+    return Damaged(absl::StrCat("it has an unknown enum value ", number));
+  }
+  to = static_cast<Enum>(number);
+  return absl::OkStatus();
+}
+
+engine::TaskError ErrorOf(storage::v1::Error& error) {
+  return {.type = std::move(*error.mutable_type()),
+          .message = std::move(*error.mutable_message()),
+          .worker = std::move(*error.mutable_worker()),
+          .attempt = error.attempt(),
+          .permanent = error.permanent()};
+}
+
+engine::RetryPolicy RetryOf(storage::v1::Retry& retry) {
+  engine::RetryPolicy policy = {.initial_delay_ms = retry.initial_delay_ms(),
+                                .multiplier = retry.multiplier(),
+                                .max_delay_ms = retry.max_delay_ms(),
+                                .jitter = retry.jitter()};
+  for (std::string& type : *retry.mutable_no_retry_error_types()) {
+    policy.no_retry_error_types.push_back(std::move(type));
+  }
+  return policy;
+}
+
+}  // namespace
+
+bool IsFinishedRow(std::string_view key, std::string_view value) {
+  if (KindOfKey(key) != RowKind::kTask || !store::HasExpiryPrefix(value)) return false;
+  const std::string_view rest = store::WithoutExpiry(value);
+  return !rest.empty() && rest[0] == static_cast<char>(TaskRowForm::kFinished);
+}
+
+struct RowDecoder::State {
+  storage::v1::Meta meta;
+  storage::v1::Queue queue;
+  storage::v1::Task task;
+  storage::v1::Attempt attempt;
+  storage::v1::Grant grant;
+  storage::v1::Finished finished;
+  storage::v1::Session session;
+  storage::v1::Key key_message;
+
+  // The last ones seen: rows come by session, and a session's tasks are much alike.
+  engine::Name last_queue;
+  engine::Name last_type;
+  std::shared_ptr<const engine::RetryPolicy> last_retry;
+
+  static engine::Name Share(std::string&& name, engine::Name& last) {
+    if (last == nullptr || *last != name)
+      last = std::make_shared<const std::string>(std::move(name));
+    return last;
+  }
+
+  std::shared_ptr<const engine::RetryPolicy> Share(engine::RetryPolicy&& policy) {
+    if (last_retry == nullptr || *last_retry != policy) {
+      last_retry = std::make_shared<const engine::RetryPolicy>(std::move(policy));
+    }
+    return last_retry;
+  }
+
+  absl::StatusOr<engine::Row> Meta(std::string_view bytes) {
+    if (absl::Status status = Parse(bytes, meta); !status.ok()) return status;
+    return engine::MetaRow{meta.next_session(), meta.next_token(), meta.next_grant(),
+                           meta.next_order()};
+  }
+
+  absl::StatusOr<engine::Row> Queue(std::string_view key, std::string_view bytes) {
+    if (absl::Status status = Parse(bytes, queue); !status.ok()) return status;
+    if (queue.name() != key.substr(1)) return Damaged("its name differs from its key's");
+    engine::QueueRow row;
+    absl::Status status = ToEnum(queue.discipline(), engine::Discipline::kFifo,
+                                 engine::Discipline::kPriority, row.config.discipline);
+    if (!status.ok()) return status;
+    row.config.name = queue.name();
+    row.config.max_tasks = queue.max_tasks();
+    row.config.max_bytes = queue.max_bytes();
+    row.paused = queue.paused();
+    row.created_at_ms = queue.created_at_ms();
+    return row;
+  }
+
+  absl::StatusOr<engine::Row> Task(TaskId id, std::string_view bytes, std::optional<Body>* body) {
+    absl::Status status = ParseWithBody(bytes, storage::v1::Task::kBodyFieldNumber, task, body);
+    if (!status.ok()) return status;
+    engine::TaskRow row;
+    row.id = id;
+    status = ToEnum(task.durability(), engine::Durability::kMemory, engine::Durability::kSynced,
+                    row.spec.durability);
+    if (!status.ok()) return status;
+    row.spec.queue = std::move(*task.mutable_queue());
+    row.spec.type = std::move(*task.mutable_type());
+    row.spec.priority = task.priority();
+    row.spec.run_at_ms = task.run_at_ms();
+    row.spec.deadline_at_ms = task.deadline_at_ms();
+    row.spec.attempt_timeout_ms = task.attempt_timeout_ms();
+    row.spec.result_ttl_ms = task.result_ttl_ms();
+    row.spec.max_attempts = task.max_attempts();
+    row.spec.payload_bytes = task.payload_bytes();
+    if (task.has_retry()) row.spec.retry = Share(RetryOf(*task.mutable_retry()));
+    row.spec.request_key = std::move(*task.mutable_request_key());
+    row.spec.digest = {task.digest_high(), task.digest_low()};
+    row.order = task.order();
+    row.submitted_at_ms = task.submitted_at_ms();
+    return row;
+  }
+
+  absl::StatusOr<engine::Row> Finished(TaskId id, std::string_view bytes,
+                                       std::optional<Body>* body) {
+    absl::Status status =
+        ParseWithBody(bytes, storage::v1::Finished::kBodyFieldNumber, finished, body);
+    if (!status.ok()) return status;
+    engine::FinishedRow row;
+    row.id = id;
+    status = ToEnum(finished.state(), engine::TaskState::kSucceeded, engine::TaskState::kExpired,
+                    row.state);
+    if (!status.ok()) return status;
+    row.queue = Share(std::move(*finished.mutable_queue()), last_queue);
+    row.type = Share(std::move(*finished.mutable_type()), last_type);
+    row.priority = finished.priority();
+    row.attempts = finished.attempts();
+    row.max_attempts = finished.max_attempts();
+    row.submitted_at_ms = finished.submitted_at_ms();
+    row.deadline_at_ms = finished.deadline_at_ms();
+    row.finished_at_ms = finished.finished_at_ms();
+    row.expires_at_ms = finished.expires_at_ms();
+    row.payload_bytes = finished.payload_bytes();
+    row.request_key = std::move(*finished.mutable_request_key());
+    if (finished.has_error()) row.error = ErrorOf(*finished.mutable_error());
+    return row;
+  }
+
+  absl::StatusOr<engine::Row> TaskOrFinished(TaskId id, std::string_view bytes,
+                                             std::optional<Body>* body) {
+    if (bytes.empty()) return Damaged("it is cut short");
+    switch (static_cast<TaskRowForm>(bytes[0])) {
+      case TaskRowForm::kAccepted:
+        return Task(id, bytes.substr(kTaskRowFormBytes), body);
+      case TaskRowForm::kFinished:
+        return Finished(id, bytes.substr(kTaskRowFormBytes), body);
+    }
+    return Damaged("it is neither accepted nor finished");
+  }
+
+  absl::StatusOr<engine::Row> Attempt(TaskId id, std::string_view bytes) {
+    if (absl::Status status = Parse(bytes, attempt); !status.ok()) return status;
+    return engine::AttemptRow{.id = id,
+                              .attempts_spent = attempt.attempts_spent(),
+                              .last_token = engine::Token{attempt.last_token()},
+                              .run_at_ms = attempt.run_at_ms(),
+                              .cancel_requested = attempt.cancel_requested(),
+                              .suspect = attempt.suspect(),
+                              .last_error = ErrorOf(*attempt.mutable_last_error())};
+  }
+
+  absl::StatusOr<engine::Row> Grant(uint64_t number, std::string_view bytes) {
+    if (absl::Status status = Parse(bytes, grant); !status.ok()) return status;
+    if (grant.sessions_size() != grant.sequences_size()) {
+      return Damaged("its task ids are not pairs");
+    }
+    engine::GrantRow row = {.grant = engine::GrantId{number},
+                            .worker_id = std::move(*grant.mutable_worker_id()),
+                            .worker_name = std::move(*grant.mutable_worker_name()),
+                            .first_token = engine::Token{grant.first_token()},
+                            .granted_at_ms = grant.granted_at_ms(),
+                            .lease_ms = grant.lease_ms()};
+    row.tasks.reserve(static_cast<size_t>(grant.sessions_size()));
+    for (int i = 0; i < grant.sessions_size(); ++i) {
+      row.tasks.push_back({grant.sessions(i), grant.sequences(i)});
+    }
+    return row;
+  }
+
+  absl::StatusOr<engine::Row> Session(uint64_t number, std::string_view bytes) {
+    if (absl::Status status = Parse(bytes, session); !status.ok()) return status;
+    if (session.accepted_size() % 2 != 0) return Damaged("its ranges are not pairs");
+    engine::SessionRow row = {.session = number, .floor = session.floor()};
+    row.accepted.reserve(static_cast<size_t>(session.accepted_size() / 2));
+    for (int i = 0; i < session.accepted_size(); i += 2) {
+      row.accepted.emplace_back(session.accepted(i), session.accepted(i + 1));
+    }
+    return row;
+  }
+
+  absl::StatusOr<engine::Row> Key(const RequestKeyParts& parts, std::string_view bytes) {
+    if (absl::Status status = Parse(bytes, key_message); !status.ok()) return status;
+    return engine::KeyRow{.queue = std::string(parts.queue),
+                          .key = std::string(parts.request_key),
+                          .task = {key_message.session(), key_message.sequence()},
+                          .digest = {key_message.digest_high(), key_message.digest_low()},
+                          .expires_at_ms = key_message.expires_at_ms()};
+  }
+
+  absl::StatusOr<engine::Row> Decode(std::string_view key, std::string_view value,
+                                     std::optional<Body>* body) {
+    if (!store::HasExpiryPrefix(value)) return Damaged("it is cut short");
+    const std::string_view bytes = store::WithoutExpiry(value);
+    const std::optional<RowKind> kind = KindOfKey(key);
+    if (!kind.has_value()) return Damaged("it is of no known kind");
+    switch (*kind) {
+      case RowKind::kMeta:
+        if (key.size() == 1) return Meta(bytes);
+        break;
+      case RowKind::kQueue:
+        return Queue(key, bytes);
+      case RowKind::kTask:
+        if (const auto id = TaskOfKey(key)) return TaskOrFinished(*id, bytes, body);
+        break;
+      case RowKind::kAttempt:
+        if (const auto id = TaskOfKey(key)) return Attempt(*id, bytes);
+        break;
+      case RowKind::kGrant:
+        if (const auto number = NumberOfKey(key)) return Grant(*number, bytes);
+        break;
+      case RowKind::kSession:
+        if (const auto number = NumberOfKey(key)) return Session(*number, bytes);
+        break;
+      case RowKind::kKey:
+        if (const auto parts = RequestKeyOfKey(key)) return Key(*parts, bytes);
+        break;
+    }
+    return Damaged("its key is malformed");
+  }
+};
+
+RowDecoder::RowDecoder() : state_(std::make_unique<State>()) {}
+RowDecoder::~RowDecoder() = default;
+
+absl::StatusOr<engine::Row> RowDecoder::Decode(std::string_view key, std::string_view value,
+                                               std::optional<Body>* body) {
+  if (body != nullptr) body->reset();
+  absl::StatusOr<engine::Row> row = state_->Decode(key, value, body);
+  if (!row.ok()) {
+    return absl::DataLossError(absl::StrCat("stored row of ", DescribeKey(key),
+                                            " is damaged: ", row.status().message(),
+                                            "; restore the data directory from a backup"));
+  }
+  return row;
+}
+
+}  // namespace treadle::broker

@@ -1,0 +1,254 @@
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/message_lite.h"
+#include "google/protobuf/wire_format_lite.h"
+
+#include "proto/support/assert.h"
+#include "server/broker/row_codec.h"
+#include "server/broker/row_format.h"
+#include "server/store/expiry.h"
+#include "treadle/storage/v1/rows.pb.h"
+
+namespace treadle::broker {
+namespace {
+
+using google::protobuf::MessageLite;
+using google::protobuf::internal::WireFormatLite;
+using google::protobuf::io::CodedOutputStream;
+
+uint32_t BytesTag(int field) {
+  return WireFormatLite::MakeTag(field, WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
+}
+
+void AppendVarint(std::string& out, uint64_t number) {
+  uint8_t buffer[10];
+  const uint8_t* const end = CodedOutputStream::WriteVarint64ToArray(number, buffer);
+  out.append(reinterpret_cast<const char*>(buffer), static_cast<size_t>(end - buffer));
+}
+
+size_t BytesFieldSize(int field, size_t bytes) {
+  return CodedOutputStream::VarintSize32(BytesTag(field)) + CodedOutputStream::VarintSize64(bytes) +
+         bytes;
+}
+
+void AppendBytesHead(std::string& out, int field, size_t bytes) {
+  AppendVarint(out, BytesTag(field));
+  AppendVarint(out, bytes);
+}
+
+void AppendBytes(std::string& out, int field, std::string_view bytes) {
+  AppendBytesHead(out, field, bytes.size());
+  out.append(bytes);
+}
+
+size_t HeaderSize(const std::pair<std::string, std::string>& header) {
+  return BytesFieldSize(storage::v1::Header::kKeyFieldNumber, header.first.size()) +
+         BytesFieldSize(storage::v1::Header::kValueFieldNumber, header.second.size());
+}
+
+size_t BodySize(const Body& body) {
+  size_t size =
+      BytesFieldSize(storage::v1::Body::kBytesFieldNumber, body.bytes.size()) +
+      BytesFieldSize(storage::v1::Body::kContentTypeFieldNumber, body.content_type.size());
+  for (const auto& header : body.headers) {
+    size += BytesFieldSize(storage::v1::Body::kHeadersFieldNumber, HeaderSize(header));
+  }
+  return size;
+}
+
+// A storage::v1::Body, straight from ours: a payload is copied once, into the value.
+void AppendBody(std::string& out, int field, const Body& body, size_t body_size) {
+  AppendBytesHead(out, field, body_size);
+  AppendBytes(out, storage::v1::Body::kBytesFieldNumber, body.bytes);
+  AppendBytes(out, storage::v1::Body::kContentTypeFieldNumber, body.content_type);
+  for (const auto& header : body.headers) {
+    AppendBytesHead(out, storage::v1::Body::kHeadersFieldNumber, HeaderSize(header));
+    AppendBytes(out, storage::v1::Header::kKeyFieldNumber, header.first);
+    AppendBytes(out, storage::v1::Header::kValueFieldNumber, header.second);
+  }
+}
+
+// What stands before the row's message.
+struct Prefix {
+  char bytes[store::kExpiresBytes + kTaskRowFormBytes];
+  size_t size = 0;
+
+  static Prefix Stays() {
+    Prefix prefix;
+    prefix.size = static_cast<size_t>(store::WriteStays(prefix.bytes) - prefix.bytes);
+    return prefix;
+  }
+  static Prefix Expires(int64_t expires_at_ms) {
+    Prefix prefix;
+    prefix.size =
+        static_cast<size_t>(store::WriteExpires(expires_at_ms, prefix.bytes) - prefix.bytes);
+    return prefix;
+  }
+  Prefix With(TaskRowForm form) && {
+    bytes[size++] = static_cast<char>(form);
+    return *this;
+  }
+};
+
+std::string ValueOf(const Prefix& prefix, const MessageLite& message, int body_field = 0,
+                    const Body* body = nullptr) {
+  const size_t body_size = body == nullptr ? 0 : BodySize(*body);
+  const size_t front_size = prefix.size + message.ByteSizeLong();
+  std::string value;
+  value.reserve(front_size + (body == nullptr ? 0 : BytesFieldSize(body_field, body_size)));
+  value.assign(prefix.bytes, prefix.size);
+  value.resize(front_size);
+  message.SerializeWithCachedSizesToArray(reinterpret_cast<uint8_t*>(value.data() + prefix.size));
+  if (body != nullptr) AppendBody(value, body_field, *body, body_size);
+  return value;
+}
+
+void Fill(const engine::TaskError& error, storage::v1::Error& to) {
+  to.set_type(error.type);
+  to.set_message(error.message);
+  to.set_worker(error.worker);
+  to.set_attempt(error.attempt);
+  to.set_permanent(error.permanent);
+}
+
+void Fill(const engine::RetryPolicy& retry, storage::v1::Retry& to) {
+  to.set_initial_delay_ms(retry.initial_delay_ms);
+  to.set_multiplier(retry.multiplier);
+  to.set_max_delay_ms(retry.max_delay_ms);
+  to.set_jitter(retry.jitter);
+  for (const std::string& type : retry.no_retry_error_types) to.add_no_retry_error_types(type);
+}
+
+}  // namespace
+
+struct RowEncoder::Messages {
+  storage::v1::Meta meta;
+  storage::v1::Queue queue;
+  storage::v1::Task task;
+  storage::v1::Attempt attempt;
+  storage::v1::Grant grant;
+  storage::v1::Finished finished;
+  storage::v1::Session session;
+  storage::v1::Key key;
+
+  std::string Value(const engine::MetaRow& row, const Body*) {
+    meta.set_next_session(row.next_session);
+    meta.set_next_token(row.next_token);
+    meta.set_next_grant(row.next_grant);
+    meta.set_next_order(row.next_order);
+    return ValueOf(Prefix::Stays(), meta);
+  }
+
+  std::string Value(const engine::QueueRow& row, const Body*) {
+    queue.set_name(row.config.name);
+    queue.set_discipline(static_cast<int32_t>(row.config.discipline));
+    queue.set_max_tasks(row.config.max_tasks);
+    queue.set_max_bytes(row.config.max_bytes);
+    queue.set_paused(row.paused);
+    queue.set_created_at_ms(row.created_at_ms);
+    return ValueOf(Prefix::Stays(), queue);
+  }
+
+  std::string Value(const engine::TaskRow& row, const Body* body) {
+    const engine::TaskSpec& spec = row.spec;
+    task.Clear();
+    task.set_queue(spec.queue);
+    task.set_type(spec.type);
+    task.set_priority(spec.priority);
+    task.set_run_at_ms(spec.run_at_ms);
+    task.set_deadline_at_ms(spec.deadline_at_ms);
+    task.set_attempt_timeout_ms(spec.attempt_timeout_ms);
+    task.set_result_ttl_ms(spec.result_ttl_ms);
+    task.set_max_attempts(spec.max_attempts);
+    task.set_durability(static_cast<int32_t>(spec.durability));
+    task.set_payload_bytes(spec.payload_bytes);
+    if (spec.retry != nullptr) Fill(*spec.retry, *task.mutable_retry());
+    task.set_request_key(spec.request_key);
+    task.set_digest_high(spec.digest.high);
+    task.set_digest_low(spec.digest.low);
+    task.set_order(row.order);
+    task.set_submitted_at_ms(row.submitted_at_ms);
+    return ValueOf(Prefix::Stays().With(TaskRowForm::kAccepted), task,
+                   storage::v1::Task::kBodyFieldNumber, body);
+  }
+
+  std::string Value(const engine::AttemptRow& row, const Body*) {
+    attempt.set_attempts_spent(row.attempts_spent);
+    attempt.set_last_token(static_cast<uint64_t>(row.last_token));
+    attempt.set_run_at_ms(row.run_at_ms);
+    attempt.set_cancel_requested(row.cancel_requested);
+    attempt.set_suspect(row.suspect);
+    Fill(row.last_error, *attempt.mutable_last_error());
+    return ValueOf(Prefix::Stays(), attempt);
+  }
+
+  std::string Value(const engine::GrantRow& row, const Body*) {
+    grant.Clear();
+    grant.set_worker_id(row.worker_id);
+    grant.set_worker_name(row.worker_name);
+    grant.set_first_token(static_cast<uint64_t>(row.first_token));
+    grant.set_granted_at_ms(row.granted_at_ms);
+    grant.set_lease_ms(row.lease_ms);
+    for (const TaskId& id : row.tasks) {
+      grant.add_sessions(id.session);
+      grant.add_sequences(id.sequence);
+    }
+    return ValueOf(Prefix::Stays(), grant);
+  }
+
+  std::string Value(const engine::FinishedRow& row, const Body* body) {
+    TREADLE_ASSERT(row.queue != nullptr && row.type != nullptr);
+    finished.Clear();
+    finished.set_queue(*row.queue);
+    finished.set_type(*row.type);
+    finished.set_state(static_cast<int32_t>(row.state));
+    finished.set_priority(row.priority);
+    finished.set_attempts(row.attempts);
+    finished.set_max_attempts(row.max_attempts);
+    finished.set_submitted_at_ms(row.submitted_at_ms);
+    finished.set_deadline_at_ms(row.deadline_at_ms);
+    finished.set_finished_at_ms(row.finished_at_ms);
+    finished.set_expires_at_ms(row.expires_at_ms);
+    finished.set_payload_bytes(row.payload_bytes);
+    finished.set_request_key(row.request_key);
+    if (row.error != engine::TaskError()) Fill(row.error, *finished.mutable_error());
+    return ValueOf(Prefix::Expires(row.expires_at_ms).With(TaskRowForm::kFinished), finished,
+                   storage::v1::Finished::kBodyFieldNumber, body);
+  }
+
+  std::string Value(const engine::SessionRow& row, const Body*) {
+    session.Clear();
+    session.set_floor(row.floor);
+    for (const auto& [first, last] : row.accepted) {
+      session.add_accepted(first);
+      session.add_accepted(last);
+    }
+    return ValueOf(Prefix::Stays(), session);
+  }
+
+  std::string Value(const engine::KeyRow& row, const Body*) {
+    key.set_session(row.task.session);
+    key.set_sequence(row.task.sequence);
+    key.set_digest_high(row.digest.high);
+    key.set_digest_low(row.digest.low);
+    key.set_expires_at_ms(row.expires_at_ms);
+    return ValueOf(Prefix::Expires(row.expires_at_ms), key);
+  }
+};
+
+RowEncoder::RowEncoder() : messages_(std::make_unique<Messages>()) {}
+RowEncoder::~RowEncoder() = default;
+
+store::WriteBatch::Change RowEncoder::Encode(const engine::RowChange& change, const Body* body) {
+  if (const auto* key = std::get_if<engine::RowKey>(&change)) return {KeyOf(*key), std::nullopt};
+  const auto& row = std::get<engine::Row>(change);
+  return {KeyOf(row),
+          std::visit([&](const auto& kind) { return messages_->Value(kind, body); }, row)};
+}
+
+}  // namespace treadle::broker

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+
+#include "proto/support/task_id.h"
+#include "server/engine/row.h"
+
+namespace treadle::broker {
+
+// The first byte of a stored row's key. Numbers in keys are 8 bytes big endian, so that a scan
+// meets rows in the order of their ids.
+//   'm'                                    counters
+//   'q' name                               a queue
+//   't' session sequence                   a task: accepted, later finished
+//   'a' session sequence                   its attempts
+//   'g' grant                              leases
+//   's' session                            a session
+//   'k' queue's length (2 bytes) queue key a request key
+enum class RowKind : char {
+  kMeta = 'm',
+  kQueue = 'q',
+  kTask = 't',
+  kAttempt = 'a',
+  kGrant = 'g',
+  kSession = 's',
+  kKey = 'k',
+};
+
+// Keys in [begin, end), as Store::Scan takes them.
+struct KeyRange {
+  std::string begin;
+  std::string end;
+};
+
+std::string KeyOf(const engine::Row& row);
+std::string KeyOf(const engine::RowKey& key);
+std::string TaskRowKey(TaskId id);
+// REQUIRES: queue.size() < 65,536.
+std::string RequestKeyRowKey(std::string_view queue, std::string_view request_key);
+
+KeyRange AllRows();
+KeyRange RowsOf(RowKind kind);
+// Tasks, accepted or finished, with ids above `id`.
+KeyRange TaskRowsAfter(TaskId id);
+KeyRange TaskRowsOfSession(uint64_t session);
+
+// Absent: no stored row has such a key.
+std::optional<RowKind> KindOfKey(std::string_view key);
+// Of a 't' or 'a' key. Absent: it is malformed.
+std::optional<TaskId> TaskOfKey(std::string_view key);
+// Of a 'g' or 's' key.
+std::optional<uint64_t> NumberOfKey(std::string_view key);
+
+struct RequestKeyParts {
+  std::string_view queue;  // within the key's bytes
+  std::string_view request_key;
+};
+std::optional<RequestKeyParts> RequestKeyOfKey(std::string_view key);
+
+// A key as an operator may read it: "task 3f-1k9", "queue 'mail'".
+std::string DescribeKey(std::string_view key);
+
+}  // namespace treadle::broker

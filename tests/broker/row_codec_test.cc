@@ -1,0 +1,341 @@
+#include "server/broker/row_codec.h"
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+#include "server/store/expiry.h"
+#include "treadle/storage/v1/rows.pb.h"
+
+namespace treadle::broker {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr TaskId kTask = {0x0102030405060708, 77};
+
+Body SomeBody() {
+  return {std::string("\0\x01payload\xff", 10), "text/plain", {{"a", "b"}, {"", ""}}};
+}
+
+engine::TaskRow SomeTask() {
+  engine::TaskRow row;
+  row.id = kTask;
+  row.spec.queue = "mail";
+  row.spec.type = "send";
+  row.spec.priority = -5;
+  row.spec.run_at_ms = 11;
+  row.spec.deadline_at_ms = 12;
+  row.spec.attempt_timeout_ms = 13;
+  row.spec.result_ttl_ms = 0;
+  row.spec.max_attempts = 7;
+  row.spec.durability = engine::Durability::kWritten;
+  row.spec.payload_bytes = 10;
+  row.spec.retry = std::make_shared<engine::RetryPolicy>(
+      engine::RetryPolicy{1, 1.5, 3, 0.25, {"ValueError", "KeyError"}});
+  row.spec.request_key = "once";
+  row.spec.digest = {1, std::numeric_limits<uint64_t>::max()};
+  row.order = 99;
+  row.submitted_at_ms = 1'000;
+  return row;
+}
+
+engine::FinishedRow SomeFinished() {
+  engine::FinishedRow row;
+  row.id = kTask;
+  row.queue = std::make_shared<const std::string>("mail");
+  row.type = std::make_shared<const std::string>("send");
+  row.state = engine::TaskState::kFailed;
+  row.priority = -1;
+  row.attempts = 2;
+  row.max_attempts = 3;
+  row.submitted_at_ms = 1;
+  row.deadline_at_ms = 2;
+  row.finished_at_ms = 3;
+  row.expires_at_ms = 4'000;
+  row.payload_bytes = 5;
+  row.request_key = "once";
+  row.error = {"ValueError", std::string("bad \xff\0 bytes", 12), "w1", 2, true};
+  return row;
+}
+
+std::vector<engine::Row> OneOfEachKind() {
+  engine::QueueRow queue;
+  queue.config = {"mail", engine::Discipline::kPriority, 10, 20};
+  queue.paused = true;
+  queue.created_at_ms = 5;
+  engine::AttemptRow attempt;
+  attempt.id = kTask;
+  attempt.attempts_spent = 2;
+  attempt.last_token = engine::Token{8};
+  attempt.run_at_ms = 6;
+  attempt.cancel_requested = true;
+  attempt.suspect = true;
+  attempt.last_error = {"WorkerLost", "gone", "w2", 1, false};
+  engine::GrantRow grant;
+  grant.grant = engine::GrantId{3};
+  grant.worker_id = "id";
+  grant.worker_name = "name";
+  grant.first_token = engine::Token{4};
+  grant.granted_at_ms = 5;
+  grant.lease_ms = 6;
+  grant.tasks = {kTask, {1, 2}};
+  engine::SessionRow session;
+  session.session = 9;
+  session.floor = 4;
+  session.accepted = {{4, 6}, {9, 9}};
+  return {engine::MetaRow{2, 3, 4, 5},
+          queue,
+          SomeTask(),
+          attempt,
+          grant,
+          SomeFinished(),
+          session,
+          engine::KeyRow{"mail", "once", kTask, {1, 2}, 7'000}};
+}
+
+std::string Encoded(const engine::Row& row, const Body* body = nullptr) {
+  return *RowEncoder().Encode(row, body).value;
+}
+
+// Rows have no operator==: equal rows have equal bytes.
+void ExpectSameRow(const engine::Row& a, const engine::Row& b) {
+  EXPECT_EQ(a.index(), b.index());
+  EXPECT_EQ(KeyOf(a), KeyOf(b));
+  EXPECT_EQ(Encoded(a), Encoded(b));
+}
+
+TEST(RowCodec, EveryKindComesBackAsItWas) {
+  RowEncoder encoder;
+  RowDecoder decoder;
+  for (int round = 0; round < 2; ++round) {  // the second time with used message objects
+    for (const engine::Row& row : OneOfEachKind()) {
+      const store::WriteBatch::Change change = encoder.Encode(row);
+      const absl::StatusOr<engine::Row> decoded = decoder.Decode(change.key, *change.value);
+      ASSERT_TRUE(decoded.ok()) << decoded.status();
+      ExpectSameRow(*decoded, row);
+    }
+  }
+}
+
+TEST(RowCodec, TaskComesBackFieldByField) {
+  const engine::TaskRow row = SomeTask();
+  const absl::StatusOr<engine::Row> decoded = RowDecoder().Decode(KeyOf(row), Encoded(row));
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  const auto& task = std::get<engine::TaskRow>(*decoded);
+  EXPECT_EQ(task.id, row.id);
+  EXPECT_EQ(task.spec.queue, "mail");
+  EXPECT_EQ(task.spec.type, "send");
+  EXPECT_EQ(task.spec.priority, -5);
+  EXPECT_EQ(task.spec.run_at_ms, 11);
+  EXPECT_EQ(task.spec.deadline_at_ms, 12);
+  EXPECT_EQ(task.spec.attempt_timeout_ms, 13);
+  EXPECT_EQ(task.spec.result_ttl_ms, 0);
+  EXPECT_EQ(task.spec.max_attempts, 7);
+  EXPECT_EQ(task.spec.durability, engine::Durability::kWritten);
+  EXPECT_EQ(task.spec.payload_bytes, 10u);
+  EXPECT_EQ(*task.spec.retry, *row.spec.retry);
+  EXPECT_EQ(task.spec.request_key, "once");
+  EXPECT_EQ(task.spec.digest, row.spec.digest);
+  EXPECT_EQ(task.order, 99u);
+  EXPECT_EQ(task.submitted_at_ms, 1'000);
+}
+
+TEST(RowCodec, ReusedEncoderLeavesNothingOfTheRowBefore) {
+  RowEncoder encoder;
+  encoder.Encode(SomeTask(), nullptr);
+  encoder.Encode(SomeFinished(), nullptr);
+  engine::TaskRow plain;
+  engine::FinishedRow succeeded;
+  succeeded.queue = succeeded.type = std::make_shared<const std::string>();
+  EXPECT_EQ(*encoder.Encode(plain).value, Encoded(plain));
+  EXPECT_EQ(*encoder.Encode(succeeded).value, Encoded(succeeded));
+}
+
+TEST(RowCodec, PayloadAndResultTravelWithTheirRow) {
+  const Body body = SomeBody();
+  for (const engine::Row& row : {engine::Row(SomeTask()), engine::Row(SomeFinished())}) {
+    std::optional<Body> stored;
+    const auto decoded = RowDecoder().Decode(KeyOf(row), Encoded(row, &body), &stored);
+    ASSERT_TRUE(decoded.ok()) << decoded.status();
+    ExpectSameRow(*decoded, row);
+    ASSERT_TRUE(stored.has_value());
+    EXPECT_EQ(stored->bytes, body.bytes);
+    EXPECT_EQ(stored->content_type, body.content_type);
+    EXPECT_EQ(stored->headers, body.headers);
+  }
+}
+
+TEST(RowCodec, NoBodyIsNotAnEmptyBody) {
+  const engine::Row row = SomeFinished();
+  const Body empty;
+  std::optional<Body> stored = SomeBody();
+  ASSERT_TRUE(RowDecoder().Decode(KeyOf(row), Encoded(row), &stored).ok());
+  EXPECT_FALSE(stored.has_value());
+  ASSERT_TRUE(RowDecoder().Decode(KeyOf(row), Encoded(row, &empty), &stored).ok());
+  EXPECT_TRUE(stored.has_value());
+}
+
+TEST(RowCodec, HandWrittenBodyIsTheStorageMessage) {
+  const Body body = SomeBody();
+  const std::string value = Encoded(SomeTask(), &body);
+  storage::v1::Task task;
+  ASSERT_TRUE(task.ParseFromString(value.substr(store::kStaysBytes + 1)));
+  EXPECT_EQ(task.queue(), "mail");
+  EXPECT_EQ(task.body().bytes(), body.bytes);
+  EXPECT_EQ(task.body().content_type(), "text/plain");
+  ASSERT_EQ(task.body().headers_size(), 2);
+  EXPECT_EQ(task.body().headers(0).key(), "a");
+  EXPECT_EQ(task.body().headers(0).value(), "b");
+}
+
+TEST(RowCodec, FinishedRowsAndKeysExpireOthersStay) {
+  for (const engine::Row& row : OneOfEachKind()) {
+    std::optional<int64_t> expected;
+    if (std::holds_alternative<engine::FinishedRow>(row)) expected = 4'000;
+    if (std::holds_alternative<engine::KeyRow>(row)) expected = 7'000;
+    EXPECT_EQ(store::ExpiresAtMs(Encoded(row)), expected);
+  }
+}
+
+TEST(RowCodec, FinishedRowsAreToldApartWithoutParsing) {
+  for (const engine::Row& row : OneOfEachKind()) {
+    EXPECT_EQ(IsFinishedRow(KeyOf(row), Encoded(row)),
+              std::holds_alternative<engine::FinishedRow>(row));
+  }
+  EXPECT_FALSE(IsFinishedRow("", ""));
+  EXPECT_FALSE(IsFinishedRow(TaskRowKey(kTask), ""));
+  EXPECT_FALSE(IsFinishedRow(TaskRowKey(kTask), std::string(1, '\0')));
+}
+
+TEST(RowCodec, FinishedRowTakesTheTaskRowsPlace) {
+  EXPECT_EQ(KeyOf(engine::Row(SomeTask())), KeyOf(engine::Row(SomeFinished())));
+  EXPECT_EQ(KeyOf(engine::Row(SomeTask())), TaskRowKey(kTask));
+}
+
+TEST(RowCodec, DeletesNameTheRowsThatPutsMade) {
+  RowEncoder encoder;
+  const std::vector<engine::Row> rows = OneOfEachKind();
+  const std::vector<std::pair<engine::RowKey, size_t>> deletes = {
+      {engine::QueueKey{"mail"}, 1},
+      {engine::TaskKey{kTask}, 2},
+      {engine::AttemptKey{kTask}, 3},
+      {engine::GrantKey{engine::GrantId{3}}, 4},
+      {engine::SessionKey{9}, 6}};
+  for (const auto& [key, row] : deletes) {
+    const store::WriteBatch::Change change = encoder.Encode(key);
+    EXPECT_EQ(change.key, KeyOf(rows[row]));
+    EXPECT_FALSE(change.value.has_value());
+  }
+}
+
+TEST(RowCodec, RowsOfOneRecoveryShareNamesAndPolicies) {
+  RowDecoder decoder;
+  const auto decode = [&](const engine::Row& row) {
+    return *decoder.Decode(KeyOf(row), Encoded(row));
+  };
+  const engine::Row first = decode(SomeTask());
+  const engine::Row second = decode(SomeTask());
+  EXPECT_EQ(std::get<engine::TaskRow>(first).spec.retry,
+            std::get<engine::TaskRow>(second).spec.retry);
+  const engine::Row third = decode(SomeFinished());
+  const engine::Row fourth = decode(SomeFinished());
+  EXPECT_EQ(std::get<engine::FinishedRow>(third).queue,
+            std::get<engine::FinishedRow>(fourth).queue);
+}
+
+TEST(RowCodec, DamagedRowIsDataLossAndNamed) {
+  const auto expect_damaged = [](std::string_view key, std::string_view value,
+                                 const std::string& named) {
+    std::optional<Body> body;
+    const auto row = RowDecoder().Decode(key, value, &body);
+    EXPECT_EQ(row.status().code(), absl::StatusCode::kDataLoss);
+    EXPECT_THAT(std::string(row.status().message()), HasSubstr(named));
+  };
+  const std::string zero(1, '\0');
+  expect_damaged("", zero, "key ''");
+  expect_damaged("z\x01", zero, "key 'z\\x01'");
+  expect_damaged("t123", zero + "T", "key 't123'");
+  expect_damaged(TaskRowKey({1, 2}), "", "task 1-2");
+  expect_damaged(TaskRowKey({1, 2}), zero, "task 1-2");
+  expect_damaged(TaskRowKey({1, 2}), zero + "X", "task 1-2");
+  expect_damaged(TaskRowKey({1, 2}), zero + "T", "unknown enum value 0");
+  expect_damaged("qmail", *RowEncoder().Encode(engine::QueueRow()).value, "queue 'mail'");
+  expect_damaged(RequestKeyRowKey("mail", "once"), "\x02", "request key 'once' of queue 'mail'");
+}
+
+// Whatever bytes a disk makes of a row: an error or some row, never a crash.
+TEST(RowCodec, CutAndFlippedRowsNeverCrash) {
+  const Body body = SomeBody();
+  RowDecoder decoder;
+  std::optional<Body> stored;
+  for (const engine::Row& row : OneOfEachKind()) {
+    const std::string key = KeyOf(row);
+    const std::string value = Encoded(row, &body);
+    for (size_t size = 0; size < value.size(); ++size) {
+      (void)decoder.Decode(key, value.substr(0, size), &stored);
+      (void)decoder.Decode(key.substr(0, size), value, &stored);
+    }
+    for (size_t bit = 0; bit < 8 * value.size(); ++bit) {
+      std::string flipped = value;
+      flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << bit % 8));
+      (void)decoder.Decode(key, flipped, &stored);
+    }
+  }
+}
+
+TEST(RowKey, ScansMeetTasksInTheOrderOfTheirIds) {
+  const std::vector<TaskId> ids = {
+      {1, 1}, {1, 2}, {1, 256}, {2, 1}, {255, 9}, {256, 1}, {UINT64_MAX, UINT64_MAX}};
+  for (size_t i = 1; i < ids.size(); ++i) {
+    EXPECT_LT(TaskRowKey(ids[i - 1]), TaskRowKey(ids[i]));
+    const KeyRange after = TaskRowsAfter(ids[i - 1]);
+    EXPECT_GT(after.begin, TaskRowKey(ids[i - 1]));
+    EXPECT_LE(after.begin, TaskRowKey(ids[i]));
+    EXPECT_GT(after.end, TaskRowKey(ids[i]));
+  }
+}
+
+TEST(RowKey, RangesHoldTheirKindAndNoOther) {
+  const auto holds = [](const KeyRange& range, const std::string& key) {
+    return range.begin <= key && key < range.end;
+  };
+  const std::vector<std::pair<RowKind, std::string>> keys = {
+      {RowKind::kMeta, KeyOf(engine::Row(engine::MetaRow()))},
+      {RowKind::kQueue, KeyOf(engine::RowKey(engine::QueueKey{"\xff\xff"}))},
+      {RowKind::kTask, TaskRowKey({UINT64_MAX, UINT64_MAX})},
+      {RowKind::kAttempt, KeyOf(engine::RowKey(engine::AttemptKey{kTask}))},
+      {RowKind::kGrant, KeyOf(engine::RowKey(engine::GrantKey{engine::GrantId{UINT64_MAX}}))},
+      {RowKind::kSession, KeyOf(engine::RowKey(engine::SessionKey{0}))},
+      {RowKind::kKey, RequestKeyRowKey("q", "k")}};
+  for (const auto& [kind, key] : keys) {
+    EXPECT_EQ(KindOfKey(key), kind);
+    EXPECT_TRUE(holds(AllRows(), key));
+    for (const auto& [other, other_key] : keys) {
+      EXPECT_EQ(holds(RowsOf(kind), other_key), kind == other) << DescribeKey(other_key);
+    }
+  }
+  EXPECT_TRUE(holds(TaskRowsOfSession(7), TaskRowKey({7, 0})));
+  EXPECT_TRUE(holds(TaskRowsOfSession(7), TaskRowKey({7, UINT64_MAX})));
+  EXPECT_FALSE(holds(TaskRowsOfSession(7), TaskRowKey({8, 0})));
+  EXPECT_TRUE(holds(TaskRowsOfSession(UINT64_MAX), TaskRowKey({UINT64_MAX, UINT64_MAX})));
+}
+
+TEST(RowKey, QueueAndRequestKeyNeverRunTogether) {
+  EXPECT_NE(RequestKeyRowKey("ab", "c"), RequestKeyRowKey("a", "bc"));
+  const std::string key = RequestKeyRowKey("ab", "c");
+  const std::optional<RequestKeyParts> parts = RequestKeyOfKey(key);
+  ASSERT_TRUE(parts.has_value());
+  EXPECT_EQ(parts->queue, "ab");
+  EXPECT_EQ(parts->request_key, "c");
+}
+
+}  // namespace
+}  // namespace treadle::broker
