@@ -1,0 +1,149 @@
+#include "proto/program/flags.h"
+
+#include <cstdio>
+#include <functional>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+#include "proto/program/config_file.h"
+#include "proto/program/help.h"
+#include "proto/program/units.h"
+
+#ifndef TREADLE_VERSION
+#error "TREADLE_VERSION comes from the build"
+#endif
+
+namespace treadle::program {
+namespace {
+
+// A flag whose text is read by `parse`, whose numbers must lie between two bounds, and are shown
+// by `format`.
+CLI::Option* AddNumber(CLI::App& app, const std::string& flag, int64_t& value, int64_t min,
+                       int64_t max, const std::string& value_name, const std::string& help,
+                       absl::StatusOr<int64_t> (*parse)(std::string_view),
+                       std::string (*format)(int64_t)) {
+  auto* option = app.add_option_function<std::string>(
+      flag,
+      [&value, min, max, parse, format, flag](const std::string& text) {
+        const absl::StatusOr<int64_t> number = parse(text);
+        if (!number.ok()) throw CLI::ValidationError(flag, std::string(number.status().message()));
+        if (*number < min || *number > max) {
+          throw CLI::ValidationError(flag, absl::StrCat("'", text, "' is out of bounds: from ",
+                                                        format(min), " to ", format(max)));
+        }
+        value = *number;
+      },
+      absl::StrCat(help, " From ", format(min), " to ", format(max), "."));
+  option->option_text(value_name)->default_str(format(value));
+  option->run_callback_for_default(false);
+  return option;
+}
+
+absl::StatusOr<int64_t> ParseCount(std::string_view text) {
+  int64_t number = 0;
+  if (!absl::SimpleAtoi(absl::string_view(text.data(), text.size()), &number)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", absl::string_view(text.data(), text.size()), "' is not a whole number"));
+  }
+  return number;
+}
+
+std::string FormatCount(int64_t number) { return absl::StrCat(number); }
+
+}  // namespace
+
+std::string Version() { return TREADLE_VERSION; }
+
+std::unique_ptr<CLI::App> NewApp(const std::string& name, const std::string& description,
+                                 const std::string& examples) {
+  auto app = std::make_unique<CLI::App>(description, name);
+  app->formatter(std::make_shared<HelpFormatter>());
+  app->footer(examples);
+  app->set_help_flag("-h,--help", "Prints this and exits.");
+  app->set_version_flag("--version", absl::StrCat(name, " ", Version()),
+                        "Prints the version and exits.");
+  app->get_help_ptr()->configurable(false);
+  app->get_version_ptr()->configurable(false);
+  return app;
+}
+
+void AddConfigFlag(CLI::App& app) {
+  app.config_formatter(std::make_shared<ConfigFile>(app));
+  app.set_config("--config", "",
+                 "A file with flags, one 'name = value' a line. The command line wins.")
+      ->option_text("FILE")
+      ->configurable(false);
+}
+
+CLI::Option* AddText(CLI::App& app, const std::string& flag, std::string& value,
+                     const std::string& value_name, const std::string& help) {
+  return app.add_option(flag, value, help)->option_text(value_name)->capture_default_str();
+}
+
+CLI::Option* AddList(CLI::App& app, const std::string& flag, std::vector<std::string>& values,
+                     const std::string& value_name, const std::string& help) {
+  return app.add_option(flag, values, help)->option_text(value_name)->allow_extra_args(false);
+}
+
+CLI::Option* AddChoice(CLI::App& app, const std::string& flag, std::string& value,
+                       const std::vector<std::string>& choices, const std::string& help) {
+  const std::string listed = absl::StrJoin(choices, ", ");
+  return app.add_option(flag, value, absl::StrCat(help, " One of ", listed, "."))
+      ->option_text(absl::StrJoin(choices, "|"))
+      ->capture_default_str()
+      ->check([choices, listed](const std::string& text) {
+        for (const std::string& choice : choices) {
+          if (choice == text) return std::string();
+        }
+        return absl::StrCat("'", text, "' is not one of ", listed);
+      });
+}
+
+CLI::Option* AddSwitch(CLI::App& app, const std::string& flag, bool& value,
+                       const std::string& help) {
+  return app.add_flag(flag, value, help)->default_str(value ? "true" : "false");
+}
+
+CLI::Option* AddCount(CLI::App& app, const std::string& flag, int64_t& value, int64_t min,
+                      int64_t max, const std::string& help) {
+  return AddNumber(app, flag, value, min, max, "N", help, ParseCount, FormatCount);
+}
+
+CLI::Option* AddDuration(CLI::App& app, const std::string& flag, int64_t& value_ms, int64_t min_ms,
+                         int64_t max_ms, const std::string& help) {
+  return AddNumber(app, flag, value_ms, min_ms, max_ms, "DURATION", help, ParseDurationMs,
+                   FormatDurationMs);
+}
+
+CLI::Option* AddSize(CLI::App& app, const std::string& flag, int64_t& value_bytes,
+                     int64_t min_bytes, int64_t max_bytes, const std::string& help) {
+  return AddNumber(app, flag, value_bytes, min_bytes, max_bytes, "SIZE", help, ParseSizeBytes,
+                   FormatSizeBytes);
+}
+
+std::optional<int> Parse(CLI::App& app, int argc, const char* const* argv) {
+  try {
+    app.parse(argc, argv);
+    return std::nullopt;
+  } catch (const CLI::CallForHelp&) {
+    std::fputs(app.help().c_str(), stdout);
+    return 0;
+  } catch (const CLI::CallForVersion& version) {
+    std::puts(version.what());
+    return 0;
+  } catch (const CLI::FileError&) {
+    std::fprintf(stderr, "%s: --config: cannot read '%s': give the path of a readable file\n",
+                 app.get_name().c_str(), app.get_config_ptr()->as<std::string>().c_str());
+    return kExitUsage;
+  } catch (const CLI::ParseError& error) {
+    std::fprintf(stderr, "%s: %s\nSee %s --help.\n", app.get_name().c_str(), error.what(),
+                 app.get_name().c_str());
+    return kExitUsage;
+  }
+}
+
+}  // namespace treadle::program

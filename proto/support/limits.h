@@ -1,0 +1,83 @@
+#pragma once
+
+#include <cstdint>
+
+// Every bound and default that both ends, or several parts of one, must agree on. The proto
+// files state them for users; what an operator can change has its flag in server/main.cc, named
+// beside its default here.
+
+namespace treadle::limits {
+
+inline constexpr int64_t kSecondMs = 1'000;
+inline constexpr int64_t kMinuteMs = 60 * kSecondMs;
+inline constexpr int64_t kHourMs = 60 * kMinuteMs;
+inline constexpr int64_t kDayMs = 24 * kHourMs;
+inline constexpr int64_t kKiB = int64_t{1} << 10;
+inline constexpr int64_t kMiB = int64_t{1} << 20;
+inline constexpr int64_t kGiB = int64_t{1} << 30;
+
+// Where a broker listens, and where clients and workers look for it, unless told.
+inline constexpr char kDefaultAddress[] = "127.0.0.1:7733";
+
+// Text.
+inline constexpr int64_t kNameBytesMax = 255;  // queue, type, worker and client names, keys
+inline constexpr int64_t kWorkerIdBytesMax = 64;
+inline constexpr int64_t kHeadersMax = 64;
+inline constexpr int64_t kHeadersBytesMax = 16 * kKiB;
+inline constexpr int64_t kContentTypeBytesMax = 255;
+inline constexpr int64_t kErrorTypeBytesMax = 255;
+inline constexpr int64_t kErrorMessageBytesMax = 64 * kKiB;  // longer text is cut in the middle
+inline constexpr int64_t kProgressMessageBytesMax = kKiB;
+
+// Tasks.
+inline constexpr int64_t kAheadMsMax = 366 * kDayMs;  // run_at, delay, deadline, result_ttl
+inline constexpr int64_t kResultTtlMs = kHourMs;
+inline constexpr int32_t kAttempts = 3;
+inline constexpr int32_t kAttemptsMax = 1'000;
+inline constexpr int64_t kRetryDelayMsMax = 7 * kDayMs;
+inline constexpr int64_t kRetryInitialDelayMs = kSecondMs;
+inline constexpr int64_t kRetryMaxDelayMs = kMinuteMs;
+inline constexpr double kRetryMultiplier = 2;
+inline constexpr double kRetryMultiplierMax = 100;
+inline constexpr double kRetryJitter = 0.1;
+inline constexpr int64_t kNoRetryTypesMax = 32;
+inline constexpr int64_t kAttemptTimeoutMsMax = 366 * kDayMs;
+inline constexpr int64_t kWaitIfFullMsMax = kDayMs;
+
+// Payloads (--payload-max), and messages, which carry at least one payload each.
+inline constexpr int64_t kPayloadBytesMax = 4 * kMiB;
+inline constexpr int64_t kPayloadBytesMaxCeiling = 256 * kMiB;
+inline constexpr int32_t kBatchTasksMax = 10'000;  // items of one message
+
+// Queues (--queue-max-tasks, --queue-max-bytes, for those created without a bound of their own).
+inline constexpr int64_t kQueueTasks = 1'000'000;
+inline constexpr int64_t kQueueTasksMax = 100'000'000;
+inline constexpr int64_t kQueueBytes = 4 * kGiB;
+inline constexpr int64_t kQueueBytesMax = int64_t{1} << 50;
+
+// Workers.
+inline constexpr int64_t kWorkerQueuesMax = 256;
+inline constexpr int64_t kWorkerPoolsMax = 16;
+inline constexpr int64_t kPoolTypesMax = 1'024;
+inline constexpr int32_t kCreditMax = 100'000;  // unused, of one pool
+inline constexpr int32_t kLeaseTasksMax = 1'000;
+inline constexpr int64_t kLeaseMs = 30 * kSecondMs;  // of a unary lease
+inline constexpr int64_t kLeaseMsMin = kSecondMs;
+inline constexpr int64_t kLeaseMsMax = 12 * kHourMs;
+inline constexpr int64_t kWorkerLeaseMs = 15 * kSecondMs;  // of an attached worker (--lease-time)
+
+// Calls.
+inline constexpr int64_t kWaitMsMax = kHourMs;  // AwaitTask, Lease
+inline constexpr int32_t kTasksPageSize = 100;
+inline constexpr int32_t kPageSizeMax = 1'000;
+inline constexpr int32_t kStreamsPerClientMax = 64;  // of one client process (--streams-per-client)
+inline constexpr int64_t kCallsMax = 100'000;        // open at once, of all kinds
+inline constexpr int64_t kFirstMessageMs = 10 * kSecondMs;  // a stream's first message must arrive
+inline constexpr int64_t kOutgoingBytesMax = 64 * kMiB;     // waiting for one stream's reader
+inline constexpr int64_t kOutgoingMessageBytes = kMiB;      // unless one item alone is larger
+
+// Promises that last.
+inline constexpr int64_t kRequestKeyWindowMs = kDayMs;      // --request-key-window
+inline constexpr int64_t kResumeWindowMs = 10 * kMinuteMs;  // --resume-window
+
+}  // namespace treadle::limits
