@@ -4,25 +4,40 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "client/codec.h"
+#include "client/executor.h"
+#include "client/future.h"
+#include "client/submit_options.h"
 
-// How an `exec` task travels, for those who submit one and for the worker that runs it:
-//   type     "exec"
-//   payload  the program's standard input
-//   headers  "exec-argv": a JSON array of strings, the program first: ["/usr/bin/wc", "-w"]
-//   result   the program's standard output, "application/octet-stream"
-// A program that ends with another status than 0 fails its attempt with error type "ExitStatus".
-// Any language can submit one: headers={"exec-argv": json.dumps(["/usr/bin/wc", "-w"])}.
+// `exec` tasks: a program that a worker runs, from the list that its operator allows.
+//
+//   type      "exec"
+//   argv      header "exec.argv": a JSON array of strings, the program first
+//   stdin     the payload
+//   stdout    the result, "application/octet-stream"
+//   failure   any exit status but 0: error type "ExitStatus", its message as ExitStatusMessage
 
 namespace treadle {
 
 inline constexpr std::string_view kExecTaskType = "exec";
-inline constexpr std::string_view kExecArgvHeader = "exec-argv";
+inline constexpr std::string_view kExecArgvHeader = "exec.argv";
 
-// The header's value. INVALID_ARGUMENT: no program, or text that is not UTF-8 (headers are text).
-absl::StatusOr<std::string> FormatExecArgv(const std::vector<std::string>& argv);
-// Its inverse. INVALID_ARGUMENT: not a JSON array of at least one string, an empty program, or a
-// NUL byte.
-absl::StatusOr<std::vector<std::string>> ParseExecArgv(std::string_view header);
+// INVALID_ARGUMENT: no program, or text that is not UTF-8 (it travels in a header).
+absl::StatusOr<std::string> EncodeArgv(const std::vector<std::string>& argv);
+// INVALID_ARGUMENT: not a JSON array of strings with a program first.
+absl::StatusOr<std::vector<std::string>> DecodeArgv(std::string_view header);
+
+// "exit status 2: <the tail of what it wrote to stderr>"; without stderr "exit status 2".
+std::string ExitStatusMessage(int exit_status, std::string_view stderr_tail);
+
+// Submits a run of argv[0] with the rest as its arguments. `options` as for every submit, its
+// headers extended by the argv.
+Future<Bytes> SubmitExec(const Executor& executor, const std::vector<std::string>& argv,
+                         std::string standard_input, SubmitOptions options);
+// With the executor's own options.
+Future<Bytes> SubmitExec(const Executor& executor, const std::vector<std::string>& argv,
+                         std::string standard_input);
 
 }  // namespace treadle

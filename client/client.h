@@ -1,0 +1,136 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "client/duration.h"
+#include "client/future.h"
+
+#include "treadle/v1/admin_service.pb.h"
+#include "treadle/v1/queue_service.pb.h"
+#include "treadle/v1/task.pb.h"
+#include "treadle/v1/task_service.pb.h"
+
+namespace grpc {
+class Channel;
+}
+
+namespace treadle {
+
+class Session;
+
+inline constexpr std::string_view kDefaultAddress = "127.0.0.1:7733";
+
+struct ClientOptions {
+  ClientOptions() {}
+  explicit ClientOptions(std::string address_in) : address(std::move(address_in)) {}
+
+  // The broker, as gRPC names it: "host:port", "dns:///host:port", "unix:/path".
+  std::string address{kDefaultAddress};
+  // For people: shown by the operator's tools. At most 255 bytes. Empty: host and process id.
+  std::string name;
+
+  // How long Connect waits for the broker.
+  std::chrono::milliseconds connect_timeout{10'000};
+  // How long after the connection was lost every pending future fails with UNAVAILABLE. The client
+  // goes on trying to reconnect, and new submits have this long again. Zero: never.
+  std::chrono::milliseconds give_up_after{0};
+  // The deadline of each unary call, GetTask and the like.
+  std::chrono::milliseconds call_timeout{10'000};
+  // How long Shutdown waits for the acknowledgement of submits under way.
+  std::chrono::milliseconds shutdown_timeout{5'000};
+
+  // Submits that the broker has not answered yet, in tasks and in encoded bytes. At the bound
+  // Submit waits up to `window_wait` for room, then the future ends with RESOURCE_EXHAUSTED.
+  // Zero `window_wait`: refuse at once.
+  int64_t window_tasks = 100'000;
+  int64_t window_bytes = int64_t{64} << 20;
+  Timeout window_wait = kForever;
+};
+
+// A connection to a broker: what executors submit through, and the broker's other services as plain
+// calls. One stream carries the submits, cancels and outcomes of all its futures, in batches; a
+// lost connection is taken up again without losing or doubling a submit.
+//
+// Thread-safe. It owns two threads: the session's, and one for callbacks (Future::AddDoneCallback).
+// Do not fork without exec after a client was made: gRPC does not support it.
+class Client {
+ public:
+  // Waits until the broker has answered. UNAVAILABLE: nobody did within connect_timeout; the
+  // message has the last reason. Other errors are the broker's.
+  static absl::StatusOr<std::unique_ptr<Client>> Connect(ClientOptions options = ClientOptions());
+
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+  // Shuts down.
+  ~Client();
+
+  // Waits up to shutdown_timeout until every submit is acknowledged, then ends the session. Futures
+  // that are not done end with CANCELLED, whose message says so; their tasks go on in the broker,
+  // and Attach finds them from another client. Submits after this end with CANCELLED too. Callbacks
+  // of all futures have returned when this returns: so never call it from one.
+  void Shutdown();
+
+  // Waits until every submit so far was answered. DEADLINE_EXCEEDED: the timeout passed first.
+  absl::Status Flush(Timeout timeout = kForever);
+
+  // A future for a task that was submitted before, by any client: its result's type is the caller's
+  // to know (Payload takes any). NOT_FOUND: no such task, or its outcome is not kept any more.
+  template <typename T>
+  Future<T> Attach(std::string_view task_id) {
+    return Future<T>(AttachState(task_id));
+  }
+
+  // The calls below wait for the broker's answer, up to call_timeout each. Their errors are the
+  // broker's own, and UNAVAILABLE or DEADLINE_EXCEEDED when it cannot be reached.
+
+  absl::StatusOr<v1::Task> GetTask(std::string_view task_id);
+  // The task after the request, as TaskService.CancelTask says.
+  absl::StatusOr<v1::Task> CancelTask(std::string_view task_id);
+  // One page.
+  absl::StatusOr<v1::ListTasksResponse> ListTasks(const v1::ListTasksRequest& request);
+  // Calls `on_change` on this thread with the task as it is, then at every change of its state or
+  // progress, and returns its outcome. Takes up the watch again after a lost connection.
+  // CANCELLED: `on_change` returned false, or the client was shut down. DEADLINE_EXCEEDED: the
+  // timeout passed.
+  absl::StatusOr<v1::Outcome> WatchTask(std::string_view task_id,
+                                        absl::FunctionRef<bool(const v1::Task&)> on_change,
+                                        Timeout timeout = kForever);
+
+  absl::StatusOr<v1::Queue> CreateQueue(const v1::QueueConfig& config);
+  absl::StatusOr<v1::Queue> GetQueue(std::string_view name);
+  absl::StatusOr<std::vector<v1::Queue>> ListQueues();
+  absl::StatusOr<v1::Queue> UpdateQueue(const v1::UpdateQueueRequest& request);
+  absl::Status DeleteQueue(std::string_view name);
+  absl::StatusOr<v1::Queue> PauseQueue(std::string_view name);
+  absl::StatusOr<v1::Queue> ResumeQueue(std::string_view name);
+  // How many tasks were cancelled.
+  absl::StatusOr<int64_t> PurgeQueue(std::string_view name);
+
+  absl::StatusOr<v1::ServerInfo> GetServerInfo();
+  absl::StatusOr<std::vector<v1::Worker>> ListWorkers();
+
+  const ClientOptions& options() const;
+  // For calls that this class has no method for, and for other services of the same broker.
+  const std::shared_ptr<grpc::Channel>& channel() const;
+
+ private:
+  friend class Executor;
+  struct Impl;
+
+  explicit Client(std::unique_ptr<Impl> impl);
+  FutureStateRef AttachState(std::string_view task_id);
+  Session& session();
+
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace treadle

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+
+#include "treadle/v1/task.pb.h"
+
+namespace treadle {
+
+// Error types of Treadle's own.
+inline constexpr std::string_view kAttemptTimeoutError = "AttemptTimeout";
+inline constexpr std::string_view kWorkerLostError = "WorkerLost";
+inline constexpr std::string_view kHandlerNotFoundError = "HandlerNotFound";
+inline constexpr std::string_view kDeadlineExceededError = "DeadlineExceeded";
+inline constexpr std::string_view kCancelledError = "Cancelled";
+inline constexpr std::string_view kExitStatusError = "ExitStatus";
+
+// How a task ended without success, as its worker or the broker told it.
+struct TaskError {
+  TaskError() = default;
+
+  std::string task_id;
+  v1::TaskState state = v1::TASK_STATE_FAILED;  // FAILED, CANCELLED or EXPIRED
+  std::string type;                             // an exception's type name, or one of the above
+  std::string message;
+  std::string worker;    // that ran the last attempt; empty: none did
+  int32_t attempt = 0;   // the one that failed, from 1; 0: none ran
+  int32_t attempts = 0;  // that began
+  bool permanent = false;
+};
+
+// A task's end as a status, with the whole error inside (as a payload of type treadle.v1.Outcome),
+// so that nothing is lost on the way through code that knows absl::Status alone.
+//
+//   CANCELLED                        CANCELLED
+//   EXPIRED, "AttemptTimeout"        DEADLINE_EXCEEDED
+//   "WorkerLost"                     ABORTED
+//   "HandlerNotFound"                UNIMPLEMENTED
+//   type is a canonical code's name  that code: handlers that return absl::Status keep their code
+//   ("NOT_FOUND", ...)
+//   any other failure                UNKNOWN, as gRPC has it for an exception on the other side
+absl::Status ToStatus(const TaskError& error);
+
+// The task's error inside a status that a Future gave. None: the status is not about the task but
+// about the call: a submit that was refused, a wait that timed out, a lost broker.
+std::optional<TaskError> GetTaskError(const absl::Status& status);
+
+// The `type` under which a handler's status travels: "NOT_FOUND" for kNotFound, and so on.
+std::string ErrorType(absl::StatusCode code);
+
+// REQUIRES: the outcome's state is FAILED, CANCELLED or EXPIRED.
+TaskError ErrorOf(const v1::Outcome& outcome);
+
+}  // namespace treadle
