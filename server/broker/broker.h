@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
 #include "proto/support/clock.h"
 #include "server/broker/delivery.h"
@@ -28,6 +30,14 @@ struct BrokerOptions {
   // RESOURCE_EXHAUSTED.
   int64_t inbox_requests_max = 1'000'000;
   int64_t inbox_bytes_max = int64_t{1} << 30;
+  // Payloads of submits that wait for room in a full queue. Beyond it submits do not wait: they are
+  // refused when their queue is full.
+  int64_t parked_bytes_max = int64_t{1} << 30;
+  // Rows and deliveries that wait for the disk. Beyond it no turn runs until a sync returns.
+  int64_t unsynced_bytes_max = int64_t{256} << 20;
+  // AwaitTask and WatchTask of unfinished tasks. Beyond it the call is ended with
+  // RESOURCE_EXHAUSTED.
+  int64_t watchers_max = 10'000'000;
 };
 
 // Told when the task ends: OutcomeReady, at once if it has ended; TaskUnknown if it is not known.

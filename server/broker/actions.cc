@@ -1,0 +1,162 @@
+#include <utility>
+#include <variant>
+
+#include "server/broker/body.h"
+#include "server/broker/broker_impl.h"
+
+// What requests do before their turn is stored.
+
+namespace treadle::broker {
+
+using engine::Durability;
+
+void Broker::Impl::Act(Request& request) {
+  if (!failure_.ok()) return;
+  BodyPtr body = request.body != nullptr ? std::move(request.body) : EmptyBody();
+  if (auto* command = std::get_if<engine::Command>(&request.action)) {
+    Act(*command, std::move(body));
+  } else if (auto* await = std::get_if<AwaitTask>(&request.action)) {
+    Await(await->call, await->task, /*watch=*/false);
+  } else if (auto* watch = std::get_if<WatchTask>(&request.action)) {
+    Await(watch->call, watch->task, /*watch=*/true);
+  } else if (auto* outcomes = std::get_if<DeliverOutcomes>(&request.action)) {
+    watchers_.DeliverAll(outcomes->call, outcomes->all);
+  } else if (auto* report = std::get_if<ReportProgress>(&request.action)) {
+    Progress(std::move(*report));
+  } else {
+    turn_.queries.push_back(std::move(std::get<Query>(request.action)));
+  }
+}
+
+void Broker::Impl::Act(engine::Command& command, BodyPtr body) {
+  if (auto* submit = std::get_if<engine::Submit>(&command)) {
+    Submit(std::move(*submit), std::move(body));
+  } else if (auto* end = std::get_if<engine::EndAttempt>(&command)) {
+    EndAttempt(std::move(*end), std::move(body));
+  } else if (const auto* closed = std::get_if<engine::CallClosed>(&command)) {
+    CloseCall(closed->call);
+  } else {
+    Step(std::move(command));
+  }
+}
+
+void Broker::Impl::Submit(engine::Submit submit, BodyPtr body) {
+  if (const absl::Status& room = free_space_.Check(now_ms_); !room.ok()) {
+    return Refuse(submit, room);
+  }
+  if (!submit.spec.request_key.empty() &&
+      engine_.NeedsKeyLookup(submit.spec.queue, submit.spec.request_key)) {
+    auto known = stored_.RequestKey(submit.spec.queue, submit.spec.request_key, now_ms_);
+    if (!known.ok()) {
+      failure_ = known.status();
+      return;
+    }
+    submit.known_key = *std::move(known);
+  }
+  if (parked_.bytes() > options_.parked_bytes_max) submit.wait_if_full_ms = 0;
+
+  const engine::CallId call = submit.call;
+  const uint64_t item = submit.item;
+  const TaskId task = submit.id;
+  size_t output = turn_.effects.outputs.size();
+  Step(std::move(submit), task, body);
+  for (; output < turn_.effects.outputs.size(); ++output) {
+    const auto* said = std::get_if<engine::Submitted>(&turn_.effects.outputs[output].event);
+    if (said != nullptr && said->call == call && said->item == item) return;
+  }
+  parked_.Park(call, item, task, std::move(body));  // not answered: it waits for room
+}
+
+void Broker::Impl::Refuse(const engine::Submit& submit, absl::Status status) {
+  turn_.effects.outputs.push_back(
+      {Durability::kMemory, engine::Submitted{.call = submit.call,
+                                              .item = submit.item,
+                                              .id = submit.id,
+                                              .status = std::move(status)}});
+}
+
+void Broker::Impl::EndAttempt(engine::EndAttempt end, BodyPtr body) {
+  const TaskId task = end.task;
+  size_t output = turn_.effects.outputs.size();
+  Step(std::move(end), task, body);
+  for (; output < turn_.effects.outputs.size(); ++output) {
+    const auto* finished = std::get_if<engine::TaskFinished>(&turn_.effects.outputs[output].event);
+    if (finished != nullptr && finished->row.state == engine::TaskState::kSucceeded) {
+      turn_.results.emplace_back(output, std::move(body));
+      return;
+    }
+  }
+}
+
+void Broker::Impl::CloseCall(engine::CallId call) {
+  Step(engine::CallClosed{call});
+  parked_.CallClosed(call);
+  std::vector<TaskId> unwatched;
+  watchers_.CallClosed(call, unwatched);
+  for (const TaskId task : unwatched) Step(engine::WatchTask{task, /*watch=*/false});
+}
+
+void Broker::Impl::Await(engine::CallId call, TaskId task, bool watch) {
+  if (watchers_.size() >= options_.watchers_max) {
+    turn_.effects.outputs.push_back(
+        {Durability::kMemory,
+         engine::EndCall{call, absl::ResourceExhaustedError(
+                                   "the broker already watches as many tasks as it may: await "
+                                   "fewer tasks at a time, or ask with GetTask")}});
+    return;
+  }
+  const bool watched = watch && watchers_.AnyWatching(task);
+  watchers_.Add(call, task, watch);
+  if (watch && !watched) Step(engine::WatchTask{task, /*watch=*/true});
+  if (watch) {
+    turn_.watches.push_back(WatchTask{call, task});
+  } else {
+    turn_.awaits.push_back(AwaitTask{call, task});
+  }
+}
+
+void Broker::Impl::Progress(ReportProgress report) {
+  if (!engine_.HoldsLease(report.call, report.task, report.token)) return;
+  progress_.Set(report.task, std::move(report.progress));
+  if (watchers_.AnyWatching(report.task)) {
+    turn_.effects.outputs.push_back({Durability::kMemory, engine::TaskChanged{report.task}});
+  }
+}
+
+// `body` is what came with the command, about `task`.
+void Broker::Impl::Step(engine::Command command, TaskId task, const BodyPtr& body) {
+  engine_.Step(now_ms_, std::move(command), turn_.effects);
+  EncodeChanges(task, body);
+}
+
+void Broker::Impl::EncodeChanges(TaskId task, const BodyPtr& body) {
+  const std::vector<engine::RowChange>& changes = turn_.effects.changes;
+  for (; turn_.changes_encoded < changes.size(); ++turn_.changes_encoded) {
+    const engine::RowChange& change = changes[turn_.changes_encoded];
+    const BodyPtr row_body = BodyOf(change, task, body);
+    turn_.batch.changes.push_back(encoder_.Encode(change, row_body.get()));
+    const store::WriteBatch::Change& encoded = turn_.batch.changes.back();
+    turn_.batch_bytes +=
+        static_cast<int64_t>(encoded.key.size() + (encoded.value ? encoded.value->size() : 0));
+  }
+}
+
+// The bytes that are stored with a row: an accepted task's payload, which is then kept for its
+// dispatch, or a finished one's result.
+BodyPtr Broker::Impl::BodyOf(const engine::RowChange& change, TaskId task, const BodyPtr& body) {
+  const auto* row = std::get_if<engine::Row>(&change);
+  if (row == nullptr) return nullptr;
+  if (const auto* accepted = std::get_if<engine::TaskRow>(row)) {
+    BodyPtr payload = accepted->id == task ? body : parked_.Take(accepted->id);
+    if (payload == nullptr) payload = EmptyBody();
+    cache_.Put(accepted->id, payload);
+    return payload;
+  }
+  if (const auto* finished = std::get_if<engine::FinishedRow>(row)) {
+    const bool succeeded = finished->state == engine::TaskState::kSucceeded;
+    return succeeded && finished->id == task ? body : nullptr;
+  }
+  return nullptr;
+}
+
+}  // namespace treadle::broker

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <cstdint>
+
+#include "server/broker/delivery.h"
+
+namespace treadle::broker {
+
+// What a body holds in memory, near enough.
+int64_t BytesOf(const Body& body);
+
+// Stands for "no bytes", so that a body is never null inside the broker.
+const BodyPtr& EmptyBody();
+
+}  // namespace treadle::broker

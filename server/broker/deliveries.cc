@@ -1,0 +1,154 @@
+#include <memory>
+#include <optional>
+#include <utility>
+#include <variant>
+
+#include "proto/support/assert.h"
+#include "server/broker/broker_impl.h"
+
+// What a turn wants said, once its rows are in the store.
+
+namespace treadle::broker {
+
+using engine::Durability;
+
+void Broker::Impl::Deliver() {
+  std::vector<engine::Output>& outputs = turn_.effects.outputs;
+  auto result = turn_.results.begin();
+  for (size_t i = 0; i < outputs.size() && failure_.ok(); ++i) {
+    const bool has_result = result != turn_.results.end() && result->first == i;
+    turn_.result = has_result ? std::move((result++)->second) : nullptr;
+    std::visit([&](auto& event) { Say(outputs[i].after, event); }, outputs[i].event);
+  }
+  for (const AwaitTask& await : turn_.awaits) AnswerIfFinished(await.call, await.task);
+  for (const WatchTask& watch : turn_.watches) {
+    Show(watch.call, watch.task);
+    AnswerIfFinished(watch.call, watch.task);
+  }
+  for (Query& query : turn_.queries) Answer(query);
+}
+
+void Broker::Impl::Say(Durability after, engine::Submitted& event) {
+  if (!parked_.empty()) parked_.Answered(event.call, event.item);
+  gate_.Say(after, std::move(event));
+}
+
+// The first word on a session's stream. What a session's number was given to must never be given
+// out again, so nothing else leaves before it is safe either.
+void Broker::Impl::Say(Durability after, engine::SessionOpened& event) {
+  if (event.call == kOwnCall) {
+    TREADLE_ASSERT(event.status.ok());
+    own_session_.store(event.session, std::memory_order_relaxed);
+    gate_.HoldAll();
+    return;
+  }
+  if (event.status.ok()) watchers_.SessionOpened(event.call, event.session);
+  gate_.SayFirst(after, std::move(event));
+}
+
+void Broker::Impl::Say(Durability after, engine::WorkerAttached& event) {
+  gate_.SayFirst(after, std::move(event));
+}
+
+void Broker::Impl::Say(Durability after, engine::CancelDone& event) {
+  if (absl::IsNotFound(event.status)) {
+    event.status = Finished(event.task).status();
+    after = Durability::kSynced;
+  }
+  gate_.Say(after, std::move(event));
+}
+
+void Broker::Impl::Say(Durability after, engine::Dispatched& event) {
+  Leased leased{.call = event.call, .now_ms = now_ms_};
+  leased.tasks.reserve(event.leases.size());
+  for (engine::Lease& lease : event.leases) {
+    progress_.Drop(lease.task);
+    BodyPtr payload = cache_.Take(lease.task);
+    if (payload == nullptr) {
+      absl::StatusOr<BodyPtr> stored = stored_.Payload(lease.task);
+      if (!stored.ok()) {
+        failure_ = stored.status();
+        return;
+      }
+      payload = *std::move(stored);
+    }
+    leased.tasks.push_back(LeasedTask{std::move(lease), std::move(payload)});
+  }
+  gate_.Say(after, std::move(leased));
+}
+
+// A stop must not overtake the lease that it is about, which may still wait for the disk, nor a
+// call's end what was said on it.
+void Broker::Impl::Say(Durability, engine::StopAttempt& event) {
+  gate_.Say(Durability::kSynced, std::move(event));
+}
+void Broker::Impl::Say(Durability, engine::EndCall& event) {
+  gate_.Say(Durability::kSynced, std::move(event));
+}
+
+void Broker::Impl::Say(Durability after, engine::TaskFinished& event) {
+  engine::FinishedRow& row = event.row;
+  progress_.Drop(row.id);
+  // One that succeeded was dispatched, so its payload has left the cache.
+  if (row.state != engine::TaskState::kSucceeded) cache_.Take(row.id);
+  calls_.clear();
+  watchers_.Finished(row.id, calls_);
+  if (calls_.empty()) return;
+  const auto shared = std::make_shared<const engine::FinishedRow>(std::move(row));
+  for (const engine::CallId call : calls_) {
+    gate_.Say(after, OutcomeReady{call, shared, turn_.result});
+  }
+}
+
+void Broker::Impl::Say(Durability, engine::TaskChanged& event) {
+  if (!turn_.changed.insert(event.task).second) return;
+  calls_.clear();
+  watchers_.Watching(event.task, calls_);
+  for (const engine::CallId call : calls_) Show(call, event.task);
+}
+
+// The view is of the turn's end, whatever the change was: so it waits for all of the turn.
+void Broker::Impl::Show(engine::CallId call, TaskId task) {
+  std::optional<engine::TaskView> view = engine_.FindTask(task);
+  if (!view.has_value()) return;
+  const ProgressState* progress = progress_.Find(task);
+  gate_.Say(Durability::kSynced,
+            TaskSeen{call, *std::move(view), progress == nullptr ? ProgressState{} : *progress});
+}
+
+void Broker::Impl::AnswerIfFinished(engine::CallId call, TaskId task) {
+  if (!watchers_.Has(call, task) || engine_.FindTask(task).has_value()) return;
+  watchers_.Remove(call, task);
+  absl::StatusOr<OutcomeReady> finished = Finished(task);
+  if (finished.ok()) {
+    finished->call = call;
+    gate_.Say(Durability::kSynced, *std::move(finished));
+  } else {
+    gate_.Say(Durability::kSynced, TaskUnknown{call, task});
+  }
+}
+
+absl::StatusOr<OutcomeReady> Broker::Impl::Finished(TaskId task) {
+  absl::StatusOr<OutcomeReady> finished = stored_.Finished(task);
+  if (!finished.ok() && !absl::IsNotFound(finished.status())) failure_ = finished.status();
+  return finished;
+}
+
+void Broker::Impl::Answer(Query& query) {
+  const View::Internals internals{progress_, stored_};
+  gate_.Say(Durability::kSynced, query(View{engine_, store_, now_ms_, &internals}));
+}
+
+const ProgressState* View::Progress(TaskId task) const { return internals->progress.Find(task); }
+
+absl::StatusOr<OutcomeReady> View::Finished(TaskId task) const {
+  return internals->stored.Finished(task);
+}
+
+std::vector<engine::FinishedRow> View::ListFinished(
+    size_t limit, TaskId& after, bool& done,
+    absl::FunctionRef<bool(const engine::FinishedRow&)> accept) const {
+  return internals->stored.ListFinished(limit, after, done, accept);
+}
+
+}  // namespace treadle::broker

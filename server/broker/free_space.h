@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+
+#include "server/store/store.h"
+
+namespace treadle::broker {
+
+// Whether the store's device has room for more tasks. Asks it once a second at most.
+class FreeSpace {
+ public:
+  FreeSpace(store::Store& store, int64_t bytes_min) : store_(store), bytes_min_(bytes_min) {}
+
+  // RESOURCE_EXHAUSTED with a sentence for the submitter.
+  const absl::Status& Check(int64_t now_ms);
+
+ private:
+  store::Store& store_;
+  const int64_t bytes_min_;
+  int64_t ask_at_ms_ = INT64_MIN;
+  absl::Status answer_;
+};
+
+}  // namespace treadle::broker

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+
+#include "absl/container/flat_hash_map.h"
+
+#include "proto/support/task_id.h"
+#include "server/broker/delivery.h"
+#include "server/engine/types.h"
+
+namespace treadle::broker {
+
+// Payloads of submits that wait for room in a full queue: not stored yet, so nobody else has them.
+// One thread.
+class ParkedBodies {
+ public:
+  // A task that is parked already (a resumed session sent it again) now belongs to this call.
+  void Park(engine::CallId call, uint64_t item, TaskId task, BodyPtr body);
+  // The task has got its room. Null: it was not parked.
+  BodyPtr Take(TaskId task);
+  // The submit was answered, whatever the answer: frees its body unless it was taken.
+  void Answered(engine::CallId call, uint64_t item);
+  void CallClosed(engine::CallId call);
+
+  bool empty() const { return tasks_.empty(); }
+  int64_t bytes() const { return bytes_; }
+
+ private:
+  struct Parked {
+    engine::CallId call{};
+    uint64_t item = 0;
+    BodyPtr body;
+  };
+
+  BodyPtr Remove(TaskId task);
+
+  absl::flat_hash_map<TaskId, Parked> tasks_;
+  absl::flat_hash_map<engine::CallId, absl::flat_hash_map<uint64_t, TaskId>> calls_;
+  int64_t bytes_ = 0;
+};
+
+}  // namespace treadle::broker

@@ -1,0 +1,55 @@
+#include <cstdint>
+#include <utility>
+
+#include "server/broker/broker_impl.h"
+#include "server/broker/row_key.h"
+
+// The start: the engine as the store has it, and a session of this run's own.
+
+namespace treadle::broker {
+namespace {
+
+constexpr int64_t kTellEveryMs = 1'000;
+constexpr int64_t kLookAtClockEveryRows = 4'096;
+
+// What others refer to comes first.
+constexpr RowKind kOrder[] = {RowKind::kMeta,    RowKind::kQueue, RowKind::kSession, RowKind::kTask,
+                              RowKind::kAttempt, RowKind::kGrant, RowKind::kKey};
+
+}  // namespace
+
+absl::Status Broker::Impl::Recover(absl::AnyInvocable<void(int64_t rows)> progress) {
+  store_.SetOnSynced(
+      [inbox = inbox_](absl::StatusOr<store::Sequence> upto) { inbox->Synced(std::move(upto)); });
+
+  RowDecoder decoder;
+  int64_t rows = 0;
+  int64_t told_at_ms = clock_.NowMs();
+  for (const RowKind kind : kOrder) {
+    const KeyRange range = RowsOf(kind);
+    absl::Status status;
+    const absl::Status scanned =
+        store_.Scan(range.begin, range.end, [&](std::string_view key, std::string_view value) {
+          if (++rows % kLookAtClockEveryRows == 0 && clock_.NowMs() - told_at_ms >= kTellEveryMs) {
+            told_at_ms = clock_.NowMs();
+            progress(rows);
+          }
+          if (IsFinishedRow(key, value)) return true;
+          const absl::StatusOr<engine::Row> row = decoder.Decode(key, value);
+          status = row.ok() ? engine_.Load(*row) : row.status();
+          return status.ok();
+        });
+    if (!status.ok()) return status;
+    if (!scanned.ok()) return scanned;
+  }
+  now_ms_ = clock_.NowMs();
+  if (absl::Status status = engine_.FinishLoad(now_ms_); !status.ok()) return status;
+  progress(rows);
+
+  std::vector<Request> own;
+  own.push_back({engine::Command(engine::OpenSession{.call = kOwnCall}), nullptr});
+  RunTurn(own);
+  return failure_;
+}
+
+}  // namespace treadle::broker
