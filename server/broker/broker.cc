@@ -136,7 +136,7 @@ Broker::~Broker() = default;
 absl::Status Broker::Recover(absl::AnyInvocable<void(int64_t rows)> progress) {
   return impl_->Recover(std::move(progress));
 }
-absl::Status Broker::Post(std::vector<Request> requests) {
+absl::Status Broker::Post(std::vector<Request>&& requests) {
   return impl_->inbox().Post(absl::MakeSpan(requests));
 }
 absl::Status Broker::Post(Request request) {

@@ -108,9 +108,9 @@ class Broker {
   // Loads the engine from the store. `progress` is told of rows read so far, about once a second.
   absl::Status Recover(absl::AnyInvocable<void(int64_t rows)> progress);
 
-  // Hands over requests, in order. RESOURCE_EXHAUSTED: the inbox is full, nothing was taken.
-  // UNAVAILABLE: the broker has stopped.
-  absl::Status Post(std::vector<Request> requests);
+  // Hands over requests, in order. RESOURCE_EXHAUSTED: the inbox is full, nothing was taken:
+  // `requests` is as it was, to be tried again. UNAVAILABLE: the broker has stopped.
+  absl::Status Post(std::vector<Request>&& requests);
   absl::Status Post(Request request);
 
   // An id for a task that is submitted outside any client's session. After Recover.
