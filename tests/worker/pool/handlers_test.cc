@@ -1,0 +1,192 @@
+#include "worker/pool/handlers.h"
+
+#include <chrono>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/worker/pool/recording_events.h"
+#include "worker/permanent_error.h"
+
+namespace treadle::worker {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class RowMissing : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// Runs `handler` as one attempt.
+AttemptResult RunOnce(Attempt& attempt, Handler handler) {
+  Handlers handlers;
+  handlers.Add(attempt.info().type, std::move(handler));
+  RecordingEvents events;
+  return RunHandler(handlers, attempt, events);
+}
+
+AttemptResult RunOnce(Handler handler) {
+  return RunOnce(*NewAttempt(1, "type"), std::move(handler));
+}
+
+AttemptResult Success(TaskContext&, std::string) { return AttemptResult::Succeeded("done", ""); }
+
+TEST(Handlers, ATypeHasOneHandler) {
+  Handlers handlers;
+  EXPECT_TRUE(handlers.Add("b", Success));
+  EXPECT_TRUE(handlers.Add("a", Success));
+  EXPECT_FALSE(handlers.Add("b", Success));
+  EXPECT_THAT(handlers.Types(), ElementsAre("a", "b"));
+  EXPECT_NE(handlers.Find("a"), nullptr);
+  EXPECT_EQ(handlers.Find("c"), nullptr);
+}
+
+TEST(RunHandler, AnExceptionBecomesItsTypeAndWhatItSays) {
+  const AttemptResult result =
+      RunOnce([](TaskContext&, std::string) -> AttemptResult { throw RowMissing("row 7"); });
+  EXPECT_EQ(result.end, AttemptEnd::kFailed);
+  EXPECT_THAT(result.error_type, HasSubstr("RowMissing"));
+  EXPECT_EQ(result.error_message, "row 7");
+  EXPECT_FALSE(result.permanent);
+}
+
+TEST(RunHandler, WhateverIsThrownBecomesAnError) {
+  EXPECT_EQ(RunOnce([](TaskContext&, std::string) -> AttemptResult { throw 7; }).error_type, "int");
+}
+
+TEST(RunHandler, APermanentErrorIsPermanent) {
+  const AttemptResult result = RunOnce([](TaskContext&, std::string) -> AttemptResult {
+    throw PermanentError("BadAddress", "no such street");
+  });
+  EXPECT_EQ(result.error_type, "BadAddress");
+  EXPECT_EQ(result.error_message, "no such street");
+  EXPECT_TRUE(result.permanent);
+}
+
+TEST(AttemptResult, AStatusBecomesItsCodesName) {
+  const AttemptResult result = AttemptResult::FromStatus(absl::NotFoundError("row 7"));
+  EXPECT_EQ(result.error_type, "NOT_FOUND");
+  EXPECT_EQ(result.error_message, "row 7");
+  EXPECT_FALSE(result.permanent);
+  EXPECT_TRUE(AttemptResult::FromStatus(Permanent(absl::NotFoundError("row 7"))).permanent);
+}
+
+TEST(RunHandler, AfterACancelAResultCountsAndAnErrorMeansItStopped) {
+  const AttemptPtr attempt = NewAttempt(1, "type");
+  attempt->RequestStop(StopReason::kCancelled);
+  EXPECT_EQ(RunOnce(*attempt, Success).end, AttemptEnd::kSucceeded);
+  const auto stops = [](TaskContext& context, std::string) -> AttemptResult {
+    EXPECT_TRUE(context.stop_requested());
+    throw std::runtime_error("told to stop");
+  };
+  EXPECT_EQ(RunOnce(*attempt, stops).end, AttemptEnd::kStopped);
+}
+
+TEST(RunHandler, AfterAShutdownAnErrorHandsTheTaskBack) {
+  const AttemptPtr attempt = NewAttempt(1, "type");
+  attempt->RequestStop(StopReason::kShutdown);
+  EXPECT_EQ(RunOnce(*attempt, Success).end, AttemptEnd::kSucceeded);
+  EXPECT_EQ(
+      RunOnce(*attempt, [](TaskContext&, std::string) { return AttemptResult::Failed("X", ""); })
+          .end,
+      AttemptEnd::kReleased);
+}
+
+TEST(RunHandler, AnAttemptThatOverranItsTimeoutHasFailedWhateverItReturns) {
+  AttemptInfo info;
+  info.type = "type";
+  info.timeout = milliseconds(250);
+  const auto attempt = std::make_shared<Attempt>(std::move(info), "");
+  attempt->RequestStop(StopReason::kAttemptTimeout);
+  const AttemptResult result = RunOnce(*attempt, Success);
+  EXPECT_EQ(result.end, AttemptEnd::kFailed);
+  EXPECT_EQ(result.error_type, "AttemptTimeout");
+  EXPECT_THAT(result.error_message, HasSubstr("250 ms"));
+  EXPECT_THAT(RunOnce(*attempt,
+                      [](TaskContext&, std::string) -> AttemptResult {
+                        throw std::runtime_error("half done");
+                      })
+                  .error_message,
+              HasSubstr("std::runtime_error: half done"));
+}
+
+TEST(TaskContext, ShowsWhatTheTaskIs) {
+  AttemptInfo info;
+  info.task_id = "3f-1";
+  info.queue = "mail";
+  info.type = "type";
+  info.content_type = "text/plain";
+  info.headers = {{"traceparent", "00-1-2-3"}};
+  info.attempt = 2;
+  info.max_attempts = 5;
+  info.priority = -7;
+  Attempt attempt(std::move(info), "payload");
+  RecordingEvents events;
+  TaskContext context(attempt, events);
+  EXPECT_EQ(context.task_id(), "3f-1");
+  EXPECT_EQ(context.queue(), "mail");
+  EXPECT_EQ(context.type(), "type");
+  EXPECT_EQ(context.content_type(), "text/plain");
+  EXPECT_EQ(context.headers().at("traceparent"), "00-1-2-3");
+  EXPECT_EQ(context.attempt(), 2);
+  EXPECT_EQ(context.max_attempts(), 5);
+  EXPECT_EQ(context.priority(), -7);
+  EXPECT_EQ(context.stop_reason(), StopReason::kNone);
+  EXPECT_EQ(context.time_left(), std::nullopt);
+}
+
+TEST(TaskContext, TheDeadlineIsTheEarlierOfTimeoutAndDeadline) {
+  const auto now = steady_clock::now();
+  const auto check = [now](int timeout_ms, int deadline_ms, int ends_by_ms, StopReason reason) {
+    AttemptInfo info;
+    info.timeout = milliseconds(timeout_ms);
+    if (deadline_ms != 0) info.deadline = now + milliseconds(deadline_ms);
+    Attempt attempt(std::move(info), "");
+    attempt.StartClock(now);
+    EXPECT_EQ(attempt.ends_by().value_or(now), now + milliseconds(ends_by_ms));
+    EXPECT_EQ(attempt.ends_by_reason(), reason);
+  };
+  check(0, 0, 0, StopReason::kNone);
+  check(9, 0, 9, StopReason::kAttemptTimeout);
+  check(0, 7, 7, StopReason::kDeadline);
+  check(9, 7, 7, StopReason::kDeadline);
+  check(5, 7, 5, StopReason::kAttemptTimeout);
+}
+
+TEST(TaskContext, TimeLeftNeverGoesBelowZero) {
+  AttemptInfo info;
+  info.deadline = steady_clock::now() - std::chrono::hours(1);
+  Attempt attempt(std::move(info), "");
+  RecordingEvents events;
+  EXPECT_EQ(TaskContext(attempt, events).time_left(), milliseconds(0));
+}
+
+TEST(TaskContext, ASleepThatNobodyDisturbsLastsItsTime) {
+  const AttemptPtr attempt = NewAttempt(1, "type");
+  RecordingEvents events;
+  const auto before = steady_clock::now();
+  EXPECT_TRUE(TaskContext(*attempt, events).SleepFor(milliseconds(5)));
+  EXPECT_GE(steady_clock::now() - before, milliseconds(5));
+}
+
+TEST(TaskContext, MayHaveStoppedOnceItWasToldAndLooked) {
+  const AttemptPtr attempt = NewAttempt(1, "type");
+  RecordingEvents events;
+  TaskContext looks(*attempt, events);
+  TaskContext does_not_look(*attempt, events);
+  EXPECT_FALSE(looks.stop_requested());
+  EXPECT_FALSE(looks.may_have_stopped());
+  attempt->RequestStop(StopReason::kCancelled);
+  EXPECT_TRUE(looks.may_have_stopped());
+  EXPECT_FALSE(does_not_look.may_have_stopped());
+}
+
+}  // namespace
+}  // namespace treadle::worker

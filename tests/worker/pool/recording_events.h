@@ -1,0 +1,103 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "worker/pool/pool.h"
+
+namespace treadle::worker {
+
+// Far beyond what anything here takes: only a test that would fail anyway waits so long.
+inline constexpr std::chrono::seconds kGenerous{60};
+
+// Remembers what a pool told.
+class RecordingEvents final : public AttemptEvents {
+ public:
+  bool Begin(const AttemptPtr& attempt) override {
+    std::lock_guard lock(mutex_);
+    begun_.push_back(attempt->info().token);
+    attempt->StartClock(std::chrono::steady_clock::now());
+    changed_.notify_all();
+    return !refuse_;
+  }
+  void End(const AttemptPtr& attempt, AttemptResult result) override {
+    std::lock_guard lock(mutex_);
+    ended_.push_back(attempt->info().token);
+    results_[attempt->info().token] = std::move(result);
+    changed_.notify_all();
+  }
+  void Progress(const Attempt& attempt, double fraction, std::string_view message) override {
+    std::lock_guard lock(mutex_);
+    progress_.emplace_back(attempt.info().token, fraction, message);
+  }
+
+  // Every attempt from now on must not run.
+  void Refuse() {
+    std::lock_guard lock(mutex_);
+    refuse_ = true;
+  }
+
+  // True: at least so many have begun, or ended, in time.
+  bool WaitForBegun(size_t count) {
+    return Wait([&] { return begun_.size() >= count; });
+  }
+  bool WaitForEnded(size_t count) {
+    return Wait([&] { return ended_.size() >= count; });
+  }
+
+  std::vector<uint64_t> begun() const {
+    std::lock_guard lock(mutex_);
+    return begun_;
+  }
+  std::vector<uint64_t> ended() const {
+    std::lock_guard lock(mutex_);
+    return ended_;
+  }
+  AttemptResult result(uint64_t token) const {
+    std::lock_guard lock(mutex_);
+    return results_.at(token);
+  }
+  std::vector<std::tuple<uint64_t, double, std::string>> progress() const {
+    std::lock_guard lock(mutex_);
+    return progress_;
+  }
+
+ private:
+  template <typename Condition>
+  bool Wait(Condition condition) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, kGenerous, condition);
+  }
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  bool refuse_ = false;
+  std::vector<uint64_t> begun_;
+  std::vector<uint64_t> ended_;
+  std::map<uint64_t, AttemptResult> results_;
+  std::vector<std::tuple<uint64_t, double, std::string>> progress_;
+};
+
+inline AttemptPtr NewAttempt(uint64_t token, std::string type, std::string payload = {}) {
+  AttemptInfo info;
+  info.task_id = "1-" + std::to_string(token);
+  info.token = token;
+  info.queue = "queue";
+  info.type = std::move(type);
+  return std::make_shared<Attempt>(std::move(info), std::move(payload));
+}
+
+// Attempts of one type with tokens first, first + 1, ...
+inline std::vector<AttemptPtr> NewAttempts(uint64_t first, size_t count, const std::string& type) {
+  std::vector<AttemptPtr> attempts;
+  for (size_t i = 0; i < count; ++i) attempts.push_back(NewAttempt(first + i, type));
+  return attempts;
+}
+
+}  // namespace treadle::worker

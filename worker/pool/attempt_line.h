@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstddef>
+
+#include "worker/pool/attempt.h"
+
+namespace treadle::worker {
+
+// Attempts that wait for a slot, first come first. Each knows its place, so that taking out any of
+// them costs the same, and lining up allocates nothing. Not thread-safe: its owner guards it.
+class AttemptLine {
+ public:
+  AttemptLine() = default;
+  ~AttemptLine();
+  AttemptLine(const AttemptLine&) = delete;
+  AttemptLine& operator=(const AttemptLine&) = delete;
+
+  size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+
+  // REQUIRES: it is in no line.
+  void PushBack(AttemptPtr attempt);
+  // REQUIRES: not empty.
+  AttemptPtr PopFront();
+  // False: it is not in this line.
+  bool Remove(Attempt& attempt);
+
+ private:
+  AttemptPtr first_;
+  Attempt* last_ = nullptr;
+  size_t size_ = 0;
+};
+
+}  // namespace treadle::worker

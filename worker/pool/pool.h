@@ -1,0 +1,71 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "worker/pool/attempt.h"
+#include "worker/pool/attempt_result.h"
+
+// Where a worker runs handlers. One interface for every kind of pool, and one conformance suite
+// (tests/worker/pool); the manner is that of concurrencpp's executors and folly's.
+
+namespace treadle::worker {
+
+// Whom a pool tells. Called from the pool's threads, never under a lock of the pool; thread-safe.
+class AttemptEvents {
+ public:
+  virtual ~AttemptEvents() = default;
+
+  // A slot is free for the attempt; it begins when this returns true, and its clock is started.
+  // False: it must not run, and ends at once. Blocks only for attempts with confirm_start, until
+  // the broker knows.
+  virtual bool Begin(const AttemptPtr& attempt) = 0;
+  // The attempt is over, and its slot is free again. Exactly once for each attempt that Submit took
+  // and that was not taken back.
+  virtual void End(const AttemptPtr& attempt, AttemptResult result) = 0;
+  // What the handler said, while it runs.
+  virtual void Progress(const Attempt& attempt, double fraction, std::string_view message) = 0;
+};
+
+// The contract:
+//   - Attempts begin in the order in which they were submitted, at most slots() at a time. A free
+//     slot and a waiting attempt never stay apart.
+//   - Every attempt taken by Submit ends in exactly one way: End is called once, or TakeWaiting
+//     returned it, or Shutdown counted it as abandoned.
+//   - A handler that throws, or that does not stop, costs its own attempt only.
+// Thread-safe, apart from the destructor.
+class Pool {
+ public:
+  // As Shutdown(0 ms).
+  virtual ~Pool() = default;
+
+  // For people: "thread".
+  virtual std::string_view name() const = 0;
+  // How many attempts it runs at once.
+  virtual int slots() const = 0;
+
+  // Lines up attempts; never waits for room. Returns how many it took, from the front, and leaves
+  // the others to the caller: the line is full, or the pool is closed.
+  [[nodiscard]] virtual size_t Submit(std::span<AttemptPtr> attempts) = 0;
+
+  // Asks one attempt to stop. One that waits ends at once, without running, as stopped; one that
+  // runs is told by its stop token, and ends when its handler returns; one that has ended, or is
+  // not of this pool, is left alone.
+  virtual void Stop(const AttemptPtr& attempt, StopReason reason) = 0;
+
+  // Closes the pool: from now on Submit takes nothing. Returns the attempts that wait; their End is
+  // not called. What runs goes on.
+  virtual std::vector<AttemptPtr> TakeWaiting() = 0;
+
+  // Closes the pool, ends what waits as released, tells what runs to stop with kShutdown, and waits
+  // up to `grace` for it. Returns how many attempts it abandoned: their handlers still run then, on
+  // threads of their own, and End is called whenever they return; the pool itself may be destroyed
+  // (what it was built with stays alive as long as they need it). Calling it again does nothing
+  // more and returns 0.
+  virtual size_t Shutdown(std::chrono::milliseconds grace) = 0;
+};
+
+}  // namespace treadle::worker

@@ -1,0 +1,40 @@
+#include "worker/task_context.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+
+namespace treadle {
+
+std::stop_token TaskContext::stop_token() const {
+  looked_.store(true, std::memory_order_relaxed);
+  return attempt_.stop_token();
+}
+
+bool TaskContext::stop_requested() const { return stop_token().stop_requested(); }
+
+bool TaskContext::SleepFor(std::chrono::nanoseconds duration) const {
+  std::mutex mutex;
+  std::condition_variable_any woken;
+  std::unique_lock lock(mutex);
+  woken.wait_for(lock, stop_token(), duration, [] { return false; });
+  return !attempt_.stop_token().stop_requested();
+}
+
+std::optional<std::chrono::milliseconds> TaskContext::time_left() const {
+  const auto end = deadline();
+  if (!end) return std::nullopt;
+  return std::max(std::chrono::milliseconds(0),
+                  std::chrono::duration_cast<std::chrono::milliseconds>(
+                      *end - std::chrono::steady_clock::now()));
+}
+
+void TaskContext::ReportProgress(double fraction, std::string_view message) {
+  events_.Progress(attempt_, fraction, message);
+}
+
+bool TaskContext::may_have_stopped() const {
+  return looked_.load(std::memory_order_relaxed) && attempt_.stop_token().stop_requested();
+}
+
+}  // namespace treadle
