@@ -14,6 +14,7 @@
 #include "client/duration.h"
 #include "client/future.h"
 
+#include "proto/support/limits.h"
 #include "treadle/v1/admin_service.pb.h"
 #include "treadle/v1/queue_service.pb.h"
 #include "treadle/v1/task.pb.h"
@@ -27,14 +28,12 @@ namespace treadle {
 
 class Session;
 
-inline constexpr std::string_view kDefaultAddress = "127.0.0.1:7733";
-
 struct ClientOptions {
   ClientOptions() {}
   explicit ClientOptions(std::string address_in) : address(std::move(address_in)) {}
 
   // The broker, as gRPC names it: "host:port", "dns:///host:port", "unix:/path".
-  std::string address{kDefaultAddress};
+  std::string address = limits::kDefaultAddress;
   // For people: shown by the operator's tools. At most 255 bytes. Empty: host and process id.
   std::string name;
 
@@ -79,7 +78,8 @@ class Client {
   // of all futures have returned when this returns: so never call it from one.
   void Shutdown();
 
-  // Waits until every submit so far was answered. DEADLINE_EXCEEDED: the timeout passed first.
+  // Waits for a moment at which every submit is answered. DEADLINE_EXCEEDED: the timeout passed
+  // first.
   absl::Status Flush(Timeout timeout = kForever);
 
   // A future for a task that was submitted before, by any client: its result's type is the caller's

@@ -1,53 +1,72 @@
 #include "client/exec_task.h"
 
+#include <algorithm>
 #include <utility>
 
-#include "absl/status/status.h"
-#include <nlohmann/json.hpp>
+#include "absl/strings/str_cat.h"
+#include "client/text.h"
 
 namespace treadle {
 namespace {
 
-using nlohmann::json;
-
-absl::Status CheckArgv(const std::vector<std::string>& argv) {
-  if (argv.empty() || argv.front().empty()) {
-    return absl::InvalidArgumentError("an exec task needs a program: give its path first");
-  }
-  for (const std::string& argument : argv) {
-    if (argument.find('\0') != std::string::npos) {
-      return absl::InvalidArgumentError(
-          "an exec task's argument has a NUL byte: pass such data as standard input");
-    }
-  }
-  return absl::OkStatus();
-}
+// A program's arguments end at their first NUL.
+bool HasNul(const std::string& text) { return text.find('\0') != std::string::npos; }
 
 }  // namespace
 
-absl::StatusOr<std::string> FormatExecArgv(const std::vector<std::string>& argv) {
-  if (absl::Status status = CheckArgv(argv); !status.ok()) return status;
-  try {
-    return json(argv).dump();
-  } catch (const json::type_error&) {
-    return absl::InvalidArgumentError(
-        "an exec task's argument is not UTF-8: pass such data as standard input");
+absl::StatusOr<std::string> EncodeArgv(const std::vector<std::string>& argv) {
+  if (argv.empty() || argv[0].empty()) {
+    return absl::InvalidArgumentError("argv names no program: put its path first");
   }
+  if (std::any_of(argv.begin(), argv.end(), HasNul)) {
+    return absl::InvalidArgumentError("argv has a NUL character: take it out");
+  }
+  absl::StatusOr<std::string> header = codec_internal::DumpJson(nlohmann::json(argv));
+  if (!header.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "argv is not UTF-8, which a header must be: pass such bytes through standard input (",
+        header.status().message(), ")"));
+  }
+  return header;
 }
 
-absl::StatusOr<std::vector<std::string>> ParseExecArgv(std::string_view header) {
-  json value = json::parse(header, nullptr, /*allow_exceptions=*/false);
-  absl::Status wrong = absl::InvalidArgumentError(
-      "header 'exec-argv' must be a JSON array of strings, the program first: "
-      "[\"/usr/bin/wc\", \"-w\"]");
-  if (!value.is_array()) return wrong;
+absl::StatusOr<std::vector<std::string>> DecodeArgv(std::string_view header) {
+  const nlohmann::json json = nlohmann::json::parse(header, nullptr, /*allow_exceptions=*/false);
   std::vector<std::string> argv;
-  for (json& argument : value) {
-    if (!argument.is_string()) return wrong;
-    argv.push_back(std::move(argument.get_ref<std::string&>()));
+  if (json.is_array()) {
+    for (const nlohmann::json& element : json) {
+      if (!element.is_string()) break;
+      argv.push_back(element.get<std::string>());
+    }
   }
-  if (absl::Status status = CheckArgv(argv); !status.ok()) return status;
+  if (argv.empty() || argv[0].empty() || argv.size() != json.size() ||
+      std::any_of(argv.begin(), argv.end(), HasNul)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("header '", Absl(kExecArgvHeader),
+                     "' is not a JSON array of strings without NUL, a program first: give it like "
+                     "[\"/usr/bin/wc\",\"-w\"]"));
+  }
   return argv;
+}
+
+std::string ExitStatusMessage(int exit_status, std::string_view stderr_tail) {
+  return stderr_tail.empty() ? absl::StrCat("exit status ", exit_status)
+                             : absl::StrCat("exit status ", exit_status, ": ", Absl(stderr_tail));
+}
+
+Future<Bytes> SubmitExec(const Executor& executor, const std::vector<std::string>& argv,
+                         std::string standard_input, SubmitOptions options) {
+  absl::StatusOr<std::string> header = EncodeArgv(argv);
+  if (!header.ok()) return Future<Bytes>(EndedState(header.status()));
+  options.headers[std::string(kExecArgvHeader)] = *std::move(header);
+  const Future<Payload> run = executor.SubmitRaw(
+      options, kExecTaskType, Payload(std::move(standard_input), kBytesContentType));
+  return Future<Bytes>(run.state());
+}
+
+Future<Bytes> SubmitExec(const Executor& executor, const std::vector<std::string>& argv,
+                         std::string standard_input) {
+  return SubmitExec(executor, argv, std::move(standard_input), executor.options().submit);
 }
 
 }  // namespace treadle

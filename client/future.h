@@ -39,7 +39,12 @@ class FutureStateRef {
   FutureState* state_ = nullptr;
 };
 
-// What the broker said when it accepted a task.
+// The state of a future that has ended with `status`, for code that refuses before it submits.
+// REQUIRES: not OK.
+FutureStateRef EndedState(absl::Status status);
+
+// What the broker said when it accepted a task. For an attached future: `existing`, and kMemory
+// because it is not known.
 struct Acceptance {
   Acceptance() = default;
 

@@ -1,0 +1,122 @@
+#include "client/future.h"
+
+#include <memory>
+#include <utility>
+
+#include "client/future_state.h"
+#include "client/wait.h"
+
+#include "proto/support/assert.h"
+
+namespace treadle {
+namespace {
+
+// Wakes a WaitPoint.
+class PointListener final : public Listener {
+ public:
+  PointListener(Until until, std::shared_ptr<WaitPoint> point)
+      : Listener(until), point_(std::move(point)) {}
+  void OnReached(Wakeups& wakeups) override {
+    if (point_->Arrive(0)) wakeups.points.push_back(point_);
+  }
+
+ private:
+  std::shared_ptr<WaitPoint> point_;
+};
+
+// Hands a callback over; deletes itself.
+class CallbackListener final : public Listener {
+ public:
+  explicit CallbackListener(absl::AnyInvocable<void()> callback)
+      : Listener(Until::kDone), callback_(std::move(callback)) {}
+  void OnReached(Wakeups& wakeups) override {
+    wakeups.callbacks.push_back(std::move(callback_));
+    delete this;
+  }
+  absl::AnyInvocable<void()> TakeCallback() { return std::move(callback_); }
+
+ private:
+  absl::AnyInvocable<void()> callback_;
+};
+
+// False: `deadline` passed first.
+bool WaitFor(FutureState& state, Listener::Until until, Timeout timeout) {
+  const auto point = std::make_shared<WaitPoint>();
+  PointListener listener(until, point);
+  if (!state.Listen(listener)) return true;
+  if (point->Next(DeadlineAfter(timeout)).has_value()) return true;
+  state.Unlisten(listener);
+  return false;
+}
+
+absl::Status TimedOut(std::string_view what) {
+  return absl::DeadlineExceededError(std::string(what) +
+                                     " within the timeout: wait again, or with a longer timeout");
+}
+
+}  // namespace
+
+FutureStateRef::FutureStateRef(const FutureStateRef& other) : state_(other.state_) {
+  if (state_ != nullptr) state_->Retain();
+}
+
+FutureStateRef::~FutureStateRef() {
+  if (state_ != nullptr) state_->Release();
+}
+
+FutureStateRef EndedState(absl::Status status) {
+  FutureStateRef state(new FutureState(nullptr));
+  state->status = std::move(status);
+  state->stage = FutureState::Stage::kEnded;
+  Wakeups nobody;
+  state->PublishDone(nobody);
+  return state;
+}
+
+bool FutureBase::Done() const { return state_->IsDone(); }
+
+std::string FutureBase::Id() const {
+  return state_->IsAccepted() ? state_->id.ToString() : std::string();
+}
+
+absl::StatusOr<Acceptance> FutureBase::Accepted(Timeout timeout) const {
+  if (!state_->IsAccepted() && !state_->IsDone() &&
+      !WaitFor(*state_.get(), Listener::Until::kAccepted, timeout)) {
+    return TimedOut("the broker has not answered the submit");
+  }
+  if (!state_->IsAccepted()) return state_->status;
+  Acceptance acceptance;
+  acceptance.task_id = state_->id.ToString();
+  acceptance.durability = state_->durability;
+  acceptance.existing = state_->existing;
+  return acceptance;
+}
+
+bool FutureBase::Cancel() const { return state_->Cancel(); }
+
+absl::Status FutureBase::Wait(Timeout timeout) const {
+  if (!state_->IsDone() && !WaitFor(*state_.get(), Listener::Until::kDone, timeout)) {
+    return TimedOut("the task has not ended");
+  }
+  return state_->status;
+}
+
+std::optional<TaskError> FutureBase::Error() const {
+  if (!state_->IsDone()) return std::nullopt;
+  return GetTaskError(state_->status);
+}
+
+void FutureBase::AddCallback(absl::AnyInvocable<void()> callback) const {
+  auto listener = std::make_unique<CallbackListener>(std::move(callback));
+  if (state_->Listen(*listener)) {
+    listener.release();  // deletes itself when it is told
+  } else {
+    listener->TakeCallback()();
+  }
+}
+
+const std::string& FutureBase::result_bytes() const { return state_->result; }
+
+const std::string& FutureBase::result_content_type() const { return state_->content_type; }
+
+}  // namespace treadle

@@ -1,0 +1,158 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "client/future.h"
+
+#include "proto/support/task_id.h"
+
+// What stands behind a Future. Internal to the client library.
+
+namespace treadle {
+
+class FutureState;
+
+// Where a thread waits for futures. Ends arrive from the session's thread, many at a time; the
+// waiter is woken once for all of them.
+class WaitPoint {
+ public:
+  // True: the waiter sleeps and nobody is about to wake it: the caller calls Wake, later.
+  bool Arrive(size_t index);
+  void Wake();
+  // The next arrival; none when `deadline` passes first.
+  std::optional<size_t> Next(std::chrono::steady_clock::time_point deadline);
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable arrived_;
+  // Protected by mutex_.
+  std::deque<size_t> arrivals_;
+  bool waiting_ = false;
+  bool wake_promised_ = false;
+};
+
+// What a batch of ends sets off, to be done when no lock is held.
+struct Wakeups {
+  std::vector<std::shared_ptr<WaitPoint>> points;
+  std::vector<absl::AnyInvocable<void()>> callbacks;
+
+  // Wakes the waiters. The callbacks are left to the caller.
+  void WakePoints();
+};
+
+// Hangs in the list of a future that is not done, and is told once, under the future's lock.
+class Listener {
+ public:
+  enum class Until { kAccepted, kDone };
+
+  explicit Listener(Until until) : until_(until) {}
+  virtual ~Listener() = default;
+  // Taken off the list. May delete itself.
+  virtual void OnReached(Wakeups& wakeups) = 0;
+
+ private:
+  friend FutureState;
+  const Until until_;
+  // Protected by the future's lock.
+  bool linked_ = false;
+  Listener* previous_ = nullptr;
+  Listener* next_ = nullptr;
+};
+
+// The client that a pending future belongs to.
+class FutureHome {
+ public:
+  // Called with the future's lock held.
+  virtual void RequestCancel(FutureStateRef state) = 0;
+
+ protected:
+  ~FutureHome() = default;
+};
+
+// One task, as its client knows it. Counted, one allocation for each task.
+//
+// Two threads meet here. The session's thread owns the task while it is pending; it writes what it
+// learns and then publishes it with one atomic bit, without a lock unless someone has looked
+// (kWatched). Users' threads read what is published; whoever wants more (to listen, to cancel)
+// takes the lock, sets kWatched, and looks at the bits again.
+class FutureState {
+ public:
+  // How far the submit has come. The session's thread alone.
+  enum class Stage : uint8_t {
+    kUnsent,    // not in any message yet
+    kSent,      // in a message, not answered
+    kAccepted,  // its id is known to the broker
+    kEnded,
+  };
+
+  // `home` outlives the state's being pending. Null: for a state that is made ended.
+  explicit FutureState(FutureHome* home) : home_(home) {}
+  FutureState(const FutureState&) = delete;
+  FutureState& operator=(const FutureState&) = delete;
+
+  void Retain() { count_.fetch_add(1, std::memory_order_relaxed); }
+  void Release() {
+    if (count_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+
+  // Users' threads.
+  bool IsAccepted() const { return (bits_.load(std::memory_order_acquire) & kAcceptedBit) != 0; }
+  bool IsDone() const { return (bits_.load(std::memory_order_acquire) & kDoneBit) != 0; }
+  // False: what the listener waits for has been reached already, and it is not in the list.
+  bool Listen(Listener& listener);
+  // Afterwards the listener is not called, and not in the list.
+  void Unlisten(Listener& listener);
+  // False: done already.
+  bool Cancel();
+
+  // The session's thread. REQUIRES: not published yet.
+  void PublishAccepted(Wakeups& wakeups);
+  void PublishDone(Wakeups& wakeups);
+
+  // Published by PublishAccepted.
+  TaskId id;
+  Durability durability = Durability::kMemory;
+  bool existing = false;
+
+  // Published by PublishDone.
+  absl::Status status;
+  std::string result;
+  std::string content_type;
+
+  // The session's thread, and before that whoever makes the state.
+  bool keyed = false;              // has a request key: safe to submit anew
+  Stage stage = Stage::kUnsent;    //
+  bool cancel_wanted = false;      // cancel it as soon as it is accepted
+  bool resent = false;             // sent on an earlier stream too
+  uint64_t sequence = 0;           // within the session; 0: none yet
+  std::string spec;                // the encoded TaskSpec, until the submit is answered
+  FutureStateRef next_of_same_id;  // another future for the same task
+
+ private:
+  static constexpr uint32_t kAcceptedBit = 1;
+  static constexpr uint32_t kDoneBit = 2;
+  static constexpr uint32_t kWatchedBit = 4;
+
+  ~FutureState() = default;
+  void Publish(uint32_t bit, Wakeups& wakeups);
+  void Link(Listener& listener);
+  void Unlink(Listener& listener);
+
+  std::atomic<uint32_t> count_{1};
+  std::atomic<uint32_t> bits_{0};
+  FutureHome* const home_;
+  std::mutex mutex_;
+  Listener* listeners_ = nullptr;  // protected by mutex_
+};
+
+}  // namespace treadle
