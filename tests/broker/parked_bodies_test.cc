@@ -1,0 +1,55 @@
+#include "server/broker/parked_bodies.h"
+
+#include <memory>
+
+#include "gtest/gtest.h"
+
+namespace treadle::broker {
+namespace {
+
+using engine::CallId;
+
+BodyPtr Bytes() { return std::make_shared<const Body>(Body{.bytes = "payload"}); }
+
+TEST(ParkedBodies, ATaskThatGetsItsRoomTakesItsBody) {
+  ParkedBodies parked;
+  const BodyPtr body = Bytes();
+  parked.Park(CallId{1}, 7, TaskId{3, 7}, body);
+  EXPECT_GT(parked.bytes(), 0);
+  EXPECT_EQ(parked.Take(TaskId{3, 7}), body);
+  EXPECT_TRUE(parked.empty());
+  EXPECT_EQ(parked.bytes(), 0);
+  parked.Answered(CallId{1}, 7);
+}
+
+TEST(ParkedBodies, ARefusalFreesTheBody) {
+  ParkedBodies parked;
+  parked.Park(CallId{1}, 7, TaskId{3, 7}, Bytes());
+  parked.Park(CallId{1}, 8, TaskId{3, 8}, Bytes());
+  parked.Answered(CallId{1}, 7);
+  EXPECT_EQ(parked.Take(TaskId{3, 7}), nullptr);
+  EXPECT_NE(parked.Take(TaskId{3, 8}), nullptr);
+}
+
+TEST(ParkedBodies, ASubmitterThatLeavesFreesAllOfItsOwn) {
+  ParkedBodies parked;
+  parked.Park(CallId{1}, 1, TaskId{3, 1}, Bytes());
+  parked.Park(CallId{1}, 2, TaskId{3, 2}, Bytes());
+  parked.Park(CallId{2}, 1, TaskId{4, 1}, Bytes());
+  parked.CallClosed(CallId{1});
+  EXPECT_EQ(parked.Take(TaskId{3, 1}), nullptr);
+  EXPECT_EQ(parked.Take(TaskId{3, 2}), nullptr);
+  EXPECT_NE(parked.Take(TaskId{4, 1}), nullptr);
+}
+
+TEST(ParkedBodies, TheNewerCallOfAResumedSessionTakesThePlaceOver) {
+  ParkedBodies parked;
+  const BodyPtr again = Bytes();
+  parked.Park(CallId{1}, 7, TaskId{3, 7}, Bytes());
+  parked.Park(CallId{2}, 7, TaskId{3, 7}, again);
+  parked.CallClosed(CallId{1});
+  EXPECT_EQ(parked.Take(TaskId{3, 7}), again);
+}
+
+}  // namespace
+}  // namespace treadle::broker

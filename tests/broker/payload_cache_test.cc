@@ -1,0 +1,66 @@
+#include "server/broker/payload_cache.h"
+
+#include <memory>
+#include <string>
+
+#include "gtest/gtest.h"
+
+namespace treadle::broker {
+namespace {
+
+BodyPtr Bytes(size_t count) {
+  return std::make_shared<const Body>(Body{.bytes = std::string(count, 'x')});
+}
+
+TaskId Id(uint64_t sequence) { return TaskId{1, sequence}; }
+
+TEST(PayloadCache, ABodyLeavesWithItsFirstDispatch) {
+  PayloadCache cache(1'000'000);
+  const BodyPtr body = Bytes(10);
+  cache.Put(Id(1), body);
+  EXPECT_EQ(cache.Take(Id(1)), body);
+  EXPECT_EQ(cache.Take(Id(1)), nullptr);
+  EXPECT_EQ(cache.bytes(), 0);
+}
+
+TEST(PayloadCache, WhatWasPutLongestAgoMakesRoom) {
+  PayloadCache cache(10'000);
+  for (uint64_t i = 1; i <= 20; ++i) cache.Put(Id(i), Bytes(1'000));
+  EXPECT_LE(cache.bytes(), 10'000);
+  EXPECT_EQ(cache.Take(Id(1)), nullptr);
+  EXPECT_NE(cache.Take(Id(20)), nullptr);
+  EXPECT_NE(cache.Take(Id(19)), nullptr);
+}
+
+TEST(PayloadCache, OneLargerThanTheCacheIsNotKept) {
+  PayloadCache cache(10'000);
+  cache.Put(Id(1), Bytes(100));
+  cache.Put(Id(2), Bytes(100'000));
+  EXPECT_NE(cache.Take(Id(1)), nullptr);
+  EXPECT_EQ(cache.Take(Id(2)), nullptr);
+}
+
+TEST(PayloadCache, PuttingAgainReplaces) {
+  PayloadCache cache(10'000);
+  const BodyPtr second = Bytes(10);
+  cache.Put(Id(1), Bytes(5'000));
+  cache.Put(Id(1), second);
+  EXPECT_EQ(cache.size(), 1u);
+  EXPECT_EQ(cache.Take(Id(1)), second);
+  EXPECT_EQ(cache.bytes(), 0);
+}
+
+TEST(PayloadCache, TakenFromTheMiddleKeepsTheOthersInTheirOrder) {
+  PayloadCache cache(3'500 + 3 * 256);
+  for (uint64_t i = 1; i <= 3; ++i) cache.Put(Id(i), Bytes(1'000));
+  EXPECT_NE(cache.Take(Id(2)), nullptr);
+  cache.Put(Id(4), Bytes(1'000));  // in the place that 2 left
+  cache.Put(Id(5), Bytes(1'000));
+  EXPECT_EQ(cache.Take(Id(1)), nullptr);
+  EXPECT_NE(cache.Take(Id(3)), nullptr);
+  EXPECT_NE(cache.Take(Id(4)), nullptr);
+  EXPECT_NE(cache.Take(Id(5)), nullptr);
+}
+
+}  // namespace
+}  // namespace treadle::broker
