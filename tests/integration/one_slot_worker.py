@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""one_slot_worker.py ADDRESS QUEUE COUNT FILE: an attached worker with one slot.
+
+Takes COUNT tasks, one at a time, and appends the payload of each to FILE as it begins. Comes back
+with what it holds when the broker goes away.
+"""
+
+import queue
+import sys
+import time
+import uuid
+
+import grpc
+
+import api
+
+SUCCEEDED = api.workers.ATTEMPT_END_SUCCEEDED
+
+
+class OneSlotWorker:
+    def __init__(self, address, queue_name, count, path):
+        self.connection = api.Connection(address)
+        self.queue = queue_name
+        self.left = count
+        self.file = open(path, "ab", buffering=0)
+        self.worker_id = uuid.uuid4().hex
+        self.unhandled = {}  # task id -> its report, not known to be durable
+        self.waiting = {}  # number of a message -> the tasks that it reports
+        self.number = 0
+
+    def run(self):
+        while self.left > 0 or self.unhandled:
+            try:
+                self.hold_stream()
+            except grpc.RpcError as error:
+                if error.code() not in (
+                    grpc.StatusCode.UNAVAILABLE,
+                    grpc.StatusCode.CANCELLED,
+                ):
+                    raise
+                time.sleep(0.05)
+
+    def hold_stream(self):
+        requests = queue.SimpleQueue()
+        self.number = 0
+        self.waiting.clear()
+        hello = api.workers.WorkerHello(
+            worker_id=self.worker_id,
+            worker_name=f"one slot of {self.queue}",
+            queues=[self.queue],
+            pools=[api.workers.WorkerPool(name="one", slots=1)],
+            held=[
+                api.workers.HeldLease(task_id=r.task_id, token=r.token, started=True)
+                for r in self.unhandled.values()
+            ],
+        )
+        requests.put(api.workers.AttachRequest(hello=hello))
+        stream = self.connection.workers.Attach(iter(requests.get, None), wait_for_ready=True)
+        try:
+            for response in stream:
+                self.hear(response, requests)
+                if self.left == 0 and not self.unhandled:
+                    break
+        finally:
+            requests.put(None)
+            stream.cancel()
+
+    def hear(self, response, requests):
+        if response.HasField("welcome"):
+            for revoked in response.welcome.revoked:  # had been reported before the line was lost
+                self.unhandled.pop(revoked.task_id, None)
+            requests.put(self.message(list(self.unhandled.values())))
+            return
+        for number in [n for n in self.waiting if n <= response.handled_report_sequence]:
+            for name in self.waiting.pop(number):
+                self.unhandled.pop(name, None)
+        if not response.tasks:
+            requests.put(api.workers.AttachRequest())  # a heartbeat for a heartbeat
+            return
+        assert len(response.tasks) == 1, f"{len(response.tasks)} tasks for one slot"
+        leased = response.tasks[0]
+        self.file.write(leased.payload + b"\n")
+        self.left -= 1
+        report = api.workers.AttemptReport(
+            task_id=leased.task_id, token=leased.token, end=SUCCEEDED
+        )
+        self.unhandled[leased.task_id] = report
+        requests.put(self.message([report]))
+
+    def message(self, reports):
+        """Reports, and the one slot again."""
+        self.number += 1
+        self.waiting[self.number] = [report.task_id for report in reports]
+        credit = [api.workers.Credit(pool=0, tasks=1)] if self.left > 0 else []
+        return api.workers.AttachRequest(
+            reports=reports, report_sequence=self.number, credits=credit
+        )
+
+
+def main():
+    address, queue_name, count, path = sys.argv[1:]
+    OneSlotWorker(address, queue_name, int(count), path).run()
+
+
+if __name__ == "__main__":
+    main()

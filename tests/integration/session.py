@@ -1,0 +1,189 @@
+"""A client's session stream in Python: submits that survive lost connections, and their outcomes."""
+
+import queue
+import threading
+import time
+
+import grpc
+
+import api
+
+DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
+BATCH = 500
+
+
+def task_id(session, sequence):
+    """The id's text form, as proto/support/task_id.h tells it."""
+
+    def number(value):
+        text = ""
+        while value:
+            text = DIGITS[value & 31] + text
+            value >>= 5
+        return text
+
+    return f"{number(session)}-{number(sequence)}"
+
+
+class Session:
+    """Submits in order, sends again what was not answered, and notes every outcome it hears."""
+
+    def __init__(self, connection, name="chaos"):
+        self._stub = connection.tasks
+        self._name = name
+        self._lock = threading.Condition()
+        self._news = queue.Queue()  # messages for the stream that is up
+        self._next = 1
+        self.session_id = 0
+        self.connects = 0
+        self.resent = 0
+        self.pending = {}  # sequence -> spec: not answered
+        self.acknowledged = {}  # id -> durability
+        self.refused = {}  # sequence -> status
+        self.awaited = set()  # ids whose outcome is still to come
+        self.unknown = {}  # id -> status
+        self.outcomes = {}  # id -> {(state, result, error type)}: more than one is a broken promise
+        self.attempts = {}  # id -> attempts that its outcome tells
+        self.failure = None
+        self._stopped = False
+        self._stream = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def submit(self, specs):
+        with self._lock:
+            items = []
+            for spec in specs:
+                self.pending[self._next] = spec
+                items.append(api.tasks.SequencedTask(sequence=self._next, task=spec))
+                self._next += 1
+            self._news.put(api.tasks.SessionRequest(tasks=items))
+
+    def await_ids(self, ids):
+        with self._lock:
+            self.awaited.update(ids)
+            self._news.put(api.tasks.SessionRequest(await_task_ids=ids))
+
+    def wait(self, condition, what, limit_s):
+        """Until condition(self) holds, which is looked at on every message."""
+        end = time.monotonic() + limit_s
+        with self._lock:
+            while not condition(self):
+                if self.failure:
+                    raise AssertionError(self.failure)
+                if time.monotonic() > end:
+                    raise AssertionError(
+                        f"waited {limit_s} s in vain for {what}: {len(self.pending)} submits "
+                        f"unanswered, {len(self.awaited)} outcomes to come, e.g. "
+                        f"{sorted(self.awaited)[:5]}"
+                    )
+                self._lock.wait(0.2)
+
+    def close(self):
+        with self._lock:
+            self._stopped = True
+            if self._stream is not None:
+                self._stream.cancel()
+        self._thread.join()
+
+    def _run(self):
+        while not self._stopped:
+            try:
+                self._hold_stream()
+            except grpc.RpcError as error:
+                code = error.code()
+                if self._stopped:
+                    return
+                if code not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
+                    with self._lock:
+                        self.failure = f"the session ended with {code}: {error.details()}"
+                    return
+                time.sleep(0.05)
+
+    def _hold_stream(self):
+        opened = threading.Event()
+        over = threading.Event()
+        with self._lock:
+            self._news = queue.Queue()
+            self._stream = self._stub.Session(
+                self._requests(self._news, opened, over), wait_for_ready=True
+            )
+        try:
+            for response in self._stream:
+                self._hear(response, opened)
+        finally:
+            over.set()
+            opened.set()
+
+    def _requests(self, news, opened, over):
+        start = api.tasks.SessionOpen(session_id=self.session_id, client_name=self._name)
+        yield api.tasks.SessionRequest(open=start)
+        opened.wait()
+        while not over.is_set():
+            try:
+                yield news.get(timeout=0.3)
+            except queue.Empty:  # time for a heartbeat
+                with self._lock:
+                    answered = min(self.pending, default=self._next)
+                yield api.tasks.SessionRequest(acknowledged_below=answered)
+
+    def _hear(self, response, opened):
+        with self._lock:
+            if response.HasField("opened"):
+                if self.session_id not in (0, response.opened.session_id):
+                    self.failure = "the broker opened another session than the one asked for"
+                self.session_id = response.opened.session_id
+                self.connects += 1
+                self._go_on()
+                opened.set()
+            for accepted in response.accepted:
+                for sequence in range(accepted.first_sequence, accepted.last_sequence + 1):
+                    self._accept(sequence, accepted.durability)
+            for item in response.results:
+                if item.result.status.code == 0:
+                    self._accept(item.sequence, item.result.durability)
+                else:
+                    self.refused[item.sequence] = item.result.status
+                    self.pending.pop(item.sequence, None)
+            for outcome in response.outcomes:
+                self._note(outcome)
+            for unknown in response.unknown_tasks:
+                self.unknown[unknown.task_id] = unknown.status
+                self.awaited.discard(unknown.task_id)
+            self._lock.notify_all()
+
+    def _go_on(self):
+        """On a new stream: everything unanswered again, in order, and the outcomes still missing."""
+        self._drain_news()
+        items = [
+            api.tasks.SequencedTask(sequence=sequence, task=spec)
+            for sequence, spec in sorted(self.pending.items())
+        ]
+        if self.connects > 1:
+            self.resent += len(items)
+        for start in range(0, len(items), BATCH):
+            self._news.put(api.tasks.SessionRequest(tasks=items[start : start + BATCH]))
+        ids = sorted(self.awaited)
+        for start in range(0, len(ids), BATCH):
+            self._news.put(api.tasks.SessionRequest(await_task_ids=ids[start : start + BATCH]))
+
+    def _drain_news(self):
+        while True:
+            try:
+                self._news.get_nowait()
+            except queue.Empty:
+                return
+
+    def _accept(self, sequence, durability):
+        if self.pending.pop(sequence, None) is None:
+            return  # an answer to what was sent twice
+        name = task_id(self.session_id, sequence)
+        self.acknowledged[name] = durability
+        if name not in self.outcomes:
+            self.awaited.add(name)
+
+    def _note(self, outcome):
+        told = (outcome.state, outcome.result, outcome.error.type)
+        self.outcomes.setdefault(outcome.task_id, set()).add(told)
+        self.attempts[outcome.task_id] = outcome.attempts
+        self.awaited.discard(outcome.task_id)

@@ -1,0 +1,228 @@
+#!/usr/bin/env python3
+"""The stock treadle-worker: programs, cancels, drains, crashes and stops."""
+
+import pathlib
+import unittest
+
+import api
+import processes
+from scenario import Scenario
+
+SUCCEEDED = api.task.TASK_STATE_SUCCEEDED
+FAILED = api.task.TASK_STATE_FAILED
+CANCELLED = api.task.TASK_STATE_CANCELLED
+EXPIRED = api.task.TASK_STATE_EXPIRED
+LEASE = "--lease-time=2s"
+SHELL = "--allow-exec=/bin/sh"
+
+
+def alive(pid):
+    try:
+        status = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return status.rsplit(")", 1)[1].split()[0] != "Z"
+
+
+class Worker(Scenario):
+    def shell(self, text, **fields):
+        return api.exec_spec(["/bin/sh", "-c", text], **fields)
+
+    def until_file(self, name):
+        path = self.folder / name
+        processes.wait_until(path.exists, f"the task to write {name}")
+        # Shells create the file before they write into it.
+        return processes.wait_until(lambda: path.read_text().strip(), f"text in {name}")
+
+    def test_a_program_gets_the_payload_and_its_output_is_the_result(self):
+        broker = self.broker()
+        self.worker(broker.address, "--allow-exec=/usr/bin/wc", "--concurrency=2")
+        connection = self.connect(broker)
+        (name,) = connection.submit(
+            api.exec_spec(["/usr/bin/wc", "-w"], payload=b"over under over under\n")
+        )
+        outcome = connection.outcome(name)
+        self.assertEqual((outcome.state, outcome.result), (SUCCEEDED, b"4\n"))
+
+    def test_a_failing_program_tells_status_and_stderr(self):
+        broker = self.broker()
+        self.worker(broker.address, SHELL)
+        connection = self.connect(broker)
+        (name,) = connection.submit(self.shell("echo torn thread >&2; exit 3", max_attempts=1))
+        outcome = connection.outcome(name)
+        self.assertEqual((outcome.state, outcome.error.type), (FAILED, "ExitStatus"))
+        self.assertIn("3", outcome.error.message)
+        self.assertIn("torn thread", outcome.error.message)
+
+    def test_a_program_that_is_not_allowed_does_not_run(self):
+        broker = self.broker()
+        self.worker(broker.address, "--allow-exec=/usr/bin/wc")
+        connection = self.connect(broker)
+        (name,) = connection.submit(
+            api.exec_spec(["/bin/touch", str(self.folder / "made")], max_attempts=1)
+        )
+        outcome = connection.outcome(name)
+        self.assertEqual(outcome.state, FAILED)
+        self.assertIn("/bin/touch", outcome.error.message)
+        self.assertFalse((self.folder / "made").exists())
+
+    def test_a_cancel_kills_the_whole_process_group(self):
+        broker = self.broker()
+        self.worker(broker.address, SHELL)
+        connection = self.connect(broker)
+        child = self.folder / "child"
+        (name,) = connection.submit(self.shell(f'sleep 600 & echo $! > "{child}"; wait'))
+        pid = int(self.until_file("child"))
+        shown = connection.tasks.CancelTask(
+            api.tasks.CancelTaskRequest(task_id=name), timeout=60
+        ).task
+        self.assertTrue(shown.cancel_requested or shown.state == CANCELLED)
+        self.assertEqual(connection.outcome(name).state, CANCELLED)
+        processes.wait_until(lambda: not alive(pid), "the program's child to be killed")
+
+    def test_an_attempt_timeout_stops_the_program_and_costs_an_attempt(self):
+        broker = self.broker()
+        self.worker(broker.address, SHELL)
+        connection = self.connect(broker)
+        (name,) = connection.submit(
+            self.shell(
+                f'echo $$ > "{self.folder}/pid"; sleep 600', attempt_timeout_ms=500, max_attempts=1
+            )
+        )
+        outcome = connection.outcome(name)
+        self.assertEqual((outcome.state, outcome.error.type), (FAILED, "AttemptTimeout"))
+        pid = int((self.folder / "pid").read_text())
+        processes.wait_until(lambda: not alive(pid), "the program to be killed")
+
+    def test_a_deadline_ends_a_running_task(self):
+        broker = self.broker()
+        self.worker(broker.address, SHELL)
+        connection = self.connect(broker)
+        running, waiting = connection.submit(
+            self.shell(f'echo $$ > "{self.folder}/pid"; sleep 600', deadline_in_ms=1500),
+            self.shell("true", queue="nobody", deadline_in_ms=500),
+        )
+        self.assertEqual(connection.outcome(running).state, EXPIRED)
+        self.assertEqual(connection.outcome(waiting).state, EXPIRED)
+        pid = int((self.folder / "pid").read_text())
+        processes.wait_until(lambda: not alive(pid), "the program to be killed")
+
+    def test_sigterm_finishes_what_runs_and_hands_back_the_rest(self):
+        broker = self.broker()
+        first = self.worker(
+            broker.address, SHELL, "--concurrency=1", "--drain-timeout=60s", name="first"
+        )
+        connection = self.connect(broker)
+        go = self.folder / "go"
+        running, *others = connection.submit(
+            self.shell(f'echo x > "{self.folder}/on"; until [ -e "{go}" ]; do sleep 0.05; done'),
+            *[self.shell("true", max_attempts=1)] * 20,
+        )
+        self.until_file("on")
+        first.signal(15)
+        second = self.worker(broker.address, SHELL, name="second")
+        for name in others:  # what the first had fetched ahead is not lost in it
+            outcome = connection.outcome(name)
+            self.assertEqual((outcome.state, outcome.attempts), (SUCCEEDED, 1))
+        self.assertTrue(first.running(), "it finishes what runs")
+        go.touch()
+        outcome = connection.outcome(running)
+        self.assertEqual((outcome.state, outcome.attempts), (SUCCEEDED, 1))
+        self.assertEqual(first.wait(), 0, first.tail())
+        self.assertTrue(second.running())
+
+    def test_a_drain_that_takes_too_long_costs_no_attempt(self):
+        broker = self.broker()
+        first = self.worker(broker.address, SHELL, "--drain-timeout=500ms", name="first")
+        connection = self.connect(broker)
+        go, on = self.folder / "go", self.folder / "on"
+        (name,) = connection.submit(
+            self.shell(f'echo x >> "{on}"; until [ -e "{go}" ]; do sleep 0.05; done',
+                       max_attempts=1)
+        )
+        self.until_file("on")
+        first.signal(15)
+        self.assertEqual(first.wait(), 0, first.tail())
+        self.worker(broker.address, SHELL, name="second")
+        processes.wait_until(lambda: len(on.read_text().split()) == 2, "the second run")
+        go.touch()
+        outcome = connection.outcome(name)
+        self.assertEqual((outcome.state, outcome.attempts), (SUCCEEDED, 1))
+
+    def test_a_killed_worker_is_blamed_for_what_was_executing_only(self):
+        broker = self.broker(LEASE)
+        first = self.worker(broker.address, SHELL, "--concurrency=1", name="first")
+        connection = self.connect(broker)
+        on, go = self.folder / "on", self.folder / "go"
+        text = f'echo x >> "{on}"; until [ -e "{go}" ]; do sleep 0.05; done'
+        running, waiting = connection.submit(self.shell(text), self.shell(text))
+        self.until_file("on")
+        # The start is told in batches; a heartbeat later it has been.
+        seen = connection.show(running).worker
+        self.assertEqual(seen, "first")
+        self.await_running(connection, 1)
+        first.kill()
+        self.worker(broker.address, SHELL, "--concurrency=2", name="second")
+        go.touch()
+        outcome = connection.outcome(running)
+        self.assertEqual((outcome.state, outcome.attempts), (SUCCEEDED, 2))
+        outcome = connection.outcome(waiting)
+        self.assertEqual((outcome.state, outcome.attempts), (SUCCEEDED, 1))
+
+    def test_a_stopped_worker_comes_back_too_late(self):
+        """SIGSTOP past the lease: another worker has the task, and the late report is refused."""
+        broker = self.broker(LEASE)
+        first = self.worker(broker.address, SHELL, name="first")
+        connection = self.connect(broker)
+        on, go = self.folder / "on", self.folder / "go"
+        # Says which run it was: the first waits for the file, the second ends at once.
+        (name,) = connection.submit(
+            self.shell(
+                f'echo x >> "{on}"; n=$(wc -l < "{on}"); '
+                f'[ $n = 2 ] || until [ -e "{go}" ]; do sleep 0.05; done; echo run $n'
+            )
+        )
+        self.until_file("on")
+        self.await_running(connection, 1)
+        first.pause()
+        self.worker(broker.address, SHELL, name="second")
+        outcome = connection.outcome(name)
+        self.assertEqual((outcome.state, outcome.result), (SUCCEEDED, b"run 2\n"))
+        go.touch()
+        first.resume()
+        # It is back, has been told that its lease is gone, and works on.
+        (later,) = connection.submit(self.shell("echo again", queue="first-only"))
+        self.assertEqual(connection.outcome(name), outcome)
+        self.own(processes.Worker(self.folder, broker.address, SHELL, name="third",
+                                  queues=["first-only"])).start()
+        self.assertEqual(connection.outcome(later).result, b"again\n")
+        self.assertEqual(connection.outcome(name), outcome)
+        self.assertTrue(first.running(), first.tail())
+
+    def test_a_late_report_of_a_unary_lease_is_refused(self):
+        broker = self.broker()
+        connection = self.connect(broker)
+        (name,) = connection.submit(api.task.TaskSpec(queue="q", type="a"))
+        (first,) = connection.lease(["q"], lease_ms=1000)
+        (second,) = connection.lease(["q"], lease_ms=60_000)  # waits until the first is over
+        self.assertEqual(second.task_id, name)
+        self.assertGreater(second.token, first.token)
+        status = connection.complete(first, result=b"late")
+        self.assertEqual(status.code, 10, "ABORTED")
+        self.assertEqual(connection.complete(second, result=b"in time").code, 0)
+        self.assertEqual(connection.outcome(name).result, b"in time")
+
+    def await_running(self, connection, count):
+        """Until the broker has been told that so many attempts are executing."""
+
+        def told():
+            workers = connection.admin.ListWorkers(
+                api.admin.ListWorkersRequest(), timeout=60
+            ).workers
+            return sum(pool.running for worker in workers for pool in worker.pools) == count
+
+        processes.wait_until(told, f"{count} attempts to be told as executing")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
