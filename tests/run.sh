@@ -14,21 +14,31 @@ while [[ $# -gt 0 ]]; do
   case $1 in
     --quick) quick=(-LE slow) ;;
     --sanitizers) sanitizers=1 ;;
-    --) shift; break ;;
-    -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "$0"; exit 0 ;;
-    *) echo "run.sh: unknown option '$1' (--help lists them)" >&2; exit 2 ;;
+    --)
+      shift
+      break
+      ;;
+    -h | --help)
+      sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "$0"
+      exit 0
+      ;;
+    *)
+      echo "run.sh: unknown option '$1' (--help lists them)" >&2
+      exit 2
+      ;;
   esac
   shift
 done
 
-started=$SECONDS
-say() { printf '\n== %s (%d min %02d s)\n' "$1" $(((SECONDS - started) / 60)) $(((SECONDS - started) % 60)); }
+say() {
+  printf '\n== %s (%d min %02d s since the start)\n' "$1" $((SECONDS / 60)) $((SECONDS % 60))
+}
 failures=()
+results=()
 
-# build PRESET [TARGET...]: quiet but for a line now and then, and for what went wrong.
+# build PRESET: quiet but for its progress, and for what went wrong. All it says is in a log.
 build() {
   local preset=$1 log=build/$1.log
-  shift
   mkdir -p build
   say "building '$preset'"
   if ! cmake --preset "$preset" >"$log" 2>&1; then
@@ -36,7 +46,10 @@ build() {
     echo "run.sh: cmake could not configure build/$preset; all it said is in $log" >&2
     exit 1
   fi
-  if ! NINJA_STATUS='[%f/%t] ' cmake --build --preset "$preset" ${1:+--target "$@"} >"$log" 2>&1; then
+  # The first line of each stretch of work and the last one are enough to see it move.
+  if ! NINJA_STATUS='[%f/%t] ' cmake --build --preset "$preset" 2>&1 | tee -a "$log" |
+    awk '/^\[[0-9]+\/[0-9]+\] / { if (NR % 40 == 1) print $1; last = $1; fflush() }
+         END { if (last != "") print last }'; then
     grep -A 30 -m 3 -E '^FAILED|error:' "$log" || tail -n 30 "$log"
     echo "run.sh: build/$preset did not build; all it said is in $log" >&2
     exit 1
@@ -48,8 +61,15 @@ run_tests() {
   local preset=$1
   shift
   say "testing '$preset'"
+  results+=("build/$preset/results.xml")
   ctest --preset "$preset" --parallel "$(nproc)" --output-junit results.xml "$@" ||
-    failures+=("tests of $preset")
+    failures+=("tests of '$preset': again with: ctest --preset $preset --rerun-failed")
+}
+
+# count NAME: the sum of an attribute (tests, failures, skipped) over all that ctest ran.
+count() {
+  sed -nE "s/^[[:space:]]*$1=\"([0-9]+)\".*/\1/p" "${results[@]}" |
+    awk '{ sum += $1 } END { print sum + 0 }'
 }
 
 say 'packages'
@@ -59,22 +79,18 @@ run_tests default "${quick[@]}" "$@"
 
 if [[ -n $sanitizers ]]; then
   build tsan
-  run_tests tsan "${quick[@]}" "$@"
+  run_tests tsan -LE slow "$@"
   build asan
-  run_tests asan "${quick[@]}" "$@"
+  run_tests asan -LE slow "$@"
   say 'clang-tidy'
-  tests/tidy/clang_tidy.sh || failures+=(clang-tidy)
+  tests/tidy/clang_tidy.sh || failures+=('clang-tidy')
 fi
 
 say 'done'
-# Sums of all ctest runs: its attributes are tests, failures, disabled, skipped.
-results=(build/default/results.xml)
-[[ -n $sanitizers ]] && results+=(build/tsan/results.xml build/asan/results.xml)
-count() { sed -nE "s/^[[:space:]]*$1=\"([0-9]+)\".*/\1/p" "${results[@]}" | awk '{ sum += $1 } END { print sum + 0 }'; }
 failed=$(count failures)
 skipped=$(count skipped)
-echo "$(($(count tests) - failed - skipped)) passed, $failed failed, $skipped skipped"
 if [[ ${#failures[@]} -gt 0 ]]; then
   printf 'FAILED: %s\n' "${failures[@]}"
-  exit 1
 fi
+echo "$(($(count tests) - failed - skipped)) passed, $failed failed, $skipped skipped"
+[[ ${#failures[@]} -eq 0 ]]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Traffic that no client should send: the broker answers clearly, stays up and serves the others."""
+"""Traffic that no client should send: the broker answers, stays up and serves the others."""
 
 import os
 import pathlib

@@ -29,7 +29,8 @@ class Order(Scenario):
         workers = [
             self.own(
                 processes.Script(
-                    self.folder, name, "one_slot_worker.py", broker.address, name, TASKS, files[name]
+                    self.folder, name, "one_slot_worker.py", broker.address, name, TASKS,
+                    files[name],
                 )
             ).start()
             for name in DISCIPLINES

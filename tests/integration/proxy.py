@@ -1,4 +1,4 @@
-"""A TCP proxy that can go silent, as a network does: what stands between is gone, and nobody is told."""
+"""A TCP proxy that can fall silent as a network does, telling neither end."""
 
 import socket
 import threading

@@ -1,4 +1,4 @@
-"""The frame of an integration test: a folder, processes that end with it, and its logs on failure."""
+"""The frame of an integration test: a folder, processes that end with it, logs on failure."""
 
 import pathlib
 import shutil

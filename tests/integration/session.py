@@ -1,4 +1,4 @@
-"""A client's session stream in Python: submits that survive lost connections, and their outcomes."""
+"""A client's session stream in Python, whose submits survive lost connections."""
 
 import queue
 import threading
@@ -153,7 +153,7 @@ class Session:
             self._lock.notify_all()
 
     def _go_on(self):
-        """On a new stream: everything unanswered again, in order, and the outcomes still missing."""
+        """On a new stream: everything unanswered again, in order, then the missing outcomes."""
         self._drain_news()
         items = [
             api.tasks.SequencedTask(sequence=sequence, task=spec)
