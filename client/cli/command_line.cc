@@ -1,0 +1,88 @@
+#include "client/cli/command_line.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "client/cli/context.h"
+#include "client/cli/program_args.h"
+
+#include "proto/program/flags.h"
+#include "proto/support/limits.h"
+
+namespace treadle::cli {
+namespace {
+
+constexpr char kExamples[] =
+    "Examples:\n"
+    "  treadle submit --wait -- /usr/bin/uname -a      # one task, and its result\n"
+    "  treadle map --stdin-files -- /usr/bin/wc -w ::: *.txt\n"
+    "  treadle queue list\n"
+    "  treadle COMMAND --help                          # each command has examples\n"
+    "\n";
+
+std::unique_ptr<CLI::App> NewRoot(Context& context, Command& chosen) {
+  std::unique_ptr<CLI::App> root = program::NewApp(
+      "treadle",
+      "Submits tasks to a Treadle broker, fetches their results, and looks after queues.",
+      std::string(kExamples) + kExitCodeHelp);
+  root->require_subcommand(1);
+  program::AddText(*root, "--broker", context.broker, "ADDRESS",
+                   "The broker, host:port. The environment variable TREADLE_BROKER sets it, too.")
+      ->envname("TREADLE_BROKER");
+  program::AddChoice(*root, "-o,--output", context.output, {"text", "json"},
+                     "For people, or for programs: one JSON object a line.");
+  program::AddDuration(*root, "--connect-timeout", context.connect_timeout_ms, 0, limits::kHourMs,
+                       "How long to try to reach the broker.");
+  AddSubmitCommand(*root, chosen);
+  AddResultCommand(*root, chosen);
+  AddMapCommand(*root, chosen);
+  AddTaskCommands(*root, chosen);
+  AddQueueCommands(*root, chosen);
+  AddWorkerCommands(*root, chosen);
+  AddServerCommands(*root, chosen);
+  return root;
+}
+
+// "treadle queue create": as far as the command line was understood.
+std::string PathOf(const CLI::App& root) {
+  std::string path = root.get_name();
+  for (const CLI::App* app = &root; !app->get_subcommands().empty();) {
+    app = app->get_subcommands().front();
+    path += " " + app->get_name();
+  }
+  return path;
+}
+
+// Absent: go on.
+std::optional<ExitCode> Parse(CLI::App& root, std::vector<std::string> options,
+                              const Context& context) {
+  std::reverse(options.begin(), options.end());  // as CLI11 takes them
+  try {
+    root.parse(std::move(options));
+    return std::nullopt;
+  } catch (const CLI::CallForHelp&) {
+    return context.Print(root.help());
+  } catch (const CLI::CallForVersion& version) {
+    return context.Print(std::string(version.what()) + "\n");
+  } catch (const CLI::ParseError& error) {
+    context.terminal.Complain(std::string(error.what()) + "\nSee " + PathOf(root) + " --help.");
+    return ExitCode::kUsage;
+  }
+}
+
+}  // namespace
+
+int RunCommandLine(const std::vector<std::string>& args, Terminal& terminal, Interrupt& interrupt) {
+  Context context{terminal, interrupt};
+  Command chosen;
+  const std::unique_ptr<CLI::App> root = NewRoot(context, chosen);
+  SplitLine line = SplitAtProgram(*root, args);
+  context.program = std::move(line.program);
+  if (const auto code = Parse(*root, std::move(line.options), context)) {
+    return static_cast<int>(*code);
+  }
+  return static_cast<int>(chosen(context));
+}
+
+}  // namespace treadle::cli

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+
+// Quantities as people write and read them.
+
+namespace treadle::cli {
+
+// "0 B", "999 B", "1.2 KiB", "4.0 MiB".
+std::string HumanBytes(int64_t bytes);
+// Two units at most: "80ms", "3.2s", "4m05s", "2h10m", "3d4h".
+std::string HumanDuration(int64_t ms);
+// "0.4/s", "37/s", "1.2k/s", "3.4M/s".
+std::string HumanRate(double per_second);
+// In the local time zone: "2025-03-01 14:05:09".
+std::string HumanTime(int64_t unix_ms);
+
+// RFC 3339 ("2025-03-01T14:05:00Z", "...+02:00"), or local time ("2025-03-01 14:05", with seconds
+// if wanted). INVALID_ARGUMENT otherwise.
+absl::StatusOr<int64_t> ParseTimeMs(const std::string& text);
+
+// On one line and harmless to a terminal: control characters become escapes ("\n", "\x1b").
+std::string Printable(const std::string& text);
+// Columns that UTF-8 text takes on a terminal.
+int DisplayWidth(const std::string& text);
+// At most `width` columns, with "..." at the end where something was cut.
+std::string CutToWidth(const std::string& text, int width);
+
+}  // namespace treadle::cli

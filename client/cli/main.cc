@@ -1,0 +1,19 @@
+#include <string>
+#include <unistd.h>
+#include <vector>
+
+#include "client/cli/command_line.h"
+#include "client/cli/exit_code.h"
+
+#include "proto/program/signals.h"
+
+int main(int argc, char** argv) {
+  treadle::program::StopSignals signals;
+  treadle::cli::Interrupt interrupt;
+  signals.OnStop([&interrupt](int signal) {
+    if (!interrupt.Fire()) ::_exit(128 + signal);
+  });
+  treadle::cli::Terminal terminal = treadle::cli::ProcessTerminal();
+  return treadle::cli::RunCommandLine(std::vector<std::string>(argv + 1, argv + argc), terminal,
+                                      interrupt);
+}

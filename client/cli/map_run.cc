@@ -1,0 +1,235 @@
+#include "client/cli/map_run.h"
+
+#include <chrono>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "client/cli/human.h"
+#include "client/cli/status_line.h"
+#include <fmt/format.h>
+
+namespace treadle::cli {
+namespace {
+
+// What waits for its turn to be printed behind an item that takes long.
+constexpr size_t kUnprintedItemsMax = 100'000;
+constexpr int64_t kUnprintedBytesMax = int64_t{256} << 20;
+// How long Ctrl-C and a failure wait until the broker has heard of the cancels.
+constexpr std::chrono::seconds kCancelWait{5};
+
+using SteadyClock = std::chrono::steady_clock;
+
+}  // namespace
+
+// An item, from when it was read until it is printed.
+struct MapRun::Slot {
+  ItemEnd end;
+  Future<Payload> future;  // while the task is under way
+  bool ended = false;
+};
+
+// What the reading thread shares with the printing one and with the client's callbacks. It may
+// outlive the run: a reader that waits for input cannot be woken.
+struct MapRun::Shared {
+  Client* client;
+  MapOptions options;
+  ItemSource source;
+  SteadyClock::time_point start = SteadyClock::now();
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  // All GUARDED_BY(mutex).
+  std::deque<std::shared_ptr<Slot>> slots;  // not yet printed, in the items' order
+  int64_t read = 0;
+  int64_t ended = 0;
+  int64_t failed = 0;
+  int64_t unprinted_bytes = 0;
+  bool source_ended = false;
+  bool submitting = false;  // the reader uses the client
+  bool stop = false;        // submit no more
+  bool interrupted = false;
+
+  bool RoomForMore() const {
+    return read - ended < options.jobs && slots.size() < kUnprintedItemsMax &&
+           unprinted_bytes < kUnprintedBytesMax;
+  }
+  MapProgress Progress() {
+    std::lock_guard lock(mutex);
+    const size_t count = source.count.value_or(0);
+    return {
+        ended, failed, source.count ? static_cast<int64_t>(count) : read,
+        source_ended || source.count.has_value(),
+        std::chrono::duration_cast<std::chrono::milliseconds>(SteadyClock::now() - start).count()};
+  }
+};
+
+MapRun::MapRun(Context& context, Client& client, MapOptions options, ItemSource source)
+    : context_(context), client_(client), shared_(std::make_shared<Shared>()) {
+  shared_->client = &client;
+  shared_->options = std::move(options);
+  shared_->source = std::move(source);
+}
+
+void MapRun::Read(std::shared_ptr<Shared> shared) {
+  while (true) {
+    {
+      std::unique_lock lock(shared->mutex);
+      shared->changed.wait(lock, [&] { return shared->stop || shared->RoomForMore(); });
+      if (shared->stop) return;
+    }
+    std::optional<std::string> item = shared->source.next();
+    auto slot = std::make_shared<Slot>();
+    {
+      std::lock_guard lock(shared->mutex);
+      if (shared->stop) return;
+      if (!item.has_value()) {
+        shared->source_ended = true;
+        shared->changed.notify_all();
+        return;
+      }
+      shared->read++;
+      shared->submitting = true;
+      slot->end.item = *std::move(item);
+      shared->slots.push_back(slot);
+    }
+    Submit(shared, slot);
+    std::lock_guard lock(shared->mutex);
+    shared->submitting = false;
+    shared->changed.notify_all();
+  }
+}
+
+void MapRun::Submit(const std::shared_ptr<Shared>& shared, const std::shared_ptr<Slot>& slot) {
+  absl::StatusOr<TaskDraft> task = shared->options.draft(slot->end.item);
+  if (!task.ok()) return End(*shared, *slot, task.status());
+  const Executor executor(*shared->client, ExecutorOptions(shared->options.queue));
+  Future<Payload> future = executor.SubmitRaw(task->options, task->type, std::move(task->payload));
+  {
+    std::lock_guard lock(shared->mutex);
+    slot->future = future;
+  }
+  future.AddDoneCallback([shared, slot](const Future<Payload>& done) {
+    {
+      std::lock_guard lock(shared->mutex);
+      slot->end.task_id = done.Id();
+    }
+    End(*shared, *slot, done.Result());
+  });
+}
+
+void MapRun::End(Shared& shared, Slot& slot, absl::StatusOr<Payload> result) {
+  std::lock_guard lock(shared.mutex);
+  slot.future = Future<Payload>();
+  slot.ended = true;
+  shared.ended++;
+  if (result.ok()) {
+    shared.unprinted_bytes += static_cast<int64_t>(result->bytes.size());
+  } else {
+    shared.failed++;
+  }
+  slot.end.result = std::move(result);
+  shared.changed.notify_all();
+}
+
+ExitCode MapRun::Print(const ItemEnd& end) {
+  const ExitCode code = ExitCodeOf(end);
+  if (exit_code_ == ExitCode::kOk) exit_code_ = code;
+  if (context_.json()) return context_.Print(cli::ToJson(end));
+  if (!end.result.ok()) {
+    context_.terminal.Complain(Describe(end));
+    return ExitCode::kOk;
+  }
+  return context_.Print(shared_->options.tag ? Tagged(end.item, end.result->bytes)
+                                             : end.result->bytes);
+}
+
+bool MapRun::PrintUntilStopped() {
+  StatusLine line(context_.terminal, [shared = shared_](int columns) {
+    return ProgressLine(shared->Progress(), columns);
+  });
+  const bool keep_going = shared_->options.keep_going;
+  std::unique_lock lock(shared_->mutex);
+  auto& slots = shared_->slots;
+  while (true) {
+    shared_->changed.wait(lock, [&] {
+      return shared_->interrupted || (!slots.empty() && slots.front()->ended) ||
+             (slots.empty() && shared_->source_ended) || (!keep_going && shared_->failed > 0);
+    });
+    if (shared_->interrupted) return true;
+    if (slots.empty() && shared_->source_ended) return false;
+    if (slots.empty() || !slots.front()->ended) return true;  // one behind it has failed
+    const std::shared_ptr<Slot> slot = std::move(slots.front());
+    slots.pop_front();
+    if (slot->end.result.ok()) {
+      shared_->unprinted_bytes -= static_cast<int64_t>(slot->end.result->bytes.size());
+    }
+    shared_->changed.notify_all();
+    lock.unlock();
+    ExitCode printed = ExitCode::kOk;
+    line.Around([&] { printed = Print(slot->end); });
+    lock.lock();
+    if (printed != ExitCode::kOk) {
+      exit_code_ = printed;
+      return true;
+    }
+    if (!slot->end.result.ok() && !keep_going) return true;
+  }
+}
+
+// Cancels what is under way, and prints the failure that stopped the run if it has not been.
+void MapRun::CancelRest() {
+  std::unique_lock lock(shared_->mutex);
+  shared_->stop = true;
+  shared_->changed.notify_all();
+  shared_->changed.wait(lock, [&] { return !shared_->submitting; });
+  std::vector<Future<Payload>> under_way;
+  std::shared_ptr<Slot> failure;
+  for (const std::shared_ptr<Slot>& slot : shared_->slots) {
+    if (!slot->ended) under_way.push_back(slot->future);
+    if (slot->ended && !slot->end.result.ok() && failure == nullptr) failure = slot;
+  }
+  ended_by_itself_ = shared_->ended;
+  lock.unlock();
+  if (failure != nullptr && exit_code_ == ExitCode::kOk) Print(failure->end);
+  for (const Future<Payload>& future : under_way) future.Cancel();
+  lock.lock();
+  shared_->changed.wait_for(lock, kCancelWait, [&] { return shared_->ended == shared_->read; });
+  cancelled_ = static_cast<int64_t>(under_way.size());
+}
+
+ExitCode MapRun::Summarise(bool stopped) {
+  const MapProgress progress = shared_->Progress();
+  if (stopped) {
+    const std::string done =
+        fmt::format("{} of {}{} items ended, {} were cancelled", ended_by_itself_, progress.total,
+                    progress.total_is_final ? "" : " or more", cancelled_);
+    if (context_.interrupt.fired()) {
+      context_.terminal.Complain("interrupted: " + done);
+      return ExitCode::kInterrupted;
+    }
+    context_.terminal.Complain("stopped: " + done + "; --keep-going goes on after a failure");
+  } else if (progress.failed > 0) {
+    context_.terminal.Complain(
+        fmt::format("{} of {} items failed", progress.failed, progress.total));
+  } else if (const int columns = context_.terminal.err_columns(); columns > 0) {
+    context_.terminal.err << ProgressLine(progress, columns) << std::endl;
+  }
+  return exit_code_;
+}
+
+ExitCode MapRun::Run() {
+  Interrupt::Scope on_interrupt(context_.interrupt, [shared = shared_] {
+    std::lock_guard lock(shared->mutex);
+    shared->interrupted = true;
+    shared->changed.notify_all();
+  });
+  std::thread(Read, shared_).detach();
+  const bool stopped = PrintUntilStopped();
+  if (stopped) CancelRest();
+  client_.Shutdown();  // no callback comes after this
+  return Summarise(stopped);
+}
+
+}  // namespace treadle::cli

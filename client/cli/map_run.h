@@ -1,0 +1,58 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "client/cli/context.h"
+#include "client/cli/item_source.h"
+#include "client/cli/map_output.h"
+#include "client/cli/progress.h"
+#include "client/cli/task_draft.h"
+#include "client/executor.h"
+
+namespace treadle::cli {
+
+struct MapOptions {
+  std::string queue;
+  int64_t jobs = 10'000;  // items that are submitted and have not ended
+  bool keep_going = false;
+  bool tag = false;
+  std::function<absl::StatusOr<TaskDraft>(const std::string& item)> draft;
+};
+
+// One task for each item; results in the items' order on standard output. A thread of its own reads
+// items and submits them, the caller's thread prints.
+class MapRun {
+ public:
+  // All outlive the run.
+  MapRun(Context& context, Client& client, MapOptions options, ItemSource source);
+
+  ExitCode Run();
+
+ private:
+  struct Slot;
+  struct Shared;
+
+  static void Read(std::shared_ptr<Shared> shared);
+  static void Submit(const std::shared_ptr<Shared>& shared, const std::shared_ptr<Slot>& slot);
+  static void End(Shared& shared, Slot& slot, absl::StatusOr<Payload> result);
+  ExitCode Print(const ItemEnd& end);
+  bool PrintUntilStopped();
+  void CancelRest();
+  ExitCode Summarise(bool stopped);
+
+  Context& context_;
+  Client& client_;
+  std::shared_ptr<Shared> shared_;
+  ExitCode exit_code_ = ExitCode::kOk;  // of the first item that went wrong
+  int64_t ended_by_itself_ = 0;         // items, when the run was stopped
+  int64_t cancelled_ = 0;
+};
+
+}  // namespace treadle::cli

@@ -1,0 +1,121 @@
+#include "client/cli/outcome.h"
+
+#include <chrono>
+#include <mutex>
+#include <utility>
+
+#include "client/cli/human.h"
+#include "client/cli/status_line.h"
+#include <fmt/format.h>
+
+namespace treadle::cli {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+int64_t MsSince(SteadyClock::time_point start) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(SteadyClock::now() - start).count();
+}
+
+// Watches until the end, with a line that says how far it is.
+absl::StatusOr<v1::Outcome> Watch(const Context& context, Client& client,
+                                  const std::string& task_id, int64_t timeout_ms) {
+  std::mutex mutex;
+  v1::Task latest;
+  latest.set_task_id(task_id);
+  const auto start = SteadyClock::now();
+  StatusLine line(context.terminal, [&](int columns) {
+    std::lock_guard lock(mutex);
+    return CutToWidth(WaitingLine(latest, MsSince(start)), columns - 1);
+  });
+  return client.WatchTask(
+      task_id,
+      [&](const v1::Task& task) {
+        std::lock_guard lock(mutex);
+        latest = task;
+        return true;
+      },
+      timeout_ms == 0 ? kForever : std::chrono::milliseconds(timeout_ms));
+}
+
+ExitCode PrintOutcome(const Context& context, const v1::Outcome& outcome) {
+  const bool succeeded = outcome.state() == v1::TASK_STATE_SUCCEEDED;
+  ExitCode printed = ExitCode::kOk;
+  if (context.json()) {
+    printed = context.Print(ToJson(outcome));
+  } else if (succeeded) {
+    // On a terminal the prompt starts on a line of its own.
+    const bool open_line = !outcome.result().empty() && outcome.result().back() != '\n';
+    printed = context.Print(outcome.result() +
+                            (open_line && context.terminal.out_columns() > 0 ? "\n" : ""));
+  } else {
+    context.terminal.Complain(Describe(ErrorOf(outcome)));
+  }
+  return succeeded ? printed : ExitCode::kTaskFailed;
+}
+
+}  // namespace
+
+std::string Describe(const TaskError& error) {
+  std::string text = fmt::format("task {} {}", error.task_id, StateName(error.state));
+  if (error.attempts > 0) {
+    text += fmt::format(" after {} attempt{}", error.attempts, error.attempts == 1 ? "" : "s");
+  }
+  if (!error.type.empty()) text += ": " + Printable(error.type);
+  std::string message = error.message;
+  while (!message.empty() && message.back() == '\n') message.pop_back();
+  // Several lines, a program's errors say, stay several lines.
+  if (!message.empty()) text += message.find('\n') == std::string::npos ? ": " : ":\n";
+  for (char c : message) {
+    if (c == '\n') {
+      text += '\n';
+    } else {
+      text +=
+          static_cast<unsigned char>(c) < 0x80 ? Printable(std::string(1, c)) : std::string(1, c);
+    }
+  }
+  if (!error.worker.empty()) text += fmt::format(" (worker {})", Printable(error.worker));
+  return text;
+}
+
+std::string WaitingLine(const v1::Task& task, int64_t waited_ms) {
+  std::string text = task.task_id();
+  if (task.state() != v1::TASK_STATE_UNSPECIFIED) text += " " + StateName(task.state());
+  if (task.cancel_requested()) text += " (told to stop)";
+  if (!task.worker().empty()) text += " on " + task.worker();
+  if (task.attempts() > 1) {
+    text += fmt::format(", attempt {} of {}", task.attempts(), task.max_attempts());
+  }
+  if (task.has_progress()) {
+    if (task.progress().fraction() >= 0) {
+      text += fmt::format(", {:.0f}%", task.progress().fraction() * 100);
+    }
+    if (!task.progress().message().empty()) text += ": " + task.progress().message();
+  }
+  return Printable(fmt::format("{}  {}", text, HumanDuration(waited_ms)));
+}
+
+ExitCode AwaitAndPrint(const Context& context, Client& client, const std::string& task_id,
+                       int64_t timeout_ms) {
+  absl::StatusOr<v1::Outcome> outcome = absl::CancelledError();
+  {
+    // Ends the watch.
+    Interrupt::Scope on_interrupt(context.interrupt, [&client] { client.Shutdown(); });
+    outcome = Watch(context, client, task_id, timeout_ms);
+  }
+  if (outcome.ok()) return PrintOutcome(context, *outcome);
+  const std::string fetch = fmt::format("fetch its result later with: treadle result {}{}", task_id,
+                                        context.BrokerFlag());
+  if (context.interrupt.fired()) {
+    context.terminal.Complain("interrupted; the task goes on: " + fetch);
+    return ExitCode::kInterrupted;
+  }
+  if (absl::IsDeadlineExceeded(outcome.status())) {
+    context.terminal.Complain(fmt::format("task {} has not ended within {} and goes on: {}",
+                                          task_id, HumanDuration(timeout_ms), fetch));
+    return ExitCode::kTimeout;
+  }
+  return context.Fail(outcome.status());
+}
+
+}  // namespace treadle::cli

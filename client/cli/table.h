@@ -1,0 +1,42 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace treadle::cli {
+
+// Rows for people: a line of titles, aligned columns, two blanks between them, no frame.
+class Table {
+ public:
+  enum class Align { kLeft, kRight };
+  struct Column {
+    std::string title;
+    Align align = Align::kLeft;
+  };
+
+  explicit Table(std::vector<Column> columns);
+
+  // As many cells as columns. Cells are made printable.
+  void Add(std::vector<std::string> cells);
+  bool empty() const { return rows_.empty(); }
+
+  // `width`: the terminal's columns; the last column is cut to fit, but not below 16. 0: cut
+  // nothing. Ends with a newline.
+  std::string Render(int width) const;
+
+ private:
+  std::vector<Column> columns_;
+  std::vector<std::vector<std::string>> rows_;
+};
+
+// One thing's fields, a line each: names on the left. Fields with an empty value are left out.
+class Sheet {
+ public:
+  void Add(std::string name, std::string value);
+  std::string Render() const;
+
+ private:
+  std::vector<std::pair<std::string, std::string>> fields_;
+};
+
+}  // namespace treadle::cli
