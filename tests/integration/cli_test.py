@@ -1,0 +1,189 @@
+#!/usr/bin/env python3
+"""The command line `treadle` as scripts use it, and its client over broken connections."""
+
+import json
+import signal
+import subprocess
+import unittest
+
+import api
+import processes
+from proxy import Proxy
+from scenario import Scenario
+
+OK, TASK_FAILED, USAGE, NOT_FOUND, UNREACHABLE, TIMEOUT, REFUSED = range(7)
+INTERRUPTED = 130
+
+
+class CommandLine(Scenario):
+    def setUp(self):
+        super().setUp()
+        self.server = self.broker()
+        self.address = self.server.address
+
+    def start(self, *words, stdin=subprocess.DEVNULL):
+        child = subprocess.Popen(
+            [processes.BIN / "treadle", f"--broker={self.address}", *words],
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.addCleanup(self.end, child)
+        return child
+
+    @staticmethod
+    def end(child):
+        if child.poll() is None:
+            child.kill()
+        child.communicate()
+
+    def treadle(self, *words, code=OK, stdin=None):
+        """Standard output and standard error."""
+        child = self.start(*words, stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE)
+        out, err = child.communicate(stdin, timeout=processes.LIMIT_S)
+        self.assertEqual(child.returncode, code, f"{words}: {out}{err}")
+        return out, err
+
+    def test_submit_and_result(self):
+        self.worker(self.address, "--allow-exec=/usr/bin/wc")
+        notes = self.folder / "notes.txt"
+        notes.write_text("over under over\n")
+        out, _ = self.treadle("submit", "--stdin", str(notes), "--", "/usr/bin/wc", "-w")
+        name = out.strip()
+        self.assertEqual(self.treadle("result", name)[0], "3\n")
+        out, _ = self.treadle("submit", "--wait", "--stdin=-", "--", "/usr/bin/wc", "-l",
+                              stdin="a\nb\n")
+        self.assertEqual(out, "2\n")
+        told = json.loads(self.treadle("task", "show", name, "--output=json")[0])
+        self.assertEqual(told["task_id"], name)
+
+    def test_exit_codes(self):
+        self.worker(self.address, "--allow-exec=/bin/sh")
+        _, err = self.treadle("submit", "--wait", "--", "/bin/sh", "-c", "echo torn >&2; exit 3",
+                              code=TASK_FAILED)
+        self.assertIn("torn", err)
+        self.treadle("submit", "--wait", "--", "/bin/true", code=TASK_FAILED)
+        self.treadle("submit", "--frobnicate", code=USAGE)
+        self.treadle("submit", code=USAGE)
+        self.treadle("result", "not an id", code=USAGE)
+        self.treadle("result", "zz-zz", code=NOT_FOUND)
+        self.treadle("queue", "show", "nothing", code=NOT_FOUND)
+        out, _ = self.treadle("submit", "--type=nobody", "--queue=nobody")
+        self.treadle("result", out.strip(), "--timeout=100ms", code=TIMEOUT)
+        self.treadle("queue", "create", "small", "--max-tasks=1")
+        self.treadle("submit", "--type=a", "--queue=small")
+        _, err = self.treadle("submit", "--type=a", "--queue=small", code=REFUSED)
+        self.assertIn("1 of 1", err)
+        self.server.kill()
+        _, err = self.treadle("server", "info", "--connect-timeout=500ms", code=UNREACHABLE)
+        self.assertIn(self.address, err)
+
+    def test_map_keeps_the_order_of_its_items(self):
+        self.worker(self.address, "--allow-exec=/bin/sh", "--concurrency=4")
+        items = [str(n) for n in range(60)]
+        # The first items take longest.
+        text = "sleep 0.$(( (60 - $0) / 7 )); echo item $0"
+        out, _ = self.treadle("map", "--", "/bin/sh", "-c", text, stdin="\n".join(items) + "\n")
+        self.assertEqual(out.split("\n")[:-1], [f"item {n}" for n in items])
+
+    def test_map_goes_on_over_broker_crashes(self):
+        self.worker(self.address, "--allow-exec=/bin/sh", "--concurrency=2")
+        runs = self.folder / "runs"
+        runs.touch()
+        count = 400
+        child = self.start("map", "--", *self.noting(runs), stdin=subprocess.PIPE)
+        for n in range(count):
+            child.stdin.write(f"{n}\n")
+            child.stdin.flush()
+            if n % 100 == 50:
+                done = len(runs.read_text().split())
+                self.server.restart()
+                processes.wait_until(
+                    lambda: len(runs.read_text().split()) > done, "the work to go on"
+                )
+        out, err = child.communicate(timeout=processes.LIMIT_S)
+        self.assertEqual(child.returncode, OK, err)
+        self.assertEqual(sorted(self.numbers(runs.read_text())), list(range(count)))
+        self.assertEqual(self.numbers(out), list(range(count)))
+
+    def test_map_goes_on_over_silent_and_broken_connections(self):
+        proxy = Proxy(self.address)
+        self.addCleanup(proxy.close)
+        near, self.address = self.address, proxy.address
+        self.worker(near, "--allow-exec=/bin/sh", "--concurrency=2")
+        runs = self.folder / "runs"
+        child = self.start("map", "--", *self.noting(runs), stdin=subprocess.PIPE)
+
+        def give(first, last):
+            for n in range(first, last):
+                child.stdin.write(f"{n}\n")
+            child.stdin.flush()
+            processes.wait_until(
+                lambda: runs.exists() and len(self.numbers(runs.read_text())) >= last,
+                f"{last} tasks to be done",
+            )
+
+        give(0, 50)
+        proxy.freeze()  # the client must notice by itself
+        give(50, 100)
+        proxy.cut()
+        proxy.open()
+        give(100, 150)
+        out, err = child.communicate(timeout=processes.LIMIT_S)
+        self.assertEqual(child.returncode, OK, err)
+        self.assertEqual(sorted(self.numbers(runs.read_text())), list(range(150)))
+        self.assertEqual(self.numbers(out), list(range(150)))
+
+    def test_result_waits_over_a_broker_crash(self):
+        connection = self.connect(self.server)
+        (name,) = connection.submit(api.task.TaskSpec(queue="q", type="a"))
+        child = self.start("result", name)
+        (leased,) = connection.lease(["q"])
+        self.server.restart()
+        self.assertEqual(connection.complete(leased, result=b"woven").code, 0)
+        out, err = child.communicate(timeout=processes.LIMIT_S)
+        self.assertEqual((child.returncode, out), (OK, "woven"), err)
+
+    def test_ctrl_c_cancels_what_a_map_has_under_way(self):
+        self.worker(self.address, "--allow-exec=/bin/sh", "--concurrency=2")
+        on = self.folder / "on"
+        text = f'echo x >> "{on}"; sleep 600'
+        child = self.start("map", "--", "/bin/sh", "-c", text, ":::", "1", "2", "3", "4")
+        processes.wait_until(
+            lambda: on.exists() and len(on.read_text().split()) == 2, "two programs to run"
+        )
+        child.send_signal(signal.SIGINT)
+        _, err = child.communicate(timeout=processes.LIMIT_S)
+        self.assertEqual(child.returncode, INTERRUPTED, err)
+        connection = self.connect(self.server)
+
+        def idle():
+            request = api.admin.GetServerInfoRequest()
+            info = connection.admin.GetServerInfo(request, timeout=60)
+            return info.server.unfinished_tasks == 0
+
+        processes.wait_until(idle, "the programs to be stopped")
+
+    def test_queues_and_workers_are_listed(self):
+        self.worker(self.address, "--allow-exec=/bin/true", name="loom-7", queues=["cloth"])
+        self.treadle("queue", "create", "cloth", "--discipline=priority", "--max-tasks=10")
+        self.treadle("queue", "create", "cloth", "--discipline=fifo", code=REFUSED)
+        self.treadle("submit", "--queue=cloth", "--priority=5", "--wait", "--", "/bin/true")
+        self.assertIn("cloth", self.treadle("queue", "list")[0])
+        shown = json.loads(self.treadle("queue", "show", "cloth", "--output=json")[0])
+        self.assertEqual(shown["config"]["name"], "cloth")
+        self.assertIn("loom-7", self.treadle("worker", "list")[0])
+
+    @staticmethod
+    def noting(path):
+        """A program that appends its item to a file, and tells it as its result."""
+        return ["/bin/sh", "-c", f'echo $0 >> "{path}"; echo $0']
+
+    @staticmethod
+    def numbers(text):
+        return [int(line) for line in text.splitlines()]
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
