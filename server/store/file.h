@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+// The few calls on files that the store needs beside RocksDB's own. Errors name the path, and what
+// to do where that is known.
+
+namespace treadle::store {
+
+// From errno, for a call that failed on `path`; `what`: "cannot be written", and so on. No rights:
+// PERMISSION_DENIED. No space: RESOURCE_EXHAUSTED. An error of the device: DATA_LOSS.
+absl::Status FileError(int error, std::string_view path, std::string_view what);
+
+absl::StatusOr<std::vector<std::string>> ListDirectory(const std::string& path);
+absl::StatusOr<std::string> ReadFile(const std::string& path);
+// Makes the names in it durable.
+absl::Status SyncDirectory(const std::string& path);
+// The file holds all of `contents`, durably, or is as it was before.
+absl::Status WriteFileAtomically(const std::string& path, std::string_view contents);
+
+}  // namespace treadle::store

@@ -1,0 +1,33 @@
+#include "server/store/rocks_status.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
+namespace treadle::store {
+
+absl::Status RocksError(const rocksdb::Status& status, std::string_view directory) {
+  const std::string reason = status.ToString();
+  const std::string data_directory =
+      absl::StrCat("data directory '", absl::string_view(directory.data(), directory.size()), "' ");
+  if (status.IsNoSpace()) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(data_directory, "is on a full disk: free some space (", reason, ")"));
+  }
+  if (status.IsIOError()) {
+    if (absl::StrContains(reason, "While lock file") || absl::StrContains(reason, "lock hold by")) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(data_directory, "is in use by another process: stop it (", reason, ")"));
+    }
+    if (absl::StrContains(reason, "Permission denied") ||
+        absl::StrContains(reason, "Read-only file system")) {
+      return absl::PermissionDeniedError(
+          absl::StrCat(data_directory, "cannot be used: run as the user that owns it, or give it ",
+                       "to the user that runs (chown) (", reason, ")"));
+    }
+  }
+  return absl::DataLossError(
+      absl::StrCat(data_directory, "is damaged or its device failed: ", reason,
+                   ": check the device; restore the directory from a backup if the error stays"));
+}
+
+}  // namespace treadle::store

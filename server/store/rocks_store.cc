@@ -1,0 +1,191 @@
+#include "server/store/rocks_store.h"
+
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "rocksdb/db.h"
+#include "rocksdb/write_batch.h"
+
+#include "proto/support/assert.h"
+#include "server/store/expiry.h"
+#include "server/store/expiry_filter.h"
+#include "server/store/recovery_check.h"
+#include "server/store/replay_progress.h"
+#include "server/store/rocks_options.h"
+#include "server/store/rocks_status.h"
+
+namespace treadle::store {
+namespace {
+
+constexpr size_t kScanReadaheadBytes = 2 << 20;
+
+rocksdb::Slice ToSlice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<RocksStore>> RocksStore::Open(const RocksStoreOptions& options,
+                                                             const Clock& clock) {
+  absl::StatusOr<std::unique_ptr<DataDirectory>> directory = DataDirectory::Open(options.directory);
+  if (!directory.ok()) return directory.status();
+  std::unique_ptr<RocksStore> store(new RocksStore(options, clock, *std::move(directory)));
+  if (absl::Status status = store->CheckSpace(0); !status.ok()) return status;
+  if (absl::Status status = store->OpenRows(); !status.ok()) return status;
+  return store;
+}
+
+RocksStore::RocksStore(const RocksStoreOptions& options, const Clock& clock,
+                       std::unique_ptr<DataDirectory> directory)
+    : options_(options),
+      clock_(clock),
+      directory_(std::move(directory)),
+      expiry_(std::make_unique<ExpiryFilter>(clock)),
+      ballast_(directory_->ballast_path(), options.ballast_bytes),
+      rocks_batch_(std::make_unique<rocksdb::WriteBatch>()) {}
+
+RocksStore::~RocksStore() = default;
+
+absl::Status RocksStore::OpenRows() {
+  const bool is_new = !directory_->has_format();
+  int64_t log_bytes = 0;
+  if (!is_new) {
+    const absl::StatusOr<int64_t> checked = CheckRecovery(directory_->rows_path());
+    if (!checked.ok()) return checked.status();
+    log_bytes = *checked;
+  }
+  replay_progress_ = std::make_unique<ReplayProgress>(log_bytes, options_.progress);
+  rocksdb::Options rocks = RocksOptions(options_);
+  rocks.create_if_missing = is_new;
+  rocks.compaction_filter = expiry_.get();
+  rocks.wal_filter = replay_progress_.get();
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status opened = rocksdb::DB::Open(rocks, directory_->rows_path(), &db);
+  if (!opened.ok()) return RocksError(opened, directory_->path());
+  db_.reset(db);
+  if (!is_new) return absl::OkStatus();
+  if (db_->GetLatestSequenceNumber() != 0) {
+    return absl::DataLossError(
+        absl::StrCat("data directory '", directory_->path(),
+                     "' holds rows but has lost its FORMAT: restore it from a backup"));
+  }
+  return directory_->WriteFormat();
+}
+
+absl::StatusOr<Sequence> RocksStore::Append(const WriteBatch& batch) {
+  if (absl::Status status = Failure(); !status.ok()) return status;
+  if (batch.changes.empty()) return appended_.fetch_add(1) + 1;
+  rocks_batch_->Clear();
+  rocksdb::Status status;
+  for (const WriteBatch::Change& change : batch.changes) {
+    if (change.value.has_value()) {
+      TREADLE_ASSERT(HasExpiryPrefix(*change.value));
+      status = rocks_batch_->Put(change.key, *change.value);
+    } else {
+      status = rocks_batch_->Delete(change.key);
+    }
+    if (!status.ok()) return Fail(RocksError(status, directory_->path()));
+  }
+  const auto bytes = static_cast<int64_t>(rocks_batch_->GetDataSize());
+  if (absl::Status enough = CheckSpace(bytes); !enough.ok()) return Fail(std::move(enough));
+  if (log_bytes_ > 0 && log_bytes_ + bytes > options_.memtable_bytes) {
+    if (absl::Status switched = SwitchLog(/*wait=*/false); !switched.ok()) {
+      return Fail(std::move(switched));
+    }
+  }
+  status = db_->Write(rocksdb::WriteOptions(), rocks_batch_.get());
+  if (!status.ok()) return Fail(RocksError(status, directory_->path()));
+  log_bytes_ += bytes;
+  return appended_.fetch_add(1) + 1;
+}
+
+absl::Status RocksStore::CheckSpace(int64_t batch_bytes) {
+  ballast_.Adjust(FreeBytes(), 2 * options_.free_bytes_min);
+  const int64_t free_bytes = FreeBytes();
+  if (free_bytes >= options_.free_bytes_min + batch_bytes) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat(
+      "data directory '", directory_->path(), "' is on a full disk (", free_bytes, " bytes free, ",
+      options_.free_bytes_min + batch_bytes, " needed): free some space, then start again"));
+}
+
+// The old log is synced first. Otherwise a power cut could take its tail and leave the new one's
+// head: batches without those before them.
+absl::Status RocksStore::SwitchLog(bool wait) {
+  rocksdb::FlushOptions flush;
+  flush.wait = wait;
+  flush.allow_write_stall = true;
+  rocksdb::Status status = db_->SyncWAL();
+  if (status.ok()) status = db_->Flush(flush);
+  if (!status.ok()) return RocksError(status, directory_->path());
+  log_bytes_ = 0;
+  return absl::OkStatus();
+}
+
+void RocksStore::SetOnSynced(std::function<void(absl::StatusOr<Sequence>)> on_synced) {
+  sync_thread_ = std::make_unique<SyncThread>([this] { return Sync(); }, std::move(on_synced));
+}
+
+void RocksStore::RequestSync() {
+  TREADLE_ASSERT(sync_thread_ != nullptr);
+  sync_thread_->Request();
+}
+
+absl::StatusOr<Sequence> RocksStore::Sync() {
+  const Sequence appended = appended_;
+  if (appended == synced_) return appended;
+  if (const rocksdb::Status status = db_->SyncWAL(); !status.ok()) {
+    return Fail(RocksError(status, directory_->path()));
+  }
+  synced_ = appended;
+  return appended;
+}
+
+absl::Status RocksStore::Fail(absl::Status status) {
+  const std::lock_guard lock(failure_mutex_);
+  failure_ = status;
+  return status;
+}
+
+absl::Status RocksStore::Failure() {
+  const std::lock_guard lock(failure_mutex_);
+  return failure_;
+}
+
+absl::StatusOr<std::string> RocksStore::Get(std::string_view key) {
+  std::string value;
+  const rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), ToSlice(key), &value);
+  if (!status.ok() && !status.IsNotFound()) return RocksError(status, directory_->path());
+  if (status.IsNotFound() || Expired(value, clock_.NowMs())) {
+    return absl::NotFoundError(
+        absl::StrCat("no row '", absl::CHexEscape(absl::string_view(key.data(), key.size())), "'"));
+  }
+  return value;
+}
+
+absl::Status RocksStore::Scan(
+    std::string_view begin, std::string_view end,
+    absl::FunctionRef<bool(std::string_view key, std::string_view value)> visit) {
+  const int64_t now_ms = clock_.NowMs();
+  const rocksdb::Slice upper_bound = ToSlice(end);
+  rocksdb::ReadOptions read;
+  read.iterate_upper_bound = &upper_bound;
+  read.fill_cache = false;
+  read.readahead_size = kScanReadaheadBytes;
+  const std::unique_ptr<rocksdb::Iterator> row(db_->NewIterator(read));
+  for (row->Seek(ToSlice(begin)); row->Valid(); row->Next()) {
+    const std::string_view value = row->value().ToStringView();
+    if (!Expired(value, now_ms) && !visit(row->key().ToStringView(), value)) break;
+  }
+  return row->status().ok() ? absl::OkStatus() : RocksError(row->status(), directory_->path());
+}
+
+int64_t RocksStore::FreeBytes() { return directory_->FreeBytes(); }
+
+absl::Status RocksStore::Compact() {
+  if (absl::Status status = SwitchLog(/*wait=*/true); !status.ok()) return status;
+  rocksdb::CompactRangeOptions compact;
+  compact.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
+  const rocksdb::Status status = db_->CompactRange(compact, nullptr, nullptr);
+  return status.ok() ? absl::OkStatus() : RocksError(status, directory_->path());
+}
+
+}  // namespace treadle::store

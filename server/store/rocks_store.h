@@ -1,0 +1,115 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+#include "proto/support/clock.h"
+#include "server/store/ballast.h"
+#include "server/store/data_directory.h"
+#include "server/store/store.h"
+#include "server/store/sync_thread.h"
+
+namespace rocksdb {
+class CompactionFilter;
+class DB;
+class WalFilter;
+class WriteBatch;
+}  // namespace rocksdb
+
+namespace treadle::store {
+
+struct RocksStoreOptions {
+  std::string directory;  // created if missing; see DataDirectory
+  // Of rows and their indexes, uncompressed. Payloads that were just submitted are not read from
+  // here: the broker has its own cache.
+  int64_t block_cache_bytes = int64_t{64} << 20;
+  // Rows appended before they move from the write-ahead log to files of their own. Memory: up to
+  // three times as much and RocksDB's index over it, about four times in all. Recovery reads back
+  // as much.
+  int64_t memtable_bytes = int64_t{64} << 20;
+  int64_t ballast_bytes = int64_t{64} << 20;  // see Ballast; 0: none
+  // Append refuses below that: what is in memory must still find room in files.
+  int64_t free_bytes_min = int64_t{64} << 20;
+  // Called about once a second, on the opening thread, while the write-ahead log is read back.
+  std::function<void(int64_t bytes_done, int64_t bytes_total)> progress;
+};
+
+// Rows in a RocksDB of this process. A batch is in the operating system's hands when Append
+// returns: it survives the process; when it is synced it survives the machine.
+//
+// Recovery takes every batch that was synced, whole, and of those that were not, the first few
+// whole ones: never a later one without all before it. Damage that could hide a synced batch is
+// refused (server/store/recovery_check.h). What Open shows is durable.
+//
+// Threads: as Store says. `on_synced` comes from the store's sync thread.
+class RocksStore final : public Store {
+ public:
+  // FAILED_PRECONDITION: the directory is in use, of a newer format, or somebody else's.
+  // PERMISSION_DENIED: no right to use it. RESOURCE_EXHAUSTED: its disk is full. DATA_LOSS: it is
+  // damaged; the message names the file. `clock` decides what has expired; it outlives the store
+  // and is read by several threads.
+  static absl::StatusOr<std::unique_ptr<RocksStore>> Open(const RocksStoreOptions& options,
+                                                          const Clock& clock);
+  // Waits for a sync and for compactions under way. Syncs nothing by itself.
+  ~RocksStore() override;
+  RocksStore(const RocksStore&) = delete;
+  RocksStore& operator=(const RocksStore&) = delete;
+
+  std::string_view Kind() const override { return "rocksdb"; }
+  Reach reach() const override { return Reach::kDisk; }
+  // RESOURCE_EXHAUSTED: the disk is full. DATA_LOSS: it failed. Either is final.
+  absl::StatusOr<Sequence> Append(const WriteBatch& batch) override;
+  void RequestSync() override;
+  void SetOnSynced(std::function<void(absl::StatusOr<Sequence>)> on_synced) override;
+  absl::StatusOr<std::string> Get(std::string_view key) override;
+  absl::Status Scan(
+      std::string_view begin, std::string_view end,
+      absl::FunctionRef<bool(std::string_view key, std::string_view value)> visit) override;
+  int64_t FreeBytes() override;
+
+  // Rewrites every file now, and so drops all that has expired. Takes as long as that takes. On the
+  // thread of Append.
+  absl::Status Compact();
+
+ private:
+  RocksStore(const RocksStoreOptions& options, const Clock& clock,
+             std::unique_ptr<DataDirectory> directory);
+  absl::Status OpenRows();
+  absl::Status CheckSpace(int64_t batch_bytes);
+  // Begins a new write-ahead log and has the rows of the old one written to a file, behind.
+  absl::Status SwitchLog(bool wait);
+  absl::StatusOr<Sequence> Sync();
+  // Makes `status` the answer to every later Append.
+  absl::Status Fail(absl::Status status);
+  absl::Status Failure();
+
+  const RocksStoreOptions options_;
+  const Clock& clock_;
+  const std::unique_ptr<DataDirectory> directory_;
+  const std::unique_ptr<rocksdb::CompactionFilter> expiry_;
+  std::unique_ptr<rocksdb::WalFilter> replay_progress_;
+
+  // The appending thread's.
+  Ballast ballast_;
+  const std::unique_ptr<rocksdb::WriteBatch> rocks_batch_;  // kept for its memory
+  int64_t log_bytes_ = 0;                                   // appended since the log was begun
+
+  std::atomic<Sequence> appended_ = 0;
+  Sequence synced_ = 0;  // the sync thread's
+
+  std::mutex failure_mutex_;
+  absl::Status failure_;  // guarded by failure_mutex_
+
+  std::unique_ptr<rocksdb::DB> db_;
+  std::unique_ptr<SyncThread> sync_thread_;  // last: it uses the rest
+};
+
+}  // namespace treadle::store
