@@ -46,7 +46,7 @@ async function submitAndFetch(service, texts) {
   const { results } = await call(service, 'Submit')({ tasks });
   const await_task = call(service, 'AwaitTask');
   return Promise.all(results.map(async ({ task_id, status }) => {
-    if (status.code !== 0) throw new Error(status.message);
+    if (task_id === '') throw new Error(status.message); // refused
     const { finished, outcome } = await await_task({ task_id, timeout_ms: 30_000 });
     if (!finished || outcome.state !== 'TASK_STATE_SUCCEEDED') {
       throw new Error(`${task_id}: ${outcome?.error?.message ?? 'not yet'}`);
