@@ -69,6 +69,8 @@ class Layers(unittest.TestCase):
         self.refused("server/rpc/service.cc", '"proto/program/flags.h"')
         self.refused("client/client.cc", '"proto/program/flags.h"')
         self.refused("worker/session.cc", '"client/cli/table.h"')
+        self.refused("tests/client/client_test.cc", '"client/cli/table.h"')
+        self.allowed("tests/client/cli/table_test.cc", '"client/cli/table.h"')
         self.allowed("server/main.cc", '"proto/program/flags.h"', '"server/rpc/server.h"')
         self.allowed("client/cli/main.cc", '"proto/program/flags.h"', "<CLI/CLI.hpp>")
 
