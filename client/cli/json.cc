@@ -99,28 +99,31 @@ Json ToJson(const v1::Outcome& outcome) {
 }
 
 Json ToJson(const v1::Queue& queue) {
-  const v1::QueueStats& stats = queue.stats();
+  Json config;
+  config["name"] = queue.config().name();
+  config["discipline"] = DisciplineName(queue.config().discipline());
+  config["max_tasks"] = queue.config().max_tasks();
+  config["max_bytes"] = queue.config().max_bytes();
+  Json stats;
+  stats["scheduled"] = queue.stats().scheduled();
+  stats["queued"] = queue.stats().queued();
+  stats["running"] = queue.stats().running();
+  stats["waiting_bytes"] = queue.stats().waiting_bytes();
+  stats["waiting_submitters"] = queue.stats().waiting_submitters();
+  stats["oldest_age_ms"] = queue.stats().oldest_age_ms();
+  stats["submitted_total"] = queue.stats().submitted_total();
+  stats["succeeded_total"] = queue.stats().succeeded_total();
+  stats["failed_total"] = queue.stats().failed_total();
+  stats["cancelled_total"] = queue.stats().cancelled_total();
+  stats["expired_total"] = queue.stats().expired_total();
+  stats["retried_total"] = queue.stats().retried_total();
+  stats["submitted_per_second"] = queue.stats().submitted_per_second();
+  stats["finished_per_second"] = queue.stats().finished_per_second();
   Json json;
-  json["name"] = queue.config().name();
-  json["discipline"] = DisciplineName(queue.config().discipline());
-  json["max_tasks"] = queue.config().max_tasks();
-  json["max_bytes"] = queue.config().max_bytes();
+  json["config"] = std::move(config);
   json["paused"] = queue.paused();
   json["created_at_ms"] = queue.created_at_ms();
-  json["scheduled"] = stats.scheduled();
-  json["queued"] = stats.queued();
-  json["running"] = stats.running();
-  json["waiting_bytes"] = stats.waiting_bytes();
-  json["waiting_submitters"] = stats.waiting_submitters();
-  json["oldest_age_ms"] = stats.oldest_age_ms();
-  json["submitted_total"] = stats.submitted_total();
-  json["succeeded_total"] = stats.succeeded_total();
-  json["failed_total"] = stats.failed_total();
-  json["cancelled_total"] = stats.cancelled_total();
-  json["expired_total"] = stats.expired_total();
-  json["retried_total"] = stats.retried_total();
-  json["submitted_per_second"] = stats.submitted_per_second();
-  json["finished_per_second"] = stats.finished_per_second();
+  json["stats"] = std::move(stats);
   return json;
 }
 

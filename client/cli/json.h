@@ -8,9 +8,10 @@
 #include "treadle/v1/queue_service.pb.h"
 #include "treadle/v1/task.pb.h"
 
-// What --output json prints. Field names are those of the proto files; states and disciplines are
-// their short names ("QUEUED", "FIFO"); times are Unix milliseconds. Names never change their
-// meaning; new ones may come. Fields that say nothing (no deadline, no error) are left out.
+// What --output json prints. Fields are named and nested as in the proto files; states and
+// disciplines are their short names ("QUEUED", "FIFO"); times are Unix milliseconds. Names never
+// change their meaning; new ones may come. Fields that say nothing (no deadline, no error) are left
+// out.
 
 namespace treadle::cli {
 

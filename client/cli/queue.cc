@@ -182,10 +182,11 @@ void AddQueueCommands(CLI::App& root, Command& chosen) {
   AddBounds(create, *flags);
   create.callback(choose(flags, CreateQueue));
 
-  AddSubcommand(group, "list", "Lists all queues.",
-                "Examples:\n"
-                "  treadle queue list\n"
-                "  treadle queue list --output json | jq -r 'select(.queued > 1000) | .name'\n")
+  AddSubcommand(
+      group, "list", "Lists all queues.",
+      "Examples:\n"
+      "  treadle queue list\n"
+      "  treadle queue list --output json | jq -r 'select(.stats.queued > 1000) | .config.name'\n")
       .callback([&chosen] { chosen = ListQueues; });
   AddNamed(group, *flags, "show", "Shows a queue's settings and counters.",
            "Example:\n  treadle queue show mail\n")
