@@ -130,10 +130,10 @@ class FutureState {
   std::string content_type;
 
   // The session's thread, and before that whoever makes the state.
-  bool keyed = false;              // has a request key: safe to submit anew
-  Stage stage = Stage::kUnsent;    //
+  bool keyed = false;  // has a request key: safe to submit anew
+  Stage stage = Stage::kUnsent;
   bool cancel_wanted = false;      // cancel it as soon as it is accepted
-  bool resent = false;             // sent on an earlier stream too
+  bool await_by_id = false;        // its outcome comes only when it is asked for
   uint64_t sequence = 0;           // within the session; 0: none yet
   std::string spec;                // the encoded TaskSpec, until the submit is answered
   FutureStateRef next_of_same_id;  // another future for the same task

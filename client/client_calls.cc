@@ -1,0 +1,166 @@
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/client_impl.h"
+
+#include "proto/support/task_id.h"
+#include "proto/support/utf8.h"
+#include "proto/wire/status.h"
+
+// The client's plain calls, each one request and one response, with a deadline.
+
+namespace treadle {
+namespace {
+
+constexpr int32_t kPageSize = limits::kPageSizeMax;
+
+absl::Status CheckName(std::string_view name) {
+  if (IsUtf8(name)) return absl::OkStatus();
+  return absl::InvalidArgumentError("name is not UTF-8: give another");
+}
+
+template <typename Stub, typename Request, typename Response>
+using Method = grpc::Status (Stub::*)(grpc::ClientContext*, const Request&, Response*);
+
+template <typename Stub, typename Request, typename Response>
+absl::StatusOr<Response> Call(const ClientOptions& options, Stub& stub,
+                              Method<Stub, Request, Response> method, const Request& request) {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + options.call_timeout);
+  Response response;
+  absl::Status status = wire::FromGrpc((stub.*method)(&context, request, &response));
+  if (absl::IsUnavailable(status)) {
+    return absl::UnavailableError(
+        absl::StrCat(status.message(), " (broker at ", options.address, ")"));
+  }
+  if (!status.ok()) return status;
+  return response;
+}
+
+template <typename Request, typename Response>
+absl::StatusOr<Response> CallNamed(const ClientOptions& options, v1::QueueService::Stub& stub,
+                                   Method<v1::QueueService::Stub, Request, Response> method,
+                                   std::string_view queue) {
+  absl::Status status = CheckName(queue);
+  if (!status.ok()) return status;
+  Request request;
+  request.set_name(std::string(queue));
+  return Call(options, stub, method, request);
+}
+
+template <typename Request, typename Response>
+absl::StatusOr<Response> CallForTask(const ClientOptions& options, v1::TaskService::Stub& stub,
+                                     Method<v1::TaskService::Stub, Request, Response> method,
+                                     std::string_view task_id) {
+  absl::Status status = TaskId::Parse(task_id).status();
+  if (!status.ok()) return status;
+  Request request;
+  request.set_task_id(std::string(task_id));
+  return Call(options, stub, method, request);
+}
+
+// The one field that a response is about.
+template <typename Value, typename Response>
+absl::StatusOr<Value> Take(absl::StatusOr<Response> response, Value* (Response::*field)()) {
+  if (!response.ok()) return response.status();
+  return std::move(*((*response).*field)());
+}
+
+}  // namespace
+
+absl::StatusOr<v1::Task> Client::GetTask(std::string_view task_id) {
+  return Take(CallForTask(impl_->options, *impl_->tasks, &v1::TaskService::Stub::GetTask, task_id),
+              &v1::GetTaskResponse::mutable_task);
+}
+
+absl::StatusOr<v1::Task> Client::CancelTask(std::string_view task_id) {
+  return Take(
+      CallForTask(impl_->options, *impl_->tasks, &v1::TaskService::Stub::CancelTask, task_id),
+      &v1::CancelTaskResponse::mutable_task);
+}
+
+absl::StatusOr<v1::ListTasksResponse> Client::ListTasks(const v1::ListTasksRequest& request) {
+  absl::Status status = CheckName(request.queue());
+  status.Update(CheckName(request.type()));
+  if (!status.ok()) return status;
+  return Call(impl_->options, *impl_->tasks, &v1::TaskService::Stub::ListTasks, request);
+}
+
+absl::StatusOr<v1::Queue> Client::CreateQueue(const v1::QueueConfig& config) {
+  absl::Status status = CheckName(config.name());
+  if (!status.ok()) return status;
+  v1::CreateQueueRequest request;
+  *request.mutable_config() = config;
+  return Take(Call(impl_->options, *impl_->queues, &v1::QueueService::Stub::CreateQueue, request),
+              &v1::CreateQueueResponse::mutable_queue);
+}
+
+absl::StatusOr<v1::Queue> Client::GetQueue(std::string_view name) {
+  return Take(CallNamed(impl_->options, *impl_->queues, &v1::QueueService::Stub::GetQueue, name),
+              &v1::GetQueueResponse::mutable_queue);
+}
+
+absl::StatusOr<std::vector<v1::Queue>> Client::ListQueues() {
+  std::vector<v1::Queue> queues;
+  v1::ListQueuesRequest request;
+  request.set_page_size(kPageSize);
+  do {
+    absl::StatusOr<v1::ListQueuesResponse> page =
+        Call(impl_->options, *impl_->queues, &v1::QueueService::Stub::ListQueues, request);
+    if (!page.ok()) return page.status();
+    for (v1::Queue& queue : *page->mutable_queues()) queues.push_back(std::move(queue));
+    request.set_page_token(page->next_page_token());
+  } while (!request.page_token().empty());
+  return queues;
+}
+
+absl::StatusOr<v1::Queue> Client::UpdateQueue(const v1::UpdateQueueRequest& request) {
+  absl::Status status = CheckName(request.name());
+  if (!status.ok()) return status;
+  return Take(Call(impl_->options, *impl_->queues, &v1::QueueService::Stub::UpdateQueue, request),
+              &v1::UpdateQueueResponse::mutable_queue);
+}
+
+absl::Status Client::DeleteQueue(std::string_view name) {
+  return CallNamed(impl_->options, *impl_->queues, &v1::QueueService::Stub::DeleteQueue, name)
+      .status();
+}
+
+absl::StatusOr<v1::Queue> Client::PauseQueue(std::string_view name) {
+  return Take(CallNamed(impl_->options, *impl_->queues, &v1::QueueService::Stub::PauseQueue, name),
+              &v1::PauseQueueResponse::mutable_queue);
+}
+
+absl::StatusOr<v1::Queue> Client::ResumeQueue(std::string_view name) {
+  return Take(CallNamed(impl_->options, *impl_->queues, &v1::QueueService::Stub::ResumeQueue, name),
+              &v1::ResumeQueueResponse::mutable_queue);
+}
+
+absl::StatusOr<int64_t> Client::PurgeQueue(std::string_view name) {
+  absl::StatusOr<v1::PurgeQueueResponse> response =
+      CallNamed(impl_->options, *impl_->queues, &v1::QueueService::Stub::PurgeQueue, name);
+  if (!response.ok()) return response.status();
+  return response->cancelled_tasks();
+}
+
+absl::StatusOr<v1::ServerInfo> Client::GetServerInfo() {
+  return Take(Call(impl_->options, *impl_->admin, &v1::AdminService::Stub::GetServerInfo,
+                   v1::GetServerInfoRequest()),
+              &v1::GetServerInfoResponse::mutable_server);
+}
+
+absl::StatusOr<std::vector<v1::Worker>> Client::ListWorkers() {
+  std::vector<v1::Worker> workers;
+  v1::ListWorkersRequest request;
+  request.set_page_size(kPageSize);
+  do {
+    absl::StatusOr<v1::ListWorkersResponse> page =
+        Call(impl_->options, *impl_->admin, &v1::AdminService::Stub::ListWorkers, request);
+    if (!page.ok()) return page.status();
+    for (v1::Worker& worker : *page->mutable_workers()) workers.push_back(std::move(worker));
+    request.set_page_token(page->next_page_token());
+  } while (!request.page_token().empty());
+  return workers;
+}
+
+}  // namespace treadle

@@ -1,0 +1,193 @@
+#include "client/ledger.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/task_error.h"
+#include "client/wire_format.h"
+
+#include "proto/wire/status.h"
+
+namespace treadle {
+namespace {
+
+using Stage = FutureState::Stage;
+
+}  // namespace
+
+void Ledger::Submit(FutureStateRef state) { outgoing_.push_back(std::move(state)); }
+
+void Ledger::Attach(FutureStateRef state) {
+  state->stage = Stage::kAccepted;
+  awaits_.push_back(state->id);
+  Insert(std::move(state));
+}
+
+void Ledger::Cancel(FutureStateRef state, Effects& effects) {
+  switch (state->stage) {
+    case Stage::kUnsent:
+      // It stays in outgoing_, where it is passed over.
+      End(*state.get(), absl::CancelledError("cancelled before it was sent to the broker"),
+          effects);
+      break;
+    case Stage::kSent:
+      state->cancel_wanted = true;
+      break;
+    case Stage::kAccepted:
+      state->cancel_wanted = true;
+      cancels_.push_back(state->id);
+      break;
+    case Stage::kEnded:
+      break;
+  }
+}
+
+void Ledger::Handle(v1::SessionResponse& message, Effects& effects) {
+  for (const v1::AcceptedRange& range : message.accepted()) HandleAccepted(range, effects);
+  for (const v1::SequencedResult& result : message.results()) HandleResult(result, effects);
+  for (v1::Outcome& outcome : *message.mutable_outcomes()) HandleOutcome(outcome, effects);
+  for (const v1::UnknownTask& unknown : message.unknown_tasks()) HandleUnknown(unknown, effects);
+}
+
+void Ledger::HandleAccepted(const v1::AcceptedRange& range, Effects& effects) {
+  const uint64_t first = std::max(range.first_sequence(), answered_.Floor());
+  const uint64_t last = std::min(range.last_sequence(), next_sequence_ - 1);
+  if (first > last) return;
+  answered_.Add(first, last);
+  for (uint64_t sequence = first; sequence <= last; ++sequence) {
+    FutureState* const state = FindSent(sequence);
+    if (state == nullptr) continue;
+    state->durability = static_cast<Durability>(range.durability());
+    Accept(*state, effects);
+  }
+}
+
+void Ledger::HandleResult(const v1::SequencedResult& sequenced, Effects& effects) {
+  const v1::SubmitResult& result = sequenced.result();
+  FutureState* const found = FindSent(sequenced.sequence());
+  if (found == nullptr) return;
+  answered_.Add(sequenced.sequence(), sequenced.sequence());
+  const FutureStateRef state = Remove(found->id);
+  absl::Status status = wire::FromItem(result.status());
+  absl::StatusOr<TaskId> id = TaskId::Parse(result.task_id());
+  if (status.ok()) status.Update(id.status());
+  if (!status.ok()) return EndAllOf(state, status, effects);
+  state->id = *id;
+  state->durability = static_cast<Durability>(result.durability());
+  state->existing = result.existing();
+  state->await_by_id = true;  // it may be another session's
+  Accept(*state.get(), effects);
+  Insert(state);
+}
+
+void Ledger::HandleOutcome(v1::Outcome& outcome, Effects& effects) {
+  const absl::StatusOr<TaskId> id = TaskId::Parse(outcome.task_id());
+  if (!id.ok()) return;
+  for (FutureStateRef state = Remove(*id); state;) {
+    // The end of a task says that it was accepted, should the answer be on its way yet.
+    if (state->stage == Stage::kSent) {
+      answered_.Add(state->sequence, state->sequence);
+      Accept(*state.get(), effects);
+    }
+    FutureStateRef next = std::move(state->next_of_same_id);
+    absl::Status status;
+    if (outcome.state() != v1::TASK_STATE_SUCCEEDED) {
+      status = ToStatus(ErrorOf(outcome));
+    } else if (next) {
+      state->result = outcome.result();
+      state->content_type = outcome.content_type();
+    } else {
+      state->result = std::move(*outcome.mutable_result());
+      state->content_type = std::move(*outcome.mutable_content_type());
+    }
+    End(*state.get(), std::move(status), effects);
+    state = std::move(next);
+  }
+}
+
+void Ledger::HandleUnknown(const v1::UnknownTask& unknown, Effects& effects) {
+  const absl::StatusOr<TaskId> id = TaskId::Parse(unknown.task_id());
+  if (!id.ok()) return;
+  const auto found = table_.find(*id);
+  if (found == table_.end() || found->second->stage == Stage::kSent) return;
+  absl::Status status = wire::FromItem(unknown.status());
+  if (status.ok()) {
+    status = absl::NotFoundError(absl::StrCat("task ", unknown.task_id(), " is not known"));
+  }
+  EndAllOf(Remove(*id), status, effects);
+}
+
+void Ledger::Accept(FutureState& state, Effects& effects) {
+  Leave(state, effects);
+  state.stage = Stage::kAccepted;
+  if (state.await_by_id) awaits_.push_back(state.id);
+  if (state.cancel_wanted) cancels_.push_back(state.id);
+  state.PublishAccepted(effects.wakeups);
+}
+
+void Ledger::End(FutureState& state, absl::Status status, Effects& effects) {
+  if (state.stage != Stage::kAccepted) Leave(state, effects);
+  state.stage = Stage::kEnded;
+  state.status = std::move(status);
+  state.PublishDone(effects.wakeups);
+}
+
+void Ledger::EndAllOf(FutureStateRef state, const absl::Status& status, Effects& effects) {
+  while (state) {
+    FutureStateRef next = std::move(state->next_of_same_id);
+    End(*state.get(), status, effects);
+    state = std::move(next);
+  }
+}
+
+void Ledger::Leave(FutureState& state, Effects& effects) {
+  ++effects.answered_tasks;
+  effects.answered_bytes += static_cast<int64_t>(state.spec.size());
+  std::string().swap(state.spec);
+}
+
+FutureState* Ledger::FindSent(uint64_t sequence) const {
+  const auto found = table_.find(TaskId{session_id_, sequence});
+  if (found == table_.end() || found->second->stage != Stage::kSent) return nullptr;
+  return found->second.get();
+}
+
+void Ledger::Insert(FutureStateRef state) {
+  const TaskId id = state->id;
+  FutureStateRef& first = table_[id];
+  if (!first) {
+    first = std::move(state);
+    return;
+  }
+  // Behind the first: that one may be our own submit, still to be answered.
+  FutureState* last = state.get();
+  while (last->next_of_same_id) last = last->next_of_same_id.get();
+  last->next_of_same_id = std::move(first->next_of_same_id);
+  first->next_of_same_id = std::move(state);
+}
+
+FutureStateRef Ledger::Remove(TaskId id) {
+  const auto found = table_.find(id);
+  if (found == table_.end()) return FutureStateRef();
+  FutureStateRef state = std::move(found->second);
+  table_.erase(found);
+  return state;
+}
+
+void Ledger::EndAll(const absl::Status& status, Effects& effects) {
+  absl::flat_hash_map<TaskId, FutureStateRef> table = std::move(table_);
+  table_.clear();
+  std::deque<FutureStateRef> outgoing = std::exchange(outgoing_, {});
+  awaits_.clear();
+  cancels_.clear();
+  for (auto& [id, first] : table) {
+    if (first->stage == Stage::kSent) answered_.Add(first->sequence, first->sequence);
+    EndAllOf(std::move(first), status, effects);
+  }
+  for (const FutureStateRef& state : outgoing) {
+    if (state->stage == Stage::kUnsent) End(*state.get(), status, effects);
+  }
+}
+
+}  // namespace treadle

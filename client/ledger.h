@@ -1,0 +1,105 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "client/answered_sequences.h"
+#include "client/future_state.h"
+
+#include "proto/support/limits.h"
+#include "proto/support/task_id.h"
+#include "treadle/v1/task_service.pb.h"
+
+namespace treadle {
+
+// What handling one or more messages set off.
+struct Effects {
+  Wakeups wakeups;
+  // Submits that left the window: answered, or given up.
+  int64_t answered_tasks = 0;
+  int64_t answered_bytes = 0;
+};
+
+// What this client has submitted and waits for: which submits are not sent, sent or accepted, which
+// tasks' outcomes are awaited, and what the next message to the broker must say. Decides what is
+// sent again after a lost connection, and so whether work is lost or doubled.
+//
+// Pure bookkeeping: no threads, no clock, no stream. One thread.
+class Ledger {
+ public:
+  // New work. A submit has only its `spec` and `keyed`; an attached future has its `id`.
+  void Submit(FutureStateRef state);
+  void Attach(FutureStateRef state);
+  void Cancel(FutureStateRef state, Effects& effects);
+
+  // The session to resume; 0: none yet.
+  uint64_t session_id() const { return session_id_; }
+
+  // A stream is open. The session goes on (`opened` names it and says so): what was not answered is
+  // sent again under the same sequences. Otherwise a new session begins: what was never sent is
+  // sent in it, so is what has a request key; what was sent without key and not answered ends with
+  // ABORTED, since nobody can tell whether it was accepted. Accepted tasks are awaited by their id
+  // either way.
+  void StreamOpened(const v1::SessionOpened& opened, Effects& effects);
+
+  // Takes the outcomes' bytes out of `message`.
+  void Handle(v1::SessionResponse& message, Effects& effects);
+
+  // There is something that the broker does not know yet.
+  bool HasNews() const { return !outgoing_.empty() || !awaits_.empty() || !cancels_.empty(); }
+  // The next message, encoded, within the bounds that the broker named; without news a heartbeat.
+  // REQUIRES: a stream is open.
+  std::string NextMessage(Effects& effects);
+
+  // Ends everything that is pending. Nothing of it will be sent again.
+  void EndAll(const absl::Status& status, Effects& effects);
+
+  size_t pending() const { return table_.size() + outgoing_.size(); }
+
+ private:
+  void HandleAccepted(const v1::AcceptedRange& range, Effects& effects);
+  void HandleResult(const v1::SequencedResult& result, Effects& effects);
+  void HandleOutcome(v1::Outcome& outcome, Effects& effects);
+  void HandleUnknown(const v1::UnknownTask& unknown, Effects& effects);
+
+  void Accept(FutureState& state, Effects& effects);
+  void End(FutureState& state, absl::Status status, Effects& effects);
+  void EndAllOf(FutureStateRef first, const absl::Status& status, Effects& effects);
+  void Leave(FutureState& state, Effects& effects);
+  FutureState* FindSent(uint64_t sequence) const;
+  void Insert(FutureStateRef state);
+  // Every future of that task: they hang on the first.
+  FutureStateRef Remove(TaskId id);
+  std::vector<FutureState*> SentInOrder() const;
+  void ResendSent();
+  void GiveUpSession(Effects& effects);
+  void AwaitAccepted();
+  void AppendTasks(std::string& message, int64_t& items, Effects& effects);
+  void AppendIds(std::string& message, int field, std::deque<TaskId>& ids, int64_t& items) const;
+  bool IsTooLarge(const FutureState& state) const;
+  void RefuseTooLarge(FutureState& state, Effects& effects);
+
+  uint64_t session_id_ = 0;
+  uint64_t next_sequence_ = 1;
+  AnsweredSequences answered_;
+  uint64_t told_floor_ = 1;  // the acknowledged_below that was sent last
+
+  // The broker's bounds.
+  int64_t batch_tasks_max_ = limits::kBatchTasksMax;
+  int64_t payload_bytes_max_ = limits::kPayloadBytesMax;
+  int64_t message_bytes_max_ = limits::kPayloadBytesMax;
+
+  // Sent and accepted tasks by id; futures of the same task hang on each other.
+  absl::flat_hash_map<TaskId, FutureStateRef> table_;
+  // To send: again those that have a sequence, in its order, then new ones.
+  std::deque<FutureStateRef> outgoing_;
+  std::deque<TaskId> awaits_;
+  std::deque<TaskId> cancels_;
+};
+
+}  // namespace treadle

@@ -1,0 +1,167 @@
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/ledger.h"
+#include "client/wire_format.h"
+
+// The ledger's side towards the stream: what is said, and what is said again on a new one.
+
+namespace treadle {
+namespace {
+
+using Stage = FutureState::Stage;
+
+// An encoded spec has names, headers and options beside its payload. What is longer than a payload
+// by more than this is refused here: the broker would not even read the message.
+constexpr int64_t kSpecOverheadBytes = 256 * limits::kKiB;
+// A message's share for one awaited or cancelled id.
+constexpr size_t kIdBytesMax = 32;
+
+}  // namespace
+
+void Ledger::StreamOpened(const v1::SessionOpened& opened, Effects& effects) {
+  batch_tasks_max_ = std::max(1, opened.batch_tasks_max());
+  payload_bytes_max_ = opened.payload_bytes_max();
+  message_bytes_max_ = opened.message_bytes_max();
+  awaits_.clear();
+  cancels_.clear();
+  told_floor_ = 1;
+  if (opened.resumed() && opened.session_id() == session_id_) {
+    ResendSent();
+  } else {
+    GiveUpSession(effects);
+    session_id_ = opened.session_id();
+    next_sequence_ = 1;
+    answered_ = AnsweredSequences();
+  }
+  AwaitAccepted();
+}
+
+std::vector<FutureState*> Ledger::SentInOrder() const {
+  std::vector<FutureState*> sent;
+  for (const auto& [id, state] : table_) {
+    if (state->stage == Stage::kSent) sent.push_back(state.get());
+  }
+  std::sort(sent.begin(), sent.end(),
+            [](const FutureState* a, const FutureState* b) { return a->sequence < b->sequence; });
+  return sent;
+}
+
+// Puts what was sent and not answered in front of what was never sent.
+void Ledger::ResendSent() {
+  std::erase_if(outgoing_,
+                [](const FutureStateRef& state) { return state->stage != Stage::kUnsent; });
+  const std::vector<FutureState*> sent = SentInOrder();
+  for (auto state = sent.rbegin(); state != sent.rend(); ++state) {
+    // Outcomes come by themselves only on the stream that carried the acceptance.
+    (*state)->await_by_id = true;
+    outgoing_.push_front(table_.find((*state)->id)->second);
+  }
+}
+
+void Ledger::GiveUpSession(Effects& effects) {
+  std::erase_if(outgoing_,
+                [](const FutureStateRef& state) { return state->stage != Stage::kUnsent; });
+  const std::vector<FutureState*> sent = SentInOrder();
+  for (auto found = sent.rbegin(); found != sent.rend(); ++found) {
+    FutureStateRef state = Remove((*found)->id);
+    if (!state->keyed) {
+      const TaskId id = state->id;
+      EndAllOf(
+          std::move(state),
+          absl::AbortedError(absl::StrCat(
+              "the broker has forgotten this client's session before it answered the submit, so it "
+              "is not known whether task ",
+              id.ToString(),
+              " was accepted: look it up, or submit again; with a request_key the client does so "
+              "by itself")),
+          effects);
+      continue;
+    }
+    state->stage = Stage::kUnsent;
+    state->sequence = 0;
+    state->await_by_id = false;
+    FutureStateRef attached = std::move(state->next_of_same_id);
+    if (attached) Insert(std::move(attached));
+    outgoing_.push_front(state);
+  }
+}
+
+void Ledger::AwaitAccepted() {
+  for (const auto& [id, state] : table_) {
+    if (state->stage != Stage::kAccepted) continue;
+    awaits_.push_back(id);
+    // A cancel that was sent on the lost stream may not have arrived.
+    for (const FutureState* one = state.get(); one != nullptr; one = one->next_of_same_id.get()) {
+      if (one->cancel_wanted) {
+        cancels_.push_back(id);
+        break;
+      }
+    }
+  }
+}
+
+std::string Ledger::NextMessage(Effects& effects) {
+  std::string message;
+  int64_t items = 0;
+  if (answered_.Floor() > told_floor_) {
+    told_floor_ = answered_.Floor();
+    AppendField(message, v1::SessionRequest::kAcknowledgedBelowFieldNumber, told_floor_);
+  }
+  AppendTasks(message, items, effects);
+  AppendIds(message, v1::SessionRequest::kAwaitTaskIdsFieldNumber, awaits_, items);
+  AppendIds(message, v1::SessionRequest::kCancelTaskIdsFieldNumber, cancels_, items);
+  return message;
+}
+
+void Ledger::AppendTasks(std::string& message, int64_t& items, Effects& effects) {
+  for (; !outgoing_.empty() && items < batch_tasks_max_; outgoing_.pop_front()) {
+    FutureState& state = *outgoing_.front().get();
+    // Cancelled before it was sent, or ended before it was sent again.
+    if (state.stage != Stage::kUnsent && state.stage != Stage::kSent) continue;
+    if (IsTooLarge(state)) {
+      RefuseTooLarge(state, effects);
+      continue;
+    }
+    const int64_t bytes = static_cast<int64_t>(message.size() + PairBytesMax(state.spec.size()));
+    if (items > 0 && bytes > std::min(limits::kOutgoingMessageBytes, message_bytes_max_)) return;
+    if (state.stage == Stage::kUnsent) {
+      state.sequence = next_sequence_++;
+      state.id = TaskId{session_id_, state.sequence};
+      state.stage = Stage::kSent;
+      Insert(std::move(outgoing_.front()));
+    }
+    AppendPair(message, v1::SessionRequest::kTasksFieldNumber,
+               v1::SequencedTask::kSequenceFieldNumber, state.sequence,
+               v1::SequencedTask::kTaskFieldNumber, state.spec);
+    ++items;
+  }
+}
+
+bool Ledger::IsTooLarge(const FutureState& state) const {
+  return static_cast<int64_t>(PairBytesMax(state.spec.size())) >
+         std::min(payload_bytes_max_ + kSpecOverheadBytes, message_bytes_max_);
+}
+
+void Ledger::RefuseTooLarge(FutureState& state, Effects& effects) {
+  absl::Status status = absl::InvalidArgumentError(
+      absl::StrCat("payload is too large: the task has ", state.spec.size(),
+                   " bytes, and the broker takes payloads of at most ", payload_bytes_max_,
+                   ": pass a reference to the data, or raise the broker's --payload-max"));
+  if (state.stage == Stage::kUnsent) return End(state, std::move(status), effects);
+  // Sent before, to a broker that took more.
+  answered_.Add(state.sequence, state.sequence);
+  EndAllOf(Remove(state.id), status, effects);
+}
+
+void Ledger::AppendIds(std::string& message, int field, std::deque<TaskId>& ids,
+                       int64_t& items) const {
+  for (; !ids.empty() && items < batch_tasks_max_; ids.pop_front(), ++items) {
+    const int64_t bytes = static_cast<int64_t>(message.size() + kIdBytesMax);
+    if (items > 0 && bytes > std::min(limits::kOutgoingMessageBytes, message_bytes_max_)) return;
+    AppendField(message, field, ids.front().ToString());
+  }
+}
+
+}  // namespace treadle

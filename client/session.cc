@@ -1,0 +1,182 @@
+#include "client/session.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/wait.h"
+
+// What users' threads and gRPC's threads do: they leave work for the session's thread, which is in
+// session_thread.cc.
+
+namespace treadle {
+namespace {
+
+// What a submit takes in memory beside its encoded bytes, roughly.
+constexpr int64_t kSubmitOverheadBytes = 256;
+// Messages that were read and not handled yet; beyond it the stream's flow control holds the broker
+// back.
+constexpr size_t kUnhandledMessagesMax = 8;
+
+absl::Status ShutDownStatus() {
+  return absl::CancelledError("the client was shut down: connect a new one");
+}
+
+}  // namespace
+
+Session::Session(const ClientOptions& options, std::shared_ptr<grpc::Channel> channel)
+    : options_(options), channel_(std::move(channel)) {
+  callbacks_.emplace();
+  thread_ = std::thread([this] { Run(); });
+}
+
+Session::~Session() { Shutdown(); }
+
+absl::Status Session::WaitUntilOpen(TimePoint deadline) {
+  std::unique_lock lock(mutex_);
+  ++waiters_;
+  progress_.wait_until(lock, deadline, [this] { return opened_once_ || refused_.has_value(); });
+  --waiters_;
+  if (opened_once_) return absl::OkStatus();
+  if (refused_.has_value()) return *refused_;
+  return absl::UnavailableError(absl::StrCat(
+      "no broker answers at ", options_.address, ": start treadle-server, or name its address (",
+      last_error_.ok() ? "nothing heard" : last_error_.ToString(), ")"));
+}
+
+FutureStateRef Session::Submit(std::string spec, bool keyed) {
+  const int64_t bytes = static_cast<int64_t>(spec.size());
+  FutureStateRef state(new FutureState(this));
+  state->spec = std::move(spec);
+  state->keyed = keyed;
+  bool wake = false;
+  {
+    std::unique_lock lock(mutex_);
+    if (!WaitForRoom(lock, bytes)) {
+      return EndedState(absl::ResourceExhaustedError(absl::StrCat(
+          "this client's window is full (", window_tasks_, " of ", options_.window_tasks,
+          " tasks, ", window_bytes_, " of ", options_.window_bytes,
+          " bytes wait for the broker's answer): wait for some, or raise window_tasks or "
+          "window_bytes")));
+    }
+    if (closed_) return EndedState(ShutDownStatus());
+    ++window_tasks_;
+    window_bytes_ += bytes;
+    inbox_.submits.push_back(state);
+    wake = wants_submits_;
+    wants_submits_ = false;
+  }
+  if (wake) work_.notify_one();
+  return state;
+}
+
+bool Session::HasRoom(int64_t bytes) const {
+  if (window_tasks_ == 0 || closed_) return true;
+  return window_tasks_ < options_.window_tasks && window_bytes_ + bytes <= options_.window_bytes;
+}
+
+bool Session::WaitForRoom(std::unique_lock<std::mutex>& lock, int64_t bytes) {
+  if (HasRoom(bytes)) return true;
+  if (options_.window_wait <= Timeout::zero()) return false;
+  const TimePoint deadline = DeadlineAfter(options_.window_wait);
+  ++waiters_;
+  bool room = true;
+  if (deadline == TimePoint::max()) {
+    progress_.wait(lock, [&] { return HasRoom(bytes); });
+  } else {
+    room = progress_.wait_until(lock, deadline, [&] { return HasRoom(bytes); });
+  }
+  --waiters_;
+  return room;
+}
+
+FutureStateRef Session::Attach(TaskId id) {
+  FutureStateRef state(new FutureState(this));
+  state->id = id;
+  state->existing = true;
+  Wakeups nobody;
+  state->PublishAccepted(nobody);
+  std::lock_guard lock(mutex_);
+  if (closed_) return EndedState(ShutDownStatus());
+  inbox_.attaches.push_back(state);
+  work_.notify_one();
+  return state;
+}
+
+void Session::RequestCancel(FutureStateRef state) {
+  std::lock_guard lock(mutex_);
+  inbox_.cancels.push_back(std::move(state));
+  work_.notify_one();
+}
+
+absl::Status Session::Flush(Timeout timeout) {
+  const TimePoint deadline = DeadlineAfter(timeout);
+  std::unique_lock lock(mutex_);
+  ++waiters_;
+  bool answered = true;
+  const auto all_answered = [this] { return window_tasks_ == 0; };
+  if (deadline == TimePoint::max()) {
+    progress_.wait(lock, all_answered);
+  } else {
+    answered = progress_.wait_until(lock, deadline, all_answered);
+  }
+  --waiters_;
+  if (answered) return absl::OkStatus();
+  return absl::DeadlineExceededError(
+      absl::StrCat(window_tasks_,
+                   " submits are not answered within the timeout: flush again, or with a longer "
+                   "timeout"));
+}
+
+void Session::Shutdown() {
+  std::lock_guard one_at_a_time(shutdown_mutex_);
+  if (!thread_.joinable()) return;
+  {
+    std::lock_guard lock(mutex_);
+    closed_ = true;
+    progress_.notify_all();
+  }
+  Flush(options_.shutdown_timeout).IgnoreError();
+  {
+    std::lock_guard lock(mutex_);
+    inbox_.stop = true;
+    work_.notify_one();
+  }
+  thread_.join();
+  callbacks_.reset();
+}
+
+bool Session::Inbox::IsUrgent() const {
+  return !messages.empty() || written || broken || ended.has_value() || !cancels.empty() ||
+         !attaches.empty() || stop;
+}
+
+// Notified under the lock: once the lock is given back, the session may be gone.
+
+bool Session::OnMessage(std::unique_ptr<v1::SessionResponse> message) {
+  std::lock_guard lock(mutex_);
+  inbox_.messages.push_back(std::move(message));
+  inbox_.read_paused = inbox_.messages.size() >= kUnhandledMessagesMax;
+  work_.notify_one();
+  return !inbox_.read_paused;
+}
+
+void Session::OnWritten() {
+  std::lock_guard lock(mutex_);
+  inbox_.written = true;
+  work_.notify_one();
+}
+
+void Session::OnBroken() {
+  std::lock_guard lock(mutex_);
+  inbox_.broken = true;
+  work_.notify_one();
+}
+
+void Session::OnEnded(absl::Status status) {
+  std::lock_guard lock(mutex_);
+  inbox_.ended = std::move(status);
+  work_.notify_one();
+}
+
+}  // namespace treadle

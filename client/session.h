@@ -1,0 +1,130 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "client/callback_thread.h"
+#include "client/client.h"
+#include "client/future_state.h"
+#include "client/ledger.h"
+#include "client/reconnect_backoff.h"
+#include "client/session_stream.h"
+
+namespace treadle {
+
+// A client's session with its broker. Users' threads and gRPC's threads leave what they want in the
+// inbox; one thread owns the ledger and the stream, and does the rest: whenever no message is being
+// written it puts all that is new into the next one. So a lone submit leaves at once, and messages
+// grow by themselves under load.
+//
+// Methods may be called from any thread.
+class Session final : public FutureHome, private StreamEvents {
+ public:
+  // `options` outlives it.
+  Session(const ClientOptions& options, std::shared_ptr<grpc::Channel> channel);
+  // Shuts down.
+  ~Session();
+
+  // Waits for the first connection. The error says why there is none.
+  absl::Status WaitUntilOpen(std::chrono::steady_clock::time_point deadline);
+
+  // `spec` is an encoded v1::TaskSpec; `keyed`: it has a request key. Waits for room in the window.
+  FutureStateRef Submit(std::string spec, bool keyed);
+  FutureStateRef Attach(TaskId id);
+  absl::Status Flush(Timeout timeout);
+  void Shutdown();
+
+ private:
+  using TimePoint = std::chrono::steady_clock::time_point;
+
+  // What others want of the session's thread.
+  struct Inbox {
+    std::vector<FutureStateRef> submits;
+    std::vector<FutureStateRef> attaches;
+    std::vector<FutureStateRef> cancels;
+    std::vector<std::unique_ptr<v1::SessionResponse>> messages;
+    bool read_paused = false;
+    bool written = false;
+    bool broken = false;
+    std::optional<absl::Status> ended;
+    bool stop = false;
+
+    // Anything but submits, which can wait until a message can be written.
+    bool IsUrgent() const;
+  };
+
+  // Users' threads.
+  void RequestCancel(FutureStateRef state) override;
+  bool WaitForRoom(std::unique_lock<std::mutex>& lock, int64_t bytes);
+  bool HasRoom(int64_t bytes) const;
+
+  // gRPC's threads.
+  bool OnMessage(std::unique_ptr<v1::SessionResponse> message) override;
+  void OnWritten() override;
+  void OnBroken() override;
+  void OnEnded(absl::Status status) override;
+
+  // The session's thread.
+  void Run();
+  void WaitForWork(Inbox& inbox);
+  TimePoint NextTimer() const;
+  bool CanWrite() const { return stream_state_ == StreamState::kOpen && !writing_; }
+  void TakeWork(Inbox& inbox, Effects& effects);
+  void HandleMessage(v1::SessionResponse& message, Effects& effects);
+  void HandleStreamEnd(absl::Status status, Effects& effects);
+  void Release(Effects& effects);
+  void Proceed(Effects& effects);
+  void ProceedToEnd(Effects& effects);
+  void OpenStream();
+  void Write(std::string message);
+
+  const ClientOptions& options_;
+  const std::shared_ptr<grpc::Channel> channel_;
+  std::optional<CallbackThread> callbacks_;
+
+  std::mutex mutex_;
+  std::condition_variable work_;      // the session's thread waits here
+  std::condition_variable progress_;  // users' threads: for room, for Flush, for the first stream
+  // Protected by mutex_.
+  Inbox inbox_;
+  bool wants_submits_ = false;  // the session's thread sleeps, and could write a message
+  bool closed_ = false;
+  bool opened_once_ = false;
+  std::optional<absl::Status> refused_;  // the first connection, for good
+  absl::Status last_error_;
+  int64_t window_tasks_ = 0;  // submits not answered
+  int64_t window_bytes_ = 0;
+  int waiters_ = 0;  // on progress_
+
+  // The session's thread alone.
+  enum class StreamState { kNone, kOpening, kOpen, kClosing };
+  Ledger ledger_;
+  std::unique_ptr<SessionStream> stream_;
+  StreamState stream_state_ = StreamState::kNone;
+  bool writing_ = false;
+  bool resuming_ = false;   // the stream was opened to go on with a session
+  bool fresh_ = false;      // the broker has forgotten the session: begin a new one
+  bool cancelled_ = false;  // the stream was told to break
+  bool stopping_ = false;
+  bool writes_done_ = false;
+  ReconnectBackoff backoff_;
+  TimePoint last_heard_;
+  TimePoint last_written_;
+  TimePoint next_attempt_;
+  TimePoint alone_since_;  // without a stream
+  TimePoint stop_deadline_;
+  std::chrono::milliseconds heartbeat_;
+
+  std::mutex shutdown_mutex_;  // one Shutdown at a time
+  std::thread thread_;
+};
+
+}  // namespace treadle

@@ -1,0 +1,235 @@
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/session.h"
+
+#include "proto/wire/settings.h"
+
+// The session's own thread: it drains the inbox, keeps the ledger, and keeps a stream open.
+
+namespace treadle {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr milliseconds kPeerSilent(wire::kPeerSilentMs);
+constexpr milliseconds kHeartbeatMin(50);
+// How long the broker has to end the stream after our last message.
+constexpr milliseconds kGoodbye(1'000);
+constexpr milliseconds kNoTimer(3'600'000);
+
+// Trying again would give the same answer.
+bool IsForGood(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kUnauthenticated:
+    case absl::StatusCode::kUnimplemented:
+    case absl::StatusCode::kFailedPrecondition:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+void Session::Run() {
+  heartbeat_ = milliseconds(wire::kHeartbeatMs);
+  alone_since_ = steady_clock::now();
+  OpenStream();
+  Inbox inbox;
+  while (!stopping_ || stream_ != nullptr) {
+    WaitForWork(inbox);
+    Effects effects;
+    TakeWork(inbox, effects);
+    Release(effects);
+    if (stopping_) {
+      ProceedToEnd(effects);
+    } else {
+      Proceed(effects);
+    }
+    Release(effects);
+  }
+}
+
+void Session::WaitForWork(Inbox& inbox) {
+  const TimePoint timer = NextTimer();
+  std::unique_lock lock(mutex_);
+  // While a message is being written submits gather for the next one.
+  wants_submits_ = CanWrite();
+  const bool take_submits = wants_submits_;
+  work_.wait_until(lock, timer,
+                   [&] { return inbox_.IsUrgent() || (take_submits && !inbox_.submits.empty()); });
+  wants_submits_ = false;
+  std::swap(inbox, inbox_);
+}
+
+Session::TimePoint Session::NextTimer() const {
+  TimePoint timer = steady_clock::now() + kNoTimer;
+  switch (stream_state_) {
+    case StreamState::kNone:
+      if (!stopping_) timer = next_attempt_;
+      break;
+    case StreamState::kOpening:
+    case StreamState::kOpen:
+      if (!cancelled_) timer = last_heard_ + kPeerSilent;
+      if (CanWrite() && !stopping_) timer = std::min(timer, last_written_ + heartbeat_);
+      break;
+    case StreamState::kClosing:
+      break;
+  }
+  if (stopping_ && !cancelled_) timer = std::min(timer, stop_deadline_);
+  if (stream_state_ != StreamState::kOpen && options_.give_up_after.count() > 0) {
+    timer = std::min(timer, alone_since_ + options_.give_up_after);
+  }
+  return timer;
+}
+
+void Session::TakeWork(Inbox& inbox, Effects& effects) {
+  for (FutureStateRef& submit : inbox.submits) ledger_.Submit(std::move(submit));
+  for (FutureStateRef& attached : inbox.attaches) ledger_.Attach(std::move(attached));
+  for (FutureStateRef& cancelled : inbox.cancels) ledger_.Cancel(std::move(cancelled), effects);
+  for (const auto& message : inbox.messages) HandleMessage(*message, effects);
+  if (inbox.read_paused) stream_->ReadOn();
+  if (inbox.written) writing_ = false;
+  if (inbox.broken) {
+    if (stream_state_ == StreamState::kOpen) alone_since_ = steady_clock::now();
+    stream_state_ = StreamState::kClosing;
+    stream_->Close();
+  }
+  if (inbox.ended.has_value()) HandleStreamEnd(*std::move(inbox.ended), effects);
+  if (inbox.stop) {
+    stopping_ = true;
+    stop_deadline_ = steady_clock::now() + kGoodbye;
+  }
+  inbox.submits.clear();
+  inbox.attaches.clear();
+  inbox.cancels.clear();
+  inbox.messages.clear();
+  inbox.read_paused = inbox.written = inbox.broken = inbox.stop = false;
+  inbox.ended.reset();
+}
+
+void Session::HandleMessage(v1::SessionResponse& message, Effects& effects) {
+  last_heard_ = steady_clock::now();
+  if (message.has_opened() && stream_state_ == StreamState::kOpening) {
+    stream_state_ = StreamState::kOpen;
+    fresh_ = false;
+    backoff_.Reset();
+    heartbeat_ = std::max(kHeartbeatMin, milliseconds(message.opened().heartbeat_ms()));
+    ledger_.StreamOpened(message.opened(), effects);
+    std::lock_guard lock(mutex_);
+    opened_once_ = true;
+    progress_.notify_all();
+  }
+  ledger_.Handle(message, effects);
+}
+
+void Session::HandleStreamEnd(absl::Status status, Effects& effects) {
+  stream_.reset();
+  stream_state_ = StreamState::kNone;
+  writing_ = false;
+  next_attempt_ = steady_clock::now() + backoff_.Next();
+  if (std::exchange(cancelled_, false)) {
+    status =
+        absl::UnavailableError(absl::StrCat("nothing was heard for ", wire::kPeerSilentMs, " ms"));
+  }
+  if (status.ok()) status = absl::UnavailableError("the broker ended the session's stream");
+  if (absl::IsNotFound(status) && resuming_) {
+    fresh_ = true;
+    next_attempt_ = steady_clock::now();
+  }
+  const bool for_good = IsForGood(status.code());
+  bool opened_once = false;
+  {
+    std::lock_guard lock(mutex_);
+    last_error_ = status;
+    opened_once = opened_once_;
+    if (for_good && !opened_once) refused_ = status;
+    progress_.notify_all();
+  }
+  if (for_good && opened_once) {
+    ledger_.EndAll(status, effects);
+    fresh_ = true;
+  }
+}
+
+void Session::Release(Effects& effects) {
+  if (effects.answered_tasks > 0) {
+    std::lock_guard lock(mutex_);
+    window_tasks_ -= effects.answered_tasks;
+    window_bytes_ -= effects.answered_bytes;
+    if (waiters_ > 0) progress_.notify_all();
+    effects.answered_tasks = effects.answered_bytes = 0;
+  }
+  effects.wakeups.WakePoints();
+  if (!effects.wakeups.callbacks.empty()) {
+    callbacks_->Post(std::exchange(effects.wakeups.callbacks, {}));
+  }
+}
+
+void Session::Proceed(Effects& effects) {
+  const TimePoint now = steady_clock::now();
+  if (stream_state_ == StreamState::kNone && now >= next_attempt_) OpenStream();
+  if (stream_state_ == StreamState::kOpening || stream_state_ == StreamState::kOpen) {
+    if (!cancelled_ && now >= last_heard_ + kPeerSilent) {
+      cancelled_ = true;
+      stream_->Cancel();
+    }
+  }
+  if (stream_state_ != StreamState::kOpen && options_.give_up_after.count() > 0 &&
+      now >= alone_since_ + options_.give_up_after) {
+    alone_since_ = now;
+    std::string reason;
+    {
+      std::lock_guard lock(mutex_);
+      reason = last_error_.ToString();
+    }
+    ledger_.EndAll(absl::UnavailableError(
+                       absl::StrCat("the broker at ", options_.address, " was not reached for ",
+                                    options_.give_up_after.count(), " ms (", reason, ")")),
+                   effects);
+  }
+  if (CanWrite() && (ledger_.HasNews() || now >= last_written_ + heartbeat_)) {
+    Write(ledger_.NextMessage(effects));
+  }
+}
+
+void Session::ProceedToEnd(Effects& effects) {
+  ledger_.EndAll(absl::CancelledError("the client was shut down before the task ended; the task "
+                                      "goes on: attach to it from another client"),
+                 effects);
+  if (CanWrite() && !writes_done_) {
+    writes_done_ = true;
+    stream_->WritesDone();
+  }
+  const bool hopeless =
+      stream_state_ == StreamState::kOpening || steady_clock::now() >= stop_deadline_;
+  if (stream_ != nullptr && stream_state_ != StreamState::kClosing && hopeless && !cancelled_) {
+    cancelled_ = true;
+    stream_->Cancel();
+  }
+}
+
+void Session::OpenStream() {
+  v1::SessionRequest request;
+  v1::SessionOpen& open = *request.mutable_open();
+  open.set_client_name(options_.name);
+  if (!fresh_) open.set_session_id(ledger_.session_id());
+  resuming_ = open.session_id() != 0;
+  stream_state_ = StreamState::kOpening;
+  last_heard_ = steady_clock::now();
+  stream_.reset(new SessionStream(channel_, *this));
+  Write(request.SerializeAsString());
+}
+
+void Session::Write(std::string message) {
+  writing_ = true;
+  last_written_ = steady_clock::now();
+  stream_->Write(std::move(message));
+}
+
+}  // namespace treadle

@@ -1,0 +1,105 @@
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/client_impl.h"
+#include "client/reconnect_backoff.h"
+#include "client/wait.h"
+
+#include "proto/support/task_id.h"
+#include "proto/wire/status.h"
+
+namespace treadle {
+namespace {
+
+using std::chrono::steady_clock;
+
+absl::Status ShutDownStatus() {
+  return absl::CancelledError("the client was shut down: connect a new one");
+}
+
+// What one call brought: the outcome, or why there is none.
+absl::StatusOr<v1::Outcome> WatchOnce(v1::TaskService::Stub& stub, grpc::ClientContext& context,
+                                      const v1::WatchTaskRequest& request,
+                                      absl::FunctionRef<bool(const v1::Task&)> on_change) {
+  const auto reader = stub.WatchTask(&context, request);
+  v1::WatchTaskResponse response;
+  bool stopped = false;
+  absl::StatusOr<v1::Outcome> outcome = absl::UnavailableError("the watch ended early");
+  while (reader->Read(&response)) {
+    if (stopped) continue;
+    if (response.has_task() && !on_change(response.task())) {
+      stopped = true;
+      context.TryCancel();
+    }
+    if (response.has_outcome()) outcome = std::move(*response.mutable_outcome());
+  }
+  const absl::Status status = wire::FromGrpc(reader->Finish());
+  if (stopped) return absl::CancelledError("on_change asked to stop");
+  if (!status.ok() && !outcome.ok()) return status;
+  return outcome;
+}
+
+}  // namespace
+
+bool Watches::Begin(grpc::ClientContext& context) {
+  std::lock_guard lock(mutex_);
+  if (closed_) return false;
+  contexts_.insert(&context);
+  return true;
+}
+
+void Watches::End(grpc::ClientContext& context) {
+  std::lock_guard lock(mutex_);
+  contexts_.erase(&context);
+}
+
+void Watches::CancelAll() {
+  std::lock_guard lock(mutex_);
+  closed_ = true;
+  for (grpc::ClientContext* context : contexts_) context->TryCancel();
+  changed_.notify_all();
+}
+
+bool Watches::SleepUntil(steady_clock::time_point time) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_until(lock, time, [this] { return closed_; });
+  return !closed_;
+}
+
+absl::StatusOr<v1::Outcome> Client::WatchTask(std::string_view task_id,
+                                              absl::FunctionRef<bool(const v1::Task&)> on_change,
+                                              Timeout timeout) {
+  absl::Status status = TaskId::Parse(task_id).status();
+  if (!status.ok()) return status;
+  v1::WatchTaskRequest request;
+  request.set_task_id(std::string(task_id));
+  const steady_clock::time_point deadline = DeadlineAfter(timeout);
+  ReconnectBackoff backoff;
+  while (true) {
+    grpc::ClientContext context;
+    if (deadline != steady_clock::time_point::max()) {
+      context.set_deadline(std::chrono::system_clock::now() + (deadline - steady_clock::now()));
+    }
+    if (!impl_->watches.Begin(context)) return ShutDownStatus();
+    bool heard = false;
+    absl::StatusOr<v1::Outcome> outcome =
+        WatchOnce(*impl_->tasks, context, request, [&](const v1::Task& task) {
+          heard = true;
+          return on_change(task);
+        });
+    impl_->watches.End(context);
+    if (!absl::IsUnavailable(outcome.status())) return outcome;
+    if (heard) backoff.Reset();
+    const steady_clock::time_point next = steady_clock::now() + backoff.Next();
+    if (!impl_->watches.SleepUntil(std::min(next, deadline))) return ShutDownStatus();
+    if (steady_clock::now() >= deadline) {
+      return absl::DeadlineExceededError(absl::StrCat("the task has not ended within the timeout (",
+                                                      outcome.status().message(),
+                                                      "): watch again, or with a longer timeout"));
+    }
+  }
+}
+
+}  // namespace treadle
