@@ -27,11 +27,12 @@ struct EngineOptions {
   int64_t waiting_submitters_max = 100'000;  // of one queue
   int64_t polls_max = 100'000;               // unary Lease calls that wait
   int32_t credit_max = 100'000;              // unused, of one pool
-  int64_t worker_inflight_bytes_max =
-      int64_t{64} << 20;  // payload bytes leased to one attached worker; one task always may
-  int64_t session_gap_max = 1'000'000;  // how far a sequence may jump ahead
-  int64_t lease_ms = 15'000;            // of an attached worker, renewed by every message
-  int64_t resume_window_ms = 600'000;   // a session without a stream is kept so long
+  // An attached worker that has this many payload bytes leased, or more, gets no further task.
+  int64_t worker_inflight_bytes_max = int64_t{64} << 20;
+  int64_t session_gap_max = 1'000'000;   // how far a sequence may jump ahead
+  int64_t session_ranges_max = 100'000;  // gaps between one session's accepted sequences
+  int64_t lease_ms = 15'000;             // of an attached worker, renewed by every message
+  int64_t resume_window_ms = 600'000;    // a session without a stream is kept so long
   int64_t request_key_window_ms = 86'400'000;
   int64_t attempt_timeout_grace_ms =
       1'000;  // the worker's own report of a timeout, which says more, gets this long to arrive

@@ -1,0 +1,171 @@
+#include "server/engine/admission.h"
+
+#include <memory>
+#include <utility>
+
+#include "proto/support/assert.h"
+#include "server/engine/refusals.h"
+
+// Submits as they come; waiting.cc has those that wait for room.
+
+namespace treadle::engine {
+
+void Admission::Apply(Turn& turn, Submit&& submit) {
+  if (submit.sequenced && AnswerRepeat(turn, submit)) return;
+  if (!submit.spec.request_key.empty() && AnswerKey(turn, submit)) return;
+  Queue* const known = s_.queues.Find(submit.spec.queue);
+  const absl::Status status = Check(known, submit.spec);
+  if (!status.ok()) {
+    turn.Say(Durability::kMemory, Submitted{submit.call, submit.item, submit.id, status});
+    return;
+  }
+  Queue& queue = known != nullptr ? *known : ObtainQueue(turn, submit.spec.queue);
+  if (queue.waiters.empty() && queue.Fits(submit.spec.payload_bytes)) {
+    return Accept(turn, queue, submit);
+  }
+  WaitOrRefuse(turn, queue, std::move(submit), nullptr);
+}
+
+bool Admission::AnswerRepeat(Turn& turn, Submit& submit) {
+  const uint64_t sequence = submit.id.sequence;
+  Session* const session = s_.calls.SessionOf(submit.call);
+  absl::Status status;
+  if (session == nullptr || session->id != submit.id.session) {
+    status = refusal::NotInSession(submit.id);
+  } else if (sequence < session->floor) {
+    status = refusal::BelowFloor(sequence, session->floor);
+  } else if (session->accepted.Contains(sequence)) {
+    turn.Say(submit.spec.durability, Submitted{submit.call, submit.item, submit.id});
+    return true;
+  } else if (Waiter* const waiter = s_.waiters.Find(submit.id)) {
+    TakeOver(*waiter, submit, turn.now_ms());
+    return true;
+  } else if (sequence > session->newest() &&
+             sequence - session->newest() > static_cast<uint64_t>(s_.options.session_gap_max)) {
+    status = refusal::SequenceTooFar(sequence, session->newest(), s_.options.session_gap_max);
+  } else if (static_cast<int64_t>(session->accepted.ranges().size()) >=
+                 s_.options.session_ranges_max &&
+             session->accepted.NeedsRange(sequence)) {
+    status = refusal::TooManyRanges(s_.options.session_ranges_max);
+  } else {
+    return false;
+  }
+  turn.Say(Durability::kMemory, Submitted{submit.call, submit.item, submit.id, status});
+  return true;
+}
+
+bool Admission::AnswerKey(Turn& turn, Submit& submit) {
+  const TaskSpec& spec = submit.spec;
+  if (RequestKeys::Entry* const entry = s_.keys.Find(spec.queue, spec.request_key)) {
+    if (entry->waiter != nullptr && entry->digest == spec.digest) {
+      Waiter& leader = *entry->waiter;
+      WaitOrRefuse(turn, leader.queue, std::move(submit), &leader);
+    } else {
+      AnswerSameKey(turn, submit, entry->task, entry->digest);
+    }
+    return true;
+  }
+  if (!submit.known_key || submit.known_key->expires_at_ms <= turn.now_ms()) return false;
+  AnswerSameKey(turn, submit, submit.known_key->task, submit.known_key->digest);
+  return true;
+}
+
+void Admission::AnswerSameKey(Turn& turn, Submit& submit, TaskId first,
+                              const ContentDigest& digest) {
+  const TaskSpec& spec = submit.spec;
+  if (digest == spec.digest) {
+    turn.Say(spec.durability,
+             Submitted{submit.call, submit.item, first, absl::OkStatus(), /*existing=*/true});
+    return;
+  }
+  turn.Say(Durability::kMemory, Submitted{submit.call, submit.item, submit.id,
+                                          refusal::KeyUsed(spec.queue, spec.request_key, first)});
+}
+
+QueueConfig Admission::DefaultConfig(const std::string& name) const {
+  QueueConfig config;
+  config.name = name;
+  config.max_tasks = s_.options.queue_max_tasks;
+  config.max_bytes = s_.options.queue_max_bytes;
+  return config;
+}
+
+absl::Status Admission::Check(const Queue* queue, const TaskSpec& spec) const {
+  if (queue == nullptr && !s_.options.auto_create_queues) {
+    return refusal::NoSuchQueueToSubmit(spec.queue);
+  }
+  const QueueConfig& config = queue != nullptr ? queue->config : DefaultConfig(spec.queue);
+  if (spec.priority != 0 && config.discipline != Discipline::kPriority) {
+    return refusal::PriorityNotAllowed(config);
+  }
+  if (spec.payload_bytes > static_cast<uint64_t>(config.max_bytes)) {
+    return refusal::LargerThanQueue(config, spec.payload_bytes);
+  }
+  if (queue == nullptr && s_.queues.declared_count() >= s_.options.queues_max) {
+    return refusal::TooManyQueues(s_.options.queues_max);
+  }
+  return CheckServer(queue, spec);
+}
+
+absl::Status Admission::CheckServer(const Queue* queue, const TaskSpec& spec) const {
+  if (static_cast<int64_t>(s_.tasks.size()) >= s_.options.unfinished_tasks_max) {
+    return refusal::TooManyTasks(s_.options.unfinished_tasks_max);
+  }
+  if (queue != nullptr && !lifecycle_.HasRoomForType(*queue, spec.type)) {
+    return refusal::TooManyTypes(*queue, s_.options.types_per_queue_max);
+  }
+  return absl::OkStatus();
+}
+
+Queue& Admission::ObtainQueue(Turn& turn, const std::string& name) {
+  Queue& queue = s_.queues.Obtain(name);
+  s_.queues.Declare(queue, DefaultConfig(name), turn.now_ms());
+  turn.Put(QueueRow{queue.config, queue.paused, queue.created_at_ms});
+  return queue;
+}
+
+void Admission::Accept(Turn& turn, Queue& queue, Submit& submit) {
+  const int64_t now = turn.now_ms();
+  TaskSpec& spec = submit.spec;
+  if (spec.run_at_ms == 0 && spec.delay_ms > 0) spec.run_at_ms = now + spec.delay_ms;
+  if (spec.deadline_at_ms == 0 && spec.deadline_in_ms > 0) {
+    spec.deadline_at_ms = now + spec.deadline_in_ms;
+  }
+  spec.delay_ms = spec.deadline_in_ms = 0;
+
+  auto made = std::make_unique<Task>();
+  made->id = submit.id;
+  made->line = &lifecycle_.ObtainLine(queue, spec.type);
+  made->order = s_.NextOrder();
+  made->submitted_at_ms = now;
+  made->TakeSpec(spec);
+  Task& task = s_.tasks.Add(std::move(made));
+  lifecycle_.Enter(task, now);
+  ++queue.totals.submitted;
+  queue.totals.submit_rate.Add(now);
+
+  if (submit.sequenced) {
+    Session& session = *s_.sessions.Find(submit.id.session);
+    session.accepted.Add(submit.id.sequence);
+    s_.sessions.Touch(session);
+  }
+  const Durability durability = spec.durability;
+  if (task.has_key()) {
+    KeyRow key;
+    key.queue = spec.queue;
+    key.key = spec.request_key;
+    key.task = task.id;
+    key.digest = spec.digest;
+    key.expires_at_ms = now + s_.options.request_key_window_ms;
+    if (RequestKeys::Entry* const entry = s_.keys.Find(spec.queue, spec.request_key)) {
+      entry->waiter = nullptr;  // it was this submit that waited
+    } else {
+      s_.keys.Add(spec.queue, spec.request_key, {task.id, spec.digest});
+    }
+    turn.Put(std::move(key));
+  }
+  turn.Put(TaskRow{task.id, std::move(spec), task.order, now});
+  turn.Say(durability, Submitted{submit.call, submit.item, task.id});
+}
+
+}  // namespace treadle::engine

@@ -1,0 +1,54 @@
+#pragma once
+
+#include "absl/status/status.h"
+
+#include "server/engine/lifecycle.h"
+#include "server/engine/state.h"
+#include "server/engine/turn.h"
+
+namespace treadle::engine {
+
+// Who gets in: submits are accepted, refused, recognised as repeats, or wait for room.
+class Admission {
+ public:
+  Admission(State& state, Lifecycle& lifecycle) : s_(state), lifecycle_(lifecycle) {}
+
+  void Apply(Turn& turn, Submit&& submit);
+
+  // Submits that wait enter queues in which room has appeared.
+  void ServeQueuesWithRoom(Turn& turn);
+  // All queues' waiters are looked at anew: the bounds have changed.
+  void BoundsChanged(Turn& turn, Queue& queue);
+
+  // A waiter's time is over.
+  void Due(Turn& turn, Waiter& waiter);
+  // A waiter is refused after all.
+  void Refuse(Turn& turn, Waiter& waiter, const absl::Status& status);
+  // The call's waiters are given up.
+  void Withdraw(Turn& turn, Call& call, const absl::Status& status);
+
+ private:
+  // Each answers the submit and returns true, or finds nothing and returns false.
+  bool AnswerRepeat(Turn& turn, Submit& submit);
+  bool AnswerKey(Turn& turn, Submit& submit);
+  void AnswerSameKey(Turn& turn, Submit& submit, TaskId first, const ContentDigest& digest);
+
+  absl::Status Check(const Queue* queue, const TaskSpec& spec) const;
+  absl::Status CheckServer(const Queue* queue, const TaskSpec& spec) const;
+  QueueConfig DefaultConfig(const std::string& name) const;
+  Queue& ObtainQueue(Turn& turn, const std::string& name);
+
+  void WaitOrRefuse(Turn& turn, Queue& queue, Submit&& submit, Waiter* leader);
+  void TakeOver(Waiter& waiter, Submit& submit, int64_t now_ms);
+  void Accept(Turn& turn, Queue& queue, Submit& submit);
+  void Serve(Turn& turn, Queue& queue);
+  void AcceptWaiter(Turn& turn, Waiter& waiter);
+  void LeaveCall(Waiter& waiter);
+  // Takes the waiter out of its line; a follower takes its place.
+  void LeaveLine(Waiter& waiter);
+
+  State& s_;
+  Lifecycle& lifecycle_;
+};
+
+}  // namespace treadle::engine

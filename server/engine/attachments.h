@@ -1,0 +1,45 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "server/engine/lifecycle.h"
+#include "server/engine/state.h"
+#include "server/engine/turn.h"
+
+namespace treadle::engine {
+
+// Workers' streams and polls: they come, grant credit, fall silent, go.
+class Attachments {
+ public:
+  Attachments(State& state, Lifecycle& lifecycle) : s_(state), lifecycle_(lifecycle) {}
+
+  void Apply(Turn& turn, AttachWorker&& attach);
+  void Apply(Turn& turn, const Heartbeat& heartbeat);
+  void Apply(Turn& turn, const AddCredit& credit);
+  void Apply(Turn& turn, const DrainWorker& drain);
+  void Apply(Turn& turn, const PollTasks& poll);
+
+  // A worker whose leases were found in the rows; its stream may come back within a lease.
+  Worker& AddKnown(const std::string& worker_id, const Name& name, int64_t now_ms);
+
+  // The stream is gone; the worker's leases live on until they expire.
+  void Detach(Worker& worker);
+  void EndPoll(Poll& poll);
+  // The worker was not heard from for a lease's time, or it was and the timer must be set anew.
+  void Due(Turn& turn, Worker& worker);
+  void RetireIdle();
+
+ private:
+  void EndStream(Turn& turn, Worker& worker, const absl::Status& status);
+  void SetUp(Worker& worker, AttachWorker&& attach, int64_t now_ms);
+  void JoinQueues(Taker& taker, const std::vector<std::string>& names);
+  void LeaveQueues(Taker& taker);
+  std::vector<HeldLease> Reconcile(Turn& turn, Worker& worker, const std::vector<HeldLease>& held);
+  void AssignPools(Worker& worker);
+
+  State& s_;
+  Lifecycle& lifecycle_;
+};
+
+}  // namespace treadle::engine

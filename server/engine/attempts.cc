@@ -1,0 +1,224 @@
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+#include "proto/support/assert.h"
+#include "server/engine/lifecycle.h"
+#include "server/engine/retry.h"
+
+// The part of Lifecycle that deals with leases and attempts: who is to blame, and what comes next.
+
+namespace treadle::engine {
+
+void Lifecycle::Lend(Task& task, Taker& taker) {
+  LeaveWaiting(task);
+  Holder& holder = taker.holder;
+  task.state = TaskState::kRunning;
+  ++task.queue().running;
+  task.lease = std::make_unique<LiveLease>(task);
+  task.lease->pool = taker.pool;
+  task.lease->worker = holder.worker;
+  --taker.credit;
+  if (holder.given.empty()) s_.given.push_back(&holder);
+  holder.given.push_back(task.lease.get());
+  if (Worker* const worker = holder.worker) {
+    worker->leases.PushBack(*task.lease);
+    ++worker->lease_count;
+    worker->leased_bytes += task.payload_bytes;
+    ++worker->pools[static_cast<size_t>(taker.pool)]->leased;
+    UpdateBlocked(*worker);
+  }
+}
+
+void Lifecycle::Restore(Task& task, Grant& grant, Token token, Worker* worker, int64_t now_ms) {
+  task.state = TaskState::kRunning;
+  ++task.queue().running;
+  task.lease = std::make_unique<LiveLease>(task);
+  LiveLease& lease = *task.lease;
+  lease.token = token;
+  lease.grant = &grant;
+  lease.pool = -1;
+  lease.worker = worker;
+  if (worker != nullptr) {
+    worker->leases.PushBack(lease);
+    ++worker->lease_count;
+    worker->leased_bytes += task.payload_bytes;
+  } else {
+    lease.started = true;
+    lease.started_at_ms = grant.granted_at_ms;
+    lease.expires_at_ms = now_ms + grant.lease_ms;
+  }
+}
+
+void Lifecycle::UpdateBlocked(Worker& worker) {
+  const bool blocked =
+      worker.lease_count > 0 &&
+      worker.leased_bytes >= static_cast<uint64_t>(s_.options.worker_inflight_bytes_max);
+  if (blocked == worker.blocked) return;
+  worker.blocked = blocked;
+  for (const auto& pool : worker.pools) {
+    pool->taker.blocked = blocked;
+    s_.matching.BecameAble(pool->taker);
+  }
+}
+
+void Lifecycle::MarkStarted(Turn& turn, Task& task) {
+  LiveLease& lease = *task.lease;
+  if (lease.started) return;
+  lease.started = true;
+  lease.started_at_ms = turn.now_ms();
+  Worker* const worker = lease.worker;
+  if (worker != nullptr && worker->call != CallId{} && lease.pool >= 0) {
+    ++worker->pools[static_cast<size_t>(lease.pool)]->running;
+  }
+  Retime(task);
+}
+
+// The worker's own report of a timeout says more than ours: it gets some time to arrive.
+int64_t Lifecycle::TimeoutDue(const Task& task) const {
+  if (task.attempt_timeout_ms == 0 || !task.lease->started) return kNever;
+  return task.lease->started_at_ms + task.attempt_timeout_ms + s_.options.attempt_timeout_grace_ms;
+}
+
+void Lifecycle::EndLease(Turn& turn, Task& task) {
+  LiveLease& lease = *task.lease;
+  Grant& grant = *lease.grant;
+  grant.TaskOf(lease.token) = nullptr;
+  if (--grant.live == 0) {
+    turn.Erase(GrantKey{grant.id});
+    s_.grants.Erase(grant);
+  }
+  task.last_token = lease.token;
+  --task.queue().running;
+  Worker* const worker = lease.worker;
+  const int32_t pool_index = lease.pool;
+  const bool started = lease.started;
+  task.lease.reset();
+  if (worker == nullptr) return;
+  --worker->lease_count;
+  worker->leased_bytes -= task.payload_bytes;
+  if (worker->call != CallId{}) {
+    if (pool_index >= 0) {
+      Pool& pool = *worker->pools[static_cast<size_t>(pool_index)];
+      --pool.leased;
+      if (started) --pool.running;
+    }
+    UpdateBlocked(*worker);
+  } else if (worker->lease_count == 0) {
+    s_.holders.RetireLater(*worker);
+  }
+}
+
+void Lifecycle::PutAttempt(Turn& turn, Task& task) {
+  task.has_attempt_row = true;
+  AttemptRow row;
+  row.id = task.id;
+  row.attempts_spent = task.attempts_spent;
+  row.last_token = task.last_token;
+  row.run_at_ms = task.run_at_ms;
+  row.cancel_requested = task.cancel_requested;
+  row.suspect = task.suspect;
+  if (task.extras) row.last_error = task.extras->last_error;
+  turn.Put(std::move(row));
+}
+
+void Lifecycle::StopHolder(Turn& turn, const Task& task, StopReason reason) {
+  const Worker* const worker = task.lease->worker;
+  if (worker == nullptr || worker->call == CallId{}) return;
+  turn.Say(OutcomeDurability(task.durability),
+           StopAttempt{worker->call, task.id, task.lease->token, reason});
+}
+
+void Lifecycle::Requeue(Turn& turn, Task& task) {
+  PutAttempt(turn, task);
+  Enter(task, turn.now_ms());
+  Changed(turn, task);
+}
+
+void Lifecycle::Succeed(Turn& turn, Task& task) {
+  if (Worker* const worker = task.lease->worker) ++worker->succeeded_total;
+  EndLease(turn, task);
+  Finish(turn, task, TaskState::kSucceeded, task.attempts_spent + 1, TaskError());
+}
+
+void Lifecycle::Fail(Turn& turn, Task& task, TaskError error) {
+  task.suspect = false;
+  EndFailedAttempt(turn, task, std::move(error), Pace::kBackoff);
+}
+
+void Lifecycle::StoppedByItself(Turn& turn, Task& task) {
+  TaskError error;
+  const LiveLease& lease = *task.lease;
+  if (task.attempt_timeout_ms > 0 && lease.started &&
+      lease.started_at_ms + task.attempt_timeout_ms <= turn.now_ms()) {
+    error.type = "AttemptTimeout";
+    error.message = absl::StrCat("the attempt was stopped after its timeout of ",
+                                 task.attempt_timeout_ms, " ms");
+  } else {
+    error.type = "Stopped";
+    error.message = "the handler stopped though nobody had asked it to";
+  }
+  Fail(turn, task, std::move(error));
+}
+
+void Lifecycle::TimeOut(Turn& turn, Task& task) {
+  StopHolder(turn, task, StopReason::kAttemptTimeout);
+  TaskError error;
+  error.type = "AttemptTimeout";
+  error.message = absl::StrCat("the attempt did not end within its timeout of ",
+                               task.attempt_timeout_ms, " ms");
+  Fail(turn, task, std::move(error));
+}
+
+void Lifecycle::GiveBack(Turn& turn, Task& task) {
+  EndLease(turn, task);
+  if (task.cancel_requested) {
+    return Finish(turn, task, TaskState::kCancelled, task.attempts_spent, TaskError());
+  }
+  Requeue(turn, task);
+}
+
+void Lifecycle::LoseLease(Turn& turn, Task& task) {
+  const bool started = task.lease->started;
+  if (task.cancel_requested) {
+    EndLease(turn, task);
+    return Finish(turn, task, TaskState::kCancelled, task.attempts_spent + (started ? 1 : 0),
+                  TaskError());
+  }
+  // Starts are told lazily, so the next attempt must confirm its start before it runs: then a task
+  // that kills its worker again is caught.
+  task.suspect = true;
+  if (!started) {
+    EndLease(turn, task);
+    return Requeue(turn, task);
+  }
+  TaskError error;
+  error.type = "WorkerLost";
+  error.message = absl::StrCat("worker '", *task.lease->grant->worker_name,
+                               "' was lost while it ran the task: its lease of ",
+                               task.lease->grant->lease_ms, " ms expired");
+  EndFailedAttempt(turn, task, std::move(error), Pace::kAtOnce);
+}
+
+void Lifecycle::EndFailedAttempt(Turn& turn, Task& task, TaskError error, Pace pace) {
+  error.worker = *task.lease->grant->worker_name;
+  error.attempt = task.attempts_spent + 1;
+  if (Worker* const worker = task.lease->worker) ++worker->failed_total;
+  EndLease(turn, task);
+  ++task.attempts_spent;
+  if (task.cancel_requested) {
+    return Finish(turn, task, TaskState::kCancelled, task.attempts_spent, TaskError());
+  }
+  const RetryPolicy& policy = PolicyOrDefault(task.retry);
+  if (task.attempts_spent >= task.max_attempts || !MayRetry(policy, error)) {
+    return Finish(turn, task, TaskState::kFailed, task.attempts_spent, std::move(error));
+  }
+  ++task.queue().totals.retried;
+  task.Extras().last_error = Shortened(std::move(error));
+  task.run_at_ms =
+      pace == Pace::kAtOnce ? 0 : turn.now_ms() + BackoffMs(policy, task.id, task.attempts_spent);
+  Requeue(turn, task);
+}
+
+}  // namespace treadle::engine

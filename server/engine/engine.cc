@@ -1,0 +1,258 @@
+#include "server/engine/engine.h"
+
+#include <utility>
+
+#include "proto/support/assert.h"
+#include "server/engine/admission.h"
+#include "server/engine/attachments.h"
+#include "server/engine/dispatch.h"
+#include "server/engine/fingerprint.h"
+#include "server/engine/invariants.h"
+#include "server/engine/lifecycle.h"
+#include "server/engine/loader.h"
+#include "server/engine/queues.h"
+#include "server/engine/refusals.h"
+#include "server/engine/reports.h"
+#include "server/engine/sessions.h"
+#include "server/engine/views.h"
+
+namespace treadle::engine {
+namespace {
+
+// Timers that fire in one turn; the rest fire in the next, at once. A million tasks with the same
+// deadline are not to make one batch of a gigabyte.
+constexpr int64_t kTimersPerTurnMax = 100'000;
+
+}  // namespace
+
+// The state and its rules, wired.
+class Engine::Impl {
+ public:
+  explicit Impl(const EngineOptions& options)
+      : state_(options),
+        lifecycle_(state_),
+        admission_(state_, lifecycle_),
+        sessions_(state_, admission_),
+        queues_(state_, lifecycle_, admission_),
+        attachments_(state_, lifecycle_),
+        reports_(state_, lifecycle_),
+        dispatch_(state_, lifecycle_, admission_, attachments_),
+        loader_(std::make_unique<Loader>(state_, lifecycle_, attachments_)) {}
+
+  absl::Status Load(const Row& row) {
+    TREADLE_ASSERT(loader_ != nullptr);
+    return loader_->Load(row);
+  }
+  absl::Status FinishLoad(int64_t now_ms) {
+    TREADLE_ASSERT(loader_ != nullptr);
+    const absl::Status status = loader_->Finish(now_ms);
+    loader_ = nullptr;
+    return status;
+  }
+
+  void Step(int64_t now_ms, Command&& command, Effects& effects) {
+    loader_ = nullptr;
+    Turn turn = Begin(now_ms, effects);
+    after_tick_ = false;
+    std::visit([&](auto&& one) { Apply(turn, std::move(one)); }, std::move(command));
+    admission_.ServeQueuesWithRoom(turn);
+    attachments_.RetireIdle();
+  }
+
+  void Tick(int64_t now_ms, Effects& effects) {
+    Turn turn = Begin(now_ms, effects);
+    int64_t budget = kTimersPerTurnMax;
+    do {
+      for (; budget > 0 && state_.timers.NextDue() <= now_ms; --budget) FireTimer(turn);
+      queues_.ContinuePurges(turn);
+      admission_.ServeQueuesWithRoom(turn);
+      dispatch_.Run(turn);
+      // Who came in from waiting may be due already.
+    } while (budget > 0 && state_.timers.NextDue() <= now_ms);
+    dispatch_.AnswerDuePolls(turn);
+    attachments_.RetireIdle();
+    sessions_.WriteChanged(turn);
+    if (state_.counters_dirty) turn.Put(state_.counters);
+    state_.counters_dirty = false;
+    state_.tasks.EndTurn();
+    state_.keys.EndTurn();
+    after_tick_ = true;
+  }
+
+  int64_t NextDeadline() const {
+    return state_.purging.empty() ? state_.timers.NextDue() : state_.now_ms;
+  }
+
+  void CheckInvariants() const { CheckState(state_, lifecycle_, after_tick_); }
+
+  bool HoldsLease(CallId call, TaskId id, Token token) const {
+    if (!reports_.Check(call, id, token).ok()) return false;
+    const Worker* const holder = state_.tasks.Find(id)->lease->worker;
+    return holder == nullptr || holder == state_.calls.WorkerOf(call);
+  }
+
+  const State& state() const { return state_; }
+
+ private:
+  Turn Begin(int64_t now_ms, Effects& effects) {
+    TREADLE_ASSERT(now_ms >= state_.now_ms);
+    state_.now_ms = now_ms;
+    return Turn(now_ms, effects);
+  }
+
+  void Apply(Turn& turn, CreateQueue&& command) { queues_.Apply(turn, command); }
+  void Apply(Turn& turn, UpdateQueue&& command) { queues_.Apply(turn, command); }
+  void Apply(Turn& turn, DeleteQueue&& command) { queues_.Apply(turn, command); }
+  void Apply(Turn& turn, PauseQueue&& command) { queues_.Apply(turn, command); }
+  void Apply(Turn& turn, PurgeQueue&& command) { queues_.Apply(turn, command); }
+  void Apply(Turn& turn, OpenSession&& command) { sessions_.Apply(turn, command); }
+  void Apply(Turn& turn, AcknowledgeSession&& command) { sessions_.Apply(turn, command); }
+  void Apply(Turn& turn, CloseSession&& command) { sessions_.Apply(turn, command); }
+  void Apply(Turn& turn, Submit&& command) { admission_.Apply(turn, std::move(command)); }
+  void Apply(Turn& turn, AttachWorker&& command) { attachments_.Apply(turn, std::move(command)); }
+  void Apply(Turn& turn, Heartbeat&& command) { attachments_.Apply(turn, command); }
+  void Apply(Turn& turn, AddCredit&& command) { attachments_.Apply(turn, command); }
+  void Apply(Turn& turn, DrainWorker&& command) { attachments_.Apply(turn, command); }
+  void Apply(Turn& turn, PollTasks&& command) { attachments_.Apply(turn, command); }
+  void Apply(Turn& turn, StartAttempt&& command) { reports_.Apply(turn, command); }
+  void Apply(Turn& turn, EndAttempt&& command) { reports_.Apply(turn, std::move(command)); }
+  void Apply(Turn& turn, EndReports&& command) { reports_.Apply(turn, command); }
+  void Apply(Turn& turn, ExtendLease&& command) { reports_.Apply(turn, command); }
+  void Apply(Turn&, WatchTask&& command) {
+    if (Task* const task = state_.tasks.Find(command.task)) task->watched = command.watch;
+  }
+  void Apply(Turn& turn, Cancel&& command);
+  void Apply(Turn& turn, CallClosed&& command);
+  void FireTimer(Turn& turn);
+
+  State state_;
+  Lifecycle lifecycle_;
+  Admission admission_;
+  Sessions sessions_;
+  Queues queues_;
+  Attachments attachments_;
+  Reports reports_;
+  Dispatch dispatch_;
+  std::unique_ptr<Loader> loader_;  // until the first step
+  bool after_tick_ = false;
+};
+
+void Engine::Impl::Apply(Turn& turn, Cancel&& command) {
+  CancelDone done{command.call, command.item, command.task};
+  Durability after = Durability::kMemory;
+  if (Task* const task = state_.tasks.Find(command.task)) {
+    after = OutcomeDurability(task->durability);
+    lifecycle_.Cancel(turn, *task);
+  } else if (Waiter* const waiter = state_.waiters.Find(command.task)) {
+    admission_.Refuse(turn, *waiter, refusal::NoLongerWaiting("it was cancelled"));
+  } else if (state_.tasks.FinishedThisTurn(command.task)) {
+    after = Durability::kSynced;
+  } else {
+    done.status = refusal::NotUnfinished(command.task);
+  }
+  turn.Say(after, std::move(done));
+}
+
+void Engine::Impl::Apply(Turn& turn, CallClosed&& command) {
+  Call* const call = state_.calls.Find(command.call);
+  if (call == nullptr) return;
+  // Each may be the last thing on the call, and takes its entry along.
+  Session* const session = std::exchange(call->session, nullptr);
+  Worker* const worker = call->worker;
+  Poll* const poll = call->poll;
+  const bool last = worker == nullptr && poll == nullptr && call->waiters.empty();
+  if (session != nullptr) sessions_.Detach(*session, turn.now_ms());
+  if (last) return state_.calls.Release(command.call);
+  admission_.Withdraw(turn, *call, refusal::NoLongerWaiting("its call has ended"));
+  if (worker != nullptr) attachments_.Detach(*worker);
+  if (poll != nullptr) attachments_.EndPoll(*poll);
+}
+
+void Engine::Impl::FireTimer(Turn& turn) {
+  Timed& timed = state_.timers.Pop();
+  switch (timed.kind) {
+    case TimedKind::kTask:
+      return lifecycle_.Due(turn, static_cast<Task&>(timed));
+    case TimedKind::kWorker:
+      return attachments_.Due(turn, static_cast<Worker&>(timed));
+    case TimedKind::kPoll:
+      // Answered when it is clear that there is nothing for it in this turn either.
+      state_.due_polls.push_back(static_cast<Poll&>(timed).call);
+      return;
+    case TimedKind::kSession:
+      return sessions_.Due(turn, static_cast<Session&>(timed));
+    case TimedKind::kWaiter:
+      return admission_.Due(turn, static_cast<Waiter&>(timed));
+  }
+}
+
+Engine::Engine(const EngineOptions& options) : impl_(std::make_unique<Impl>(options)) {}
+Engine::~Engine() = default;
+
+absl::Status Engine::Load(const Row& row) { return impl_->Load(row); }
+absl::Status Engine::FinishLoad(int64_t now_ms) { return impl_->FinishLoad(now_ms); }
+
+bool Engine::NeedsKeyLookup(std::string_view queue, std::string_view request_key) const {
+  return !request_key.empty() && !impl_->state().keys.Contains(queue, request_key);
+}
+
+void Engine::Step(int64_t now_ms, Command command, Effects& effects) {
+  impl_->Step(now_ms, std::move(command), effects);
+}
+void Engine::Tick(int64_t now_ms, Effects& effects) { impl_->Tick(now_ms, effects); }
+int64_t Engine::NextDeadline() const { return impl_->NextDeadline(); }
+
+uint64_t Engine::Fingerprint() const { return FingerprintOf(impl_->state()); }
+void Engine::CheckInvariants() const { impl_->CheckInvariants(); }
+
+std::optional<TaskView> Engine::FindTask(TaskId id) const {
+  const Task* const task = impl_->state().tasks.Find(id);
+  return task == nullptr ? std::nullopt : std::optional(ViewOf(*task));
+}
+
+std::optional<QueueView> Engine::FindQueue(std::string_view name, int64_t now_ms) const {
+  const Queue* const queue = impl_->state().queues.Find(name);
+  return queue == nullptr ? std::nullopt : std::optional(ViewOf(*queue, now_ms));
+}
+
+std::vector<QueueView> Engine::ListQueues(std::string_view after, size_t limit,
+                                          int64_t now_ms) const {
+  const QueueTable::Map& all = impl_->state().queues.all();
+  std::vector<QueueView> views;
+  for (auto it = all.upper_bound(after); it != all.end() && views.size() < limit; ++it) {
+    if (it->second->declared) views.push_back(ViewOf(*it->second, now_ms));
+  }
+  return views;
+}
+
+std::vector<WorkerView> Engine::ListWorkers(std::string_view after, size_t limit) const {
+  const State& state = impl_->state();
+  const HolderTable::Workers& all = state.holders.workers();
+  std::vector<WorkerView> views;
+  for (auto it = all.upper_bound(after); it != all.end() && views.size() < limit; ++it) {
+    views.push_back(ViewOf(*it->second, state.options.lease_ms));
+  }
+  return views;
+}
+
+std::vector<TaskView> Engine::ListTasks(std::string_view queue, std::string_view type,
+                                        uint32_t states, size_t limit, uint64_t& after,
+                                        bool& done) const {
+  return engine::ListTasks(impl_->state().tasks, queue, type, states, limit, after, done);
+}
+
+bool Engine::HoldsLease(CallId call, TaskId task, Token token) const {
+  return impl_->HoldsLease(call, task, token);
+}
+
+EngineTotals Engine::Totals() const {
+  const State& state = impl_->state();
+  EngineTotals totals;
+  totals.unfinished_tasks = static_cast<int64_t>(state.tasks.size());
+  totals.queues = state.queues.declared_count();
+  totals.workers = static_cast<int64_t>(state.holders.workers().size());
+  totals.sessions = static_cast<int64_t>(state.sessions.size());
+  return totals;
+}
+
+}  // namespace treadle::engine

@@ -1,0 +1,110 @@
+#include "server/engine/fingerprint.h"
+
+#include <bit>
+
+#include "server/engine/hash.h"
+#include "server/engine/retry.h"
+
+namespace treadle::engine {
+namespace {
+
+enum class Part : uint8_t { kCounters = 1, kQueue, kTask, kGrant, kSession };
+
+void AddError(StableHash& hash, const TaskError& error) {
+  hash.Add(error.type).Add(error.message).Add(error.worker).Add(error.attempt).Add(error.permanent);
+}
+
+void AddPolicy(StableHash& hash, const RetryPolicy& policy) {
+  hash.Add(policy.initial_delay_ms)
+      .Add(std::bit_cast<uint64_t>(policy.multiplier))
+      .Add(policy.max_delay_ms)
+      .Add(std::bit_cast<uint64_t>(policy.jitter))
+      .Add(policy.no_retry_error_types.size());
+  for (const std::string& type : policy.no_retry_error_types) hash.Add(type);
+}
+
+uint64_t HashOf(const MetaRow& counters) {
+  return StableHash(static_cast<uint64_t>(Part::kCounters))
+      .Add(counters.next_session)
+      .Add(counters.next_token)
+      .Add(counters.next_grant)
+      .Add(counters.next_order)
+      .value();
+}
+
+uint64_t HashOf(const Queue& queue) {
+  return StableHash(static_cast<uint64_t>(Part::kQueue))
+      .Add(*queue.name)
+      .Add(queue.config.discipline)
+      .Add(queue.config.max_tasks)
+      .Add(queue.config.max_bytes)
+      .Add(queue.paused)
+      .Add(queue.created_at_ms)
+      .value();
+}
+
+uint64_t HashOf(const Task& task) {
+  StableHash hash(static_cast<uint64_t>(Part::kTask));
+  hash.Add(task.id.session)
+      .Add(task.id.sequence)
+      .Add(*task.queue().name)
+      .Add(*task.line->type)
+      .Add(task.order)
+      .Add(task.submitted_at_ms)
+      .Add(task.run_at_ms)
+      .Add(task.deadline_at_ms)
+      .Add(task.attempt_timeout_ms)
+      .Add(task.result_ttl_ms)
+      .Add(task.payload_bytes)
+      .Add(task.priority)
+      .Add(task.max_attempts)
+      .Add(task.durability)
+      .Add(task.attempts_spent)
+      .Add(task.last_token)
+      .Add(task.cancel_requested)
+      .Add(task.suspect);
+  AddPolicy(hash, PolicyOrDefault(task.retry));
+  static const TaskExtras kNone;
+  const TaskExtras& extras = task.extras ? *task.extras : kNone;
+  hash.Add(extras.request_key).Add(extras.digest.high).Add(extras.digest.low);
+  AddError(hash, extras.last_error);
+  hash.Add(task.lease == nullptr ? Token{} : task.lease->token);
+  return hash.value();
+}
+
+uint64_t HashOf(const Grant& grant) {
+  return StableHash(static_cast<uint64_t>(Part::kGrant))
+      .Add(grant.id)
+      .Add(grant.worker_id)
+      .Add(*grant.worker_name)
+      .Add(grant.first_token)
+      .Add(grant.granted_at_ms)
+      .Add(grant.lease_ms)
+      .Add(grant.tasks.size())
+      .Add(grant.live)
+      .value();
+}
+
+uint64_t HashOf(const Session& session) {
+  StableHash hash(static_cast<uint64_t>(Part::kSession));
+  hash.Add(session.id).Add(session.floor);
+  for (const auto& [first, last] : session.accepted.ranges()) hash.Add(first).Add(last);
+  return hash.value();
+}
+
+}  // namespace
+
+uint64_t FingerprintOf(const State& state) {
+  uint64_t sum = HashOf(state.counters);
+  for (const auto& [name, queue] : state.queues.all()) {
+    if (queue->declared) sum += HashOf(*queue);
+  }
+  for (const auto& place : state.tasks.in_order()) {
+    if (place.task != nullptr) sum += HashOf(*place.task);
+  }
+  for (const auto& [first_token, grant] : state.grants.all()) sum += HashOf(grant);
+  for (const auto& [id, session] : state.sessions.all()) sum += HashOf(*session);
+  return sum;
+}
+
+}  // namespace treadle::engine

@@ -1,0 +1,198 @@
+#include "server/engine/invariants.h"
+
+#include <map>
+
+#include "proto/support/assert.h"
+
+namespace treadle::engine {
+namespace {
+
+struct Counted {
+  int64_t scheduled = 0;
+  int64_t queued = 0;
+  int64_t running = 0;
+  uint64_t waiting_bytes = 0;
+};
+
+struct Seen {
+  std::map<const Queue*, Counted> queues;
+  std::map<const Line*, int64_t> lines;
+  std::map<const Grant*, int64_t> grants;
+  std::map<const Worker*, Counted> workers;
+  size_t keys = 0;
+  size_t timers = 0;
+};
+
+void CheckLease(const State& state, const Task& task, Seen& seen) {
+  const LiveLease& lease = *task.lease;
+  TREADLE_ASSERT(&lease.task == &task && lease.grant != nullptr);
+  TREADLE_ASSERT(lease.token > task.last_token);
+  TREADLE_ASSERT(static_cast<uint64_t>(lease.token) < state.counters.next_token);
+  TREADLE_ASSERT(const_cast<Grant*>(lease.grant)->TaskOf(lease.token) == &task);
+  ++seen.grants[lease.grant];
+  const Worker* const worker = lease.worker;
+  TREADLE_ASSERT(lease.linked() == (worker != nullptr));
+  if (worker == nullptr) {
+    TREADLE_ASSERT(lease.grant->worker_id.empty() && lease.started);
+    return;
+  }
+  TREADLE_ASSERT(lease.grant->worker_id == worker->id);
+  ++seen.workers[worker].running;
+  seen.workers[worker].waiting_bytes += task.payload_bytes;
+}
+
+void CheckTask(const State& state, const Lifecycle& lifecycle, const Task& task, Seen& seen) {
+  Counted& counted = seen.queues[&task.queue()];
+  ++seen.lines[task.line];
+  TREADLE_ASSERT(task.queue().declared);
+  TREADLE_ASSERT(task.attempts_spent >= 0 && task.attempts_spent < task.max_attempts);
+  TREADLE_ASSERT(task.order < state.counters.next_order);
+  TREADLE_ASSERT(task.id.session < state.counters.next_session);
+  TREADLE_ASSERT((task.lease != nullptr) == (task.state == TaskState::kRunning));
+  TREADLE_ASSERT((task.ready_slot != kNoSlot) == (task.state == TaskState::kQueued));
+  const bool waits = task.state != TaskState::kRunning;
+  const ListNode<WaitingTaskTag>& node = task;
+  TREADLE_ASSERT(node.linked() == waits);
+  TREADLE_ASSERT(!task.cancel_requested || !waits);
+  if (waits) counted.waiting_bytes += task.payload_bytes;
+  switch (task.state) {
+    case TaskState::kScheduled:
+      ++counted.scheduled;
+      break;
+    case TaskState::kQueued:
+      ++counted.queued;
+      break;
+    default:
+      TREADLE_ASSERT(task.state == TaskState::kRunning);
+      ++counted.running;
+      CheckLease(state, task, seen);
+  }
+  const int64_t due = lifecycle.NextDue(task);
+  TREADLE_ASSERT(state.timers.DueOf(task) == due);
+  if (due != kNever) ++seen.timers;
+  if (task.has_key()) {
+    ++seen.keys;
+    RequestKeys::Entry* const entry =
+        const_cast<RequestKeys&>(state.keys).Find(*task.queue().name, task.extras->request_key);
+    TREADLE_ASSERT(entry != nullptr && entry->task == task.id && entry->waiter == nullptr);
+  }
+}
+
+void CheckWaiters(const State& state, const Queue& queue, Seen& seen) {
+  int64_t count = 0;
+  const auto check = [&](const Waiter& waiter) {
+    ++count;
+    ++seen.timers;
+    TREADLE_ASSERT(state.waiters.Find(waiter.submit.id) == &waiter && &waiter.queue == &queue);
+    TREADLE_ASSERT(state.timers.DueOf(waiter) != kNever);
+    TREADLE_ASSERT(state.calls.Find(waiter.submit.call) != nullptr);
+    TREADLE_ASSERT(state.tasks.Find(waiter.submit.id) == nullptr);
+  };
+  for (const Waiter& waiter : queue.waiters) {
+    TREADLE_ASSERT(waiter.leader == nullptr);
+    check(waiter);
+    if (!waiter.submit.spec.request_key.empty()) ++seen.keys;
+    for (const Waiter& follower : waiter.followers) {
+      TREADLE_ASSERT(follower.leader == &waiter && follower.followers.empty());
+      check(follower);
+    }
+  }
+  TREADLE_ASSERT(count == queue.waiter_count);
+}
+
+void CheckQueue(const State& state, const Queue& queue, bool after_tick, Seen& seen) {
+  const Counted& counted = seen.queues[&queue];
+  TREADLE_ASSERT(queue.scheduled == counted.scheduled && queue.queued == counted.queued &&
+                 queue.running == counted.running);
+  TREADLE_ASSERT(queue.waiting_bytes == counted.waiting_bytes);
+  TREADLE_ASSERT(queue.declared || (queue.subscribers > 0 && queue.lines.empty()));
+  int64_t idle = 0;
+  for (const auto& [type, line] : queue.lines) {
+    TREADLE_ASSERT(line->unfinished == seen.lines[line.get()]);
+    const ListNode<IdleLineTag>& node = *line;
+    TREADLE_ASSERT(node.linked() == (line->unfinished == 0));
+    if (line->unfinished == 0) ++idle;
+  }
+  TREADLE_ASSERT(idle == queue.idle_line_count);
+  state.matching.CheckInvariants(queue);
+  CheckWaiters(state, queue, seen);
+  // Room that someone waits for was given, or is about to be.
+  if (!queue.waiters.empty() && !queue.has_room_news) {
+    TREADLE_ASSERT(!queue.Fits(queue.waiters.front().submit.spec.payload_bytes));
+  }
+  if (!after_tick) return;
+  TREADLE_ASSERT(!queue.has_room_news);
+  state.matching.CheckNothingToGive(queue);
+}
+
+void CheckHolders(const State& state, Seen& seen) {
+  for (const auto& [id, worker] : state.holders.workers()) {
+    const Counted& counted = seen.workers[worker.get()];
+    TREADLE_ASSERT(worker->lease_count == counted.running);
+    TREADLE_ASSERT(worker->leased_bytes == counted.waiting_bytes);
+    TREADLE_ASSERT(worker->given.empty());
+    TREADLE_ASSERT(worker->call != CallId{} || worker->lease_count > 0);
+    TREADLE_ASSERT(worker->call == CallId{} || state.calls.WorkerOf(worker->call) == worker.get());
+    TREADLE_ASSERT(state.timers.DueOf(*worker) <= worker->heard_at_ms + state.options.lease_ms);
+    ++seen.timers;
+    int64_t leased = 0;
+    int64_t running = 0;
+    int64_t started = 0;
+    for (const auto& pool : worker->pools) {
+      leased += pool->leased;
+      running += pool->running;
+      TREADLE_ASSERT(pool->taker.blocked == worker->blocked && pool->taker.credit >= 0);
+    }
+    int64_t in_pools = 0;
+    for (const LiveLease& lease : worker->leases) {
+      if (lease.pool < 0 || worker->call == CallId{}) continue;
+      ++in_pools;
+      if (lease.started) ++started;
+    }
+    TREADLE_ASSERT(leased == in_pools && running == started);
+  }
+  seen.timers += state.holders.poll_count();
+}
+
+void CheckCalls(const State& state) {
+  for (const auto& [id, call] : state.calls.all()) {
+    TREADLE_ASSERT(!call->empty());
+    TREADLE_ASSERT(call->session == nullptr || call->session->call == id);
+    TREADLE_ASSERT(call->worker == nullptr || call->worker->call == id);
+    TREADLE_ASSERT(call->poll == nullptr || call->poll->call == id);
+    for (const Waiter& waiter : call->waiters) TREADLE_ASSERT(waiter.submit.call == id);
+  }
+}
+
+}  // namespace
+
+void CheckState(const State& state, const Lifecycle& lifecycle, bool after_tick) {
+  Seen seen;
+  state.tasks.CheckInvariants();
+  for (const auto& place : state.tasks.in_order()) {
+    if (place.task != nullptr) CheckTask(state, lifecycle, *place.task, seen);
+  }
+  int64_t declared = 0;
+  for (const auto& [name, queue] : state.queues.all()) {
+    TREADLE_ASSERT(name == *queue->name);
+    if (queue->declared) ++declared;
+    CheckQueue(state, *queue, after_tick, seen);
+  }
+  TREADLE_ASSERT(declared == state.queues.declared_count());
+  for (const auto& [first_token, grant] : state.grants.all()) {
+    TREADLE_ASSERT(grant.live > 0 && grant.live == seen.grants[&grant]);
+  }
+  CheckHolders(state, seen);
+  CheckCalls(state);
+  for (const auto& [id, session] : state.sessions.all()) {
+    TREADLE_ASSERT(id < state.counters.next_session);
+    const bool kept = state.timers.DueOf(*session) != kNever;
+    TREADLE_ASSERT(kept == (session->call == CallId{}));
+    if (kept) ++seen.timers;
+  }
+  TREADLE_ASSERT(seen.timers == state.timers.size());
+  state.timers.CheckInvariants();
+  if (after_tick) TREADLE_ASSERT(seen.keys == state.keys.size() && state.matching.idle());
+}
+
+}  // namespace treadle::engine

@@ -1,0 +1,242 @@
+#include "server/engine/lifecycle.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+#include "proto/support/assert.h"
+
+// A task's states; attempts.cc has what happens to its attempts.
+
+namespace treadle::engine {
+namespace {
+
+// Lines without tasks that a queue keeps, so that a type that comes and goes costs no set-up.
+constexpr int64_t kIdleLinesMax = 64;
+
+std::string_view WhereWas(TaskState state) {
+  switch (state) {
+    case TaskState::kScheduled:
+      return "before the task was due";
+    case TaskState::kQueued:
+      return "while the task was queued";
+    default:
+      return "while the task was running";
+  }
+}
+
+void Count(Queue& queue, TaskState state, int64_t now_ms) {
+  QueueTotals& totals = queue.totals;
+  totals.finish_rate.Add(now_ms);
+  switch (state) {
+    case TaskState::kSucceeded:
+      ++totals.succeeded;
+      return;
+    case TaskState::kFailed:
+      ++totals.failed;
+      return;
+    case TaskState::kCancelled:
+      ++totals.cancelled;
+      return;
+    default:
+      ++totals.expired;
+  }
+}
+
+}  // namespace
+
+bool Lifecycle::HasRoomForType(const Queue& queue, const std::string& type) const {
+  const int64_t used = static_cast<int64_t>(queue.lines.size()) - queue.idle_line_count;
+  if (used < s_.options.types_per_queue_max) return true;
+  const auto line = queue.lines.find(type);
+  return line != queue.lines.end() && line->second->unfinished > 0;
+}
+
+Line& Lifecycle::ObtainLine(Queue& queue, const std::string& type) {
+  Line* line = QueueTable::FindLine(queue, type);
+  if (line == nullptr) {
+    auto made = std::make_unique<Line>(queue, std::make_shared<const std::string>(type));
+    line = made.get();
+    queue.lines.emplace(type, std::move(made));
+    queue.latest_line = line;
+    s_.matching.AddLine(*line);
+  } else if (line->linked()) {
+    line->Unlink();
+    --queue.idle_line_count;
+  }
+  ++line->unfinished;
+  return *line;
+}
+
+void Lifecycle::LeaveLine(Task& task) {
+  Line& line = *task.line;
+  Queue& queue = line.queue;
+  if (--line.unfinished > 0) return;
+  queue.idle_lines.PushBack(line);
+  if (++queue.idle_line_count <= kIdleLinesMax) return;
+  DropOldestLine(queue);
+}
+
+void Lifecycle::DropOldestLine(Queue& queue) {
+  Line& oldest = queue.idle_lines.PopFront();
+  --queue.idle_line_count;
+  s_.matching.RemoveLine(oldest);
+  if (queue.latest_line == &oldest) queue.latest_line = nullptr;
+  queue.lines.erase(queue.lines.find(*oldest.type));
+}
+
+void Lifecycle::DropLines(Queue& queue) {
+  while (!queue.idle_lines.empty()) DropOldestLine(queue);
+  TREADLE_ASSERT(queue.lines.empty());
+}
+
+void Lifecycle::Enter(Task& task, int64_t now_ms) {
+  Queue& queue = task.queue();
+  queue.waiting_bytes += task.payload_bytes;
+  if (task.run_at_ms > now_ms) {
+    task.state = TaskState::kScheduled;
+    ++queue.scheduled;
+    queue.scheduled_tasks.PushBack(task);
+  } else {
+    queue.queued_tasks.PushBack(task);
+    MakeRunnable(task, now_ms);
+  }
+  Retime(task);
+}
+
+void Lifecycle::MakeRunnable(Task& task, int64_t now_ms) {
+  task.state = TaskState::kQueued;
+  task.runnable_at_ms = now_ms;
+  ++task.queue().queued;
+  s_.matching.AddReady(task);
+}
+
+void Lifecycle::Wake(Turn& turn, Task& task) {
+  Queue& queue = task.queue();
+  --queue.scheduled;
+  List<Task, WaitingTaskTag>::Remove(task);
+  // A purge that has not come to this task yet still will.
+  const bool doomed = queue.purge != nullptr && task.order < queue.purge->before_order;
+  (doomed ? queue.purge->tasks : queue.queued_tasks).PushBack(task);
+  MakeRunnable(task, turn.now_ms());
+  Retime(task);
+  Changed(turn, task);
+}
+
+void Lifecycle::LeaveWaiting(Task& task) {
+  Queue& queue = task.queue();
+  if (task.state == TaskState::kScheduled) {
+    --queue.scheduled;
+  } else {
+    TREADLE_ASSERT(task.state == TaskState::kQueued);
+    --queue.queued;
+    s_.matching.RemoveReady(task);
+  }
+  List<Task, WaitingTaskTag>::Remove(task);
+  queue.waiting_bytes -= task.payload_bytes;
+  if (!queue.waiters.empty() && !queue.has_room_news) {
+    queue.has_room_news = true;
+    s_.queues_with_room.push_back(&queue);
+  }
+}
+
+int64_t Lifecycle::NextDue(const Task& task) const {
+  int64_t due = task.deadline_at_ms == 0 ? kNever : task.deadline_at_ms;
+  if (task.state == TaskState::kScheduled) {
+    due = std::min(due, task.run_at_ms);
+  } else if (task.lease != nullptr) {
+    due = std::min(due, TimeoutDue(task));
+    if (task.lease->worker == nullptr) due = std::min(due, task.lease->expires_at_ms);
+  }
+  return due;
+}
+
+void Lifecycle::Due(Turn& turn, Task& task) {
+  const int64_t now = turn.now_ms();
+  if (task.deadline_at_ms != 0 && task.deadline_at_ms <= now) return Expire(turn, task);
+  if (task.state == TaskState::kScheduled) return Wake(turn, task);
+  TREADLE_ASSERT(task.state == TaskState::kRunning);
+  if (TimeoutDue(task) <= now) return TimeOut(turn, task);
+  LoseLease(turn, task);
+}
+
+void Lifecycle::Cancel(Turn& turn, Task& task) {
+  if (task.state != TaskState::kRunning) {
+    LeaveWaiting(task);
+    return Finish(turn, task, TaskState::kCancelled, task.attempts_spent, TaskError());
+  }
+  if (task.cancel_requested) return;
+  task.cancel_requested = true;
+  PutAttempt(turn, task);
+  StopHolder(turn, task, StopReason::kCancelled);
+  Changed(turn, task);
+}
+
+void Lifecycle::Expire(Turn& turn, Task& task) {
+  TaskError error;
+  error.type = "DeadlineExceeded";
+  error.message = absl::StrCat("the deadline passed ", std::string(WhereWas(task.state)));
+  int32_t attempts = task.attempts_spent;
+  if (task.state == TaskState::kRunning) {
+    error.attempt = ++attempts;
+    error.worker = *task.lease->grant->worker_name;
+    StopHolder(turn, task, StopReason::kDeadline);
+    EndLease(turn, task);
+  } else {
+    LeaveWaiting(task);
+  }
+  Finish(turn, task, TaskState::kExpired, attempts, std::move(error));
+}
+
+FinishedRow Lifecycle::RowOf(const Task& task, TaskState state, int64_t now_ms) const {
+  FinishedRow row;
+  row.id = task.id;
+  row.queue = task.queue().name;
+  row.type = task.line->type;
+  row.state = state;
+  row.priority = task.priority;
+  row.max_attempts = task.max_attempts;
+  row.submitted_at_ms = task.submitted_at_ms;
+  row.deadline_at_ms = task.deadline_at_ms;
+  row.finished_at_ms = now_ms;
+  row.expires_at_ms = now_ms + task.result_ttl_ms;
+  row.payload_bytes = task.payload_bytes;
+  if (task.has_key()) {
+    // Who sends the key again must find the outcome.
+    row.request_key = task.extras->request_key;
+    row.expires_at_ms =
+        std::max(row.expires_at_ms, task.submitted_at_ms + s_.options.request_key_window_ms);
+  }
+  return row;
+}
+
+void Lifecycle::Finish(Turn& turn, Task& task, TaskState state, int32_t attempts, TaskError error) {
+  Queue& queue = task.queue();
+  s_.timers.Clear(task);
+  FinishedRow row = RowOf(task, state, turn.now_ms());
+  row.attempts = attempts;
+  if (state == TaskState::kCancelled && error.type.empty()) {
+    error.type = "Cancelled";
+    error.message = "the task was cancelled";
+  }
+  row.error = std::move(error);
+  if (row.expires_at_ms > turn.now_ms()) {
+    turn.Put(row);
+  } else {
+    turn.Erase(TaskKey{task.id});
+  }
+  if (task.has_attempt_row) turn.Erase(AttemptKey{task.id});
+  if (task.has_key()) s_.keys.Finish(*queue.name, task.extras->request_key);
+  Count(queue, state, turn.now_ms());
+  turn.Say(OutcomeDurability(task.durability), TaskFinished{std::move(row)});
+  LeaveLine(task);
+  s_.tasks.Finish(task);
+}
+
+void Lifecycle::Changed(Turn& turn, const Task& task) {
+  if (task.watched) turn.Say(OutcomeDurability(task.durability), TaskChanged{task.id});
+}
+
+}  // namespace treadle::engine

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "server/engine/state.h"
+#include "server/engine/turn.h"
+
+namespace treadle::engine {
+
+// The states of a task and the ways between them. Every change of a task's state goes through here,
+// so that counters, lines, timers, rows and outputs follow.
+class Lifecycle {
+ public:
+  explicit Lifecycle(State& state) : s_(state) {}
+
+  // A task's place in its queue, before Enter. Finish gives it up.
+  Line& ObtainLine(Queue& queue, const std::string& type);
+  // The queue has no tasks, and goes.
+  void DropLines(Queue& queue);
+  bool HasRoomForType(const Queue& queue, const std::string& type) const;
+
+  // A new task, or one whose attempt is over, waits: SCHEDULED or QUEUED.
+  void Enter(Task& task, int64_t now_ms);
+  // Its timer has fired.
+  void Due(Turn& turn, Task& task);
+  void Cancel(Turn& turn, Task& task);
+  void Expire(Turn& turn, Task& task);
+
+  // QUEUED → RUNNING. Its grant and token are made at the end of the Tick.
+  void Lend(Task& task, Taker& taker);
+  // A lease that was found in the rows, after a restart.
+  void Restore(Task& task, Grant& grant, Token token, Worker* worker, int64_t now_ms);
+  // The attempt is executing: this bounds its time, and it is to blame when its worker dies.
+  void MarkStarted(Turn& turn, Task& task);
+
+  // How attempts end. REQUIRES: the task is running.
+  void Succeed(Turn& turn, Task& task);
+  void Fail(Turn& turn, Task& task, TaskError error);
+  void StoppedByItself(Turn& turn, Task& task);
+  void GiveBack(Turn& turn, Task& task);
+  void LoseLease(Turn& turn, Task& task);
+
+  // A worker that holds enough payload bytes takes nothing until some are gone.
+  void UpdateBlocked(Worker& worker);
+  // When the task's timer must fire, by what it is doing.
+  int64_t NextDue(const Task& task) const;
+  void Retime(Task& task) { s_.timers.Set(task, NextDue(task)); }
+
+ private:
+  enum class Pace { kBackoff, kAtOnce };
+
+  void MakeRunnable(Task& task, int64_t now_ms);
+  void Wake(Turn& turn, Task& task);
+  void LeaveWaiting(Task& task);
+  void LeaveLine(Task& task);
+  void DropOldestLine(Queue& queue);
+  void Changed(Turn& turn, const Task& task);
+  void Finish(Turn& turn, Task& task, TaskState state, int32_t attempts, TaskError error);
+  FinishedRow RowOf(const Task& task, TaskState state, int64_t now_ms) const;
+
+  int64_t TimeoutDue(const Task& task) const;
+  void TimeOut(Turn& turn, Task& task);
+  void EndFailedAttempt(Turn& turn, Task& task, TaskError error, Pace pace);
+  void EndLease(Turn& turn, Task& task);
+  void Requeue(Turn& turn, Task& task);
+  void PutAttempt(Turn& turn, Task& task);
+  void StopHolder(Turn& turn, const Task& task, StopReason reason);
+
+  State& s_;
+};
+
+}  // namespace treadle::engine

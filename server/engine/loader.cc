@@ -1,0 +1,237 @@
+#include "server/engine/loader.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+
+#define TREADLE_RETURN_IF_ERROR(expression)                              \
+  do {                                                                   \
+    if (absl::Status status = (expression); !status.ok()) return status; \
+  } while (false)
+
+namespace treadle::engine {
+namespace {
+
+template <typename... Parts>
+absl::Status Contradiction(const Parts&... parts) {
+  return absl::DataLossError(absl::StrCat("stored rows contradict each other: ", parts...,
+                                          "; the store is damaged: restore it from a backup"));
+}
+
+}  // namespace
+
+absl::Status Loader::Load(const Row& row) {
+  return std::visit([this](const auto& one) { return Take(one); }, row);
+}
+
+absl::Status Loader::Take(const MetaRow& row) {
+  if (has_meta_) return Contradiction("two rows of counters");
+  has_meta_ = true;
+  s_.counters = row;
+  return absl::OkStatus();
+}
+
+absl::Status Loader::Take(const QueueRow& row) {
+  Queue& queue = s_.queues.Obtain(row.config.name);
+  if (queue.declared) return Contradiction("two rows for queue '", row.config.name, "'");
+  if (row.config.max_tasks < 1 || row.config.max_bytes < 1) {
+    return Contradiction("queue '", row.config.name, "' has no positive bounds");
+  }
+  s_.queues.Declare(queue, row.config, row.created_at_ms);
+  queue.paused = row.paused;
+  return absl::OkStatus();
+}
+
+absl::Status Loader::Take(const TaskRow& row) {
+  const TaskSpec& spec = row.spec;
+  if (row.id.session == 0 || row.id.sequence == 0 || row.order == 0 || spec.max_attempts < 1) {
+    return Contradiction("the row of task ", row.id.ToString(), " is not one of an accepted task");
+  }
+  auto task = std::make_unique<Task>();
+  task->id = row.id;
+  task->order = row.order;
+  task->submitted_at_ms = row.submitted_at_ms;
+  task->TakeSpec(spec);
+  task->line = &lifecycle_.ObtainLine(s_.queues.Obtain(spec.queue), spec.type);
+  if (!s_.tasks.AddLoaded(std::move(task))) {
+    return Contradiction("two rows for task ", row.id.ToString());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Loader::Take(const AttemptRow& row) {
+  attempts_.push_back(row);
+  return absl::OkStatus();
+}
+
+absl::Status Loader::Take(const GrantRow& row) {
+  grants_.push_back(row);
+  return absl::OkStatus();
+}
+
+absl::Status Loader::Take(const SessionRow& row) {
+  if (row.session == 0 || row.floor == 0) return Contradiction("a session without a number");
+  if (s_.sessions.Find(row.session) != nullptr) {
+    return Contradiction("two rows for session ", row.session);
+  }
+  Session& session = s_.sessions.Add(row.session);
+  session.floor = row.floor;
+  if (!session.accepted.Assign(row.accepted) ||
+      (!row.accepted.empty() && row.accepted.front().first < row.floor)) {
+    return Contradiction("session ", row.session,
+                         " has accepted sequences that are no ascending ranges above its floor");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Loader::Finish(int64_t now_ms) {
+  s_.now_ms = now_ms;
+  if (!s_.tasks.SortLoaded()) return Contradiction("two tasks have the same place in submit order");
+  TREADLE_RETURN_IF_ERROR(FinishQueues());
+  TREADLE_RETURN_IF_ERROR(FinishTasks());
+  TREADLE_RETURN_IF_ERROR(FinishAttempts());
+  TREADLE_RETURN_IF_ERROR(FinishGrants(now_ms));
+  TREADLE_RETURN_IF_ERROR(FinishSessions(now_ms));
+  return EnterTasks(now_ms);
+}
+
+absl::Status Loader::FinishQueues() {
+  for (const auto& [name, queue] : s_.queues.all()) {
+    if (!queue->declared)
+      return Contradiction("there are tasks in queue '", name, "', but no row of the queue");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Loader::FinishTasks() {
+  for (const auto& [order, task] : s_.tasks.in_order()) {
+    const std::string id = task->id.ToString();
+    if (order >= s_.counters.next_order || task->id.session >= s_.counters.next_session) {
+      return Contradiction("task ", id, " is newer than the counters");
+    }
+    const Queue& queue = task->queue();
+    if (task->priority != 0 && queue.config.discipline != Discipline::kPriority) {
+      return Contradiction("task ", id, " has a priority in queue '", *queue.name,
+                           "', which knows none");
+    }
+    if (task->has_key() &&
+        !s_.keys.Add(*queue.name, task->extras->request_key, {task->id, task->extras->digest})) {
+      return Contradiction("task ", id, " has the request key of another one");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Loader::FinishAttempts() {
+  for (AttemptRow& row : attempts_) {
+    Task* const task = s_.tasks.Find(row.id);
+    const std::string id = row.id.ToString();
+    if (task == nullptr) return Contradiction("attempts of task ", id, ", which has no row");
+    if (task->has_attempt_row) return Contradiction("two rows of attempts of task ", id);
+    if (row.attempts_spent < 0 || row.attempts_spent >= task->max_attempts) {
+      return Contradiction("task ", id, " has spent ", row.attempts_spent, " of ",
+                           task->max_attempts, " attempts and has not ended");
+    }
+    if (static_cast<uint64_t>(row.last_token) >= s_.counters.next_token) {
+      return Contradiction("the token of task ", id, " is newer than the counters");
+    }
+    task->has_attempt_row = true;
+    task->attempts_spent = row.attempts_spent;
+    task->last_token = row.last_token;
+    task->run_at_ms = row.run_at_ms;
+    task->cancel_requested = row.cancel_requested;
+    task->suspect = row.suspect;
+    if (row.last_error != TaskError()) task->Extras().last_error = std::move(row.last_error);
+  }
+  attempts_ = {};
+  return absl::OkStatus();
+}
+
+absl::Status Loader::FinishGrants(int64_t now_ms) {
+  std::sort(grants_.begin(), grants_.end(),
+            [](const GrantRow& a, const GrantRow& b) { return a.first_token < b.first_token; });
+  uint64_t next_free_token = 1;
+  for (const GrantRow& row : grants_) {
+    const uint64_t grant = static_cast<uint64_t>(row.grant);
+    const uint64_t first = static_cast<uint64_t>(row.first_token);
+    if (grant == 0 || grant >= s_.counters.next_grant ||
+        first + row.tasks.size() > s_.counters.next_token) {
+      return Contradiction("grant ", grant, " is newer than the counters");
+    }
+    if (first < next_free_token) {
+      return Contradiction("grant ", grant, " has tokens of an earlier one");
+    }
+    next_free_token = first + row.tasks.size();
+    TREADLE_RETURN_IF_ERROR(FinishGrant(row, now_ms));
+  }
+  grants_ = {};
+  return absl::OkStatus();
+}
+
+absl::Status Loader::FinishGrant(const GrantRow& row, int64_t now_ms) {
+  Grant made;
+  made.id = row.grant;
+  made.worker_id = row.worker_id;
+  made.worker_name = std::make_shared<const std::string>(row.worker_name);
+  made.first_token = row.first_token;
+  made.granted_at_ms = row.granted_at_ms;
+  made.lease_ms = row.lease_ms;
+  made.tasks.resize(row.tasks.size(), nullptr);
+  Grant& grant = s_.grants.Add(std::move(made));
+  Worker* worker = nullptr;
+  for (size_t i = 0; i < row.tasks.size(); ++i) {
+    Task* const task = s_.tasks.Find(row.tasks[i]);
+    const Token token = grant.TokenOf(i);
+    if (task == nullptr || task->last_token >= token) continue;
+    if (task->lease != nullptr) {
+      return Contradiction("task ", task->id.ToString(), " is leased twice");
+    }
+    if (!row.worker_id.empty() && worker == nullptr) {
+      worker = &attachments_.AddKnown(row.worker_id, grant.worker_name, now_ms);
+    }
+    grant.tasks[i] = task;
+    ++grant.live;
+    lifecycle_.Restore(*task, grant, token, worker, now_ms);
+  }
+  if (grant.live == 0) {
+    return Contradiction("grant ", static_cast<uint64_t>(row.grant), " has no lease that lives");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Loader::FinishSessions(int64_t now_ms) {
+  for (const auto& [id, session] : s_.sessions.all()) {
+    if (id >= s_.counters.next_session) {
+      return Contradiction("session ", id, " is newer than the counters");
+    }
+    s_.timers.Set(*session, now_ms + s_.options.resume_window_ms);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Loader::EnterTasks(int64_t now_ms) {
+  std::vector<Task*> waiting;
+  for (const auto& [order, task] : s_.tasks.in_order()) {
+    if (task->lease != nullptr) {
+      lifecycle_.Retime(*task);
+    } else if (task->cancel_requested) {
+      return Contradiction("task ", task->id.ToString(), " was told to stop and does not run");
+    } else {
+      task->runnable_at_ms = std::max(task->submitted_at_ms, task->run_at_ms);
+      waiting.push_back(task);
+    }
+  }
+  // Who became runnable first is the oldest again.
+  std::stable_sort(waiting.begin(), waiting.end(), [](const Task* a, const Task* b) {
+    return a->runnable_at_ms < b->runnable_at_ms;
+  });
+  for (Task* const task : waiting) {
+    const int64_t runnable_at_ms = task->runnable_at_ms;
+    lifecycle_.Enter(*task, now_ms);
+    task->runnable_at_ms = std::min(runnable_at_ms, now_ms);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace treadle::engine

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+
+#include "server/engine/attachments.h"
+#include "server/engine/lifecycle.h"
+#include "server/engine/row.h"
+#include "server/engine/state.h"
+
+namespace treadle::engine {
+
+// Builds the state from stored rows, which come in any order. Everything is checked against
+// everything: rows that contradict each other mean a damaged store, and nothing is guessed.
+class Loader {
+ public:
+  Loader(State& state, Lifecycle& lifecycle, Attachments& attachments)
+      : s_(state), lifecycle_(lifecycle), attachments_(attachments) {}
+
+  absl::Status Load(const Row& row);
+  absl::Status Finish(int64_t now_ms);
+
+ private:
+  absl::Status Take(const MetaRow& row);
+  absl::Status Take(const QueueRow& row);
+  absl::Status Take(const TaskRow& row);
+  absl::Status Take(const AttemptRow& row);
+  absl::Status Take(const GrantRow& row);
+  absl::Status Take(const SessionRow& row);
+  // What has ended is the store's alone.
+  absl::Status Take(const FinishedRow&) { return absl::OkStatus(); }
+  absl::Status Take(const KeyRow&) { return absl::OkStatus(); }
+
+  absl::Status FinishQueues();
+  absl::Status FinishTasks();
+  absl::Status FinishAttempts();
+  absl::Status FinishGrants(int64_t now_ms);
+  absl::Status FinishGrant(const GrantRow& row, int64_t now_ms);
+  absl::Status FinishSessions(int64_t now_ms);
+  absl::Status EnterTasks(int64_t now_ms);
+
+  State& s_;
+  Lifecycle& lifecycle_;
+  Attachments& attachments_;
+  bool has_meta_ = false;
+  std::vector<AttemptRow> attempts_;
+  std::vector<GrantRow> grants_;
+};
+
+}  // namespace treadle::engine

@@ -1,0 +1,201 @@
+#include "server/engine/matching.h"
+
+#include <algorithm>
+
+#include "proto/support/assert.h"
+
+namespace treadle::engine {
+namespace {
+
+List<Seat, TurnSeatTag>& TurnOf(Seat& seat) {
+  return seat.line == nullptr ? seat.queue.any_turn : seat.line->turn;
+}
+
+}  // namespace
+
+bool Taker::Takes(const std::string& type) const {
+  return types.empty() || std::binary_search(types.begin(), types.end(), type);
+}
+
+Taker::~Taker() {
+  while (!seats.empty()) delete &seats.front();
+}
+
+void Matching::Join(Taker& taker, const std::vector<Queue*>& queues) {
+  for (Queue* const queue : queues) {
+    taker.subscriptions.push_back(std::make_unique<Subscription>(taker, *queue));
+    ++queue->subscribers;
+    if (taker.types.empty()) {
+      AddSeat(taker, *queue, nullptr);
+      continue;
+    }
+    queue->by_type.PushBack(*taker.subscriptions.back());
+    for (const std::string& type : taker.types) {
+      const auto line = queue->lines.find(type);
+      if (line != queue->lines.end()) AddSeat(taker, *queue, line->second.get());
+    }
+  }
+}
+
+void Matching::Leave(Taker& taker) {
+  while (!taker.seats.empty()) {
+    Seat* const seat = &taker.seats.front();
+    Line* const line = seat->line;
+    Queue& queue = seat->queue;
+    delete seat;  // leaves its lists by itself
+    if (line != nullptr && line->turn.empty()) queue.served_lines.Remove(*line);
+  }
+  for (const auto& subscription : taker.subscriptions) --subscription->queue.subscribers;
+  taker.subscriptions.clear();
+}
+
+void Matching::AddSeat(Taker& taker, Queue& queue, Line* line) {
+  Seat* const seat = new Seat(taker, queue, line);  // owned by taker.seats
+  taker.seats.PushBack(*seat);
+  if (line != nullptr) line->seats.PushBack(*seat);
+  if (taker.able()) {
+    TakePlace(*seat);
+  } else {
+    taker.standing.PushBack(*seat);
+  }
+}
+
+void Matching::TakePlace(Seat& seat) {
+  seat.since = ++places_taken_;
+  TurnOf(seat).PushBack(seat);
+  if (seat.line == nullptr) {
+    if (!seat.queue.ready_lines.empty()) Activate(seat.queue);
+  } else if (!seat.line->ready.empty()) {
+    seat.queue.served_lines.Set(*seat.line, seat.line->ready.top_key());
+    Activate(seat.queue);
+  }
+}
+
+void Matching::BecameAble(Taker& taker) {
+  if (!taker.able()) return;
+  while (!taker.standing.empty()) TakePlace(taker.standing.PopFront());
+}
+
+void Matching::AddLine(Line& line) {
+  for (Subscription& subscription : line.queue.by_type) {
+    if (subscription.taker.Takes(*line.type)) AddSeat(subscription.taker, line.queue, &line);
+  }
+}
+
+void Matching::RemoveLine(Line& line) {
+  TREADLE_ASSERT(line.ready.empty());
+  while (!line.seats.empty()) delete &line.seats.front();
+}
+
+void Matching::HeadChanged(Line& line) {
+  Queue& queue = line.queue;
+  if (line.ready.empty()) {
+    queue.ready_lines.Remove(line);
+    queue.served_lines.Remove(line);
+    return;
+  }
+  queue.ready_lines.Set(line, line.ready.top_key());
+  if (!line.turn.empty()) queue.served_lines.Set(line, line.ready.top_key());
+}
+
+void Matching::AddReady(Task& task) {
+  Line& line = *task.line;
+  line.ready.Set(task, ReadyKeyOf(task, line.queue.config.discipline));
+  if (&line.ready.top() == &task) HeadChanged(line);
+  Activate(line.queue);
+}
+
+void Matching::RemoveReady(Task& task) {
+  Line& line = *task.line;
+  const bool was_head = &line.ready.top() == &task;
+  line.ready.Remove(task);
+  if (was_head) HeadChanged(line);
+}
+
+void Matching::Activate(Queue& queue) {
+  if (!queue.linked() && queue.may_dispatch()) active_.PushBack(queue);
+}
+
+std::optional<Matching::Pair> Matching::Next() {
+  while (!active_.empty()) {
+    Queue& queue = active_.PopFront();
+    if (!queue.may_dispatch()) continue;
+    std::optional<Pair> pair = NextOf(queue);
+    if (!pair) continue;
+    active_.PushBack(queue);
+    return pair;
+  }
+  return std::nullopt;
+}
+
+std::optional<Matching::Pair> Matching::NextOf(Queue& queue) {
+  Seat* const any = FirstAble(queue.any_turn);
+  for (;;) {
+    // Who takes every type fits the best of all heads; the others only the best they named.
+    if (any != nullptr ? queue.ready_lines.empty() : queue.served_lines.empty())
+      return std::nullopt;
+    Line& line = any != nullptr ? queue.ready_lines.top() : queue.served_lines.top();
+    Seat* const named = FirstAble(line.turn);
+    if (named == nullptr) {
+      queue.served_lines.Remove(line);
+      if (any == nullptr) continue;
+    }
+    Seat* seat = any;
+    if (named != nullptr && (any == nullptr || named->since < any->since)) seat = named;
+    List<Seat, TurnSeatTag>::Remove(*seat);
+    seat->since = ++places_taken_;
+    TurnOf(*seat).PushBack(*seat);
+    return Pair{line.ready.top(), seat->taker};
+  }
+}
+
+Seat* Matching::FirstAble(List<Seat, TurnSeatTag>& turn) {
+  while (!turn.empty()) {
+    Seat& seat = turn.front();
+    if (seat.taker.able()) return &seat;
+    turn.PopFront();
+    seat.taker.standing.PushBack(seat);
+  }
+  return nullptr;
+}
+
+void Matching::CheckNothingToGive(const Queue& queue) const {
+  TREADLE_ASSERT(!queue.linked());
+  if (!queue.may_dispatch() || queue.ready_lines.empty()) return;
+  for (const Seat& seat : queue.any_turn) TREADLE_ASSERT(!seat.taker.able());
+  for (const Subscription& subscription : queue.by_type) {
+    if (!subscription.taker.able()) continue;
+    for (const auto& entry : queue.ready_lines.entries()) {
+      TREADLE_ASSERT(!subscription.taker.Takes(*entry.item->type));
+    }
+  }
+}
+
+void Matching::CheckInvariants(const Queue& queue) const {
+  queue.ready_lines.CheckInvariants();
+  queue.served_lines.CheckInvariants();
+  uint64_t last = 0;
+  for (const Seat& seat : queue.any_turn) {
+    TREADLE_ASSERT(seat.line == nullptr && &seat.queue == &queue && seat.since > last);
+    last = seat.since;
+  }
+  for (const auto& [type, line] : queue.lines) {
+    line->ready.CheckInvariants();
+    TREADLE_ASSERT(*line->type == type && &line->queue == &queue);
+    TREADLE_ASSERT(queue.ready_lines.Contains(*line) == !line->ready.empty());
+    TREADLE_ASSERT(queue.served_lines.Contains(*line) ==
+                   (!line->ready.empty() && !line->turn.empty()));
+    if (!line->ready.empty()) {
+      const ReadyKey& head = line->ready.top_key();
+      const ReadyKey& known = queue.ready_lines.KeyOf(*line);
+      TREADLE_ASSERT(!(head < known) && !(known < head));
+    }
+    last = 0;
+    for (const Seat& seat : line->turn) {
+      TREADLE_ASSERT(seat.line == line.get() && seat.taker.Takes(type) && seat.since > last);
+      last = seat.since;
+    }
+  }
+}
+
+}  // namespace treadle::engine

@@ -1,0 +1,126 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+
+#include "server/engine/indexed_heap.h"
+#include "server/engine/intrusive_list.h"
+#include "server/engine/rate_meter.h"
+#include "server/engine/task.h"
+#include "server/engine/types.h"
+#include "server/engine/waiter.h"
+
+namespace treadle::engine {
+
+struct Seat;
+struct Subscription;
+
+struct TurnSeatTag;
+struct LineSeatTag;
+struct SubscriptionTag;
+struct IdleLineTag;
+struct ActiveQueueTag;
+
+// Where a runnable task stands among those of its queue: the least comes first.
+struct ReadyKey {
+  int64_t rank = 0;  // PRIORITY: the priority, negated; otherwise 0
+  uint64_t order = 0;
+
+  bool operator<(const ReadyKey& other) const {
+    return rank != other.rank ? rank < other.rank : order < other.order;
+  }
+};
+ReadyKey ReadyKeyOf(const Task& task, Discipline discipline);
+
+// The tasks of one type in one queue: what has one type fits the same workers.
+struct Line : ListNode<IdleLineTag> {
+  Line(Queue& of_queue, Name of_type) : queue(of_queue), type(std::move(of_type)) {}
+
+  Queue& queue;
+  const Name type;
+  int64_t unfinished = 0;
+  IndexedHeap<ReadyKey, Task, &Task::ready_slot> ready;
+  // Those who take this type by name. `turn`: who may take a task now, as far as is known, the one
+  // who has waited longest first.
+  List<Seat, LineSeatTag> seats;
+  List<Seat, TurnSeatTag> turn;
+  uint32_t ready_slot = kNoSlot;
+  uint32_t served_slot = kNoSlot;
+};
+
+struct QueueTotals {
+  int64_t submitted = 0;
+  int64_t succeeded = 0;
+  int64_t failed = 0;
+  int64_t cancelled = 0;
+  int64_t expired = 0;
+  int64_t retried = 0;
+  RateMeter submit_rate;
+  RateMeter finish_rate;
+};
+
+// A purge that goes on over several turns, so that no turn grows without bound.
+struct Purge {
+  struct Caller {
+    CallId call{};
+    int64_t cancelled_before = 0;
+  };
+  List<Task, WaitingTaskTag> tasks;  // still to be cancelled
+  uint64_t before_order = 0;
+  int64_t cancelled = 0;
+  std::vector<Caller> callers;
+};
+
+// A queue; or, while it is not `declared`, only a name that workers wait for.
+struct Queue : ListNode<ActiveQueueTag> {
+  explicit Queue(Name its_name) : name(std::move(its_name)) {}
+
+  const Name name;
+  bool declared = false;
+  QueueConfig config;
+  bool paused = false;
+  int64_t created_at_ms = 0;
+
+  absl::flat_hash_map<std::string, std::unique_ptr<Line>> lines;
+  Line* latest_line = nullptr;  // the last one asked for: submits come in runs
+  List<Line, IdleLineTag> idle_lines;
+  int64_t idle_line_count = 0;
+
+  int64_t scheduled = 0;
+  int64_t queued = 0;
+  int64_t running = 0;
+  uint64_t waiting_bytes = 0;
+  List<Task, WaitingTaskTag> scheduled_tasks;
+  List<Task, WaitingTaskTag> queued_tasks;  // who became runnable first is first
+  std::unique_ptr<Purge> purge;
+
+  List<Waiter, QueueWaiterTag> waiters;
+  int64_t waiter_count = 0;  // their followers too
+  bool has_room_news = false;
+
+  // Matching. Lines with runnable tasks by their heads: all of them, and those that someone named
+  // who may have credit.
+  IndexedHeap<ReadyKey, Line, &Line::ready_slot> ready_lines;
+  IndexedHeap<ReadyKey, Line, &Line::served_slot> served_lines;
+  List<Seat, TurnSeatTag> any_turn;             // those who take every type
+  List<Subscription, SubscriptionTag> by_type;  // those who name their types
+  int64_t subscribers = 0;
+
+  QueueTotals totals;
+
+  int64_t waiting() const { return scheduled + queued; }
+  int64_t unfinished() const { return waiting() + running; }
+  bool Fits(uint64_t payload_bytes) const {
+    return waiting() < config.max_tasks &&
+           waiting_bytes + payload_bytes <= static_cast<uint64_t>(config.max_bytes);
+  }
+  bool may_dispatch() const { return declared && !paused && purge == nullptr; }
+};
+
+inline Queue& Task::queue() const { return line->queue; }
+
+}  // namespace treadle::engine

@@ -1,0 +1,66 @@
+#include "server/engine/queue_table.h"
+
+#include <utility>
+
+#include "proto/support/assert.h"
+
+namespace treadle::engine {
+
+ReadyKey ReadyKeyOf(const Task& task, Discipline discipline) {
+  switch (discipline) {
+    case Discipline::kFifo:
+      return {0, task.order};
+    case Discipline::kLifo:
+      return {0, ~task.order};
+    case Discipline::kPriority:
+      return {-static_cast<int64_t>(task.priority), task.order};
+  }
+  TREADLE_ASSERT(false);
+}
+
+Queue* QueueTable::Find(std::string_view name) const {
+  if (latest_ != nullptr && *latest_->name == name) return latest_;
+  const auto found = queues_.find(name);
+  if (found == queues_.end() || !found->second->declared) return nullptr;
+  latest_ = found->second.get();
+  return latest_;
+}
+
+Queue& QueueTable::Obtain(const std::string& name) {
+  std::unique_ptr<Queue>& queue = queues_[name];
+  if (queue == nullptr) queue = std::make_unique<Queue>(std::make_shared<const std::string>(name));
+  return *queue;
+}
+
+void QueueTable::Declare(Queue& queue, const QueueConfig& config, int64_t now_ms) {
+  TREADLE_ASSERT(!queue.declared && config.name == *queue.name);
+  queue.declared = true;
+  queue.config = config;
+  queue.paused = false;
+  queue.created_at_ms = now_ms;
+  queue.totals = QueueTotals();
+  ++declared_count_;
+}
+
+void QueueTable::Undeclare(Queue& queue) {
+  TREADLE_ASSERT(queue.declared && queue.unfinished() == 0 && queue.waiter_count == 0);
+  queue.declared = false;
+  --declared_count_;
+  if (latest_ == &queue) latest_ = nullptr;
+}
+
+void QueueTable::Release(Queue& queue) {
+  if (queue.declared || queue.subscribers > 0) return;
+  TREADLE_ASSERT(queue.lines.empty());
+  queues_.erase(queues_.find(*queue.name));
+}
+
+Line* QueueTable::FindLine(Queue& queue, const std::string& type) {
+  if (queue.latest_line != nullptr && *queue.latest_line->type == type) return queue.latest_line;
+  const auto found = queue.lines.find(type);
+  if (found == queue.lines.end()) return nullptr;
+  queue.latest_line = found->second.get();
+  return queue.latest_line;
+}
+
+}  // namespace treadle::engine

@@ -1,0 +1,133 @@
+#include "server/engine/queues.h"
+
+#include <utility>
+
+#include "server/engine/refusals.h"
+
+namespace treadle::engine {
+namespace {
+
+// Tasks that purges cancel in one turn: each is a row and an output.
+constexpr int64_t kPurgedPerTurnMax = 10'000;
+
+absl::Status CheckBounds(int64_t max_tasks, int64_t max_bytes) {
+  if (max_tasks < 1) return refusal::BoundNotPositive("max_tasks");
+  if (max_bytes < 1) return refusal::BoundNotPositive("max_bytes");
+  return absl::OkStatus();
+}
+
+void Refuse(Turn& turn, CallId call, absl::Status status, const std::string& name) {
+  turn.Say(Durability::kMemory, QueueChanged{call, std::move(status), name});
+}
+
+void Confirm(Turn& turn, CallId call, const std::string& name) {
+  turn.Say(Durability::kSynced, QueueChanged{call, absl::OkStatus(), name});
+}
+
+}  // namespace
+
+Queue* Queues::FindOrRefuse(Turn& turn, CallId call, const std::string& name) {
+  Queue* const queue = s_.queues.Find(name);
+  if (queue == nullptr) Refuse(turn, call, refusal::NoSuchQueue(name), name);
+  return queue;
+}
+
+void Queues::PutRow(Turn& turn, const Queue& queue) {
+  turn.Put(QueueRow{queue.config, queue.paused, queue.created_at_ms});
+}
+
+void Queues::Apply(Turn& turn, const CreateQueue& create) {
+  const std::string& name = create.config.name;
+  const absl::Status bounds = CheckBounds(create.config.max_tasks, create.config.max_bytes);
+  if (!bounds.ok()) return Refuse(turn, create.call, bounds, name);
+  if (const Queue* const existing = s_.queues.Find(name)) {
+    if (existing->config == create.config) return Confirm(turn, create.call, name);
+    return Refuse(turn, create.call, refusal::QueueExistsOtherwise(existing->config), name);
+  }
+  if (s_.queues.declared_count() >= s_.options.queues_max) {
+    return Refuse(turn, create.call, refusal::TooManyQueues(s_.options.queues_max), name);
+  }
+  Queue& queue = s_.queues.Obtain(name);
+  s_.queues.Declare(queue, create.config, turn.now_ms());
+  PutRow(turn, queue);
+  Confirm(turn, create.call, name);
+}
+
+void Queues::Apply(Turn& turn, const UpdateQueue& update) {
+  Queue* const queue = FindOrRefuse(turn, update.call, update.name);
+  if (queue == nullptr) return;
+  const int64_t max_tasks = update.max_tasks.value_or(queue->config.max_tasks);
+  const int64_t max_bytes = update.max_bytes.value_or(queue->config.max_bytes);
+  const absl::Status bounds = CheckBounds(max_tasks, max_bytes);
+  if (!bounds.ok()) return Refuse(turn, update.call, bounds, update.name);
+  queue->config.max_tasks = max_tasks;
+  queue->config.max_bytes = max_bytes;
+  PutRow(turn, *queue);
+  admission_.BoundsChanged(turn, *queue);
+  Confirm(turn, update.call, update.name);
+}
+
+void Queues::Apply(Turn& turn, const DeleteQueue& remove) {
+  Queue* const queue = FindOrRefuse(turn, remove.call, remove.name);
+  if (queue == nullptr) return;
+  if (queue->unfinished() > 0 || queue->waiter_count > 0) {
+    return Refuse(turn, remove.call, refusal::QueueInUse(*queue), remove.name);
+  }
+  // Its purge may have cancelled the last task and not yet said so.
+  if (queue->purge != nullptr) EndPurge(turn, *queue);
+  turn.Erase(QueueKey{remove.name});
+  lifecycle_.DropLines(*queue);
+  s_.queues.Undeclare(*queue);
+  s_.queues.Release(*queue);
+  Confirm(turn, remove.call, remove.name);
+}
+
+void Queues::Apply(Turn& turn, const PauseQueue& pause) {
+  Queue* const queue = FindOrRefuse(turn, pause.call, pause.name);
+  if (queue == nullptr) return;
+  if (queue->paused != pause.paused) {
+    queue->paused = pause.paused;
+    PutRow(turn, *queue);
+    s_.matching.Activate(*queue);
+  }
+  Confirm(turn, pause.call, pause.name);
+}
+
+void Queues::Apply(Turn& turn, const PurgeQueue& command) {
+  Queue* const queue = FindOrRefuse(turn, command.call, command.name);
+  if (queue == nullptr) return;
+  if (queue->purge == nullptr) {
+    queue->purge = std::make_unique<Purge>();
+    s_.purging.push_back(queue);
+  }
+  Purge& purge = *queue->purge;
+  purge.tasks.Splice(queue->scheduled_tasks);
+  purge.tasks.Splice(queue->queued_tasks);
+  purge.before_order = s_.counters.next_order;
+  purge.callers.push_back({command.call, purge.cancelled});
+}
+
+void Queues::ContinuePurges(Turn& turn) {
+  int64_t budget = kPurgedPerTurnMax;
+  while (!s_.purging.empty() && budget > 0) {
+    Queue& queue = *s_.purging.front();
+    Purge& purge = *queue.purge;
+    for (; budget > 0 && !purge.tasks.empty(); --budget) {
+      ++purge.cancelled;
+      lifecycle_.Cancel(turn, purge.tasks.front());
+    }
+    if (purge.tasks.empty()) EndPurge(turn, queue);
+  }
+}
+
+void Queues::EndPurge(Turn& turn, Queue& queue) {
+  for (const Purge::Caller& caller : queue.purge->callers) {
+    turn.Say(Durability::kSynced, QueueChanged{caller.call, absl::OkStatus(), *queue.name,
+                                               queue.purge->cancelled - caller.cancelled_before});
+  }
+  queue.purge = nullptr;
+  std::erase(s_.purging, &queue);
+  s_.matching.Activate(queue);
+}
+
+}  // namespace treadle::engine

@@ -1,0 +1,36 @@
+#pragma once
+
+#include "server/engine/admission.h"
+#include "server/engine/lifecycle.h"
+#include "server/engine/state.h"
+#include "server/engine/turn.h"
+
+namespace treadle::engine {
+
+// What operators do to queues.
+class Queues {
+ public:
+  Queues(State& state, Lifecycle& lifecycle, Admission& admission)
+      : s_(state), lifecycle_(lifecycle), admission_(admission) {}
+
+  void Apply(Turn& turn, const CreateQueue& create);
+  void Apply(Turn& turn, const UpdateQueue& update);
+  void Apply(Turn& turn, const DeleteQueue& remove);
+  void Apply(Turn& turn, const PauseQueue& pause);
+  void Apply(Turn& turn, const PurgeQueue& purge);
+
+  // Goes on with purges, a bounded part in each turn.
+  void ContinuePurges(Turn& turn);
+
+ private:
+  // Null: answered that there is no such queue.
+  Queue* FindOrRefuse(Turn& turn, CallId call, const std::string& name);
+  void PutRow(Turn& turn, const Queue& queue);
+  void EndPurge(Turn& turn, Queue& queue);
+
+  State& s_;
+  Lifecycle& lifecycle_;
+  Admission& admission_;
+};
+
+}  // namespace treadle::engine

@@ -1,0 +1,31 @@
+#pragma once
+
+#include "absl/status/status.h"
+
+#include "server/engine/lifecycle.h"
+#include "server/engine/state.h"
+#include "server/engine/turn.h"
+
+namespace treadle::engine {
+
+// What holders of leases say about their attempts. A token that is not the task's newest, or is
+// someone else's, changes nothing and is told so.
+class Reports {
+ public:
+  Reports(State& state, Lifecycle& lifecycle) : s_(state), lifecycle_(lifecycle) {}
+
+  void Apply(Turn& turn, const StartAttempt& start);
+  void Apply(Turn& turn, EndAttempt&& end);
+  void Apply(Turn& turn, const EndReports& reports);
+  void Apply(Turn& turn, const ExtendLease& extend);
+
+  // May this call speak for the lease? An attached worker only for its own and for unary ones; a
+  // unary call, which is nobody in particular, for whatever it has the token of.
+  absl::Status Check(CallId call, TaskId task, Token token) const;
+
+ private:
+  State& s_;
+  Lifecycle& lifecycle_;
+};
+
+}  // namespace treadle::engine

@@ -1,0 +1,54 @@
+#include "server/engine/retry.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "server/engine/hash.h"
+
+namespace treadle::engine {
+namespace {
+
+constexpr size_t kKeptMessageBytesMax = 1024;
+
+// From -1 to 1.
+double Spread(TaskId task, int32_t attempts_spent) {
+  const uint64_t bits =
+      StableHash(0).Add(task.session).Add(task.sequence).Add(attempts_spent).value();
+  return static_cast<double>(bits >> 11) * 0x1p-52 - 1;
+}
+
+}  // namespace
+
+const RetryPolicy& PolicyOrDefault(const std::shared_ptr<const RetryPolicy>& policy) {
+  static const RetryPolicy kDefault;
+  return policy ? *policy : kDefault;
+}
+
+bool MayRetry(const RetryPolicy& policy, const TaskError& error) {
+  if (error.permanent) return false;
+  const auto& types = policy.no_retry_error_types;
+  return std::find(types.begin(), types.end(), error.type) == types.end();
+}
+
+int64_t BackoffMs(const RetryPolicy& policy, TaskId task, int32_t attempts_spent) {
+  const double most = static_cast<double>(policy.max_delay_ms);
+  double delay = static_cast<double>(policy.initial_delay_ms);
+  // Multiplied step by step: std::pow may differ from one C library to the next.
+  for (int32_t n = 1; n < attempts_spent && delay < most && policy.multiplier > 1; ++n) {
+    delay *= policy.multiplier;
+  }
+  delay = std::min(delay, most);
+  delay *= 1 + policy.jitter * Spread(task, attempts_spent);
+  return std::max<int64_t>(0, std::llround(delay));
+}
+
+TaskError Shortened(TaskError error) {
+  if (error.message.size() > kKeptMessageBytesMax) {
+    size_t end = kKeptMessageBytesMax;
+    while (end > 0 && (static_cast<uint8_t>(error.message[end]) & 0xc0) == 0x80) --end;
+    error.message.resize(end);
+  }
+  return error;
+}
+
+}  // namespace treadle::engine

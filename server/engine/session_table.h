@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "server/engine/range_set.h"
+#include "server/engine/row.h"
+#include "server/engine/timers.h"
+#include "server/engine/types.h"
+
+namespace treadle::engine {
+
+// A client's session: which of its sequences were accepted, so that none is accepted twice.
+struct Session : Timed {
+  explicit Session(uint64_t number) : Timed(TimedKind::kSession), id(number) {}
+
+  const uint64_t id;
+  uint64_t floor = 1;
+  RangeSet accepted;
+  CallId call{};  // its stream; 0: none, and it is kept until its timer
+  bool dirty = false;
+
+  // The newest sequence that a new submit may follow.
+  uint64_t newest() const {
+    const uint64_t max = accepted.Max();
+    return max >= floor ? max : floor - 1;
+  }
+};
+
+class SessionTable {
+ public:
+  using Map = std::map<uint64_t, std::unique_ptr<Session>>;
+
+  Session* Find(uint64_t id) const {
+    const auto found = sessions_.find(id);
+    return found == sessions_.end() ? nullptr : found->second.get();
+  }
+  // REQUIRES: a new id.
+  Session& Add(uint64_t id) {
+    return *sessions_.emplace_hint(sessions_.end(), id, std::make_unique<Session>(id))->second;
+  }
+  void Erase(Session& session) {
+    std::erase(dirty_, &session);
+    sessions_.erase(session.id);
+  }
+
+  // Its row is written at the turn's end.
+  void Touch(Session& session) {
+    if (session.dirty) return;
+    session.dirty = true;
+    dirty_.push_back(&session);
+  }
+  // Who was touched since the last time, in that order.
+  std::vector<Session*> TakeDirty() {
+    for (Session* const session : dirty_) session->dirty = false;
+    return std::exchange(dirty_, {});
+  }
+
+  size_t size() const { return sessions_.size(); }
+  const Map& all() const { return sessions_; }
+
+ private:
+  Map sessions_;
+  std::vector<Session*> dirty_;
+};
+
+}  // namespace treadle::engine

@@ -1,0 +1,88 @@
+#include "server/engine/sessions.h"
+
+#include "server/engine/refusals.h"
+
+namespace treadle::engine {
+
+void Sessions::Apply(Turn& turn, const OpenSession& open) {
+  if (const Call* const call = s_.calls.Find(open.call);
+      call != nullptr && (call->session != nullptr || call->worker != nullptr)) {
+    turn.Say(Durability::kMemory, EndCall{open.call, refusal::AlreadyOpened()});
+    return;
+  }
+  if (open.session == 0) {
+    if (static_cast<int64_t>(s_.sessions.size()) >= s_.options.sessions_max) {
+      turn.Say(Durability::kMemory,
+               SessionOpened{open.call, refusal::TooManySessions(s_.options.sessions_max)});
+      return;
+    }
+    Session& session = s_.sessions.Add(s_.NextSession());
+    s_.sessions.Touch(session);
+    Attach(session, open.call);
+    turn.Say(Durability::kSynced, SessionOpened{open.call, absl::OkStatus(), session.id});
+    return;
+  }
+  Session* const session = s_.sessions.Find(open.session);
+  if (session == nullptr) {
+    turn.Say(Durability::kMemory,
+             SessionOpened{open.call, refusal::NoSuchSession(open.session), open.session});
+    return;
+  }
+  if (session->call != CallId{}) {
+    turn.Say(Durability::kMemory, EndCall{session->call, refusal::SessionTakenOver(session->id)});
+    s_.calls.Find(session->call)->session = nullptr;
+    s_.calls.Release(session->call);
+  }
+  Attach(*session, open.call);
+  turn.Say(Durability::kMemory,
+           SessionOpened{open.call, absl::OkStatus(), session->id, /*resumed=*/true});
+}
+
+void Sessions::Attach(Session& session, CallId call) {
+  session.call = call;
+  s_.calls.Obtain(call).session = &session;
+  s_.timers.Clear(session);
+}
+
+void Sessions::Apply(Turn& turn, const AcknowledgeSession& acknowledge) {
+  Session* const session = s_.calls.SessionOf(acknowledge.call);
+  if (session == nullptr || acknowledge.below <= session->floor) return;
+  const uint64_t newest = session->newest();
+  if (acknowledge.below > newest + static_cast<uint64_t>(s_.options.session_gap_max) + 1) {
+    turn.Say(Durability::kMemory,
+             EndCall{acknowledge.call, refusal::AcknowledgedTooFar(acknowledge.below, newest)});
+    return;
+  }
+  session->floor = acknowledge.below;
+  session->accepted.RemoveBelow(session->floor);
+  s_.sessions.Touch(*session);
+}
+
+void Sessions::Apply(Turn& turn, const CloseSession& close) {
+  Session* const session = s_.calls.SessionOf(close.call);
+  if (session == nullptr) return;
+  Call& call = *s_.calls.Find(close.call);
+  admission_.Withdraw(turn, call, refusal::NoLongerWaiting("its session was closed"));
+  call.session = nullptr;
+  s_.calls.Release(close.call);
+  turn.Erase(SessionKey{session->id});
+  s_.sessions.Erase(*session);
+}
+
+void Sessions::Detach(Session& session, int64_t now_ms) {
+  session.call = CallId{};
+  s_.timers.Set(session, now_ms + s_.options.resume_window_ms);
+}
+
+void Sessions::Due(Turn& turn, Session& session) {
+  turn.Erase(SessionKey{session.id});
+  s_.sessions.Erase(session);
+}
+
+void Sessions::WriteChanged(Turn& turn) {
+  for (const Session* const session : s_.sessions.TakeDirty()) {
+    turn.Put(SessionRow{session->id, session->floor, session->accepted.ranges()});
+  }
+}
+
+}  // namespace treadle::engine

@@ -1,0 +1,32 @@
+#pragma once
+
+#include "server/engine/admission.h"
+#include "server/engine/state.h"
+#include "server/engine/turn.h"
+
+namespace treadle::engine {
+
+// Clients' sessions: opened, resumed, acknowledged, closed, forgotten.
+class Sessions {
+ public:
+  Sessions(State& state, Admission& admission) : s_(state), admission_(admission) {}
+
+  void Apply(Turn& turn, const OpenSession& open);
+  void Apply(Turn& turn, const AcknowledgeSession& acknowledge);
+  void Apply(Turn& turn, const CloseSession& close);
+
+  // The session's stream is gone: it may be resumed for a while.
+  void Detach(Session& session, int64_t now_ms);
+  // It was not resumed in time.
+  void Due(Turn& turn, Session& session);
+  // Ends a turn: rows of the sessions that changed.
+  void WriteChanged(Turn& turn);
+
+ private:
+  void Attach(Session& session, CallId call);
+
+  State& s_;
+  Admission& admission_;
+};
+
+}  // namespace treadle::engine

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include "server/engine/call_table.h"
+#include "server/engine/engine.h"
+#include "server/engine/grant_table.h"
+#include "server/engine/holder_table.h"
+#include "server/engine/matching.h"
+#include "server/engine/queue_table.h"
+#include "server/engine/request_keys.h"
+#include "server/engine/session_table.h"
+#include "server/engine/task_table.h"
+#include "server/engine/timers.h"
+
+namespace treadle::engine {
+
+// All that the engine remembers. The tables keep themselves consistent; the rules (Lifecycle,
+// Admission, Sessions, Attachments, Queues, Dispatch) keep them consistent with each other.
+struct State {
+  explicit State(const EngineOptions& with) : options(with) {}
+
+  const EngineOptions options;
+  MetaRow counters;
+  bool counters_dirty = false;
+  int64_t now_ms = 0;  // of the latest step
+
+  Timers timers;
+  QueueTable queues;
+  TaskTable tasks;
+  RequestKeys keys;
+  WaiterTable waiters;
+  SessionTable sessions;
+  GrantTable grants;
+  HolderTable holders;
+  CallTable calls;
+  Matching matching;
+
+  std::vector<Queue*> queues_with_room;  // some left while submitters wait
+  std::vector<Queue*> purging;
+  std::vector<Holder*> given;     // who was given tasks in this Tick
+  std::vector<CallId> due_polls;  // whose wait is over in this Tick
+
+  uint64_t NextOrder() { return Next(counters.next_order); }
+  uint64_t NextSession() { return Next(counters.next_session); }
+  uint64_t NextGrant() { return Next(counters.next_grant); }
+  uint64_t NextTokens(uint64_t count) {
+    counters_dirty = true;
+    return std::exchange(counters.next_token, counters.next_token + count);
+  }
+
+ private:
+  uint64_t Next(uint64_t& counter) {
+    counters_dirty = true;
+    return counter++;
+  }
+};
+
+}  // namespace treadle::engine

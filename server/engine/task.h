@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "server/engine/intrusive_list.h"
+#include "server/engine/timers.h"
+#include "server/engine/types.h"
+
+// An unfinished task as the engine remembers it.
+
+namespace treadle::engine {
+
+struct Grant;
+struct Line;
+struct Queue;
+struct Task;
+struct Worker;
+
+struct WorkerLeaseTag;
+struct WaitingTaskTag;
+
+// The lease that a running task is under.
+struct LiveLease : ListNode<WorkerLeaseTag> {
+  explicit LiveLease(Task& leased) : task(leased) {}
+
+  Task& task;
+  Token token{};  // set when the turn's grants are made
+  Grant* grant = nullptr;
+  Worker* worker = nullptr;  // null: from a unary Lease
+  int32_t pool = 0;
+  bool started = false;
+  int64_t started_at_ms = 0;
+  int64_t expires_at_ms = 0;  // unary only; a worker's leases expire together
+};
+
+// What few tasks have.
+struct TaskExtras {
+  std::string request_key;
+  ContentDigest digest;
+  TaskError last_error;
+};
+
+// Linked in its queue's list of scheduled or of queued tasks while it waits.
+struct Task : Timed, ListNode<WaitingTaskTag> {
+  Task() : Timed(TimedKind::kTask) {}
+
+  TaskId id;
+  Line* line = nullptr;
+  uint64_t order = 0;
+  int64_t submitted_at_ms = 0;
+  int64_t run_at_ms = 0;       // not before; a time in the past means at once
+  int64_t runnable_at_ms = 0;  // since when it is queued
+  int64_t deadline_at_ms = 0;  // 0: none
+  int64_t attempt_timeout_ms = 0;
+  int64_t result_ttl_ms = 0;
+  uint64_t payload_bytes = 0;
+  Token last_token{};  // of the latest lease that is over
+  std::shared_ptr<const RetryPolicy> retry;
+  std::unique_ptr<TaskExtras> extras;
+  std::unique_ptr<LiveLease> lease;  // exactly while it runs
+  int32_t priority = 0;
+  int32_t max_attempts = 0;
+  int32_t attempts_spent = 0;
+  uint32_t ready_slot = kNoSlot;  // in its line
+  uint32_t order_slot = kNoSlot;  // in the index by submit order
+  TaskState state = TaskState::kQueued;
+  Durability durability = Durability::kSynced;
+  bool cancel_requested = false;
+  bool suspect = false;
+  bool watched = false;
+  bool has_attempt_row = false;
+
+  // What the spec says; its times are absolute.
+  void TakeSpec(const TaskSpec& spec);
+  Queue& queue() const;
+  TaskExtras& Extras() {
+    if (!extras) extras = std::make_unique<TaskExtras>();
+    return *extras;
+  }
+  bool has_key() const { return extras && !extras->request_key.empty(); }
+};
+
+// What must be safe before a task's dispatch or outcome is told. Only a task whose submitter asked
+// for a sync makes others wait for the disk.
+constexpr Durability OutcomeDurability(Durability submitted) {
+  return submitted == Durability::kSynced ? Durability::kSynced : Durability::kWritten;
+}
+
+}  // namespace treadle::engine

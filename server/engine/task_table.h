@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+
+#include "server/engine/task.h"
+
+namespace treadle::engine {
+
+// Every unfinished task, by id and in submit order; and who finished in the current turn.
+class TaskTable {
+ public:
+  Task* Find(TaskId id) const {
+    const auto found = by_id_.find(id);
+    return found == by_id_.end() ? nullptr : found->second.get();
+  }
+  size_t size() const { return by_id_.size(); }
+
+  // REQUIRES: a new id, and an order above all others'.
+  Task& Add(std::unique_ptr<Task> task);
+  void Finish(Task& task);
+
+  // Loading: in any order, then SortLoaded once. False: the id, or an order, is there already.
+  bool AddLoaded(std::unique_ptr<Task> task);
+  bool SortLoaded();
+
+  bool FinishedThisTurn(TaskId id);
+  void EndTurn();
+
+  struct Place {
+    uint64_t order;
+    Task* task;  // null: finished
+  };
+  // In submit order, with holes.
+  const std::vector<Place>& in_order() const { return in_order_; }
+
+  void CheckInvariants() const;
+
+ private:
+  void Compact();
+
+  absl::flat_hash_map<TaskId, std::unique_ptr<Task>> by_id_;
+  std::vector<Place> in_order_;
+  size_t holes_ = 0;
+  std::vector<TaskId> finished_;
+  absl::flat_hash_set<TaskId> finished_set_;  // of the first finished_indexed_; made when asked for
+  size_t finished_indexed_ = 0;
+};
+
+}  // namespace treadle::engine

@@ -1,0 +1,98 @@
+#include "server/engine/views.h"
+
+#include <algorithm>
+
+namespace treadle::engine {
+
+TaskView ViewOf(const Task& task) {
+  TaskView view;
+  view.id = task.id;
+  view.queue = task.queue().name;
+  view.type = task.line->type;
+  view.state = task.state;
+  view.priority = task.priority;
+  view.attempts = task.attempts_spent;
+  view.max_attempts = task.max_attempts;
+  view.submitted_at_ms = task.submitted_at_ms;
+  view.run_at_ms = task.state == TaskState::kScheduled ? task.run_at_ms : 0;
+  view.deadline_at_ms = task.deadline_at_ms;
+  view.payload_bytes = task.payload_bytes;
+  if (task.lease != nullptr) {
+    ++view.attempts;
+    view.worker = *task.lease->grant->worker_name;
+  }
+  view.cancel_requested = task.cancel_requested;
+  if (task.extras) {
+    view.request_key = task.extras->request_key;
+    view.last_error = task.extras->last_error;
+  }
+  return view;
+}
+
+QueueView ViewOf(const Queue& queue, int64_t now_ms) {
+  QueueView view;
+  view.config = queue.config;
+  view.paused = queue.paused;
+  view.created_at_ms = queue.created_at_ms;
+  view.scheduled = queue.scheduled;
+  view.queued = queue.queued;
+  view.running = queue.running;
+  view.waiting_bytes = static_cast<int64_t>(queue.waiting_bytes);
+  view.waiting_submitters = queue.waiter_count;
+  if (!queue.queued_tasks.empty()) {
+    view.oldest_age_ms = std::max<int64_t>(0, now_ms - queue.queued_tasks.front().runnable_at_ms);
+  }
+  const QueueTotals& totals = queue.totals;
+  view.submitted_total = totals.submitted;
+  view.succeeded_total = totals.succeeded;
+  view.failed_total = totals.failed;
+  view.cancelled_total = totals.cancelled;
+  view.expired_total = totals.expired;
+  view.retried_total = totals.retried;
+  view.submitted_per_second = totals.submit_rate.PerSecond(now_ms);
+  view.finished_per_second = totals.finish_rate.PerSecond(now_ms);
+  return view;
+}
+
+WorkerView ViewOf(const Worker& worker, int64_t lease_ms) {
+  WorkerView view;
+  view.worker_id = worker.id;
+  view.name = *worker.name;
+  view.peer = worker.peer;
+  view.connected = worker.call != CallId{};
+  view.draining = worker.draining;
+  view.queues = worker.queues;
+  for (const auto& pool : worker.pools) {
+    view.pools.push_back(PoolView{pool->spec, pool->taker.credit, pool->leased, pool->running});
+  }
+  view.attached_at_ms = worker.attached_at_ms;
+  view.lease_expires_at_ms = worker.heard_at_ms + lease_ms;
+  view.succeeded_total = worker.succeeded_total;
+  view.failed_total = worker.failed_total;
+  return view;
+}
+
+std::vector<TaskView> ListTasks(const TaskTable& tasks, std::string_view queue,
+                                std::string_view type, uint32_t states, size_t limit,
+                                uint64_t& after, bool& done) {
+  constexpr size_t kLookedAtMax = 100'000;
+  const auto& places = tasks.in_order();
+  auto place = std::upper_bound(
+      places.begin(), places.end(), after,
+      [](uint64_t order, const TaskTable::Place& candidate) { return order < candidate.order; });
+  std::vector<TaskView> views;
+  for (size_t looked_at = 0; place != places.end(); ++place, ++looked_at) {
+    if (views.size() == limit || looked_at == kLookedAtMax) break;
+    after = place->order;
+    if (place->task == nullptr) continue;
+    const Task& task = *place->task;
+    if (!queue.empty() && *task.queue().name != queue) continue;
+    if (!type.empty() && *task.line->type != type) continue;
+    if (states != 0 && (states & (1u << static_cast<uint32_t>(task.state))) == 0) continue;
+    views.push_back(ViewOf(task));
+  }
+  done = place == places.end();
+  return views;
+}
+
+}  // namespace treadle::engine

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstdint>
+
+#include "server/engine/engine.h"
+#include "server/engine/state.h"
+
+namespace treadle::engine {
+
+// How things look from outside.
+TaskView ViewOf(const Task& task);
+QueueView ViewOf(const Queue& queue, int64_t now_ms);
+WorkerView ViewOf(const Worker& worker, int64_t lease_ms);
+
+// Unfinished tasks in submit order, see Engine::ListTasks.
+std::vector<TaskView> ListTasks(const TaskTable& tasks, std::string_view queue,
+                                std::string_view type, uint32_t states, size_t limit,
+                                uint64_t& after, bool& done);
+
+}  // namespace treadle::engine
