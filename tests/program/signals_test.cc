@@ -36,15 +36,16 @@ TEST(StopSignalsDeathTest, SecondSignalEndsTheProcess) {
       {
         StopSignals signals;
         std::promise<void> draining;
-        std::promise<void> never;
+        std::promise<void> nothing;
+        const std::shared_future<void> never = nothing.get_future().share();
         signals.OnStop([&](int) {
           draining.set_value();
-          never.get_future().wait();
+          never.wait();
         });
         ::kill(::getpid(), SIGTERM);
         draining.get_future().wait();
         ::kill(::getpid(), SIGINT);
-        never.get_future().wait();
+        never.wait();
       },
       ::testing::ExitedWithCode(128 + SIGINT), "");
 }
