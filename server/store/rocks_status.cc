@@ -2,11 +2,13 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 
 namespace treadle::store {
 
 absl::Status RocksError(const rocksdb::Status& status, std::string_view directory) {
-  const std::string reason = status.ToString();
+  // The name that it tries last for a file that is not there.
+  const std::string reason = absl::StrReplaceAll(status.ToString(), {{".ldb", ".sst"}});
   const std::string data_directory =
       absl::StrCat("data directory '", absl::string_view(directory.data(), directory.size()), "' ");
   if (status.IsNoSpace()) {
@@ -25,9 +27,13 @@ absl::Status RocksError(const rocksdb::Status& status, std::string_view director
                        "to the user that runs (chown) (", reason, ")"));
     }
   }
+  if (status.IsIOError() && !status.IsPathNotFound()) {
+    return absl::DataLossError(absl::StrCat(
+        data_directory, "is on a device that failed: check the device, then start again (", reason,
+        ")"));
+  }
   return absl::DataLossError(
-      absl::StrCat(data_directory, "is damaged or its device failed: ", reason,
-                   ": check the device; restore the directory from a backup if the error stays"));
+      absl::StrCat(data_directory, "is damaged: restore it from a backup (", reason, ")"));
 }
 
 }  // namespace treadle::store

@@ -14,6 +14,7 @@
 #include "server/store/replay_progress.h"
 #include "server/store/rocks_options.h"
 #include "server/store/rocks_status.h"
+#include "server/store/table_check.h"
 
 namespace treadle::store {
 namespace {
@@ -60,7 +61,12 @@ absl::Status RocksStore::OpenRows() {
   rocks.wal_filter = replay_progress_.get();
   rocksdb::DB* db = nullptr;
   const rocksdb::Status opened = rocksdb::DB::Open(rocks, directory_->rows_path(), &db);
-  if (!opened.ok()) return RocksError(opened, directory_->path());
+  if (!opened.ok()) {
+    absl::Status error = RocksError(opened, directory_->path());
+    if (!absl::IsDataLoss(error)) return error;
+    absl::Status damaged_table = CheckTables(directory_->rows_path(), rocks);
+    return damaged_table.ok() ? error : damaged_table;
+  }
   db_.reset(db);
   if (!is_new) return absl::OkStatus();
   if (db_->GetLatestSequenceNumber() != 0) {
@@ -93,7 +99,10 @@ absl::StatusOr<Sequence> RocksStore::Append(const WriteBatch& batch) {
     }
   }
   status = db_->Write(rocksdb::WriteOptions(), rocks_batch_.get());
-  if (!status.ok()) return Fail(RocksError(status, directory_->path()));
+  if (!status.ok()) {
+    const std::lock_guard after_sync(sync_mutex_);  // it may be what failed, and knows why
+    return Fail(RocksError(status, directory_->path()));
+  }
   log_bytes_ += bytes;
   return appended_.fetch_add(1) + 1;
 }
@@ -132,6 +141,7 @@ void RocksStore::RequestSync() {
 absl::StatusOr<Sequence> RocksStore::Sync() {
   const Sequence appended = appended_;
   if (appended == synced_) return appended;
+  const std::lock_guard lock(sync_mutex_);
   if (const rocksdb::Status status = db_->SyncWAL(); !status.ok()) {
     return Fail(RocksError(status, directory_->path()));
   }
@@ -141,8 +151,8 @@ absl::StatusOr<Sequence> RocksStore::Sync() {
 
 absl::Status RocksStore::Fail(absl::Status status) {
   const std::lock_guard lock(failure_mutex_);
-  failure_ = status;
-  return status;
+  if (failure_.ok()) failure_ = std::move(status);
+  return failure_;
 }
 
 absl::Status RocksStore::Failure() {

@@ -87,7 +87,8 @@ class RocksStore final : public Store {
   // Begins a new write-ahead log and has the rows of the old one written to a file, behind.
   absl::Status SwitchLog(bool wait);
   absl::StatusOr<Sequence> Sync();
-  // Makes `status` the answer to every later Append.
+  // Makes `status` the answer to every later Append, unless something failed before: that is then
+  // the cause, and what is returned.
   absl::Status Fail(absl::Status status);
   absl::Status Failure();
 
@@ -103,7 +104,8 @@ class RocksStore final : public Store {
   int64_t log_bytes_ = 0;                                   // appended since the log was begun
 
   std::atomic<Sequence> appended_ = 0;
-  Sequence synced_ = 0;  // the sync thread's
+  Sequence synced_ = 0;    // the sync thread's
+  std::mutex sync_mutex_;  // held while it syncs and, if that failed, until failure_ says so
 
   std::mutex failure_mutex_;
   absl::Status failure_;  // guarded by failure_mutex_

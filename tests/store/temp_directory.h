@@ -11,10 +11,17 @@ namespace treadle::store {
 // A new empty directory, removed with all that is in it.
 class TempDirectory {
  public:
-  TempDirectory() {
-    std::string name = std::filesystem::temp_directory_path() / "treadle-store-XXXXXX";
-    TREADLE_ASSERT(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
+  enum class Where { kDisk, kMemory };
+
+  // kMemory: on a file system without a disk, where there is one, for tests that sync very often.
+  explicit TempDirectory(Where where = Where::kDisk) {
+    constexpr char kName[] = "treadle-store-XXXXXX";
+    std::string path = std::filesystem::path("/dev/shm") / kName;
+    if (where == Where::kDisk || ::mkdtemp(path.data()) == nullptr) {
+      path = std::filesystem::temp_directory_path() / kName;
+      TREADLE_ASSERT(::mkdtemp(path.data()) != nullptr);
+    }
+    path_ = path;
   }
   ~TempDirectory() {
     std::error_code ignored;

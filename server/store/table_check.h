@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "rocksdb/options.h"
+
+namespace treadle::store {
+
+// RocksDB blames its MANIFEST when it cannot open a file of rows. Finds that file: DATA_LOSS with
+// its name when one of those in `directory` does not open. OK: they all do.
+absl::Status CheckTables(const std::string& directory, const rocksdb::Options& options);
+
+}  // namespace treadle::store

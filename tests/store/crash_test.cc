@@ -1,0 +1,134 @@
+// Processes that die: at each of their syncs, at any moment, and with a device that fails a sync.
+// Promise 1 (an acknowledged submit is never lost) at the store.
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <random>
+#include <signal.h>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+#include "server/store/rocks_store.h"
+#include "tests/store/manual_clock.h"
+#include "tests/store/temp_directory.h"
+#include "tests/store/workload.h"
+#include "tests/store/writer_process.h"
+
+namespace treadle::store {
+namespace {
+
+using ::testing::HasSubstr;
+
+// Small, so that logs are switched and files written and compacted during a run.
+constexpr int64_t kMemtableBytes = 100'000;
+
+std::vector<std::string> Arguments(std::vector<std::string> more) {
+  more.push_back(absl::StrCat("--memtable-bytes=", kMemtableBytes));
+  more.push_back("--ballast-bytes=0");
+  more.push_back("--free-bytes-min=0");
+  return more;
+}
+
+absl::StatusOr<uint64_t> CountAfterReopen(const std::string& directory) {
+  const ManualClock clock(1);
+  RocksStoreOptions options;
+  options.directory = directory;
+  options.memtable_bytes = kMemtableBytes;
+  options.ballast_bytes = 0;
+  options.free_bytes_min = 0;
+  absl::StatusOr<std::unique_ptr<RocksStore>> store = RocksStore::Open(options, clock);
+  return store.ok() ? WorkloadCount(**store) : store.status();
+}
+
+// Whole batches, in order, at least those that were acknowledged.
+void ExpectNothingLost(const std::string& directory, const WriterProcess& writer) {
+  const absl::StatusOr<uint64_t> count = CountAfterReopen(directory);
+  ASSERT_TRUE(count.ok()) << count.status();
+  EXPECT_GE(static_cast<int64_t>(*count), writer.synced());
+}
+
+TEST(Crash, KilledAtEachSyncOfARun) {
+  int64_t at_sync = 1;
+  for (bool killed = true; killed; ++at_sync) {
+    SCOPED_TRACE(absl::StrCat("at sync ", at_sync));
+    const TempDirectory directory(TempDirectory::Where::kMemory);
+    WriterProcess writer(directory.path(),
+                         Arguments({"--batches=60", absl::StrCat("--kill-at-sync=", at_sync)}));
+    writer.Wait();
+    killed = writer.signal() == SIGKILL;
+    ASSERT_TRUE(killed || writer.exit_code() == 0) << writer.errors();
+    ASSERT_NO_FATAL_FAILURE(ExpectNothingLost(directory.path(), writer));
+  }
+  EXPECT_GT(at_sync, 60) << "the run had too few syncs to mean much";
+}
+
+// Each life begins with the recovery from the death before, and may die in it.
+TEST(Crash, KilledAgainAndAgainInTheSameDirectory) {
+  std::mt19937_64 random(1);
+  const TempDirectory directory(TempDirectory::Where::kMemory);
+  int64_t synced = -1;
+  for (int life = 0; life < 60; ++life) {
+    SCOPED_TRACE(absl::StrCat("life ", life));
+    const uint64_t at_sync = 1 + random() % 25;
+    WriterProcess writer(directory.path(),
+                         Arguments({"--batches=40", absl::StrCat("--kill-at-sync=", at_sync)}));
+    writer.Wait();
+    ASSERT_TRUE(writer.signal() == SIGKILL || writer.exit_code() == 0) << writer.errors();
+    ASSERT_TRUE(writer.synced() == -1 || writer.synced() >= synced) << "acknowledged, then lost";
+    synced = std::max(synced, writer.synced());
+    if (life % 3 != 0) continue;
+    ASSERT_NO_FATAL_FAILURE(ExpectNothingLost(directory.path(), writer));
+  }
+  EXPECT_GT(synced, 100);
+}
+
+TEST(Crash, KilledAtAnyMoment) {
+  for (int64_t acknowledged = 0; acknowledged < 100; acknowledged += 7) {
+    SCOPED_TRACE(absl::StrCat("after ", acknowledged));
+    const TempDirectory directory(TempDirectory::Where::kMemory);
+    WriterProcess writer(directory.path(), Arguments({"--batches=100000"}));
+    writer.ReadUntil(acknowledged);
+    writer.Kill();
+    writer.Wait();
+    ASSERT_EQ(writer.signal(), SIGKILL) << writer.errors();
+    ASSERT_NO_FATAL_FAILURE(ExpectNothingLost(directory.path(), writer));
+  }
+}
+
+// Durability is unknown from then on: one error, no further acknowledgement.
+TEST(Crash, FailedSyncOfTheLogEndsTheStore) {
+  for (const int64_t at_sync : {1, 2, 5, 11, 24}) {
+    SCOPED_TRACE(absl::StrCat("at sync ", at_sync));
+    const TempDirectory directory(TempDirectory::Where::kMemory);
+    WriterProcess writer(directory.path(), Arguments({"--batches=60", "--fail-file=.log",
+                                                      absl::StrCat("--fail-at-sync=", at_sync)}));
+    writer.Wait();
+    EXPECT_EQ(writer.exit_code(), 3) << writer.errors();
+    EXPECT_THAT(writer.errors(), HasSubstr("DATA_LOSS"));
+    EXPECT_THAT(writer.errors(), HasSubstr("Input/output error"));
+    EXPECT_LT(writer.synced(), 60);
+    ASSERT_NO_FATAL_FAILURE(ExpectNothingLost(directory.path(), writer));
+  }
+}
+
+// Whatever RocksDB makes of it: the process may stop, what was acknowledged stays.
+TEST(Crash, FailedSyncOfAnyFileLosesNothing) {
+  int64_t at_sync = 1;
+  for (bool failed = true; failed; at_sync += 3) {
+    SCOPED_TRACE(absl::StrCat("at sync ", at_sync));
+    const TempDirectory directory(TempDirectory::Where::kMemory);
+    WriterProcess writer(directory.path(),
+                         Arguments({"--batches=60", absl::StrCat("--fail-at-sync=", at_sync)}));
+    writer.Wait();
+    failed = writer.exit_code() != 0 || at_sync < 100;
+    ASSERT_NO_FATAL_FAILURE(ExpectNothingLost(directory.path(), writer));
+  }
+}
+
+}  // namespace
+}  // namespace treadle::store

@@ -1,0 +1,230 @@
+// Files that were cut or changed behind the store's back: all rows are there, or what is missing
+// was never acknowledged, or a clear error names the file.
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+#include "server/store/file.h"
+#include "server/store/rocks_store.h"
+#include "tests/store/manual_clock.h"
+#include "tests/store/temp_directory.h"
+#include "tests/store/workload.h"
+
+namespace treadle::store {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr uint64_t kBatches = 80;
+
+class Damage : public ::testing::Test {
+ protected:
+  RocksStoreOptions Options(const std::string& directory) const {
+    RocksStoreOptions options;
+    options.directory = directory;
+    options.memtable_bytes = 32 << 20;  // all stays in one log, unless a test says otherwise
+    options.ballast_bytes = 0;
+    options.free_bytes_min = 0;
+    return options;
+  }
+
+  // A store of kBatches, closed; `original_` names it.
+  void Fill(bool compact) {
+    std::unique_ptr<RocksStore> store = RocksStore::Open(Options(original_), clock_).value();
+    for (uint64_t number = 1; number <= kBatches; ++number) {
+      ASSERT_TRUE(store->Append(WorkloadBatch(number)).ok());
+      if (!compact) log_ends_.push_back(std::filesystem::file_size(OnlyFile(".log")));
+    }
+    if (compact) {
+      ASSERT_TRUE(store->Compact().ok());
+    }
+  }
+
+  std::string OnlyFile(const std::string& suffix) const {
+    std::string found;
+    const std::vector<std::string> names = ListDirectory(original_ + "/rows").value();
+    for (const std::string& name : names) {
+      if (absl::EndsWith(name, suffix) || absl::StartsWith(name, suffix)) found = name;
+    }
+    return original_ + "/rows/" + found;
+  }
+
+  static void Write(const std::string& path, const std::string& contents) {
+    std::ofstream(path, std::ios::binary) << contents;
+  }
+
+  // How many batches a copy of the store shows whose file `name` has other contents.
+  absl::StatusOr<uint64_t> CountWith(const std::string& path, const std::string& contents) {
+    const std::string copy = directory_ / "copy";
+    std::filesystem::remove_all(copy);
+    std::filesystem::copy(original_, copy, std::filesystem::copy_options::recursive);
+    Write(copy + path.substr(original_.size()), contents);
+    absl::StatusOr<std::unique_ptr<RocksStore>> store = RocksStore::Open(Options(copy), clock_);
+    return store.ok() ? WorkloadCount(**store) : store.status();
+  }
+
+  const ManualClock clock_{1};
+  const TempDirectory directory_{TempDirectory::Where::kMemory};
+  const std::string original_ = directory_ / "original";
+  std::vector<uint64_t> log_ends_;  // the log's size after each batch
+};
+
+std::string Flip(std::string contents, size_t at, uint64_t bit) {
+  contents[at] = static_cast<char>(contents[at] ^ (1 << bit % 8));
+  return contents;
+}
+
+TEST_F(Damage, LogCutAnywhereKeepsEveryBatchBeforeTheCut) {
+  ASSERT_NO_FATAL_FAILURE(Fill(/*compact=*/false));
+  const std::string path = OnlyFile(".log");
+  const std::string log = ReadFile(path).value();
+  ASSERT_EQ(log.size(), log_ends_.back());
+  std::vector<size_t> cuts = {0, 1, log.size()};
+  for (const uint64_t end : log_ends_) cuts.insert(cuts.end(), {end - 1, end, end + 1});
+  std::mt19937_64 random(3);
+  for (int i = 0; i < 150; ++i) cuts.push_back(random() % log.size());
+  for (const size_t cut : cuts) {
+    if (cut > log.size()) continue;
+    const auto whole = static_cast<uint64_t>(
+        std::upper_bound(log_ends_.begin(), log_ends_.end(), cut) - log_ends_.begin());
+    const absl::StatusOr<uint64_t> count = CountWith(path, log.substr(0, cut));
+    ASSERT_TRUE(count.ok()) << "cut at " << cut << ": " << count.status();
+    ASSERT_EQ(*count, whole) << "cut at " << cut;
+  }
+}
+
+TEST_F(Damage, FlippedBitInTheLogIsAnErrorThatNamesIt) {
+  ASSERT_NO_FATAL_FAILURE(Fill(/*compact=*/false));
+  const std::string path = OnlyFile(".log");
+  const std::string log = ReadFile(path).value();
+  std::mt19937_64 random(4);
+  for (int trial = 0; trial < 400; ++trial) {
+    // Half of them in the last two batches: they are no torn tail, they may be acknowledged.
+    const size_t front = trial % 2 == 0 ? 0 : log_ends_[kBatches - 3];
+    const size_t at = front + random() % (log.size() - front);
+    const absl::StatusOr<uint64_t> count = CountWith(path, Flip(log, at, random()));
+    if (count.ok()) {
+      ASSERT_EQ(*count, kBatches) << "byte " << at;
+      continue;
+    }
+    ASSERT_EQ(count.status().code(), absl::StatusCode::kDataLoss) << count.status();
+    ASSERT_THAT(std::string(count.status().message()), HasSubstr(path.substr(path.rfind('/'))));
+  }
+}
+
+// The error says how to go on without what follows the damage, and that works.
+TEST_F(Damage, WayOutOfADamagedLogIsToCutIt) {
+  ASSERT_NO_FATAL_FAILURE(Fill(/*compact=*/false));
+  const std::string path = OnlyFile(".log");
+  const std::string log = ReadFile(path).value();
+  const absl::Status status = CountWith(path, Flip(log, log_ends_[49] + 20, 0)).status();
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr(absl::StrCat("truncate -s ", log_ends_[49])));
+  EXPECT_EQ(CountWith(path, log.substr(0, log_ends_[49])).value(), 50u);
+}
+
+TEST_F(Damage, ZeroedPageInTheLogIsAnError) {
+  ASSERT_NO_FATAL_FAILURE(Fill(/*compact=*/false));
+  const std::string path = OnlyFile(".log");
+  const std::string log = ReadFile(path).value();
+  for (size_t at = 0; at + 8'192 < log.size(); at += 4'096) {
+    std::string zeroed = log;
+    std::fill_n(zeroed.begin() + static_cast<ptrdiff_t>(at), 4'096, '\0');
+    const absl::Status status = CountWith(path, zeroed).status();
+    ASSERT_EQ(status.code(), absl::StatusCode::kDataLoss) << "page at " << at;
+  }
+}
+
+TEST_F(Damage, LostLogIsAnError) {
+  ASSERT_NO_FATAL_FAILURE(Fill(/*compact=*/false));
+  std::filesystem::remove(OnlyFile(".log"));
+  const absl::Status status = RocksStore::Open(Options(original_), clock_).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("has lost its write-ahead log"));
+}
+
+// As a power cut would leave logs that were not synced in order.
+TEST_F(Damage, LogCutBeforeANewerOneIsAnError) {
+  ASSERT_NO_FATAL_FAILURE(Fill(/*compact=*/false));
+  const std::string path = OnlyFile(".log");
+  const std::string log = ReadFile(path).value();
+  const std::string newer = path.substr(0, path.size() - 10) + "999999.log";
+  Write(newer, log.substr(0, log_ends_[0]));
+  const absl::Status status = RocksStore::Open(Options(original_), clock_).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("does not follow the one before"));
+}
+
+TEST_F(Damage, FlippedBitInATableIsAnErrorThatNamesItOrHarmless) {
+  ASSERT_NO_FATAL_FAILURE(Fill(/*compact=*/true));
+  const std::string path = OnlyFile(".sst");
+  const std::string table = ReadFile(path).value();
+  std::mt19937_64 random(5);
+  int errors = 0;
+  for (int trial = 0; trial < 400; ++trial) {
+    // A third of them at the end, where the indexes are.
+    const size_t front = trial % 3 == 0 ? table.size() - 2'000 : 0;
+    const size_t at = front + random() % (table.size() - front);
+    const absl::StatusOr<uint64_t> count = CountWith(path, Flip(table, at, random()));
+    if (count.ok()) {
+      ASSERT_EQ(*count, kBatches) << "byte " << at;
+      continue;
+    }
+    ++errors;
+    ASSERT_EQ(count.status().code(), absl::StatusCode::kDataLoss) << count.status();
+    ASSERT_THAT(std::string(count.status().message()), HasSubstr(path.substr(path.rfind('/'))));
+  }
+  EXPECT_GT(errors, 300);
+}
+
+TEST_F(Damage, CutTableIsAnErrorThatNamesIt) {
+  ASSERT_NO_FATAL_FAILURE(Fill(/*compact=*/true));
+  const std::string path = OnlyFile(".sst");
+  const std::string table = ReadFile(path).value();
+  for (const size_t size : {size_t{0}, size_t{1}, table.size() / 2, table.size() - 1}) {
+    const absl::Status status = CountWith(path, table.substr(0, size)).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+    EXPECT_THAT(std::string(status.message()), HasSubstr(path.substr(path.rfind('/'))));
+  }
+}
+
+TEST_F(Damage, FlippedBitInWhatNamesTheTablesIsAnErrorThatNamesIt) {
+  ASSERT_NO_FATAL_FAILURE(Fill(/*compact=*/true));
+  for (const char* name : {"MANIFEST", "CURRENT"}) {
+    const std::string path = OnlyFile(name);
+    const std::string contents = ReadFile(path).value();
+    for (size_t at = 0; at < contents.size(); ++at) {
+      const absl::StatusOr<uint64_t> count = CountWith(path, Flip(contents, at, at));
+      ASSERT_EQ(count.status().code(), absl::StatusCode::kDataLoss) << name << " byte " << at;
+      ASSERT_THAT(std::string(count.status().message()),
+                  ::testing::AnyOf(HasSubstr("MANIFEST"), HasSubstr("CURRENT")));
+    }
+  }
+}
+
+TEST_F(Damage, LostTableOrManifestIsAnErrorThatNamesIt) {
+  ASSERT_NO_FATAL_FAILURE(Fill(/*compact=*/true));
+  for (const char* name : {".sst", "MANIFEST", "CURRENT"}) {
+    const std::string path = OnlyFile(name);
+    const std::string contents = ReadFile(path).value();
+    std::filesystem::remove(path);
+    const absl::Status status = RocksStore::Open(Options(original_), clock_).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(path.substr(path.rfind('/') + 1)));
+    Write(path, contents);
+  }
+}
+
+}  // namespace
+}  // namespace treadle::store

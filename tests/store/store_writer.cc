@@ -1,0 +1,188 @@
+// Appends the workload's batches to a RocksDB store, going on where it left off, and says on
+// standard output, a line each, how far it is durable: what a crash test kills. Exits with 0 when
+// all batches are durable, with 3 after the store's error (which goes to standard error).
+//
+//   store_writer DIRECTORY [--batches=N] [--memtable-bytes=N] [--ballast-bytes=N]
+//                [--free-bytes-min=N] [--uid=N] [--hold] [--kill-at-sync=N] [--fail-at-sync=N]
+//                [--fail-file=SUFFIX]
+//
+// --kill-at-sync: SIGKILL in place of the process's n-th fdatasync or fsync, whichever thread's.
+// --fail-at-sync: that one fails with EIO; with --fail-file only those of files so named count.
+// --hold: keeps the store open until standard input ends.
+
+#include <atomic>
+#include <cerrno>
+#include <condition_variable>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <fcntl.h>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unistd.h>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include <sys/syscall.h>
+
+#include "proto/support/clock.h"
+#include "server/store/rocks_store.h"
+#include "tests/store/workload.h"
+
+namespace {
+
+std::atomic<int64_t> syncs = 0;
+int64_t kill_at_sync = 0;
+int64_t fail_at_sync = 0;
+std::string fail_file;  // NOLINT: set before the first sync
+
+bool Counts(int file) {
+  if (fail_file.empty()) return true;
+  char name[4096];
+  const std::string link = absl::StrCat("/proc/self/fd/", file);
+  const ssize_t size = ::readlink(link.c_str(), name, sizeof(name));
+  return size > 0 && absl::EndsWith(absl::string_view(name, static_cast<size_t>(size)), fail_file);
+}
+
+int CountedSync(long call, int file) {  // NOLINT: the system's type
+  if (Counts(file)) {
+    const int64_t number = ++syncs;
+    if (number == kill_at_sync) ::kill(::getpid(), SIGKILL);
+    if (number == fail_at_sync) {
+      errno = EIO;
+      return -1;
+    }
+  }
+  return static_cast<int>(::syscall(call, file));
+}
+
+}  // namespace
+
+// In front of the C library's: RocksDB's calls come here.
+extern "C" int fdatasync(int file) { return CountedSync(SYS_fdatasync, file); }
+extern "C" int fsync(int file) { return CountedSync(SYS_fsync, file); }
+
+namespace treadle::store {
+namespace {
+
+constexpr uint64_t kBatchesAhead = 4;  // that wait for their sync
+
+struct Arguments {
+  RocksStoreOptions options;
+  int64_t batches = 100;
+  int64_t uid = -1;
+  bool hold = false;
+};
+
+bool ReadNumber(std::string_view argument, absl::string_view name, int64_t& number) {
+  absl::string_view rest(argument.data(), argument.size());
+  return absl::ConsumePrefix(&rest, absl::StrCat("--", name, "=")) &&
+         absl::SimpleAtoi(rest, &number);
+}
+
+bool ReadArgument(std::string_view argument, Arguments& to) {
+  if (argument == "--hold") return to.hold = true;
+  absl::string_view rest(argument.data(), argument.size());
+  if (absl::ConsumePrefix(&rest, "--fail-file=")) {
+    fail_file = std::string(rest);
+    return true;
+  }
+  return ReadNumber(argument, "batches", to.batches) ||
+         ReadNumber(argument, "memtable-bytes", to.options.memtable_bytes) ||
+         ReadNumber(argument, "ballast-bytes", to.options.ballast_bytes) ||
+         ReadNumber(argument, "free-bytes-min", to.options.free_bytes_min) ||
+         ReadNumber(argument, "uid", to.uid) ||
+         ReadNumber(argument, "kill-at-sync", kill_at_sync) ||
+         ReadNumber(argument, "fail-at-sync", fail_at_sync);
+}
+
+int Fail(const absl::Status& status) {
+  std::fprintf(stderr, "%s\n", status.ToString().c_str());
+  return 3;
+}
+
+// The line leaves in one piece, before anything else can happen to the process.
+void Say(const std::string& line) {
+  if (::write(STDOUT_FILENO, line.data(), line.size()) < 0) std::_Exit(4);
+}
+
+class Progress {
+ public:
+  explicit Progress(uint64_t stored) : before_(stored) {}
+
+  void Take(const absl::StatusOr<Sequence>& synced) {
+    const std::lock_guard lock(mutex_);
+    if (synced.ok()) {
+      synced_ = *synced;
+      Say(absl::StrCat("synced ", before_ + synced_, "\n"));
+    } else {
+      status_ = synced.status();
+    }
+    changed_.notify_one();
+  }
+
+  absl::Status WaitFor(Sequence sequence) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return synced_ >= sequence || !status_.ok(); });
+    return status_;
+  }
+
+ private:
+  const uint64_t before_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  Sequence synced_ = 0;
+  absl::Status status_;
+};
+
+int Run(const Arguments& arguments) {
+  if (arguments.uid >= 0) {
+    const auto uid = static_cast<uid_t>(arguments.uid);
+    if (::setresuid(uid, uid, uid) != 0) return Fail(absl::ErrnoToStatus(errno, "setresuid"));
+  }
+  const SystemClock clock;
+  absl::StatusOr<std::unique_ptr<RocksStore>> store = RocksStore::Open(arguments.options, clock);
+  if (!store.ok()) return Fail(store.status());
+  const absl::StatusOr<uint64_t> stored = WorkloadCount(**store);
+  if (!stored.ok()) return Fail(stored.status());
+  Say(absl::StrCat("synced ", *stored, "\n"));
+
+  Progress progress(*stored);
+  (*store)->SetOnSynced([&](absl::StatusOr<Sequence> synced) { progress.Take(synced); });
+  for (uint64_t i = 1; i <= static_cast<uint64_t>(arguments.batches); ++i) {
+    const absl::StatusOr<Sequence> appended = (*store)->Append(WorkloadBatch(*stored + i));
+    if (!appended.ok()) return Fail(appended.status());
+    (*store)->RequestSync();
+    if (i < kBatchesAhead) continue;
+    if (absl::Status status = progress.WaitFor(i - kBatchesAhead); !status.ok())
+      return Fail(status);
+  }
+  if (absl::Status status = progress.WaitFor(static_cast<uint64_t>(arguments.batches));
+      !status.ok()) {
+    return Fail(status);
+  }
+  char byte;
+  while (arguments.hold && ::read(STDIN_FILENO, &byte, 1) > 0) continue;
+  return 0;
+}
+
+}  // namespace
+}  // namespace treadle::store
+
+int main(int argc, char** argv) {
+  treadle::store::Arguments arguments;
+  if (argc < 2) return 2;
+  arguments.options.directory = argv[1];
+  for (int i = 2; i < argc; ++i) {
+    if (!treadle::store::ReadArgument(argv[i], arguments)) {
+      std::fprintf(stderr, "unknown argument %s\n", argv[i]);
+      return 2;
+    }
+  }
+  return treadle::store::Run(arguments);
+}
