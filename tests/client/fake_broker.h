@@ -1,0 +1,117 @@
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "client/client.h"
+#include <grpcpp/grpcpp.h>
+
+#include "treadle/v1/task_service.grpc.pb.h"
+
+// A broker that says what a test tells it to: each Session call becomes a FakeStream, whose
+// messages the test reads and writes, one by one. The broker listens on a port of its own of
+// 127.0.0.1.
+
+namespace treadle {
+
+// One Session call, from the broker's side. Used by one thread. The call ends when the test lets go
+// of it.
+class FakeStream {
+ public:
+  using Writer = grpc::ServerReaderWriter<v1::SessionResponse, v1::SessionRequest>;
+
+  FakeStream(grpc::ServerContext& context, Writer& writer) : context_(context), writer_(writer) {}
+
+  // The first message. Answers it, as session `session_id`.
+  v1::SessionOpen Open(uint64_t session_id, bool resumed = false,
+                       const v1::SessionOpened& bounds = v1::SessionOpened());
+  // Without an answer.
+  v1::SessionOpen ReadOpen();
+
+  // The next `count` of what the client says, however it was put into messages.
+  std::vector<v1::SequencedTask> Tasks(size_t count);
+  std::vector<std::string> Awaits(size_t count);
+  std::vector<std::string> Cancels(size_t count);
+  // Reads until the client says that everything below `sequence` is answered.
+  void AwaitAcknowledgedBelow(uint64_t sequence);
+  // Reads until the client says nothing more. False: the call broke instead.
+  bool AwaitWritesDone();
+  // Reads one message into what the methods above return. False: there is none any more.
+  bool ReadMessage();
+
+  size_t messages() const { return messages_; }
+  size_t largest_message_bytes() const { return largest_message_bytes_; }
+
+  void Accept(uint64_t first, uint64_t last, v1::Durability level = v1::DURABILITY_SYNCED);
+  void AcceptAs(uint64_t sequence, const std::string& existing_task_id);
+  void Refuse(uint64_t sequence, const absl::Status& status);
+  void Succeed(const std::string& task_id, const std::string& result,
+               const std::string& content_type = "");
+  void Fail(const std::string& task_id, const std::string& type, const std::string& message);
+  void Unknown(const std::string& task_id);
+  void Write(const v1::SessionResponse& response);
+
+  // Ends the call.
+  void End(const grpc::Status& status);
+
+ private:
+  friend class FakeBroker;
+  grpc::Status WaitUntilEnded();
+
+  grpc::ServerContext& context_;
+  Writer& writer_;
+
+  std::optional<v1::SessionOpen> open_;
+  std::deque<v1::SequencedTask> tasks_;
+  std::deque<std::string> awaits_;
+  std::deque<std::string> cancels_;
+  uint64_t acknowledged_below_ = 0;
+  size_t messages_ = 0;
+  size_t largest_message_bytes_ = 0;
+
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  std::optional<grpc::Status> status_;  // protected by mutex_
+};
+
+class FakeBroker {
+ public:
+  FakeBroker();
+  ~FakeBroker();
+
+  std::string address() const;
+  // Options for a client of this broker, with short waits.
+  ClientOptions Options() const;
+
+  // The next Session call; waits for it.
+  std::shared_ptr<FakeStream> NextStream();
+  // Connects a client, whose first stream is session `session_id`.
+  std::pair<std::unique_ptr<Client>, std::shared_ptr<FakeStream>> Connect(
+      ClientOptions options, uint64_t session_id = 7,
+      const v1::SessionOpened& bounds = v1::SessionOpened());
+  std::pair<std::unique_ptr<Client>, std::shared_ptr<FakeStream>> Connect();
+
+  // Breaks every call and closes the port; Start opens the same one again.
+  void Stop();
+  void Start();
+
+ private:
+  class Service;
+
+  int port_ = 0;
+  std::unique_ptr<Service> service_;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+// "7-3" for session 7's third task.
+std::string IdOf(uint64_t session, uint64_t sequence);
+
+}  // namespace treadle

@@ -1,0 +1,461 @@
+#include "client/ledger.h"
+
+#include <deque>
+#include <map>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "client/wire_format.h"
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "proto/wire/status.h"
+
+namespace treadle {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class NoHome final : public FutureHome {
+ public:
+  void RequestCancel(FutureStateRef) override { FAIL() << "nobody cancels here"; }
+};
+
+// A ledger, and what stands around it.
+class LedgerTest : public ::testing::Test {
+ protected:
+  FutureStateRef Submit(const std::string& payload, const std::string& key = "") {
+    FutureStateRef state(new FutureState(&home_));
+    AppendField(state->spec, v1::TaskSpec::kPayloadFieldNumber, payload);
+    if (!key.empty()) AppendField(state->spec, v1::TaskSpec::kRequestKeyFieldNumber, key);
+    state->keyed = !key.empty();
+    ledger_.Submit(state);
+    return state;
+  }
+
+  FutureStateRef Attach(TaskId id) {
+    FutureStateRef state(new FutureState(&home_));
+    state->id = id;
+    ledger_.Attach(state);
+    return state;
+  }
+
+  void Open(uint64_t session_id, bool resumed = false, int batch = 100) {
+    v1::SessionOpened opened;
+    opened.set_session_id(session_id);
+    opened.set_resumed(resumed);
+    opened.set_batch_tasks_max(batch);
+    opened.set_payload_bytes_max(limits::kPayloadBytesMax);
+    opened.set_message_bytes_max(2 * limits::kPayloadBytesMax);
+    ledger_.StreamOpened(opened, effects_);
+  }
+
+  v1::SessionRequest Next() {
+    v1::SessionRequest request;
+    EXPECT_TRUE(request.ParseFromString(ledger_.NextMessage(effects_)));
+    return request;
+  }
+
+  void Accept(uint64_t first, uint64_t last) {
+    v1::SessionResponse response;
+    response.add_accepted()->set_first_sequence(first);
+    response.mutable_accepted(0)->set_last_sequence(last);
+    response.mutable_accepted(0)->set_durability(v1::DURABILITY_WRITTEN);
+    ledger_.Handle(response, effects_);
+  }
+
+  void Succeed(TaskId id, const std::string& result) {
+    v1::SessionResponse response;
+    v1::Outcome& outcome = *response.add_outcomes();
+    outcome.set_task_id(id.ToString());
+    outcome.set_state(v1::TASK_STATE_SUCCEEDED);
+    outcome.set_result(result);
+    ledger_.Handle(response, effects_);
+  }
+
+  void Unknown(TaskId id) {
+    v1::SessionResponse response;
+    response.add_unknown_tasks()->set_task_id(id.ToString());
+    ledger_.Handle(response, effects_);
+  }
+
+  static std::vector<uint64_t> Sequences(const v1::SessionRequest& request) {
+    std::vector<uint64_t> sequences;
+    for (const v1::SequencedTask& task : request.tasks()) sequences.push_back(task.sequence());
+    return sequences;
+  }
+
+  NoHome home_;
+  Effects effects_;
+  Ledger ledger_;
+};
+
+TEST_F(LedgerTest, ASubmitIsSentAcceptedAndEnds) {
+  const FutureStateRef state = Submit("x");
+  Open(7);
+  ASSERT_TRUE(ledger_.HasNews());
+  EXPECT_THAT(Sequences(Next()), ElementsAre(1));
+  EXPECT_FALSE(ledger_.HasNews());
+  EXPECT_FALSE(state->IsAccepted());
+  Accept(1, 1);
+  EXPECT_TRUE(state->IsAccepted());
+  EXPECT_EQ(state->id, (TaskId{7, 1}));
+  EXPECT_EQ(state->durability, Durability::kWritten);
+  EXPECT_EQ(effects_.answered_tasks, 1);
+  EXPECT_EQ(effects_.answered_bytes, 3);
+  Succeed({7, 1}, "result");
+  EXPECT_TRUE(state->IsDone());
+  EXPECT_EQ(state->result, "result");
+  EXPECT_EQ(effects_.answered_tasks, 1);
+  EXPECT_EQ(ledger_.pending(), 0u);
+}
+
+TEST_F(LedgerTest, AcknowledgedBelowRisesWithTheAnswers) {
+  for (int i = 0; i < 3; ++i) Submit("x");
+  Open(7);
+  EXPECT_EQ(Next().acknowledged_below(), 0u);
+  Accept(2, 3);
+  EXPECT_EQ(Next().acknowledged_below(), 0u);
+  Accept(1, 1);
+  EXPECT_EQ(Next().acknowledged_below(), 4u);
+  EXPECT_EQ(Next().acknowledged_below(), 0u);  // said already
+}
+
+TEST_F(LedgerTest, AMessageKeepsToTheBrokersBatch) {
+  for (int i = 0; i < 5; ++i) Submit("x");
+  Open(7, false, 2);
+  EXPECT_THAT(Sequences(Next()), ElementsAre(1, 2));
+  EXPECT_THAT(Sequences(Next()), ElementsAre(3, 4));
+  EXPECT_THAT(Sequences(Next()), ElementsAre(5));
+  EXPECT_FALSE(ledger_.HasNews());
+}
+
+TEST_F(LedgerTest, AMessageKeepsToAMebibyteUnlessOneTaskIsLarger) {
+  Submit(std::string(700'000, 'a'));
+  Submit(std::string(700'000, 'b'));
+  Submit(std::string(3'000'000, 'c'));
+  Submit("d");
+  Open(7);
+  EXPECT_THAT(Sequences(Next()), ElementsAre(1));
+  EXPECT_THAT(Sequences(Next()), ElementsAre(2));
+  EXPECT_THAT(Sequences(Next()), ElementsAre(3));
+  EXPECT_THAT(Sequences(Next()), ElementsAre(4));
+}
+
+TEST_F(LedgerTest, APayloadThatWouldBreakTheStreamIsRefusedHere) {
+  const FutureStateRef large = Submit(std::string(5 << 20, 'a'));
+  const FutureStateRef small = Submit("b");
+  Open(7);
+  EXPECT_THAT(Sequences(Next()), ElementsAre(1));
+  EXPECT_EQ(large->status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(large->status.message()), HasSubstr("at most 4194304"));
+  EXPECT_FALSE(small->IsDone());
+}
+
+TEST_F(LedgerTest, WhatWasNotAnsweredIsSentAgainUnderItsSequence) {
+  std::vector<FutureStateRef> states;
+  for (int i = 0; i < 4; ++i) states.push_back(Submit(std::string(1, static_cast<char>('a' + i))));
+  Open(7, false, 3);
+  EXPECT_THAT(Sequences(Next()), ElementsAre(1, 2, 3));
+  Accept(2, 2);
+  Open(7, true, 3);
+  const v1::SessionRequest again = Next();
+  EXPECT_THAT(Sequences(again), ElementsAre(1, 3, 4));
+  EXPECT_EQ(again.tasks(1).task().payload(), "c");
+  // The outcome of 2 does not come by itself any more.
+  EXPECT_THAT(Next().await_task_ids(), ElementsAre(TaskId({7, 2}).ToString()));
+  // Nor do those of 1 and 3, which may have been accepted on the first stream.
+  Accept(1, 4);
+  EXPECT_THAT(Next().await_task_ids(),
+              ElementsAre(TaskId({7, 1}).ToString(), TaskId({7, 3}).ToString()));
+}
+
+TEST_F(LedgerTest, AnOutcomeThatOvertakesItsAcceptanceCounts) {
+  const FutureStateRef state = Submit("x");
+  Open(7);
+  Next();
+  Succeed({7, 1}, "done");
+  EXPECT_TRUE(state->IsAccepted());
+  EXPECT_TRUE(state->IsDone());
+  EXPECT_EQ(effects_.answered_tasks, 1);
+  Accept(1, 1);
+  EXPECT_EQ(effects_.answered_tasks, 1);
+  Open(7, true);
+  EXPECT_FALSE(ledger_.HasNews());
+}
+
+TEST_F(LedgerTest, ARefusedSubmitEndsWithTheReason) {
+  const FutureStateRef state = Submit("x");
+  Open(7);
+  Next();
+  v1::SessionResponse response;
+  response.add_results()->set_sequence(1);
+  wire::ToItem(absl::ResourceExhaustedError("queue 'mail' is full"),
+               response.mutable_results(0)->mutable_result()->mutable_status());
+  ledger_.Handle(response, effects_);
+  EXPECT_EQ(state->status, absl::ResourceExhaustedError("queue 'mail' is full"));
+  EXPECT_FALSE(state->IsAccepted());
+  EXPECT_EQ(effects_.answered_tasks, 1);
+  EXPECT_EQ(Next().acknowledged_below(), 2u);
+}
+
+TEST_F(LedgerTest, AKeyOfAnotherTaskGivesThatTasksOutcome) {
+  const FutureStateRef first = Submit("x", "k");
+  Open(7);
+  Next();
+  v1::SessionResponse response;
+  response.add_results()->set_sequence(1);
+  response.mutable_results(0)->mutable_result()->set_existing(true);
+  response.mutable_results(0)->mutable_result()->set_task_id("3-1");
+  ledger_.Handle(response, effects_);
+  EXPECT_TRUE(first->IsAccepted());
+  EXPECT_TRUE(first->existing);
+  EXPECT_EQ(first->id, (TaskId{3, 1}));
+  EXPECT_THAT(Next().await_task_ids(), ElementsAre("3-1"));
+  Succeed({3, 1}, "theirs");
+  EXPECT_EQ(first->result, "theirs");
+}
+
+TEST_F(LedgerTest, AForgottenSessionLeavesNoSubmitDoubledOrInDoubt) {
+  const FutureStateRef accepted = Submit("accepted");
+  const FutureStateRef doubtful = Submit("doubtful");
+  const FutureStateRef keyed = Submit("keyed", "k");
+  Open(7);
+  Next();
+  Accept(1, 1);
+  const FutureStateRef unsent = Submit("unsent");
+  Open(9);
+  // Nobody can tell whether it was accepted.
+  EXPECT_EQ(doubtful->status.code(), absl::StatusCode::kAborted);
+  EXPECT_THAT(std::string(doubtful->status.message()), HasSubstr(TaskId({7, 2}).ToString()));
+  // Safe to send again, and never sent.
+  const v1::SessionRequest request = Next();
+  ASSERT_THAT(Sequences(request), ElementsAre(1, 2));
+  EXPECT_EQ(request.tasks(0).task().payload(), "keyed");
+  EXPECT_EQ(request.tasks(1).task().payload(), "unsent");
+  // Accepted tasks live in the broker, whatever became of the session.
+  EXPECT_THAT(request.await_task_ids(), ElementsAre("7-1"));
+  Accept(1, 2);
+  EXPECT_EQ(keyed->id, (TaskId{9, 1}));
+  EXPECT_EQ(unsent->id, (TaskId{9, 2}));
+  Succeed({7, 1}, "old");
+  EXPECT_EQ(accepted->result, "old");
+}
+
+TEST_F(LedgerTest, CancelBeforeSendingEndsAtOnce) {
+  const FutureStateRef state = Submit("x");
+  ledger_.Cancel(state, effects_);
+  EXPECT_EQ(state->status.code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(effects_.answered_tasks, 1);
+  Open(7);
+  EXPECT_THAT(Sequences(Next()), IsEmpty());
+}
+
+TEST_F(LedgerTest, CancelWaitsForTheAcceptance) {
+  const FutureStateRef state = Submit("x");
+  Open(7);
+  Next();
+  ledger_.Cancel(state, effects_);
+  EXPECT_THAT(Next().cancel_task_ids(), IsEmpty());
+  Accept(1, 1);
+  EXPECT_THAT(Next().cancel_task_ids(), ElementsAre("7-1"));
+  // It may have been lost with its stream.
+  Open(7, true);
+  EXPECT_THAT(Next().cancel_task_ids(), ElementsAre("7-1"));
+}
+
+TEST_F(LedgerTest, ManyFuturesOfOneTaskEndTogether) {
+  const FutureStateRef own = Submit("x");
+  Open(7);
+  Next();
+  const FutureStateRef early = Attach({7, 1});  // before its acceptance
+  Accept(1, 1);
+  EXPECT_TRUE(own->IsAccepted());
+  const FutureStateRef late = Attach({7, 1});
+  Succeed({7, 1}, "r");
+  EXPECT_EQ(own->result, "r");
+  EXPECT_EQ(early->result, "r");
+  EXPECT_EQ(late->result, "r");
+  EXPECT_EQ(ledger_.pending(), 0u);
+}
+
+TEST_F(LedgerTest, AnUnknownTaskIsNotFound) {
+  const FutureStateRef state = Attach({3, 9});
+  Open(7);
+  EXPECT_THAT(Next().await_task_ids(), ElementsAre("3-9"));
+  Unknown({3, 9});
+  EXPECT_EQ(state->status.code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(LedgerTest, NonsenseFromTheBrokerChangesNothing) {
+  const FutureStateRef state = Submit("x");
+  Open(7);
+  Next();
+  Accept(2, UINT64_MAX);
+  Accept(0, 0);
+  Accept(5, 3);
+  Succeed({8, 8}, "");
+  Unknown({7, 1});
+  v1::SessionResponse response;
+  response.add_outcomes()->set_task_id("no id");
+  response.add_unknown_tasks()->set_task_id("");
+  response.add_results()->set_sequence(99);
+  ledger_.Handle(response, effects_);
+  EXPECT_FALSE(state->IsAccepted());
+  EXPECT_FALSE(state->IsDone());
+  Accept(0, UINT64_MAX);
+  EXPECT_TRUE(state->IsAccepted());
+  EXPECT_EQ(Next().acknowledged_below(), 2u);
+}
+
+TEST_F(LedgerTest, EndAllEndsEverythingAndSendsNothingAgain) {
+  const FutureStateRef sent = Submit("sent");
+  Open(7);
+  Next();
+  const FutureStateRef unsent = Submit("unsent");
+  const FutureStateRef attached = Attach({3, 3});
+  ledger_.EndAll(absl::UnavailableError("gone"), effects_);
+  for (const FutureStateRef& state : {sent, unsent, attached}) {
+    EXPECT_EQ(state->status, absl::UnavailableError("gone"));
+  }
+  EXPECT_EQ(effects_.answered_tasks, 2);
+  Open(7, true);
+  const v1::SessionRequest request = Next();
+  EXPECT_THAT(Sequences(request), IsEmpty());
+  EXPECT_EQ(request.acknowledged_below(), 2u);
+}
+
+// A broker that keeps its word, behind a connection that breaks at any moment and takes what is
+// under way with it, in both directions.
+struct ModelBroker {
+  struct Session {
+    std::set<uint64_t> accepted;
+    uint64_t floor = 1;
+  };
+  std::map<uint64_t, Session> sessions;
+  uint64_t next_session = 1;
+  std::map<std::string, TaskId> keys;
+  std::map<TaskId, std::string> tasks;  // all that were ever accepted, with their payload
+  std::set<TaskId> ended;
+  std::deque<v1::SessionRequest> to_broker;
+  std::deque<v1::SessionResponse> to_client;
+  std::set<TaskId> delivers;  // outcomes that this stream is owed
+  uint64_t current = 0;
+
+  void Receive(const v1::SessionRequest& request) {
+    Session& session = sessions[current];
+    v1::SessionResponse response;
+    session.floor = std::max(session.floor, request.acknowledged_below());
+    for (const v1::SequencedTask& task : request.tasks()) {
+      ASSERT_GE(task.sequence(), session.floor) << "sent again although it was answered";
+      const TaskId id{current, task.sequence()};
+      const std::string& key = task.task().request_key();
+      if (!key.empty() && keys.contains(key) && keys[key] != id) {
+        v1::SequencedResult& result = *response.add_results();
+        result.set_sequence(task.sequence());
+        result.mutable_result()->set_existing(true);
+        result.mutable_result()->set_task_id(keys[key].ToString());
+        continue;
+      }
+      if (session.accepted.insert(task.sequence()).second) {
+        tasks[id] = task.task().payload();
+        delivers.insert(id);
+        if (!key.empty()) keys[key] = id;
+      }
+      response.add_accepted()->set_first_sequence(task.sequence());
+      response.mutable_accepted(response.accepted_size() - 1)->set_last_sequence(task.sequence());
+    }
+    for (const std::string& text : request.await_task_ids()) {
+      const TaskId id = *TaskId::Parse(text);
+      ASSERT_TRUE(tasks.contains(id));
+      delivers.insert(id);
+      if (ended.contains(id)) AddOutcome(id, response);
+    }
+    to_client.push_back(response);
+  }
+
+  void AddOutcome(TaskId id, v1::SessionResponse& response) {
+    v1::Outcome& outcome = *response.add_outcomes();
+    outcome.set_task_id(id.ToString());
+    outcome.set_state(v1::TASK_STATE_SUCCEEDED);
+    outcome.set_result(tasks[id]);
+    delivers.erase(id);
+  }
+
+  void FinishSome(std::mt19937& random) {
+    v1::SessionResponse response;
+    for (const auto& [id, payload] : tasks) {
+      if (ended.contains(id) || random() % 4 != 0) continue;
+      ended.insert(id);
+      if (delivers.contains(id)) AddOutcome(id, response);
+    }
+    to_client.push_back(response);
+  }
+};
+
+TEST_F(LedgerTest, NoSubmitIsLostOrDoubledOverBreakingConnections) {
+  for (uint32_t seed = 1; seed <= 300; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937 random(seed);
+    ledger_ = Ledger();
+    ModelBroker broker;
+    std::vector<std::pair<FutureStateRef, std::string>> submits;
+    bool open = false;
+    const auto step = [&](bool faults) {
+      if (!open) {
+        broker.to_broker.clear();
+        broker.to_client.clear();
+        broker.delivers.clear();
+        const bool forget = faults && random() % 5 == 0;
+        if (forget) broker.sessions.erase(ledger_.session_id());
+        const bool known = broker.sessions.contains(ledger_.session_id());
+        broker.current = known ? ledger_.session_id() : broker.next_session++;
+        broker.sessions[broker.current];
+        Open(broker.current, known, 3);
+        open = true;
+      }
+      if (faults && random() % 8 == 0) open = false;
+      if (ledger_.HasNews() || random() % 4 == 0) broker.to_broker.push_back(Next());
+      if (!broker.to_broker.empty() && random() % 2 == 0) {
+        broker.Receive(broker.to_broker.front());
+        broker.to_broker.pop_front();
+      }
+      if (random() % 3 == 0) broker.FinishSome(random);
+      if (!broker.to_client.empty() && random() % 2 == 0) {
+        ledger_.Handle(broker.to_client.front(), effects_);
+        broker.to_client.pop_front();
+      }
+    };
+    for (int i = 0; i < 100; ++i) {
+      for (uint32_t n = random() % 3; n > 0; --n) {
+        const std::string payload = "p" + std::to_string(submits.size());
+        submits.emplace_back(Submit(payload, random() % 2 == 0 ? "key-" + payload : ""), payload);
+      }
+      step(true);
+      if (HasFatalFailure()) return;
+    }
+    for (int i = 0; i < 100'000 && ledger_.pending() > 0; ++i) step(false);
+
+    std::map<std::string, int> accepted;
+    for (const auto& [id, payload] : broker.tasks) ++accepted[payload];
+    for (const auto& [state, payload] : submits) {
+      ASSERT_TRUE(state->IsDone()) << payload;
+      if (state->status.ok()) {
+        EXPECT_EQ(state->result, payload);
+        EXPECT_EQ(accepted[payload], 1) << payload;
+      } else {
+        // Only the submit of a forgotten session, and never twice.
+        EXPECT_EQ(state->status.code(), absl::StatusCode::kAborted);
+        EXPECT_FALSE(state->keyed);
+        EXPECT_LE(accepted[payload], 1) << payload;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace treadle

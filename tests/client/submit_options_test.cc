@@ -1,0 +1,113 @@
+#include "client/submit_options.h"
+
+#include <chrono>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace treadle {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+
+absl::Status WriteError(const SubmitOptions& options) {
+  v1::TaskSpec spec;
+  return WriteSpec(options, spec);
+}
+
+TEST(SubmitOptions, EveryFieldIsWritten) {
+  SubmitOptions options;
+  options.priority = -3;
+  options.delay = 2s;
+  options.max_attempts = 5;
+  options.retry.emplace();
+  options.retry->initial_delay = 10ms;
+  options.retry->multiplier = 3;
+  options.retry->max_delay = 1min;
+  options.retry->jitter = 0;
+  options.retry->no_retry_error_types = {"ValueError"};
+  options.attempt_timeout = 4s;
+  options.deadline = 1h;
+  options.result_ttl = 0ms;
+  options.request_key = "order-7";
+  options.headers = {{"traceparent", "00-1"}};
+  options.durability = Durability::kWritten;
+  options.wait_if_full = 7s;
+  v1::TaskSpec spec;
+  ASSERT_EQ(WriteSpec(options, spec), absl::OkStatus());
+  EXPECT_EQ(spec.priority(), -3);
+  EXPECT_EQ(spec.delay_ms(), 2'000);
+  EXPECT_EQ(spec.max_attempts(), 5);
+  EXPECT_EQ(spec.retry().initial_delay_ms(), 10);
+  EXPECT_EQ(spec.retry().multiplier(), 3);
+  EXPECT_EQ(spec.retry().max_delay_ms(), 60'000);
+  EXPECT_TRUE(spec.retry().has_jitter());
+  EXPECT_EQ(spec.retry().jitter(), 0);
+  EXPECT_EQ(spec.retry().no_retry_error_types(0), "ValueError");
+  EXPECT_EQ(spec.attempt_timeout_ms(), 4'000);
+  EXPECT_EQ(spec.deadline_in_ms(), 3'600'000);
+  EXPECT_TRUE(spec.has_result_ttl_ms());
+  EXPECT_EQ(spec.result_ttl_ms(), 0);
+  EXPECT_EQ(spec.request_key(), "order-7");
+  EXPECT_EQ(spec.headers().at("traceparent"), "00-1");
+  EXPECT_EQ(spec.durability(), v1::DURABILITY_WRITTEN);
+  EXPECT_EQ(spec.wait_if_full_ms(), 7'000);
+}
+
+TEST(SubmitOptions, TimesAreUnixMilliseconds) {
+  SubmitOptions options;
+  options.run_at = std::chrono::system_clock::from_time_t(1'700'000'000);
+  options.deadline_at = std::chrono::system_clock::from_time_t(1'700'000'001);
+  v1::TaskSpec spec;
+  ASSERT_EQ(WriteSpec(options, spec), absl::OkStatus());
+  EXPECT_EQ(spec.run_at_ms(), 1'700'000'000'000);
+  EXPECT_EQ(spec.deadline_at_ms(), 1'700'000'001'000);
+}
+
+TEST(SubmitOptions, DefaultsLeaveTheRestToTheBroker) {
+  v1::TaskSpec spec;
+  ASSERT_EQ(WriteSpec(SubmitOptions(), spec), absl::OkStatus());
+  EXPECT_EQ(spec.start_case(), v1::TaskSpec::START_NOT_SET);
+  EXPECT_EQ(spec.expiry_case(), v1::TaskSpec::EXPIRY_NOT_SET);
+  EXPECT_FALSE(spec.has_retry());
+  EXPECT_FALSE(spec.has_result_ttl_ms());
+  EXPECT_EQ(spec.durability(), v1::DURABILITY_SYNCED);
+}
+
+TEST(SubmitOptions, ContradictionsAreRefused) {
+  SubmitOptions options;
+  options.run_at = std::chrono::system_clock::now();
+  options.delay = 1s;
+  EXPECT_THAT(std::string(WriteError(options).message()), HasSubstr("run_at and delay"));
+  options = SubmitOptions();
+  options.deadline_at = std::chrono::system_clock::now();
+  options.deadline = 1s;
+  EXPECT_THAT(std::string(WriteError(options).message()), HasSubstr("deadline_at and deadline"));
+}
+
+TEST(SubmitOptions, AZeroThatWouldMeanTheDefaultIsRefused) {
+  SubmitOptions options;
+  options.max_attempts = 0;
+  EXPECT_EQ(WriteError(options).code(), absl::StatusCode::kInvalidArgument);
+  options = SubmitOptions();
+  options.retry.emplace();
+  options.retry->initial_delay = 0ms;
+  EXPECT_EQ(WriteError(options).code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(SubmitOptions, TextThatIsNotUtf8IsNamed) {
+  SubmitOptions options;
+  options.headers = {{"trace", "\xff"}};
+  EXPECT_THAT(std::string(WriteError(options).message()), HasSubstr("headers is not UTF-8"));
+  options = SubmitOptions();
+  options.request_key = "\xff";
+  EXPECT_THAT(std::string(WriteError(options).message()), HasSubstr("request_key"));
+  options = SubmitOptions();
+  options.retry.emplace();
+  options.retry->no_retry_error_types = {"\xff"};
+  EXPECT_THAT(std::string(WriteError(options).message()), HasSubstr("no_retry_error_types"));
+}
+
+}  // namespace
+}  // namespace treadle

@@ -1,0 +1,64 @@
+#include "client/task_error.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace treadle {
+namespace {
+
+TaskError Failed(std::string type) {
+  TaskError error;
+  error.task_id = "3f-1k9";
+  error.type = std::move(type);
+  error.message = "no thread left";
+  error.worker = "loom:12";
+  error.attempt = 3;
+  error.attempts = 3;
+  error.permanent = true;
+  return error;
+}
+
+TEST(TaskError, SurvivesTheStatusWhole) {
+  const absl::Status status = ToStatus(Failed("std::runtime_error"));
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnknown);
+  EXPECT_EQ(std::string(status.message()),
+            "std::runtime_error: no thread left (task 3f-1k9, attempt 3, worker loom:12)");
+  const std::optional<TaskError> error = GetTaskError(status);
+  ASSERT_TRUE(error.has_value());
+  EXPECT_EQ(error->task_id, "3f-1k9");
+  EXPECT_EQ(error->state, v1::TASK_STATE_FAILED);
+  EXPECT_EQ(error->type, "std::runtime_error");
+  EXPECT_EQ(error->message, "no thread left");
+  EXPECT_EQ(error->worker, "loom:12");
+  EXPECT_EQ(error->attempt, 3);
+  EXPECT_EQ(error->attempts, 3);
+  EXPECT_TRUE(error->permanent);
+}
+
+TEST(TaskError, MapsOnCodes) {
+  const auto code = [](const TaskError& error) { return ToStatus(error).code(); };
+  EXPECT_EQ(code(Failed("AttemptTimeout")), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(code(Failed("WorkerLost")), absl::StatusCode::kAborted);
+  EXPECT_EQ(code(Failed("HandlerNotFound")), absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(code(Failed("ExitStatus")), absl::StatusCode::kUnknown);
+  TaskError ended = Failed("Cancelled");
+  ended.state = v1::TASK_STATE_CANCELLED;
+  EXPECT_EQ(code(ended), absl::StatusCode::kCancelled);
+  ended.state = v1::TASK_STATE_EXPIRED;
+  EXPECT_EQ(code(ended), absl::StatusCode::kDeadlineExceeded);
+}
+
+TEST(TaskError, AHandlersStatusKeepsItsCode) {
+  for (int code = 1; code <= 16; ++code) {
+    const auto expected = static_cast<absl::StatusCode>(code);
+    EXPECT_EQ(ToStatus(Failed(ErrorType(expected))).code(), expected);
+  }
+}
+
+TEST(TaskError, OtherStatusesHaveNone) {
+  EXPECT_FALSE(GetTaskError(absl::OkStatus()).has_value());
+  EXPECT_FALSE(GetTaskError(absl::NotFoundError("no such task")).has_value());
+}
+
+}  // namespace
+}  // namespace treadle
