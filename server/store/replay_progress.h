@@ -9,12 +9,13 @@
 
 namespace treadle::store {
 
-// Watches RocksDB read its write-ahead log back, and tells `progress` about once a second how much
-// of it is done. Called on the thread that opens the store.
+// Watches RocksDB read its write-ahead log back, and tells `progress` at each interval how much of
+// it is done. Called on the thread that opens the store.
 class ReplayProgress final : public rocksdb::WalFilter {
  public:
   ReplayProgress(int64_t bytes_total,
-                 std::function<void(int64_t bytes_done, int64_t bytes_total)> progress);
+                 std::function<void(int64_t bytes_done, int64_t bytes_total)> progress,
+                 std::chrono::milliseconds interval = std::chrono::seconds(1));
 
   const char* Name() const override { return "treadle.progress"; }
   WalProcessingOption LogRecordFound(unsigned long long log_number,  // NOLINT: RocksDB's type
@@ -25,6 +26,7 @@ class ReplayProgress final : public rocksdb::WalFilter {
  private:
   const int64_t bytes_total_;
   const std::function<void(int64_t, int64_t)> progress_;
+  const std::chrono::milliseconds interval_;
   int64_t bytes_done_ = 0;
   std::chrono::steady_clock::time_point told_at_;
 };

@@ -1,0 +1,254 @@
+// What only the RocksDB store does: it outlives its process, moves rows to files, and drops there
+// what has expired.
+
+#include "server/store/rocks_store.h"
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <signal.h>
+#include <string>
+#include <unistd.h>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+#include "server/store/file.h"
+#include "tests/store/manual_clock.h"
+#include "tests/store/rows.h"
+#include "tests/store/temp_directory.h"
+#include "tests/store/workload.h"
+#include "tests/store/writer_process.h"
+
+namespace treadle::store {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Pair;
+
+constexpr int64_t kNow = 1'700'000'000'000;
+
+class RocksStoreTest : public ::testing::Test {
+ protected:
+  RocksStoreTest() {
+    options_.directory = directory_ / "data";
+    options_.memtable_bytes = 256 << 10;
+    options_.ballast_bytes = 0;
+  }
+
+  absl::StatusOr<std::unique_ptr<RocksStore>> TryOpen() {
+    return RocksStore::Open(options_, clock_);
+  }
+  std::unique_ptr<RocksStore> Open() { return TryOpen().value(); }
+  // The error of an Open that must fail.
+  std::string Refusal(absl::StatusCode code) {
+    const absl::Status status = TryOpen().status();
+    EXPECT_EQ(status.code(), code) << status;
+    return std::string(status.message());
+  }
+  void Write(const std::string& name, const std::string& contents) {
+    std::filesystem::create_directories(options_.directory);
+    std::ofstream(options_.directory + "/" + name, std::ios::binary) << contents;
+  }
+  size_t CountFiles(const std::string& suffix) {
+    size_t count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(options_.directory + "/rows")) {
+      count += entry.path().extension() == suffix ? 1 : 0;
+    }
+    return count;
+  }
+
+  ManualClock clock_{kNow};
+  const TempDirectory directory_;
+  RocksStoreOptions options_;
+};
+
+TEST_F(RocksStoreTest, ReopenedStoreShowsWhatWasAppended) {
+  Open()->Append({{{"a", Staying("1")}, {"b", Staying("2")}}}).value();
+  Open()->Append({{{"a", std::nullopt}, {"c", Expiring(kNow + 5, "3")}}}).value();
+  EXPECT_THAT(ScanAll(*Open()).value(),
+              ElementsAre(Pair("b", Staying("2")), Pair("c", Expiring(kNow + 5, "3"))));
+  clock_.Set(kNow + 5);
+  EXPECT_THAT(ScanAll(*Open()).value(), ElementsAre(Pair("b", Staying("2"))));
+}
+
+TEST_F(RocksStoreTest, RowsOutgrowTheMemtableAndStayWhole) {
+  std::unique_ptr<RocksStore> store = Open();
+  for (uint64_t number = 1; number <= 600; ++number) {
+    ASSERT_TRUE(store->Append(WorkloadBatch(number)).ok());
+  }
+  EXPECT_EQ(WorkloadCount(*store).value(), 600u);
+  ASSERT_TRUE(store->Compact().ok());
+  EXPECT_EQ(CountFiles(".log"), 1u) << "logs whose rows are in files are gone";
+  EXPECT_EQ(WorkloadCount(*store).value(), 600u);
+  store.reset();
+  EXPECT_EQ(WorkloadCount(*Open()).value(), 600u);
+}
+
+TEST_F(RocksStoreTest, BatchLargerThanTheMemtableIsTaken) {
+  std::unique_ptr<RocksStore> store = Open();
+  const std::string large = Staying(std::string(3'000'000, 'x'));
+  for (const char* key : {"a", "b", "c"}) ASSERT_TRUE(store->Append({{{key, large}}}).ok());
+  store.reset();
+  EXPECT_EQ(ScanAll(*Open()).value().size(), 3u);
+}
+
+TEST_F(RocksStoreTest, CompactionDropsWhatExpiredForGood) {
+  std::unique_ptr<RocksStore> store = Open();
+  store->Append({{{"a", Expiring(kNow + 10, "a")}, {"b", Staying("b")}}}).value();
+  store->Append({{{"c", Expiring(kNow + 1'000, "c")}}}).value();
+  clock_.Set(kNow + 10);
+  ASSERT_TRUE(store->Compact().ok());
+  clock_.Set(kNow);  // a clock set back shows what is really gone
+  EXPECT_THAT(ScanAll(*store).value(),
+              ElementsAre(Pair("b", Staying("b")), Pair("c", Expiring(kNow + 1'000, "c"))));
+}
+
+// A finished row takes its task row's place and then expires: the task must not be back.
+TEST_F(RocksStoreTest, OlderValueOfAnExpiredRowNeverComesBack) {
+  std::unique_ptr<RocksStore> store = Open();
+  store->Append({{{"t1", Staying("accepted")}, {"t2", Staying("accepted")}}}).value();
+  ASSERT_TRUE(store->Compact().ok());
+  store->Append({{{"t1", Expiring(kNow + 10, "finished")}}}).value();
+  clock_.Set(kNow + 10);
+  EXPECT_THAT(ScanAll(*store).value(), ElementsAre(Pair("t2", Staying("accepted"))));
+  ASSERT_TRUE(store->Compact().ok());
+  EXPECT_THAT(ScanAll(*store).value(), ElementsAre(Pair("t2", Staying("accepted"))));
+  store.reset();
+  clock_.Set(kNow);
+  EXPECT_THAT(ScanAll(*Open()).value(), ElementsAre(Pair("t2", Staying("accepted"))));
+}
+
+TEST_F(RocksStoreTest, SecondStoreOfOneProcessIsRefused) {
+  const std::unique_ptr<RocksStore> store = Open();
+  EXPECT_THAT(Refusal(absl::StatusCode::kFailedPrecondition),
+              HasSubstr(absl::StrCat("is in use by another treadle-server (process ", ::getpid())));
+  store->Append({{{"a", Staying("")}}}).value();
+}
+
+TEST_F(RocksStoreTest, SecondProcessIsRefusedUntilTheFirstHasEnded) {
+  WriterProcess writer(options_.directory, {"--batches=5", "--ballast-bytes=0", "--hold"});
+  writer.ReadUntil(5);
+  EXPECT_THAT(Refusal(absl::StatusCode::kFailedPrecondition),
+              HasSubstr(absl::StrCat("data directory '", options_.directory,
+                                     "' is in use by another treadle-server (process ")));
+  writer.Kill();
+  writer.Wait();
+  EXPECT_EQ(WorkloadCount(*Open()).value(), 5u);
+}
+
+TEST_F(RocksStoreTest, NewerFormatIsRefusedWithTheWayOut) {
+  Open().reset();
+  Write("FORMAT", "treadle store, format 2\n");
+  EXPECT_THAT(Refusal(absl::StatusCode::kFailedPrecondition),
+              HasSubstr("written by a newer Treadle (store format 2, this one reads up to 1): "
+                        "start that version or a later one"));
+}
+
+TEST_F(RocksStoreTest, DamagedFormatIsRefused) {
+  Open().reset();
+  for (const char* text : {"", "treadle store, format 1", "treadle store, format x\n", "1\n",
+                           "treadle store, format 0\n", "treadle store, format -1\n"}) {
+    Write("FORMAT", text);
+    EXPECT_THAT(Refusal(absl::StatusCode::kDataLoss), HasSubstr("FORMAT is damaged"));
+  }
+}
+
+TEST_F(RocksStoreTest, LostFormatIsRefused) {
+  Open()->Append({{{"a", Staying("")}}}).value();
+  std::filesystem::remove(options_.directory + "/FORMAT");
+  EXPECT_THAT(Refusal(absl::StatusCode::kDataLoss), HasSubstr("has lost its FORMAT"));
+}
+
+TEST_F(RocksStoreTest, SomebodyElsesDirectoryIsRefusedAndLeftAlone) {
+  Write("photo.jpg", "");
+  Write("letter.txt", "");
+  EXPECT_THAT(Refusal(absl::StatusCode::kFailedPrecondition),
+              HasSubstr("holds other files (letter.txt, photo.jpg) and no Treadle store: name an "
+                        "empty or a new directory"));
+  EXPECT_EQ(ListDirectory(options_.directory).value().size(), 2u);
+}
+
+TEST_F(RocksStoreTest, FileInPlaceOfTheDirectoryIsRefused) {
+  std::ofstream(options_.directory) << "x";
+  EXPECT_THAT(Refusal(absl::StatusCode::kFailedPrecondition), HasSubstr("is not a directory"));
+}
+
+TEST_F(RocksStoreTest, CreationCutShortIsDoneAgain) {
+  Open().reset();
+  std::filesystem::remove(options_.directory + "/FORMAT");
+  Open().reset();
+  EXPECT_TRUE(std::filesystem::exists(options_.directory + "/FORMAT"));
+  std::filesystem::remove(options_.directory + "/FORMAT");
+  std::filesystem::remove_all(options_.directory + "/rows");
+  Write("FORMAT.new", "treadle");
+  Open()->Append({{{"a", Staying("")}}}).value();
+  EXPECT_EQ(ScanAll(*Open()).value().size(), 1u);
+}
+
+TEST_F(RocksStoreTest, DirectoryIsCreatedWithItsParents) {
+  options_.directory = directory_ / "some/where/data";
+  Open().reset();
+  EXPECT_TRUE(std::filesystem::exists(options_.directory + "/FORMAT"));
+}
+
+TEST_F(RocksStoreTest, MissingRightsAreNamed) {
+  if (::getuid() != 0) GTEST_SKIP() << "only root can take another user's place";
+  constexpr char kNobody[] = "--uid=65534";
+  std::filesystem::permissions(directory_.path(), std::filesystem::perms::others_all,
+                               std::filesystem::perm_options::add);
+  const auto expect_refused = [&] {
+    WriterProcess writer(options_.directory, {kNobody, "--ballast-bytes=0"});
+    writer.Wait();
+    EXPECT_EQ(writer.exit_code(), 3);
+    EXPECT_THAT(writer.errors(), HasSubstr("PERMISSION_DENIED: data directory"));
+    EXPECT_THAT(writer.errors(), HasSubstr("run as the user that owns it"));
+  };
+  Open().reset();
+  expect_refused();  // root's directory
+  std::filesystem::permissions(options_.directory, std::filesystem::perms::all);
+  expect_refused();  // whose files are root's
+  std::filesystem::remove_all(options_.directory);
+  std::filesystem::permissions(directory_.path(), std::filesystem::perms::others_write,
+                               std::filesystem::perm_options::remove);
+  expect_refused();  // none, where only root may create one
+}
+
+TEST_F(RocksStoreTest, FullDiskAtTheStartIsRefused) {
+  options_.free_bytes_min = INT64_MAX / 4;
+  EXPECT_THAT(Refusal(absl::StatusCode::kResourceExhausted), HasSubstr("free some space"));
+}
+
+TEST_F(RocksStoreTest, BallastIsHeldWhileThereIsPlentyOfSpace) {
+  options_.ballast_bytes = 1 << 20;
+  options_.free_bytes_min = 0;
+  const std::string ballast = options_.directory + "/BALLAST";
+  std::unique_ptr<RocksStore> store = Open();
+  EXPECT_EQ(std::filesystem::file_size(ballast), 1u << 20);
+  store.reset();
+  options_.ballast_bytes = 0;
+  Open().reset();
+  EXPECT_FALSE(std::filesystem::exists(ballast));
+}
+
+// Answered or not, but never after the store is gone.
+TEST_F(RocksStoreTest, DestroyedWithASyncUnderWay) {
+  for (int round = 0; round < 20; ++round) {
+    std::unique_ptr<RocksStore> store = Open();
+    auto alive = std::make_shared<std::atomic<bool>>(true);
+    store->SetOnSynced([alive](const absl::StatusOr<Sequence>&) { EXPECT_TRUE(*alive); });
+    store->Append(WorkloadBatch(1)).value();
+    store->RequestSync();
+    store.reset();
+    *alive = false;
+  }
+}
+
+}  // namespace
+}  // namespace treadle::store
