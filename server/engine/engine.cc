@@ -10,7 +10,7 @@
 #include "server/engine/invariants.h"
 #include "server/engine/lifecycle.h"
 #include "server/engine/loader.h"
-#include "server/engine/queues.h"
+#include "server/engine/queue_commands.h"
 #include "server/engine/refusals.h"
 #include "server/engine/reports.h"
 #include "server/engine/sessions.h"
@@ -33,7 +33,7 @@ class Engine::Impl {
         lifecycle_(state_),
         admission_(state_, lifecycle_),
         sessions_(state_, admission_),
-        queues_(state_, lifecycle_, admission_),
+        queue_commands_(state_, lifecycle_, admission_),
         attachments_(state_, lifecycle_),
         reports_(state_, lifecycle_),
         dispatch_(state_, lifecycle_, admission_, attachments_),
@@ -64,7 +64,7 @@ class Engine::Impl {
     int64_t budget = kTimersPerTurnMax;
     do {
       for (; budget > 0 && state_.timers.NextDue() <= now_ms; --budget) FireTimer(turn);
-      queues_.ContinuePurges(turn);
+      queue_commands_.ContinuePurges(turn);
       admission_.ServeQueuesWithRoom(turn);
       dispatch_.Run(turn);
       // Who came in from waiting may be due already.
@@ -100,11 +100,11 @@ class Engine::Impl {
     return Turn(now_ms, effects);
   }
 
-  void Apply(Turn& turn, CreateQueue&& command) { queues_.Apply(turn, command); }
-  void Apply(Turn& turn, UpdateQueue&& command) { queues_.Apply(turn, command); }
-  void Apply(Turn& turn, DeleteQueue&& command) { queues_.Apply(turn, command); }
-  void Apply(Turn& turn, PauseQueue&& command) { queues_.Apply(turn, command); }
-  void Apply(Turn& turn, PurgeQueue&& command) { queues_.Apply(turn, command); }
+  void Apply(Turn& turn, CreateQueue&& command) { queue_commands_.Apply(turn, command); }
+  void Apply(Turn& turn, UpdateQueue&& command) { queue_commands_.Apply(turn, command); }
+  void Apply(Turn& turn, DeleteQueue&& command) { queue_commands_.Apply(turn, command); }
+  void Apply(Turn& turn, PauseQueue&& command) { queue_commands_.Apply(turn, command); }
+  void Apply(Turn& turn, PurgeQueue&& command) { queue_commands_.Apply(turn, command); }
   void Apply(Turn& turn, OpenSession&& command) { sessions_.Apply(turn, command); }
   void Apply(Turn& turn, AcknowledgeSession&& command) { sessions_.Apply(turn, command); }
   void Apply(Turn& turn, CloseSession&& command) { sessions_.Apply(turn, command); }
@@ -129,7 +129,7 @@ class Engine::Impl {
   Lifecycle lifecycle_;
   Admission admission_;
   Sessions sessions_;
-  Queues queues_;
+  QueueCommands queue_commands_;
   Attachments attachments_;
   Reports reports_;
   Dispatch dispatch_;

@@ -240,6 +240,11 @@ absl::Status EndedBefore(TaskId task) {
                    " has ended before (or was never here): this report changes nothing"));
 }
 
+absl::Status NeverGiven(TaskId task, Token token) {
+  return absl::AbortedError(
+      absl::StrCat(Named(task, token), " was never given: report with the token of the lease"));
+}
+
 absl::Status NotRunning(TaskId task, Token token, TaskState state) {
   return absl::AbortedError(absl::StrCat(
       Named(task, token), " is no longer valid: its lease was lost, or its attempt was reported; ",

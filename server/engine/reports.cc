@@ -10,6 +10,9 @@ namespace treadle::engine {
 absl::Status Reports::Check(CallId call, TaskId id, Token token) const {
   const Task* const task = s_.tasks.Find(id);
   if (task == nullptr) return refusal::EndedBefore(id);
+  if (static_cast<uint64_t>(token) >= s_.counters.next_token) {
+    return refusal::NeverGiven(id, token);
+  }
   if (task->lease == nullptr) return refusal::NotRunning(id, token, task->state);
   if (task->lease->token != token) return refusal::StaleToken(id, token);
   const Worker* const caller = s_.calls.WorkerOf(call);

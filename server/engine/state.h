@@ -17,7 +17,8 @@
 namespace treadle::engine {
 
 // All that the engine remembers. The tables keep themselves consistent; the rules (Lifecycle,
-// Admission, Sessions, Attachments, Queues, Dispatch) keep them consistent with each other.
+// Admission, Sessions, Attachments, QueueCommands, Reports, Dispatch) keep them consistent with
+// each other.
 struct State {
   explicit State(const EngineOptions& with) : options(with) {}
 

@@ -8,9 +8,9 @@
 namespace treadle::engine {
 
 // What operators do to queues.
-class Queues {
+class QueueCommands {
  public:
-  Queues(State& state, Lifecycle& lifecycle, Admission& admission)
+  QueueCommands(State& state, Lifecycle& lifecycle, Admission& admission)
       : s_(state), lifecycle_(lifecycle), admission_(admission) {}
 
   void Apply(Turn& turn, const CreateQueue& create);

@@ -1,4 +1,4 @@
-#include "server/engine/queues.h"
+#include "server/engine/queue_commands.h"
 
 #include <utility>
 
@@ -26,17 +26,17 @@ void Confirm(Turn& turn, CallId call, const std::string& name) {
 
 }  // namespace
 
-Queue* Queues::FindOrRefuse(Turn& turn, CallId call, const std::string& name) {
+Queue* QueueCommands::FindOrRefuse(Turn& turn, CallId call, const std::string& name) {
   Queue* const queue = s_.queues.Find(name);
   if (queue == nullptr) Refuse(turn, call, refusal::NoSuchQueue(name), name);
   return queue;
 }
 
-void Queues::PutRow(Turn& turn, const Queue& queue) {
+void QueueCommands::PutRow(Turn& turn, const Queue& queue) {
   turn.Put(QueueRow{queue.config, queue.paused, queue.created_at_ms});
 }
 
-void Queues::Apply(Turn& turn, const CreateQueue& create) {
+void QueueCommands::Apply(Turn& turn, const CreateQueue& create) {
   const std::string& name = create.config.name;
   const absl::Status bounds = CheckBounds(create.config.max_tasks, create.config.max_bytes);
   if (!bounds.ok()) return Refuse(turn, create.call, bounds, name);
@@ -53,7 +53,7 @@ void Queues::Apply(Turn& turn, const CreateQueue& create) {
   Confirm(turn, create.call, name);
 }
 
-void Queues::Apply(Turn& turn, const UpdateQueue& update) {
+void QueueCommands::Apply(Turn& turn, const UpdateQueue& update) {
   Queue* const queue = FindOrRefuse(turn, update.call, update.name);
   if (queue == nullptr) return;
   const int64_t max_tasks = update.max_tasks.value_or(queue->config.max_tasks);
@@ -67,7 +67,7 @@ void Queues::Apply(Turn& turn, const UpdateQueue& update) {
   Confirm(turn, update.call, update.name);
 }
 
-void Queues::Apply(Turn& turn, const DeleteQueue& remove) {
+void QueueCommands::Apply(Turn& turn, const DeleteQueue& remove) {
   Queue* const queue = FindOrRefuse(turn, remove.call, remove.name);
   if (queue == nullptr) return;
   if (queue->unfinished() > 0 || queue->waiter_count > 0) {
@@ -82,7 +82,7 @@ void Queues::Apply(Turn& turn, const DeleteQueue& remove) {
   Confirm(turn, remove.call, remove.name);
 }
 
-void Queues::Apply(Turn& turn, const PauseQueue& pause) {
+void QueueCommands::Apply(Turn& turn, const PauseQueue& pause) {
   Queue* const queue = FindOrRefuse(turn, pause.call, pause.name);
   if (queue == nullptr) return;
   if (queue->paused != pause.paused) {
@@ -93,7 +93,7 @@ void Queues::Apply(Turn& turn, const PauseQueue& pause) {
   Confirm(turn, pause.call, pause.name);
 }
 
-void Queues::Apply(Turn& turn, const PurgeQueue& command) {
+void QueueCommands::Apply(Turn& turn, const PurgeQueue& command) {
   Queue* const queue = FindOrRefuse(turn, command.call, command.name);
   if (queue == nullptr) return;
   if (queue->purge == nullptr) {
@@ -107,7 +107,7 @@ void Queues::Apply(Turn& turn, const PurgeQueue& command) {
   purge.callers.push_back({command.call, purge.cancelled});
 }
 
-void Queues::ContinuePurges(Turn& turn) {
+void QueueCommands::ContinuePurges(Turn& turn) {
   int64_t budget = kPurgedPerTurnMax;
   while (!s_.purging.empty() && budget > 0) {
     Queue& queue = *s_.purging.front();
@@ -120,7 +120,7 @@ void Queues::ContinuePurges(Turn& turn) {
   }
 }
 
-void Queues::EndPurge(Turn& turn, Queue& queue) {
+void QueueCommands::EndPurge(Turn& turn, Queue& queue) {
   for (const Purge::Caller& caller : queue.purge->callers) {
     turn.Say(Durability::kSynced, QueueChanged{caller.call, absl::OkStatus(), *queue.name,
                                                queue.purge->cancelled - caller.cancelled_before});

@@ -1,0 +1,273 @@
+#include "tests/engine/format.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace treadle::engine {
+namespace {
+
+uint64_t Number(CallId call) { return static_cast<uint64_t>(call); }
+uint64_t Number(Token token) { return static_cast<uint64_t>(token); }
+
+// " name=value", or nothing for the default.
+template <typename T>
+std::string Field(const char* name, const T& value, const T& standard = T()) {
+  return value == standard ? "" : absl::StrCat(" ", name, "=", value);
+}
+std::string Flag(const char* name, bool value) { return value ? absl::StrCat(" ", name) : ""; }
+
+std::string Format(const absl::Status& status) {
+  if (status.ok()) return "OK";
+  return absl::StrCat(absl::StatusCodeToString(status.code()), ": ", status.message());
+}
+
+std::string Format(const TaskError& error) {
+  if (error == TaskError()) return "";
+  return absl::StrCat(" error=", error.type, Field("worker", error.worker),
+                      Field("attempt", error.attempt), Flag("permanent", error.permanent), " \"",
+                      error.message, "\"");
+}
+
+const char* NameOf(Durability durability) {
+  switch (durability) {
+    case Durability::kMemory:
+      return "memory ";
+    case Durability::kWritten:
+      return "written";
+    case Durability::kSynced:
+      return "synced ";
+  }
+  return "?";
+}
+
+const char* NameOf(StopReason reason) {
+  switch (reason) {
+    case StopReason::kNone:
+      return "none";
+    case StopReason::kCancelled:
+      return "cancelled";
+    case StopReason::kAttemptTimeout:
+      return "attempt-timeout";
+    case StopReason::kDeadline:
+      return "deadline";
+    case StopReason::kLeaseLost:
+      return "lease-lost";
+  }
+  return "?";
+}
+
+std::string Ids(const std::vector<TaskId>& ids) {
+  return absl::StrJoin(ids, ",", [](std::string* out, TaskId id) { out->append(id.ToString()); });
+}
+
+struct RowFormat {
+  std::string operator()(const MetaRow& row) const {
+    return absl::StrCat("meta next: session=", row.next_session, " token=", row.next_token,
+                        " grant=", row.next_grant, " order=", row.next_order);
+  }
+  std::string operator()(const QueueRow& row) const {
+    return absl::StrCat("queue ", row.config.name, " ", NameOf(row.config.discipline),
+                        Field<int64_t>("max_tasks", row.config.max_tasks, 1'000'000),
+                        Field<int64_t>("max_bytes", row.config.max_bytes, int64_t{4} << 30),
+                        Flag("paused", row.paused));
+  }
+  std::string operator()(const TaskRow& row) const {
+    const TaskSpec& spec = row.spec;
+    return absl::StrCat(
+        "task ", row.id.ToString(), " ", spec.queue, "/", spec.type, " order=", row.order,
+        Field("priority", spec.priority), Field("run_at", spec.run_at_ms),
+        Field("deadline_at", spec.deadline_at_ms), Field("bytes", spec.payload_bytes),
+        Field<int32_t>("max_attempts", spec.max_attempts, 3),
+        Field<int64_t>("ttl", spec.result_ttl_ms, 3'600'000), Field("key", spec.request_key));
+  }
+  std::string operator()(const AttemptRow& row) const {
+    return absl::StrCat("attempt ", row.id.ToString(), " spent=", row.attempts_spent,
+                        " last_token=", Number(row.last_token), Field("run_at", row.run_at_ms),
+                        Flag("cancel", row.cancel_requested), Flag("suspect", row.suspect),
+                        Format(row.last_error));
+  }
+  std::string operator()(const GrantRow& row) const {
+    return absl::StrCat("grant ", static_cast<uint64_t>(row.grant), " to ",
+                        row.worker_id.empty() ? "a poll" : row.worker_id,
+                        " token=", Number(row.first_token), " lease_ms=", row.lease_ms, " ",
+                        Ids(row.tasks));
+  }
+  std::string operator()(const FinishedRow& row) const {
+    return absl::StrCat("finished ", row.id.ToString(), " ", NameOf(row.state),
+                        " attempts=", row.attempts, "/", row.max_attempts,
+                        " expires_at=", row.expires_at_ms, Field("key", row.request_key),
+                        Format(row.error));
+  }
+  std::string operator()(const SessionRow& row) const {
+    return absl::StrCat("session ", row.session, " floor=", row.floor, " accepted=",
+                        absl::StrJoin(row.accepted, ",", [](std::string* out, const auto& range) {
+                          absl::StrAppend(out, range.first);
+                          if (range.second > range.first) absl::StrAppend(out, "..", range.second);
+                        }));
+  }
+  std::string operator()(const KeyRow& row) const {
+    return absl::StrCat("key ", row.queue, "/", row.key, " of ", row.task.ToString(),
+                        " expires_at=", row.expires_at_ms);
+  }
+  std::string operator()(const QueueKey& key) const { return "queue " + key.name; }
+  std::string operator()(const TaskKey& key) const { return "task " + key.id.ToString(); }
+  std::string operator()(const AttemptKey& key) const { return "attempt " + key.id.ToString(); }
+  std::string operator()(const GrantKey& key) const {
+    return absl::StrCat("grant ", static_cast<uint64_t>(key.grant));
+  }
+  std::string operator()(const SessionKey& key) const {
+    return absl::StrCat("session ", key.session);
+  }
+};
+
+std::string Format(const Lease& lease) {
+  return absl::StrCat("\n    ", lease.task.ToString(), " ", *lease.queue, "/", *lease.type,
+                      " token=", Number(lease.token), " attempt=", lease.attempt, "/",
+                      lease.max_attempts, Field("pool", lease.pool),
+                      Field("priority", lease.priority), Field("timeout", lease.attempt_timeout_ms),
+                      Field("deadline_at", lease.deadline_at_ms),
+                      Flag("confirm_start", lease.confirm_start));
+}
+
+struct EventFormat {
+  std::string operator()(const QueueChanged& event) const {
+    return absl::StrCat(Call(event), "queue-changed ", event.name, " ", Format(event.status),
+                        Field("cancelled", event.cancelled_tasks));
+  }
+  std::string operator()(const SessionOpened& event) const {
+    return absl::StrCat(Call(event), "session-opened ", event.session,
+                        Flag("resumed", event.resumed), " ", Format(event.status));
+  }
+  std::string operator()(const Submitted& event) const {
+    return absl::StrCat(Call(event), "submitted #", event.item, " ", event.id.ToString(), " ",
+                        Format(event.status), Flag("existing", event.existing));
+  }
+  std::string operator()(const CancelDone& event) const {
+    return absl::StrCat(Call(event), "cancel-done ", event.task.ToString(), " ",
+                        Format(event.status));
+  }
+  std::string operator()(const WorkerAttached& event) const {
+    std::string revoked;
+    for (const HeldLease& lease : event.revoked) {
+      absl::StrAppend(&revoked, " revoked=", lease.task.ToString(), "/", Number(lease.token));
+    }
+    return absl::StrCat(Call(event), "attached ", Format(event.status), revoked);
+  }
+  std::string operator()(const Dispatched& event) const {
+    std::string text = absl::StrCat(Call(event), "dispatched ", event.leases.size());
+    for (const Lease& lease : event.leases) text += Format(lease);
+    return text;
+  }
+  std::string operator()(const StopAttempt& event) const {
+    return absl::StrCat(Call(event), "stop ", event.task.ToString(), " token=", Number(event.token),
+                        " ", NameOf(event.reason));
+  }
+  std::string operator()(const ReportDone& event) const {
+    return absl::StrCat(Call(event), "report-done ", event.task.ToString(),
+                        " token=", Number(event.token), " ", Format(event.status));
+  }
+  std::string operator()(const ReportsHandled& event) const {
+    return absl::StrCat(Call(event), "reports-handled ", event.sequence);
+  }
+  std::string operator()(const LeaseExtended& event) const {
+    return absl::StrCat(Call(event), "extended ", event.task.ToString(),
+                        " token=", Number(event.token), " ", Format(event.status),
+                        event.stop == StopReason::kNone ? "" : " stop=",
+                        event.stop == StopReason::kNone ? "" : NameOf(event.stop));
+  }
+  std::string operator()(const TaskFinished& event) const {
+    return absl::StrCat("ended ", event.row.id.ToString(), " ", NameOf(event.row.state));
+  }
+  std::string operator()(const TaskChanged& event) const {
+    return absl::StrCat("changed ", event.task.ToString());
+  }
+  std::string operator()(const EndCall& event) const {
+    return absl::StrCat(Call(event), "end-call ", Format(event.status));
+  }
+
+  template <typename Event>
+  static std::string Call(const Event& event) {
+    return absl::StrCat("c", Number(event.call), " ");
+  }
+};
+
+}  // namespace
+
+const char* NameOf(TaskState state) {
+  switch (state) {
+    case TaskState::kScheduled:
+      return "SCHEDULED";
+    case TaskState::kQueued:
+      return "QUEUED";
+    case TaskState::kRunning:
+      return "RUNNING";
+    case TaskState::kSucceeded:
+      return "SUCCEEDED";
+    case TaskState::kFailed:
+      return "FAILED";
+    case TaskState::kCancelled:
+      return "CANCELLED";
+    case TaskState::kExpired:
+      return "EXPIRED";
+  }
+  return "?";
+}
+
+const char* NameOf(Discipline discipline) {
+  switch (discipline) {
+    case Discipline::kFifo:
+      return "FIFO";
+    case Discipline::kLifo:
+      return "LIFO";
+    case Discipline::kPriority:
+      return "PRIORITY";
+  }
+  return "?";
+}
+
+std::string Format(const RowChange& change) {
+  if (const Row* const row = std::get_if<Row>(&change)) return "+ " + std::visit(RowFormat(), *row);
+  return "- " + std::visit(RowFormat(), std::get<RowKey>(change));
+}
+
+std::string Format(const Output& output) {
+  return absl::StrCat("> ", NameOf(output.after), " ", std::visit(EventFormat(), output.event));
+}
+
+std::string Format(const TaskView& view) {
+  return absl::StrCat(view.id.ToString(), " ", *view.queue, "/", *view.type, " ",
+                      NameOf(view.state), " attempts=", view.attempts, "/", view.max_attempts,
+                      Field("priority", view.priority), Field("run_at", view.run_at_ms),
+                      Field("deadline_at", view.deadline_at_ms), Field("bytes", view.payload_bytes),
+                      Field("worker", view.worker), Flag("cancel-requested", view.cancel_requested),
+                      Field("key", view.request_key), Format(view.last_error));
+}
+
+std::string Format(const QueueView& view) {
+  return absl::StrCat(
+      view.config.name, " ", NameOf(view.config.discipline), Flag("paused", view.paused),
+      " scheduled=", view.scheduled, " queued=", view.queued, " running=", view.running,
+      Field("bytes", view.waiting_bytes), Field("waiting_submitters", view.waiting_submitters),
+      Field("oldest_age", view.oldest_age_ms),
+      "\n    totals:", Field("submitted", view.submitted_total),
+      Field("succeeded", view.succeeded_total), Field("failed", view.failed_total),
+      Field("cancelled", view.cancelled_total), Field("expired", view.expired_total),
+      Field("retried", view.retried_total), " rates: ", view.submitted_per_second, "/s in, ",
+      view.finished_per_second, "/s out");
+}
+
+std::string Format(const WorkerView& view) {
+  std::string text = absl::StrCat(
+      view.worker_id, " '", view.name, "'", view.connected ? " connected" : " away",
+      Field("peer", view.peer), Flag("draining", view.draining),
+      " queues=", absl::StrJoin(view.queues, ","), " expires_at=", view.lease_expires_at_ms,
+      Field("succeeded", view.succeeded_total), Field("failed", view.failed_total));
+  for (const PoolView& pool : view.pools) {
+    absl::StrAppend(&text, "\n    pool ", pool.spec.name, " slots=", pool.spec.slots,
+                    " free=", pool.free, " leased=", pool.leased, " running=", pool.running,
+                    " types=", absl::StrJoin(pool.spec.types, ","));
+  }
+  return text;
+}
+
+}  // namespace treadle::engine

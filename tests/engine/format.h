@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+
+#include "server/engine/engine.h"
+
+// The engine's vocabulary as lines of text, for scripts: what has its default is left out.
+
+namespace treadle::engine {
+
+std::string Format(const RowChange& change);
+std::string Format(const Output& output);
+std::string Format(const TaskView& view);
+std::string Format(const QueueView& view);
+std::string Format(const WorkerView& view);
+
+const char* NameOf(TaskState state);
+const char* NameOf(Discipline discipline);
+
+}  // namespace treadle::engine

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/engine/row.h"
+
+namespace treadle::engine {
+
+// What a store would hold: rows by kind and key. Rows of finished tasks and keys are kept, as a
+// store keeps them until they expire.
+class RowStore {
+ public:
+  // All changes in order. Asserts that none deletes what is not there.
+  void Apply(const std::vector<RowChange>& changes);
+
+  std::optional<KeyRow> FindKey(const std::string& queue, const std::string& key) const;
+  const FinishedRow* FindFinished(TaskId id) const;
+  size_t CountOf(char kind) const;
+
+  // Every row, in an order that differs with the seed.
+  std::vector<Row> Shuffled(uint64_t seed) const;
+
+ private:
+  std::map<std::string, Row> rows_;
+};
+
+// The key under which a row is kept: its kind's letter first.
+std::string KeyOf(const Row& row);
+
+}  // namespace treadle::engine

@@ -1,0 +1,210 @@
+#include "tests/engine/script.h"
+
+#include <stdexcept>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+#include "tests/engine/format.h"
+
+namespace treadle::engine {
+namespace {
+
+void Require(bool holds, const std::string& what) {
+  if (!holds) throw std::logic_error(what);
+}
+
+int64_t* OptionOf(EngineOptions& options, const std::string& name) {
+  if (name == "queue_max_tasks") return &options.queue_max_tasks;
+  if (name == "queue_max_bytes") return &options.queue_max_bytes;
+  if (name == "queues_max") return &options.queues_max;
+  if (name == "types_per_queue_max") return &options.types_per_queue_max;
+  if (name == "unfinished_tasks_max") return &options.unfinished_tasks_max;
+  if (name == "sessions_max") return &options.sessions_max;
+  if (name == "workers_max") return &options.workers_max;
+  if (name == "waiting_submitters_max") return &options.waiting_submitters_max;
+  if (name == "polls_max") return &options.polls_max;
+  if (name == "worker_inflight_bytes_max") return &options.worker_inflight_bytes_max;
+  if (name == "session_gap_max") return &options.session_gap_max;
+  if (name == "session_ranges_max") return &options.session_ranges_max;
+  if (name == "lease_ms") return &options.lease_ms;
+  if (name == "resume_window_ms") return &options.resume_window_ms;
+  if (name == "request_key_window_ms") return &options.request_key_window_ms;
+  if (name == "attempt_timeout_grace_ms") return &options.attempt_timeout_grace_ms;
+  return nullptr;
+}
+
+}  // namespace
+
+Script::Script() : engine_(std::make_unique<Engine>(options_)) {}
+
+std::string Script::Run(const std::string& text) {
+  Script script;
+  std::string result;
+  std::vector<std::string> block;
+  bool expectation = false;
+  const std::vector<std::string> lines = absl::StrSplit(text, '\n');
+  for (const std::string& line : lines) {
+    if (line.empty()) {
+      absl::StrAppend(&result, expectation ? "" : "\n");
+      if (!expectation) {
+        for (const std::string& comment : block) {
+          Require(comment[0] == '#', "a block without ----: " + comment);
+        }
+      }
+      expectation = false;
+      block.clear();
+    } else if (line == "----") {
+      absl::StrAppend(&result, "----\n", script.RunBlock(block), "\n");
+      expectation = true;
+    } else if (!expectation) {
+      absl::StrAppend(&result, line, "\n");
+      block.push_back(line);
+    }
+  }
+  while (result.size() > 1 && result.substr(result.size() - 2) == "\n\n") result.pop_back();
+  return result;
+}
+
+std::string Script::RunBlock(const std::vector<std::string>& lines) {
+  effects_ = Effects();
+  tick_ = true;
+  ++turns_;
+  std::string shown;
+  for (const std::string& line : lines) {
+    if (line[0] == '#') continue;
+    RunLine(line, shown);
+  }
+  if (tick_) engine_->Tick(now_ms_, effects_);
+  std::string text;
+  for (const RowChange& change : effects_.changes) absl::StrAppend(&text, Format(change), "\n");
+  for (const Output& output : effects_.outputs) absl::StrAppend(&text, Format(output), "\n");
+  engine_->CheckInvariants();
+  rows_.Apply(effects_.changes);
+  if (tick_) CheckReload();
+  return text + shown;
+}
+
+void Script::RunLine(const std::string& text, std::string& shown) {
+  const ScriptLine line(text);
+  if (line.verb() == "options") {
+    SetOption(line);
+  } else if (line.verb() == "after") {
+    now_ms_ += line.Number("ms");
+  } else if (line.verb() == "at") {
+    now_ms_ = line.Number("ms");
+  } else if (line.verb() == "no-tick") {
+    tick_ = false;
+  } else if (line.verb() == "restart") {
+    engine_ = Reload();
+  } else if (line.verb() == "show") {
+    // What is shown is how things are at the end of the turn.
+    if (tick_) engine_->Tick(now_ms_, effects_);
+    absl::StrAppend(&shown, Show(line));
+  } else if (line.verb() == "submit") {
+    for (Submit& submit : ParseSubmits(line)) Step(std::move(submit));
+  } else {
+    Step(ParseCommand(line));
+  }
+  line.CheckAllUsed();
+}
+
+void Script::Step(Command command) {
+  // As the broker does: what the store knows of a request key comes with the submit.
+  if (Submit* const submit = std::get_if<Submit>(&command)) {
+    if (engine_->NeedsKeyLookup(submit->spec.queue, submit->spec.request_key)) {
+      submit->known_key = rows_.FindKey(submit->spec.queue, submit->spec.request_key);
+    }
+  }
+  engine_->Step(now_ms_, std::move(command), effects_);
+}
+
+void Script::SetOption(const ScriptLine& line) {
+  Require(turns_ == 1, "options belong into the first block");
+  for (const std::string& name : line.Names()) {
+    if (name == "auto_create_queues") {
+      options_.auto_create_queues = line.Number(name) != 0;
+    } else if (name == "credit_max") {
+      options_.credit_max = static_cast<int32_t>(line.Number(name));
+    } else {
+      int64_t* const option = OptionOf(options_, name);
+      Require(option != nullptr, "no option " + name);
+      *option = line.Number(name);
+    }
+  }
+  engine_ = std::make_unique<Engine>(options_);
+}
+
+std::string Script::Show(const ScriptLine& line) const {
+  if (line.Has("task")) {
+    const std::optional<TaskView> view = engine_->FindTask(line.Id("id"));
+    return view ? Format(*view) + "\n" : "no such task\n";
+  }
+  if (line.Has("queue")) {
+    const std::optional<QueueView> view = engine_->FindQueue(line.Text("queue"), now_ms_);
+    return view ? Format(*view) + "\n" : "no such queue\n";
+  }
+  if (line.Has("queues")) {
+    std::string text;
+    for (const QueueView& view : engine_->ListQueues(
+             line.Text("past"), static_cast<size_t>(line.Number("limit", 100)), now_ms_)) {
+      absl::StrAppend(&text, Format(view), "\n");
+    }
+    return text;
+  }
+  if (line.Has("workers")) {
+    std::string text;
+    for (const WorkerView& view : engine_->ListWorkers("", 100)) {
+      absl::StrAppend(&text, Format(view), "\n");
+    }
+    return text.empty() ? "no workers\n" : text;
+  }
+  if (line.Has("tasks")) return ShowTasks(line);
+  if (line.Has("totals")) {
+    const EngineTotals totals = engine_->Totals();
+    return absl::StrCat("tasks=", totals.unfinished_tasks, " queues=", totals.queues,
+                        " workers=", totals.workers, " sessions=", totals.sessions, "\n");
+  }
+  if (line.Has("deadline")) {
+    const int64_t deadline = engine_->NextDeadline();
+    return deadline == INT64_MAX ? "deadline never\n" : absl::StrCat("deadline ", deadline, "\n");
+  }
+  if (line.Has("holds")) {
+    const Token token{static_cast<uint64_t>(line.Number("token"))};
+    return engine_->HoldsLease(line.Call(), line.Id("id"), token) ? "holds\n" : "does not hold\n";
+  }
+  throw std::invalid_argument("show what?");
+}
+
+std::string Script::ShowTasks(const ScriptLine& line) const {
+  std::string text;
+  uint64_t after = static_cast<uint64_t>(line.Number("past"));
+  bool done = false;
+  for (const TaskView& view : engine_->ListTasks(
+           line.Text("of"), line.Text("type"), static_cast<uint32_t>(line.Number("states")),
+           static_cast<size_t>(line.Number("limit", 100)), after, done)) {
+    absl::StrAppend(&text, Format(view), "\n");
+  }
+  return absl::StrCat(text, done ? "done" : "more", " after ", after, "\n");
+}
+
+std::unique_ptr<Engine> Script::Reload() {
+  auto engine = std::make_unique<Engine>(options_);
+  for (const Row& row : rows_.Shuffled(turns_)) {
+    const absl::Status status = engine->Load(row);
+    Require(status.ok(), std::string(status.message()));
+  }
+  const absl::Status status = engine->FinishLoad(now_ms_);
+  Require(status.ok(), std::string(status.message()));
+  return engine;
+}
+
+void Script::CheckReload() {
+  const std::unique_ptr<Engine> loaded = Reload();
+  loaded->CheckInvariants();
+  Require(loaded->Fingerprint() == engine_->Fingerprint(),
+          absl::StrCat("turn ", turns_, ": the loaded engine is not the live one"));
+}
+
+}  // namespace treadle::engine

@@ -1,0 +1,284 @@
+#include "tests/engine/script_line.h"
+
+#include <stdexcept>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+namespace treadle::engine {
+namespace {
+
+std::vector<std::string> SplitWords(const std::string& text) {
+  std::vector<std::string> words;
+  bool quoted = false;
+  bool inside = false;
+  for (const char c : text) {
+    if (c == '"') {
+      quoted = !quoted;
+    } else if (c == ' ' && !quoted) {
+      inside = false;
+      continue;
+    }
+    if (!inside) words.emplace_back();
+    inside = true;
+    if (c != '"') words.back().push_back(c);
+  }
+  return words;
+}
+
+TaskId ParseId(const std::string& text) {
+  const absl::StatusOr<TaskId> id = TaskId::Parse(text);
+  if (!id.ok()) throw std::invalid_argument(std::string(id.status().message()));
+  return *id;
+}
+
+std::vector<HeldLease> ParseHeld(const std::vector<std::string>& words) {
+  std::vector<HeldLease> held;
+  for (const std::string& word : words) {  // "1-1/5" or "1-1/5/started"
+    const std::vector<std::string> parts = absl::StrSplit(word, '/');
+    uint64_t token = 0;
+    if (parts.size() < 2 || !absl::SimpleAtoi(parts[1], &token)) {
+      throw std::invalid_argument("held: " + word);
+    }
+    held.push_back(HeldLease{ParseId(parts[0]), Token{token}, parts.size() > 2});
+  }
+  return held;
+}
+
+std::vector<PoolSpec> ParsePools(const std::vector<std::string>& words) {
+  std::vector<PoolSpec> pools;
+  for (const std::string& word : words) {  // "thread:send|resize"; no types: every type
+    const std::vector<std::string> parts = absl::StrSplit(word, ':');
+    PoolSpec pool;
+    pool.name = parts[0];
+    pool.slots = 4;
+    if (parts.size() > 1) pool.types = absl::StrSplit(parts[1], '|');
+    pools.push_back(pool);
+  }
+  return pools;
+}
+
+AttemptEnd ParseEnd(const std::string& text) {
+  if (text == "succeeded") return AttemptEnd::kSucceeded;
+  if (text == "failed") return AttemptEnd::kFailed;
+  if (text == "stopped") return AttemptEnd::kStopped;
+  if (text == "released") return AttemptEnd::kReleased;
+  throw std::invalid_argument("how: " + text);
+}
+
+Durability ParseDurability(const std::string& text) {
+  if (text == "synced") return Durability::kSynced;
+  if (text == "written") return Durability::kWritten;
+  if (text == "memory") return Durability::kMemory;
+  throw std::invalid_argument("durability: " + text);
+}
+
+Discipline ParseDiscipline(const std::string& text) {
+  if (text == "fifo") return Discipline::kFifo;
+  if (text == "lifo") return Discipline::kLifo;
+  if (text == "priority") return Discipline::kPriority;
+  throw std::invalid_argument("discipline: " + text);
+}
+
+std::shared_ptr<const RetryPolicy> ParseRetry(const ScriptLine& line) {
+  RetryPolicy policy;
+  const RetryPolicy standard;
+  policy.initial_delay_ms = line.Number("retry_delay", standard.initial_delay_ms);
+  policy.max_delay_ms = line.Number("retry_delay_max", standard.max_delay_ms);
+  policy.multiplier = line.Fraction("retry_multiplier", standard.multiplier);
+  policy.jitter = line.Fraction("jitter", 0);
+  policy.no_retry_error_types = line.Words("no_retry");
+  return std::make_shared<const RetryPolicy>(policy);
+}
+
+Token ParseToken(const ScriptLine& line) {
+  return Token{static_cast<uint64_t>(line.Number("token"))};
+}
+
+EndAttempt ParseEndAttempt(const ScriptLine& line) {
+  EndAttempt end;
+  end.call = line.Call();
+  end.item = static_cast<uint64_t>(line.Number("item"));
+  end.task = line.Id("id");
+  end.token = ParseToken(line);
+  end.end = ParseEnd(line.Text("how", "succeeded"));
+  end.error.type = line.Text("error");
+  end.error.message = line.Text("message");
+  end.error.permanent = line.Has("permanent");
+  end.reply = line.Has("reply");
+  return end;
+}
+
+AttachWorker ParseAttach(const ScriptLine& line) {
+  AttachWorker attach;
+  attach.call = line.Call();
+  attach.worker_id = line.Text("worker");
+  attach.worker_name = line.Text("name", "host-" + attach.worker_id);
+  attach.peer = line.Text("peer");
+  attach.queues = line.Words("queues");
+  attach.pools =
+      ParsePools(line.Has("pools") ? line.Words("pools") : std::vector<std::string>{"thread"});
+  attach.held = ParseHeld(line.Words("held"));
+  return attach;
+}
+
+PollTasks ParsePoll(const ScriptLine& line) {
+  PollTasks poll;
+  poll.call = line.Call();
+  poll.queues = line.Words("queues");
+  poll.types = line.Words("types");
+  poll.worker_name = line.Text("name", "poller");
+  poll.max_tasks = static_cast<int32_t>(line.Number("max", 1));
+  poll.lease_ms = line.Number("lease", 30'000);
+  poll.wait_ms = line.Number("wait");
+  return poll;
+}
+
+std::optional<int64_t> ParseOptional(const ScriptLine& line, const std::string& name) {
+  return line.Has(name) ? std::optional(line.Number(name)) : std::nullopt;
+}
+
+}  // namespace
+
+ScriptLine::ScriptLine(const std::string& text) {
+  const std::vector<std::string> words = SplitWords(text);
+  if (words.empty()) throw std::invalid_argument("an empty line");
+  verb_ = words[0];
+  for (size_t i = 1; i < words.size(); ++i) {
+    const size_t equals = words[i].find('=');
+    const std::string name = words[i].substr(0, equals);
+    values_[name] = equals == std::string::npos ? "" : words[i].substr(equals + 1);
+  }
+}
+
+std::vector<std::string> ScriptLine::Names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : values_) names.push_back(name);
+  return names;
+}
+
+const std::string* ScriptLine::Take(const std::string& name) const {
+  const auto found = values_.find(name);
+  if (found == values_.end()) return nullptr;
+  used_[name] = true;
+  return &found->second;
+}
+
+std::string ScriptLine::Text(const std::string& name, const std::string& standard) const {
+  const std::string* const value = Take(name);
+  return value == nullptr ? standard : *value;
+}
+
+int64_t ScriptLine::Number(const std::string& name, int64_t standard) const {
+  const std::string* const value = Take(name);
+  if (value == nullptr) return standard;
+  int64_t number = 0;
+  if (!absl::SimpleAtoi(*value, &number)) throw std::invalid_argument(name + "=" + *value);
+  return number;
+}
+
+double ScriptLine::Fraction(const std::string& name, double standard) const {
+  const std::string* const value = Take(name);
+  if (value == nullptr) return standard;
+  double number = 0;
+  if (!absl::SimpleAtod(*value, &number)) throw std::invalid_argument(name + "=" + *value);
+  return number;
+}
+
+std::vector<std::string> ScriptLine::Words(const std::string& name) const {
+  const std::string* const value = Take(name);
+  if (value == nullptr || value->empty()) return {};
+  return absl::StrSplit(*value, ',');
+}
+
+TaskId ScriptLine::Id(const std::string& name) const { return ParseId(Text(name)); }
+
+void ScriptLine::CheckAllUsed() const {
+  for (const auto& [name, value] : values_) {
+    if (!used_.contains(name)) throw std::invalid_argument(verb_ + " knows no " + name);
+  }
+}
+
+std::vector<Submit> ParseSubmits(const ScriptLine& line) {
+  Submit submit;
+  submit.call = line.Call();
+  submit.sequenced = line.Has("sequenced");
+  submit.wait_if_full_ms = line.Number("wait");
+  TaskSpec& spec = submit.spec;
+  spec.queue = line.Text("queue", "mail");
+  spec.type = line.Text("type", "send");
+  spec.priority = static_cast<int32_t>(line.Number("priority"));
+  spec.run_at_ms = line.Number("run_at");
+  spec.delay_ms = line.Number("delay");
+  spec.deadline_at_ms = line.Number("deadline_at");
+  spec.deadline_in_ms = line.Number("deadline_in");
+  spec.attempt_timeout_ms = line.Number("timeout");
+  spec.result_ttl_ms = line.Number("ttl", spec.result_ttl_ms);
+  spec.max_attempts = static_cast<int32_t>(line.Number("max_attempts", spec.max_attempts));
+  spec.durability = ParseDurability(line.Text("durability", "synced"));
+  spec.payload_bytes = static_cast<uint64_t>(line.Number("bytes"));
+  spec.retry = ParseRetry(line);
+  spec.request_key = line.Text("key");
+  spec.digest.low = static_cast<uint64_t>(line.Number("digest"));
+
+  const std::string ids = line.Text("id");
+  const size_t dots = ids.find("..");
+  submit.id = ParseId(ids.substr(0, dots));
+  const TaskId last = dots == std::string::npos ? submit.id : ParseId(ids.substr(dots + 2));
+  std::vector<Submit> submits;
+  for (; submit.id.sequence <= last.sequence; ++submit.id.sequence) {
+    submit.item = submit.sequenced ? submit.id.sequence : submits.size();
+    submits.push_back(submit);
+  }
+  return submits;
+}
+
+Command ParseCommand(const ScriptLine& line) {
+  const std::string& verb = line.verb();
+  const CallId call = line.Call();
+  const auto number = [&line](const char* name) {
+    return static_cast<uint64_t>(line.Number(name));
+  };
+  if (verb == "create") {
+    QueueConfig config;
+    config.name = line.Text("queue");
+    config.discipline = ParseDiscipline(line.Text("discipline", "fifo"));
+    config.max_tasks = line.Number("max_tasks", 1'000'000);
+    config.max_bytes = line.Number("max_bytes", int64_t{4} << 30);
+    return CreateQueue{call, config};
+  }
+  if (verb == "update") {
+    return UpdateQueue{call, line.Text("queue"), ParseOptional(line, "max_tasks"),
+                       ParseOptional(line, "max_bytes")};
+  }
+  if (verb == "delete") return DeleteQueue{call, line.Text("queue")};
+  if (verb == "pause") return PauseQueue{call, line.Text("queue"), true};
+  if (verb == "resume") return PauseQueue{call, line.Text("queue"), false};
+  if (verb == "purge") return PurgeQueue{call, line.Text("queue")};
+  if (verb == "open") return OpenSession{call, number("session")};
+  if (verb == "acknowledge") return AcknowledgeSession{call, number("below")};
+  if (verb == "close-session") return CloseSession{call};
+  if (verb == "cancel") return Cancel{call, number("item"), line.Id("id")};
+  if (verb == "attach") return ParseAttach(line);
+  if (verb == "heartbeat") return Heartbeat{call};
+  if (verb == "credit") {
+    return AddCredit{call, static_cast<int32_t>(line.Number("pool")),
+                     static_cast<int32_t>(line.Number("tasks", 1))};
+  }
+  if (verb == "drain") return DrainWorker{call};
+  if (verb == "start") return StartAttempt{call, ParseToken(line)};
+  if (verb == "end") return ParseEndAttempt(line);
+  if (verb == "reports") return EndReports{call, number("sequence")};
+  if (verb == "poll") return ParsePoll(line);
+  if (verb == "extend") {
+    return ExtendLease{call, number("item"), line.Id("id"), ParseToken(line),
+                       line.Number("lease", 30'000)};
+  }
+  if (verb == "closed") return CallClosed{call};
+  if (verb == "watch") return WatchTask{line.Id("id"), true};
+  if (verb == "unwatch") return WatchTask{line.Id("id"), false};
+  throw std::invalid_argument("no command " + verb);
+}
+
+}  // namespace treadle::engine
