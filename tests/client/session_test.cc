@@ -1,0 +1,344 @@
+#include "client/session.h"
+
+#include <chrono>
+#include <future>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "client/client.h"
+#include "client/executor.h"
+#include "client/task_type.h"
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "proto/wire/settings.h"
+#include "tests/client/fake_broker.h"
+
+// What the client does when connections break and brokers misbehave.
+
+namespace treadle {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr TaskType<int(int)> kSquare{"square"};
+
+const grpc::Status kLost(grpc::StatusCode::UNAVAILABLE, "connection lost");
+const grpc::Status kForgotten(grpc::StatusCode::NOT_FOUND, "session is not known");
+
+std::vector<uint64_t> Sequences(const std::vector<v1::SequencedTask>& tasks) {
+  std::vector<uint64_t> sequences;
+  for (const v1::SequencedTask& task : tasks) sequences.push_back(task.sequence());
+  return sequences;
+}
+
+TEST(Session, ConnectTellsThatNobodyAnswers) {
+  std::string address;
+  {
+    FakeBroker broker;
+    address = broker.address();
+  }
+  ClientOptions options(address);
+  options.connect_timeout = 300ms;
+  const absl::Status status = Client::Connect(options).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("no broker answers at " + address));
+}
+
+TEST(Session, ConnectTellsARefusalAtOnce) {
+  FakeBroker broker;
+  auto connecting =
+      std::async(std::launch::async, [&] { return Client::Connect(broker.Options()).status(); });
+  broker.NextStream()->End(grpc::Status(grpc::StatusCode::PERMISSION_DENIED, "not you"));
+  EXPECT_EQ(connecting.get(), absl::PermissionDeniedError("not you"));
+}
+
+TEST(Session, ConnectWaitsForABrokerThatStarts) {
+  FakeBroker broker;
+  broker.Stop();
+  auto connecting =
+      std::async(std::launch::async, [&] { return Client::Connect(broker.Options()); });
+  broker.Start();
+  const auto stream = broker.NextStream();
+  EXPECT_EQ(stream->Open(7).session_id(), 0u);
+  EXPECT_TRUE(connecting.get().ok());
+}
+
+TEST(Session, AnUnansweredSubmitIsSentAgainUnderItsSequence) {
+  FakeBroker broker;
+  auto [client, stream] = broker.Connect();
+  const Executor executor(*client, ExecutorOptions("cpu"));
+  const Future<int> answered = executor.Submit(kSquare, 1);
+  const Future<int> lost_submit = executor.Submit(kSquare, 2);
+  stream->Tasks(2);
+  stream->Accept(1, 1);
+  ASSERT_TRUE(answered.Accepted().ok());
+  stream->End(kLost);
+
+  stream = broker.NextStream();
+  EXPECT_EQ(stream->Open(7, true).session_id(), 7u);
+  const std::vector<v1::SequencedTask> again = stream->Tasks(1);
+  EXPECT_EQ(again[0].sequence(), 2u);
+  EXPECT_EQ(again[0].task().payload(), "2");
+  EXPECT_THAT(stream->Awaits(1), ElementsAre(IdOf(7, 1)));
+  // The broker had accepted it; its outcome must be asked for.
+  stream->Accept(2, 2);
+  EXPECT_THAT(stream->Awaits(1), ElementsAre(IdOf(7, 2)));
+  stream->AwaitAcknowledgedBelow(3);
+  stream->Succeed(IdOf(7, 1), "1");
+  stream->Succeed(IdOf(7, 2), "4");
+  EXPECT_EQ(*answered.Result(), 1);
+  EXPECT_EQ(*lost_submit.Result(), 4);
+  // New ones go on counting.
+  const Future<int> next = executor.Submit(kSquare, 3);
+  EXPECT_THAT(Sequences(stream->Tasks(1)), ElementsAre(3));
+}
+
+TEST(Session, TheSameOutcomeTwiceIsHarmless) {
+  FakeBroker broker;
+  auto [client, stream] = broker.Connect();
+  const Executor executor(*client, ExecutorOptions("cpu"));
+  const Future<int> first = executor.Submit(kSquare, 1);
+  stream->Tasks(1);
+  stream->Accept(1, 1);
+  stream->Succeed(IdOf(7, 1), "1");
+  stream->Succeed(IdOf(7, 1), "1");
+  stream->Accept(1, 1);
+  const Future<int> second = executor.Submit(kSquare, 2);
+  stream->Tasks(1);
+  stream->Succeed(IdOf(7, 2), "4");
+  EXPECT_EQ(*second.Result(), 4);
+  EXPECT_EQ(*first.Result(), 1);
+}
+
+TEST(Session, AForgottenSessionBeginsAnew) {
+  FakeBroker broker;
+  auto [client, stream] = broker.Connect();
+  const Executor executor(*client, ExecutorOptions("cpu"));
+  SubmitOptions with_key;
+  with_key.request_key = "order-7";
+  const Future<int> accepted = executor.Submit(kSquare, 1);
+  const Future<int> doubtful = executor.Submit(kSquare, 2);
+  const Future<int> keyed = executor.Submit(with_key, kSquare, 3);
+  stream->Tasks(3);
+  stream->Accept(1, 1);
+  ASSERT_TRUE(accepted.Accepted().ok());
+  stream->End(kLost);
+
+  stream = broker.NextStream();
+  EXPECT_EQ(stream->ReadOpen().session_id(), 7u);
+  stream->End(kForgotten);
+  stream = broker.NextStream();
+  EXPECT_EQ(stream->Open(8).session_id(), 0u);
+  EXPECT_EQ(doubtful.Result().status().code(), absl::StatusCode::kAborted);
+  const v1::SequencedTask again = stream->Tasks(1)[0];
+  EXPECT_EQ(again.sequence(), 1u);
+  EXPECT_EQ(again.task().request_key(), "order-7");
+  EXPECT_THAT(stream->Awaits(1), ElementsAre(IdOf(7, 1)));
+  // Its first submit had been accepted after all.
+  stream->AcceptAs(1, IdOf(7, 3));
+  EXPECT_THAT(stream->Awaits(1), ElementsAre(IdOf(7, 3)));
+  stream->Succeed(IdOf(7, 3), "9");
+  stream->Succeed(IdOf(7, 1), "1");
+  EXPECT_EQ(*keyed.Result(), 9);
+  EXPECT_TRUE(keyed.Accepted()->existing);
+  EXPECT_EQ(keyed.Id(), IdOf(7, 3));
+  EXPECT_EQ(*accepted.Result(), 1);
+}
+
+TEST(Session, SubmitsGatherWhileTheBrokerIsAway) {
+  FakeBroker broker;
+  auto [client, stream] = broker.Connect();
+  const Executor executor(*client, ExecutorOptions("cpu"));
+  stream->End(kLost);
+  stream.reset();
+  broker.Stop();
+  std::vector<Future<int>> futures;
+  for (int i = 0; i < 10; ++i) futures.push_back(executor.Submit(kSquare, i));
+  const Future<int> cancelled = executor.Submit(kSquare, 99);
+  EXPECT_TRUE(cancelled.Cancel());
+  EXPECT_EQ(cancelled.Result().status().code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(futures[9].Result(20ms).status().code(), absl::StatusCode::kDeadlineExceeded);
+  broker.Start();
+  stream = broker.NextStream();
+  stream->Open(7, true);
+  EXPECT_THAT(Sequences(stream->Tasks(10)), ElementsAre(1, 2, 3, 4, 5, 6, 7, 8, 9, 10));
+  stream->Succeed(IdOf(7, 10), "81");
+  EXPECT_EQ(*futures[9].Result(), 81);
+}
+
+TEST(Session, GivesUpAfterTheTimeThatWasAskedFor) {
+  FakeBroker broker;
+  ClientOptions options = broker.Options();
+  options.give_up_after = 200ms;
+  auto [client, stream] = broker.Connect(options);
+  const Executor executor(*client, ExecutorOptions("cpu"));
+  const Future<int> future = executor.Submit(kSquare, 1);
+  stream->Tasks(1);
+  stream.reset();
+  broker.Stop();
+  const absl::Status status = future.Result().status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("not reached for 200 ms"));
+  // It goes on trying, and what it gave up is not sent again.
+  broker.Start();
+  stream = broker.NextStream();
+  stream->Open(7, true);
+  const Future<int> next = executor.Submit(kSquare, 2);
+  EXPECT_THAT(Sequences(stream->Tasks(1)), ElementsAre(2));
+}
+
+TEST(Session, ARefusalForGoodEndsWhatIsPending) {
+  FakeBroker broker;
+  auto [client, stream] = broker.Connect();
+  const Executor executor(*client, ExecutorOptions("cpu"));
+  const Future<int> future = executor.Submit(kSquare, 1);
+  stream->Tasks(1);
+  stream->End(grpc::Status(grpc::StatusCode::UNAUTHENTICATED, "token expired"));
+  EXPECT_EQ(future.Result().status(), absl::UnauthenticatedError("token expired"));
+  stream = broker.NextStream();
+  EXPECT_EQ(stream->Open(8).session_id(), 0u);
+  const Future<int> next = executor.Submit(kSquare, 2);
+  EXPECT_THAT(Sequences(stream->Tasks(1)), ElementsAre(1));
+}
+
+TEST(Session, ASilentBrokerIsLeft) {
+  FakeBroker broker;
+  auto [client, stream] = broker.Connect();
+  const auto silent_since = std::chrono::steady_clock::now();
+  // Reads, and says nothing.
+  while (stream->ReadMessage()) {
+  }
+  EXPECT_GE(std::chrono::steady_clock::now() - silent_since, 5s);
+  stream = broker.NextStream();
+  EXPECT_EQ(stream->ReadOpen().session_id(), 7u);
+}
+
+TEST(Session, HeartbeatsKeepComing) {
+  FakeBroker broker;
+  auto [client, stream] = broker.Connect();
+  const auto start = std::chrono::steady_clock::now();
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(stream->ReadMessage());
+  EXPECT_GE(std::chrono::steady_clock::now() - start, 300ms);
+  EXPECT_EQ(stream->messages(), 1u);  // the open alone said anything
+}
+
+TEST(Session, AFullWindowRefusesAtOnceWhenAsked) {
+  FakeBroker broker;
+  ClientOptions options = broker.Options();
+  options.window_tasks = 2;
+  options.window_wait = 0ms;
+  auto [client, stream] = broker.Connect(options);
+  const Executor executor(*client, ExecutorOptions("cpu"));
+  const Future<int> first = executor.Submit(kSquare, 1);
+  const Future<int> second = executor.Submit(kSquare, 2);
+  const absl::Status status = executor.Submit(kSquare, 3).Result().status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("2 of 2 tasks"));
+  stream->Tasks(2);
+  stream->Accept(1, 2);
+  ASSERT_TRUE(second.Accepted().ok());
+  ASSERT_TRUE(client->Flush().ok());
+  const Future<int> third = executor.Submit(kSquare, 3);
+  EXPECT_FALSE(third.Done());
+}
+
+TEST(Session, AFullWindowMakesSubmitWait) {
+  FakeBroker broker;
+  ClientOptions options = broker.Options();
+  options.window_bytes = 100;
+  auto [client, stream] = broker.Connect(options);
+  const Executor executor(*client, ExecutorOptions("cpu"));
+  // One that is larger than the window goes alone.
+  const Future<Payload> large = executor.SubmitRaw("raw", Payload(std::string(1'000, 'x'), ""));
+  auto submitting = std::async(std::launch::async, [&] { return executor.Submit(kSquare, 2); });
+  EXPECT_EQ(submitting.wait_for(50ms), std::future_status::timeout);
+  EXPECT_EQ(client->Flush(1ms).code(), absl::StatusCode::kDeadlineExceeded);
+  stream->Tasks(1);
+  stream->Accept(1, 1);
+  const Future<int> second = submitting.get();
+  EXPECT_THAT(Sequences(stream->Tasks(1)), ElementsAre(2));
+}
+
+TEST(Session, AWaitForTheWindowIsBounded) {
+  FakeBroker broker;
+  ClientOptions options = broker.Options();
+  options.window_tasks = 1;
+  options.window_wait = 20ms;
+  auto [client, stream] = broker.Connect(options);
+  const Executor executor(*client, ExecutorOptions("cpu"));
+  const Future<int> first = executor.Submit(kSquare, 1);
+  EXPECT_EQ(executor.Submit(kSquare, 2).Result().status().code(),
+            absl::StatusCode::kResourceExhausted);
+}
+
+TEST(Session, ShutdownFreesWhoWaitsForTheWindow) {
+  FakeBroker broker;
+  ClientOptions options = broker.Options();
+  options.window_tasks = 1;
+  auto [client, stream] = broker.Connect(options);
+  const Executor executor(*client, ExecutorOptions("cpu"));
+  const Future<int> first = executor.Submit(kSquare, 1);
+  auto submitting = std::async(std::launch::async, [&] { return executor.Submit(kSquare, 2); });
+  client->Shutdown();
+  EXPECT_EQ(submitting.get().Result().status().code(), absl::StatusCode::kCancelled);
+}
+
+TEST(Session, ShutdownWaitsForAnswersAndEndsTheSession) {
+  FakeBroker broker;
+  ClientOptions options = broker.Options();
+  options.shutdown_timeout = 60s;
+  auto [client, stream] = broker.Connect(options);
+  const Executor executor(*client, ExecutorOptions("cpu"));
+  const Future<int> future = executor.Submit(kSquare, 1);
+  auto closing = std::async(std::launch::async, [&] { client->Shutdown(); });
+  stream->Tasks(1);
+  EXPECT_EQ(closing.wait_for(20ms), std::future_status::timeout);
+  stream->Accept(1, 1);
+  EXPECT_TRUE(stream->AwaitWritesDone());
+  stream->End(grpc::Status::OK);
+  closing.get();
+  EXPECT_EQ(future.Id(), IdOf(7, 1));
+  EXPECT_EQ(future.Result().status().code(), absl::StatusCode::kCancelled);
+}
+
+TEST(Session, LoadGathersInMessages) {
+  constexpr int kTasks = 20'000;
+  FakeBroker broker;
+  v1::SessionOpened bounds;
+  bounds.set_batch_tasks_max(1'000);
+  auto [client, stream] = broker.Connect(broker.Options(), 7, bounds);
+  const Executor executor(*client, ExecutorOptions("cpu"));
+  std::vector<Future<int>> futures;
+  futures.reserve(kTasks);
+  for (int i = 0; i < kTasks; ++i) futures.push_back(executor.Submit(kSquare, i));
+  const std::vector<v1::SequencedTask> tasks = stream->Tasks(kTasks);
+  EXPECT_LT(stream->messages(), kTasks / 10u);
+  EXPECT_LE(stream->largest_message_bytes(), size_t{1} << 20);
+  for (int i = 0; i < kTasks; ++i) {
+    ASSERT_EQ(tasks[static_cast<size_t>(i)].sequence(), static_cast<uint64_t>(i) + 1);
+    ASSERT_EQ(tasks[static_cast<size_t>(i)].task().payload(), std::to_string(i));
+  }
+  stream->Accept(1, kTasks);
+  EXPECT_TRUE(client->Flush().ok());
+}
+
+TEST(Session, ManyOutcomesThatNobodyReadsYetDoNotStopTheStream) {
+  FakeBroker broker;
+  auto [client, stream] = broker.Connect();
+  const Executor executor(*client, ExecutorOptions("cpu"));
+  std::vector<Future<Payload>> futures;
+  for (int i = 0; i < 200; ++i) futures.push_back(executor.SubmitRaw("raw", Payload()));
+  stream->Tasks(200);
+  // More messages than the client keeps unhandled, and more bytes than flow control lets through.
+  const std::string result(100'000, 'r');
+  for (uint64_t i = 1; i <= 200; ++i) stream->Succeed(IdOf(7, i), result);
+  for (const Future<Payload>& future : futures) EXPECT_EQ(future.Result()->bytes, result);
+}
+
+}  // namespace
+}  // namespace treadle
