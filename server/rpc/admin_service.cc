@@ -1,0 +1,88 @@
+#include "server/rpc/admin_service.h"
+
+#include <utility>
+
+#include "proto/support/limits.h"
+#include "server/rpc/convert.h"
+#include "server/rpc/page_token.h"
+#include "server/rpc/unary_call.h"
+#include "server/rpc/validate.h"
+
+namespace treadle::rpc {
+namespace {
+
+constexpr absl::string_view kListQuestion = "workers";
+
+v1::ServerInfo MakeInfo(const Edge& edge, const broker::View& view) {
+  const Options& options = edge.options;
+  v1::ServerInfo info;
+  info.set_version(options.version);
+  info.set_started_at_ms(edge.started_at_ms);
+  info.set_now_ms(view.now_ms);
+  info.set_store(edge.store_kind);
+  v1::Limits& limits = *info.mutable_limits();
+  limits.set_payload_bytes_max(options.payload_bytes_max);
+  limits.set_message_bytes_max(edge.message_bytes_max());
+  limits.set_batch_tasks_max(options.batch_tasks_max);
+  limits.set_streams_per_client_max(options.streams_per_client_max);
+  limits.set_request_key_window_ms(options.engine.request_key_window_ms);
+  limits.set_queues_max(options.engine.queues_max);
+  limits.set_unfinished_tasks_max(options.engine.unfinished_tasks_max);
+  const engine::EngineTotals totals = view.engine.Totals();
+  info.set_unfinished_tasks(totals.unfinished_tasks);
+  info.set_queues(totals.queues);
+  info.set_workers(totals.workers);
+  info.set_sessions(totals.sessions);
+  return info;
+}
+
+absl::Status GetServerInfo(Edge& edge, UnaryCall& call, v1::GetServerInfoRequest&) {
+  call.Ask<v1::GetServerInfoResponse>(
+      [&edge](const broker::View& view) -> absl::StatusOr<v1::GetServerInfoResponse> {
+        v1::GetServerInfoResponse response;
+        *response.mutable_server() = MakeInfo(edge, view);
+        return response;
+      });
+  return absl::OkStatus();
+}
+
+absl::Status ListWorkers(UnaryCall& call, v1::ListWorkersRequest& request) {
+  if (absl::Status s = ValidatePageSize(request.page_size()); !s.ok()) return s;
+  absl::StatusOr<std::string> after = DecodePageToken(kListQuestion, request.page_token());
+  if (!after.ok()) return after.status();
+  const size_t limit = request.page_size() == 0 ? limits::kPageSizeMax : request.page_size();
+  call.Ask<v1::ListWorkersResponse>(
+      [after = *std::move(after),
+       limit](const broker::View& view) -> absl::StatusOr<v1::ListWorkersResponse> {
+        v1::ListWorkersResponse response;
+        for (const engine::WorkerView& worker : view.engine.ListWorkers(after, limit)) {
+          Write(worker, response.add_workers());
+        }
+        if (const int count = response.workers_size(); static_cast<size_t>(count) == limit) {
+          response.set_next_page_token(
+              EncodePageToken(kListQuestion, response.workers(count - 1).worker_id()));
+        }
+        return response;
+      });
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* AdminService::GetServerInfo(grpc::CallbackServerContext* context,
+                                                      const grpc::ByteBuffer* request,
+                                                      grpc::ByteBuffer* response) {
+  return Receive<v1::GetServerInfoRequest>(
+      edge_, context, request, response,
+      [this](UnaryCall& call, v1::GetServerInfoRequest& message) {
+        return rpc::GetServerInfo(edge_, call, message);
+      });
+}
+
+grpc::ServerUnaryReactor* AdminService::ListWorkers(grpc::CallbackServerContext* context,
+                                                    const grpc::ByteBuffer* request,
+                                                    grpc::ByteBuffer* response) {
+  return Receive<v1::ListWorkersRequest>(edge_, context, request, response, rpc::ListWorkers);
+}
+
+}  // namespace treadle::rpc

@@ -1,0 +1,157 @@
+#include "server/rpc/attach_stream.h"
+
+#include <utility>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+
+#include "proto/wire/settings.h"
+#include "server/rpc/requests.h"
+
+namespace treadle::rpc {
+namespace {
+
+constexpr int64_t kItemBytes = 96;  // what an item has beside its long fields, about
+
+}  // namespace
+
+AttachStream::AttachStream(Edge& edge, grpc::CallbackServerContext* context)
+    : BidiCall(edge, context), bounds_(edge.bounds()) {}
+
+absl::Status AttachStream::OnMessage(const grpc::ByteBuffer& message) {
+  arena_.Reset();
+  auto& request = *google::protobuf::Arena::CreateMessage<v1::AttachRequest>(&arena_);
+  if (absl::Status s = Parse(message, edge_.message_bytes_max(), request); !s.ok()) return s;
+  std::vector<broker::Request> requests;
+  requests.reserve(request.reports_size() + request.started_tokens_size() + request.credits_size() +
+                   request.progress_size() + 3);
+  if (absl::Status s = ReadHelloOnce(request, requests); !s.ok()) return s;
+  if (absl::Status s = ValidateAttach(request, pools_, bounds_); !s.ok()) return s;
+
+  requests.push_back(ToRequest(engine::Heartbeat{id()}));
+  for (const uint64_t token : request.started_tokens()) {
+    requests.push_back(ToRequest(engine::StartAttempt{id(), engine::Token{token}}));
+  }
+  for (v1::ProgressReport& progress : *request.mutable_progress()) {
+    requests.push_back(
+        {broker::ReportProgress{.call = id(),
+                                .task = TaskId::Parse(progress.task_id()).value(),
+                                .token = engine::Token{progress.token()},
+                                .progress = ReadProgress(*progress.mutable_progress())},
+         nullptr});
+  }
+  if (absl::Status s = HandleReports(request, requests); !s.ok()) return s;
+  for (const v1::Credit& credit : request.credits()) {
+    requests.push_back(ToRequest(engine::AddCredit{id(), credit.pool(), credit.tasks()}));
+  }
+  if (request.drain()) requests.push_back(ToRequest(engine::DrainWorker{id()}));
+  Post(std::move(requests));
+  return absl::OkStatus();
+}
+
+absl::Status AttachStream::ReadHelloOnce(v1::AttachRequest& request,
+                                         std::vector<broker::Request>& requests) {
+  if (pools_ != 0 && !request.has_hello()) return absl::OkStatus();
+  if (pools_ != 0) {
+    return absl::InvalidArgumentError(
+        "hello: this stream has begun already; send it in the first message only");
+  }
+  if (!request.has_hello()) {
+    return absl::InvalidArgumentError("hello: absent; it must be in the stream's first message");
+  }
+  if (absl::Status s = ValidateHello(request.hello()); !s.ok()) return s;
+  engine::AttachWorker attach = ReadHello(*request.mutable_hello());
+  attach.call = id();
+  attach.peer = peer();
+  pools_ = static_cast<int>(attach.pools.size());
+  requests.push_back(ToRequest(std::move(attach)));
+  return absl::OkStatus();
+}
+
+absl::Status AttachStream::HandleReports(v1::AttachRequest& request,
+                                         std::vector<broker::Request>& requests) {
+  std::vector<broker::Delivery> refused;
+  for (int i = 0; i < request.reports_size(); ++i) {
+    v1::AttemptReport& report = *request.mutable_reports(i);
+    const auto task = ValidateTaskId(absl::StrCat("reports[", i, "].task_id"), report.task_id());
+    if (!task.ok()) return task.status();
+    if (absl::Status s = ValidateReport(report, bounds_); !s.ok()) {
+      refused.push_back(engine::ReportDone{
+          .call = id(), .task = *task, .token = engine::Token{report.token()}, .status = s});
+      continue;
+    }
+    broker::BodyPtr body;
+    engine::EndAttempt end = ReadReport(report, *task, body);
+    end.call = id();
+    requests.push_back(ToRequest(std::move(end), std::move(body)));
+  }
+  // By way of the outbox, because what is sent is its thread's; so they come before the answer to
+  // the report_sequence.
+  if (!refused.empty()) edge_.outbox.Release(std::move(refused));
+  if (request.report_sequence() != 0) {
+    requests.push_back(ToRequest(engine::EndReports{id(), request.report_sequence()}));
+  }
+  return absl::OkStatus();
+}
+
+void AttachStream::Deliver(broker::Delivery& delivery) {
+  if (const auto* leased = std::get_if<broker::Leased>(&delivery)) {
+    Leased(*leased);
+  } else if (const auto* handled = std::get_if<engine::ReportsHandled>(&delivery)) {
+    Add(kItemBytes).set_handled_report_sequence(handled->sequence);
+  } else if (const auto* done = std::get_if<engine::ReportDone>(&delivery)) {
+    Write(*done, Add(2 * kItemBytes).add_refused_reports());
+  } else if (const auto* stop = std::get_if<engine::StopAttempt>(&delivery)) {
+    Write(*stop, Add(kItemBytes).add_stops());
+  } else if (const auto* attached = std::get_if<engine::WorkerAttached>(&delivery)) {
+    Attached(*attached);
+  } else if (const auto* end = std::get_if<engine::EndCall>(&delivery)) {
+    Flush();
+    End(end->status);
+  }
+}
+
+void AttachStream::Attached(const engine::WorkerAttached& attached) {
+  if (!attached.status.ok()) {
+    End(attached.status);
+    return;
+  }
+  v1::Welcome& welcome = *Add(kItemBytes).mutable_welcome();
+  welcome.set_lease_ms(edge_.options.engine.lease_ms);
+  welcome.set_heartbeat_ms(wire::kHeartbeatMs);
+  welcome.set_payload_bytes_max(edge_.options.payload_bytes_max);
+  welcome.set_message_bytes_max(edge_.message_bytes_max());
+  for (const engine::HeldLease& held : attached.revoked) {
+    v1::HeldLease& out = *welcome.add_revoked();
+    out.set_task_id(held.task.ToString());
+    out.set_token(static_cast<uint64_t>(held.token));
+    out.set_started(held.started);
+  }
+  Flush();
+  Greeted();
+}
+
+void AttachStream::Leased(const broker::Leased& leased) {
+  if (ended()) {
+    HandBack(edge_.broker, edge_.calls.NewId(), leased.tasks);
+    return;
+  }
+  for (const broker::LeasedTask& task : leased.tasks) {
+    const int64_t payload_bytes =
+        task.body == nullptr ? 0 : static_cast<int64_t>(task.body->bytes.size());
+    Write(task, leased.now_ms, Add(kItemBytes + payload_bytes).add_tasks());
+  }
+}
+
+v1::AttachResponse& AttachStream::Add(int64_t bytes) {
+  if (response_.full() || response_.too_full_for(bytes)) Send(response_.Take());
+  return response_.Add(bytes);
+}
+
+void AttachStream::Flush() {
+  if (!response_.empty()) Send(response_.Take());
+}
+
+void AttachStream::OnOver() { (void)edge_.broker.Post(ToRequest(engine::CallClosed{id()})); }
+
+}  // namespace treadle::rpc

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <google/protobuf/arena.h>
+
+#include "server/rpc/bidi_call.h"
+#include "server/rpc/convert.h"
+#include "server/rpc/gathering.h"
+#include "server/rpc/validate.h"
+
+namespace treadle::rpc {
+
+// WorkerService.Attach: one worker's credit, tasks, reports and stops.
+class AttachStream final : public BidiCall {
+ public:
+  AttachStream(Edge& edge, grpc::CallbackServerContext* context);
+
+  void Deliver(broker::Delivery& delivery) override;
+  void Flush() override;
+
+ protected:
+  absl::Status OnMessage(const grpc::ByteBuffer& message) override;
+  const char* first_field() const override { return "hello"; }
+  void OnOver() override;
+
+ private:
+  absl::Status ReadHelloOnce(v1::AttachRequest& request, std::vector<broker::Request>& requests);
+  absl::Status HandleReports(v1::AttachRequest& request, std::vector<broker::Request>& requests);
+
+  // The outbox's thread.
+  void Attached(const engine::WorkerAttached& attached);
+  void Leased(const broker::Leased& leased);
+  v1::AttachResponse& Add(int64_t bytes);
+
+  const Bounds bounds_;
+
+  // The reader's.
+  google::protobuf::Arena arena_;
+  int pools_ = 0;  // 0: no hello yet
+
+  Gathering<v1::AttachResponse> response_;  // the outbox's thread's
+};
+
+}  // namespace treadle::rpc

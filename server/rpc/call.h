@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+
+#include "server/broker/delivery.h"
+#include "server/engine/types.h"
+
+namespace treadle::rpc {
+
+// An open gRPC call, unary or stream, as the rest of the edge sees it. Shared by gRPC (until
+// OnDone), the registry and whoever is about to tell it something; outlives its gRPC side, and then
+// takes no notice of anything.
+class Call : public std::enable_shared_from_this<Call> {
+ public:
+  Call(engine::CallId id, std::string peer) : id_(id), peer_(std::move(peer)) {}
+  virtual ~Call() = default;
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
+  engine::CallId id() const { return id_; }
+  const std::string& peer() const { return peer_; }
+  virtual bool is_stream() const = 0;
+
+  // Something for this call, in order. Only the outbox's thread calls this and Flush.
+  virtual void Deliver(broker::Delivery& delivery) = 0;
+  // All that was there to deliver has been: send it.
+  virtual void Flush() {}
+
+  // Ends the call with this status, after what is on its way. Any thread; the first one counts.
+  virtual void End(absl::Status status) = 0;
+
+  // Streams: about ten times a second, on the pulse's thread.
+  virtual void Beat(int64_t /*now_ms*/) {}
+
+ private:
+  const engine::CallId id_;
+  const std::string peer_;
+};
+
+// For what must not happen: logs it, and gives the INTERNAL that the client gets.
+absl::Status Unexpected(const std::exception& error);
+
+}  // namespace treadle::rpc

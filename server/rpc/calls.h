@@ -1,0 +1,58 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+
+#include "server/engine/types.h"
+#include "server/rpc/call.h"
+#include "server/rpc/options.h"
+
+namespace treadle::rpc {
+
+// Every open call by its id. Bounds how many there are, finds the one that a delivery is for, and
+// ends all of them at shutdown: gRPC's own shutdown waits for ever for one that does not end.
+// Thread-safe.
+class Calls {
+ public:
+  explicit Calls(const Options& options);
+
+  engine::CallId NewId() { return engine::CallId{++last_id_}; }
+
+  // RESOURCE_EXHAUSTED: a bound is reached. UNAVAILABLE: closed.
+  absl::Status Add(const std::shared_ptr<Call>& call);
+  void Remove(const Call& call);
+  // Null: it is over.
+  std::shared_ptr<Call> Find(engine::CallId id) const;
+
+  std::vector<std::shared_ptr<Call>> Streams() const;
+  std::vector<std::shared_ptr<Call>> All() const;
+
+  // From now on Add refuses.
+  void Close();
+
+ private:
+  struct Client {
+    int32_t calls = 0;
+    int32_t streams = 0;
+  };
+
+  const int32_t streams_per_client_max_;
+  const int32_t calls_per_client_max_;
+  const int64_t calls_max_;
+
+  std::atomic<uint64_t> last_id_{0};
+  mutable std::mutex mutex_;
+  absl::flat_hash_map<engine::CallId, std::shared_ptr<Call>> calls_;
+  absl::flat_hash_map<engine::CallId, std::shared_ptr<Call>> streams_;  // also in calls_
+  absl::flat_hash_map<std::string, Client> clients_;                    // by peer
+  bool closed_ = false;
+};
+
+}  // namespace treadle::rpc

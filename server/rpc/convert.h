@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+
+#include "server/broker/delivery.h"
+#include "server/engine/command.h"
+#include "server/engine/engine.h"
+#include "server/engine/types.h"
+#include "treadle/v1/admin_service.pb.h"
+#include "treadle/v1/queue_service.pb.h"
+#include "treadle/v1/task.pb.h"
+#include "treadle/v1/task_service.pb.h"
+#include "treadle/v1/worker_service.pb.h"
+
+// Between the proto messages, which validate.h has found good, and the engine's values. What comes
+// from a message is moved out of it where it may be long.
+
+namespace treadle::rpc {
+
+// Turns tasks into what the engine takes, with the defaults filled in. Remembers the last retry
+// policy, because most tasks of a program share one. Not thread-safe.
+class SubmitReader {
+ public:
+  // The payload is in `body`, which is null when there is nothing to say. Computes the digest when
+  // there is a request key.
+  engine::Submit Read(v1::TaskSpec& task, broker::BodyPtr& body);
+
+ private:
+  std::shared_ptr<const engine::RetryPolicy> ReadPolicy(v1::RetryPolicy& retry);
+
+  std::shared_ptr<const engine::RetryPolicy> last_policy_;
+};
+
+std::vector<std::string> ReadNames(google::protobuf::RepeatedPtrField<std::string>& names);
+// With the defaults in place of zeros.
+engine::QueueConfig ReadQueue(v1::QueueConfig& config, const engine::EngineOptions& options);
+engine::AttachWorker ReadHello(v1::WorkerHello& hello);
+// `task` is the report's parsed id; `body` is the result, null when there is none.
+engine::EndAttempt ReadReport(v1::AttemptReport& report, TaskId task, broker::BodyPtr& body);
+broker::ProgressState ReadProgress(v1::Progress& progress);
+
+absl::Status UnknownTaskError(TaskId task);
+// The level that an acknowledgement states.
+v1::Durability AckLevel(engine::Durability asked, bool disk);
+
+void Write(const broker::LeasedTask& task, int64_t now_ms, v1::LeasedTask* out);
+void Write(const broker::OutcomeReady& outcome, v1::Outcome* out);
+void Write(const engine::TaskError& error, v1::TaskError* out);
+void Write(const broker::ProgressState& progress, v1::Progress* out);
+void Write(const engine::TaskView& view, const broker::ProgressState* progress, v1::Task* out);
+void Write(const engine::FinishedRow& row, v1::Task* out);
+void Write(const engine::QueueView& view, v1::Queue* out);
+void Write(const engine::WorkerView& view, v1::Worker* out);
+void Write(const engine::StopAttempt& stop, v1::StopNotice* out);
+void Write(const engine::ReportDone& done, v1::ReportResult* out);
+
+}  // namespace treadle::rpc

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <string>
+
+#include "proto/support/clock.h"
+#include "proto/wire/settings.h"
+#include "server/broker/broker.h"
+#include "server/rpc/calls.h"
+#include "server/rpc/options.h"
+#include "server/rpc/outbox.h"
+#include "server/rpc/pulse.h"
+#include "server/rpc/validate.h"
+#include "server/store/store.h"
+
+namespace treadle::rpc {
+
+// What every call may use. Lives as long as the server.
+struct Edge {
+  const Options& options;
+  const Clock& clock;
+  broker::Broker& broker;
+  const std::string store_kind;
+  const store::Reach reach;  // the best that an acknowledgement can say
+  const int64_t started_at_ms;
+  Calls& calls;
+  CallOutbox& outbox;
+  Pulse& pulse;
+
+  // What a client may send in one message.
+  int64_t message_bytes_max() const {
+    return options.payload_bytes_max + wire::kMessageOverheadBytes;
+  }
+  Bounds bounds() const { return {options.payload_bytes_max, options.batch_tasks_max}; }
+};
+
+}  // namespace treadle::rpc

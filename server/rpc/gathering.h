@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include <google/protobuf/arena.h>
+#include <grpcpp/support/byte_buffer.h>
+
+#include "proto/support/limits.h"
+#include "server/rpc/message.h"
+
+namespace treadle::rpc {
+
+// A response that grows item by item until it is large enough, or there is nothing more to add.
+// Used by one thread.
+template <typename Message>
+class Gathering {
+ public:
+  Gathering() : message_(google::protobuf::Arena::CreateMessage<Message>(&arena_)) {}
+
+  // The message to add an item of about `bytes` to.
+  Message& Add(int64_t bytes) {
+    bytes_ += bytes;
+    ++items_;
+    return *message_;
+  }
+  // The message so far, to change what is in it.
+  Message& message() { return *message_; }
+  bool empty() const { return items_ == 0; }
+  // Take it before adding more.
+  bool full() const {
+    return bytes_ >= limits::kOutgoingMessageBytes || items_ >= limits::kBatchTasksMax;
+  }
+  // An item of so many bytes would make it larger than it should be.
+  bool too_full_for(int64_t bytes) const {
+    return !empty() && bytes_ + bytes > limits::kOutgoingMessageBytes;
+  }
+
+  // The message's bytes; it is then empty.
+  grpc::ByteBuffer Take() {
+    grpc::ByteBuffer bytes = Serialize(*message_);
+    arena_.Reset();
+    message_ = google::protobuf::Arena::CreateMessage<Message>(&arena_);
+    bytes_ = 0;
+    items_ = 0;
+    return bytes;
+  }
+
+ private:
+  google::protobuf::Arena arena_;
+  Message* message_;
+  int64_t bytes_ = 0;
+  int64_t items_ = 0;
+};
+
+}  // namespace treadle::rpc

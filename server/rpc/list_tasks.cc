@@ -1,0 +1,118 @@
+#include "server/rpc/list_tasks.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+#include "proto/support/limits.h"
+#include "server/rpc/convert.h"
+#include "server/rpc/page_token.h"
+#include "server/rpc/validate.h"
+
+namespace treadle::rpc {
+namespace {
+
+constexpr uint32_t kFinalStates = 1u << static_cast<int>(engine::TaskState::kSucceeded) |
+                                  1u << static_cast<int>(engine::TaskState::kFailed) |
+                                  1u << static_cast<int>(engine::TaskState::kCancelled) |
+                                  1u << static_cast<int>(engine::TaskState::kExpired);
+
+// How far a list has come.
+struct Position {
+  bool finished_part = false;
+  uint64_t order = 0;  // of the last unfinished task
+  TaskId task;         // the last finished one
+
+  std::string Encode() const {
+    return finished_part ? absl::StrCat("f ", task.session, " ", task.sequence)
+                         : absl::StrCat("u ", order);
+  }
+  static std::optional<Position> Decode(const std::string& text) {
+    const std::vector<std::string> parts = absl::StrSplit(text, ' ');
+    Position position;
+    position.finished_part = parts[0] == "f";
+    const bool good = position.finished_part
+                          ? parts.size() == 3 &&
+                                absl::SimpleAtoi(parts[1], &position.task.session) &&
+                                absl::SimpleAtoi(parts[2], &position.task.sequence)
+                          : parts.size() == 2 && absl::SimpleAtoi(parts[1], &position.order);
+    return good ? std::optional(position) : std::nullopt;
+  }
+};
+
+struct Question {
+  std::string queue;
+  std::string type;
+  uint32_t states = 0;  // 0: every state
+  bool include_finished = false;
+
+  std::string ToString() const {
+    return absl::StrCat("tasks ", queue.size(), " ", queue, " ", type, " ", states, " ",
+                        include_finished);
+  }
+  bool wants_unfinished() const { return states == 0 || (states & ~kFinalStates) != 0; }
+  bool Accepts(const engine::FinishedRow& row) const {
+    return (queue.empty() || *row.queue == queue) && (type.empty() || *row.type == type) &&
+           (states == 0 || (states & 1u << static_cast<int>(row.state)) != 0);
+  }
+};
+
+// Fills one page; moves `position` on, or clears it at the end.
+void FillPage(const broker::View& view, const Question& question, size_t limit,
+              std::optional<Position>& position, v1::ListTasksResponse& response) {
+  bool done = true;
+  if (!position->finished_part && question.wants_unfinished()) {
+    for (const engine::TaskView& task : view.engine.ListTasks(
+             question.queue, question.type, question.states, limit, position->order, done)) {
+      Write(task, view.Progress(task.id), response.add_tasks());
+    }
+    if (!done) return;
+  }
+  if (!question.include_finished) {
+    position.reset();
+    return;
+  }
+  position->finished_part = true;
+  const size_t room = limit - static_cast<size_t>(response.tasks_size());
+  if (room == 0) return;
+  for (const engine::FinishedRow& row : view.ListFinished(
+           room, position->task, done, [&question](const engine::FinishedRow& finished) {
+             return question.Accepts(finished);
+           })) {
+    Write(row, response.add_tasks());
+  }
+  if (done) position.reset();
+}
+
+}  // namespace
+
+absl::Status ListTasks(UnaryCall& call, v1::ListTasksRequest& request) {
+  if (absl::Status s = ValidateListTasks(request); !s.ok()) return s;
+  Question question{.queue = request.queue(), .type = request.type()};
+  question.include_finished = request.include_finished();
+  for (const int state : request.states()) question.states |= 1u << state;
+  absl::StatusOr<std::string> token = DecodePageToken(question.ToString(), request.page_token());
+  if (!token.ok()) return token.status();
+  std::optional<Position> position = token->empty() ? Position() : Position::Decode(*token);
+  if (!position.has_value()) return absl::InvalidArgumentError("page_token: not one of ours");
+  const size_t limit = request.page_size() == 0 ? limits::kTasksPageSize : request.page_size();
+  call.Ask<v1::ListTasksResponse>(
+      [question, position,
+       limit](const broker::View& view) mutable -> absl::StatusOr<v1::ListTasksResponse> {
+        v1::ListTasksResponse response;
+        FillPage(view, question, limit, position, response);
+        if (position.has_value()) {
+          response.set_next_page_token(EncodePageToken(question.ToString(), position->Encode()));
+        }
+        return response;
+      });
+  return absl::OkStatus();
+}
+
+}  // namespace treadle::rpc

@@ -1,0 +1,11 @@
+#pragma once
+
+#include "server/rpc/unary_call.h"
+#include "treadle/v1/task_service.pb.h"
+
+namespace treadle::rpc {
+
+// TaskService.ListTasks: unfinished tasks in submit order, then finished ones by id.
+absl::Status ListTasks(UnaryCall& call, v1::ListTasksRequest& request);
+
+}  // namespace treadle::rpc

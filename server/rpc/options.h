@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "proto/support/limits.h"
+#include "server/engine/engine.h"
+
+namespace treadle::rpc {
+
+struct Options {
+  std::string listen = limits::kDefaultAddress;  // port 0: any free one
+  int64_t payload_bytes_max = limits::kPayloadBytesMax;
+  int32_t batch_tasks_max = limits::kBatchTasksMax;
+  // Of one client, which is one connection.
+  int32_t streams_per_client_max = limits::kStreamsPerClientMax;
+  int32_t calls_per_client_max = limits::kCallsPerClientMax;
+  int64_t calls_max = limits::kCallsMax;
+  // Waiting for one stream's reader; beyond it the stream is ended.
+  int64_t outgoing_bytes_max = limits::kOutgoingBytesMax;
+  int64_t first_message_ms = limits::kFirstMessageMs;
+  // The broker's own, which clients and workers are told.
+  engine::EngineOptions engine;
+  std::string version;
+};
+
+}  // namespace treadle::rpc

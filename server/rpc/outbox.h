@@ -1,0 +1,57 @@
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+
+#include "server/broker/delivery.h"
+#include "server/rpc/call.h"
+#include "server/rpc/calls.h"
+
+namespace treadle::rpc {
+
+// Brings deliveries to their calls on a thread of its own: the broker's thread only appends to a
+// list. All that has gathered while the thread was busy is delivered before any call sends, so that
+// messages grow by themselves under load.
+class CallOutbox final : public broker::Outbox {
+ public:
+  // What to do with tasks that were leased to a call which is over.
+  using HandBack = absl::AnyInvocable<void(const broker::Leased&)>;
+
+  explicit CallOutbox(Calls& calls);
+  ~CallOutbox() override;
+
+  // Before the first Release.
+  void SetHandBack(HandBack hand_back) { hand_back_ = std::move(hand_back); }
+
+  // Any thread; in the order of the calls.
+  void Release(std::vector<broker::Delivery> deliveries) override;
+  // Returns when all that was released before has been delivered and sent.
+  void Drain();
+
+ private:
+  void Run();
+  void Deliver(broker::Delivery& delivery);
+  void FlushTouched();
+
+  Calls& calls_;
+  HandBack hand_back_;
+
+  std::mutex mutex_;
+  std::condition_variable news_;
+  std::condition_variable idle_;
+  std::vector<std::vector<broker::Delivery>> released_;
+  bool busy_ = false;
+  bool stopping_ = false;
+
+  // The thread's own.
+  std::shared_ptr<Call> current_;  // the call of the last delivery
+  std::vector<std::shared_ptr<Call>> touched_;
+  std::thread thread_;
+};
+
+}  // namespace treadle::rpc

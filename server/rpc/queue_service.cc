@@ -1,0 +1,196 @@
+#include "server/rpc/queue_service.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+#include "proto/support/limits.h"
+#include "server/rpc/convert.h"
+#include "server/rpc/page_token.h"
+#include "server/rpc/requests.h"
+#include "server/rpc/unary_call.h"
+#include "server/rpc/validate.h"
+
+namespace treadle::rpc {
+namespace {
+
+constexpr absl::string_view kListQuestion = "queues";
+
+template <typename Response>
+void AskForQueue(UnaryCall& call, std::string name) {
+  call.Ask<Response>(
+      [name = std::move(name)](const broker::View& view) -> absl::StatusOr<Response> {
+        const auto queue = view.engine.FindQueue(name, view.now_ms);
+        if (!queue.has_value()) {
+          return absl::NotFoundError(
+              absl::StrCat("name: there is no queue '", name,
+                           "'; create it, or see ListQueues for those that there are"));
+        }
+        Response response;
+        Write(*queue, response.mutable_queue());
+        return response;
+      });
+}
+
+// Posts a command that is answered by QueueChanged, and gives what `then` makes of it.
+template <typename Command, typename Then>
+absl::Status Change(UnaryCall& call, Command command, Then then) {
+  command.call = call.id();
+  call.Expect([then](UnaryCall& self, broker::Delivery& delivery) {
+    const auto* changed = std::get_if<engine::QueueChanged>(&delivery);
+    if (changed == nullptr) return;
+    if (changed->status.ok()) {
+      then(self, *changed);
+    } else {
+      self.End(changed->status);
+    }
+  });
+  call.Post(ToRequest(std::move(command)));
+  return absl::OkStatus();
+}
+
+// The same, answered with the queue as it then is.
+template <typename Response, typename Command>
+absl::Status ChangeAndShow(UnaryCall& call, Command command) {
+  return Change(call, std::move(command), [](UnaryCall& self, const engine::QueueChanged& changed) {
+    AskForQueue<Response>(self, changed.name);
+  });
+}
+
+absl::Status CreateQueue(Edge& edge, UnaryCall& call, v1::CreateQueueRequest& request) {
+  if (!request.has_config()) {
+    return absl::InvalidArgumentError("config: absent; say the queue's name at least");
+  }
+  if (absl::Status s = ValidateQueue(request.config()); !s.ok()) return s;
+  engine::CreateQueue create;
+  create.config = ReadQueue(*request.mutable_config(), edge.options.engine);
+  return ChangeAndShow<v1::CreateQueueResponse>(call, std::move(create));
+}
+
+absl::Status GetQueue(UnaryCall& call, v1::GetQueueRequest& request) {
+  if (absl::Status s = ValidateName("name", request.name()); !s.ok()) return s;
+  AskForQueue<v1::GetQueueResponse>(call, request.name());
+  return absl::OkStatus();
+}
+
+absl::Status ListQueues(UnaryCall& call, v1::ListQueuesRequest& request) {
+  if (absl::Status s = ValidatePageSize(request.page_size()); !s.ok()) return s;
+  absl::StatusOr<std::string> after = DecodePageToken(kListQuestion, request.page_token());
+  if (!after.ok()) return after.status();
+  const size_t limit = request.page_size() == 0 ? limits::kPageSizeMax : request.page_size();
+  call.Ask<v1::ListQueuesResponse>(
+      [after = *std::move(after),
+       limit](const broker::View& view) -> absl::StatusOr<v1::ListQueuesResponse> {
+        v1::ListQueuesResponse response;
+        for (const engine::QueueView& queue : view.engine.ListQueues(after, limit, view.now_ms)) {
+          Write(queue, response.add_queues());
+        }
+        if (const int count = response.queues_size(); static_cast<size_t>(count) == limit) {
+          response.set_next_page_token(
+              EncodePageToken(kListQuestion, response.queues(count - 1).config().name()));
+        }
+        return response;
+      });
+  return absl::OkStatus();
+}
+
+absl::Status UpdateQueue(Edge& edge, UnaryCall& call, v1::UpdateQueueRequest& request) {
+  if (absl::Status s = ValidateUpdate(request); !s.ok()) return s;
+  engine::UpdateQueue update;
+  update.name = request.name();
+  const engine::EngineOptions& options = edge.options.engine;
+  if (request.has_max_tasks()) {
+    update.max_tasks = request.max_tasks() == 0 ? options.queue_max_tasks : request.max_tasks();
+  }
+  if (request.has_max_bytes()) {
+    update.max_bytes = request.max_bytes() == 0 ? options.queue_max_bytes : request.max_bytes();
+  }
+  return ChangeAndShow<v1::UpdateQueueResponse>(call, std::move(update));
+}
+
+absl::Status DeleteQueue(UnaryCall& call, v1::DeleteQueueRequest& request) {
+  if (absl::Status s = ValidateName("name", request.name()); !s.ok()) return s;
+  return Change(
+      call, engine::DeleteQueue{.name = request.name()},
+      [](UnaryCall& self, const engine::QueueChanged&) { self.Reply(v1::DeleteQueueResponse()); });
+}
+
+absl::Status PauseQueue(UnaryCall& call, v1::PauseQueueRequest& request) {
+  if (absl::Status s = ValidateName("name", request.name()); !s.ok()) return s;
+  return ChangeAndShow<v1::PauseQueueResponse>(
+      call, engine::PauseQueue{.name = request.name(), .paused = true});
+}
+
+absl::Status ResumeQueue(UnaryCall& call, v1::ResumeQueueRequest& request) {
+  if (absl::Status s = ValidateName("name", request.name()); !s.ok()) return s;
+  return ChangeAndShow<v1::ResumeQueueResponse>(
+      call, engine::PauseQueue{.name = request.name(), .paused = false});
+}
+
+absl::Status PurgeQueue(UnaryCall& call, v1::PurgeQueueRequest& request) {
+  if (absl::Status s = ValidateName("name", request.name()); !s.ok()) return s;
+  return Change(call, engine::PurgeQueue{.name = request.name()},
+                [](UnaryCall& self, const engine::QueueChanged& changed) {
+                  v1::PurgeQueueResponse response;
+                  response.set_cancelled_tasks(changed.cancelled_tasks);
+                  self.Reply(response);
+                });
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* QueueService::CreateQueue(grpc::CallbackServerContext* context,
+                                                    const grpc::ByteBuffer* request,
+                                                    grpc::ByteBuffer* response) {
+  return Receive<v1::CreateQueueRequest>(edge_, context, request, response,
+                                         [this](UnaryCall& call, v1::CreateQueueRequest& message) {
+                                           return rpc::CreateQueue(edge_, call, message);
+                                         });
+}
+
+grpc::ServerUnaryReactor* QueueService::GetQueue(grpc::CallbackServerContext* context,
+                                                 const grpc::ByteBuffer* request,
+                                                 grpc::ByteBuffer* response) {
+  return Receive<v1::GetQueueRequest>(edge_, context, request, response, rpc::GetQueue);
+}
+
+grpc::ServerUnaryReactor* QueueService::ListQueues(grpc::CallbackServerContext* context,
+                                                   const grpc::ByteBuffer* request,
+                                                   grpc::ByteBuffer* response) {
+  return Receive<v1::ListQueuesRequest>(edge_, context, request, response, rpc::ListQueues);
+}
+
+grpc::ServerUnaryReactor* QueueService::UpdateQueue(grpc::CallbackServerContext* context,
+                                                    const grpc::ByteBuffer* request,
+                                                    grpc::ByteBuffer* response) {
+  return Receive<v1::UpdateQueueRequest>(edge_, context, request, response,
+                                         [this](UnaryCall& call, v1::UpdateQueueRequest& message) {
+                                           return rpc::UpdateQueue(edge_, call, message);
+                                         });
+}
+
+grpc::ServerUnaryReactor* QueueService::DeleteQueue(grpc::CallbackServerContext* context,
+                                                    const grpc::ByteBuffer* request,
+                                                    grpc::ByteBuffer* response) {
+  return Receive<v1::DeleteQueueRequest>(edge_, context, request, response, rpc::DeleteQueue);
+}
+
+grpc::ServerUnaryReactor* QueueService::PauseQueue(grpc::CallbackServerContext* context,
+                                                   const grpc::ByteBuffer* request,
+                                                   grpc::ByteBuffer* response) {
+  return Receive<v1::PauseQueueRequest>(edge_, context, request, response, rpc::PauseQueue);
+}
+
+grpc::ServerUnaryReactor* QueueService::ResumeQueue(grpc::CallbackServerContext* context,
+                                                    const grpc::ByteBuffer* request,
+                                                    grpc::ByteBuffer* response) {
+  return Receive<v1::ResumeQueueRequest>(edge_, context, request, response, rpc::ResumeQueue);
+}
+
+grpc::ServerUnaryReactor* QueueService::PurgeQueue(grpc::CallbackServerContext* context,
+                                                   const grpc::ByteBuffer* request,
+                                                   grpc::ByteBuffer* response) {
+  return Receive<v1::PurgeQueueRequest>(edge_, context, request, response, rpc::PurgeQueue);
+}
+
+}  // namespace treadle::rpc

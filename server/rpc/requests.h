@@ -1,0 +1,30 @@
+#pragma once
+
+#include <utility>
+
+#include "server/broker/broker.h"
+
+namespace treadle::rpc {
+
+// A request that is an engine's command, with the bytes that go with it.
+template <typename Command>
+broker::Request ToRequest(Command command, broker::BodyPtr body = nullptr) {
+  return {engine::Command{std::move(command)}, std::move(body)};
+}
+
+// Tasks that were leased to a call which cannot take them any more: they go back to their queues
+// without having cost an attempt.
+template <typename Range>
+void HandBack(broker::Broker& broker, engine::CallId call, const Range& leased) {
+  std::vector<broker::Request> requests;
+  for (const broker::LeasedTask& task : leased) {
+    requests.push_back(ToRequest(engine::EndAttempt{.call = call,
+                                                    .task = task.lease.task,
+                                                    .token = task.lease.token,
+                                                    .end = engine::AttemptEnd::kReleased}));
+  }
+  // When it is refused, the leases expire by themselves.
+  (void)broker.Post(std::move(requests));
+}
+
+}  // namespace treadle::rpc

@@ -1,0 +1,141 @@
+#include "server/rpc/server.h"
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
+
+#include "proto/support/assert.h"
+#include "proto/wire/settings.h"
+#include "server/rpc/admin_service.h"
+#include "server/rpc/calls.h"
+#include "server/rpc/edge.h"
+#include "server/rpc/listen_address.h"
+#include "server/rpc/outbox.h"
+#include "server/rpc/pulse.h"
+#include "server/rpc/queue_service.h"
+#include "server/rpc/requests.h"
+#include "server/rpc/task_service.h"
+#include "server/rpc/worker_service.h"
+
+namespace treadle::rpc {
+namespace {
+
+// After it gRPC breaks the connections of those who do not take their status.
+constexpr auto kShutdownLimit = std::chrono::seconds(2);
+
+// Only reflection uses gRPC's blocking threads, one for each open reflection stream.
+constexpr int kBlockingThreadsMax = 16;
+
+}  // namespace
+
+class Server::Impl {
+ public:
+  Impl(Options options, const Clock& clock)
+      : options_(std::move(options)), clock_(clock), calls_(options_), outbox_(calls_) {}
+
+  CallOutbox& outbox() { return outbox_; }
+
+  absl::Status Start(broker::Broker& broker, const store::Store& store) {
+    TREADLE_ASSERT(!edge_.has_value());
+    absl::StatusOr<ListenAddress> address = ParseListenAddress(options_.listen);
+    if (!address.ok()) return address.status();
+    address_ = *std::move(address);
+
+    pulse_.emplace(calls_, clock_);
+    edge_.emplace(Edge{options_, clock_, broker, std::string(store.Kind()), store.reach(),
+                       clock_.NowMs(), calls_, outbox_, *pulse_});
+    outbox_.SetHandBack([this](const broker::Leased& leased) {
+      HandBack(edge_->broker, calls_.NewId(), leased.tasks);
+    });
+    tasks_.emplace(*edge_);
+    workers_.emplace(*edge_);
+    queues_.emplace(*edge_);
+    admin_.emplace(*edge_);
+
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    grpc::ServerBuilder builder;
+    // Above our own bound, so that what is a little too long gets our own, clearer answer.
+    wire::ApplyServerSettings(builder, std::min<int64_t>(2 * edge_->message_bytes_max(),
+                                                         std::numeric_limits<int>::max()));
+    grpc::ResourceQuota quota("treadle");
+    quota.SetMaxThreads(kBlockingThreadsMax);
+    builder.SetResourceQuota(quota);
+    builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
+    builder.AddListeningPort(address_.ToString(), grpc::InsecureServerCredentials(),
+                             &address_.port);
+    builder.RegisterService(&*tasks_);
+    builder.RegisterService(&*workers_);
+    builder.RegisterService(&*queues_);
+    builder.RegisterService(&*admin_);
+    const ListenAddress wanted = address_;
+    server_ = builder.BuildAndStart();
+    if (server_ != nullptr && address_.port != 0) return absl::OkStatus();
+    server_ = nullptr;
+    const absl::Status reason = TryListen(wanted);
+    return absl::UnavailableError(
+        absl::StrCat("cannot listen on ", wanted.ToString(), ": ",
+                     reason.ok() ? "gRPC could not open it" : reason.message(),
+                     "; choose another address with --listen, or stop what holds it"));
+  }
+
+  std::string address() const { return address_.ToString(); }
+  int port() const { return address_.port; }
+
+  void StopAccepting() {
+    calls_.Close();
+    if (server_ == nullptr) return;
+    if (auto* health = server_->GetHealthCheckService()) health->SetServingStatus(false);
+  }
+
+  void Stop() {
+    StopAccepting();
+    outbox_.Drain();
+    for (const std::shared_ptr<Call>& call : calls_.All()) {
+      call->End(absl::UnavailableError("the broker is shutting down: connect again"));
+    }
+    if (server_ != nullptr) {
+      server_->Shutdown(std::chrono::system_clock::now() + kShutdownLimit);
+      server_->Wait();
+      server_ = nullptr;
+    }
+    pulse_.reset();
+  }
+
+ private:
+  const Options options_;
+  const Clock& clock_;
+  ListenAddress address_;
+  Calls calls_;
+  CallOutbox outbox_;
+  std::optional<Pulse> pulse_;
+  std::optional<Edge> edge_;
+  std::optional<TaskService> tasks_;
+  std::optional<WorkerService> workers_;
+  std::optional<QueueService> queues_;
+  std::optional<AdminService> admin_;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+Server::Server(Options options, const Clock& clock)
+    : impl_(std::make_unique<Impl>(std::move(options), clock)) {}
+Server::~Server() { impl_->Stop(); }
+
+broker::Outbox& Server::outbox() { return impl_->outbox(); }
+absl::Status Server::Start(broker::Broker& broker, const store::Store& store) {
+  return impl_->Start(broker, store);
+}
+std::string Server::address() const { return impl_->address(); }
+int Server::port() const { return impl_->port(); }
+void Server::StopAccepting() { impl_->StopAccepting(); }
+void Server::Stop() { impl_->Stop(); }
+
+}  // namespace treadle::rpc

@@ -1,0 +1,222 @@
+#include "server/rpc/session_stream.h"
+
+#include <utility>
+#include <variant>
+
+#include "proto/support/limits.h"
+#include "proto/wire/settings.h"
+#include "proto/wire/status.h"
+#include "server/rpc/requests.h"
+
+namespace treadle::rpc {
+namespace {
+
+constexpr int64_t kItemBytes = 64;  // what an item has beside its long fields, about
+
+// What comes back with a submit's answer: its sequence, and the durability that was asked for.
+uint64_t Item(uint64_t sequence, engine::Durability asked) {
+  return sequence << 2 | static_cast<uint64_t>(asked);
+}
+uint64_t SequenceOf(uint64_t item) { return item >> 2; }
+engine::Durability AskedOf(uint64_t item) { return static_cast<engine::Durability>(item & 3); }
+
+}  // namespace
+
+SessionStream::SessionStream(Edge& edge, grpc::CallbackServerContext* context)
+    : BidiCall(edge, context), bounds_(edge.bounds()) {}
+
+absl::Status SessionStream::OnMessage(const grpc::ByteBuffer& message) {
+  if (message.Length() == 0 && begun_) return absl::OkStatus();
+  arena_.Reset();
+  request_ = google::protobuf::Arena::CreateMessage<v1::SessionRequest>(&arena_);
+  if (absl::Status s = Parse(message, edge_.message_bytes_max(), *request_); !s.ok()) return s;
+  if (absl::Status s = ValidateSession(*request_, bounds_); !s.ok()) return s;
+  if (!begun_) return Open(request_->open());
+  if (request_->has_open()) {
+    return absl::InvalidArgumentError(
+        "open: this stream is open already; send it in the first message only");
+  }
+  Handle(*request_);
+  return absl::OkStatus();
+}
+
+absl::Status SessionStream::Open(const v1::SessionOpen& open) {
+  if (!request_->has_open()) {
+    return absl::InvalidArgumentError("open: absent; it must be in the stream's first message");
+  }
+  if (absl::Status s = ValidateOptionalName("open.client_name", open.client_name()); !s.ok()) {
+    return s;
+  }
+  begun_ = true;
+  HoldReading();
+  std::vector<broker::Request> requests;
+  requests.push_back(ToRequest(engine::OpenSession{id(), open.session_id()}));
+  requests.push_back({broker::DeliverOutcomes{id(), !open.outcomes_on_request_only()}, nullptr});
+  Post(std::move(requests));
+  return absl::OkStatus();
+}
+
+void SessionStream::Handle(v1::SessionRequest& request) {
+  std::vector<broker::Request> requests;
+  requests.reserve(request.tasks_size() + request.await_task_ids_size() +
+                   request.cancel_task_ids_size() + 1);
+  std::vector<broker::Delivery> refused;
+  if (request.acknowledged_below() != 0) {
+    requests.push_back(ToRequest(engine::AcknowledgeSession{id(), request.acknowledged_below()}));
+  }
+  HandleTasks(request, requests, refused);
+  HandleIds(request, requests);
+  // By way of the outbox, because what is sent is its thread's.
+  if (!refused.empty()) edge_.outbox.Release(std::move(refused));
+  Post(std::move(requests));
+}
+
+void SessionStream::HandleTasks(v1::SessionRequest& request, std::vector<broker::Request>& requests,
+                                std::vector<broker::Delivery>& refused) {
+  if (request.tasks().empty()) return;
+  const int64_t now_ms = edge_.clock.NowMs();
+  for (v1::SequencedTask& sequenced : *request.mutable_tasks()) {
+    const TaskId task{session_, sequenced.sequence()};
+    absl::Status status = ValidateTask(sequenced.task(), bounds_, now_ms);
+    if (!status.ok()) {
+      refused.push_back(
+          engine::Submitted{.call = id(),
+                            .item = Item(sequenced.sequence(), engine::Durability::kMemory),
+                            .id = task,
+                            .status = std::move(status)});
+      continue;
+    }
+    broker::BodyPtr body;
+    engine::Submit submit = reader_.Read(*sequenced.mutable_task(), body);
+    submit.call = id();
+    submit.item = Item(sequenced.sequence(), submit.spec.durability);
+    submit.id = task;
+    submit.sequenced = true;
+    requests.push_back(ToRequest(std::move(submit), std::move(body)));
+  }
+}
+
+void SessionStream::HandleIds(v1::SessionRequest& request, std::vector<broker::Request>& requests) {
+  for (const std::string& text : request.await_task_ids()) {
+    if (const auto task = ValidateTaskId("await_task_ids", text); task.ok()) {
+      requests.push_back({broker::AwaitTask{id(), *task}, nullptr});
+    } else {
+      NotAnId(text, task.status());
+    }
+  }
+  for (const std::string& text : request.cancel_task_ids()) {
+    if (const auto task = ValidateTaskId("cancel_task_ids", text); task.ok()) {
+      requests.push_back(ToRequest(engine::Cancel{.call = id(), .task = *task}));
+    } else {
+      NotAnId(text, task.status());
+    }
+  }
+}
+
+// By way of the outbox, too; its deliveries speak of ids that can be read.
+void SessionStream::NotAnId(const std::string& text, const absl::Status& status) {
+  std::vector<broker::Delivery> deliveries;
+  deliveries.emplace_back(broker::Answer(
+      [self = std::static_pointer_cast<SessionStream>(shared_from_this()), text, status] {
+        self->Unknown(text, status);
+        self->Flush();
+      }));
+  edge_.outbox.Release(std::move(deliveries));
+}
+
+void SessionStream::Deliver(broker::Delivery& delivery) {
+  if (const auto* submitted = std::get_if<engine::Submitted>(&delivery)) {
+    Submitted(*submitted);
+  } else if (const auto* outcome = std::get_if<broker::OutcomeReady>(&delivery)) {
+    const int64_t result_bytes =
+        outcome->result == nullptr ? 0 : static_cast<int64_t>(outcome->result->bytes.size());
+    const int64_t error_bytes = static_cast<int64_t>(outcome->row->error.message.size());
+    Write(*outcome, Add(kItemBytes + result_bytes + error_bytes).add_outcomes());
+  } else if (const auto* opened = std::get_if<engine::SessionOpened>(&delivery)) {
+    Opened(*opened);
+  } else if (const auto* done = std::get_if<engine::CancelDone>(&delivery)) {
+    if (!done->status.ok()) Unknown(done->task.ToString(), done->status);
+  } else if (const auto* unknown = std::get_if<broker::TaskUnknown>(&delivery)) {
+    Unknown(unknown->task.ToString(), UnknownTaskError(unknown->task));
+  } else if (const auto* end = std::get_if<engine::EndCall>(&delivery)) {
+    Flush();
+    End(end->status);
+  }
+}
+
+void SessionStream::Opened(const engine::SessionOpened& opened) {
+  if (!opened.status.ok()) {
+    End(opened.status);
+    return;
+  }
+  v1::SessionOpened& out = *Add(kItemBytes).mutable_opened();
+  out.set_session_id(opened.session);
+  out.set_resumed(opened.resumed);
+  out.set_heartbeat_ms(wire::kHeartbeatMs);
+  out.set_resume_window_ms(edge_.options.engine.resume_window_ms);
+  out.set_batch_tasks_max(edge_.options.batch_tasks_max);
+  out.set_payload_bytes_max(edge_.options.payload_bytes_max);
+  out.set_message_bytes_max(edge_.message_bytes_max());
+  Flush();
+  Greeted();
+  session_ = opened.session;
+  Handle(*request_);
+  ResumeReading();
+}
+
+void SessionStream::Submitted(const engine::Submitted& submitted) {
+  const uint64_t sequence = SequenceOf(submitted.item);
+  const v1::Durability level =
+      AckLevel(AskedOf(submitted.item), edge_.reach == store::Reach::kDisk);
+  if (submitted.status.ok() && !submitted.existing) {
+    Accepted(sequence, level);
+    return;
+  }
+  v1::SequencedResult& result = *Add(2 * kItemBytes).add_results();
+  result.set_sequence(sequence);
+  wire::ToItem(submitted.status, result.mutable_result()->mutable_status());
+  if (submitted.status.ok()) {
+    result.mutable_result()->set_task_id(submitted.id.ToString());
+    result.mutable_result()->set_durability(level);
+    result.mutable_result()->set_existing(true);
+  }
+}
+
+void SessionStream::Accepted(uint64_t sequence, v1::Durability level) {
+  if (const int ranges = response_.message().accepted_size(); ranges > 0) {
+    v1::AcceptedRange& last = *response_.message().mutable_accepted(ranges - 1);
+    if (last.last_sequence() + 1 == sequence && last.durability() == level) {
+      last.set_last_sequence(sequence);
+      return;
+    }
+  }
+  v1::AcceptedRange& range = *Add(kItemBytes).add_accepted();
+  range.set_first_sequence(sequence);
+  range.set_last_sequence(sequence);
+  range.set_durability(level);
+}
+
+void SessionStream::Unknown(const std::string& task, const absl::Status& status) {
+  v1::UnknownTask& unknown = *Add(4 * kItemBytes).add_unknown_tasks();
+  unknown.set_task_id(task);
+  wire::ToItem(status, unknown.mutable_status());
+}
+
+v1::SessionResponse& SessionStream::Add(int64_t bytes) {
+  if (response_.full() || response_.too_full_for(bytes)) Send(response_.Take());
+  return response_.Add(bytes);
+}
+
+void SessionStream::Flush() {
+  if (!response_.empty()) Send(response_.Take());
+}
+
+void SessionStream::OnOver() {
+  // A client that closed its side is finished with its session; one that was lost may come back.
+  if (client_finished()) {
+    (void)edge_.broker.Post(ToRequest(engine::CloseSession{id()}));
+  }
+  (void)edge_.broker.Post(ToRequest(engine::CallClosed{id()}));
+}
+
+}  // namespace treadle::rpc

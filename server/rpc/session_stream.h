@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <google/protobuf/arena.h>
+
+#include "server/rpc/bidi_call.h"
+#include "server/rpc/convert.h"
+#include "server/rpc/gathering.h"
+#include "server/rpc/validate.h"
+
+namespace treadle::rpc {
+
+// TaskService.Session: one client's submits and outcomes.
+//
+// The client numbers its own tasks, but their ids begin with the session's number, which a new
+// session's client does not know yet. So what else the first message carries waits until the broker
+// has opened the session.
+class SessionStream final : public BidiCall {
+ public:
+  SessionStream(Edge& edge, grpc::CallbackServerContext* context);
+
+  void Deliver(broker::Delivery& delivery) override;
+  void Flush() override;
+
+ protected:
+  absl::Status OnMessage(const grpc::ByteBuffer& message) override;
+  const char* first_field() const override { return "open"; }
+  void OnOver() override;
+
+ private:
+  absl::Status Open(const v1::SessionOpen& open);
+  // Posts everything but `open`.
+  void Handle(v1::SessionRequest& request);
+  void HandleTasks(v1::SessionRequest& request, std::vector<broker::Request>& requests,
+                   std::vector<broker::Delivery>& refused);
+  void HandleIds(v1::SessionRequest& request, std::vector<broker::Request>& requests);
+  void NotAnId(const std::string& text, const absl::Status& status);
+
+  // The outbox's thread.
+  void Opened(const engine::SessionOpened& opened);
+  void Submitted(const engine::Submitted& submitted);
+  void Accepted(uint64_t sequence, v1::Durability level);
+  void Unknown(const std::string& task, const absl::Status& status);
+  v1::SessionResponse& Add(int64_t bytes);
+
+  const Bounds bounds_;
+
+  // The reader's: a gRPC thread's, or the outbox's while reading is held.
+  google::protobuf::Arena arena_;
+  v1::SessionRequest* request_ = nullptr;
+  SubmitReader reader_;
+  uint64_t session_ = 0;  // 0: not open yet
+  bool begun_ = false;    // the first message has come
+
+  Gathering<v1::SessionResponse> response_;  // the outbox's thread's
+};
+
+}  // namespace treadle::rpc

@@ -1,0 +1,175 @@
+#include "server/rpc/task_service.h"
+
+#include <memory>
+#include <utility>
+
+#include "proto/support/limits.h"
+#include "server/rpc/convert.h"
+#include "server/rpc/list_tasks.h"
+#include "server/rpc/requests.h"
+#include "server/rpc/session_stream.h"
+#include "server/rpc/submit_call.h"
+#include "server/rpc/unary_call.h"
+#include "server/rpc/validate.h"
+#include "server/rpc/watch_stream.h"
+
+namespace treadle::rpc {
+namespace {
+
+// The task wherever it is: in the engine, or among the finished ones.
+absl::StatusOr<v1::Task> FindTask(const broker::View& view, TaskId id) {
+  v1::Task task;
+  if (const auto found = view.engine.FindTask(id); found.has_value()) {
+    Write(*found, view.Progress(id), &task);
+    return task;
+  }
+  const absl::StatusOr<broker::OutcomeReady> finished = view.Finished(id);
+  if (absl::IsNotFound(finished.status())) return UnknownTaskError(id);
+  if (!finished.ok()) return finished.status();
+  Write(*finished->row, &task);
+  return task;
+}
+
+template <typename Response>
+void AskForTask(UnaryCall& call, TaskId id) {
+  call.Ask<Response>([id](const broker::View& view) -> absl::StatusOr<Response> {
+    absl::StatusOr<v1::Task> task = FindTask(view, id);
+    if (!task.ok()) return task.status();
+    Response response;
+    *response.mutable_task() = *std::move(task);
+    return response;
+  });
+}
+
+absl::Status GetTask(UnaryCall& call, v1::GetTaskRequest& request) {
+  const auto task = ValidateTaskId("task_id", request.task_id());
+  if (!task.ok()) return task.status();
+  AskForTask<v1::GetTaskResponse>(call, *task);
+  return absl::OkStatus();
+}
+
+void OnAwaited(UnaryCall& call, broker::Delivery& delivery) {
+  if (const auto* outcome = std::get_if<broker::OutcomeReady>(&delivery)) {
+    v1::AwaitTaskResponse response;
+    response.set_finished(true);
+    Write(*outcome, response.mutable_outcome());
+    call.Unpark();
+    call.Reply(response);
+  } else if (const auto* unknown = std::get_if<broker::TaskUnknown>(&delivery)) {
+    call.Unpark();
+    call.End(UnknownTaskError(unknown->task));
+  } else if (const auto* end = std::get_if<engine::EndCall>(&delivery)) {
+    call.End(end->status);
+  }
+}
+
+// The outcome if there is one now.
+void AskForOutcome(UnaryCall& call, TaskId task) {
+  call.Ask<v1::AwaitTaskResponse>(
+      [task](const broker::View& view) -> absl::StatusOr<v1::AwaitTaskResponse> {
+        v1::AwaitTaskResponse response;
+        if (view.engine.FindTask(task).has_value()) return response;
+        const absl::StatusOr<broker::OutcomeReady> outcome = view.Finished(task);
+        if (absl::IsNotFound(outcome.status())) return UnknownTaskError(task);
+        if (!outcome.ok()) return outcome.status();
+        response.set_finished(true);
+        Write(*outcome, response.mutable_outcome());
+        return response;
+      });
+}
+
+absl::Status AwaitTask(Edge& edge, UnaryCall& call, v1::AwaitTaskRequest& request) {
+  const auto task = ValidateTaskId("task_id", request.task_id());
+  if (!task.ok()) return task.status();
+  if (absl::Status s =
+          ValidateRange("timeout_ms", request.timeout_ms(), 0, limits::kWaitMsMax, "ms");
+      !s.ok()) {
+    return s;
+  }
+  if (request.timeout_ms() == 0) {
+    AskForOutcome(call, *task);
+    return absl::OkStatus();
+  }
+  call.Expect(OnAwaited);
+  call.Park();
+  call.Post({broker::AwaitTask{call.id(), *task}, nullptr});
+  edge.pulse.After(request.timeout_ms(), [weak = call.weak_from_this()] {
+    const auto self = std::static_pointer_cast<UnaryCall>(weak.lock());
+    if (self != nullptr) self->Reply(v1::AwaitTaskResponse());
+  });
+  return absl::OkStatus();
+}
+
+void OnCancelled(UnaryCall& call, broker::Delivery& delivery) {
+  const auto* done = std::get_if<engine::CancelDone>(&delivery);
+  if (done == nullptr) return;
+  if (absl::IsNotFound(done->status)) {
+    call.End(UnknownTaskError(done->task));
+  } else if (!done->status.ok()) {
+    call.End(done->status);
+  } else {
+    AskForTask<v1::CancelTaskResponse>(call, done->task);
+  }
+}
+
+absl::Status CancelTask(UnaryCall& call, v1::CancelTaskRequest& request) {
+  const auto task = ValidateTaskId("task_id", request.task_id());
+  if (!task.ok()) return task.status();
+  call.Expect(OnCancelled);
+  call.Post(ToRequest(engine::Cancel{.call = call.id(), .task = *task}));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* TaskService::Submit(grpc::CallbackServerContext* context,
+                                              const grpc::ByteBuffer* request,
+                                              grpc::ByteBuffer* response) {
+  return Receive<v1::SubmitRequest>(edge_, context, request, response,
+                                    [this](UnaryCall& call, v1::SubmitRequest& message) {
+                                      return rpc::Submit(edge_, call, message);
+                                    });
+}
+
+grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* TaskService::Session(
+    grpc::CallbackServerContext* context) {
+  const auto stream = std::make_shared<SessionStream>(edge_, context);
+  stream->Begin();
+  return stream.get();
+}
+
+grpc::ServerUnaryReactor* TaskService::GetTask(grpc::CallbackServerContext* context,
+                                               const grpc::ByteBuffer* request,
+                                               grpc::ByteBuffer* response) {
+  return Receive<v1::GetTaskRequest>(edge_, context, request, response, rpc::GetTask);
+}
+
+grpc::ServerUnaryReactor* TaskService::AwaitTask(grpc::CallbackServerContext* context,
+                                                 const grpc::ByteBuffer* request,
+                                                 grpc::ByteBuffer* response) {
+  return Receive<v1::AwaitTaskRequest>(edge_, context, request, response,
+                                       [this](UnaryCall& call, v1::AwaitTaskRequest& message) {
+                                         return rpc::AwaitTask(edge_, call, message);
+                                       });
+}
+
+grpc::ServerWriteReactor<grpc::ByteBuffer>* TaskService::WatchTask(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) {
+  const auto stream = std::make_shared<WatchStream>(edge_, context);
+  stream->Begin(*request);
+  return stream.get();
+}
+
+grpc::ServerUnaryReactor* TaskService::CancelTask(grpc::CallbackServerContext* context,
+                                                  const grpc::ByteBuffer* request,
+                                                  grpc::ByteBuffer* response) {
+  return Receive<v1::CancelTaskRequest>(edge_, context, request, response, rpc::CancelTask);
+}
+
+grpc::ServerUnaryReactor* TaskService::ListTasks(grpc::CallbackServerContext* context,
+                                                 const grpc::ByteBuffer* request,
+                                                 grpc::ByteBuffer* response) {
+  return Receive<v1::ListTasksRequest>(edge_, context, request, response, rpc::ListTasks);
+}
+
+}  // namespace treadle::rpc

@@ -1,0 +1,50 @@
+#include "server/rpc/unary_call.h"
+
+#include "proto/wire/status.h"
+
+namespace treadle::rpc {
+
+UnaryCall::UnaryCall(Edge& edge, grpc::CallbackServerContext* context, grpc::ByteBuffer* response)
+    : Call(edge.calls.NewId(), context->peer()), edge_(edge), response_(response) {}
+
+absl::Status UnaryCall::Register() {
+  self_ = shared_from_this();
+  return edge_.calls.Add(self_);
+}
+
+void UnaryCall::Deliver(broker::Delivery& delivery) {
+  if (on_delivery_) on_delivery_(*this, delivery);
+}
+
+void UnaryCall::End(absl::Status status) {
+  if (!finished_.exchange(true)) Finish(wire::ToGrpc(status));
+}
+
+bool UnaryCall::Reply(const google::protobuf::MessageLite& response) {
+  if (finished_.exchange(true)) return false;
+  *response_ = Serialize(response);
+  Finish(grpc::Status::OK);
+  return true;
+}
+
+void UnaryCall::Post(std::vector<broker::Request> requests) {
+  if (absl::Status status = edge_.broker.Post(std::move(requests)); !status.ok()) {
+    End(std::move(status));
+  }
+}
+
+void UnaryCall::Post(broker::Request request) {
+  if (absl::Status status = edge_.broker.Post(std::move(request)); !status.ok()) {
+    End(std::move(status));
+  }
+}
+
+void UnaryCall::OnCancel() { End(absl::CancelledError("the client has gone")); }
+
+void UnaryCall::OnDone() {
+  const std::shared_ptr<Call> last = std::move(self_);
+  if (parked_) (void)edge_.broker.Post(broker::Request{engine::Command{engine::CallClosed{id()}}});
+  edge_.calls.Remove(*this);
+}
+
+}  // namespace treadle::rpc

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <atomic>
+#include <exception>
+#include <memory>
+#include <utility>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include <google/protobuf/message.h>
+#include <grpcpp/grpcpp.h>
+
+#include "server/broker/broker.h"
+#include "server/rpc/call.h"
+#include "server/rpc/edge.h"
+#include "server/rpc/message.h"
+
+namespace treadle::rpc {
+
+// A unary call: answered once, by whoever comes first: a reply, an error, the client's leaving.
+class UnaryCall final : public Call, public grpc::ServerUnaryReactor {
+ public:
+  using OnDelivery = absl::AnyInvocable<void(UnaryCall&, broker::Delivery&)>;
+
+  UnaryCall(Edge& edge, grpc::CallbackServerContext* context, grpc::ByteBuffer* response);
+
+  // Registers the call, which then holds itself until OnDone.
+  absl::Status Register();
+
+  bool is_stream() const override { return false; }
+  void Deliver(broker::Delivery& delivery) override;
+  void End(absl::Status status) override;
+  // False: the call was over already.
+  bool Reply(const google::protobuf::MessageLite& response);
+
+  // What to do with what comes for this call. Before anything is posted for it.
+  void Expect(OnDelivery on_delivery) { on_delivery_ = std::move(on_delivery); }
+  // The broker keeps something for this call until it is told that the call is over.
+  void Park() { parked_ = true; }
+  // It does not any more.
+  void Unpark() { parked_ = false; }
+
+  // Hands over requests; an error ends the call with it.
+  void Post(std::vector<broker::Request> requests);
+  void Post(broker::Request request);
+  // Asks on the broker's thread; the call's answer is what `ask` returns. It must not touch the
+  // call.
+  template <typename Response>
+  void Ask(absl::AnyInvocable<absl::StatusOr<Response>(const broker::View&)> ask) {
+    Post(broker::Request{
+        broker::Query([self = std::static_pointer_cast<UnaryCall>(shared_from_this()),
+                       ask = std::move(ask)](const broker::View& view) mutable -> broker::Answer {
+          return [self, response = ask(view)] {
+            if (response.ok()) {
+              self->Reply(*response);
+            } else {
+              self->End(response.status());
+            }
+          };
+        })});
+  }
+
+  void OnCancel() override;
+  void OnDone() override;
+
+ private:
+  Edge& edge_;
+  grpc::ByteBuffer* const response_;
+  OnDelivery on_delivery_;
+  std::atomic<bool> finished_{false};
+  std::atomic<bool> parked_{false};
+  std::shared_ptr<Call> self_;
+};
+
+// Receives a unary call: parses the request and gives both to `handle`, whose errors end the call.
+// Nothing is thrown into gRPC, which would answer UNIMPLEMENTED.
+template <typename Request, typename Handle>
+grpc::ServerUnaryReactor* Receive(Edge& edge, grpc::CallbackServerContext* context,
+                                  const grpc::ByteBuffer* bytes, grpc::ByteBuffer* response,
+                                  Handle handle) {
+  const auto call = std::make_shared<UnaryCall>(edge, context, response);
+  absl::Status status = call->Register();
+  try {
+    Request request;
+    if (status.ok()) status = Parse(*bytes, edge.message_bytes_max(), request);
+    if (status.ok()) status = handle(*call, request);
+  } catch (const std::exception& error) {
+    status = Unexpected(error);
+  }
+  if (!status.ok()) call->End(std::move(status));
+  return call.get();
+}
+
+}  // namespace treadle::rpc

@@ -1,0 +1,96 @@
+#include "server/rpc/validate.h"
+
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+
+#include "proto/support/limits.h"
+#include "proto/support/utf8.h"
+
+// The checks that all messages share, and those of queues. validate_task.cc: what clients submit
+// and ask for. validate_worker.cc: what workers say.
+
+namespace treadle::rpc {
+namespace {
+
+constexpr size_t kShownBytesMax = 60;
+
+}  // namespace
+
+absl::Status ValidateOptionalName(absl::string_view field, const std::string& value) {
+  if (value.size() > limits::kNameBytesMax) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(field, ": has ", value.size(), " bytes; use at most ", limits::kNameBytesMax));
+  }
+  if (!IsPrintableUtf8(value)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(field, ": has control characters or is not UTF-8; use printable text"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ValidateName(absl::string_view field, const std::string& value) {
+  if (value.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(field, ": empty; use 1 to ",
+                                                   limits::kNameBytesMax,
+                                                   " bytes of UTF-8 without control characters"));
+  }
+  return ValidateOptionalName(field, value);
+}
+
+absl::Status ValidateRange(absl::string_view field, int64_t value, int64_t min, int64_t max,
+                           absl::string_view unit) {
+  if (min <= value && value <= max) return absl::OkStatus();
+  const absl::string_view space = unit.empty() ? "" : " ";
+  return absl::InvalidArgumentError(absl::StrCat(
+      field, ": ", value, space, unit, " is out of bounds; use ", min, " to ", max, space, unit));
+}
+
+absl::Status ValidatePageSize(int32_t value) {
+  return ValidateRange("page_size", value, 0, limits::kPageSizeMax);
+}
+
+absl::Status ValidateBatch(absl::string_view field, int64_t count, int64_t min, int64_t max) {
+  if (min <= count && count <= max) return absl::OkStatus();
+  if (count == 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(field, ": empty; send ", min, " to ", max, " in one request"));
+  }
+  return absl::InvalidArgumentError(absl::StrCat(field, ": has ", count, " items; send at most ",
+                                                 max, " in one message, and the rest in another"));
+}
+
+absl::StatusOr<TaskId> ValidateTaskId(absl::string_view field, const std::string& value) {
+  absl::StatusOr<TaskId> id = TaskId::Parse(value);
+  if (id.ok()) return id;
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, ": '", CutMiddle(value, kShownBytesMax),
+                   "' is not a task's id; use the id that submit returned, like '3f-1k9'"));
+}
+
+absl::Status ValidateQueue(const v1::QueueConfig& config) {
+  if (absl::Status s = ValidateName("config.name", config.name()); !s.ok()) return s;
+  if (!v1::Discipline_IsValid(config.discipline())) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("config.discipline: ", config.discipline(),
+                     " is not a Discipline; use DISCIPLINE_FIFO, DISCIPLINE_LIFO or "
+                     "DISCIPLINE_PRIORITY"));
+  }
+  if (absl::Status s =
+          ValidateRange("config.max_tasks", config.max_tasks(), 0, limits::kQueueTasksMax);
+      !s.ok()) {
+    return s;
+  }
+  return ValidateRange("config.max_bytes", config.max_bytes(), 0, limits::kQueueBytesMax, "bytes");
+}
+
+absl::Status ValidateUpdate(const v1::UpdateQueueRequest& request) {
+  if (absl::Status s = ValidateName("name", request.name()); !s.ok()) return s;
+  if (absl::Status s = ValidateRange("max_tasks", request.max_tasks(), 0, limits::kQueueTasksMax);
+      !s.ok()) {
+    return s;
+  }
+  return ValidateRange("max_bytes", request.max_bytes(), 0, limits::kQueueBytesMax, "bytes");
+}
+
+}  // namespace treadle::rpc

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+#include "proto/support/task_id.h"
+#include "treadle/v1/queue_service.pb.h"
+#include "treadle/v1/task.pb.h"
+#include "treadle/v1/task_service.pb.h"
+#include "treadle/v1/worker_service.pb.h"
+
+// Every bound that the proto files state and that can be checked without the broker's state. Each
+// error is INVALID_ARGUMENT: the field, the value where it is short, and what would be right.
+
+namespace treadle::rpc {
+
+// Of a session: sequences leave room for two more bits.
+inline constexpr uint64_t kSequenceMax = UINT64_MAX >> 3;
+
+struct Bounds {
+  int64_t payload_bytes_max = 0;
+  int64_t batch_tasks_max = 0;
+};
+
+// A queue's or type's name, a request key, ...: 1 to 255 bytes of UTF-8 without control characters.
+absl::Status ValidateName(absl::string_view field, const std::string& value);
+// The same, or empty.
+absl::Status ValidateOptionalName(absl::string_view field, const std::string& value);
+// A number between two bounds, both included; `unit` follows the numbers ("ms").
+absl::Status ValidateRange(absl::string_view field, int64_t value, int64_t min, int64_t max,
+                           absl::string_view unit = "");
+absl::Status ValidatePageSize(int32_t value);
+// How many items a batch has.
+absl::Status ValidateBatch(absl::string_view field, int64_t count, int64_t min, int64_t max);
+absl::StatusOr<TaskId> ValidateTaskId(absl::string_view field, const std::string& value);
+
+absl::Status ValidateTask(const v1::TaskSpec& task, const Bounds& bounds, int64_t now_ms);
+absl::Status ValidateSession(const v1::SessionRequest& request, const Bounds& bounds);
+
+absl::Status ValidateHello(const v1::WorkerHello& hello);
+// Everything but hello, and but what each report carries.
+absl::Status ValidateAttach(const v1::AttachRequest& request, int pools, const Bounds& bounds);
+absl::Status ValidateReport(const v1::AttemptReport& report, const Bounds& bounds);
+absl::Status ValidateLease(const v1::LeaseRequest& request);
+absl::Status ValidateExtension(const v1::LeaseExtension& extension);
+
+absl::Status ValidateQueue(const v1::QueueConfig& config);
+absl::Status ValidateUpdate(const v1::UpdateQueueRequest& request);
+absl::Status ValidateListTasks(const v1::ListTasksRequest& request);
+
+}  // namespace treadle::rpc

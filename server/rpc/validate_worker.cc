@@ -1,0 +1,185 @@
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+
+#include "proto/support/limits.h"
+#include "proto/support/utf8.h"
+#include "server/rpc/validate.h"
+
+namespace treadle::rpc {
+namespace {
+
+absl::Status ValidateNames(absl::string_view field,
+                           const google::protobuf::RepeatedPtrField<std::string>& names,
+                           int64_t min, int64_t max) {
+  if (absl::Status s = ValidateBatch(field, names.size(), min, max); !s.ok()) return s;
+  for (int i = 0; i < names.size(); ++i) {
+    if (absl::Status s = ValidateName(absl::StrCat(field, "[", i, "]"), names[i]); !s.ok()) {
+      return s;
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ValidateToken(absl::string_view field, uint64_t token) {
+  if (token != 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, ": absent; send the token that came with the lease"));
+}
+
+absl::Status ValidateProgress(absl::string_view field, const v1::Progress& progress) {
+  if (std::isfinite(progress.fraction()) && progress.fraction() <= 1) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, ".fraction: ", progress.fraction(),
+                   " is out of bounds; use 0 to 1, or a negative number when it is not known"));
+}
+
+absl::Status ValidatePool(absl::string_view field, const v1::WorkerPool& pool) {
+  if (absl::Status s = ValidateOptionalName(absl::StrCat(field, ".name"), pool.name()); !s.ok()) {
+    return s;
+  }
+  if (absl::Status s =
+          ValidateRange(absl::StrCat(field, ".slots"), pool.slots(), 0, limits::kCreditMax);
+      !s.ok()) {
+    return s;
+  }
+  return ValidateNames(absl::StrCat(field, ".types"), pool.types(), 0, limits::kPoolTypesMax);
+}
+
+}  // namespace
+
+absl::Status ValidateHello(const v1::WorkerHello& hello) {
+  if (absl::Status s = ValidateName("hello.worker_id", hello.worker_id()); !s.ok()) return s;
+  if (hello.worker_id().size() > limits::kWorkerIdBytesMax) {
+    return absl::InvalidArgumentError(absl::StrCat("hello.worker_id: has ",
+                                                   hello.worker_id().size(), " bytes; use 1 to ",
+                                                   limits::kWorkerIdBytesMax));
+  }
+  if (absl::Status s = ValidateOptionalName("hello.worker_name", hello.worker_name()); !s.ok()) {
+    return s;
+  }
+  if (absl::Status s = ValidateNames("hello.queues", hello.queues(), 1, limits::kWorkerQueuesMax);
+      !s.ok()) {
+    return s;
+  }
+  if (absl::Status s = ValidateBatch("hello.pools", hello.pools_size(), 1, limits::kWorkerPoolsMax);
+      !s.ok()) {
+    return s;
+  }
+  for (int i = 0; i < hello.pools_size(); ++i) {
+    if (absl::Status s = ValidatePool(absl::StrCat("hello.pools[", i, "]"), hello.pools(i));
+        !s.ok()) {
+      return s;
+    }
+  }
+  for (int i = 0; i < hello.held_size(); ++i) {
+    const std::string field = absl::StrCat("hello.held[", i, "]");
+    const auto id = ValidateTaskId(absl::StrCat(field, ".task_id"), hello.held(i).task_id());
+    if (!id.ok()) return id.status();
+    if (absl::Status s = ValidateToken(absl::StrCat(field, ".token"), hello.held(i).token());
+        !s.ok()) {
+      return s;
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ValidateAttach(const v1::AttachRequest& request, int pools, const Bounds& bounds) {
+  const int64_t max = bounds.batch_tasks_max;
+  if (absl::Status s = ValidateBatch("credits", request.credits_size(), 0, max); !s.ok()) return s;
+  if (absl::Status s = ValidateBatch("started_tokens", request.started_tokens_size(), 0, max);
+      !s.ok()) {
+    return s;
+  }
+  if (absl::Status s = ValidateBatch("reports", request.reports_size(), 0, max); !s.ok()) return s;
+  if (absl::Status s = ValidateBatch("progress", request.progress_size(), 0, max); !s.ok()) {
+    return s;
+  }
+  for (int i = 0; i < request.credits_size(); ++i) {
+    const std::string field = absl::StrCat("credits[", i, "]");
+    const v1::Credit& credit = request.credits(i);
+    if (absl::Status s = ValidateRange(absl::StrCat(field, ".pool"), credit.pool(), 0, pools - 1);
+        !s.ok()) {
+      return s;
+    }
+    if (absl::Status s = ValidateRange(absl::StrCat(field, ".tasks"), credit.tasks(), 1,
+                                       limits::kCreditMax, "tasks");
+        !s.ok()) {
+      return s;
+    }
+  }
+  for (const uint64_t token : request.started_tokens()) {
+    if (absl::Status s = ValidateToken("started_tokens", token); !s.ok()) return s;
+  }
+  for (const v1::ProgressReport& progress : request.progress()) {
+    const auto id = ValidateTaskId("progress.task_id", progress.task_id());
+    if (!id.ok()) return id.status();
+    if (absl::Status s = ValidateProgress("progress.progress", progress.progress()); !s.ok()) {
+      return s;
+    }
+  }
+  if (request.reports_size() > 0 && request.report_sequence() == 0) {
+    return absl::InvalidArgumentError(
+        "report_sequence: absent; number the messages that carry reports 1, 2, 3, ...");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ValidateReport(const v1::AttemptReport& report, const Bounds& bounds) {
+  if (absl::Status s = ValidateToken("token", report.token()); !s.ok()) return s;
+  if (!v1::AttemptEnd_IsValid(report.end()) || report.end() == v1::ATTEMPT_END_UNSPECIFIED) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("end: ", report.end(),
+                     " does not say how the attempt ended; use ATTEMPT_END_SUCCEEDED, "
+                     "ATTEMPT_END_FAILED, ATTEMPT_END_STOPPED or ATTEMPT_END_RELEASED"));
+  }
+  if (static_cast<int64_t>(report.result().size()) > bounds.payload_bytes_max) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "result: has ", report.result().size(), " bytes; send at most ", bounds.payload_bytes_max,
+        " (the server's --payload-max), or store it elsewhere and return where it is"));
+  }
+  if (absl::Status s = ValidateOptionalName("content_type", report.content_type()); !s.ok()) {
+    return s;
+  }
+  return ValidateOptionalName("error.type", report.error().type());
+}
+
+absl::Status ValidateLease(const v1::LeaseRequest& request) {
+  if (absl::Status s = ValidateNames("queues", request.queues(), 1, limits::kWorkerQueuesMax);
+      !s.ok()) {
+    return s;
+  }
+  if (absl::Status s = ValidateNames("types", request.types(), 0, limits::kPoolTypesMax); !s.ok()) {
+    return s;
+  }
+  if (absl::Status s = ValidateRange("max_tasks", request.max_tasks(), 0, limits::kLeaseTasksMax);
+      !s.ok()) {
+    return s;
+  }
+  if (request.lease_ms() != 0) {
+    if (absl::Status s = ValidateRange("lease_ms", request.lease_ms(), limits::kLeaseMsMin,
+                                       limits::kLeaseMsMax, "ms");
+        !s.ok()) {
+      return s;
+    }
+  }
+  if (absl::Status s = ValidateRange("wait_ms", request.wait_ms(), 0, limits::kWaitMsMax, "ms");
+      !s.ok()) {
+    return s;
+  }
+  return ValidateOptionalName("worker_name", request.worker_name());
+}
+
+absl::Status ValidateExtension(const v1::LeaseExtension& extension) {
+  if (absl::Status s = ValidateToken("token", extension.token()); !s.ok()) return s;
+  if (extension.lease_ms() != 0) {
+    if (absl::Status s = ValidateRange("lease_ms", extension.lease_ms(), limits::kLeaseMsMin,
+                                       limits::kLeaseMsMax, "ms");
+        !s.ok()) {
+      return s;
+    }
+  }
+  return ValidateProgress("progress", extension.progress());
+}
+
+}  // namespace treadle::rpc

@@ -1,0 +1,50 @@
+#include "server/rpc/watch_stream.h"
+
+#include <utility>
+#include <variant>
+
+#include "server/rpc/requests.h"
+
+namespace treadle::rpc {
+
+WatchStream::WatchStream(Edge& edge, grpc::CallbackServerContext* context)
+    : StreamCall(edge, context) {}
+
+void WatchStream::Begin(const grpc::ByteBuffer& request) {
+  absl::Status status = Register();
+  try {
+    if (status.ok()) status = Start(request);
+  } catch (const std::exception& error) {
+    status = Unexpected(error);
+  }
+  if (!status.ok()) End(std::move(status));
+}
+
+absl::Status WatchStream::Start(const grpc::ByteBuffer& request) {
+  v1::WatchTaskRequest message;
+  if (absl::Status s = Parse(request, edge_.message_bytes_max(), message); !s.ok()) return s;
+  const auto task = ValidateTaskId("task_id", message.task_id());
+  if (!task.ok()) return task.status();
+  return edge_.broker.Post(broker::Request{broker::WatchTask{id(), *task}, nullptr});
+}
+
+void WatchStream::Deliver(broker::Delivery& delivery) {
+  v1::WatchTaskResponse response;
+  if (const auto* seen = std::get_if<broker::TaskSeen>(&delivery)) {
+    Write(seen->view, &seen->progress, response.mutable_task());
+    Send(Serialize(response));
+  } else if (const auto* outcome = std::get_if<broker::OutcomeReady>(&delivery)) {
+    Write(*outcome->row, response.mutable_task());
+    Write(*outcome, response.mutable_outcome());
+    Send(Serialize(response));
+    End(absl::OkStatus());
+  } else if (const auto* unknown = std::get_if<broker::TaskUnknown>(&delivery)) {
+    End(UnknownTaskError(unknown->task));
+  } else if (const auto* end = std::get_if<engine::EndCall>(&delivery)) {
+    End(end->status);
+  }
+}
+
+void WatchStream::OnOver() { (void)edge_.broker.Post(ToRequest(engine::CallClosed{id()})); }
+
+}  // namespace treadle::rpc

@@ -1,0 +1,209 @@
+#include "server/rpc/worker_service.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/types/span.h"
+
+#include "proto/support/limits.h"
+#include "proto/wire/status.h"
+#include "server/rpc/attach_stream.h"
+#include "server/rpc/convert.h"
+#include "server/rpc/requests.h"
+#include "server/rpc/unary_call.h"
+#include "server/rpc/validate.h"
+
+namespace treadle::rpc {
+namespace {
+
+// gRPC's clients take messages of 4 MiB unless told otherwise: stay below it where one task alone
+// does not go beyond.
+constexpr int64_t kLeaseResponseBytes = 3 * limits::kMiB;
+
+int64_t LeaseMs(int64_t lease_ms) { return lease_ms == 0 ? limits::kLeaseMs : lease_ms; }
+
+// Answers with as many tasks as fit; the others go back.
+void OnLeased(Edge& edge, UnaryCall& call, const broker::Leased& leased) {
+  v1::LeaseResponse response;
+  int64_t bytes = 0;
+  size_t taken = 0;
+  for (const broker::LeasedTask& task : leased.tasks) {
+    const int64_t payload_bytes =
+        task.body == nullptr ? 0 : static_cast<int64_t>(task.body->bytes.size());
+    if (taken > 0 && bytes + payload_bytes > kLeaseResponseBytes) break;
+    bytes += payload_bytes;
+    ++taken;
+    Write(task, leased.now_ms, response.add_tasks());
+  }
+  const auto all = absl::MakeConstSpan(leased.tasks);
+  call.Unpark();
+  if (!call.Reply(response)) taken = 0;  // the client has gone
+  if (taken < all.size()) HandBack(edge.broker, edge.calls.NewId(), all.subspan(taken));
+}
+
+absl::Status Lease(Edge& edge, UnaryCall& call, v1::LeaseRequest& request) {
+  if (absl::Status s = ValidateLease(request); !s.ok()) return s;
+  engine::PollTasks poll;
+  poll.call = call.id();
+  poll.queues = ReadNames(*request.mutable_queues());
+  poll.types = ReadNames(*request.mutable_types());
+  poll.worker_name = std::move(*request.mutable_worker_name());
+  poll.max_tasks = std::max(1, request.max_tasks());
+  poll.lease_ms = LeaseMs(request.lease_ms());
+  poll.wait_ms = request.wait_ms();
+  call.Expect([&edge](UnaryCall& self, broker::Delivery& delivery) {
+    if (const auto* leased = std::get_if<broker::Leased>(&delivery)) {
+      OnLeased(edge, self, *leased);
+    } else if (const auto* end = std::get_if<engine::EndCall>(&delivery)) {
+      self.End(end->status);
+    }
+  });
+  call.Park();
+  call.Post(ToRequest(std::move(poll)));
+  return absl::OkStatus();
+}
+
+// The answers of a batch as they come, one for each item.
+template <typename Response>
+struct Filling {
+  Response response;
+  size_t unanswered = 0;
+
+  void Answered(UnaryCall& call) {
+    if (--unanswered == 0) call.Reply(response);
+  }
+};
+
+absl::Status Complete(Edge& edge, UnaryCall& call, v1::CompleteRequest& request) {
+  const Bounds bounds = edge.bounds();
+  if (absl::Status s = ValidateBatch("reports", request.reports_size(), 1, bounds.batch_tasks_max);
+      !s.ok()) {
+    return s;
+  }
+  Filling<v1::CompleteResponse> filling;
+  std::vector<broker::Request> requests;
+  for (int i = 0; i < request.reports_size(); ++i) {
+    v1::AttemptReport& report = *request.mutable_reports(i);
+    v1::ReportResult& result = *filling.response.add_results();
+    result.set_task_id(report.task_id());
+    result.set_token(report.token());
+    const auto task = ValidateTaskId("task_id", report.task_id());
+    const absl::Status status = task.ok() ? ValidateReport(report, bounds) : task.status();
+    if (!status.ok()) {
+      wire::ToItem(status, result.mutable_status());
+      continue;
+    }
+    broker::BodyPtr body;
+    engine::EndAttempt end = ReadReport(report, *task, body);
+    end.call = call.id();
+    end.item = static_cast<uint64_t>(i);
+    end.reply = true;
+    requests.push_back(ToRequest(std::move(end), std::move(body)));
+  }
+  if (requests.empty()) {
+    call.Reply(filling.response);
+    return absl::OkStatus();
+  }
+  filling.unanswered = requests.size();
+  call.Expect([filling = std::move(filling)](UnaryCall& self, broker::Delivery& delivery) mutable {
+    const auto* done = std::get_if<engine::ReportDone>(&delivery);
+    if (done == nullptr) return;
+    Write(*done, filling.response.mutable_results(static_cast<int>(done->item)));
+    filling.Answered(self);
+  });
+  call.Post(std::move(requests));
+  return absl::OkStatus();
+}
+
+void Write(const engine::LeaseExtended& extended, v1::ExtendResult* out) {
+  wire::ToItem(extended.status, out->mutable_status());
+  out->set_stop_reason(static_cast<v1::StopReason>(extended.stop));
+}
+
+absl::Status Extend(Edge& edge, UnaryCall& call, v1::ExtendRequest& request) {
+  if (absl::Status s =
+          ValidateBatch("leases", request.leases_size(), 1, edge.options.batch_tasks_max);
+      !s.ok()) {
+    return s;
+  }
+  Filling<v1::ExtendResponse> filling;
+  std::vector<broker::Request> requests;
+  for (int i = 0; i < request.leases_size(); ++i) {
+    v1::LeaseExtension& lease = *request.mutable_leases(i);
+    v1::ExtendResult& result = *filling.response.add_results();
+    result.set_task_id(lease.task_id());
+    result.set_token(lease.token());
+    const auto task = ValidateTaskId("task_id", lease.task_id());
+    const absl::Status status = task.ok() ? ValidateExtension(lease) : task.status();
+    if (!status.ok()) {
+      wire::ToItem(status, result.mutable_status());
+      continue;
+    }
+    requests.push_back(ToRequest(engine::ExtendLease{.call = call.id(),
+                                                     .item = static_cast<uint64_t>(i),
+                                                     .task = *task,
+                                                     .token = engine::Token{lease.token()},
+                                                     .lease_ms = LeaseMs(lease.lease_ms())}));
+    ++filling.unanswered;
+    if (lease.has_progress()) {
+      requests.push_back(
+          {broker::ReportProgress{.call = call.id(),
+                                  .task = *task,
+                                  .token = engine::Token{lease.token()},
+                                  .progress = ReadProgress(*lease.mutable_progress())},
+           nullptr});
+    }
+  }
+  if (requests.empty()) {
+    call.Reply(filling.response);
+    return absl::OkStatus();
+  }
+  call.Expect([filling = std::move(filling)](UnaryCall& self, broker::Delivery& delivery) mutable {
+    const auto* extended = std::get_if<engine::LeaseExtended>(&delivery);
+    if (extended == nullptr) return;
+    Write(*extended, filling.response.mutable_results(static_cast<int>(extended->item)));
+    filling.Answered(self);
+  });
+  call.Post(std::move(requests));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* WorkerService::Attach(
+    grpc::CallbackServerContext* context) {
+  const auto stream = std::make_shared<AttachStream>(edge_, context);
+  stream->Begin();
+  return stream.get();
+}
+
+grpc::ServerUnaryReactor* WorkerService::Lease(grpc::CallbackServerContext* context,
+                                               const grpc::ByteBuffer* request,
+                                               grpc::ByteBuffer* response) {
+  return Receive<v1::LeaseRequest>(edge_, context, request, response,
+                                   [this](UnaryCall& call, v1::LeaseRequest& message) {
+                                     return rpc::Lease(edge_, call, message);
+                                   });
+}
+
+grpc::ServerUnaryReactor* WorkerService::Complete(grpc::CallbackServerContext* context,
+                                                  const grpc::ByteBuffer* request,
+                                                  grpc::ByteBuffer* response) {
+  return Receive<v1::CompleteRequest>(edge_, context, request, response,
+                                      [this](UnaryCall& call, v1::CompleteRequest& message) {
+                                        return rpc::Complete(edge_, call, message);
+                                      });
+}
+
+grpc::ServerUnaryReactor* WorkerService::Extend(grpc::CallbackServerContext* context,
+                                                const grpc::ByteBuffer* request,
+                                                grpc::ByteBuffer* response) {
+  return Receive<v1::ExtendRequest>(edge_, context, request, response,
+                                    [this](UnaryCall& call, v1::ExtendRequest& message) {
+                                      return rpc::Extend(edge_, call, message);
+                                    });
+}
+
+}  // namespace treadle::rpc

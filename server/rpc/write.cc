@@ -1,0 +1,167 @@
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
+#include "proto/wire/status.h"
+#include "server/rpc/convert.h"
+
+// From the engine's values to messages.
+
+namespace treadle::rpc {
+
+absl::Status UnknownTaskError(TaskId task) {
+  return absl::NotFoundError(absl::StrCat(
+      "task_id: task ", task.ToString(),
+      " is not known; check the id (outcomes are dropped when their result_ttl_ms is over)"));
+}
+
+v1::Durability AckLevel(engine::Durability asked, bool disk) {
+  return disk ? static_cast<v1::Durability>(asked) : v1::DURABILITY_MEMORY;
+}
+
+void Write(const broker::LeasedTask& task, int64_t now_ms, v1::LeasedTask* out) {
+  const engine::Lease& lease = task.lease;
+  out->set_task_id(lease.task.ToString());
+  out->set_token(static_cast<uint64_t>(lease.token));
+  out->set_queue(*lease.queue);
+  out->set_type(*lease.type);
+  if (task.body != nullptr) {
+    out->set_payload(task.body->bytes);
+    if (!task.body->content_type.empty()) out->set_content_type(task.body->content_type);
+    for (const auto& [key, value] : task.body->headers) (*out->mutable_headers())[key] = value;
+  }
+  out->set_attempt(lease.attempt);
+  out->set_max_attempts(lease.max_attempts);
+  out->set_attempt_timeout_ms(lease.attempt_timeout_ms);
+  if (lease.deadline_at_ms != 0) {
+    out->set_deadline_in_ms(std::max<int64_t>(1, lease.deadline_at_ms - now_ms));
+  }
+  out->set_pool(lease.pool);
+  out->set_confirm_start(lease.confirm_start);
+  out->set_priority(lease.priority);
+}
+
+void Write(const broker::OutcomeReady& outcome, v1::Outcome* out) {
+  const engine::FinishedRow& row = *outcome.row;
+  out->set_task_id(row.id.ToString());
+  out->set_state(static_cast<v1::TaskState>(row.state));
+  if (outcome.result != nullptr) {
+    out->set_result(outcome.result->bytes);
+    if (!outcome.result->content_type.empty()) out->set_content_type(outcome.result->content_type);
+  }
+  if (row.state != engine::TaskState::kSucceeded) Write(row.error, out->mutable_error());
+  out->set_attempts(row.attempts);
+  out->set_finished_at_ms(row.finished_at_ms);
+}
+
+void Write(const engine::TaskError& error, v1::TaskError* out) {
+  out->set_type(error.type);
+  out->set_message(error.message);
+  out->set_worker(error.worker);
+  out->set_attempt(error.attempt);
+  out->set_permanent(error.permanent);
+}
+
+void Write(const broker::ProgressState& progress, v1::Progress* out) {
+  out->set_fraction(progress.fraction);
+  out->set_message(progress.message);
+}
+
+void Write(const engine::TaskView& view, const broker::ProgressState* progress, v1::Task* out) {
+  out->set_task_id(view.id.ToString());
+  out->set_queue(*view.queue);
+  out->set_type(*view.type);
+  out->set_state(static_cast<v1::TaskState>(view.state));
+  out->set_priority(view.priority);
+  out->set_attempts(view.attempts);
+  out->set_max_attempts(view.max_attempts);
+  out->set_submitted_at_ms(view.submitted_at_ms);
+  out->set_run_at_ms(view.run_at_ms);
+  out->set_deadline_at_ms(view.deadline_at_ms);
+  out->set_payload_bytes(view.payload_bytes);
+  out->set_worker(view.worker);
+  out->set_cancel_requested(view.cancel_requested);
+  out->set_request_key(view.request_key);
+  if (view.last_error != engine::TaskError()) Write(view.last_error, out->mutable_last_error());
+  if (progress != nullptr && (progress->fraction >= 0 || !progress->message.empty())) {
+    Write(*progress, out->mutable_progress());
+  }
+}
+
+void Write(const engine::FinishedRow& row, v1::Task* out) {
+  out->set_task_id(row.id.ToString());
+  out->set_queue(*row.queue);
+  out->set_type(*row.type);
+  out->set_state(static_cast<v1::TaskState>(row.state));
+  out->set_priority(row.priority);
+  out->set_attempts(row.attempts);
+  out->set_max_attempts(row.max_attempts);
+  out->set_submitted_at_ms(row.submitted_at_ms);
+  out->set_deadline_at_ms(row.deadline_at_ms);
+  out->set_finished_at_ms(row.finished_at_ms);
+  out->set_payload_bytes(row.payload_bytes);
+  out->set_request_key(row.request_key);
+  if (row.error != engine::TaskError()) Write(row.error, out->mutable_last_error());
+  out->set_expires_at_ms(row.expires_at_ms);
+}
+
+void Write(const engine::QueueView& view, v1::Queue* out) {
+  v1::QueueConfig& config = *out->mutable_config();
+  config.set_name(view.config.name);
+  config.set_discipline(static_cast<v1::Discipline>(view.config.discipline));
+  config.set_max_tasks(view.config.max_tasks);
+  config.set_max_bytes(view.config.max_bytes);
+  out->set_paused(view.paused);
+  out->set_created_at_ms(view.created_at_ms);
+  v1::QueueStats& stats = *out->mutable_stats();
+  stats.set_scheduled(view.scheduled);
+  stats.set_queued(view.queued);
+  stats.set_running(view.running);
+  stats.set_waiting_bytes(view.waiting_bytes);
+  stats.set_waiting_submitters(view.waiting_submitters);
+  stats.set_oldest_age_ms(view.oldest_age_ms);
+  stats.set_submitted_total(view.submitted_total);
+  stats.set_succeeded_total(view.succeeded_total);
+  stats.set_failed_total(view.failed_total);
+  stats.set_cancelled_total(view.cancelled_total);
+  stats.set_expired_total(view.expired_total);
+  stats.set_retried_total(view.retried_total);
+  stats.set_submitted_per_second(view.submitted_per_second);
+  stats.set_finished_per_second(view.finished_per_second);
+}
+
+void Write(const engine::WorkerView& view, v1::Worker* out) {
+  out->set_worker_id(view.worker_id);
+  out->set_name(view.name);
+  out->set_peer(view.peer);
+  out->set_connected(view.connected);
+  out->set_draining(view.draining);
+  for (const std::string& queue : view.queues) out->add_queues(queue);
+  for (const engine::PoolView& pool : view.pools) {
+    v1::WorkerPoolStats& stats = *out->add_pools();
+    stats.set_name(pool.spec.name);
+    stats.set_slots(pool.spec.slots);
+    stats.set_free(pool.free);
+    stats.set_leased(pool.leased);
+    stats.set_running(pool.running);
+    for (const std::string& type : pool.spec.types) stats.add_types(type);
+  }
+  out->set_attached_at_ms(view.attached_at_ms);
+  out->set_lease_expires_at_ms(view.lease_expires_at_ms);
+  out->set_succeeded_total(view.succeeded_total);
+  out->set_failed_total(view.failed_total);
+}
+
+void Write(const engine::StopAttempt& stop, v1::StopNotice* out) {
+  out->set_task_id(stop.task.ToString());
+  out->set_token(static_cast<uint64_t>(stop.token));
+  out->set_reason(static_cast<v1::StopReason>(stop.reason));
+}
+
+void Write(const engine::ReportDone& done, v1::ReportResult* out) {
+  out->set_task_id(done.task.ToString());
+  out->set_token(static_cast<uint64_t>(done.token));
+  wire::ToItem(done.status, out->mutable_status());
+}
+
+}  // namespace treadle::rpc

@@ -1,0 +1,68 @@
+#include "tests/support/local_server.h"
+
+#include <cstdio>
+#include <filesystem>
+#include <stdlib.h>
+#include <utility>
+
+#include "proto/support/assert.h"
+#include "proto/wire/settings.h"
+#include "server/store/memory_store.h"
+#include "server/store/rocks_store.h"
+
+namespace treadle::test {
+namespace {
+
+void OkOrAbort(const char* what, const absl::Status& status) {
+  if (status.ok()) return;
+  std::fprintf(stderr, "LocalServer: %s: %s\n", what, status.ToString().c_str());
+  std::abort();
+}
+
+std::unique_ptr<store::Store> OpenStore(const std::string& directory, const Clock& clock) {
+  if (directory.empty()) return std::make_unique<store::MemoryStore>(clock);
+  store::RocksStoreOptions options;
+  options.directory = directory;
+  options.ballast_bytes = 0;
+  auto store = store::RocksStore::Open(options, clock);
+  OkOrAbort("store", store.status());
+  return *std::move(store);
+}
+
+}  // namespace
+
+LocalServer::LocalServer(LocalServerOptions options)
+    : store_(OpenStore(options.data_directory, clock_)) {
+  options.rpc.listen = options.listen;
+  options.rpc.engine = options.broker.engine;
+  if (options.rpc.version.empty()) options.rpc.version = "test";
+  server_ = std::make_unique<rpc::Server>(options.rpc, clock_);
+  broker_ = std::make_unique<broker::Broker>(options.broker, clock_, *store_, server_->outbox());
+  OkOrAbort("recovery", broker_->Recover([](int64_t) {}));
+  OkOrAbort("start", server_->Start(*broker_, *store_));
+  broker_thread_ = std::thread([this] { OkOrAbort("broker", broker_->Run()); });
+}
+
+LocalServer::~LocalServer() {
+  server_->StopAccepting();
+  broker_->Stop();
+  broker_thread_.join();
+  server_->Stop();
+}
+
+std::shared_ptr<grpc::Channel> LocalServer::NewChannel() const {
+  return grpc::CreateCustomChannel(address(), grpc::InsecureChannelCredentials(),
+                                   wire::ClientChannelArguments(/*own_connection=*/true));
+}
+
+TemporaryFolder::TemporaryFolder()
+    : path_((std::filesystem::temp_directory_path() / "treadle-test-XXXXXX").string()) {
+  TREADLE_ASSERT(::mkdtemp(path_.data()) != nullptr);
+}
+
+TemporaryFolder::~TemporaryFolder() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+}  // namespace treadle::test
