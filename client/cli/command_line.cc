@@ -27,6 +27,9 @@ std::unique_ptr<CLI::App> NewRoot(Context& context, Command& chosen) {
       "Submits tasks to a Treadle broker, fetches their results, and looks after queues.",
       std::string(kExamples) + kExitCodeHelp);
   root->require_subcommand(1);
+  root->get_formatter()->label("SUBCOMMAND", "COMMAND");
+  root->get_formatter()->label("Subcommands", "Commands");
+  root->get_formatter()->label("Positionals", "Arguments");
   program::AddText(*root, "--broker", context.broker, "ADDRESS",
                    "The broker, host:port. The environment variable TREADLE_BROKER sets it, too.")
       ->envname("TREADLE_BROKER");
@@ -44,14 +47,17 @@ std::unique_ptr<CLI::App> NewRoot(Context& context, Command& chosen) {
   return root;
 }
 
-// "treadle queue create": as far as the command line was understood.
-std::string PathOf(const CLI::App& root) {
-  std::string path = root.get_name();
-  for (const CLI::App* app = &root; !app->get_subcommands().empty();) {
-    app = app->get_subcommands().front();
-    path += " " + app->get_name();
-  }
-  return path;
+// The command that was named, as far as the command line was understood.
+const CLI::App& Named(const CLI::App& root) {
+  const CLI::App* app = &root;
+  while (!app->get_subcommands().empty()) app = app->get_subcommands().front();
+  return *app;
+}
+
+// "treadle queue create".
+std::string PathOf(const CLI::App& app) {
+  return app.get_parent() == nullptr ? app.get_name()
+                                     : PathOf(*app.get_parent()) + " " + app.get_name();
 }
 
 // Absent: go on.
@@ -66,7 +72,12 @@ std::optional<ExitCode> Parse(CLI::App& root, std::vector<std::string> options,
   } catch (const CLI::CallForVersion& version) {
     return context.Print(std::string(version.what()) + "\n");
   } catch (const CLI::ParseError& error) {
-    context.terminal.Complain(std::string(error.what()) + "\nSee " + PathOf(root) + " --help.");
+    const CLI::App& named = Named(root);
+    if (dynamic_cast<const CLI::RequiredError*>(&error) && named.get_require_subcommand_min() > 0) {
+      context.terminal.err << root.help();  // says which commands there are
+      return ExitCode::kUsage;
+    }
+    context.terminal.Complain(std::string(error.what()) + "\nSee " + PathOf(named) + " --help.");
     return ExitCode::kUsage;
   }
 }

@@ -1,5 +1,6 @@
 #include "client/cli/context.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -13,10 +14,12 @@ absl::StatusOr<std::unique_ptr<Client>> Context::Connect(ClientOptions options) 
   options.shutdown_timeout = std::chrono::milliseconds(500);
   absl::StatusOr<std::unique_ptr<Client>> client = Client::Connect(std::move(options));
   if (absl::IsUnavailable(client.status()) || absl::IsDeadlineExceeded(client.status())) {
+    const std::string message(client.status().message());
+    const size_t cause = std::min(message.find('('), message.size());
     return absl::UnavailableError(
         fmt::format("no broker answers at {}: start treadle-server there, or name another with "
-                    "--broker or TREADLE_BROKER ({})",
-                    broker, std::string(client.status().message())));
+                    "--broker or TREADLE_BROKER\n{}",
+                    broker, message.substr(cause)));
   }
   if (absl::IsUnimplemented(client.status())) {
     return absl::UnavailableError(
@@ -48,10 +51,10 @@ std::string Context::BrokerFlag() const {
   return broker == limits::kDefaultAddress ? "" : " --broker " + broker;
 }
 
-CLI::App& AddSubcommand(CLI::App& parent, const std::string& name, const std::string& description,
-                        const std::string& examples) {
-  CLI::App* command = parent.add_subcommand(name, description);
-  command->footer(examples);
+CLI::App& AddSubcommand(CLI::App& parent, const std::string& name, const std::string& summary,
+                        const std::string& notes) {
+  CLI::App* command = parent.add_subcommand(name, summary);
+  command->footer(notes);
   command->fallthrough();
   return *command;
 }

@@ -61,8 +61,8 @@ void AddQueueCommands(CLI::App& root, Command& chosen);
 void AddWorkerCommands(CLI::App& root, Command& chosen);
 void AddServerCommands(CLI::App& root, Command& chosen);
 
-// A subcommand of `parent` with a help text that ends with `examples`.
-CLI::App& AddSubcommand(CLI::App& parent, const std::string& name, const std::string& description,
-                        const std::string& examples);
+// A subcommand of `parent`. `notes` ends its help text: what else there is to know, and examples.
+CLI::App& AddSubcommand(CLI::App& parent, const std::string& name, const std::string& summary,
+                        const std::string& notes);
 
 }  // namespace treadle::cli

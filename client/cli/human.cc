@@ -1,6 +1,7 @@
 #include "client/cli/human.h"
 
 #include <algorithm>
+#include <locale.h>
 #include <string_view>
 #include <wchar.h>
 
@@ -18,6 +19,15 @@ constexpr int64_t kMinute = 60 * kSecond;
 constexpr int64_t kHour = 60 * kMinute;
 constexpr int64_t kDay = 24 * kHour;
 
+// wcwidth asks the locale; terminals of today speak UTF-8, whatever LANG says.
+int ColumnsOf(wchar_t code) {
+  static const locale_t utf8 = ::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
+  const locale_t before = ::uselocale(utf8);
+  const int columns = ::wcwidth(code);
+  ::uselocale(before);
+  return std::max(0, columns);
+}
+
 struct Glyph {
   size_t bytes;
   int columns;
@@ -30,7 +40,7 @@ Glyph NextGlyph(const std::string& text, size_t at) {
   auto byte = [&](size_t i) { return static_cast<unsigned char>(text[at + i]); };
   auto code = static_cast<wchar_t>(byte(0) & (0x7f >> length));
   for (size_t i = 1; i < length; i++) code = (code << 6) | (byte(i) & 0x3f);
-  return {length, std::max(0, ::wcwidth(code))};
+  return {length, ColumnsOf(code)};
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "client/cli/context.h"
 #include "client/cli/file_content.h"
+#include "client/cli/flags.h"
 #include "client/cli/item_source.h"
 #include "client/cli/map_run.h"
 #include "client/cli/placeholder.h"
@@ -104,14 +105,17 @@ ExitCode Map(Context& context, const MapFlags& flags) {
 void AddMapCommand(CLI::App& root, Command& chosen) {
   auto flags = std::make_shared<MapFlags>();
   CLI::App& command = AddSubcommand(
-      root, "map",
-      "Runs a program, or with --type a handler, once for each item, on whatever workers there "
-      "are, "
-      "and writes the results to standard output in the items' order. Items follow :::, or are the "
-      "lines of standard input. {} in the program's arguments becomes the item; without any {}, "
-      "the "
-      "item is the last argument. With --type the item is the payload. Goes on while the broker is "
-      "restarted; Ctrl-C cancels what is under way.",
+      root, "map", "Runs a program once for each item; writes the results in the items' order.",
+      "Items follow :::, or are the lines of standard input. {} in the program's arguments "
+      "becomes\n"
+      "the item; without any {} the item is the last argument. With --type the item is the "
+      "payload\n"
+      "of a task for the handler of that name.\n"
+      "\n"
+      "It goes on while the broker is restarted. The first failure, and Ctrl-C, cancel what is "
+      "under\n"
+      "way.\n"
+      "\n"
       "Examples:\n"
       "  treadle map -- /usr/bin/basename {} .txt ::: a.txt b.txt c.txt\n"
       "  treadle map --stdin-files --tag -- /usr/bin/wc -w ::: *.txt\n"
@@ -120,16 +124,14 @@ void AddMapCommand(CLI::App& root, Command& chosen) {
       "  treadle map --type resize --output json ::: a.png b.png | jq -r .task_id\n");
   program::AddText(command, "-a,--items", flags->items_path, "FILE",
                    "Read the items from this file, one a line. Default: standard input.");
-  program::AddSwitch(
-      command, "-0,--null", flags->null_delimited,
-      "Items end with a NUL byte rather than a newline, as find -print0 writes them.");
-  program::AddSwitch(command, "--stdin-files", flags->stdin_files,
-                     "Each item names a file, whose content becomes the program's standard input "
-                     "(or the payload).");
-  program::AddSwitch(command, "-k,--keep-going", flags->keep_going,
-                     "Go on after an item failed. Without it the first failure cancels the rest.");
-  program::AddSwitch(command, "--tag", flags->tag,
-                     "Begin each line of output with its item and a tab.");
+  AddFlag(command, "-0,--null", flags->null_delimited,
+          "Items end with a NUL byte rather than a newline, as find -print0 writes them.");
+  AddFlag(command, "--stdin-files", flags->stdin_files,
+          "Each item names a file, whose content becomes the program's standard input "
+          "(or the payload).");
+  AddFlag(command, "-k,--keep-going", flags->keep_going,
+          "Go on after an item failed. Without it the first failure cancels the rest.");
+  AddFlag(command, "--tag", flags->tag, "Begin each line of output with its item and a tab.");
   program::AddCount(command, "-j,--jobs", flags->jobs, 1, 1'000'000,
                     "How many items may be under way at once.");
   AddSubmitFlags(command, *flags, limits::kWaitIfFullMsMax);

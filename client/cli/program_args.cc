@@ -5,7 +5,7 @@
 namespace treadle::cli {
 namespace {
 
-constexpr char kPositional[] = "program";
+constexpr char kPositional[] = "PROGRAM";
 
 // How many words the option at `word` takes, its value included. A wrong option counts one: CLI11
 // will complain.

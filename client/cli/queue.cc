@@ -148,7 +148,7 @@ void AddBounds(CLI::App& command, QueueFlags& flags) {
 CLI::App& AddNamed(CLI::App& group, QueueFlags& flags, const std::string& name,
                    const std::string& description, const std::string& examples) {
   CLI::App& command = AddSubcommand(group, name, description, examples);
-  program::AddText(command, "name", flags.name, "NAME", "The queue's name.")->required();
+  program::AddText(command, "NAME", flags.name, "", "The queue's name.")->required();
   return command;
 }
 

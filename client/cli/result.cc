@@ -3,6 +3,7 @@
 #include <string>
 
 #include "client/cli/context.h"
+#include "client/cli/flags.h"
 #include "client/cli/outcome.h"
 
 #include "proto/program/flags.h"
@@ -28,16 +29,18 @@ void AddResultCommand(CLI::App& root, Command& chosen) {
   auto flags = std::make_shared<ResultFlags>();
   CLI::App& command = AddSubcommand(
       root, "result",
-      "Waits until a task ends and writes its result to standard output, byte for byte. Goes on "
-      "waiting while the broker is restarted. On a terminal a line shows how far the task is.",
+      "Waits until a task ends, and writes its result to standard output, byte for byte.",
+      "It goes on waiting while the broker is restarted. On a terminal a line shows how far the\n"
+      "task is. Ctrl-C ends the wait, not the task.\n"
+      "\n"
       "Examples:\n"
       "  treadle result 3f-1k9 > report.pdf\n"
       "  treadle result 3f-1k9 --timeout 10s || echo \"not yet, or failed: $?\"\n"
       "  treadle result 3f-1k9 --output json | jq .state\n");
-  program::AddText(command, "id", flags->task_id, "ID", "The task, as treadle submit printed it.")
+  program::AddText(command, "ID", flags->task_id, "", "The task, as treadle submit printed it.")
       ->required();
-  program::AddDuration(command, "--timeout", flags->timeout_ms, 0, limits::kAheadMsMax,
-                       "Wait no longer, and exit with 5; the task goes on. 0: no bound.");
+  AddBound(command, "--timeout", flags->timeout_ms, limits::kAheadMsMax,
+           "Wait no longer, and exit with 5; the task goes on.");
   command.callback([&chosen, flags] {
     chosen = [flags](Context& context) { return FetchResult(context, *flags); };
   });

@@ -6,6 +6,7 @@
 
 #include "client/cli/context.h"
 #include "client/cli/file_content.h"
+#include "client/cli/flags.h"
 #include "client/cli/outcome.h"
 #include "client/cli/program_args.h"
 #include "client/cli/submit_flags.h"
@@ -109,11 +110,13 @@ ExitCode Submit(Context& context, const OneSubmitFlags& flags) {
 void AddSubmitCommand(CLI::App& root, Command& chosen) {
   auto flags = std::make_shared<OneSubmitFlags>();
   CLI::App& command = AddSubcommand(
-      root, "submit",
-      "Submits one task and prints its id: a program that workers may run (treadle-worker "
-      "--allow-exec), or, with --type, a task for any handler.",
+      root, "submit", "Submits one task, a program's run or any other, and prints its id.",
+      "A program runs on a worker that allows it (treadle-worker --allow-exec), not here: its "
+      "files\n"
+      "are the worker's. With --type the task is for the handler of that name.\n"
+      "\n"
       "Examples:\n"
-      "  treadle submit -- /usr/bin/wc -w --help\n"
+      "  treadle submit -- /usr/bin/uname -a\n"
       "  treadle submit --stdin notes.txt --wait -- /usr/bin/wc -w\n"
       "  ls | treadle submit --stdin - --wait -- /usr/bin/wc -l\n"
       "  treadle submit --type resize --payload '{\"width\":200}' --content-type application/json\n"
@@ -128,10 +131,10 @@ void AddSubmitCommand(CLI::App& root, Command& chosen) {
   program::AddText(command, "--request-key", flags->request_key, "KEY",
                    "Makes it safe to submit again: the same key in the same queue names the task "
                    "that is there.");
-  program::AddSwitch(command, "-w,--wait", flags->wait,
-                     "Wait for the end and print the result, as treadle result does.");
-  program::AddDuration(command, "--timeout", flags->timeout_ms, 0, limits::kAheadMsMax,
-                       "With --wait: wait no longer, and exit with 5. 0: no bound.");
+  AddFlag(command, "-w,--wait", flags->wait,
+          "Wait for the end and print the result, as treadle result does.");
+  AddBound(command, "--timeout", flags->timeout_ms, limits::kAheadMsMax,
+           "With --wait: wait no longer, and exit with 5; the task goes on.");
   AddSubmitFlags(command, *flags, 0);
   TakesProgram(command, "A program that workers may run, and its arguments, as they are.");
   command.callback(

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "absl/status/status.h"
+#include "client/cli/flags.h"
 #include "client/cli/human.h"
 #include "client/task_error.h"
 #include <fmt/format.h>
@@ -16,12 +17,6 @@ namespace treadle::cli {
 namespace {
 
 using std::chrono::milliseconds;
-
-// A duration that may be left out.
-CLI::Option* AddOptional(CLI::App& command, const std::string& flag, int64_t& value_ms,
-                         int64_t max_ms, const std::string& help) {
-  return program::AddDuration(command, flag, value_ms, 0, max_ms, help)->default_str("");
-}
 
 Durability ParseDurability(const std::string& text) {
   if (text == "memory") return Durability::kMemory;
@@ -42,26 +37,26 @@ void AddSubmitFlags(CLI::App& command, SubmitFlags& flags, int64_t wait_if_full_
   program::AddCount(command, "--priority", flags.priority, std::numeric_limits<int32_t>::min(),
                     std::numeric_limits<int32_t>::max(),
                     "For priority queues: the highest starts first.");
-  AddOptional(command, "--delay", flags.delay_ms, limits::kAheadMsMax,
-              "Do not start before this time has passed.");
+  AddBound(command, "--delay", flags.delay_ms, limits::kAheadMsMax,
+           "Do not start before this time has passed.");
   program::AddText(command, "--run-at", flags.run_at, "TIME",
                    "Do not start before: 2025-03-01T14:05:00Z, or '2025-03-01 14:05'.");
   program::AddCount(command, "--attempts", flags.attempts, 0, limits::kAttemptsMax,
                     "Runs that may fail before the task fails. 0: 3, but a program that ends with "
                     "an error status is not run again.");
-  AddOptional(command, "--retry-delay", flags.retry_delay_ms, limits::kRetryDelayMsMax,
-              "The wait before the second attempt; doubles with each. 0: 1s.");
-  AddOptional(command, "--retry-max-delay", flags.retry_max_delay_ms, limits::kRetryDelayMsMax,
-              "The longest such wait. 0: 1m.");
+  AddBound(command, "--retry-delay", flags.retry_delay_ms, limits::kRetryDelayMsMax,
+           "The wait before the second attempt; doubles with each. Default: 1s.");
+  AddBound(command, "--retry-max-delay", flags.retry_max_delay_ms, limits::kRetryDelayMsMax,
+           "The longest such wait. Default: 1m.");
   program::AddList(command, "--no-retry-on", flags.no_retry_on, "ERROR-TYPE",
                    "Errors of this type fail the task at once. May be given many times.");
-  AddOptional(command, "--attempt-timeout", flags.attempt_timeout_ms, limits::kAttemptTimeoutMsMax,
-              "Stop an attempt that runs longer; it counts as failed. 0: no bound.");
-  AddOptional(command, "--deadline", flags.deadline_ms, limits::kAheadMsMax,
-              "Give the task up when it has not ended this long after its submit. 0: never.");
+  AddBound(command, "--attempt-timeout", flags.attempt_timeout_ms, limits::kAttemptTimeoutMsMax,
+           "Stop an attempt that runs longer; it counts as failed.");
+  AddBound(command, "--deadline", flags.deadline_ms, limits::kAheadMsMax,
+           "Give the task up when it has not ended this long after its submit.");
   flags.result_ttl_option =
-      AddOptional(command, "--result-ttl", flags.result_ttl_ms, limits::kAheadMsMax,
-                  "How long the result is kept. Default: 1h.");
+      AddBound(command, "--result-ttl", flags.result_ttl_ms, limits::kAheadMsMax,
+               "How long the result is kept. Default: 1h.");
   flags.durability_option = program::AddChoice(
       command, "--durability", flags.durability, {"memory", "written", "synced"},
       "How safe the task is before its submit is acknowledged: in the broker's memory, with its "

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "client/cli/context.h"
+#include "client/cli/flags.h"
 #include "client/cli/human.h"
 #include <fmt/format.h>
 
@@ -185,7 +186,7 @@ void AddTaskCommands(CLI::App& root, Command& chosen) {
                     "Examples:\n"
                     "  treadle task show 3f-1k9\n"
                     "  treadle task show 3f-1k9 --output json | jq .attempts\n");
-  show.add_option("id", flags->ids, "The task's id; several are fine.")->required();
+  show.add_option("ID", flags->ids, "The task's id; several are fine.")->required();
   show.callback([&chosen, flags] {
     chosen = [flags](Context& context) {
       return ForEach(context, flags->ids, &Client::GetTask, Describe);
@@ -200,7 +201,7 @@ void AddTaskCommands(CLI::App& root, Command& chosen) {
                     "  treadle task cancel 3f-1k9 3f-1ka\n"
                     "  treadle task list --queue mail --output json | jq -r .task_id |\n"
                     "    xargs treadle task cancel\n");
-  cancel.add_option("id", cancel_flags->ids, "The task's id; several are fine.")->required();
+  cancel.add_option("ID", cancel_flags->ids, "The task's id; several are fine.")->required();
   cancel.callback([&chosen, cancel_flags] {
     chosen = [cancel_flags](Context& context) {
       return ForEach(context, cancel_flags->ids, &Client::CancelTask, DescribeCancel);
@@ -218,7 +219,7 @@ void AddTaskCommands(CLI::App& root, Command& chosen) {
   program::AddList(list, "--state", list_flags->states, "STATE",
                    "Only those in this state: scheduled, queued, running, succeeded, failed, "
                    "cancelled or expired. May be given many times.");
-  program::AddSwitch(list, "--all", list_flags->all, "Finished ones, too, while they are kept.");
+  AddFlag(list, "--all", list_flags->all, "Finished ones, too, while they are kept.");
   program::AddCount(list, "--limit", list_flags->limit, 1, 1'000'000, "Show no more than these.");
   list.callback([&chosen, list_flags] {
     chosen = [list_flags](Context& context) { return ListTasks(context, *list_flags); };

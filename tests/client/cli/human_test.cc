@@ -1,0 +1,64 @@
+#include "client/cli/human.h"
+
+#include <gtest/gtest.h>
+
+namespace treadle::cli {
+namespace {
+
+TEST(Human, BytesHaveOneDecimalUntilAHundred) {
+  EXPECT_EQ(HumanBytes(0), "0 B");
+  EXPECT_EQ(HumanBytes(1023), "1023 B");
+  EXPECT_EQ(HumanBytes(1024), "1.0 KiB");
+  EXPECT_EQ(HumanBytes(1536), "1.5 KiB");
+  EXPECT_EQ(HumanBytes((1 << 20) - 1), "1.0 MiB");
+  EXPECT_EQ(HumanBytes(int64_t{300} << 30), "300 GiB");
+}
+
+TEST(Human, DurationsHaveTwoUnitsAtMost) {
+  EXPECT_EQ(HumanDuration(0), "0ms");
+  EXPECT_EQ(HumanDuration(80), "80ms");
+  EXPECT_EQ(HumanDuration(3'250), "3.2s");
+  EXPECT_EQ(HumanDuration(42'999), "42s");
+  EXPECT_EQ(HumanDuration(245'000), "4m05s");
+  EXPECT_EQ(HumanDuration(2 * 3'600'000 + 10 * 60'000), "2h10m");
+  EXPECT_EQ(HumanDuration(int64_t{76} * 3'600'000), "3d4h");
+}
+
+TEST(Human, RatesAreShort) {
+  EXPECT_EQ(HumanRate(0.42), "0.4/s");
+  EXPECT_EQ(HumanRate(37.2), "37/s");
+  EXPECT_EQ(HumanRate(1'234), "1.2k/s");
+  EXPECT_EQ(HumanRate(3.4e6), "3.4M/s");
+}
+
+TEST(Human, TimesAreReadAsRfc3339) {
+  EXPECT_EQ(*ParseTimeMs("2025-03-01T14:05:00Z"), 1'740'837'900'000);
+  EXPECT_EQ(*ParseTimeMs("2025-03-01T16:05:00.250+02:00"), 1'740'837'900'250);
+  EXPECT_EQ(HumanTime(*ParseTimeMs("2025-03-01 14:05")), "2025-03-01 14:05:00");
+}
+
+TEST(Human, WhatIsNoTimeIsRefusedWithExamples) {
+  for (const char* text : {"", "tomorrow", "2025-13-01T00:00:00Z", "14:05"}) {
+    const absl::StatusOr<int64_t> time = ParseTimeMs(text);
+    EXPECT_TRUE(absl::IsInvalidArgument(time.status())) << text;
+    EXPECT_NE(time.status().message().find("2025-03-01"), absl::string_view::npos);
+  }
+}
+
+TEST(Human, ControlCharactersCannotReachTheTerminal) {
+  EXPECT_EQ(Printable("a\nb\tc\x1b[31m\r"), "a\\nb\\tc\\x1b[31m\\x0d");
+  EXPECT_EQ(Printable("żółw 漢"), "żółw 漢");
+  EXPECT_EQ(Printable("\x9b"), "\\x9b");           // not UTF-8
+  EXPECT_EQ(Printable("\xc2\x9b"), "\\xc2\\x9b");  // the control character U+009B
+}
+
+TEST(Human, CutsByColumnsNotByBytes) {
+  EXPECT_EQ(DisplayWidth("żółw"), 4);
+  EXPECT_EQ(CutToWidth("short", 5), "short");
+  EXPECT_EQ(CutToWidth("much longer", 8), "much ...");
+  EXPECT_EQ(CutToWidth("żółwżółw", 6), "żół...");
+  EXPECT_EQ(CutToWidth("abcdef", 2), "..");
+}
+
+}  // namespace
+}  // namespace treadle::cli

@@ -1,0 +1,51 @@
+#include "client/cli/table.h"
+
+#include <gtest/gtest.h>
+
+namespace treadle::cli {
+namespace {
+
+Table TwoRows() {
+  Table table({{"NAME"}, {"QUEUED", Table::Align::kRight}, {"ERROR"}});
+  table.Add({"mail", "12", ""});
+  table.Add({"żółw", "1000000", "a long story about a line that does not fit"});
+  return table;
+}
+
+TEST(Table, ColumnsAreAlignedAndLinesEndWithoutBlanks) {
+  EXPECT_EQ(TwoRows().Render(0),
+            "NAME   QUEUED  ERROR\n"
+            "mail       12\n"
+            "żółw  1000000  a long story about a line that does not fit\n");
+}
+
+TEST(Table, OnATerminalTheLastColumnIsCutToFit) {
+  EXPECT_EQ(TwoRows().Render(40),
+            "NAME   QUEUED  ERROR\n"
+            "mail       12\n"
+            "żółw  1000000  a long story about a l...\n");
+}
+
+TEST(Table, TheLastColumnKeepsAMinimum) {
+  EXPECT_EQ(TwoRows().Render(10),
+            "NAME   QUEUED  ERROR\n"
+            "mail       12\n"
+            "żółw  1000000  a long story ...\n");
+}
+
+TEST(Table, CellsCannotBreakLines) {
+  Table table({{"A"}, {"B"}});
+  table.Add({"x\ny", "\x1b[2J"});
+  EXPECT_EQ(table.Render(0), "A     B\nx\\ny  \\x1b[2J\n");
+}
+
+TEST(Sheet, NamesOnTheLeftAndEmptyFieldsLeftOut) {
+  Sheet sheet;
+  sheet.Add("id", "3f-1");
+  sheet.Add("worker", "");
+  sheet.Add("last error", "boom\n");
+  EXPECT_EQ(sheet.Render(), "id          3f-1\nlast error  boom\\n\n");
+}
+
+}  // namespace
+}  // namespace treadle::cli
