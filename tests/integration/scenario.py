@@ -24,8 +24,7 @@ class Scenario(unittest.TestCase):
             connection.close()
         for process in self._processes:
             process.kill()
-        outcome = self._outcome
-        if any(error for _, error in outcome.errors if error) or outcome.result.failures:
+        if not self._outcome.success:
             for process in self._processes:
                 print(f"--- end of {process.log}\n{process.tail()}", file=sys.stderr)
             print(f"--- kept: {self.folder}", file=sys.stderr)

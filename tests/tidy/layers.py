@@ -41,6 +41,9 @@ class Rule:
     system: bool = True  # headers of the operating system, <unistd.h> and the like
 
 
+PROGRAM = ("absl", "spdlog", "fmt", "CLI") + GRPC
+BROKER_PROGRAM = Rule(RPC + ("proto/program", "server/options.h"), PROGRAM)
+WORKER_PROGRAM = Rule(WORKER + ("proto/program", "worker/options.h"), PROGRAM)
 PURE = {"bans": IMPURE, "system": False}
 
 # The longest matching path decides.
@@ -54,7 +57,9 @@ RULES = {
         BROKER + ("treadle/storage",), ("absl", "google", "spdlog", "fmt", "xxhash.h")
     ),
     "server/rpc": Rule(RPC, ("absl", "spdlog", "fmt", "xxhash.h") + GRPC),
-    "server/main.cc": Rule(RPC + ("proto/program",), ("absl", "spdlog", "fmt", "CLI") + GRPC),
+    "server/main.cc": BROKER_PROGRAM,
+    "server/options.cc": BROKER_PROGRAM,
+    "server/options.h": BROKER_PROGRAM,
     "client": Rule(CLIENT, ("absl", "nlohmann") + GRPC),
     "client/cli": Rule(
         CLIENT + ("proto/program",), ("absl", "nlohmann", "spdlog", "fmt", "CLI") + GRPC
@@ -62,7 +67,9 @@ RULES = {
     "worker": Rule(WORKER, ("absl", "nlohmann", "spdlog", "fmt") + GRPC),
     # Pools are built and tested without gRPC.
     "worker/pool": Rule(SUPPORT + ("worker",), ("absl", "spdlog", "fmt")),
-    "worker/main.cc": Rule(WORKER + ("proto/program",), ("absl", "spdlog", "fmt", "CLI") + GRPC),
+    "worker/main.cc": WORKER_PROGRAM,
+    "worker/options.cc": WORKER_PROGRAM,
+    "worker/options.h": WORKER_PROGRAM,
     "tests": Rule(
         RPC + WORKER + ("proto/program", "tests/support"),
         ("absl", "gtest", "gmock", "nlohmann", "spdlog", "fmt", "CLI", "xxhash.h") + GRPC,
@@ -73,7 +80,6 @@ RULES = {
         CLIENT + WORKER + ("client/cli", "proto/program", "tests/support"),
         ("absl", "gtest", "gmock", "nlohmann", "fmt", "CLI") + GRPC,
     ),
-    "tests/support": Rule(SUPPORT, ("absl", "gtest", "gmock")),
     "tests/engine": Rule(ENGINE + ("tests/support",), ("absl", "gtest", "gmock")),
     "tests/store": Rule(STORE + ("tests/support",), ("absl", "gtest", "gmock", "rocksdb")),
     "tests/broker": Rule(
