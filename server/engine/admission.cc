@@ -10,13 +10,30 @@
 
 namespace treadle::engine {
 
+// No answer may overtake the one that its session is open.
+Durability Admission::AnswerAfter(const Submit& submit, Durability after) const {
+  if (!submit.sequenced) return after;
+  const Session* const session = s_.sessions.Find(submit.id.session);
+  return session != nullptr && session->fresh ? Durability::kSynced : after;
+}
+
+void Admission::Answer(Turn& turn, const Submit& submit, const absl::Status& status) const {
+  const Durability after = status.ok() ? submit.spec.durability : Durability::kMemory;
+  turn.Say(AnswerAfter(submit, after), Submitted{submit.call, submit.item, submit.id, status});
+}
+
+void Admission::AnswerExisting(Turn& turn, const Submit& submit, TaskId first) const {
+  turn.Say(AnswerAfter(submit, submit.spec.durability),
+           Submitted{submit.call, submit.item, first, absl::OkStatus(), /*existing=*/true});
+}
+
 void Admission::Apply(Turn& turn, Submit&& submit) {
   if (submit.sequenced && AnswerRepeat(turn, submit)) return;
   if (!submit.spec.request_key.empty() && AnswerKey(turn, submit)) return;
   Queue* const known = s_.queues.Find(submit.spec.queue);
   const absl::Status status = Check(known, submit.spec);
   if (!status.ok()) {
-    turn.Say(Durability::kMemory, Submitted{submit.call, submit.item, submit.id, status});
+    Answer(turn, submit, status);
     return;
   }
   Queue& queue = known != nullptr ? *known : ObtainQueue(turn, submit.spec.queue);
@@ -35,7 +52,7 @@ bool Admission::AnswerRepeat(Turn& turn, Submit& submit) {
   } else if (sequence < session->floor) {
     status = refusal::BelowFloor(sequence, session->floor);
   } else if (session->accepted.Contains(sequence)) {
-    turn.Say(submit.spec.durability, Submitted{submit.call, submit.item, submit.id});
+    Answer(turn, submit, absl::OkStatus());
     return true;
   } else if (Waiter* const waiter = s_.waiters.Find(submit.id)) {
     TakeOver(*waiter, submit, turn.now_ms());
@@ -50,7 +67,7 @@ bool Admission::AnswerRepeat(Turn& turn, Submit& submit) {
   } else {
     return false;
   }
-  turn.Say(Durability::kMemory, Submitted{submit.call, submit.item, submit.id, status});
+  Answer(turn, submit, status);
   return true;
 }
 
@@ -73,13 +90,8 @@ bool Admission::AnswerKey(Turn& turn, Submit& submit) {
 void Admission::AnswerSameKey(Turn& turn, Submit& submit, TaskId first,
                               const ContentDigest& digest) {
   const TaskSpec& spec = submit.spec;
-  if (digest == spec.digest) {
-    turn.Say(spec.durability,
-             Submitted{submit.call, submit.item, first, absl::OkStatus(), /*existing=*/true});
-    return;
-  }
-  turn.Say(Durability::kMemory, Submitted{submit.call, submit.item, submit.id,
-                                          refusal::KeyUsed(spec.queue, spec.request_key, first)});
+  if (digest == spec.digest) return AnswerExisting(turn, submit, first);
+  Answer(turn, submit, refusal::KeyUsed(spec.queue, spec.request_key, first));
 }
 
 QueueConfig Admission::DefaultConfig(const std::string& name) const {
@@ -149,7 +161,6 @@ void Admission::Accept(Turn& turn, Queue& queue, Submit& submit) {
     session.accepted.Add(submit.id.sequence);
     s_.sessions.Touch(session);
   }
-  const Durability durability = spec.durability;
   if (task.has_key()) {
     KeyRow key;
     key.queue = spec.queue;
@@ -164,8 +175,8 @@ void Admission::Accept(Turn& turn, Queue& queue, Submit& submit) {
     }
     turn.Put(std::move(key));
   }
+  Answer(turn, submit, absl::OkStatus());
   turn.Put(TaskRow{task.id, std::move(spec), task.order, now});
-  turn.Say(durability, Submitted{submit.call, submit.item, task.id});
 }
 
 }  // namespace treadle::engine

@@ -37,7 +37,7 @@ void Attachments::Apply(Turn& turn, AttachWorker&& attach) {
   turn.Say(Durability::kMemory, WorkerAttached{call, absl::OkStatus(), std::move(revoked)});
   for (const LiveLease& lease : worker->leases) {
     if (!lease.task.cancel_requested) continue;
-    turn.Say(OutcomeDurability(lease.task.durability),
+    turn.Say(kStopDurability,
              StopAttempt{call, lease.task.id, lease.token, StopReason::kCancelled});
   }
 }

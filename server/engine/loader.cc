@@ -76,6 +76,7 @@ absl::Status Loader::Take(const SessionRow& row) {
     return Contradiction("two rows for session ", row.session);
   }
   Session& session = s_.sessions.Add(row.session);
+  session.fresh = false;
   session.floor = row.floor;
   if (!session.accepted.Assign(row.accepted) ||
       (!row.accepted.empty() && row.accepted.front().first < row.floor)) {

@@ -26,22 +26,26 @@ std::string_view StateName(TaskState state) {
   }
 }
 
-// "queue 'mail' is full (10000 of 10000 tasks)", by the bound that is in the way.
-std::string Fullness(const Queue& queue, uint64_t payload_bytes, std::string& bound) {
+// What is in the way, "queue 'mail' is full (10000 of 10000 tasks)", and the way out.
+struct Fullness {
+  std::string what;
+  std::string advice;
+};
+
+Fullness FullnessOf(const Queue& queue, uint64_t payload_bytes) {
   const std::string name = absl::StrCat("queue ", Quoted(*queue.name));
   if (queue.waiting() >= queue.config.max_tasks) {
-    bound = "max_tasks";
-    return absl::StrCat(name, " is full (", queue.waiting(), " of ", queue.config.max_tasks,
-                        " tasks)");
+    return {absl::StrCat(name, " is full (", queue.waiting(), " of ", queue.config.max_tasks,
+                         " tasks)"),
+            "raise max_tasks, or add workers"};
   }
-  bound = "max_bytes";
   if (!queue.Fits(payload_bytes)) {
-    return absl::StrCat(name, " is full (", queue.waiting_bytes, " of ", queue.config.max_bytes,
-                        " bytes, and ", payload_bytes, " more do not fit)");
+    return {absl::StrCat(name, " is full (", queue.waiting_bytes, " of ", queue.config.max_bytes,
+                         " bytes, and ", payload_bytes, " more do not fit)"),
+            "raise max_bytes, or add workers"};
   }
-  bound = "max_tasks";
-  return absl::StrCat(name, " has its room promised to ", queue.waiter_count,
-                      " submitters that wait already");
+  return {absl::StrCat(name, " has submitters (", queue.waiter_count, ") that wait for room"),
+          "raise its bounds, or add workers"};
 }
 
 }  // namespace
@@ -108,18 +112,15 @@ absl::Status TooManyTypes(const Queue& queue, int64_t types_per_queue_max) {
 }
 
 absl::Status QueueFull(const Queue& queue, uint64_t payload_bytes) {
-  std::string bound;
-  const std::string fullness = Fullness(queue, payload_bytes, bound);
-  return absl::ResourceExhaustedError(
-      absl::StrCat(fullness, ": wait, raise ", bound, ", or add workers"));
+  const Fullness fullness = FullnessOf(queue, payload_bytes);
+  return absl::ResourceExhaustedError(absl::StrCat(fullness.what, ": wait, ", fullness.advice));
 }
 
 absl::Status WaitedInVain(const Queue& queue, uint64_t payload_bytes, int64_t waited_ms) {
-  std::string bound;
-  const std::string fullness = Fullness(queue, payload_bytes, bound);
-  return absl::ResourceExhaustedError(absl::StrCat(fullness, " and gave no room within ", waited_ms,
-                                                   " ms: wait longer, raise ", bound,
-                                                   ", or add workers"));
+  const Fullness fullness = FullnessOf(queue, payload_bytes);
+  return absl::ResourceExhaustedError(absl::StrCat(fullness.what, " and gave no room within ",
+                                                   waited_ms, " ms: wait longer, ",
+                                                   fullness.advice));
 }
 
 absl::Status TooManyWaiters(const Queue& queue) {
@@ -235,9 +236,8 @@ absl::Status NotUnfinished(TaskId task) {
 }
 
 absl::Status EndedBefore(TaskId task) {
-  return absl::AbortedError(
-      absl::StrCat("task ", task.ToString(),
-                   " has ended before (or was never here): this report changes nothing"));
+  return absl::AbortedError(absl::StrCat(
+      "task ", task.ToString(), " is not running: it has ended before, or was never here"));
 }
 
 absl::Status NeverGiven(TaskId task, Token token) {

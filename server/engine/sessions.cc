@@ -80,7 +80,8 @@ void Sessions::Due(Turn& turn, Session& session) {
 }
 
 void Sessions::WriteChanged(Turn& turn) {
-  for (const Session* const session : s_.sessions.TakeDirty()) {
+  for (Session* const session : s_.sessions.TakeDirty()) {
+    session->fresh = false;
     turn.Put(SessionRow{session->id, session->floor, session->accepted.ranges()});
   }
 }

@@ -88,4 +88,7 @@ constexpr Durability OutcomeDurability(Durability submitted) {
   return submitted == Durability::kSynced ? Durability::kSynced : Durability::kWritten;
 }
 
+// A stop must not overtake the dispatch that it stops, whatever that one waits for.
+inline constexpr Durability kStopDurability = Durability::kSynced;
+
 }  // namespace treadle::engine

@@ -16,8 +16,7 @@ void Admission::WaitOrRefuse(Turn& turn, Queue& queue, Submit&& submit, Waiter* 
     status = refusal::TooManyWaiters(queue);
   }
   if (!status.ok()) {
-    turn.Say(Durability::kMemory, Submitted{submit.call, submit.item, submit.id, status});
-    return;
+    return Answer(turn, submit, status);
   }
   Waiter& waiter = s_.waiters.Add(queue, std::move(submit));
   const TaskSpec& spec = waiter.submit.spec;
@@ -74,8 +73,7 @@ void Admission::LeaveLine(Waiter& waiter) {
 
 void Admission::Refuse(Turn& turn, Waiter& waiter, const absl::Status& status) {
   Queue& queue = waiter.queue;
-  const Submit& submit = waiter.submit;
-  turn.Say(Durability::kMemory, Submitted{submit.call, submit.item, submit.id, status});
+  Answer(turn, waiter.submit, status);
   s_.timers.Clear(waiter);
   LeaveCall(waiter);
   LeaveLine(waiter);
@@ -114,9 +112,7 @@ void Admission::AcceptWaiter(Turn& turn, Waiter& waiter) {
     --queue.waiter_count;
     s_.timers.Clear(follower);
     LeaveCall(follower);
-    const Submit& submit = follower.submit;
-    turn.Say(submit.spec.durability, Submitted{submit.call, submit.item, waiter.submit.id,
-                                               absl::OkStatus(), /*existing=*/true});
+    AnswerExisting(turn, follower.submit, waiter.submit.id);
     s_.waiters.Erase(follower);
   }
   s_.waiters.Erase(waiter);
