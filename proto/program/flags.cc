@@ -92,7 +92,7 @@ CLI::Option* AddList(CLI::App& app, const std::string& flag, std::vector<std::st
 CLI::Option* AddChoice(CLI::App& app, const std::string& flag, std::string& value,
                        const std::vector<std::string>& choices, const std::string& help) {
   const std::string listed = absl::StrJoin(choices, ", ");
-  return app.add_option(flag, value, absl::StrCat(help, " One of ", listed, "."))
+  return app.add_option(flag, value, help)
       ->option_text(absl::StrJoin(choices, "|"))
       ->capture_default_str()
       ->check([choices, listed](const std::string& text) {

@@ -1,6 +1,7 @@
 #include "proto/wire/settings.h"
 
 #include <limits>
+#include <stdlib.h>
 
 namespace treadle::wire {
 namespace {
@@ -11,6 +12,8 @@ constexpr int kReconnectBackoffMinMs = 100;
 constexpr int kReconnectBackoffMaxMs = 2'000;
 
 }  // namespace
+
+void QuietGrpc() { ::setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0); }
 
 grpc::ChannelArguments ClientChannelArguments(bool own_connection) {
   grpc::ChannelArguments arguments;

@@ -18,6 +18,11 @@ inline constexpr int64_t kPeerSilentMs = 10'000;
 // What a message carries beside its largest payload.
 inline constexpr int64_t kMessageOverheadBytes = int64_t{4} << 20;
 
+// Keeps gRPC's own log lines, which speak of its insides, off stderr; what they are about comes
+// back as statuses anyway. GRPC_VERBOSITY in the environment brings them back. First thing in
+// main().
+void QuietGrpc();
+
 // For channels to a broker. `own_connection`: do not share a TCP connection with other channels of
 // this process.
 grpc::ChannelArguments ClientChannelArguments(bool own_connection = false);

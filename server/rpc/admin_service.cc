@@ -24,7 +24,7 @@ v1::ServerInfo MakeInfo(const Edge& edge, const broker::View& view) {
   limits.set_payload_bytes_max(options.payload_bytes_max);
   limits.set_message_bytes_max(edge.message_bytes_max());
   limits.set_batch_tasks_max(options.batch_tasks_max);
-  limits.set_streams_per_client_max(options.streams_per_client_max);
+  limits.set_streams_per_client_max(static_cast<int32_t>(options.streams_per_client_max));
   limits.set_request_key_window_ms(options.engine.request_key_window_ms);
   limits.set_queues_max(options.engine.queues_max);
   limits.set_unfinished_tasks_max(options.engine.unfinished_tasks_max);

@@ -43,8 +43,8 @@ class Calls {
     int32_t streams = 0;
   };
 
-  const int32_t streams_per_client_max_;
-  const int32_t calls_per_client_max_;
+  const int64_t streams_per_client_max_;
+  const int64_t calls_per_client_max_;
   const int64_t calls_max_;
 
   std::atomic<uint64_t> last_id_{0};

@@ -13,8 +13,8 @@ struct Options {
   int64_t payload_bytes_max = limits::kPayloadBytesMax;
   int32_t batch_tasks_max = limits::kBatchTasksMax;
   // Of one client, which is one connection.
-  int32_t streams_per_client_max = limits::kStreamsPerClientMax;
-  int32_t calls_per_client_max = limits::kCallsPerClientMax;
+  int64_t streams_per_client_max = limits::kStreamsPerClientMax;
+  int64_t calls_per_client_max = limits::kCallsPerClientMax;
   int64_t calls_max = limits::kCallsMax;
   // Waiting for one stream's reader; beyond it the stream is ended.
   int64_t outgoing_bytes_max = limits::kOutgoingBytesMax;

@@ -17,7 +17,7 @@ namespace treadle::rpc {
 // broker, and brings them what the broker says. Serves treadle.v1, health and reflection.
 //
 // Order of life: Server, Broker (with outbox()), Broker::Recover, Start, Broker::Run on a thread;
-// StopAccepting, Broker::Stop and the end of Run, Stop. One thread makes these calls.
+// StopAccepting, Broker::Stop and the end of Run, Stop. StopAccepting may come from any thread.
 class Server {
  public:
   // `clock` outlives the server.

@@ -1,0 +1,123 @@
+// treadle-server: builds the graph of store, broker and gRPC edge, runs it, and takes it down in
+// order.
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <future>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include <spdlog/spdlog.h>
+
+#include "proto/program/flags.h"
+#include "proto/program/logging.h"
+#include "proto/program/signals.h"
+#include "proto/program/units.h"
+#include "proto/support/clock.h"
+#include "proto/wire/settings.h"
+#include "server/broker/broker.h"
+#include "server/options.h"
+#include "server/rpc/server.h"
+#include "server/store/memory_store.h"
+#include "server/store/rocks_store.h"
+
+namespace treadle::server {
+namespace {
+
+constexpr int kExitCannotStart = 1;
+constexpr int kExitStoreFailed = 3;
+
+absl::StatusOr<std::unique_ptr<store::Store>> OpenStore(const Options& options,
+                                                        const Clock& clock) {
+  if (options.store == "memory") return std::make_unique<store::MemoryStore>(clock);
+  store::RocksStoreOptions rocks;
+  rocks.directory = options.data_directory;
+  rocks.progress = [](int64_t bytes_done, int64_t bytes_total) {
+    spdlog::info("reading the log: {} of {}", program::FormatSizeBytes(bytes_done),
+                 program::FormatSizeBytes(bytes_total));
+  };
+  return store::RocksStore::Open(rocks, clock);
+}
+
+// Whole or not at all: a script that sees the file can read it.
+absl::Status WritePortFile(const std::string& path, int port) {
+  const std::string temporary = absl::StrCat(path, ".new");
+  std::ofstream(temporary) << port << "\n";
+  if (std::rename(temporary.c_str(), path.c_str()) == 0) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat("--port-file: cannot write '", path,
+                                             "': give a path in a folder that one may "
+                                             "write"));
+}
+
+int CannotStart(const absl::Status& status) {
+  std::fprintf(stderr, "treadle-server: %s\n", std::string(status.message()).c_str());
+  return kExitCannotStart;
+}
+
+// What the store says when it fails leaves the memory ahead of the disk: nothing may be said any
+// more, so this does not even take leave.
+[[noreturn]] void EndAtOnce(const absl::Status& status) {
+  spdlog::critical("the store failed, so this process ends: {}", std::string(status.message()));
+  spdlog::shutdown();
+  std::_Exit(kExitStoreFailed);
+}
+
+int Run(const Options& options, program::StopSignals& signals) {
+  const SystemClock clock;
+  auto store = OpenStore(options, clock);
+  if (!store.ok()) return CannotStart(store.status());
+
+  rpc::Server server(options.rpc, clock);
+  broker::Broker broker(options.broker, clock, **store, server.outbox());
+  const absl::Status recovered = broker.Recover([](int64_t rows) {
+    if (rows > 0) spdlog::info("recovering: {} rows read", rows);
+  });
+  if (!recovered.ok()) return CannotStart(recovered);
+  if (const absl::Status s = server.Start(broker, **store); !s.ok()) return CannotStart(s);
+  if (!options.port_file.empty()) {
+    if (const absl::Status s = WritePortFile(options.port_file, server.port()); !s.ok()) {
+      return CannotStart(s);
+    }
+  }
+  const engine::EngineTotals totals = broker.engine().Totals();
+  spdlog::info("serving on {} (treadle-server {}, {} store{}, {} unfinished tasks in {} queues)",
+               server.address(), options.rpc.version, options.store,
+               options.store == "memory" ? "" : " in " + options.data_directory,
+               totals.unfinished_tasks, totals.queues);
+
+  std::promise<void> told;
+  signals.OnStop([&](int) {
+    spdlog::info("stopping: no new calls; what was accepted is made durable");
+    server.StopAccepting();
+    broker.Stop();
+    told.set_value();
+  });
+  if (const absl::Status s = broker.Run(); !s.ok()) EndAtOnce(s);
+  told.get_future().wait();
+  server.Stop();
+  spdlog::info("stopped");
+  return 0;
+}
+
+int Main(int argc, char** argv) {
+  program::StopSignals signals;
+  wire::QuietGrpc();
+  Options options;
+  const auto flags = MakeFlags(options);
+  if (const std::optional<int> code = program::Parse(*flags, argc, argv)) return *code;
+  options.rpc.engine = options.broker.engine;
+  options.rpc.version = program::Version();
+  const program::Logging logging(options.log);
+  return Run(options, signals);
+}
+
+}  // namespace
+}  // namespace treadle::server
+
+int main(int argc, char** argv) { return treadle::server::Main(argc, argv); }

@@ -1,0 +1,81 @@
+#include "server/options.h"
+
+#include "proto/program/flags.h"
+#include "proto/support/limits.h"
+
+namespace treadle::server {
+namespace {
+
+constexpr char kExamples[] = R"(Examples:
+  treadle-server
+      Serves 127.0.0.1:7733 with its data in ./treadle-data.
+  treadle-server --listen 0.0.0.0:7733 --data-dir /var/lib/treadle --log-format json
+      Serves every interface. There is no authentication: only within a network that you trust.
+  treadle-server --store memory --listen 127.0.0.1:0 --port-file /tmp/port
+      For tests: keeps nothing, and writes the port that it was given into a file.
+  treadle-server --config /etc/treadle/server.conf
+      Any of the flags, one 'name = value' a line.
+
+Exit codes: 0 after SIGTERM or SIGINT, 1 could not start, 2 wrong flags, 3 the store failed.)";
+
+using namespace limits;  // NOLINT: names of bounds only
+
+void AddPlaceFlags(CLI::App& app, Options& options) {
+  program::AddText(app, "--listen", options.rpc.listen, "HOST:PORT",
+                   "Where to serve gRPC. Port 0 takes any free one.");
+  program::AddText(app, "--port-file", options.port_file, "FILE",
+                   "Write the port here once it is served, for scripts.");
+  program::AddChoice(app, "--store", options.store, {"memory", "rocksdb"},
+                     "Where tasks are kept. 'memory' forgets everything when the process ends.");
+  program::AddText(app, "--data-dir", options.data_directory, "FOLDER",
+                   "RocksDB's folder, made if missing. One server at a time.");
+}
+
+void AddBoundFlags(CLI::App& app, Options& options) {
+  engine::EngineOptions& engine = options.broker.engine;
+  program::AddSwitch(app, "--auto-create-queues", engine.auto_create_queues,
+                     "Create a queue when a task is first submitted to it, as FIFO with the bounds "
+                     "below.");
+  program::AddCount(app, "--queue-max-tasks", engine.queue_max_tasks, 1, kQueueTasksMax,
+                    "Tasks that may wait in a queue created without a bound of its own.");
+  program::AddSize(app, "--queue-max-bytes", engine.queue_max_bytes, 1, kQueueBytesMax,
+                   "Payload bytes that may wait in a queue created without a bound of its own.");
+  program::AddCount(app, "--queues-max", engine.queues_max, 1, 1'000'000, "Queues in all.");
+  program::AddCount(app, "--unfinished-tasks-max", engine.unfinished_tasks_max, 1, 1'000'000'000,
+                    "Unfinished tasks in all queues; each takes some 300 bytes of memory.");
+  program::AddSize(app, "--payload-max", options.rpc.payload_bytes_max, 1, kPayloadBytesMaxCeiling,
+                   "The largest payload and the largest result.");
+  program::AddCount(app, "--streams-per-client", options.rpc.streams_per_client_max, 1, 100'000,
+                    "Streams that one client's connection may have open.");
+  program::AddSize(app, "--payload-cache", options.broker.payload_cache_bytes_max, 0, 64 * kGiB,
+                   "Memory for payloads that wait to be dispatched; others are read back.");
+  program::AddSize(app, "--free-disk-min", options.broker.free_disk_bytes_min, 0, 1024 * kGiB,
+                   "Refuse submits while the disk has less free.");
+}
+
+void AddTimeFlags(CLI::App& app, Options& options) {
+  engine::EngineOptions& engine = options.broker.engine;
+  program::AddDuration(app, "--lease-time", engine.lease_ms, kSecondMs, kLeaseMsMax,
+                       "An attached worker that is not heard from for so long has lost its tasks.");
+  program::AddDuration(app, "--resume-window", engine.resume_window_ms, kSecondMs, 7 * kDayMs,
+                       "How long a client that lost its connection can go on with its session.");
+  program::AddDuration(app, "--request-key-window", engine.request_key_window_ms, kSecondMs,
+                       kAheadMsMax, "How long a request key answers with its first task.");
+}
+
+}  // namespace
+
+std::unique_ptr<CLI::App> MakeFlags(Options& options) {
+  auto app = program::NewApp("treadle-server",
+                             "The broker of Treadle, a task queue: takes tasks from clients, gives "
+                             "them to workers, and keeps what became of them.",
+                             kExamples);
+  AddPlaceFlags(*app, options);
+  AddBoundFlags(*app, options);
+  AddTimeFlags(*app, options);
+  program::AddLogFlags(*app, options.log);
+  program::AddConfigFlag(*app);
+  return app;
+}
+
+}  // namespace treadle::server

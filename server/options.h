@@ -1,0 +1,27 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "proto/program/logging.h"
+#include "server/broker/broker.h"
+#include "server/rpc/options.h"
+
+namespace treadle::server {
+
+// What an operator can choose: treadle-server's flags and config file.
+struct Options {
+  std::string store = "rocksdb";  // memory, rocksdb
+  std::string data_directory = "treadle-data";
+  std::string port_file;
+  broker::BrokerOptions broker;
+  rpc::Options rpc;
+  program::LogOptions log;
+};
+
+// The flags, which write into `options`. It must outlive them.
+std::unique_ptr<CLI::App> MakeFlags(Options& options);
+
+}  // namespace treadle::server
