@@ -56,13 +56,9 @@ absl::Status TimedOut(std::string_view what) {
 
 }  // namespace
 
-FutureStateRef::FutureStateRef(const FutureStateRef& other) : state_(other.state_) {
-  if (state_ != nullptr) state_->Retain();
-}
+void FutureStateRef::Retain(FutureState* state) { state->Retain(); }
 
-FutureStateRef::~FutureStateRef() {
-  if (state_ != nullptr) state_->Release();
-}
+void FutureStateRef::Release(FutureState* state) { state->Release(); }
 
 FutureStateRef EndedState(absl::Status status) {
   FutureStateRef state(new FutureState(nullptr));

@@ -23,19 +23,26 @@ class FutureStateRef {
   FutureStateRef() = default;
   // Takes over one count.
   explicit FutureStateRef(FutureState* state) : state_(state) {}
-  FutureStateRef(const FutureStateRef& other);
+  FutureStateRef(const FutureStateRef& other) : state_(other.state_) {
+    if (state_ != nullptr) Retain(state_);
+  }
   FutureStateRef(FutureStateRef&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
   FutureStateRef& operator=(FutureStateRef other) noexcept {
     std::swap(state_, other.state_);
     return *this;
   }
-  ~FutureStateRef();
+  ~FutureStateRef() {
+    if (state_ != nullptr) Release(state_);
+  }
 
   FutureState* get() const { return state_; }
   FutureState* operator->() const { return state_; }
   explicit operator bool() const { return state_ != nullptr; }
 
  private:
+  static void Retain(FutureState* state);
+  static void Release(FutureState* state);
+
   FutureState* state_ = nullptr;
 };
 

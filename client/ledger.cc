@@ -68,7 +68,7 @@ void Ledger::HandleResult(const v1::SequencedResult& sequenced, Effects& effects
   FutureState* const found = FindSent(sequenced.sequence());
   if (found == nullptr) return;
   answered_.Add(sequenced.sequence(), sequenced.sequence());
-  const FutureStateRef state = Remove(found->id);
+  const FutureStateRef state = table_.Remove(found->id);
   absl::Status status = wire::FromItem(result.status());
   absl::StatusOr<TaskId> id = TaskId::Parse(result.task_id());
   if (status.ok()) status.Update(id.status());
@@ -84,7 +84,7 @@ void Ledger::HandleResult(const v1::SequencedResult& sequenced, Effects& effects
 void Ledger::HandleOutcome(v1::Outcome& outcome, Effects& effects) {
   const absl::StatusOr<TaskId> id = TaskId::Parse(outcome.task_id());
   if (!id.ok()) return;
-  for (FutureStateRef state = Remove(*id); state;) {
+  for (FutureStateRef state = table_.Remove(*id); state;) {
     // The end of a task says that it was accepted, should the answer be on its way yet.
     if (state->stage == Stage::kSent) {
       answered_.Add(state->sequence, state->sequence);
@@ -109,13 +109,13 @@ void Ledger::HandleOutcome(v1::Outcome& outcome, Effects& effects) {
 void Ledger::HandleUnknown(const v1::UnknownTask& unknown, Effects& effects) {
   const absl::StatusOr<TaskId> id = TaskId::Parse(unknown.task_id());
   if (!id.ok()) return;
-  const auto found = table_.find(*id);
-  if (found == table_.end() || found->second->stage == Stage::kSent) return;
+  const FutureState* const state = table_.Find(*id);
+  if (state == nullptr || state->stage == Stage::kSent) return;
   absl::Status status = wire::FromItem(unknown.status());
   if (status.ok()) {
     status = absl::NotFoundError(absl::StrCat("task ", unknown.task_id(), " is not known"));
   }
-  EndAllOf(Remove(*id), status, effects);
+  EndAllOf(table_.Remove(*id), status, effects);
 }
 
 void Ledger::Accept(FutureState& state, Effects& effects) {
@@ -148,17 +148,15 @@ void Ledger::Leave(FutureState& state, Effects& effects) {
 }
 
 FutureState* Ledger::FindSent(uint64_t sequence) const {
-  const auto found = table_.find(TaskId{session_id_, sequence});
-  if (found == table_.end() || found->second->stage != Stage::kSent) return nullptr;
-  return found->second.get();
+  FutureState* const state = table_.Find(TaskId{session_id_, sequence});
+  return state != nullptr && state->stage == Stage::kSent ? state : nullptr;
 }
 
 void Ledger::Insert(FutureStateRef state) {
-  const TaskId id = state->id;
-  FutureStateRef& first = table_[id];
-  if (!first) {
-    first = std::move(state);
-    return;
+  FutureState* const first = table_.Find(state->id);
+  if (first == nullptr) {
+    const TaskId id = state->id;
+    return table_.Insert(id, std::move(state));
   }
   // Behind the first: that one may be our own submit, still to be answered.
   FutureState* last = state.get();
@@ -167,21 +165,15 @@ void Ledger::Insert(FutureStateRef state) {
   first->next_of_same_id = std::move(state);
 }
 
-FutureStateRef Ledger::Remove(TaskId id) {
-  const auto found = table_.find(id);
-  if (found == table_.end()) return FutureStateRef();
-  FutureStateRef state = std::move(found->second);
-  table_.erase(found);
-  return state;
-}
-
 void Ledger::EndAll(const absl::Status& status, Effects& effects) {
-  absl::flat_hash_map<TaskId, FutureStateRef> table = std::move(table_);
-  table_.clear();
+  std::vector<TaskId> ids;
+  ids.reserve(table_.size());
+  table_.ForEach([&](TaskId id, const FutureState&) { ids.push_back(id); });
   std::deque<FutureStateRef> outgoing = std::exchange(outgoing_, {});
   awaits_.clear();
   cancels_.clear();
-  for (auto& [id, first] : table) {
+  for (const TaskId id : ids) {
+    FutureStateRef first = table_.Remove(id);
     if (first->stage == Stage::kSent) answered_.Add(first->sequence, first->sequence);
     EndAllOf(std::move(first), status, effects);
   }

@@ -6,10 +6,10 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "client/answered_sequences.h"
 #include "client/future_state.h"
+#include "client/task_table.h"
 
 #include "proto/support/limits.h"
 #include "proto/support/task_id.h"
@@ -73,8 +73,6 @@ class Ledger {
   void Leave(FutureState& state, Effects& effects);
   FutureState* FindSent(uint64_t sequence) const;
   void Insert(FutureStateRef state);
-  // Every future of that task: they hang on the first.
-  FutureStateRef Remove(TaskId id);
   std::vector<FutureState*> SentInOrder() const;
   void ResendSent();
   void GiveUpSession(Effects& effects);
@@ -95,7 +93,7 @@ class Ledger {
   int64_t message_bytes_max_ = limits::kPayloadBytesMax;
 
   // Sent and accepted tasks by id; futures of the same task hang on each other.
-  absl::flat_hash_map<TaskId, FutureStateRef> table_;
+  TaskTable table_;
   // To send: again those that have a sequence, in its order, then new ones.
   std::deque<FutureStateRef> outgoing_;
   std::deque<TaskId> awaits_;

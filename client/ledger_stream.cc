@@ -40,9 +40,9 @@ void Ledger::StreamOpened(const v1::SessionOpened& opened, Effects& effects) {
 
 std::vector<FutureState*> Ledger::SentInOrder() const {
   std::vector<FutureState*> sent;
-  for (const auto& [id, state] : table_) {
-    if (state->stage == Stage::kSent) sent.push_back(state.get());
-  }
+  table_.ForEach([&](TaskId, FutureState& state) {
+    if (state.stage == Stage::kSent) sent.push_back(&state);
+  });
   std::sort(sent.begin(), sent.end(),
             [](const FutureState* a, const FutureState* b) { return a->sequence < b->sequence; });
   return sent;
@@ -56,7 +56,8 @@ void Ledger::ResendSent() {
   for (auto state = sent.rbegin(); state != sent.rend(); ++state) {
     // Outcomes come by themselves only on the stream that carried the acceptance.
     (*state)->await_by_id = true;
-    outgoing_.push_front(table_.find((*state)->id)->second);
+    (*state)->Retain();
+    outgoing_.push_front(FutureStateRef(*state));
   }
 }
 
@@ -65,7 +66,7 @@ void Ledger::GiveUpSession(Effects& effects) {
                 [](const FutureStateRef& state) { return state->stage != Stage::kUnsent; });
   const std::vector<FutureState*> sent = SentInOrder();
   for (auto found = sent.rbegin(); found != sent.rend(); ++found) {
-    FutureStateRef state = Remove((*found)->id);
+    FutureStateRef state = table_.Remove((*found)->id);
     if (!state->keyed) {
       const TaskId id = state->id;
       EndAllOf(
@@ -89,17 +90,14 @@ void Ledger::GiveUpSession(Effects& effects) {
 }
 
 void Ledger::AwaitAccepted() {
-  for (const auto& [id, state] : table_) {
-    if (state->stage != Stage::kAccepted) continue;
+  table_.ForEach([this](TaskId id, const FutureState& state) {
+    if (state.stage != Stage::kAccepted) return;
     awaits_.push_back(id);
     // A cancel that was sent on the lost stream may not have arrived.
-    for (const FutureState* one = state.get(); one != nullptr; one = one->next_of_same_id.get()) {
-      if (one->cancel_wanted) {
-        cancels_.push_back(id);
-        break;
-      }
+    for (const FutureState* one = &state; one != nullptr; one = one->next_of_same_id.get()) {
+      if (one->cancel_wanted) return cancels_.push_back(id);
     }
-  }
+  });
 }
 
 std::string Ledger::NextMessage(Effects& effects) {
@@ -152,7 +150,7 @@ void Ledger::RefuseTooLarge(FutureState& state, Effects& effects) {
   if (state.stage == Stage::kUnsent) return End(state, std::move(status), effects);
   // Sent before, to a broker that took more.
   answered_.Add(state.sequence, state.sequence);
-  EndAllOf(Remove(state.id), status, effects);
+  EndAllOf(table_.Remove(state.id), status, effects);
 }
 
 void Ledger::AppendIds(std::string& message, int field, std::deque<TaskId>& ids,

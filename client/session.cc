@@ -153,7 +153,7 @@ bool Session::Inbox::IsUrgent() const {
 
 // Notified under the lock: once the lock is given back, the session may be gone.
 
-bool Session::OnMessage(std::unique_ptr<v1::SessionResponse> message) {
+bool Session::OnMessage(std::unique_ptr<IncomingMessage> message) {
   std::lock_guard lock(mutex_);
   inbox_.messages.push_back(std::move(message));
   inbox_.read_paused = inbox_.messages.size() >= kUnhandledMessagesMax;

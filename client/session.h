@@ -50,7 +50,7 @@ class Session final : public FutureHome, private StreamEvents {
     std::vector<FutureStateRef> submits;
     std::vector<FutureStateRef> attaches;
     std::vector<FutureStateRef> cancels;
-    std::vector<std::unique_ptr<v1::SessionResponse>> messages;
+    std::vector<std::unique_ptr<IncomingMessage>> messages;
     bool read_paused = false;
     bool written = false;
     bool broken = false;
@@ -67,7 +67,7 @@ class Session final : public FutureHome, private StreamEvents {
   bool HasRoom(int64_t bytes) const;
 
   // gRPC's threads.
-  bool OnMessage(std::unique_ptr<v1::SessionResponse> message) override;
+  bool OnMessage(std::unique_ptr<IncomingMessage> message) override;
   void OnWritten() override;
   void OnBroken() override;
   void OnEnded(absl::Status status) override;

@@ -5,6 +5,7 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/impl/codegen/proto_utils.h>
 
+#include "proto/support/limits.h"
 #include "proto/wire/status.h"
 
 namespace treadle {
@@ -20,15 +21,25 @@ grpc::Slice SliceOf(std::string bytes) {
       owned);
 }
 
+google::protobuf::ArenaOptions IncomingArena() {
+  google::protobuf::ArenaOptions options;
+  options.max_block_size = 256 * limits::kKiB;
+  return options;
+}
+
 }  // namespace
 
+IncomingMessage::IncomingMessage()
+    : arena(IncomingArena()),
+      response(google::protobuf::Arena::CreateMessage<v1::SessionResponse>(&arena)) {}
+
 SessionStream::SessionStream(const std::shared_ptr<grpc::Channel>& channel, StreamEvents& events)
-    : events_(events), incoming_(std::make_unique<v1::SessionResponse>()) {
+    : events_(events), incoming_(std::make_unique<IncomingMessage>()) {
   grpc::TemplatedGenericStub<grpc::ByteBuffer, v1::SessionResponse> stub(channel);
   stub.PrepareBidiStreamingCall(&context_, kMethod, grpc::StubOptions(), this);
   // For what the owner starts outside of reactions; Close gives it back.
   AddHold();
-  StartRead(incoming_.get());
+  StartRead(incoming_->response);
   StartCall();
 }
 
@@ -38,7 +49,7 @@ void SessionStream::Write(std::string message) {
   StartWrite(&outgoing_);
 }
 
-void SessionStream::ReadOn() { StartRead(incoming_.get()); }
+void SessionStream::ReadOn() { StartRead(incoming_->response); }
 
 void SessionStream::WritesDone() { StartWritesDone(); }
 
@@ -55,9 +66,9 @@ void SessionStream::OnReadDone(bool ok) {
     events_.OnBroken();
     return;
   }
-  std::unique_ptr<v1::SessionResponse> message =
-      std::exchange(incoming_, std::make_unique<v1::SessionResponse>());
-  if (events_.OnMessage(std::move(message))) StartRead(incoming_.get());
+  std::unique_ptr<IncomingMessage> message =
+      std::exchange(incoming_, std::make_unique<IncomingMessage>());
+  if (events_.OnMessage(std::move(message))) StartRead(incoming_->response);
 }
 
 void SessionStream::OnWriteDone(bool ok) {

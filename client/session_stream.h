@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "google/protobuf/arena.h"
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/support/client_callback.h>
 
@@ -11,11 +12,19 @@
 
 namespace treadle {
 
+// A message from the broker. It lives on an arena: thousands of outcomes then cost a few blocks.
+struct IncomingMessage {
+  IncomingMessage();
+
+  google::protobuf::Arena arena;
+  v1::SessionResponse* const response;
+};
+
 // What a stream tells its owner. Called on gRPC's few shared threads: hand over and return.
 class StreamEvents {
  public:
   // False: the stream reads no further until ReadOn.
-  virtual bool OnMessage(std::unique_ptr<v1::SessionResponse> message) = 0;
+  virtual bool OnMessage(std::unique_ptr<IncomingMessage> message) = 0;
   // The message given to Write is on its way; the next may be written.
   virtual void OnWritten() = 0;
   // No message will come any more. The owner calls Close.
@@ -54,7 +63,7 @@ class SessionStream final : private grpc::ClientBidiReactor<grpc::ByteBuffer, v1
   StreamEvents& events_;
   grpc::ClientContext context_;
   grpc::ByteBuffer outgoing_;
-  std::unique_ptr<v1::SessionResponse> incoming_;
+  std::unique_ptr<IncomingMessage> incoming_;
 };
 
 }  // namespace treadle

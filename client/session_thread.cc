@@ -92,7 +92,7 @@ void Session::TakeWork(Inbox& inbox, Effects& effects) {
   for (FutureStateRef& submit : inbox.submits) ledger_.Submit(std::move(submit));
   for (FutureStateRef& attached : inbox.attaches) ledger_.Attach(std::move(attached));
   for (FutureStateRef& cancelled : inbox.cancels) ledger_.Cancel(std::move(cancelled), effects);
-  for (const auto& message : inbox.messages) HandleMessage(*message, effects);
+  for (const auto& message : inbox.messages) HandleMessage(*message->response, effects);
   if (inbox.read_paused) stream_->ReadOn();
   if (inbox.written) writing_ = false;
   if (inbox.broken) {
