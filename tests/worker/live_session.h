@@ -1,0 +1,78 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "absl/status/status.h"
+
+#include "tests/worker/fake_broker.h"
+#include "worker/pool/handlers.h"
+#include "worker/pool/thread_pool.h"
+#include "worker/session.h"
+
+namespace treadle::worker {
+
+// A session with a thread pool, running against a fake broker on a thread of its own. Add handlers,
+// change options, then Start.
+class LiveSession {
+ public:
+  explicit LiveSession(const FakeBroker& broker) {
+    options.broker = broker.address();
+    options.worker_id = "worker-id";
+    options.worker_name = "worker-name";
+    options.queues = {"queue", "other"};
+    options.reconnect_min = std::chrono::milliseconds(5);
+    options.reconnect_max = std::chrono::milliseconds(20);
+    options.log = [](LogLevel, std::string_view) {};
+  }
+  ~LiveSession() {
+    if (thread_.joinable()) {
+      session_->Abort();
+      End();
+    }
+  }
+
+  void Handle(const std::string& type, Handler handler) {
+    handlers_->Add(type, std::move(handler));
+  }
+
+  void Start(int slots, int prefetch) {
+    session_ = std::make_shared<Session>(options);
+    ThreadPoolOptions pool_options;
+    pool_options.slots = slots;
+    pool_options.waiting_max = prefetch;
+    pool_ = *ThreadPool::Start(std::move(pool_options), handlers_, session_);
+    thread_ = std::thread([this, prefetch] {
+      result_ = session_->Serve({ServedPool(*pool_, handlers_->Types(), prefetch)});
+    });
+  }
+
+  Session& session() { return *session_; }
+  // Waits for the end of Serve.
+  absl::Status Join() {
+    End();
+    return result_;
+  }
+  // After Join: handlers that still run.
+  size_t abandoned() const { return abandoned_; }
+
+  SessionOptions options;
+
+ private:
+  void End() {
+    thread_.join();
+    abandoned_ = pool_->Shutdown(std::chrono::milliseconds(0));
+  }
+
+  const std::shared_ptr<Handlers> handlers_ = std::make_shared<Handlers>();
+  std::shared_ptr<Session> session_;
+  std::unique_ptr<ThreadPool> pool_;
+  std::thread thread_;
+  absl::Status result_;
+  size_t abandoned_ = 0;
+};
+
+}  // namespace treadle::worker

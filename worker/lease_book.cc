@@ -1,0 +1,159 @@
+#include "worker/lease_book.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "proto/support/limits.h"
+#include "proto/support/utf8.h"
+
+namespace treadle::worker {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+// Of about 1 KiB each, at most.
+constexpr int kMessageProgressMax = 256;
+
+bool Unconfirmed(const LeaseBook::Lease& lease) {
+  return !lease.confirmed && lease.attempt->info().confirm_start;
+}
+
+}  // namespace
+
+AttemptPtr ReadAttempt(v1::LeasedTask& task, steady_clock::time_point now) {
+  AttemptInfo info;
+  info.task_id = std::move(*task.mutable_task_id());
+  info.token = task.token();
+  info.queue = std::move(*task.mutable_queue());
+  info.type = std::move(*task.mutable_type());
+  info.content_type = std::move(*task.mutable_content_type());
+  for (auto& [name, value] : *task.mutable_headers()) info.headers.emplace(name, std::move(value));
+  info.attempt = task.attempt();
+  info.max_attempts = task.max_attempts();
+  info.priority = task.priority();
+  info.timeout =
+      milliseconds(std::clamp<int64_t>(task.attempt_timeout_ms(), 0, limits::kAttemptTimeoutMsMax));
+  if (task.deadline_in_ms() > 0) {
+    info.deadline = now + milliseconds(std::min(task.deadline_in_ms(), 2 * limits::kAheadMsMax));
+  }
+  info.confirm_start = task.confirm_start();
+  return std::make_shared<Attempt>(std::move(info), std::move(*task.mutable_payload()));
+}
+
+LeaseBook::LeaseBook(std::vector<int32_t> targets) {
+  for (const int32_t target : targets) accounts_.push_back(Account{target});
+  CountDue();
+}
+
+int32_t LeaseBook::Due(const Account& account) const {
+  return std::max(0, account.target - account.held - account.promised);
+}
+
+void LeaseBook::CountDue() {
+  credit_due_ = 0;
+  for (const Account& account : accounts_) credit_due_ += Due(account);
+}
+
+bool LeaseBook::Add(AttemptPtr attempt, int32_t pool) {
+  const auto [it, added] = leases_.try_emplace(attempt->info().token);
+  if (!added) return false;
+  it->second.attempt = std::move(attempt);
+  it->second.pool = pool;
+  Account& account = accounts_[static_cast<size_t>(pool)];
+  const int32_t before = Due(account);
+  ++account.held;
+  // A broker that gives more than it was promised is not owed anything for it.
+  if (account.promised > 0) --account.promised;
+  credit_due_ += Due(account) - before;
+  return true;
+}
+
+LeaseBook::Lease* LeaseBook::Find(uint64_t token) {
+  const auto it = leases_.find(token);
+  return it == leases_.end() ? nullptr : &it->second;
+}
+
+void LeaseBook::Begin(Lease& lease) {
+  lease.running = true;
+  begun_.push_back(lease.attempt->info().token);
+}
+
+void LeaseBook::Remove(uint64_t token) {
+  const auto it = leases_.find(token);
+  if (it == leases_.end()) return;
+  Account& account = accounts_[static_cast<size_t>(it->second.pool)];
+  if (it->second.has_progress) std::erase(progress_, token);
+  leases_.erase(it);
+  const int32_t before = Due(account);
+  --account.held;
+  credit_due_ += Due(account) - before;
+}
+
+void LeaseBook::FillHello(v1::WorkerHello& hello, std::vector<uint64_t>& to_confirm) {
+  for (auto& [token, lease] : leases_) {
+    if (lease.lost) continue;
+    v1::HeldLease& held = *hello.add_held();
+    held.set_task_id(lease.attempt->info().task_id);
+    held.set_token(token);
+    held.set_started(lease.running);
+    lease.told = lease.running;
+    if (lease.told && Unconfirmed(lease)) to_confirm.push_back(token);
+  }
+  begun_.clear();
+  for (Account& account : accounts_) account.promised = 0;
+  CountDue();
+}
+
+void LeaseBook::FillStarts(v1::AttachRequest& request, std::vector<uint64_t>& to_confirm) {
+  for (const uint64_t token : begun_) {
+    Lease* const lease = Find(token);
+    if (lease == nullptr || lease->told || lease->lost) continue;
+    request.add_started_tokens(token);
+    lease->told = true;
+    if (Unconfirmed(*lease)) to_confirm.push_back(token);
+  }
+  begun_.clear();
+}
+
+void LeaseBook::Report(uint64_t token, double fraction, std::string_view message) {
+  Lease* const lease = Find(token);
+  if (lease == nullptr || lease->lost) return;
+  lease->fraction = std::isnan(fraction) ? -1 : std::clamp(fraction, -1.0, 1.0);
+  lease->message = CutMiddle(message, limits::kProgressMessageBytesMax);
+  if (!std::exchange(lease->has_progress, true)) progress_.push_back(token);
+}
+
+void LeaseBook::FillProgress(v1::AttachRequest& request) {
+  for (int i = 0; i < kMessageProgressMax && !progress_.empty(); ++i) {
+    Lease& lease = *Find(progress_.back());
+    v1::ProgressReport& report = *request.add_progress();
+    report.set_task_id(lease.attempt->info().task_id);
+    report.set_token(progress_.back());
+    report.mutable_progress()->set_fraction(lease.fraction);
+    report.mutable_progress()->set_message(std::move(lease.message));
+    lease.has_progress = false;
+    progress_.pop_back();
+  }
+}
+
+void LeaseBook::FillCredit(v1::AttachRequest& request) {
+  for (size_t pool = 0; pool < accounts_.size(); ++pool) {
+    Account& account = accounts_[pool];
+    const int32_t due = Due(account);
+    if (due == 0) continue;
+    v1::Credit& credit = *request.add_credits();
+    credit.set_pool(static_cast<int32_t>(pool));
+    credit.set_tasks(due);
+    account.promised += due;
+  }
+  credit_due_ = 0;
+}
+
+void LeaseBook::WithdrawCredit() {
+  for (Account& account : accounts_) account.target = account.promised = 0;
+  credit_due_ = 0;
+}
+
+}  // namespace treadle::worker

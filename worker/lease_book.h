@@ -1,0 +1,92 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+
+#include "treadle/v1/worker_service.pb.h"
+#include "worker/pool/attempt.h"
+
+namespace treadle::worker {
+
+// Takes the task's strings. `now` is when it arrived.
+AttemptPtr ReadAttempt(v1::LeasedTask& task, std::chrono::steady_clock::time_point now);
+
+// The leases that this worker holds, from their arrival until the attempt's end, and what is to be
+// told about them meanwhile: starts, progress, and credit for more.
+//
+// Not thread-safe: the session guards it.
+class LeaseBook {
+ public:
+  struct Lease {
+    AttemptPtr attempt;
+    int32_t pool = 0;
+    bool running = false;
+    bool told = false;       // the broker was told of the start
+    bool confirmed = false;  // and what told it has left
+    bool lost = false;       // the broker does not count it any more
+    bool has_progress = false;
+    double fraction = -1;
+    std::string message;
+  };
+
+  // `targets`: for each pool, how many attempts it shall hold or be promised: its slots and what is
+  // fetched ahead.
+  explicit LeaseBook(std::vector<int32_t> targets);
+
+  // Enters an attempt that has arrived. False: its token is here already.
+  bool Add(AttemptPtr attempt, int32_t pool);
+  // nullptr: not here (any more).
+  Lease* Find(uint64_t token);
+  void Begin(Lease& lease);
+  void Remove(uint64_t token);
+
+  size_t size() const { return leases_.size(); }
+  template <typename Visit>  // Visit(Lease&)
+  void ForEach(Visit visit) {
+    for (auto& [token, lease] : leases_) visit(lease);
+  }
+
+  // Names every lease that still counts, and takes their starts as told; those that wait for that
+  // to be confirmed are added to `to_confirm`. All credit is void: it was the old stream's.
+  void FillHello(v1::WorkerHello& hello, std::vector<uint64_t>& to_confirm);
+
+  // Attempts have begun that the broker was not told of; they may have ended since.
+  bool has_starts() const { return !begun_.empty(); }
+  // Adds the tokens of those that still run to the message; those that wait for its confirmation to
+  // `to_confirm` too.
+  void FillStarts(v1::AttachRequest& request, std::vector<uint64_t>& to_confirm);
+
+  void Report(uint64_t token, double fraction, std::string_view message);
+  bool has_progress() const { return !progress_.empty(); }
+  // Adds the latest word of each attempt, up to what one message may carry.
+  void FillProgress(v1::AttachRequest& request);
+
+  // Room in the pools that the broker was not told of.
+  bool has_credit() const { return credit_due_ > 0; }
+  void FillCredit(v1::AttachRequest& request);
+  // From now on the worker takes nothing: what credit the broker has is void.
+  void WithdrawCredit();
+
+ private:
+  struct Account {
+    int32_t target = 0;
+    int32_t held = 0;      // leases
+    int32_t promised = 0;  // credit that the broker has not used
+  };
+
+  int32_t Due(const Account& account) const;
+  void CountDue();
+
+  absl::flat_hash_map<uint64_t, Lease> leases_;  // by token
+  std::vector<Account> accounts_;                // by pool
+  std::vector<uint64_t> begun_;                  // tokens
+  std::vector<uint64_t> progress_;               // tokens of leases with has_progress
+  int64_t credit_due_ = 0;                       // over all pools
+};
+
+}  // namespace treadle::worker

@@ -1,0 +1,277 @@
+#include "worker/session.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+#include "proto/support/limits.h"
+#include "proto/wire/settings.h"
+
+// The loop, and the stream's life. What arrives is in session_arrivals.cc, the end in
+// session_drain.cc.
+
+namespace treadle::worker {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+// A message costs as much as some tens of small reports. So the next one waits the longer the more
+// the last one carried: a lone report leaves at once, a flood travels in large messages.
+constexpr microseconds kSpacingForEachReport{20};
+constexpr microseconds kSpacingMin{100};
+constexpr microseconds kSpacingMax{1'000};
+constexpr milliseconds kProgressEvery{100};
+// A broker that stays away is complained about so often.
+constexpr milliseconds kComplainEvery{60'000};
+// Results that the broker has not acknowledged; beyond it no more work is asked for.
+constexpr int64_t kReportBytesMax = 64 * limits::kMiB;
+
+// The broker does not want this worker, and asking again would change nothing.
+bool IsRefusal(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kUnimplemented:
+    case absl::StatusCode::kUnauthenticated:
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kFailedPrecondition:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+Session::Session(SessionOptions options)
+    : options_(std::move(options)),
+      leases_({}),
+      heartbeat_(wire::kHeartbeatMs),
+      backoff_(options_.reconnect_min),
+      payload_bytes_max_(limits::kPayloadBytesMax) {}
+
+Session::~Session() = default;
+
+absl::Status Session::Serve(std::vector<ServedPool> pools) {
+  Lock lock(mutex_);
+  pools_ = std::move(pools);
+  std::vector<int32_t> targets;
+  for (const ServedPool& pool : pools_) targets.push_back(pool.pool->slots() + pool.prefetch);
+  leases_ = LeaseBook(std::move(targets));
+  while (phase_ != Phase::kOver) {
+    if (Step(lock, steady_clock::now())) continue;
+    wake_at_ = NextWake(steady_clock::now());
+    while (wake_at_ > steady_clock::now()) {
+      // A copy: the wait reads its argument without the lock.
+      const Time until = wake_at_;
+      if (loop_.wait_until(lock, until) == std::cv_status::timeout) break;
+    }
+    wake_at_ = Time::min();
+  }
+  confirmed_.notify_all();
+  lock.unlock();
+  stop_clock_.Close();
+  return result_;
+}
+
+bool Session::Step(Lock& lock, Time now) {
+  if (!notes_.empty()) {
+    std::vector<std::pair<LogLevel, std::string>> notes = std::move(notes_);
+    notes_.clear();
+    lock.unlock();
+    for (const auto& [level, line] : notes) options_.log(level, line);
+    lock.lock();
+    return true;
+  }
+  return AdvanceDrain(lock, now) || KeepStream(lock, now);
+}
+
+Session::Time Session::NextWake(Time now) const {
+  if (phase_ == Phase::kClosing && cancelled_) return Time::max();  // the stream's end wakes
+  Time wake = phase_ == Phase::kServing ? Time::max() : phase_until_;
+  const auto include = [&](Time time) { wake = std::min(wake, time); };
+  if (phase_ == Phase::kReporting && drain_told_ && drain_heard_by() > now) {
+    include(drain_heard_by());
+  }
+  if (stream_ == nullptr) {
+    include(connect_at_);
+  } else if (!cancelled_) {
+    include(heard_at_ + options_.peer_silent);
+    if (phase_ != Phase::kClosing) include(SendDue());
+    // Those who have something to send until then need not wake us.
+    if (sent_at_ + spacing_ > now) include(sent_at_ + spacing_);
+  }
+  return wake;
+}
+
+void Session::WakeBy(Time time) {
+  if (time >= wake_at_) return;
+  wake_at_ = time;
+  loop_.notify_one();
+}
+
+void Session::Note(LogLevel level, std::string line) {
+  notes_.emplace_back(level, std::move(line));
+  Wake();
+}
+
+bool Session::KeepStream(Lock& lock, Time now) {
+  if (stream_ == nullptr) {
+    if (now < connect_at_) return false;
+    Connect(lock, now);
+  } else if (ended_) {
+    StreamEnded(lock, now);
+  } else if (cancelled_) {
+    return false;
+  } else if (broken_) {
+    CancelStream("it does not keep to the protocol");
+  } else if (now >= heard_at_ + options_.peer_silent) {
+    CancelStream("nothing was heard from it for too long");
+  } else if (phase_ != Phase::kClosing && now >= SendDue()) {
+    Send(lock, now);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void Session::Connect(Lock& lock, Time now) {
+  hello_ = Hello();
+  ended_.reset();
+  welcomed_ = cancelled_ = broken_ = drain_told_ = false;
+  writing_ = writing_hello_ = true;
+  heard_at_ = sent_at_ = now;
+  lock.unlock();
+  // A connection of its own, made anew: it is tried at once, and says why it fails.
+  std::shared_ptr<grpc::Channel> channel = grpc::CreateCustomChannel(
+      options_.broker, grpc::InsecureChannelCredentials(), wire::ClientChannelArguments(true));
+  std::unique_ptr<AttachStream> stream =
+      AttachStream::Open(std::move(channel), shared_from_this(), hello_);
+  lock.lock();
+  stream_ = std::move(stream);
+}
+
+v1::AttachRequest Session::Hello() {
+  v1::AttachRequest request;
+  v1::WorkerHello& hello = *request.mutable_hello();
+  hello.set_worker_id(options_.worker_id);
+  hello.set_worker_name(options_.worker_name);
+  for (const std::string& queue : options_.queues) hello.add_queues(queue);
+  for (const ServedPool& served : pools_) {
+    v1::WorkerPool& pool = *hello.add_pools();
+    pool.set_name(std::string(served.pool->name()));
+    pool.set_slots(served.pool->slots());
+    for (const std::string& type : served.types) pool.add_types(type);
+  }
+  confirming_.clear();
+  confirm_wanted_ = false;
+  leases_.FillHello(hello, confirming_);
+  reports_.AddHeld(hello);
+  return request;
+}
+
+bool Session::credit_due() const {
+  return leases_.has_credit() && reports_.bytes() < kReportBytesMax;
+}
+
+Session::Time Session::SendDue() const {
+  if (!welcomed_ || writing_) return Time::max();
+  if (confirm_wanted_ || reports_.full()) return Time::min();
+  if (phase_ != Phase::kServing && !drain_told_) return Time::min();
+  Time due = sent_at_ + heartbeat_;
+  if (reports_.waiting() > 0 || credit_due()) due = std::min(due, sent_at_ + spacing_);
+  if (leases_.has_starts()) due = std::min(due, begun_at_ + kStartsLate);
+  if (leases_.has_progress()) due = std::min(due, progress_at_ + kProgressEvery);
+  return due;
+}
+
+void Session::Send(Lock& lock, Time now) {
+  const bool tells_drain = phase_ != Phase::kServing && !drain_told_;
+  v1::AttachRequest& request = reports_.Take(tells_drain);
+  if (credit_due()) leases_.FillCredit(request);
+  leases_.FillStarts(request, confirming_);
+  confirm_wanted_ = false;
+  if (leases_.has_progress() && now >= progress_at_ + kProgressEvery) {
+    leases_.FillProgress(request);
+    progress_at_ = now;
+  }
+  if (tells_drain) {
+    request.set_drain(true);
+    drain_told_ = true;
+    drain_told_at_ = now;
+    drain_sequence_ = request.report_sequence();
+  }
+  spacing_ = std::clamp<microseconds>(kSpacingForEachReport * request.reports_size(), kSpacingMin,
+                                      kSpacingMax);
+  sent_at_ = now;
+  writing_ = true;
+  lock.unlock();
+  // What cannot be sent any more is kept: the stream's end will say so.
+  stream_->Write(request);
+  lock.lock();
+}
+
+void Session::Written(bool ok) {
+  std::lock_guard lock(mutex_);
+  writing_ = false;
+  if (!std::exchange(writing_hello_, false)) reports_.Written();
+  if (ok && !confirming_.empty()) {
+    for (const uint64_t token : confirming_) {
+      if (LeaseBook::Lease* const lease = leases_.Find(token)) lease->confirmed = true;
+    }
+    confirming_.clear();
+    confirmed_.notify_all();
+  }
+  if (phase_ == Phase::kServing) {
+    WakeBy(SendDue());
+  } else {
+    Wake();
+  }
+}
+
+void Session::Ended(const absl::Status& status) {
+  std::lock_guard lock(mutex_);
+  ended_ = status;
+  Wake();
+}
+
+void Session::CancelStream(const char* why) {
+  Note(LogLevel::kWarning, absl::StrCat("leaving broker ", options_.broker, ": ", why));
+  cancelled_ = true;
+  stream_->Cancel();
+}
+
+void Session::StreamEnded(Lock& lock, Time now) {
+  const absl::Status status = *std::move(ended_);
+  ended_.reset();
+  lock.unlock();
+  stream_.reset();
+  lock.lock();
+  // Its callbacks are over, though a write may have been given up without one.
+  writing_ = writing_hello_ = false;
+  reports_.StreamLost();
+  const bool was_welcomed = std::exchange(welcomed_, false);
+  if (phase_ == Phase::kClosing) {
+    phase_ = Phase::kOver;
+    return;
+  }
+  if (!ever_welcomed_ && IsRefusal(status)) {
+    result_ = status;
+    phase_ = Phase::kOver;
+    return;
+  }
+  if (was_welcomed || now >= complain_at_) {
+    complain_at_ = now + kComplainEvery;
+    Note(LogLevel::kWarning,
+         absl::StrCat(was_welcomed ? "lost broker " : "cannot reach broker ", options_.broker, " (",
+                      status.ok() ? "it ended the stream" : status.ToString(), "): trying again; ",
+                      leases_.size(), " tasks are kept"));
+  }
+  const double share = std::uniform_real_distribution<double>(0.5, 1)(random_);
+  connect_at_ = now + std::chrono::duration_cast<microseconds>(backoff_ * share);
+  backoff_ = std::min(backoff_ * 2, options_.reconnect_max);
+}
+
+}  // namespace treadle::worker

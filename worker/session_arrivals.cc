@@ -1,0 +1,208 @@
+#include <algorithm>
+#include <span>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+
+#include "proto/support/limits.h"
+#include "proto/wire/settings.h"
+#include "worker/session.h"
+
+// What the broker sends and what the pools tell: everything that comes from other threads.
+
+namespace treadle::worker {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr int64_t kHeartbeatMsMin = 10;
+constexpr size_t kNotesMax = 100;
+
+StopReason ReasonOf(v1::StopReason reason) {
+  switch (reason) {
+    case v1::STOP_REASON_ATTEMPT_TIMEOUT:
+      return StopReason::kAttemptTimeout;
+    case v1::STOP_REASON_DEADLINE:
+      return StopReason::kDeadline;
+    case v1::STOP_REASON_LEASE_LOST:
+      return StopReason::kLeaseLost;
+    default:
+      return StopReason::kCancelled;
+  }
+}
+
+}  // namespace
+
+void Session::Received(v1::AttachResponse& response) {
+  // By pool. Made before the lock is taken: the pools' threads need it for every attempt.
+  std::vector<std::vector<AttemptPtr>> arrived(pools_.size());
+  const bool understood = ReadTasks(response, arrived);
+  {
+    std::lock_guard lock(mutex_);
+    if (broken_) return;
+    heard_at_ = steady_clock::now();
+    if (!welcomed_ && response.has_welcome()) TakeWelcome(response.welcome());
+    if (!welcomed_ || !understood) {
+      broken_ = true;
+      Wake();
+      return;
+    }
+    reports_.Acknowledge(response.handled_report_sequence());
+    TakeStops(response);
+    TakeRefusals(response);
+    for (size_t pool = 0; pool < arrived.size(); ++pool) Enter(pool, arrived[pool]);
+    if (phase_ != Phase::kServing || credit_due()) Wake();
+  }
+  for (size_t pool = 0; pool < arrived.size(); ++pool) Submit(pool, arrived[pool]);
+}
+
+bool Session::ReadTasks(v1::AttachResponse& response,
+                        std::vector<std::vector<AttemptPtr>>& arrived) const {
+  if (response.tasks_size() == 0) return true;
+  const Time now = steady_clock::now();
+  for (v1::LeasedTask& task : *response.mutable_tasks()) {
+    if (task.pool() < 0 || static_cast<size_t>(task.pool()) >= arrived.size()) return false;
+    std::vector<AttemptPtr>& attempts = arrived[static_cast<size_t>(task.pool())];
+    if (attempts.empty()) attempts.reserve(static_cast<size_t>(response.tasks_size()));
+    attempts.push_back(ReadAttempt(task, now));
+  }
+  return true;
+}
+
+// Books the leases, and leaves in `attempts` those that shall run.
+void Session::Enter(size_t pool, std::vector<AttemptPtr>& attempts) {
+  std::erase_if(attempts, [&](const AttemptPtr& attempt) {
+    if (!leases_.Add(attempt, static_cast<int32_t>(pool))) return true;
+    if (phase_ == Phase::kServing) return false;
+    GiveBack(attempt);
+    return true;
+  });
+}
+
+void Session::Submit(size_t pool, std::span<AttemptPtr> attempts) {
+  if (attempts.empty()) return;
+  const size_t taken = pools_[pool].pool->Submit(attempts);
+  if (taken == attempts.size()) return;
+  // The broker sent more than it was asked for, or the pool has just been closed.
+  std::lock_guard lock(mutex_);
+  for (const AttemptPtr& attempt : attempts.subspan(taken)) GiveBack(attempt);
+}
+
+void Session::TakeWelcome(const v1::Welcome& welcome) {
+  welcomed_ = ever_welcomed_ = true;
+  backoff_ = options_.reconnect_min;
+  heartbeat_ =
+      milliseconds(welcome.heartbeat_ms() <= 0 ? wire::kHeartbeatMs
+                                               : std::clamp(welcome.heartbeat_ms(), kHeartbeatMsMin,
+                                                            wire::kPeerSilentMs / 2));
+  payload_bytes_max_ =
+      welcome.payload_bytes_max() <= 0 ? limits::kPayloadBytesMax : welcome.payload_bytes_max();
+  absl::flat_hash_set<uint64_t> revoked;
+  for (const v1::HeldLease& lease : welcome.revoked()) {
+    revoked.insert(lease.token());
+    LoseLease(lease.token());
+  }
+  if (!revoked.empty()) reports_.Drop(revoked);
+  Note(LogLevel::kInfo,
+       absl::StrCat("attached to broker ", options_.broker, " as '", options_.worker_name, "', ",
+                    leases_.size(), " tasks are here, ", revoked.size(), " were lost"));
+}
+
+void Session::TakeStops(const v1::AttachResponse& response) {
+  for (const v1::StopNotice& notice : response.stops()) {
+    if (notice.reason() == v1::STOP_REASON_LEASE_LOST) {
+      LoseLease(notice.token());
+    } else if (LeaseBook::Lease* const lease = leases_.Find(notice.token())) {
+      stop_clock_.StopNow(*pools_[static_cast<size_t>(lease->pool)].pool, lease->attempt,
+                          ReasonOf(notice.reason()));
+    }
+  }
+  if (response.stops_size() > 0) confirmed_.notify_all();
+}
+
+void Session::TakeRefusals(const v1::AttachResponse& response) {
+  for (const v1::ReportResult& refused : response.refused_reports()) {
+    if (notes_.size() >= kNotesMax) return;
+    Note(LogLevel::kInfo,
+         absl::StrCat("task ", refused.task_id(),
+                      ": the broker refused the report: ", refused.status().message()));
+  }
+}
+
+void Session::LoseLease(uint64_t token) {
+  LeaseBook::Lease* const lease = leases_.Find(token);
+  if (lease == nullptr || lease->lost) return;
+  lease->lost = true;
+  stop_clock_.StopNow(*pools_[static_cast<size_t>(lease->pool)].pool, lease->attempt,
+                      StopReason::kLeaseLost);
+}
+
+// An attempt that has not begun, and that no pool holds.
+void Session::GiveBack(const AttemptPtr& attempt) {
+  LeaseBook::Lease* const lease = leases_.Find(attempt->info().token);
+  if (lease == nullptr) return;
+  if (!lease->lost) reports_.Add(attempt->info(), AttemptResult::Released(), payload_bytes_max_);
+  leases_.Remove(attempt->info().token);
+  Wake();
+}
+
+bool Session::Begin(const AttemptPtr& attempt) {
+  const uint64_t token = attempt->info().token;
+  Pool* pool;
+  {
+    Lock lock(mutex_);
+    LeaseBook::Lease* lease = leases_.Find(token);
+    const Time now = steady_clock::now();
+    if (lease == nullptr || lease->lost || phase_ != Phase::kServing ||
+        attempt->stop_reason() != StopReason::kNone ||
+        (attempt->ends_by() && *attempt->ends_by() <= now)) {
+      return false;
+    }
+    if (!leases_.has_starts()) begun_at_ = now;
+    leases_.Begin(*lease);
+    if (attempt->info().confirm_start) {
+      confirm_wanted_ = true;
+      Wake();
+      confirmed_.wait(lock, [&] {
+        lease = leases_.Find(token);
+        return lease == nullptr || lease->lost || lease->confirmed ||
+               attempt->stop_reason() != StopReason::kNone || phase_ == Phase::kOver;
+      });
+      if (lease == nullptr || lease->lost || !lease->confirmed) return false;
+    } else {
+      WakeBy(begun_at_ + kStartsLate);
+    }
+    attempt->StartClock(now);
+    pool = pools_[static_cast<size_t>(lease->pool)].pool;
+  }
+  stop_clock_.Watch(*pool, attempt);
+  return true;
+}
+
+void Session::End(const AttemptPtr& attempt, AttemptResult result) {
+  stop_clock_.Forget(*attempt);
+  const uint64_t token = attempt->info().token;
+  std::lock_guard lock(mutex_);
+  const LeaseBook::Lease* const lease = leases_.Find(token);
+  if (lease == nullptr) return;  // handed back before it ended
+  const bool handed_back =
+      result.end == AttemptEnd::kStopped && (attempt->stop_reason() == StopReason::kNone ||
+                                             attempt->stop_reason() == StopReason::kShutdown);
+  if (handed_back) result.end = AttemptEnd::kReleased;
+  if (!lease->lost) reports_.Add(attempt->info(), std::move(result), payload_bytes_max_);
+  leases_.Remove(token);
+  if (phase_ == Phase::kServing) {
+    WakeBy(SendDue());
+  } else {
+    Wake();
+  }
+}
+
+void Session::Progress(const Attempt& attempt, double fraction, std::string_view message) {
+  std::lock_guard lock(mutex_);
+  leases_.Report(attempt.info().token, fraction, message);
+  WakeBy(SendDue());
+}
+
+}  // namespace treadle::worker

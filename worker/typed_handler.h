@@ -1,0 +1,96 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "client/codec.h"
+
+#include "worker/permanent_error.h"
+#include "worker/pool/handlers.h"
+#include "worker/task_context.h"
+
+// From typed handlers to those that the pools run.
+
+namespace treadle::worker {
+
+// What a handler's return type carries: T of T and absl::StatusOr<T>, void of void and
+// absl::Status.
+template <typename T>
+struct PlainResultOf {
+  using Type = T;
+};
+template <typename T>
+struct PlainResultOf<absl::StatusOr<T>> {
+  using Type = T;
+};
+template <>
+struct PlainResultOf<absl::Status> {
+  using Type = void;
+};
+template <typename T>
+using PlainResult = typename PlainResultOf<std::decay_t<T>>::Type;
+
+template <typename T>
+inline constexpr bool kIsStatusOr = false;
+template <typename T>
+inline constexpr bool kIsStatusOr<absl::StatusOr<T>> = true;
+
+template <typename R, typename Value>
+AttemptResult ToResult(Value&& value) {
+  absl::StatusOr<Payload> payload = EncodeResult<R>(std::forward<Value>(value));
+  if (!payload.ok()) return AttemptResult::FromStatus(payload.status());
+  return AttemptResult::Succeeded(std::move(payload->bytes), std::move(payload->content_type));
+}
+
+// Calls `call` and makes its return value a result of type R.
+template <typename R, typename Call>
+AttemptResult RunTyped(TaskContext& context, Call call) {
+  using Returned = std::invoke_result_t<Call>;
+  if constexpr (std::is_void_v<Returned>) {
+    static_assert(std::is_void_v<R>, "the handler returns nothing, and its task type has a result");
+    call();
+    return context.may_have_stopped() ? AttemptResult::Stopped() : AttemptResult::Succeeded({}, {});
+  } else if constexpr (std::is_same_v<std::decay_t<Returned>, absl::Status>) {
+    static_assert(std::is_void_v<R>,
+                  "the handler returns no value, and its task type has a result");
+    const absl::Status status = call();
+    return status.ok() ? AttemptResult::Succeeded({}, {}) : AttemptResult::FromStatus(status);
+  } else if constexpr (kIsStatusOr<std::decay_t<Returned>>) {
+    static_assert(std::is_convertible_v<PlainResult<Returned>, R>,
+                  "the handler's result does not convert to that of its task type");
+    auto value = call();
+    if (!value.ok()) return AttemptResult::FromStatus(value.status());
+    return ToResult<R>(*std::move(value));
+  } else {
+    static_assert(std::is_convertible_v<Returned, R>,
+                  "the handler's result does not convert to that of its task type");
+    return ToResult<R>(call());
+  }
+}
+
+// Decodes the arguments, calls F(context, arguments...), encodes the result.
+template <typename R, typename Arguments, typename F>
+Handler TypedHandler(F function) {
+  // Shared, so that functions which cannot be copied are handlers too.
+  return [function = std::make_shared<F>(std::move(function))](TaskContext& context,
+                                                               std::string payload) {
+    absl::StatusOr<Arguments> arguments =
+        DecodeArguments<Arguments>(payload, context.content_type());
+    // The same bytes would not be decoded the next time either.
+    if (!arguments.ok()) return AttemptResult::FromStatus(Permanent(arguments.status()));
+    return RunTyped<R>(context, [&] {
+      return std::apply(
+          [&](auto&&... argument) {
+            return std::invoke(*function, context, std::move(argument)...);
+          },
+          *std::move(arguments));
+    });
+  };
+}
+
+}  // namespace treadle::worker

@@ -1,0 +1,122 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "client/codec.h"
+#include "client/task_type.h"
+
+#include "worker/log.h"
+#include "worker/permanent_error.h"
+#include "worker/pool/handlers.h"
+#include "worker/task_context.h"
+#include "worker/typed_handler.h"
+
+namespace treadle {
+
+// Where a handler runs.
+enum class RunIn {
+  kThread,  // on one of WorkerOptions::concurrency threads: for handlers that wait or compute
+};
+
+struct WorkerOptions {
+  WorkerOptions() = default;
+  explicit WorkerOptions(std::string broker_in) : broker(std::move(broker_in)) {}
+
+  std::string broker = "127.0.0.1:7733";          // host:port
+  std::vector<std::string> queues = {"default"};  // 1 to 256, which need not exist yet
+  std::string name;                               // for people; empty: "<host>:<process id>"
+  // Tasks that run at once. 0: one for each CPU. At most 10,000.
+  int concurrency = 0;
+  // Tasks fetched ahead of a free thread, so that none waits for the network between two short
+  // tasks. None: as many as the threads use up in a quarter of a second, measured all the time; so
+  // nothing is fetched ahead of long tasks. At most 90,000.
+  std::optional<int> prefetch;
+  // After Stop: how long running tasks may go on before they are told to stop, and how long they
+  // have then before they are handed back to the broker as they are.
+  std::chrono::milliseconds drain_timeout{30'000};
+  std::chrono::milliseconds stop_grace{2'000};
+  // Called on each thread before its first task, with the thread's number.
+  std::function<void(int thread)> thread_initializer;
+  // None: warnings go to stderr.
+  Log log;
+};
+
+// Serves tasks: holds handlers, takes tasks of their types from a broker, runs them, and reports
+// how they ended. Heartbeats, reconnecting, and telling again what the broker may have missed
+// happen by themselves.
+//
+//   treadle::Worker worker(treadle::WorkerOptions("broker.example:7733"));
+//   worker.Handle(kSumSquares, [](treadle::TaskContext&, int64_t n) { return SumSquares(n); });
+//   return worker.Run();
+//
+// A task may run more than once (its worker may die, or lose its lease, after the work was done):
+// handlers with effects outside look at TaskContext::task_id() to know it again.
+//
+// Handle and HandleRaw come before Run, on one thread. Handlers are called on many threads at once.
+class Worker {
+ public:
+  explicit Worker(WorkerOptions options);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // Takes tasks of this type. `handler` is called as handler(TaskContext&, arguments...) and
+  // returns the type's result, or absl::StatusOr of it; for `void` results nothing, or
+  // absl::Status. An error or an exception fails the attempt: its error type is the status code's
+  // name ("NOT_FOUND") or the exception's type. PermanentError and Permanent() fail the task
+  // without another attempt, and so do arguments that cannot be decoded.
+  template <typename R, typename... Args, typename F>
+  void Handle(const TaskType<R(Args...)>& type, F handler, RunIn run_in = RunIn::kThread) {
+    using Arguments = typename TaskType<R(Args...)>::Arguments;
+    Add(type.name(), worker::TypedHandler<R, Arguments>(std::move(handler)), run_in);
+  }
+
+  // As Handle, for payloads that the handler reads itself: called as handler(TaskContext&, Payload)
+  // or handler(TaskContext&, Bytes), returns any type that has a Codec, or absl::StatusOr of one,
+  // or absl::Status, or nothing.
+  template <typename F>
+  void HandleRaw(std::string_view type, F handler, RunIn run_in = RunIn::kThread) {
+    using Argument =
+        std::conditional_t<std::is_invocable_v<F&, TaskContext&, Payload>, Payload, Bytes>;
+    using Result = worker::PlainResult<std::invoke_result_t<F&, TaskContext&, Argument>>;
+    Add(type, worker::TypedHandler<Result, std::tuple<Argument>>(std::move(handler)), run_in);
+  }
+
+  // Serves until Stop, on this thread. OK: everything was finished, or handed back, and the broker
+  // knows. Otherwise:
+  //   INVALID_ARGUMENT, FAILED_PRECONDITION  an option is out of bounds, a type has two handlers or
+  //                                          there are none, an initializer threw
+  //   any code of a refusal                  the broker does not accept this worker
+  //   ABORTED                                handlers did not stop, and still run: end the process
+  //   DEADLINE_EXCEEDED                      the broker did not acknowledge the last reports
+  // A broker that cannot be reached is waited for. Once.
+  absl::Status Run();
+
+  // Drains: takes nothing new, hands back what has not begun, lets the rest finish within
+  // drain_timeout. Thread-safe, returns at once.
+  void Stop();
+  // Makes Run return at once. The broker runs again what was running, when the leases have expired.
+  // Thread-safe.
+  void Abort();
+
+ private:
+  class Impl;
+
+  void Add(std::string_view type, worker::Handler handler, RunIn run_in);
+
+  const std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace treadle
