@@ -26,7 +26,8 @@ void BidiCall::Begin() {
 void BidiCall::OnReadDone(bool ok) {
   heard_at_ms_ = edge_.clock.NowMs();
   if (!ok) {
-    reads_ended_ = true;
+    // Reads also fail once this end has ended the call: that is no word of the client's.
+    client_closed_ = !ended();
     End(begun_ ? absl::OkStatus()
                : absl::InvalidArgumentError(absl::StrCat(
                      first_field(), ": absent; it must be in the stream's first message")));

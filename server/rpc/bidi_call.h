@@ -44,7 +44,7 @@ class BidiCall : public StreamCall<grpc::ServerBidiReactor<grpc::ByteBuffer, grp
   // The first message was good: from now on heartbeats are sent.
   void Greeted() { greeted_ = true; }
   // The client has closed its side; false when the stream broke. Valid in OnOver.
-  bool client_finished() const { return reads_ended_ && !context_->IsCancelled(); }
+  bool client_finished() const { return client_closed_ && !context_->IsCancelled(); }
 
  private:
   bool TryPost();
@@ -55,7 +55,7 @@ class BidiCall : public StreamCall<grpc::ServerBidiReactor<grpc::ByteBuffer, grp
   std::atomic<int> holds_{1};              // 0: a read is out
   std::atomic<bool> greeted_{false};
   std::atomic<bool> begun_{false};  // the first message has come
-  std::atomic<bool> reads_ended_{false};
+  std::atomic<bool> client_closed_{false};
   std::atomic<int64_t> heard_at_ms_{0};
 };
 

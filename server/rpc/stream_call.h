@@ -29,8 +29,9 @@ class StreamCall : public Call, public Reactor {
  public:
   bool is_stream() const override { return true; }
 
-  // Queues a message. Ends the stream with RESOURCE_EXHAUSTED when its reader is too far behind.
-  // Does nothing after the end.
+  // Queues a message. When the reader is too far behind, ends the stream with RESOURCE_EXHAUSTED
+  // after what is queued, so that a client that comes back for the rest gets on. Does nothing after
+  // the end.
   void Send(grpc::ByteBuffer message) {
     std::lock_guard lock(mutex_);
     if (ending_.has_value()) return;
@@ -39,7 +40,7 @@ class StreamCall : public Call, public Reactor {
       BeginEnd(absl::ResourceExhaustedError(absl::StrCat(
                    "this stream's reader is too slow: more than ", edge_.options.outgoing_bytes_max,
                    " bytes wait for it; read faster, and go on by opening the stream again")),
-               /*drop=*/true);
+               /*drop=*/false);
       return;
     }
     outgoing_bytes_ += bytes;
