@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import queue
 import random
 import socket
 import threading
@@ -49,10 +50,6 @@ class Abuse(Scenario):
     def memory(self):
         status = pathlib.Path(f"/proc/{self.server.pid}/status").read_text()
         return int(status.split("VmRSS:")[1].split()[0]) << 10
-
-    def info(self):
-        request = api.admin.GetServerInfoRequest()
-        return self.connection.admin.GetServerInfo(request, timeout=60).server
 
     def test_garbage_on_the_port(self):
         chance = random.Random(5)
@@ -115,30 +112,33 @@ class Abuse(Scenario):
 
         for open_stream in (self.connection.tasks.Session, self.connection.workers.Attach):
             with self.assertRaises(grpc.RpcError) as ended:
-                list(open_stream(silent(), timeout=60))
-            self.assertNotEqual(ended.exception.code(), Code.DEADLINE_EXCEEDED)
-            self.assertTrue(ended.exception.details())
+                list(open_stream(silent(), timeout=600))
+            self.assertIn("send it at once", ended.exception.details())
 
     def test_a_stream_opened_a_thousand_times(self):
         def session():
             start = api.tasks.SessionOpen(client_name="again")
-            return iter([api.tasks.SessionRequest(open=start)])
+            return api.tasks.SessionRequest(open=start)
 
         def attach():
+            pools = [api.workers.WorkerPool(slots=1)]
             hello = api.workers.WorkerHello(
-                worker_id=os.urandom(8).hex(), queues=["q"], pools=[api.workers.WorkerPool(slots=1)]
+                worker_id=os.urandom(8).hex(), queues=["q"], pools=pools
             )
-            return iter([api.workers.AttachRequest(hello=hello)])
+            return api.workers.AttachRequest(hello=hello)
 
         def many(count):
             for _ in range(count):
-                for open_stream, requests in (
+                for open_stream, first in (
                     (self.connection.tasks.Session, session),
                     (self.connection.workers.Attach, attach),
                 ):
-                    stream = open_stream(requests(), timeout=60)
+                    requests = queue.SimpleQueue()
+                    requests.put(first())
+                    stream = open_stream(iter(requests.get, None), timeout=60)
                     next(stream)
                     stream.cancel()
+                    requests.put(None)
 
         many(50)
         descriptors, memory = self.descriptors(), self.memory()
@@ -154,7 +154,7 @@ class Abuse(Scenario):
             yield api.tasks.SessionRequest(open=api.tasks.SessionOpen(client_name="greedy"))
             hold.wait()
 
-        limit = self.info().limits.streams_per_client_max
+        limit = self.connection.info().limits.streams_per_client_max
         self.assertGreater(limit, 0)
         streams, refused = [], []
         for _ in range(limit + 10):

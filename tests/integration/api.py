@@ -1,6 +1,7 @@
 """Treadle's four services for the scenarios, from the stubs that the build generates."""
 
 import json
+import time
 
 import grpc
 
@@ -14,7 +15,7 @@ from treadle.v1 import task_service_pb2_grpc
 from treadle.v1 import worker_service_pb2 as workers
 from treadle.v1 import worker_service_pb2_grpc
 
-__all__ = ["Connection", "admin", "exec_spec", "queue", "task", "tasks", "workers"]
+__all__ = ["Connection", "admin", "exec_spec", "patiently", "queue", "task", "tasks", "workers"]
 
 DEADLINE_S = 60
 
@@ -29,8 +30,20 @@ OPTIONS = [
 ]
 
 
+def patiently(call, request, timeout=DEADLINE_S):
+    """The response. A broker that is away, or goes away during the call, is asked again."""
+    end = time.monotonic() + timeout
+    while True:
+        try:
+            return call(request, timeout=timeout, wait_for_ready=True)
+        except grpc.RpcError as error:
+            if error.code() != grpc.StatusCode.UNAVAILABLE or time.monotonic() > end:
+                raise
+            time.sleep(0.02)
+
+
 class Connection:
-    """One channel and its stubs. Calls wait for the broker to be there, up to DEADLINE_S."""
+    """One channel and its stubs. Its own methods wait for the broker, up to DEADLINE_S."""
 
     def __init__(self, address):
         self.channel = grpc.insecure_channel(address, options=OPTIONS)
@@ -44,33 +57,35 @@ class Connection:
 
     def submit(self, *specs):
         """Submits all and returns their ids; an item that is refused is an error."""
-        response = self.tasks.Submit(
-            tasks.SubmitRequest(tasks=specs), timeout=DEADLINE_S, wait_for_ready=True
-        )
+        response = patiently(self.tasks.Submit, tasks.SubmitRequest(tasks=specs))
         for result in response.results:
             if result.status.code != 0:
                 raise AssertionError(f"refused: {result.status}")
         return [result.task_id for result in response.results]
 
     def outcome(self, task_id, limit_s=DEADLINE_S):
-        response = self.tasks.AwaitTask(
-            tasks.AwaitTaskRequest(task_id=task_id, timeout_ms=limit_s * 1000),
-            timeout=limit_s + 10,
-            wait_for_ready=True,
-        )
+        request = tasks.AwaitTaskRequest(task_id=task_id, timeout_ms=limit_s * 1000)
+        response = patiently(self.tasks.AwaitTask, request, limit_s + 10)
         if not response.finished:
             raise AssertionError(f"task {task_id} did not end within {limit_s} s")
         return response.outcome
 
     def show(self, task_id):
-        request = tasks.GetTaskRequest(task_id=task_id)
-        return self.tasks.GetTask(request, timeout=DEADLINE_S, wait_for_ready=True).task
+        return patiently(self.tasks.GetTask, tasks.GetTaskRequest(task_id=task_id)).task
+
+    def attached_workers(self):
+        return patiently(self.admin.ListWorkers, admin.ListWorkersRequest()).workers
+
+    def info(self):
+        return patiently(self.admin.GetServerInfo, admin.GetServerInfoRequest()).server
+
+    def create_queue(self, **config):
+        request = queue.CreateQueueRequest(config=queue.QueueConfig(**config))
+        return patiently(self.queues.CreateQueue, request).queue
 
     def lease(self, queues, wait_ms=20_000, **fields):
         request = workers.LeaseRequest(queues=queues, wait_ms=wait_ms, **fields)
-        return self.workers.Lease(
-            request, timeout=DEADLINE_S + wait_ms / 1000, wait_for_ready=True
-        ).tasks
+        return patiently(self.workers.Lease, request, DEADLINE_S + wait_ms / 1000).tasks
 
     def complete(self, leased, end=workers.ATTEMPT_END_SUCCEEDED, **fields):
         """Reports one attempt and returns the item's status."""
@@ -78,8 +93,7 @@ class Connection:
             task_id=leased.task_id, token=leased.token, end=end, **fields
         )
         request = workers.CompleteRequest(reports=[report])
-        response = self.workers.Complete(request, timeout=DEADLINE_S, wait_for_ready=True)
-        return response.results[0].status
+        return patiently(self.workers.Complete, request).results[0].status
 
 
 def exec_spec(argv, **fields):

@@ -149,10 +149,7 @@ class BadInput(Scenario):
         self.refused(queues.DeleteQueue, delete, FAILED_PRECONDITION, "q")
 
     def test_a_full_queue(self):
-        config = api.queue.QueueConfig(name="small", max_tasks=2)
-        self.connection.queues.CreateQueue(
-            api.queue.CreateQueueRequest(config=config), timeout=60
-        )
+        self.connection.create_queue(name="small", max_tasks=2)
         spec = api.task.TaskSpec(queue="small", type="a")
         request = api.tasks.SubmitRequest(tasks=[spec] * 3)
         results = self.connection.tasks.Submit(request, timeout=60).results

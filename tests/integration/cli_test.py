@@ -158,12 +158,9 @@ class CommandLine(Scenario):
         self.assertEqual(child.returncode, INTERRUPTED, err)
         connection = self.connect(self.server)
 
-        def idle():
-            request = api.admin.GetServerInfoRequest()
-            info = connection.admin.GetServerInfo(request, timeout=60)
-            return info.server.unfinished_tasks == 0
-
-        processes.wait_until(idle, "the programs to be stopped")
+        processes.wait_until(
+            lambda: connection.info().unfinished_tasks == 0, "the programs to be stopped"
+        )
 
     def test_queues_and_workers_are_listed(self):
         self.worker(self.address, "--allow-exec=/bin/true", name="loom-7", queues=["cloth"])

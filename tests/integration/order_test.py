@@ -53,8 +53,7 @@ class Order(Scenario):
 
     def submit_all(self, connection, name):
         """Submits, and tells in which order the tasks' numbers must begin."""
-        config = api.queue.QueueConfig(name=name, discipline=DISCIPLINES[name])
-        connection.queues.CreateQueue(api.queue.CreateQueueRequest(config=config), timeout=60)
+        connection.create_queue(name=name, discipline=DISCIPLINES[name])
         chance = random.Random(7)
         priorities = [chance.choice(PRIORITIES) if name == "priority" else 0 for _ in range(TASKS)]
         for start in range(0, TASKS, BATCH):

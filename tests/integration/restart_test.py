@@ -60,10 +60,9 @@ class Restart(Scenario):
     def test_queues_tasks_results_and_keys_are_kept(self):
         broker = self.broker()
         connection = self.connect(broker)
-        config = api.queue.QueueConfig(
+        connection.create_queue(
             name="kept", discipline=api.queue.DISCIPLINE_PRIORITY, max_tasks=7
         )
-        connection.queues.CreateQueue(api.queue.CreateQueueRequest(config=config), timeout=60)
         done, waiting, later = connection.submit(
             api.task.TaskSpec(queue="kept", type="a", payload=b"one", priority=2),
             api.task.TaskSpec(queue="kept", type="a", priority=1, request_key="once"),
@@ -73,9 +72,8 @@ class Restart(Scenario):
         self.assertEqual(connection.complete(leased, result=leased.payload * 2).code, 0)
         broker.restart()
 
-        queue = connection.queues.GetQueue(
-            api.queue.GetQueueRequest(name="kept"), timeout=60, wait_for_ready=True
-        ).queue
+        request = api.queue.GetQueueRequest(name="kept")
+        queue = api.patiently(connection.queues.GetQueue, request).queue
         self.assertEqual(queue.config.max_tasks, 7)
         self.assertEqual(queue.config.discipline, api.queue.DISCIPLINE_PRIORITY)
         self.assertEqual((queue.stats.queued, queue.stats.scheduled), (1, 1))
@@ -126,13 +124,10 @@ class Restart(Scenario):
         self.assertEqual(response.results[0].durability, api.task.DURABILITY_MEMORY)
 
     def await_attached(self, connection):
-        def attached():
-            workers = connection.admin.ListWorkers(
-                api.admin.ListWorkersRequest(), timeout=60, wait_for_ready=True
-            ).workers
-            return any(worker.connected for worker in workers)
-
-        processes.wait_until(attached, "the worker to come back")
+        processes.wait_until(
+            lambda: any(worker.connected for worker in connection.attached_workers()),
+            "the worker to come back",
+        )
 
     @staticmethod
     def lines(path):

@@ -11,6 +11,14 @@ import api
 DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 BATCH = 500
 
+# How streams end that the same session can go on after. RESOURCE_EXHAUSTED: more was waiting to be
+# read than the broker keeps.
+GO_ON = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+)
+
 
 def task_id(session, sequence):
     """The id's text form, as proto/support/task_id.h tells it."""
@@ -94,7 +102,7 @@ class Session:
                 code = error.code()
                 if self._stopped:
                     return
-                if code not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
+                if code not in GO_ON:
                     with self._lock:
                         self.failure = f"the session ended with {code}: {error.details()}"
                     return

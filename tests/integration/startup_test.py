@@ -83,11 +83,9 @@ class Startup(Scenario):
         config = self.folder / "broker.conf"
         config.write_text("payload-max = 100KiB  # small\nstore = memory\n")
         broker = self.broker(f"--config={config}")
-        info = self.connect(broker).admin.GetServerInfo(
-            api.admin.GetServerInfoRequest(), timeout=60
-        )
-        self.assertEqual(info.server.limits.payload_bytes_max, 100 << 10)
-        self.assertEqual(info.server.store, "memory")
+        info = self.connect(broker).info()
+        self.assertEqual(info.limits.payload_bytes_max, 100 << 10)
+        self.assertEqual(info.store, "memory")
 
     def test_help_and_version(self):
         for program in ("treadle-server", "treadle-worker"):

@@ -216,9 +216,7 @@ class Worker(Scenario):
         """Until the broker has been told that so many attempts are executing."""
 
         def told():
-            workers = connection.admin.ListWorkers(
-                api.admin.ListWorkersRequest(), timeout=60
-            ).workers
+            workers = connection.attached_workers()
             return sum(pool.running for worker in workers for pool in worker.pools) == count
 
         processes.wait_until(told, f"{count} attempts to be told as executing")
