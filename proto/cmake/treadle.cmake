@@ -1,4 +1,5 @@
-# How this tree builds: warnings, sanitizers, precompiled headers, one function for each kind of target.
+# How this tree builds: warnings, sanitizers, precompiled headers, one function for each kind of
+# target.
 
 # Flags of our own code. Generated code gets the sanitizers and the include paths, not the warnings.
 add_library(treadle_flags INTERFACE)
@@ -31,7 +32,8 @@ function(treadle_binary name)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 endfunction()
 
-# treadle_test(NAME SOURCES... LINK... [TIMEOUT seconds] [LABELS...]): a GoogleTest binary, one ctest test for each of its cases.
+# treadle_test(NAME SOURCES... LINK... [TIMEOUT seconds] [LABELS...]): a GoogleTest binary, one ctest
+# test for each of its cases.
 function(treadle_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
   if(NOT ARG_TIMEOUT)
@@ -41,5 +43,6 @@ function(treadle_test name)
   target_compile_options(${name} PRIVATE ${TREADLE_WARNINGS})
   target_link_libraries(${name} PRIVATE treadle_flags ${ARG_LINK} GTest::gmock GTest::gtest_main)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST
+                       PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
 endfunction()

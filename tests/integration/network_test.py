@@ -56,7 +56,8 @@ class Network(Scenario):
         name, on, go = self.start_waiting_task(broker, proxy, connection)
         proxy.cut()
         processes.wait_until(
-            lambda: not any(w.connected for w in connection.attached_workers()), "the cut to be noticed"
+            lambda: not any(w.connected for w in connection.attached_workers()),
+            "the cut to be noticed",
         )
         go.touch()
         proxy.open()
@@ -77,7 +78,8 @@ class Network(Scenario):
         self.assertEqual(outcome.state, SUCCEEDED)
         proxy.open()
         processes.wait_until(
-            lambda: sum(w.connected for w in connection.attached_workers()) == 2, "the first to be back"
+            lambda: sum(w.connected for w in connection.attached_workers()) == 2,
+            "the first to be back",
         )
         self.assertEqual(connection.outcome(name), outcome)
 
