@@ -113,7 +113,12 @@ void Say(const std::string& line) {
 
 class Progress {
  public:
-  explicit Progress(uint64_t stored) : before_(stored) {}
+  // How many batches the store had at the start.
+  void Begin(uint64_t stored) {
+    const std::lock_guard lock(mutex_);
+    before_ = stored;
+    Say(absl::StrCat("synced ", before_, "\n"));
+  }
 
   void Take(const absl::StatusOr<Sequence>& synced) {
     const std::lock_guard lock(mutex_);
@@ -133,9 +138,9 @@ class Progress {
   }
 
  private:
-  const uint64_t before_;
   std::mutex mutex_;
   std::condition_variable changed_;
+  uint64_t before_ = 0;
   Sequence synced_ = 0;
   absl::Status status_;
 };
@@ -145,14 +150,13 @@ int Run(const Arguments& arguments) {
     const auto uid = static_cast<uid_t>(arguments.uid);
     if (::setresuid(uid, uid, uid) != 0) return Fail(absl::ErrnoToStatus(errno, "setresuid"));
   }
+  Progress progress;  // outlives the store, whose thread tells it
   const SystemClock clock;
   absl::StatusOr<std::unique_ptr<RocksStore>> store = RocksStore::Open(arguments.options, clock);
   if (!store.ok()) return Fail(store.status());
   const absl::StatusOr<uint64_t> stored = WorkloadCount(**store);
   if (!stored.ok()) return Fail(stored.status());
-  Say(absl::StrCat("synced ", *stored, "\n"));
-
-  Progress progress(*stored);
+  progress.Begin(*stored);
   (*store)->SetOnSynced([&](absl::StatusOr<Sequence> synced) { progress.Take(synced); });
   for (uint64_t i = 1; i <= static_cast<uint64_t>(arguments.batches); ++i) {
     const absl::StatusOr<Sequence> appended = (*store)->Append(WorkloadBatch(*stored + i));

@@ -18,8 +18,11 @@ constexpr uint64_t kChangesMax = 20;
 std::string Filler(std::mt19937_64& random) {
   // Mostly rows of a task's size; now and then one that spans a log's blocks.
   const uint64_t bytes = random() % 64 == 0 ? 20'000 + random() % 50'000 : random() % 400;
-  std::string filler(bytes, '\0');
-  for (char& byte : filler) byte = static_cast<char>(random());
+  std::string filler;
+  while (filler.size() < bytes) {
+    const uint64_t piece = random();
+    filler.append(reinterpret_cast<const char*>(&piece), sizeof(piece));
+  }
   return filler;
 }
 
