@@ -158,7 +158,8 @@ void Admission::Accept(Turn& turn, Queue& queue, Submit& submit) {
 
   if (submit.sequenced) {
     Session& session = *s_.sessions.Find(submit.id.session);
-    session.accepted.Add(submit.id.sequence);
+    // Below the floor: it was acknowledged while it waited for room, and will not come again.
+    if (submit.id.sequence >= session.floor) session.accepted.Add(submit.id.sequence);
     s_.sessions.Touch(session);
   }
   if (task.has_key()) {

@@ -181,9 +181,9 @@ Worker& Attachments::AddKnown(const std::string& worker_id, const Name& name, in
   return *worker;
 }
 
-void Attachments::Due(Turn& turn, Worker& worker) {
+void Attachments::Due(Turn& turn, Worker& worker, int64_t due_ms) {
   const int64_t expires = worker.heard_at_ms + s_.options.lease_ms;
-  if (expires > turn.now_ms()) return s_.timers.Set(worker, expires);
+  if (expires > due_ms) return s_.timers.Set(worker, expires);
   if (worker.call != CallId{}) {
     EndStream(turn, worker, refusal::WorkerSilent(s_.options.lease_ms));
   }

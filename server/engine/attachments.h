@@ -26,8 +26,9 @@ class Attachments {
   // The stream is gone; the worker's leases live on until they expire.
   void Detach(Worker& worker);
   void EndPoll(Poll& poll);
-  // The worker was not heard from for a lease's time, or it was and the timer must be set anew.
-  void Due(Turn& turn, Worker& worker);
+  // The timer that was set for `due_ms` has fired: the worker was not heard from for a lease's time,
+  // or it was and the timer is set anew.
+  void Due(Turn& turn, Worker& worker, int64_t due_ms);
   void RetireIdle();
 
  private:

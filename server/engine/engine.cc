@@ -169,12 +169,13 @@ void Engine::Impl::Apply(Turn& turn, CallClosed&& command) {
 }
 
 void Engine::Impl::FireTimer(Turn& turn) {
+  const int64_t due_ms = state_.timers.NextDue();
   Timed& timed = state_.timers.Pop();
   switch (timed.kind) {
     case TimedKind::kTask:
       return lifecycle_.Due(turn, static_cast<Task&>(timed));
     case TimedKind::kWorker:
-      return attachments_.Due(turn, static_cast<Worker&>(timed));
+      return attachments_.Due(turn, static_cast<Worker&>(timed), due_ms);
     case TimedKind::kPoll:
       // Answered when it is clear that there is nothing for it in this turn either.
       state_.due_polls.push_back(static_cast<Poll&>(timed).call);

@@ -154,11 +154,12 @@ int64_t Lifecycle::NextDue(const Task& task) const {
 }
 
 void Lifecycle::Due(Turn& turn, Task& task) {
-  const int64_t now = turn.now_ms();
-  if (task.deadline_at_ms != 0 && task.deadline_at_ms <= now) return Expire(turn, task);
+  // Whatever was due first; the rest is due at once when that has left it so.
+  const int64_t due = NextDue(task);
+  TREADLE_ASSERT(due <= turn.now_ms());
+  if (due == task.deadline_at_ms) return Expire(turn, task);
   if (task.state == TaskState::kScheduled) return Wake(turn, task);
-  TREADLE_ASSERT(task.state == TaskState::kRunning);
-  if (TimeoutDue(task) <= now) return TimeOut(turn, task);
+  if (due == TimeoutDue(task)) return TimeOut(turn, task);
   LoseLease(turn, task);
 }
 

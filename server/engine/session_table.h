@@ -22,7 +22,7 @@ struct Session : Timed {
   RangeSet accepted;
   CallId call{};  // its stream; 0: none, and it is kept until its timer
   bool dirty = false;
-  bool fresh = true;  // opened in this turn
+  bool fresh = true;  // opened in this turn: it has no row yet
 
   // The newest sequence that a new submit may follow.
   uint64_t newest() const {

@@ -30,12 +30,20 @@ void Sessions::Apply(Turn& turn, const OpenSession& open) {
   }
   if (session->call != CallId{}) {
     turn.Say(Durability::kMemory, EndCall{session->call, refusal::SessionTakenOver(session->id)});
-    s_.calls.Find(session->call)->session = nullptr;
-    s_.calls.Release(session->call);
+    TakeOver(*session, open.call);
   }
   Attach(*session, open.call);
   turn.Say(Durability::kMemory,
            SessionOpened{open.call, absl::OkStatus(), session->id, /*resumed=*/true});
+}
+
+// What waits for room keeps its place; the answer goes over the newer stream.
+void Sessions::TakeOver(Session& session, CallId newer) {
+  Call& older = *s_.calls.Find(session.call);
+  older.session = nullptr;
+  for (Waiter& waiter : older.waiters) waiter.submit.call = newer;
+  s_.calls.Obtain(newer).waiters.Splice(older.waiters);
+  s_.calls.Release(session.call);
 }
 
 void Sessions::Attach(Session& session, CallId call) {
@@ -65,7 +73,7 @@ void Sessions::Apply(Turn& turn, const CloseSession& close) {
   admission_.Withdraw(turn, call, refusal::NoLongerWaiting("its session was closed"));
   call.session = nullptr;
   s_.calls.Release(close.call);
-  turn.Erase(SessionKey{session->id});
+  if (!session->fresh) turn.Erase(SessionKey{session->id});
   s_.sessions.Erase(*session);
 }
 

@@ -23,6 +23,7 @@ class Sessions {
   void WriteChanged(Turn& turn);
 
  private:
+  void TakeOver(Session& session, CallId newer);
   void Attach(Session& session, CallId call);
 
   State& s_;

@@ -122,10 +122,6 @@ void Admission::Serve(Turn& turn, Queue& queue) {
   while (!queue.waiters.empty()) {
     Waiter& waiter = queue.waiters.front();
     const Submit& submit = waiter.submit;
-    if (submit.sequenced && s_.sessions.Find(submit.id.session) == nullptr) {
-      Refuse(turn, waiter, refusal::NoLongerWaiting("its session was closed"));
-      continue;
-    }
     if (submit.spec.payload_bytes > static_cast<uint64_t>(queue.config.max_bytes)) {
       Refuse(turn, waiter, refusal::LargerThanQueue(queue.config, submit.spec.payload_bytes));
       continue;

@@ -1,0 +1,340 @@
+#include "tests/engine/model.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
+#include "proto/support/assert.h"
+
+namespace treadle::engine {
+namespace {
+
+absl::Status Code(absl::StatusCode code) { return absl::Status(code, "model"); }
+
+std::string Text(const absl::Status& status) { return absl::StatusCodeToString(status.code()); }
+uint64_t Number(CallId call) { return static_cast<uint64_t>(call); }
+uint64_t Number(Token token) { return static_cast<uint64_t>(token); }
+
+struct VisibleText {
+  std::string operator()(const QueueChanged& e) const {
+    return absl::StrCat("queue-changed ", Number(e.call), " ", e.name, " ", Text(e.status), " ",
+                        e.cancelled_tasks);
+  }
+  std::string operator()(const SessionOpened& e) const {
+    return absl::StrCat("session-opened ", Number(e.call), " ", e.session, " ", e.resumed, " ",
+                        Text(e.status));
+  }
+  std::string operator()(const Submitted& e) const {
+    return absl::StrCat("submitted ", Number(e.call), " ", e.item, " ", e.id.ToString(), " ",
+                        Text(e.status), e.existing ? " existing" : "");
+  }
+  std::string operator()(const CancelDone& e) const {
+    return absl::StrCat("cancel-done ", Number(e.call), " ", e.task.ToString(), " ",
+                        Text(e.status));
+  }
+  std::string operator()(const WorkerAttached& e) const {
+    std::string text = absl::StrCat("attached ", Number(e.call), " ", Text(e.status));
+    for (const HeldLease& lease : e.revoked) {
+      absl::StrAppend(&text, " ", lease.task.ToString(), "/", Number(lease.token));
+    }
+    return text;
+  }
+  std::string operator()(const Dispatched& e) const {
+    return absl::StrCat("dispatched ", Number(e.call), " ", e.leases.size());
+  }
+  std::string operator()(const StopAttempt& e) const {
+    return absl::StrCat("stop ", Number(e.call), " ", e.task.ToString(), " ", Number(e.token), " ",
+                        static_cast<int>(e.reason));
+  }
+  std::string operator()(const ReportDone& e) const {
+    return absl::StrCat("report-done ", Number(e.call), " ", e.item, " ", e.task.ToString(), " ",
+                        Number(e.token), " ", Text(e.status));
+  }
+  std::string operator()(const ReportsHandled& e) const {
+    return absl::StrCat("reports-handled ", Number(e.call), " ", e.sequence);
+  }
+  std::string operator()(const LeaseExtended& e) const {
+    return absl::StrCat("extended ", Number(e.call), " ", e.task.ToString(), " ", Number(e.token),
+                        " ", Text(e.status), " ", static_cast<int>(e.stop));
+  }
+  std::string operator()(const TaskFinished& e) const {
+    const FinishedRow& row = e.row;
+    return absl::StrCat("finished ", row.id.ToString(), " ", *row.queue, "/", *row.type, " ",
+                        static_cast<int>(row.state), " ", row.attempts, "/", row.max_attempts,
+                        " until ", row.expires_at_ms, " ", row.error.type, " ", row.error.worker,
+                        " ", row.error.attempt);
+  }
+  std::string operator()(const TaskChanged& e) const {
+    return absl::StrCat("changed ", e.task.ToString());
+  }
+  std::string operator()(const EndCall& e) const {
+    return absl::StrCat("end-call ", Number(e.call), " ", Text(e.status));
+  }
+};
+
+}  // namespace
+
+std::string Visible(const Event& event) { return std::visit(VisibleText(), event); }
+
+void Model::Say(Event event) { said_.push_back(Visible(event)); }
+
+std::vector<std::string> Model::TakeSaid() {
+  std::sort(said_.begin(), said_.end());
+  return std::exchange(said_, {});
+}
+
+void Model::Step(int64_t now_ms, const Command& command) {
+  now_ms_ = now_ms;
+  std::visit([this](const auto& one) { Apply(one); }, command);
+  Serve(/*late=*/false);
+  RetireIdle();
+}
+
+void Model::Apply(const CreateQueue& command) {
+  const std::string& name = command.config.name;
+  absl::Status status;
+  if (command.config.max_tasks < 1 || command.config.max_bytes < 1) {
+    status = Code(absl::StatusCode::kInvalidArgument);
+  } else if (queues_.contains(name)) {
+    if (queues_[name].config != command.config) status = Code(absl::StatusCode::kAlreadyExists);
+  } else if (static_cast<int64_t>(queues_.size()) >= options_.queues_max) {
+    status = Code(absl::StatusCode::kResourceExhausted);
+  } else {
+    queues_[name].config = command.config;
+  }
+  Say(QueueChanged{command.call, status, name});
+}
+
+void Model::Apply(const UpdateQueue& command) {
+  const auto queue = queues_.find(command.name);
+  if (queue == queues_.end()) {
+    return Say(QueueChanged{command.call, Code(absl::StatusCode::kNotFound), command.name});
+  }
+  QueueConfig& config = queue->second.config;
+  if (command.max_tasks.value_or(1) < 1 || command.max_bytes.value_or(1) < 1) {
+    return Say(QueueChanged{command.call, Code(absl::StatusCode::kInvalidArgument), command.name});
+  }
+  config.max_tasks = command.max_tasks.value_or(config.max_tasks);
+  config.max_bytes = command.max_bytes.value_or(config.max_bytes);
+  DropWaiters(absl::StatusCode::kInvalidArgument, [&](const ModelWaiter& waiter) {
+    return waiter.submit.spec.queue == command.name &&
+           waiter.submit.spec.payload_bytes > static_cast<uint64_t>(config.max_bytes);
+  });
+  Say(QueueChanged{command.call, absl::OkStatus(), command.name});
+}
+
+void Model::Apply(const DeleteQueue& command) {
+  const auto queue = queues_.find(command.name);
+  if (queue == queues_.end()) {
+    return Say(QueueChanged{command.call, Code(absl::StatusCode::kNotFound), command.name});
+  }
+  const bool in_use = std::any_of(tasks_.begin(), tasks_.end(), [&](const auto& task) {
+    return task.second.spec.queue == command.name;
+  });
+  if (in_use || !queue->second.line.empty()) {
+    return Say(
+        QueueChanged{command.call, Code(absl::StatusCode::kFailedPrecondition), command.name});
+  }
+  for (const CallId purge : queue->second.purges) {
+    Say(QueueChanged{purge, absl::OkStatus(), command.name, 0});
+  }
+  queues_.erase(queue);
+  Say(QueueChanged{command.call, absl::OkStatus(), command.name});
+}
+
+void Model::Apply(const PauseQueue& command) {
+  const auto queue = queues_.find(command.name);
+  absl::Status status;
+  if (queue == queues_.end()) {
+    status = Code(absl::StatusCode::kNotFound);
+  } else {
+    queue->second.paused = command.paused;
+  }
+  Say(QueueChanged{command.call, status, command.name});
+}
+
+void Model::Apply(const PurgeQueue& command) {
+  const auto queue = queues_.find(command.name);
+  if (queue == queues_.end()) {
+    return Say(QueueChanged{command.call, Code(absl::StatusCode::kNotFound), command.name});
+  }
+  queue->second.purges.push_back(command.call);
+  for (auto& [id, task] : tasks_) {
+    if (task.spec.queue == command.name && task.state != TaskState::kRunning) task.doomed = true;
+  }
+}
+
+ModelSession* Model::SessionOf(CallId call) {
+  for (auto& [id, session] : sessions_) {
+    if (session.call == call) return &session;
+  }
+  return nullptr;
+}
+
+bool Model::IsOpen(CallId call) { return SessionOf(call) != nullptr || WorkerOf(call) != nullptr; }
+
+void Model::Apply(const OpenSession& command) {
+  if (IsOpen(command.call)) {
+    return Say(EndCall{command.call, Code(absl::StatusCode::kInvalidArgument)});
+  }
+  if (command.session == 0) {
+    if (static_cast<int64_t>(sessions_.size()) >= options_.sessions_max) {
+      return Say(SessionOpened{command.call, Code(absl::StatusCode::kResourceExhausted)});
+    }
+    sessions_[next_session_].call = command.call;
+    return Say(SessionOpened{command.call, absl::OkStatus(), next_session_++});
+  }
+  const auto session = sessions_.find(command.session);
+  if (session == sessions_.end()) {
+    return Say(SessionOpened{command.call, Code(absl::StatusCode::kNotFound), command.session});
+  }
+  if (session->second.call != CallId{}) {
+    Say(EndCall{session->second.call, Code(absl::StatusCode::kAborted)});
+    for (auto& [name, queue] : queues_) {
+      for (auto& group : queue.line) {
+        for (ModelWaiter& waiter : group) {
+          if (waiter.submit.call == session->second.call) waiter.submit.call = command.call;
+        }
+      }
+    }
+  }
+  session->second.call = command.call;
+  Say(SessionOpened{command.call, absl::OkStatus(), command.session, true});
+}
+
+void Model::Apply(const AcknowledgeSession& command) {
+  ModelSession* const session = SessionOf(command.call);
+  if (session == nullptr || command.below <= session->floor) return;
+  const uint64_t newest =
+      session->accepted.empty() ? session->floor - 1 : *session->accepted.rbegin();
+  if (command.below > newest + static_cast<uint64_t>(options_.session_gap_max) + 1) {
+    return Say(EndCall{command.call, Code(absl::StatusCode::kInvalidArgument)});
+  }
+  session->floor = command.below;
+  std::erase_if(session->accepted, [&](uint64_t sequence) { return sequence < command.below; });
+}
+
+void Model::Apply(const CloseSession& command) {
+  if (SessionOf(command.call) == nullptr) return;
+  DropWaiters(absl::StatusCode::kCancelled,
+              [&](const ModelWaiter& waiter) { return waiter.submit.call == command.call; });
+  std::erase_if(sessions_, [&](const auto& one) { return one.second.call == command.call; });
+}
+
+void Model::Apply(const CallClosed& command) {
+  if (ModelSession* const session = SessionOf(command.call)) {
+    session->call = CallId{};
+    session->expires_at_ms = now_ms_ + options_.resume_window_ms;
+  }
+  DropWaiters(absl::StatusCode::kCancelled,
+              [&](const ModelWaiter& waiter) { return waiter.submit.call == command.call; });
+  if (ModelWorker* const worker = WorkerOf(command.call)) Detach(*worker);
+  polls_.erase(command.call);
+}
+
+void Model::Apply(const Cancel& command) {
+  CancelDone done{command.call, command.item, command.task};
+  const auto task = tasks_.find(command.task);
+  if (task == tasks_.end()) {
+    bool waited = false;
+    DropWaiters(absl::StatusCode::kCancelled, [&](const ModelWaiter& waiter) {
+      const bool it = waiter.submit.id == command.task;
+      waited |= it;
+      return it;
+    });
+    if (!waited && !finished_this_turn_.contains(command.task)) {
+      done.status = Code(absl::StatusCode::kNotFound);
+    }
+  } else if (task->second.state != TaskState::kRunning) {
+    Finish(task->second, TaskState::kCancelled, task->second.spent, TaskError());
+  } else if (!task->second.cancel_requested) {
+    task->second.cancel_requested = true;
+    Stop(task->second, StopReason::kCancelled);
+    Changed(task->second);
+  }
+  Say(done);
+}
+
+void Model::Apply(const WatchTask& command) {
+  const auto task = tasks_.find(command.task);
+  if (task != tasks_.end()) task->second.watched = command.watch;
+}
+
+std::vector<CallId> Model::WaitingCalls() const {
+  std::vector<CallId> calls;
+  for (const auto& [name, queue] : queues_) {
+    for (const auto& group : queue.line) {
+      for (const ModelWaiter& waiter : group) calls.push_back(waiter.submit.call);
+    }
+  }
+  return calls;
+}
+
+void Model::Restart(int64_t now_ms) {
+  now_ms_ = now_ms;
+  polls_.clear();
+  for (auto& [name, queue] : queues_) {
+    queue.line.clear();
+    queue.purges.clear();
+  }
+  for (auto& [id, session] : sessions_) {
+    session.call = CallId{};
+    session.expires_at_ms = now_ms + options_.resume_window_ms;
+  }
+  for (auto& [id, worker] : workers_)
+    worker = ModelWorker{CallId{}, worker.name, {}, {}, false, now_ms};
+  for (auto& [id, task] : tasks_) {
+    task.watched = false;
+    if (task.state != TaskState::kRunning) {
+      task.state = task.run_at_ms > now_ms ? TaskState::kScheduled : TaskState::kQueued;
+    } else if (task.worker.empty()) {
+      task.started_at_ms = task.granted_at_ms;
+      task.expires_at_ms = now_ms + task.lease_ms;
+    } else {
+      task.started = false;
+    }
+  }
+  RetireIdle();
+}
+
+void Model::CheckViews(const Engine& engine, int64_t now_ms) const {
+  const EngineTotals totals = engine.Totals();
+  TREADLE_ASSERT(totals.unfinished_tasks == static_cast<int64_t>(tasks_.size()));
+  TREADLE_ASSERT(totals.queues == static_cast<int64_t>(queues_.size()));
+  TREADLE_ASSERT(totals.workers == static_cast<int64_t>(workers_.size()));
+  TREADLE_ASSERT(totals.sessions == static_cast<int64_t>(sessions_.size()));
+  for (const auto& [id, task] : tasks_) {
+    const std::optional<TaskView> view = engine.FindTask(id);
+    TREADLE_ASSERT(view && view->state == task.state);
+    TREADLE_ASSERT(view->attempts == task.spent + (task.state == TaskState::kRunning ? 1 : 0));
+    TREADLE_ASSERT(view->cancel_requested == task.cancel_requested);
+    TREADLE_ASSERT(view->deadline_at_ms == task.spec.deadline_at_ms);
+    TREADLE_ASSERT(view->run_at_ms == (task.state == TaskState::kScheduled ? task.run_at_ms : 0));
+    TREADLE_ASSERT(view->worker == (task.state == TaskState::kRunning ? task.holder : ""));
+    TREADLE_ASSERT(view->last_error.type == task.last_error.type);
+    TREADLE_ASSERT(view->last_error.attempt == task.last_error.attempt);
+  }
+  for (const auto& [name, queue] : queues_) {
+    const std::optional<QueueView> view = engine.FindQueue(name, now_ms);
+    TREADLE_ASSERT(view && view->config == queue.config && view->paused == queue.paused);
+    int64_t counts[4] = {};
+    int64_t bytes = 0;
+    for (const auto& [id, task] : tasks_) {
+      if (task.spec.queue != name) continue;
+      ++counts[static_cast<int>(task.state)];
+      if (task.state != TaskState::kRunning) bytes += static_cast<int64_t>(task.spec.payload_bytes);
+    }
+    TREADLE_ASSERT(view->scheduled == counts[1] && view->queued == counts[2] &&
+                   view->running == counts[3] && view->waiting_bytes == bytes);
+    TREADLE_ASSERT(view->waiting_submitters == WaitersOf(name));
+  }
+  for (const WorkerView& view : engine.ListWorkers("", 1000)) {
+    const ModelWorker& worker = workers_.at(view.worker_id);
+    TREADLE_ASSERT(view.connected == (worker.call != CallId{}));
+    for (size_t i = 0; i < view.pools.size(); ++i) {
+      TREADLE_ASSERT(view.pools[i].free == worker.pools[i].credit);
+    }
+  }
+}
+
+}  // namespace treadle::engine

@@ -1,0 +1,258 @@
+#include <algorithm>
+
+#include "tests/engine/model.h"
+
+namespace treadle::engine {
+
+ModelWorker* Model::WorkerOf(CallId call) {
+  for (auto& [id, worker] : workers_) {
+    if (worker.call == call) return &worker;
+  }
+  return nullptr;
+}
+
+bool Model::HoldsSomething(const std::string& worker_id) const {
+  return std::any_of(tasks_.begin(), tasks_.end(), [&](const auto& task) {
+    return task.second.state == TaskState::kRunning && task.second.worker == worker_id;
+  });
+}
+
+void Model::Detach(ModelWorker& worker) {
+  worker.call = CallId{};
+  worker.pools.clear();
+}
+
+void Model::RetireIdle() {
+  std::erase_if(workers_, [&](const auto& worker) {
+    return worker.second.call == CallId{} && !HoldsSomething(worker.first);
+  });
+}
+
+void Model::Apply(const AttachWorker& command) {
+  if (IsOpen(command.call)) {
+    return Say(EndCall{command.call, absl::InvalidArgumentError("model")});
+  }
+  if (!workers_.contains(command.worker_id) &&
+      static_cast<int64_t>(workers_.size()) >= options_.workers_max) {
+    return Say(WorkerAttached{command.call, absl::ResourceExhaustedError("model")});
+  }
+  ModelWorker& worker = workers_[command.worker_id];
+  if (worker.call != CallId{}) Say(EndCall{worker.call, absl::AbortedError("model")});
+  worker = ModelWorker{command.call, command.worker_name, command.queues, {}, false, now_ms_};
+  for (const PoolSpec& pool : command.pools) worker.pools.push_back(ModelPool{pool});
+  WorkerAttached attached{command.call};
+  std::set<Token> valid;
+  for (const HeldLease& held : command.held) {
+    const auto task = tasks_.find(held.task);
+    if (task == tasks_.end() || task->second.state != TaskState::kRunning ||
+        task->second.token != held.token || task->second.worker != command.worker_id) {
+      attached.revoked.push_back(held);
+      continue;
+    }
+    valid.insert(held.token);
+    if (held.started && !task->second.started) {
+      task->second.started = true;
+      task->second.started_at_ms = now_ms_;
+    }
+  }
+  Say(attached);
+  std::vector<TaskId> unnamed;
+  for (const auto& [id, task] : tasks_) {
+    if (task.state != TaskState::kRunning || task.worker != command.worker_id) continue;
+    if (!valid.contains(task.token)) {
+      unnamed.push_back(id);
+    } else if (task.cancel_requested) {
+      Stop(task, StopReason::kCancelled);
+    }
+  }
+  for (const TaskId id : unnamed) GiveBack(tasks_.at(id));
+}
+
+void Model::Apply(const Heartbeat& command) {
+  if (ModelWorker* const worker = WorkerOf(command.call)) worker->heard_at_ms = now_ms_;
+}
+
+void Model::Apply(const AddCredit& command) {
+  ModelWorker* const worker = WorkerOf(command.call);
+  if (worker == nullptr) return;
+  const bool pool_known =
+      command.pool >= 0 && static_cast<size_t>(command.pool) < worker->pools.size();
+  const bool sane = pool_known && command.tasks >= 1 && command.tasks <= options_.credit_max;
+  if (sane && worker->draining) return;
+  if (!sane || worker->pools[static_cast<size_t>(command.pool)].credit + command.tasks >
+                   options_.credit_max) {
+    Say(EndCall{command.call, absl::InvalidArgumentError("model")});
+    return Detach(*worker);
+  }
+  worker->pools[static_cast<size_t>(command.pool)].credit += command.tasks;
+}
+
+void Model::Apply(const DrainWorker& command) {
+  ModelWorker* const worker = WorkerOf(command.call);
+  if (worker == nullptr) return;
+  worker->draining = true;
+  for (ModelPool& pool : worker->pools) pool.credit = 0;
+}
+
+void Model::Apply(const StartAttempt& command) {
+  ModelWorker* const worker = WorkerOf(command.call);
+  for (auto& [id, task] : tasks_) {
+    if (task.state != TaskState::kRunning || task.token != command.token) continue;
+    if (worker == nullptr || task.worker.empty() || worker != &workers_[task.worker]) continue;
+    if (task.started) continue;
+    task.started = true;
+    task.started_at_ms = now_ms_;
+  }
+}
+
+bool Model::MayReport(CallId call, TaskId id, Token token) const {
+  const auto task = tasks_.find(id);
+  if (task == tasks_.end() || task->second.state != TaskState::kRunning) return false;
+  if (task->second.token != token) return false;
+  const ModelWorker* const caller = const_cast<Model*>(this)->WorkerOf(call);
+  return caller == nullptr || task->second.worker.empty() ||
+         caller == &workers_.at(task->second.worker);
+}
+
+void Model::Apply(const EndAttempt& command) {
+  ReportDone done{command.call, command.item, command.task, command.token};
+  if (!MayReport(command.call, command.task, command.token)) {
+    done.status = absl::AbortedError("model");
+    return Say(done);
+  }
+  ModelTask& task = tasks_.at(command.task);
+  TaskError error = command.error;
+  switch (command.end) {
+    case AttemptEnd::kSucceeded:
+      Finish(task, TaskState::kSucceeded, task.spent + 1, TaskError());
+      break;
+    case AttemptEnd::kReleased:
+      GiveBack(task);
+      break;
+    case AttemptEnd::kStopped:
+      error = TaskError();
+      error.type = task.spec.attempt_timeout_ms > 0 && task.started &&
+                           task.started_at_ms + task.spec.attempt_timeout_ms <= now_ms_
+                       ? "AttemptTimeout"
+                       : "Stopped";
+      [[fallthrough]];
+    case AttemptEnd::kFailed:
+      task.suspect = false;
+      FailAttempt(task, error, /*at_once=*/false);
+  }
+  if (command.reply) Say(done);
+}
+
+void Model::Apply(const EndReports& command) {
+  Say(ReportsHandled{command.call, command.sequence});
+}
+
+void Model::Apply(const PollTasks& command) {
+  if (static_cast<int64_t>(polls_.size()) >= options_.polls_max) {
+    return Say(EndCall{command.call, absl::ResourceExhaustedError("model")});
+  }
+  polls_[command.call] = command;
+  poll_until_ms_[command.call] = now_ms_ + command.wait_ms;
+}
+
+void Model::Apply(const ExtendLease& command) {
+  LeaseExtended answer{command.call, command.item, command.task, command.token};
+  if (!MayReport(command.call, command.task, command.token)) {
+    answer.status = absl::AbortedError("model");
+  } else if (ModelTask& task = tasks_.at(command.task); !task.worker.empty()) {
+    answer.status = absl::FailedPreconditionError("model");
+  } else {
+    task.expires_at_ms = now_ms_ + command.lease_ms;
+    if (task.cancel_requested) answer.stop = StopReason::kCancelled;
+  }
+  Say(answer);
+}
+
+void Model::Stop(const ModelTask& task, StopReason reason) {
+  if (task.worker.empty()) return;
+  const CallId call = workers_.at(task.worker).call;
+  if (call != CallId{}) Say(StopAttempt{call, task.id, task.token, reason});
+}
+
+void Model::Changed(const ModelTask& task) {
+  if (task.watched) Say(TaskChanged{task.id});
+}
+
+void Model::Enter(ModelTask& task) {
+  task.state = task.run_at_ms > now_ms_ ? TaskState::kScheduled : TaskState::kQueued;
+  task.doomed = false;
+}
+
+void Model::EndLease(ModelTask& task) {
+  task.last_token = task.token;
+  task.token = Token{};
+  task.worker.clear();
+}
+
+void Model::Requeue(ModelTask& task) {
+  EndLease(task);
+  Enter(task);
+  Changed(task);
+}
+
+void Model::Finish(ModelTask& task, TaskState state, int32_t attempts, TaskError error) {
+  FinishedRow row;
+  row.id = task.id;
+  row.queue = std::make_shared<const std::string>(task.spec.queue);
+  row.type = std::make_shared<const std::string>(task.spec.type);
+  row.state = state;
+  row.attempts = attempts;
+  row.max_attempts = task.spec.max_attempts;
+  row.expires_at_ms = now_ms_ + task.spec.result_ttl_ms;
+  if (!task.spec.request_key.empty()) {
+    keys_.at({task.spec.queue, task.spec.request_key}).finished_this_turn = true;
+    row.expires_at_ms =
+        std::max(row.expires_at_ms, task.submitted_at_ms + options_.request_key_window_ms);
+  }
+  if (state == TaskState::kCancelled) error.type = "Cancelled";
+  row.error = error;
+  Say(TaskFinished{row});
+  finished_this_turn_.insert(task.id);
+  tasks_.erase(TaskId(task.id));
+}
+
+void Model::FailAttempt(ModelTask& task, TaskError error, bool at_once) {
+  error.worker = task.holder;
+  error.attempt = ++task.spent;
+  if (task.cancel_requested) {
+    return Finish(task, TaskState::kCancelled, task.spent, TaskError());
+  }
+  const RetryPolicy policy = task.spec.retry ? *task.spec.retry : RetryPolicy();
+  const auto& never = policy.no_retry_error_types;
+  if (task.spent >= task.spec.max_attempts || error.permanent ||
+      std::find(never.begin(), never.end(), error.type) != never.end()) {
+    return Finish(task, TaskState::kFailed, task.spent, error);
+  }
+  // The random tests use no jitter.
+  double delay = static_cast<double>(policy.initial_delay_ms);
+  for (int32_t n = 1; n < task.spent; ++n) delay *= policy.multiplier;
+  delay = std::min(delay, static_cast<double>(policy.max_delay_ms));
+  task.run_at_ms = at_once ? 0 : now_ms_ + static_cast<int64_t>(delay);
+  task.last_error = error;
+  Requeue(task);
+}
+
+void Model::GiveBack(ModelTask& task) {
+  if (task.cancel_requested) {
+    return Finish(task, TaskState::kCancelled, task.spent, TaskError());
+  }
+  Requeue(task);
+}
+
+void Model::LoseLease(ModelTask& task) {
+  if (task.cancel_requested) {
+    return Finish(task, TaskState::kCancelled, task.spent + (task.started ? 1 : 0), TaskError());
+  }
+  task.suspect = true;
+  if (!task.started) return Requeue(task);
+  TaskError error;
+  error.type = "WorkerLost";
+  FailAttempt(task, error, /*at_once=*/true);
+}
+
+}  // namespace treadle::engine

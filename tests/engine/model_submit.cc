@@ -1,0 +1,182 @@
+#include <algorithm>
+#include <functional>
+
+#include "tests/engine/model.h"
+
+namespace treadle::engine {
+
+void Model::Refuse(const Submit& submit, absl::StatusCode code) {
+  Say(Submitted{submit.call, submit.item, submit.id, absl::Status(code, "model")});
+}
+
+bool Model::Fits(const std::string& queue, uint64_t bytes) const {
+  const QueueConfig& config = queues_.at(queue).config;
+  int64_t waiting = 0;
+  for (const auto& [id, task] : tasks_) {
+    if (task.spec.queue != queue || task.state == TaskState::kRunning) continue;
+    ++waiting;
+    bytes += task.spec.payload_bytes;
+  }
+  return waiting < config.max_tasks && bytes <= static_cast<uint64_t>(config.max_bytes);
+}
+
+int64_t Model::WaitersOf(const std::string& queue) const {
+  int64_t count = 0;
+  for (const auto& group : queues_.at(queue).line) count += static_cast<int64_t>(group.size());
+  return count;
+}
+
+void Model::Apply(const Submit& submit) {
+  const TaskSpec& spec = submit.spec;
+  if (submit.sequenced && AnswerRepeat(submit)) return;
+  if (!spec.request_key.empty() && AnswerKey(submit)) return;
+  const bool exists = queues_.contains(spec.queue);
+  if (!exists && !options_.auto_create_queues) return Refuse(submit, absl::StatusCode::kNotFound);
+  QueueConfig config{spec.queue, Discipline::kFifo, options_.queue_max_tasks,
+                     options_.queue_max_bytes};
+  if (exists) config = queues_[spec.queue].config;
+  if ((spec.priority != 0 && config.discipline != Discipline::kPriority) ||
+      spec.payload_bytes > static_cast<uint64_t>(config.max_bytes)) {
+    return Refuse(submit, absl::StatusCode::kInvalidArgument);
+  }
+  if ((!exists && static_cast<int64_t>(queues_.size()) >= options_.queues_max) ||
+      static_cast<int64_t>(tasks_.size()) >= options_.unfinished_tasks_max) {
+    return Refuse(submit, absl::StatusCode::kResourceExhausted);
+  }
+  if (!exists) queues_[spec.queue].config = config;
+  ModelQueue& queue = queues_[spec.queue];
+  if (queue.line.empty() && Fits(spec.queue, spec.payload_bytes)) return Accept(submit, false);
+  if (submit.wait_if_full_ms == 0 || WaitersOf(spec.queue) >= options_.waiting_submitters_max) {
+    return Refuse(submit, absl::StatusCode::kResourceExhausted);
+  }
+  queue.line.push_back({ModelWaiter{submit, now_ms_ + submit.wait_if_full_ms}});
+}
+
+bool Model::AnswerRepeat(const Submit& submit) {
+  ModelSession* const session = SessionOf(submit.call);
+  const uint64_t sequence = submit.id.sequence;
+  const auto own = sessions_.find(submit.id.session);
+  if (session == nullptr || own == sessions_.end() || session != &own->second) {
+    Refuse(submit, absl::StatusCode::kFailedPrecondition);
+    return true;
+  }
+  const uint64_t newest =
+      session->accepted.empty() ? session->floor - 1 : *session->accepted.rbegin();
+  if (sequence < session->floor) {
+    Refuse(submit, absl::StatusCode::kInvalidArgument);
+    return true;
+  }
+  if (session->accepted.contains(sequence)) {
+    Say(Submitted{submit.call, submit.item, submit.id});
+    return true;
+  }
+  for (auto& [name, queue] : queues_) {
+    for (auto& group : queue.line) {
+      for (ModelWaiter& waiter : group) {
+        if (waiter.submit.id != submit.id) continue;
+        waiter.submit.call = submit.call;
+        waiter.submit.item = submit.item;
+        waiter.until_ms = now_ms_ + submit.wait_if_full_ms;
+        return true;
+      }
+    }
+  }
+  if (sequence > newest + static_cast<uint64_t>(options_.session_gap_max)) {
+    Refuse(submit, absl::StatusCode::kInvalidArgument);
+    return true;
+  }
+  return false;
+}
+
+bool Model::AnswerKey(const Submit& submit) {
+  const TaskSpec& spec = submit.spec;
+  const auto known = keys_.find({spec.queue, spec.request_key});
+  if (known != keys_.end()) {
+    const ModelKey& key = known->second;
+    if (tasks_.contains(key.task) || key.finished_this_turn || key.expires_at_ms > now_ms_) {
+      if (key.digest != spec.digest) {
+        Refuse(submit, absl::StatusCode::kAlreadyExists);
+      } else {
+        Say(Submitted{submit.call, submit.item, key.task, absl::OkStatus(), true});
+      }
+      return true;
+    }
+  }
+  if (!queues_.contains(spec.queue)) return false;
+  for (auto& group : queues_[spec.queue].line) {
+    const Submit& first = group.front().submit;
+    if (first.spec.request_key != spec.request_key) continue;
+    if (first.spec.digest != spec.digest) {
+      Refuse(submit, absl::StatusCode::kAlreadyExists);
+    } else if (submit.wait_if_full_ms == 0 ||
+               WaitersOf(spec.queue) >= options_.waiting_submitters_max) {
+      Refuse(submit, absl::StatusCode::kResourceExhausted);
+    } else {
+      group.push_back(ModelWaiter{submit, now_ms_ + submit.wait_if_full_ms});
+    }
+    return true;
+  }
+  return false;
+}
+
+void Model::Accept(const Submit& submit, bool late) {
+  ModelTask task;
+  task.id = submit.id;
+  task.spec = submit.spec;
+  task.order = next_order_++;
+  task.submitted_at_ms = now_ms_;
+  task.late = late;
+  TaskSpec& spec = task.spec;
+  if (spec.run_at_ms == 0 && spec.delay_ms > 0) spec.run_at_ms = now_ms_ + spec.delay_ms;
+  if (spec.deadline_at_ms == 0 && spec.deadline_in_ms > 0) {
+    spec.deadline_at_ms = now_ms_ + spec.deadline_in_ms;
+  }
+  task.run_at_ms = spec.run_at_ms;
+  if (submit.sequenced) {
+    ModelSession& session = sessions_.at(submit.id.session);
+    if (submit.id.sequence >= session.floor) session.accepted.insert(submit.id.sequence);
+  }
+  if (!spec.request_key.empty()) {
+    keys_[{spec.queue, spec.request_key}] =
+        ModelKey{task.id, spec.digest, now_ms_ + options_.request_key_window_ms, false};
+  }
+  Enter(tasks_[task.id] = task);
+  Say(Submitted{submit.call, submit.item, submit.id});
+}
+
+void Model::Serve(bool late) {
+  for (auto& [name, queue] : queues_) {
+    while (!queue.line.empty()) {
+      const Submit& first = queue.line.front().front().submit;
+      if (!Fits(name, first.spec.payload_bytes)) break;
+      if (static_cast<int64_t>(tasks_.size()) >= options_.unfinished_tasks_max) {
+        const TaskId id = first.id;
+        DropWaiters(absl::StatusCode::kResourceExhausted,
+                    [&](const ModelWaiter& waiter) { return waiter.submit.id == id; });
+        continue;
+      }
+      const std::vector<ModelWaiter> group = queue.line.front();
+      queue.line.erase(queue.line.begin());
+      Accept(group.front().submit, late);
+      for (size_t i = 1; i < group.size(); ++i) {
+        const Submit& submit = group[i].submit;
+        Say(Submitted{submit.call, submit.item, group.front().submit.id, absl::OkStatus(), true});
+      }
+    }
+  }
+}
+
+void Model::DropWaiters(absl::StatusCode code,
+                        const std::function<bool(const ModelWaiter&)>& which) {
+  for (auto& [name, queue] : queues_) {
+    for (auto& group : queue.line) {
+      for (const ModelWaiter& waiter : group) {
+        if (which(waiter)) Refuse(waiter.submit, code);
+      }
+      std::erase_if(group, which);
+    }
+    std::erase_if(queue.line, [](const auto& group) { return group.empty(); });
+  }
+}
+
+}  // namespace treadle::engine

@@ -1,0 +1,274 @@
+#include <algorithm>
+
+#include "proto/support/assert.h"
+#include "tests/engine/model.h"
+
+namespace treadle::engine {
+namespace {
+
+bool Takes(const std::vector<std::string>& types, const std::string& type) {
+  return types.empty() || std::find(types.begin(), types.end(), type) != types.end();
+}
+
+bool Serves(const std::vector<std::string>& queues, const std::string& queue) {
+  return std::find(queues.begin(), queues.end(), queue) != queues.end();
+}
+
+// Does `a` come before `b`?
+bool Before(const ModelTask& a, const ModelTask& b, Discipline discipline) {
+  if (discipline == Discipline::kLifo) return a.order > b.order;
+  if (discipline == Discipline::kPriority && a.spec.priority != b.spec.priority) {
+    return a.spec.priority > b.spec.priority;
+  }
+  return a.order < b.order;
+}
+
+}  // namespace
+
+void Model::Expire(ModelTask& task) {
+  TaskError error;
+  error.type = "DeadlineExceeded";
+  int32_t attempts = task.spent;
+  if (task.state == TaskState::kRunning) {
+    error.attempt = ++attempts;
+    error.worker = task.holder;
+    Stop(task, StopReason::kDeadline);
+  }
+  Finish(task, TaskState::kExpired, attempts, error);
+}
+
+std::optional<Model::Due> Model::FirstDue() {
+  std::optional<Due> first;
+  const auto offer = [&](int64_t at_ms, std::function<void()> act) {
+    if (at_ms > now_ms_ || (first && first->at_ms <= at_ms)) return;
+    first = Due{at_ms, std::move(act)};
+  };
+  for (auto& [id, task] : tasks_) {
+    ModelTask* const it = &task;
+    if (task.spec.deadline_at_ms != 0) offer(task.spec.deadline_at_ms, [=, this] { Expire(*it); });
+    if (task.state == TaskState::kScheduled) {
+      offer(task.run_at_ms, [=, this] {
+        it->state = TaskState::kQueued;
+        Changed(*it);
+      });
+    }
+    if (task.state != TaskState::kRunning) continue;
+    if (task.worker.empty()) offer(task.expires_at_ms, [=, this] { LoseLease(*it); });
+    if (task.spec.attempt_timeout_ms > 0 && task.started) {
+      offer(task.started_at_ms + task.spec.attempt_timeout_ms + options_.attempt_timeout_grace_ms,
+            [=, this] {
+              Stop(*it, StopReason::kAttemptTimeout);
+              TaskError error;
+              error.type = "AttemptTimeout";
+              it->suspect = false;
+              FailAttempt(*it, error, /*at_once=*/false);
+            });
+    }
+  }
+  for (auto& [id, worker] : workers_) {
+    offer(worker.heard_at_ms + options_.lease_ms, [this, id = id] {
+      ModelWorker& lost = workers_.at(id);
+      if (lost.call != CallId{}) {
+        Say(EndCall{lost.call, absl::DeadlineExceededError("model")});
+        Detach(lost);
+      }
+      std::vector<TaskId> leased;
+      for (const auto& [task_id, task] : tasks_) {
+        if (task.state == TaskState::kRunning && task.worker == id) leased.push_back(task_id);
+      }
+      for (const TaskId task_id : leased) LoseLease(tasks_.at(task_id));
+      RetireIdle();
+    });
+  }
+  for (auto& [id, session] : sessions_) {
+    if (session.call != CallId{}) continue;
+    offer(session.expires_at_ms, [this, id = id] { sessions_.erase(id); });
+  }
+  for (auto& [name, queue] : queues_) {
+    for (auto& group : queue.line) {
+      for (const ModelWaiter& waiter : group) {
+        offer(waiter.until_ms, [this, id = waiter.submit.id] {
+          DropWaiters(absl::StatusCode::kResourceExhausted,
+                      [&](const ModelWaiter& other) { return other.submit.id == id; });
+        });
+      }
+    }
+  }
+  return first;
+}
+
+void Model::Purge() {
+  for (auto& [name, queue] : queues_) {
+    if (queue.purges.empty()) continue;
+    std::vector<TaskId> doomed;
+    for (const auto& [id, task] : tasks_) {
+      if (task.spec.queue == name && task.doomed) doomed.push_back(id);
+    }
+    for (const TaskId id : doomed) {
+      ModelTask& task = tasks_.at(id);
+      Finish(task, TaskState::kCancelled, task.spent, TaskError());
+    }
+    for (const CallId call : queue.purges) {
+      Say(QueueChanged{call, absl::OkStatus(), name, static_cast<int64_t>(doomed.size())});
+    }
+    queue.purges.clear();
+  }
+}
+
+void Model::Tick(int64_t now_ms, const std::vector<Dispatched>& given) {
+  now_ms_ = now_ms;
+  for (auto& [id, task] : tasks_) task.late = false;
+  while (const auto due = FirstDue()) due->act();
+  Purge();
+  Serve(/*late=*/true);
+  Give(given);
+  while (const auto due = FirstDue()) due->act();
+  CheckOrder(given);
+  CheckNothingLeft();
+  std::vector<CallId> over;
+  for (const auto& [call, poll] : polls_) {
+    if (poll_until_ms_.at(call) <= now_ms_) over.push_back(call);
+  }
+  for (const CallId call : over) {
+    Say(Dispatched{call, {}});
+    polls_.erase(call);
+  }
+  RetireIdle();
+  finished_this_turn_.clear();
+  for (auto& [name, key] : keys_) key.finished_this_turn = false;
+}
+
+// Takes the engine's gifts one by one, as they become possible: some tasks came in from waiting
+// only because others were given.
+void Model::Give(const std::vector<Dispatched>& given) {
+  std::vector<std::pair<const Lease*, CallId>> left;
+  for (const Dispatched& dispatched : given) {
+    TREADLE_ASSERT(!dispatched.leases.empty());
+    for (const Lease& lease : dispatched.leases) {
+      TREADLE_ASSERT(static_cast<uint64_t>(lease.token) == next_token_++);
+      left.emplace_back(&lease, dispatched.call);
+    }
+  }
+  std::set<CallId> held_up;
+  for (bool progress = true; progress;) {
+    progress = false;
+    held_up.clear();
+    for (auto it = left.begin(); it != left.end();) {
+      // What one holder was given stands in the order in which it was given.
+      const auto [lease, call] = *it;
+      if (!held_up.contains(call) && GiveOne(*lease, call)) {
+        progress = true;
+        it = left.erase(it);
+        Serve(/*late=*/true);
+      } else {
+        held_up.insert(call);
+        ++it;
+      }
+    }
+    Serve(/*late=*/true);
+    std::vector<TaskId> expired;
+    for (const auto& [id, task] : tasks_) {
+      if (task.late && task.state == TaskState::kQueued && task.spec.deadline_at_ms != 0 &&
+          task.spec.deadline_at_ms <= now_ms_) {
+        expired.push_back(id);
+      }
+    }
+    for (const TaskId id : expired) Expire(tasks_.at(id));
+    progress |= !expired.empty();
+  }
+  TREADLE_ASSERT(left.empty());
+  for (const Dispatched& dispatched : given) polls_.erase(dispatched.call);
+}
+
+bool Model::Blocked(const std::string& worker_id) const {
+  int64_t count = 0;
+  uint64_t bytes = 0;
+  for (const auto& [id, task] : tasks_) {
+    if (task.state != TaskState::kRunning || task.worker != worker_id) continue;
+    ++count;
+    bytes += task.spec.payload_bytes;
+  }
+  return count > 0 && bytes >= static_cast<uint64_t>(options_.worker_inflight_bytes_max);
+}
+
+bool Model::GiveOne(const Lease& lease, CallId call) {
+  const auto found = tasks_.find(lease.task);
+  if (found == tasks_.end()) return false;
+  ModelTask& task = found->second;
+  if (task.state != TaskState::kQueued) return false;
+  TREADLE_ASSERT(*lease.queue == task.spec.queue && *lease.type == task.spec.type);
+  TREADLE_ASSERT(!queues_.at(task.spec.queue).paused);
+  TREADLE_ASSERT(lease.attempt == task.spent + 1 && lease.token > task.last_token);
+  TREADLE_ASSERT(lease.deadline_at_ms == task.spec.deadline_at_ms);
+  task.started = false;
+  const auto poll = polls_.find(call);
+  if (poll != polls_.end()) {
+    TREADLE_ASSERT(poll->second.max_tasks-- > 0 && !lease.confirm_start);
+    TREADLE_ASSERT(Serves(poll->second.queues, task.spec.queue));
+    TREADLE_ASSERT(Takes(poll->second.types, task.spec.type));
+    task.worker.clear();
+    task.holder = poll->second.worker_name;
+    task.lease_ms = poll->second.lease_ms;
+    task.expires_at_ms = now_ms_ + task.lease_ms;
+    task.started = true;
+    task.started_at_ms = now_ms_;
+  } else {
+    const auto worker = std::find_if(workers_.begin(), workers_.end(),
+                                     [&](const auto& one) { return one.second.call == call; });
+    TREADLE_ASSERT(worker != workers_.end() && !worker->second.draining);
+    ModelPool& pool = worker->second.pools.at(static_cast<size_t>(lease.pool));
+    TREADLE_ASSERT(pool.credit-- > 0 && !Blocked(worker->first));
+    TREADLE_ASSERT(Serves(worker->second.queues, task.spec.queue));
+    TREADLE_ASSERT(Takes(pool.spec.types, task.spec.type));
+    TREADLE_ASSERT(lease.confirm_start == task.suspect);
+    task.worker = worker->first;
+    task.holder = worker->second.name;
+    task.lease_ms = options_.lease_ms;
+  }
+  task.state = TaskState::kRunning;
+  task.token = lease.token;
+  task.granted_at_ms = now_ms_;
+  Changed(task);
+  return true;
+}
+
+// Nobody was passed over by what was given to someone who takes his type too.
+void Model::CheckOrder(const std::vector<Dispatched>& given) const {
+  for (const Dispatched& dispatched : given) {
+    for (const Lease& lease : dispatched.leases) {
+      const auto found = tasks_.find(lease.task);
+      if (found == tasks_.end()) continue;
+      const ModelTask& task = found->second;
+      const std::string& queue = task.spec.queue;
+      const auto worker = workers_.find(task.worker);
+      for (const auto& [id, other] : tasks_) {
+        if (other.state != TaskState::kQueued || other.late || other.spec.queue != queue) continue;
+        const bool fits =
+            worker != workers_.end()
+                ? Takes(worker->second.pools[static_cast<size_t>(lease.pool)].spec.types,
+                        other.spec.type)
+                : other.spec.type == task.spec.type;
+        TREADLE_ASSERT(!fits || Before(task, other, queues_.at(queue).config.discipline));
+      }
+    }
+  }
+}
+
+// Promise 6.
+void Model::CheckNothingLeft() const {
+  for (const auto& [id, task] : tasks_) {
+    if (task.state != TaskState::kQueued || queues_.at(task.spec.queue).paused) continue;
+    for (const auto& [worker_id, worker] : workers_) {
+      if (worker.call == CallId{} || !Serves(worker.queues, task.spec.queue)) continue;
+      for (const ModelPool& pool : worker.pools) {
+        TREADLE_ASSERT(pool.credit == 0 || !Takes(pool.spec.types, task.spec.type) ||
+                       Blocked(worker_id));
+      }
+    }
+    for (const auto& [call, poll] : polls_) {
+      TREADLE_ASSERT(!Serves(poll.queues, task.spec.queue) || !Takes(poll.types, task.spec.type));
+    }
+  }
+}
+
+}  // namespace treadle::engine
