@@ -138,7 +138,7 @@ class Worker(Process):
     """The stock treadle-worker."""
 
     def __init__(self, folder, address, *flags, name="worker", queues=("default",)):
-        command = [BIN / "treadle-worker", f"--server={address}", f"--name={name}"]
+        command = [BIN / "treadle-worker", f"--broker={address}", f"--name={name}"]
         command += [f"--queue={queue}" for queue in queues]
         super().__init__(folder, name, command + list(flags))
 

@@ -99,8 +99,10 @@ class Startup(Scenario):
 
     def test_a_worker_with_bad_flags(self):
         cases = [
-            (["--concurrency=0"], "concurrency"),
+            (["--concurrency=-1", "--allow-exec=/bin/true"], "concurrency"),
             (["--alow-exec=/bin/true"], "--alow-exec"),
+            (["--allow-exec=true"], "--allow-exec"),
+            ([], "--allow-exec"),
         ]
         for flags, word in cases:
             worker = self.own(processes.Worker(self.folder, "127.0.0.1:1", *flags)).start()
