@@ -105,7 +105,7 @@ start_broker_and_workers() {
   TREADLE_BROKER=127.0.0.1:$(<"$work/port")
   export TREADLE_BROKER
   for name in warp weft; do
-    start "$name" "$bin/treadle-worker" --server "$TREADLE_BROKER" --name "$name" \
+    start "$name" "$bin/treadle-worker" --broker "$TREADLE_BROKER" --name "$name" \
       --allow-exec "$program"
   done
   wait_for 'the workers' two_workers
