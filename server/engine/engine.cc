@@ -62,21 +62,24 @@ class Engine::Impl {
   void Tick(int64_t now_ms, Effects& effects) {
     Turn turn = Begin(now_ms, effects);
     int64_t budget = kTimersPerTurnMax;
+    bool behind = false;
     do {
       for (; budget > 0 && state_.timers.NextDue() <= now_ms; --budget) FireTimer(turn);
+      behind = state_.timers.NextDue() <= now_ms;
       queue_commands_.ContinuePurges(turn);
       admission_.ServeQueuesWithRoom(turn);
-      dispatch_.Run(turn);
+      // What should have expired is not to be given out: that waits until all has fired.
+      if (!behind) dispatch_.Run(turn);
       // Who came in from waiting may be due already.
-    } while (budget > 0 && state_.timers.NextDue() <= now_ms);
-    dispatch_.AnswerDuePolls(turn);
+    } while (!behind && state_.timers.NextDue() <= now_ms);
+    if (!behind) dispatch_.AnswerDuePolls(turn);
     attachments_.RetireIdle();
     sessions_.WriteChanged(turn);
     if (state_.counters_dirty) turn.Put(state_.counters);
     state_.counters_dirty = false;
     state_.tasks.EndTurn();
     state_.keys.EndTurn();
-    after_tick_ = true;
+    after_tick_ = !behind;
   }
 
   int64_t NextDeadline() const {

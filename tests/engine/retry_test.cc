@@ -1,0 +1,75 @@
+#include "server/engine/retry.h"
+
+#include <set>
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace treadle::engine {
+namespace {
+
+RetryPolicy WithoutJitter() {
+  RetryPolicy policy;
+  policy.jitter = 0;
+  return policy;
+}
+
+TEST(Retry, TheWaitGrowsByTheMultiplierUpToTheCap) {
+  const RetryPolicy policy = WithoutJitter();
+  const TaskId task{1, 1};
+  EXPECT_EQ(BackoffMs(policy, task, 1), 1'000);
+  EXPECT_EQ(BackoffMs(policy, task, 2), 2'000);
+  EXPECT_EQ(BackoffMs(policy, task, 6), 32'000);
+  EXPECT_EQ(BackoffMs(policy, task, 7), 60'000);
+  EXPECT_EQ(BackoffMs(policy, task, 1'000), 60'000);
+}
+
+TEST(Retry, ACapBelowTheFirstDelayHolds) {
+  RetryPolicy policy = WithoutJitter();
+  policy.max_delay_ms = 300;
+  EXPECT_EQ(BackoffMs(policy, TaskId{1, 1}, 1), 300);
+}
+
+TEST(Retry, JitterStaysWithinItsShareAndSpreads) {
+  RetryPolicy policy;
+  policy.jitter = 0.25;
+  std::set<int64_t> waits;
+  for (uint64_t sequence = 1; sequence <= 1'000; ++sequence) {
+    const int64_t wait = BackoffMs(policy, TaskId{1, sequence}, 1);
+    EXPECT_GE(wait, 750);
+    EXPECT_LE(wait, 1'250);
+    waits.insert(wait);
+  }
+  EXPECT_GT(waits.size(), 300);
+  EXPECT_LT(*waits.begin(), 800);
+  EXPECT_GT(*waits.rbegin(), 1'200);
+}
+
+TEST(Retry, TheSameTaskAndAttemptWaitTheSameInEveryReplay) {
+  const RetryPolicy policy;
+  EXPECT_EQ(BackoffMs(policy, TaskId{3, 5}, 2), BackoffMs(policy, TaskId{3, 5}, 2));
+}
+
+TEST(Retry, PermanentErrorsAndListedTypesAreNotRetried) {
+  RetryPolicy policy;
+  policy.no_retry_error_types = {"BadInput"};
+  EXPECT_TRUE(MayRetry(policy, TaskError{"Oops"}));
+  EXPECT_FALSE(MayRetry(policy, TaskError{"BadInput"}));
+  EXPECT_TRUE(MayRetry(policy, TaskError{"BadInputs"}));
+  TaskError permanent{"Oops"};
+  permanent.permanent = true;
+  EXPECT_FALSE(MayRetry(policy, permanent));
+}
+
+TEST(Retry, KeptMessagesAreCutBetweenCharacters) {
+  TaskError error;
+  error.message = std::string(1'023, 'x') + "\xc3\xa9 and more";
+  EXPECT_EQ(Shortened(error).message, std::string(1'023, 'x'));
+  error.message = std::string(1'022, 'x') + "\xc3\xa9 and more";
+  EXPECT_EQ(Shortened(error).message, std::string(1'022, 'x') + "\xc3\xa9");
+  error.message = "short";
+  EXPECT_EQ(Shortened(error).message, "short");
+}
+
+}  // namespace
+}  // namespace treadle::engine
