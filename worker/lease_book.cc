@@ -42,32 +42,23 @@ AttemptPtr ReadAttempt(v1::LeasedTask& task, steady_clock::time_point now) {
   return std::make_shared<Attempt>(std::move(info), std::move(*task.mutable_payload()));
 }
 
-LeaseBook::LeaseBook(std::vector<int32_t> targets) {
-  for (const int32_t target : targets) accounts_.push_back(Account{target});
-  CountDue();
-}
+LeaseBook::LeaseBook(const std::vector<Room>& rooms) : accounts_(rooms.begin(), rooms.end()) {}
 
-int32_t LeaseBook::Due(const Account& account) const {
-  return std::max(0, account.target - account.held - account.promised);
-}
-
-void LeaseBook::CountDue() {
-  credit_due_ = 0;
-  for (const Account& account : accounts_) credit_due_ += Due(account);
-}
-
-bool LeaseBook::Add(AttemptPtr attempt, int32_t pool) {
-  const auto [it, added] = leases_.try_emplace(attempt->info().token);
-  if (!added) return false;
-  it->second.attempt = std::move(attempt);
-  it->second.pool = pool;
-  Account& account = accounts_[static_cast<size_t>(pool)];
-  const int32_t before = Due(account);
-  ++account.held;
-  // A broker that gives more than it was promised is not owed anything for it.
-  if (account.promised > 0) --account.promised;
-  credit_due_ += Due(account) - before;
-  return true;
+void LeaseBook::Add(std::vector<AttemptPtr>& attempts, int32_t pool) {
+  if (attempts.empty()) return;
+  Account& account = AccountOf(pool);
+  const bool slot_was_free = account.held < account.room.slots;
+  std::erase_if(attempts, [&](const AttemptPtr& attempt) {
+    const auto [it, added] = leases_.try_emplace(attempt->info().token);
+    if (!added) return true;
+    it->second.attempt = attempt;
+    it->second.pool = pool;
+    ++account.held;
+    // A broker that gives more than it was promised is not owed anything for it.
+    if (account.promised > 0) --account.promised;
+    return false;
+  });
+  if (slot_was_free && account.promised == 0) account.room.prefetch.Starved();
 }
 
 LeaseBook::Lease* LeaseBook::Find(uint64_t token) {
@@ -83,12 +74,11 @@ void LeaseBook::Begin(Lease& lease) {
 void LeaseBook::Remove(uint64_t token) {
   const auto it = leases_.find(token);
   if (it == leases_.end()) return;
-  Account& account = accounts_[static_cast<size_t>(it->second.pool)];
+  Account& account = AccountOf(it->second.pool);
+  --account.held;
+  if (it->second.running) account.room.prefetch.Ended();
   if (it->second.has_progress) std::erase(progress_, token);
   leases_.erase(it);
-  const int32_t before = Due(account);
-  --account.held;
-  credit_due_ += Due(account) - before;
 }
 
 void LeaseBook::FillHello(v1::WorkerHello& hello, std::vector<uint64_t>& to_confirm) {
@@ -103,7 +93,6 @@ void LeaseBook::FillHello(v1::WorkerHello& hello, std::vector<uint64_t>& to_conf
   }
   begun_.clear();
   for (Account& account : accounts_) account.promised = 0;
-  CountDue();
 }
 
 void LeaseBook::FillStarts(v1::AttachRequest& request, std::vector<uint64_t>& to_confirm) {
@@ -138,22 +127,41 @@ void LeaseBook::FillProgress(v1::AttachRequest& request) {
   }
 }
 
+int32_t LeaseBook::Due(const Account& account) const {
+  if (withdrawn_) return 0;
+  const int32_t room = account.room.slots + account.room.prefetch.count();
+  return std::max(0, room - account.held - account.promised);
+}
+
+bool LeaseBook::has_credit() const {
+  return std::any_of(accounts_.begin(), accounts_.end(),
+                     [this](const Account& account) { return Due(account) > 0; });
+}
+
 void LeaseBook::FillCredit(v1::AttachRequest& request) {
   for (size_t pool = 0; pool < accounts_.size(); ++pool) {
-    Account& account = accounts_[pool];
-    const int32_t due = Due(account);
+    const int32_t due = Due(accounts_[pool]);
     if (due == 0) continue;
     v1::Credit& credit = *request.add_credits();
     credit.set_pool(static_cast<int32_t>(pool));
     credit.set_tasks(due);
-    account.promised += due;
+    accounts_[pool].promised += due;
   }
-  credit_due_ = 0;
 }
 
 void LeaseBook::WithdrawCredit() {
-  for (Account& account : accounts_) account.target = account.promised = 0;
-  credit_due_ = 0;
+  withdrawn_ = true;
+  for (Account& account : accounts_) account.promised = 0;
+}
+
+void LeaseBook::Tick() {
+  for (Account& account : accounts_) account.room.prefetch.Tick();
+}
+
+int64_t LeaseBook::Surplus(int32_t pool) const {
+  const Account& account = accounts_[static_cast<size_t>(pool)];
+  if (account.room.prefetch.fixed()) return 0;
+  return account.held - account.room.slots - account.room.prefetch.surplus_above();
 }
 
 }  // namespace treadle::worker

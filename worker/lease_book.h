@@ -10,6 +10,7 @@
 
 #include "treadle/v1/worker_service.pb.h"
 #include "worker/pool/attempt.h"
+#include "worker/prefetch.h"
 
 namespace treadle::worker {
 
@@ -34,12 +35,19 @@ class LeaseBook {
     std::string message;
   };
 
-  // `targets`: for each pool, how many attempts it shall hold or be promised: its slots and what is
-  // fetched ahead.
-  explicit LeaseBook(std::vector<int32_t> targets);
+  // For each pool, what bounds the attempts that it holds or was promised.
+  struct Room {
+    Room(int32_t slots_in, Prefetch prefetch_in) : slots(slots_in), prefetch(prefetch_in) {}
 
-  // Enters an attempt that has arrived. False: its token is here already.
-  bool Add(AttemptPtr attempt, int32_t pool);
+    int32_t slots;
+    Prefetch prefetch;
+  };
+
+  explicit LeaseBook(const std::vector<Room>& rooms);
+
+  // Enters attempts of one pool that have arrived together. Takes those out of `attempts` whose
+  // token is here already.
+  void Add(std::vector<AttemptPtr>& attempts, int32_t pool);
   // nullptr: not here (any more).
   Lease* Find(uint64_t token);
   void Begin(Lease& lease);
@@ -66,27 +74,34 @@ class LeaseBook {
   // Adds the latest word of each attempt, up to what one message may carry.
   void FillProgress(v1::AttachRequest& request);
 
-  // Room in the pools that the broker was not told of.
-  bool has_credit() const { return credit_due_ > 0; }
+  // There is room in the pools that the broker was not told of.
+  bool has_credit() const;
   void FillCredit(v1::AttachRequest& request);
   // From now on the worker takes nothing: what credit the broker has is void.
   void WithdrawCredit();
 
+  // Adapts what is fetched ahead. Call every Prefetch::kWindow.
+  void Tick();
+  // How many of a pool's attempts that wait would be better off elsewhere.
+  int64_t Surplus(int32_t pool) const;
+
  private:
   struct Account {
-    int32_t target = 0;
+    explicit Account(Room room_in) : room(room_in) {}
+
+    Room room;
     int32_t held = 0;      // leases
     int32_t promised = 0;  // credit that the broker has not used
   };
 
+  Account& AccountOf(int32_t pool) { return accounts_[static_cast<size_t>(pool)]; }
   int32_t Due(const Account& account) const;
-  void CountDue();
 
   absl::flat_hash_map<uint64_t, Lease> leases_;  // by token
   std::vector<Account> accounts_;                // by pool
   std::vector<uint64_t> begun_;                  // tokens
   std::vector<uint64_t> progress_;               // tokens of leases with has_progress
-  int64_t credit_due_ = 0;                       // over all pools
+  bool withdrawn_ = false;
 };
 
 }  // namespace treadle::worker

@@ -57,9 +57,9 @@ Session::~Session() = default;
 absl::Status Session::Serve(std::vector<ServedPool> pools) {
   Lock lock(mutex_);
   pools_ = std::move(pools);
-  std::vector<int32_t> targets;
-  for (const ServedPool& pool : pools_) targets.push_back(pool.pool->slots() + pool.prefetch);
-  leases_ = LeaseBook(std::move(targets));
+  std::vector<LeaseBook::Room> rooms;
+  for (const ServedPool& pool : pools_) rooms.emplace_back(pool.pool->slots(), pool.prefetch);
+  leases_ = LeaseBook(rooms);
   while (phase_ != Phase::kOver) {
     if (Step(lock, steady_clock::now())) continue;
     wake_at_ = NextWake(steady_clock::now());
@@ -85,12 +85,17 @@ bool Session::Step(Lock& lock, Time now) {
     lock.lock();
     return true;
   }
+  if (now >= tick_at_) {
+    tick_at_ = now + Prefetch::kWindow;
+    leases_.Tick();
+    HandBackSurplus();
+  }
   return AdvanceDrain(lock, now) || KeepStream(lock, now);
 }
 
 Session::Time Session::NextWake(Time now) const {
   if (phase_ == Phase::kClosing && cancelled_) return Time::max();  // the stream's end wakes
-  Time wake = phase_ == Phase::kServing ? Time::max() : phase_until_;
+  Time wake = phase_ == Phase::kServing ? tick_at_ : phase_until_;
   const auto include = [&](Time time) { wake = std::min(wake, time); };
   if (phase_ == Phase::kReporting && drain_told_ && drain_heard_by() > now) {
     include(drain_heard_by());

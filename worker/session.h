@@ -20,6 +20,7 @@
 #include "worker/lease_book.h"
 #include "worker/log.h"
 #include "worker/pool/pool.h"
+#include "worker/prefetch.h"
 #include "worker/report_box.h"
 #include "worker/stop_clock.h"
 
@@ -35,7 +36,7 @@ struct SessionOptions {
   // After Drain: how long running attempts may go on before they are told to stop, ...
   std::chrono::milliseconds drain_timeout{30'000};
   // ... how long they have then before they are handed back, ...
-  std::chrono::milliseconds stop_grace{2'000};
+  std::chrono::milliseconds stop_grace{5'000};
   // ... and how long the last reports may take to be acknowledged.
   std::chrono::milliseconds report_timeout{5'000};
   // Between attempts to reach the broker, doubling from the one to the other, moved at random by up
@@ -50,12 +51,12 @@ struct SessionOptions {
 
 // A pool, as the broker is told of it.
 struct ServedPool {
-  ServedPool(Pool& pool_in, std::vector<std::string> types_in, int32_t prefetch_in)
+  ServedPool(Pool& pool_in, std::vector<std::string> types_in, Prefetch prefetch_in)
       : pool(&pool_in), types(std::move(types_in)), prefetch(prefetch_in) {}
 
   Pool* pool;
   std::vector<std::string> types;
-  int32_t prefetch;  // tasks fetched beyond the slots
+  Prefetch prefetch;
 };
 
 // What stands between the broker and the pools: keeps one Attach stream up, hands arriving tasks to
@@ -135,6 +136,7 @@ class Session final : public AttemptEvents,
   void TakeWelcome(const v1::Welcome& welcome);
   void Enter(size_t pool, std::vector<AttemptPtr>& attempts);
   void Submit(size_t pool, std::span<AttemptPtr> attempts);
+  void HandBackSurplus();
   void TakeStops(const v1::AttachResponse& response);
   void TakeRefusals(const v1::AttachResponse& response);
   void LoseLease(uint64_t token);
@@ -182,6 +184,7 @@ class Session final : public AttemptEvents,
   Time complain_at_ = Time::min();
   Time begun_at_{};     // of the first start not told
   Time progress_at_{};  // of the last progress sent
+  Time tick_at_{};      // of the prefetch
   std::chrono::microseconds spacing_{0};
   std::chrono::milliseconds heartbeat_;
   std::chrono::milliseconds backoff_;

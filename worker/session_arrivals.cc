@@ -72,12 +72,10 @@ bool Session::ReadTasks(v1::AttachResponse& response,
 
 // Books the leases, and leaves in `attempts` those that shall run.
 void Session::Enter(size_t pool, std::vector<AttemptPtr>& attempts) {
-  std::erase_if(attempts, [&](const AttemptPtr& attempt) {
-    if (!leases_.Add(attempt, static_cast<int32_t>(pool))) return true;
-    if (phase_ == Phase::kServing) return false;
-    GiveBack(attempt);
-    return true;
-  });
+  leases_.Add(attempts, static_cast<int32_t>(pool));
+  if (phase_ == Phase::kServing) return;
+  for (const AttemptPtr& attempt : attempts) GiveBack(attempt);
+  attempts.clear();
 }
 
 void Session::Submit(size_t pool, std::span<AttemptPtr> attempts) {
@@ -145,6 +143,18 @@ void Session::GiveBack(const AttemptPtr& attempt) {
   if (!lease->lost) reports_.Add(attempt->info(), AttemptResult::Released(), payload_bytes_max_);
   leases_.Remove(attempt->info().token);
   Wake();
+}
+
+// Gives tasks that would wait here for too long to other workers.
+void Session::HandBackSurplus() {
+  if (phase_ != Phase::kServing) return;
+  for (size_t pool = 0; pool < pools_.size(); ++pool) {
+    const int64_t surplus = leases_.Surplus(static_cast<int32_t>(pool));
+    if (surplus <= 0) continue;
+    for (const AttemptPtr& attempt : pools_[pool].pool->TakeBack(static_cast<size_t>(surplus))) {
+      GiveBack(attempt);
+    }
+  }
 }
 
 bool Session::Begin(const AttemptPtr& attempt) {

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 
@@ -92,7 +93,8 @@ void Session::BeginDrain(Time now) {
   leases_.WithdrawCredit();
   size_t released = 0;
   for (const ServedPool& served : pools_) {
-    for (const AttemptPtr& attempt : served.pool->TakeWaiting()) {
+    served.pool->Close();
+    for (const AttemptPtr& attempt : served.pool->TakeBack(std::numeric_limits<size_t>::max())) {
       GiveBack(attempt);
       ++released;
     }

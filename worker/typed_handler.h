@@ -40,11 +40,30 @@ inline constexpr bool kIsStatusOr = false;
 template <typename T>
 inline constexpr bool kIsStatusOr<absl::StatusOr<T>> = true;
 
-template <typename R, typename Value>
-AttemptResult ToResult(Value&& value) {
-  absl::StatusOr<Payload> payload = EncodeResult<R>(std::forward<Value>(value));
+// Bytes that travel as they are, are moved rather than copied.
+template <typename Arguments>
+absl::StatusOr<Arguments> TakeArguments(std::string payload, const TaskContext& context) {
+  if constexpr (std::is_same_v<Arguments, std::tuple<Payload>>) {
+    return Arguments(Payload(std::move(payload), context.content_type()));
+  } else if constexpr (std::is_same_v<Arguments, std::tuple<Bytes>>) {
+    return Arguments(Bytes(std::move(payload)));
+  } else {
+    return DecodeArguments<Arguments>(payload, context.content_type());
+  }
+}
+
+inline AttemptResult ToResult(Payload payload) {
+  return AttemptResult::Succeeded(std::move(payload.bytes), std::move(payload.content_type));
+}
+
+template <typename R>
+AttemptResult ToResult(R value) {
+  if constexpr (std::is_same_v<R, Bytes>) {
+    return AttemptResult::Succeeded(std::move(value.data), std::string(kBytesContentType));
+  }
+  absl::StatusOr<Payload> payload = EncodeResult<R>(value);
   if (!payload.ok()) return AttemptResult::FromStatus(payload.status());
-  return AttemptResult::Succeeded(std::move(payload->bytes), std::move(payload->content_type));
+  return ToResult(*std::move(payload));
 }
 
 // Calls `call` and makes its return value a result of type R.
@@ -55,6 +74,8 @@ AttemptResult RunTyped(TaskContext& context, Call call) {
     static_assert(std::is_void_v<R>, "the handler returns nothing, and its task type has a result");
     call();
     return context.may_have_stopped() ? AttemptResult::Stopped() : AttemptResult::Succeeded({}, {});
+  } else if constexpr (std::is_same_v<std::decay_t<Returned>, AttemptResult>) {
+    return call();
   } else if constexpr (std::is_same_v<std::decay_t<Returned>, absl::Status>) {
     static_assert(std::is_void_v<R>,
                   "the handler returns no value, and its task type has a result");
@@ -65,11 +86,11 @@ AttemptResult RunTyped(TaskContext& context, Call call) {
                   "the handler's result does not convert to that of its task type");
     auto value = call();
     if (!value.ok()) return AttemptResult::FromStatus(value.status());
-    return ToResult<R>(*std::move(value));
+    return ToResult(static_cast<R>(*std::move(value)));
   } else {
     static_assert(std::is_convertible_v<Returned, R>,
                   "the handler's result does not convert to that of its task type");
-    return ToResult<R>(call());
+    return ToResult(static_cast<R>(call()));
   }
 }
 
@@ -79,8 +100,7 @@ Handler TypedHandler(F function) {
   // Shared, so that functions which cannot be copied are handlers too.
   return [function = std::make_shared<F>(std::move(function))](TaskContext& context,
                                                                std::string payload) {
-    absl::StatusOr<Arguments> arguments =
-        DecodeArguments<Arguments>(payload, context.content_type());
+    absl::StatusOr<Arguments> arguments = TakeArguments<Arguments>(std::move(payload), context);
     // The same bytes would not be decoded the next time either.
     if (!arguments.ok()) return AttemptResult::FromStatus(Permanent(arguments.status()));
     return RunTyped<R>(context, [&] {

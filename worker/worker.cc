@@ -128,10 +128,10 @@ absl::Status Worker::Impl::Run() {
     return absl::FailedPreconditionError(
         "this worker has no handlers: register one with Handle before Run");
   }
-  const int prefetch = options_.prefetch.value_or(0);
+  const worker::Prefetch prefetch(options_.prefetch);
   worker::ThreadPoolOptions pool_options;
   pool_options.slots = options_.concurrency;
-  pool_options.waiting_max = prefetch;
+  pool_options.waiting_max = options_.prefetch.value_or(worker::Prefetch::kAdaptiveMax);
   pool_options.initializer = options_.thread_initializer;
   auto pool = worker::ThreadPool::Start(std::move(pool_options), handlers_, session_);
   if (!pool.ok()) return pool.status();

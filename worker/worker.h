@@ -46,7 +46,7 @@ struct WorkerOptions {
   // After Stop: how long running tasks may go on before they are told to stop, and how long they
   // have then before they are handed back to the broker as they are.
   std::chrono::milliseconds drain_timeout{30'000};
-  std::chrono::milliseconds stop_grace{2'000};
+  std::chrono::milliseconds stop_grace{5'000};
   // Called on each thread before its first task, with the thread's number.
   std::function<void(int thread)> thread_initializer;
   // None: warnings go to stderr.

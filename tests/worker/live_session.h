@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -39,14 +40,14 @@ class LiveSession {
     handlers_->Add(type, std::move(handler));
   }
 
-  void Start(int slots, int prefetch) {
+  void Start(int slots, std::optional<int> prefetch) {
     session_ = std::make_shared<Session>(options);
     ThreadPoolOptions pool_options;
     pool_options.slots = slots;
-    pool_options.waiting_max = prefetch;
+    pool_options.waiting_max = prefetch.value_or(Prefetch::kAdaptiveMax);
     pool_ = *ThreadPool::Start(std::move(pool_options), handlers_, session_);
     thread_ = std::thread([this, prefetch] {
-      result_ = session_->Serve({ServedPool(*pool_, handlers_->Types(), prefetch)});
+      result_ = session_->Serve({ServedPool(*pool_, handlers_->Types(), Prefetch(prefetch))});
     });
   }
 

@@ -28,6 +28,13 @@ AttemptPtr AttemptLine::PopFront() {
   return taken;
 }
 
+AttemptPtr AttemptLine::PopBack() {
+  TREADLE_ASSERT(!empty());
+  AttemptPtr taken = last_->previous_ == nullptr ? first_ : last_->previous_->next_;
+  Remove(*taken);
+  return taken;
+}
+
 bool AttemptLine::Remove(Attempt& attempt) {
   if (attempt.line_ != this) return false;
   AttemptPtr& link = attempt.previous_ == nullptr ? first_ : attempt.previous_->next_;

@@ -22,6 +22,7 @@ class AttemptLine {
   void PushBack(AttemptPtr attempt);
   // REQUIRES: not empty.
   AttemptPtr PopFront();
+  AttemptPtr PopBack();
   // False: it is not in this line.
   bool Remove(Attempt& attempt);
 

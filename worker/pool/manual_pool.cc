@@ -1,6 +1,7 @@
 #include "worker/pool/manual_pool.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace treadle::worker {
@@ -77,16 +78,24 @@ void ManualPool::Stop(const AttemptPtr& attempt, StopReason reason) {
   if (waited) state_->events->End(attempt, AttemptResult::Stopped());
 }
 
-std::vector<AttemptPtr> ManualPool::TakeWaiting() {
+std::vector<AttemptPtr> ManualPool::TakeBack(size_t count) {
   std::lock_guard lock(state_->mutex);
-  state_->closed = true;
   std::vector<AttemptPtr> taken;
-  while (!state_->waiting.empty()) taken.push_back(state_->waiting.PopFront());
+  while (!state_->waiting.empty() && taken.size() < count) {
+    taken.push_back(state_->waiting.PopBack());
+    ++state_->room;
+  }
   return taken;
 }
 
+void ManualPool::Close() {
+  std::lock_guard lock(state_->mutex);
+  state_->closed = true;
+}
+
 size_t ManualPool::Shutdown(std::chrono::milliseconds grace) {
-  for (const AttemptPtr& attempt : TakeWaiting()) {
+  Close();
+  for (const AttemptPtr& attempt : TakeBack(std::numeric_limits<size_t>::max())) {
     state_->events->End(attempt, AttemptResult::Released());
   }
   std::unique_lock lock(state_->mutex);

@@ -28,7 +28,8 @@ class ManualPool final : public Pool {
   int slots() const override { return slots_; }
   size_t Submit(std::span<AttemptPtr> attempts) override;
   void Stop(const AttemptPtr& attempt, StopReason reason) override;
-  std::vector<AttemptPtr> TakeWaiting() override;
+  std::vector<AttemptPtr> TakeBack(size_t count) override;
+  void Close() override;
   size_t Shutdown(std::chrono::milliseconds grace) override;
 
  private:

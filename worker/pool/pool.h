@@ -33,7 +33,7 @@ class AttemptEvents {
 // The contract:
 //   - Attempts begin in the order in which they were submitted, at most slots() at a time. A free
 //     slot and a waiting attempt never stay apart.
-//   - Every attempt taken by Submit ends in exactly one way: End is called once, or TakeWaiting
+//   - Every attempt taken by Submit ends in exactly one way: End is called once, or TakeBack
 //     returned it, or Shutdown counted it as abandoned.
 //   - A handler that throws, or that does not stop, costs its own attempt only.
 // Thread-safe, apart from the destructor.
@@ -56,9 +56,11 @@ class Pool {
   // not of this pool, is left alone.
   virtual void Stop(const AttemptPtr& attempt, StopReason reason) = 0;
 
-  // Closes the pool: from now on Submit takes nothing. Returns the attempts that wait; their End is
-  // not called. What runs goes on.
-  virtual std::vector<AttemptPtr> TakeWaiting() = 0;
+  // Takes back up to `count` attempts that wait, the last ones first; their End is not called.
+  virtual std::vector<AttemptPtr> TakeBack(size_t count) = 0;
+
+  // From now on Submit takes nothing. What waits and what runs goes on.
+  virtual void Close() = 0;
 
   // Closes the pool, ends what waits as released, tells what runs to stop with kShutdown, and waits
   // up to `grace` for it. Returns how many attempts it abandoned: their handlers still run then, on

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <exception>
+#include <limits>
 #include <mutex>
 #include <pthread.h>
 #include <system_error>
@@ -38,7 +39,8 @@ class ThreadPool::State : public std::enable_shared_from_this<ThreadPool::State>
   absl::Status StartThreads();
   size_t Submit(std::span<AttemptPtr> attempts);
   void Stop(const AttemptPtr& attempt, StopReason reason);
-  std::vector<AttemptPtr> TakeWaiting();
+  std::vector<AttemptPtr> TakeBack(size_t count);
+  void Close();
   size_t Shutdown(std::chrono::milliseconds grace);
 
  private:
@@ -172,18 +174,25 @@ void ThreadPool::State::Stop(const AttemptPtr& attempt, StopReason reason) {
   if (waited) events_->End(attempt, AttemptResult::Stopped());
 }
 
-std::vector<AttemptPtr> ThreadPool::State::TakeWaiting() {
+std::vector<AttemptPtr> ThreadPool::State::TakeBack(size_t count) {
   std::lock_guard lock(mutex_);
-  closed_ = true;
-  work_.notify_all();
   std::vector<AttemptPtr> taken;
-  taken.reserve(waiting_.size());
-  while (!waiting_.empty()) taken.push_back(waiting_.PopFront());
+  taken.reserve(std::min(count, waiting_.size()));
+  while (!waiting_.empty() && taken.size() < count) taken.push_back(waiting_.PopBack());
   return taken;
 }
 
+void ThreadPool::State::Close() {
+  std::lock_guard lock(mutex_);
+  closed_ = true;
+  work_.notify_all();
+}
+
 size_t ThreadPool::State::Shutdown(std::chrono::milliseconds grace) {
-  for (const AttemptPtr& attempt : TakeWaiting()) events_->End(attempt, AttemptResult::Released());
+  Close();
+  for (const AttemptPtr& attempt : TakeBack(std::numeric_limits<size_t>::max())) {
+    events_->End(attempt, AttemptResult::Released());
+  }
   for (const AttemptPtr& attempt : Running()) attempt->RequestStop(StopReason::kShutdown);
 
   std::unique_lock lock(mutex_);
@@ -248,7 +257,8 @@ size_t ThreadPool::Submit(std::span<AttemptPtr> attempts) { return state_->Submi
 void ThreadPool::Stop(const AttemptPtr& attempt, StopReason reason) {
   state_->Stop(attempt, reason);
 }
-std::vector<AttemptPtr> ThreadPool::TakeWaiting() { return state_->TakeWaiting(); }
+std::vector<AttemptPtr> ThreadPool::TakeBack(size_t count) { return state_->TakeBack(count); }
+void ThreadPool::Close() { state_->Close(); }
 size_t ThreadPool::Shutdown(std::chrono::milliseconds grace) { return state_->Shutdown(grace); }
 
 }  // namespace treadle::worker

@@ -39,7 +39,8 @@ class ThreadPool final : public Pool {
   int slots() const override;
   size_t Submit(std::span<AttemptPtr> attempts) override;
   void Stop(const AttemptPtr& attempt, StopReason reason) override;
-  std::vector<AttemptPtr> TakeWaiting() override;
+  std::vector<AttemptPtr> TakeBack(size_t count) override;
+  void Close() override;
   size_t Shutdown(std::chrono::milliseconds grace) override;
 
  private:

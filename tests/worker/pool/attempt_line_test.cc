@@ -34,13 +34,16 @@ TEST(AttemptLine, BehavesLikeADequeUnderRandomUse) {
   std::deque<AttemptPtr> model;
   uint64_t token = 0;
   for (int step = 0; step < 20'000; ++step) {
-    const uint32_t choice = random() % 5;
+    const uint32_t choice = random() % 6;
     if (choice < 2 || model.empty()) {
       model.push_back(NewAttempt(++token, "a"));
       line.PushBack(model.back());
     } else if (choice == 2) {
       ASSERT_EQ(line.PopFront(), model.front());
       model.pop_front();
+    } else if (choice == 3) {
+      ASSERT_EQ(line.PopBack(), model.back());
+      model.pop_back();
     } else {
       const auto chosen = model.begin() + static_cast<std::ptrdiff_t>(random() % model.size());
       ASSERT_TRUE(line.Remove(**chosen));

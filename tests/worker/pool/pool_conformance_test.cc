@@ -301,18 +301,35 @@ TEST_P(PoolConformance, StopsThatRaceWithTheRunLoseNothing) {
   EXPECT_EQ(ended.size(), kAttempts);
 }
 
-TEST_P(PoolConformance, TakeWaitingHandsBackTheLineAndClosesThePool) {
+TEST_P(PoolConformance, TakeBackReturnsWhatWaitsTheLastFirst) {
   Start({1, 10});
-  ASSERT_EQ(Submit(NewAttempts(1, 4, "wait")), 4);
+  ASSERT_EQ(Submit(NewAttempts(1, 6, "wait")), 6);
   ASSERT_TRUE(events_->WaitForBegun(1));
-  std::vector<uint64_t> taken;
-  for (const AttemptPtr& attempt : pool().TakeWaiting()) taken.push_back(attempt->info().token);
-  EXPECT_THAT(taken, ElementsAre(2, 3, 4));
-  EXPECT_EQ(SubmitOne(5, "wait"), 0);
+  const auto take_back = [this](size_t count) {
+    std::vector<uint64_t> tokens;
+    for (const AttemptPtr& attempt : pool().TakeBack(count)) {
+      tokens.push_back(attempt->info().token);
+    }
+    return tokens;
+  };
+  EXPECT_THAT(take_back(0), ElementsAre());
+  EXPECT_THAT(take_back(2), ElementsAre(6, 5));
+  EXPECT_EQ(SubmitOne(7, "wait"), 1) << "the pool is open";
+  EXPECT_THAT(take_back(100), ElementsAre(7, 4, 3, 2));
+  EXPECT_THAT(take_back(100), ElementsAre());
   door_->Open();
   ASSERT_TRUE(events_->WaitForEnded(1));
   EXPECT_EQ(pool().Shutdown(kGenerous), 0);
   EXPECT_THAT(events_->ended(), ElementsAre(1));
+}
+
+TEST_P(PoolConformance, AClosedPoolTakesNothingAndFinishesWhatItHas) {
+  Start({1, 10});
+  ASSERT_EQ(Submit(NewAttempts(1, 4, "wait")), 4);
+  pool().Close();
+  EXPECT_EQ(SubmitOne(5, "wait"), 0);
+  door_->Open();
+  ASSERT_TRUE(events_->WaitForEnded(4));
 }
 
 TEST_P(PoolConformance, ShutdownReleasesWhatWaitsAndStopsWhatRuns) {

@@ -1,0 +1,258 @@
+#include "worker/exec/child_process.h"
+
+#include <chrono>
+#include <cstdlib>
+#include <fcntl.h>
+#include <filesystem>
+#include <fstream>
+#include <signal.h>
+#include <string>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+namespace treadle::worker {
+namespace {
+
+using std::chrono::milliseconds;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr int64_t kMiB = int64_t{1} << 20;
+
+class ChildProcessTest : public ::testing::Test {
+ protected:
+  ChildProcessTest() {
+    options_.environment = {"PATH=/usr/bin:/bin"};
+    options_.output_bytes_max = 16 * kMiB;
+    options_.error_bytes_max = 1'000;
+    std::string folder = (std::filesystem::temp_directory_path() / "treadle-XXXXXX").string();
+    folder_ = ::mkdtemp(folder.data());
+    files_before_ = OpenFiles();
+  }
+  ~ChildProcessTest() override {
+    EXPECT_EQ(OpenFiles(), files_before_) << "open files were left behind";
+    EXPECT_TRUE(::waitpid(-1, nullptr, WNOHANG) < 0 && errno == ECHILD)
+        << "a child was left behind";
+    std::filesystem::remove_all(folder_);
+  }
+
+  static int OpenFiles() {
+    int count = 0;
+    for ([[maybe_unused]] const auto& file : std::filesystem::directory_iterator("/proc/self/fd")) {
+      ++count;
+    }
+    return count;
+  }
+
+  ChildResult Run(std::vector<std::string> argv, std::string_view input = {}) {
+    options_.argv = std::move(argv);
+    const absl::StatusOr<ChildResult> result = RunChild(options_, input, stop_.get_token());
+    EXPECT_TRUE(result.ok()) << result.status();
+    return result.value_or(ChildResult());
+  }
+  ChildResult RunShell(const std::string& script, std::string_view input = {}) {
+    return Run({"/bin/sh", "-c", script}, input);
+  }
+
+  // Waits until the file is there with something in it, and returns that.
+  std::string Await(const std::string& name) {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    std::string text;
+    while (text.empty() && std::chrono::steady_clock::now() < until) {
+      std::ifstream file(folder_ / name);
+      std::getline(file, text);
+      if (text.empty()) std::this_thread::sleep_for(milliseconds(2));
+    }
+    return text;
+  }
+  // Waits until no process of this id runs (a zombie does not run).
+  static bool AwaitDeath(const std::string& pid) {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (std::chrono::steady_clock::now() < until) {
+      std::ifstream file("/proc/" + pid + "/stat");
+      std::string line;
+      if (!std::getline(file, line) || line.find(") Z ") != std::string::npos) return true;
+      std::this_thread::sleep_for(milliseconds(2));
+    }
+    return false;
+  }
+
+  ChildOptions options_;
+  std::stop_source stop_;
+  std::filesystem::path folder_;
+  int files_before_ = 0;
+};
+
+TEST_F(ChildProcessTest, InputGoesInAndOutputComesOut) {
+  const ChildResult result = Run({"/usr/bin/wc", "-w"}, "three short words");
+  EXPECT_EQ(result.exit_status, 0);
+  EXPECT_EQ(result.signal, 0);
+  EXPECT_EQ(result.output, "3\n");
+  EXPECT_EQ(result.error, "");
+}
+
+TEST_F(ChildProcessTest, MegabytesFlowBothWaysAtOnce) {
+  std::string input(8 * kMiB, '\0');
+  for (size_t i = 0; i < input.size(); ++i) input[i] = static_cast<char>(i * 31 >> 8);
+  const ChildResult result = Run({"/bin/cat"}, input);
+  EXPECT_EQ(result.exit_status, 0);
+  EXPECT_TRUE(result.output == input);
+}
+
+TEST_F(ChildProcessTest, AProgramThatIgnoresItsInputIsFine) {
+  const ChildResult result = RunShell("echo done", std::string(4 * kMiB, 'x'));
+  EXPECT_EQ(result.exit_status, 0);
+  EXPECT_EQ(result.output, "done\n");
+}
+
+TEST_F(ChildProcessTest, AProgramThatClosesItsPipesEarlyIsWaitedFor) {
+  const ChildResult result =
+      RunShell("exec 0<&- 1>&- 2>&-; sleep 0.05; exit 3", std::string(kMiB, 'x'));
+  EXPECT_EQ(result.exit_status, 3);
+}
+
+TEST_F(ChildProcessTest, ExitStatusAndStandardErrorAreKept) {
+  const ChildResult result = RunShell("echo out; echo oops >&2; exit 7");
+  EXPECT_EQ(result.exit_status, 7);
+  EXPECT_EQ(result.output, "out\n");
+  EXPECT_EQ(result.error, "oops\n");
+}
+
+TEST_F(ChildProcessTest, OfStandardErrorTheEndIsKept) {
+  const ChildResult result = RunShell("seq 1 100000 >&2; echo the end >&2");
+  EXPECT_EQ(result.error.size(), 1'000);
+  EXPECT_THAT(result.error, ::testing::EndsWith("100000\nthe end\n"));
+}
+
+TEST_F(ChildProcessTest, ASignalIsTold) {
+  const ChildResult result = RunShell("kill -SEGV $$");
+  EXPECT_EQ(result.signal, SIGSEGV);
+}
+
+TEST_F(ChildProcessTest, TooMuchOutputEndsTheProgram) {
+  options_.output_bytes_max = 100'000;
+  const ChildResult result = RunShell("yes");
+  EXPECT_TRUE(result.output_too_large);
+  EXPECT_EQ(result.output, "");
+  EXPECT_EQ(result.signal, SIGKILL);
+}
+
+TEST_F(ChildProcessTest, JustEnoughOutputIsFine) {
+  options_.output_bytes_max = 100'000;
+  const ChildResult result = RunShell("head -c 100000 /dev/zero");
+  EXPECT_FALSE(result.output_too_large);
+  EXPECT_EQ(result.output.size(), 100'000);
+}
+
+TEST_F(ChildProcessTest, AStopReachesTheProgramAsSigterm) {
+  const std::string ready = (folder_ / "ready").string();
+  std::jthread stopper([&] {
+    Await("ready");
+    stop_.request_stop();
+  });
+  const ChildResult result = RunShell("trap 'echo bye; exit 4' TERM; echo yes > " + ready +
+                                      "; while :; do sleep 0.01; done");
+  EXPECT_TRUE(result.stopped);
+  EXPECT_EQ(result.exit_status, 4);
+  EXPECT_EQ(result.output, "bye\n");
+}
+
+TEST_F(ChildProcessTest, AProgramThatIgnoresSigtermIsKilledWithAllItsDescendants) {
+  options_.kill_after = milliseconds(20);
+  const std::string pid_file = (folder_ / "grandchild").string();
+  std::string grandchild;
+  std::jthread stopper([&] {
+    grandchild = Await("grandchild");
+    stop_.request_stop();
+  });
+  const ChildResult result =
+      RunShell("trap '' TERM; (sh -c 'trap \"\" TERM; echo $$ > " + pid_file +
+               "; while :; do sleep 1; done') & while :; do sleep 1; done");
+  stopper.join();
+  EXPECT_EQ(result.signal, SIGKILL);
+  EXPECT_FALSE(grandchild.empty());
+  EXPECT_TRUE(AwaitDeath(grandchild));
+}
+
+TEST_F(ChildProcessTest, AStopFromBeforeTheStartCounts) {
+  stop_.request_stop();
+  const ChildResult result = RunShell("sleep 1000");
+  EXPECT_EQ(result.signal, SIGTERM);
+}
+
+TEST_F(ChildProcessTest, WhatTheProgramLeavesBehindIsKilled) {
+  const std::string pid_file = (folder_ / "orphan").string();
+  const ChildResult result = RunShell("sleep 1000 & echo $! > " + pid_file + "; echo done");
+  EXPECT_EQ(result.exit_status, 0);
+  EXPECT_EQ(result.output, "done\n") << "though its child still held the pipe";
+  EXPECT_TRUE(AwaitDeath(Await("orphan")));
+}
+
+TEST_F(ChildProcessTest, AProgramThatCannotBeStartedIsAnError) {
+  options_.argv = {"/nowhere/program"};
+  const absl::StatusOr<ChildResult> missing = RunChild(options_, "", stop_.get_token());
+  EXPECT_EQ(missing.status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(missing.status().message()), HasSubstr("'/nowhere/program'"));
+  options_.argv = {"/etc/passwd"};
+  EXPECT_EQ(RunChild(options_, "", stop_.get_token()).status().code(),
+            absl::StatusCode::kPermissionDenied);
+}
+
+TEST_F(ChildProcessTest, TheProgramSeesItsOwnEnvironmentAndNothingElse) {
+  ::setenv("TREADLE_SECRET", "leaked", 1);
+  options_.environment = {"PATH=/usr/bin:/bin", "TREADLE_TASK_ID=1-1"};
+  EXPECT_EQ(Run({"/usr/bin/env"}).output, "PATH=/usr/bin:/bin\nTREADLE_TASK_ID=1-1\n");
+}
+
+TEST_F(ChildProcessTest, TheProgramHasDefaultSignalsAndThreeOpenFiles) {
+  const int stray = ::open("/dev/null", O_RDONLY);  // without close-on-exec
+  sigset_t blocked, before;
+  sigemptyset(&blocked);
+  sigaddset(&blocked, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &blocked, &before);
+  const auto ignored = ::signal(SIGPIPE, SIG_IGN);
+  // ls opens the folder itself, as number 3.
+  EXPECT_EQ(Run({"/bin/ls", "/proc/self/fd"}).output, "0\n1\n2\n3\n");
+  EXPECT_THAT(Run({"/bin/cat", "/proc/self/status"}).output,
+              HasSubstr("SigBlk:\t0000000000000000"));
+  EXPECT_EQ(RunShell("kill -PIPE $$; echo survived").signal, SIGPIPE);
+  ::signal(SIGPIPE, ignored);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  ::close(stray);
+}
+
+TEST_F(ChildProcessTest, SigpipeIsLeftAsItWas) {
+  sigset_t before, after;
+  pthread_sigmask(SIG_SETMASK, nullptr, &before);
+  RunShell("exec 0<&-; sleep 0.02", std::string(kMiB, 'x'));
+  pthread_sigmask(SIG_SETMASK, nullptr, &after);
+  EXPECT_EQ(sigismember(&before, SIGPIPE), sigismember(&after, SIGPIPE));
+  sigset_t pending;
+  sigpending(&pending);
+  EXPECT_EQ(sigismember(&pending, SIGPIPE), 0);
+}
+
+TEST_F(ChildProcessTest, ManyChildrenAtOnceKeepApart) {
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([this, i] {
+      ChildOptions options = options_;
+      options.argv = {"/bin/cat"};
+      for (int n = 0; n < 10; ++n) {
+        const std::string input(200'000, static_cast<char>('a' + i));
+        const auto result = RunChild(options, input, stop_.get_token());
+        ASSERT_TRUE(result.ok()) << result.status();
+        ASSERT_EQ(result->exit_status, 0);
+        ASSERT_TRUE(result->output == input);
+      }
+    });
+  }
+}
+
+}  // namespace
+}  // namespace treadle::worker

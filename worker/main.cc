@@ -1,0 +1,152 @@
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+#include "client/exec_task.h"
+#include <spdlog/spdlog.h>
+
+#include "proto/program/flags.h"
+#include "proto/program/logging.h"
+#include "proto/program/signals.h"
+#include "proto/support/limits.h"
+#include "worker/exec/exec_handler.h"
+#include "worker/worker.h"
+
+// treadle-worker: the stock worker, which runs programs that its operator allows.
+
+namespace {
+
+using treadle::Bytes;
+using treadle::Payload;
+using treadle::TaskContext;
+namespace limits = treadle::limits;
+namespace program = treadle::program;
+
+constexpr char kDescription[] =
+    R"(treadle-worker: takes tasks from a Treadle broker and runs them. It serves two task types:
+  exec  runs one of the programs that --allow-exec names; the task's payload is the program's
+        standard input, its standard output is the result
+  echo  returns its payload, to try the way there and back)";
+
+constexpr char kExamples[] = R"(Examples:
+  treadle-worker --allow-exec /usr/bin/wc --allow-exec /usr/bin/sha256sum
+  treadle-worker --broker broker.example:7733 --queue video --allow-exec /usr/bin/ffmpeg
+  treadle-worker --config /etc/treadle/worker.conf
+
+SIGTERM and SIGINT drain: nothing new is taken, running tasks finish within --drain-timeout, the
+rest is handed back to the broker without costing an attempt. A second signal ends the worker at once.
+
+Exit codes: 0 after a drain, 1 when the service failed, 2 for wrong flags.
+)";
+
+constexpr char kNothingAllowed[] =
+    "treadle-worker: no program is allowed, so this worker could run nothing: name each program "
+    "that tasks may run, as in --allow-exec /usr/bin/wc --allow-exec /usr/bin/sha256sum\n";
+
+struct Options {
+  std::string broker = limits::kDefaultAddress;
+  std::vector<std::string> queues;
+  std::string name;
+  int64_t concurrency = 0;
+  int64_t prefetch = -1;
+  int64_t drain_timeout_ms = 30 * limits::kSecondMs;
+  std::vector<std::string> allowed;
+  int64_t exec_output_max = limits::kPayloadBytesMax;
+  program::LogOptions log;
+};
+
+void AddFlags(CLI::App& app, Options& options) {
+  program::AddText(app, "--broker", options.broker, "HOST:PORT", "Where the broker listens.");
+  program::AddList(
+      app, "--queue", options.queues, "NAME",
+      "A queue to take tasks from; give the flag once for each. It need not exist yet. "
+      "Default: default.");
+  program::AddText(app, "--name", options.name, "NAME",
+                   "How the operator's tools show this worker. Default: host and process id.");
+  program::AddCount(app, "--concurrency", options.concurrency, 0, 10'000,
+                    "Tasks that run at once. 0: one for each CPU.");
+  program::AddCount(app, "--prefetch", options.prefetch, -1, 90'000,
+                    "Tasks fetched ahead of a free thread, so that short tasks need not wait for "
+                    "the network. -1: as many as are used up in a quarter of a second, measured.");
+  program::AddDuration(app, "--drain-timeout", options.drain_timeout_ms, 0, limits::kDayMs,
+                       "How long running tasks may go on after SIGTERM.");
+  program::AddList(app, "--allow-exec", options.allowed, "PATH",
+                   "The absolute path of a program that 'exec' tasks may run; give the flag once "
+                   "for each.");
+  program::AddSize(app, "--exec-output-max", options.exec_output_max, 1,
+                   limits::kPayloadBytesMaxCeiling,
+                   "How much an 'exec' program may write to standard output before it is killed. "
+                   "The broker's --payload-max bounds results too.");
+  program::AddLogFlags(app, options.log);
+}
+
+// 0: go on. Otherwise the code to exit with.
+int CheckFlags(Options& options) {
+  if (options.queues.empty()) options.queues = {"default"};
+  if (options.allowed.empty()) {
+    std::fputs(kNothingAllowed, stderr);
+    return program::kExitUsage;
+  }
+  const absl::Status allowed = treadle::worker::CheckAllowed(options.allowed);
+  if (!allowed.ok()) {
+    std::fprintf(stderr, "treadle-worker: --allow-exec: %s\n",
+                 std::string(allowed.message()).c_str());
+    return program::kExitUsage;
+  }
+  return 0;
+}
+
+void LogLine(treadle::LogLevel level, std::string_view line) {
+  spdlog::log(level == treadle::LogLevel::kInfo ? spdlog::level::info : spdlog::level::warn, "{}",
+              line);
+}
+
+treadle::WorkerOptions WorkerOptionsOf(const Options& options) {
+  treadle::WorkerOptions worker(options.broker);
+  worker.queues = options.queues;
+  worker.name = options.name;
+  worker.concurrency = static_cast<int>(options.concurrency);
+  if (options.prefetch >= 0) worker.prefetch = static_cast<int>(options.prefetch);
+  worker.drain_timeout = std::chrono::milliseconds(options.drain_timeout_ms);
+  worker.log = LogLine;
+  return worker;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  program::StopSignals signals;
+  // The system must tell how programs ended, whatever our parent wanted of its own children.
+  std::signal(SIGCHLD, SIG_DFL);
+  Options options;
+  const auto app = program::NewApp("treadle-worker", kDescription, kExamples);
+  program::AddConfigFlag(*app);
+  AddFlags(*app, options);
+  if (const std::optional<int> code = program::Parse(*app, argc, argv)) return *code;
+  if (const int code = CheckFlags(options)) return code;
+
+  auto logging = std::make_unique<program::Logging>(options.log);
+  treadle::Worker worker(WorkerOptionsOf(options));
+  worker.HandleRaw("echo", [](TaskContext&, Payload payload) { return payload; });
+  treadle::worker::ExecOptions exec;
+  exec.allowed = options.allowed;
+  exec.output_bytes_max = options.exec_output_max;
+  worker.HandleRaw(treadle::kExecTaskType, [run = treadle::worker::ExecHandler(std::move(exec))](
+                                               TaskContext& context, Bytes input) {
+    return run(context, std::move(input.data));
+  });
+  signals.OnStop([&worker](int) { worker.Stop(); });
+  const absl::Status status = worker.Run();
+  if (!status.ok()) spdlog::error("{}", status.ToString());
+  // Writes what waits to be logged.
+  logging.reset();
+  // Handlers may still run: nothing that they use may be taken down under them.
+  if (absl::IsAborted(status)) std::_Exit(EXIT_FAILURE);
+  return status.ok() ? EXIT_SUCCESS : EXIT_FAILURE;
+}
