@@ -26,8 +26,8 @@ class Attachments {
   // The stream is gone; the worker's leases live on until they expire.
   void Detach(Worker& worker);
   void EndPoll(Poll& poll);
-  // The timer that was set for `due_ms` has fired: the worker was not heard from for a lease's time,
-  // or it was and the timer is set anew.
+  // The timer that was set for `due_ms` has fired: the worker was not heard from for a lease's
+  // time, or it was and the timer is set anew.
   void Due(Turn& turn, Worker& worker, int64_t due_ms);
   void RetireIdle();
 

@@ -42,6 +42,9 @@ struct PurgeQueue {
 struct OpenSession {
   CallId call{};
   uint64_t session = 0;
+  // Only a new number, for ids of tasks that are submitted outside of sessions. Nothing is kept
+  // that could be resumed: no client can get at these ids.
+  bool for_unary = false;
 };
 // The session's client will never again send a sequence below this one.
 struct AcknowledgeSession {

@@ -10,6 +10,10 @@ void Sessions::Apply(Turn& turn, const OpenSession& open) {
     turn.Say(Durability::kMemory, EndCall{open.call, refusal::AlreadyOpened()});
     return;
   }
+  if (open.for_unary) {
+    turn.Say(Durability::kSynced, SessionOpened{open.call, absl::OkStatus(), s_.NextSession()});
+    return;
+  }
   if (open.session == 0) {
     if (static_cast<int64_t>(s_.sessions.size()) >= s_.options.sessions_max) {
       turn.Say(Durability::kMemory,

@@ -6,6 +6,7 @@
 
 #include "absl/container/flat_hash_map.h"
 
+#include "proto/support/assert.h"
 #include "server/engine/command.h"
 #include "server/engine/intrusive_list.h"
 #include "server/engine/timers.h"
@@ -40,7 +41,9 @@ class WaiterTable {
   Waiter& Add(Queue& queue, Submit&& submit) {
     const TaskId id = submit.id;
     auto waiter = std::make_unique<Waiter>(queue, std::move(submit));
-    return *waiters_.emplace(id, std::move(waiter)).first->second;
+    const auto [place, added] = waiters_.emplace(id, std::move(waiter));
+    TREADLE_ASSERT(added);
+    return *place->second;
   }
   void Erase(const Waiter& waiter) { waiters_.erase(waiter.submit.id); }
   size_t size() const { return waiters_.size(); }

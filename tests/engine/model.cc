@@ -177,6 +177,9 @@ void Model::Apply(const OpenSession& command) {
   if (IsOpen(command.call)) {
     return Say(EndCall{command.call, Code(absl::StatusCode::kInvalidArgument)});
   }
+  if (command.for_unary) {
+    return Say(SessionOpened{command.call, absl::OkStatus(), next_session_++});
+  }
   if (command.session == 0) {
     if (static_cast<int64_t>(sessions_.size()) >= options_.sessions_max) {
       return Say(SessionOpened{command.call, Code(absl::StatusCode::kResourceExhausted)});

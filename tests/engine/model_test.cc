@@ -46,7 +46,7 @@ class RandomRun {
  public:
   explicit RandomRun(uint64_t seed)
       : random_(seed), engine_(std::make_unique<Engine>(options_)), model_(options_) {
-    Step(OpenSession{NewCall()});  // for unary submits, as the broker has one
+    Step(OpenSession{NewCall(), 0, /*for_unary=*/true});
   }
 
   void Turns(int count) {
@@ -120,8 +120,6 @@ Submit RandomRun::RandomSubmit() {
     submit.id = TaskId{session->first, newest + Below(4)};
     if (OneIn(5)) submit.id.sequence = 1 + Below(newest + 15);
     submit.item = submit.id.sequence;
-    // Unary submits have ids of their own.
-    if (session->first == 1) submit.sequenced = false;
   }
   if (!submit.sequenced) {
     submit.call = NewCall();

@@ -256,7 +256,7 @@ Command ParseCommand(const ScriptLine& line) {
   if (verb == "pause") return PauseQueue{call, line.Text("queue"), true};
   if (verb == "resume") return PauseQueue{call, line.Text("queue"), false};
   if (verb == "purge") return PurgeQueue{call, line.Text("queue")};
-  if (verb == "open") return OpenSession{call, number("session")};
+  if (verb == "open") return OpenSession{call, number("session"), line.Has("for_unary")};
   if (verb == "acknowledge") return AcknowledgeSession{call, number("below")};
   if (verb == "close-session") return CloseSession{call};
   if (verb == "cancel") return Cancel{call, number("item"), line.Id("id")};
