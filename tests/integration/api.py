@@ -1,6 +1,7 @@
 """Treadle's four services for the scenarios, from the stubs that the build generates."""
 
 import json
+import os
 import time
 
 import grpc
@@ -17,7 +18,7 @@ from treadle.v1 import worker_service_pb2_grpc
 
 __all__ = ["Connection", "admin", "exec_spec", "patiently", "queue", "task", "tasks", "workers"]
 
-DEADLINE_S = 60
+DEADLINE_S = int(os.environ.get("TREADLE_LIMIT_S", 60))
 
 OPTIONS = [
     ("grpc.max_receive_message_length", 64 << 20),
@@ -99,5 +100,5 @@ class Connection:
 def exec_spec(argv, **fields):
     """A task for the stock treadle-worker: a program with arguments."""
     spec = task.TaskSpec(type="exec", **{"queue": "default", **fields})
-    spec.headers["exec-argv"] = json.dumps(argv)
+    spec.headers["exec.argv"] = json.dumps(argv)
     return spec

@@ -12,7 +12,7 @@ PYTHON = "/usr/bin/python3"
 HERE = pathlib.Path(__file__).resolve().parent
 
 # How long anything may take on a slow and busy machine. Nothing waits this long when all is well.
-LIMIT_S = 120
+LIMIT_S = int(os.environ.get("TREADLE_LIMIT_S", 120))
 
 _libc = ctypes.CDLL(None)
 
