@@ -64,6 +64,7 @@ RULES = {
     "client/cli": Rule(
         CLIENT + ("proto/program",), ("absl", "nlohmann", "spdlog", "fmt", "CLI") + GRPC
     ),
+    "client/examples": Rule(WORKER, ("absl",)),
     "worker": Rule(WORKER, ("absl", "nlohmann", "spdlog", "fmt") + GRPC),
     # Pools are built and tested without gRPC.
     "worker/pool": Rule(SUPPORT + ("worker",), ("absl", "spdlog", "fmt")),
