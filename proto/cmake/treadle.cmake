@@ -32,8 +32,8 @@ function(treadle_binary name)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 endfunction()
 
-# treadle_test(NAME SOURCES... LINK... [TIMEOUT seconds] [LABELS...]): a GoogleTest binary, one ctest
-# test for each of its cases.
+# treadle_test(NAME SOURCES... LINK... [TIMEOUT seconds] [LABELS...]): a GoogleTest binary, one
+# ctest test for each of its cases.
 function(treadle_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
   if(NOT ARG_TIMEOUT)
