@@ -54,13 +54,16 @@ build() {
 pids=()
 work=
 stop() {
-  local status=$?
+  local status=$? at
   trap - EXIT
-  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
-  if [[ $status -ne 0 && -n $work ]]; then
-    echo "quickstart.sh: failed; the logs are in $work" >&2
+  # The workers before the broker, so that they hand back what they have.
+  for ((at = ${#pids[@]} - 1; at >= 0; at--)); do
+    kill "${pids[at]}" 2>/dev/null || true
+    wait "${pids[at]}" 2>/dev/null || true
+  done
+  if [[ $status -eq 1 && -n $work ]]; then
     tail -n 5 "$work"/*.log >&2 || true
+    echo "quickstart.sh: failed; all logs are in $work" >&2
   elif [[ -n $work ]]; then
     rm -rf "$work"
   fi
