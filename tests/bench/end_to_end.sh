@@ -105,7 +105,8 @@ measure() {
   shift 3
   start_treadle "$batch" "$@"
   local server=${pids[-2]} worker=${pids[-1]} server_before worker_before line
-  "$bin/end_to_end_bench" client "$address" "$durability" "$batch" 50000 1 >/dev/null # warm
+  # Once to warm up.
+  "$bin/end_to_end_bench" client "$address" "$durability" "$batch" 50000 1 >/dev/null
   server_before=$(cpu_of "$server")
   worker_before=$(cpu_of "$worker")
   line=$("$bin/end_to_end_bench" client "$address" "$durability" "$batch" 50000 "$seconds")
@@ -121,10 +122,11 @@ measure() {
 
 measure_idle() {
   start_treadle 1000 "${@:3}"
-  local line
-  line=$("$bin/end_to_end_bench" idle "$address" "$2" "$idle_count" 1050)
-  printf '%s: one task after 1.05 s of idleness, %d times: median %.2f ms, slowest %.2f ms\n' "$1" \
-    "$idle_count" "$(awk '{ print $1 / 1e3 }' <<<"$line")" "$(awk '{ print $2 / 1e3 }' <<<"$line")" \
+  "$bin/end_to_end_bench" idle "$address" "$2" "$idle_count" 1050 |
+    awk -v name="$1" -v count="$idle_count" '{
+      printf "%s: one task after 1.05 s of idleness, %d times: median %.2f ms, slowest %.2f ms\n",
+             name, count, $1 / 1e3, $2 / 1e3
+    }' \
     >>"$work/notes"
   stop
 }
