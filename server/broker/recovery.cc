@@ -1,5 +1,6 @@
 #include <cstdint>
 #include <utility>
+#include <variant>
 
 #include "server/broker/broker_impl.h"
 #include "server/broker/row_key.h"
@@ -15,6 +16,18 @@ constexpr int64_t kLookAtClockEveryRows = 4'096;
 // What others refer to comes first.
 constexpr RowKind kOrder[] = {RowKind::kMeta,    RowKind::kQueue, RowKind::kSession, RowKind::kTask,
                               RowKind::kAttempt, RowKind::kGrant, RowKind::kKey};
+
+// Leases of tasks whose durability is MEMORY or WRITTEN leave before they are on disk: a power cut
+// can make the stored counter forget them. So each run begins in a block of tokens of its own,
+// which is on disk before anything leaves. 2^36 tokens last 19 hours at a million a second, without
+// one sync in between; and 2^17 runs fit into the 2^53 that a JavaScript number holds.
+constexpr uint64_t kTokensOfARun = uint64_t{1} << 36;
+
+void BeginTokensOfARun(engine::Row& row) {
+  if (auto* meta = std::get_if<engine::MetaRow>(&row)) {
+    meta->next_token = (meta->next_token / kTokensOfARun + 1) * kTokensOfARun;
+  }
+}
 
 }  // namespace
 
@@ -35,7 +48,8 @@ absl::Status Broker::Impl::Recover(absl::AnyInvocable<void(int64_t rows)> progre
             progress(rows);
           }
           if (IsFinishedRow(key, value)) return true;
-          const absl::StatusOr<engine::Row> row = decoder.Decode(key, value);
+          absl::StatusOr<engine::Row> row = decoder.Decode(key, value);
+          if (row.ok()) BeginTokensOfARun(*row);
           status = row.ok() ? engine_.Load(*row) : row.status();
           return status.ok();
         });
@@ -47,7 +61,8 @@ absl::Status Broker::Impl::Recover(absl::AnyInvocable<void(int64_t rows)> progre
   progress(rows);
 
   std::vector<Request> own;
-  own.push_back({engine::Command(engine::OpenSession{.call = kOwnCall}), nullptr});
+  own.push_back(
+      {engine::Command(engine::OpenSession{.call = kOwnCall, .for_unary = true}), nullptr});
   RunTurn(own);
   return failure_;
 }
