@@ -100,7 +100,7 @@ class Client {
   // Calls `on_change` on this thread with the task as it is, then at every change of its state or
   // progress, and returns its outcome. Takes up the watch again after a lost connection.
   // CANCELLED: `on_change` returned false, or the client was shut down. DEADLINE_EXCEEDED: the
-  // timeout passed.
+  // timeout passed. UNAVAILABLE: give_up_after passed without the broker.
   absl::StatusOr<v1::Outcome> WatchTask(std::string_view task_id,
                                         absl::FunctionRef<bool(const v1::Task&)> on_change,
                                         Timeout timeout = kForever);

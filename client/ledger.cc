@@ -14,6 +14,15 @@ namespace {
 
 using Stage = FutureState::Stage;
 
+// In the form in which the broker tells the end of a cancelled task.
+absl::Status CancelledUnsent() {
+  TaskError error;
+  error.state = v1::TASK_STATE_CANCELLED;
+  error.type = kCancelledError;
+  error.message = "cancelled before it was sent to the broker";
+  return ToStatus(error);
+}
+
 }  // namespace
 
 void Ledger::Submit(FutureStateRef state) { outgoing_.push_back(std::move(state)); }
@@ -28,8 +37,7 @@ void Ledger::Cancel(FutureStateRef state, Effects& effects) {
   switch (state->stage) {
     case Stage::kUnsent:
       // It stays in outgoing_, where it is passed over.
-      End(*state.get(), absl::CancelledError("cancelled before it was sent to the broker"),
-          effects);
+      End(*state.get(), CancelledUnsent(), effects);
       break;
     case Stage::kSent:
       state->cancel_wanted = true;

@@ -32,6 +32,7 @@ absl::StatusCode CodeOf(const TaskError& error) {
 std::string Describe(const TaskError& error) {
   std::string text = error.type.empty() ? "task failed" : error.type;
   if (!error.message.empty()) absl::StrAppend(&text, ": ", error.message);
+  if (error.task_id.empty()) return text;
   absl::StrAppend(&text, " (task ", error.task_id);
   if (error.attempt > 0) absl::StrAppend(&text, ", attempt ", error.attempt);
   if (!error.worker.empty()) absl::StrAppend(&text, ", worker ", error.worker);

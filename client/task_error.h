@@ -23,7 +23,7 @@ inline constexpr std::string_view kExitStatusError = "ExitStatus";
 struct TaskError {
   TaskError() = default;
 
-  std::string task_id;
+  std::string task_id;                          // empty: cancelled before it became a task
   v1::TaskState state = v1::TASK_STATE_FAILED;  // FAILED, CANCELLED or EXPIRED
   std::string type;                             // an exception's type name, or one of the above
   std::string message;

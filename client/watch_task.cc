@@ -77,6 +77,7 @@ absl::StatusOr<v1::Outcome> Client::WatchTask(std::string_view task_id,
   request.set_task_id(std::string(task_id));
   const steady_clock::time_point deadline = DeadlineAfter(timeout);
   ReconnectBackoff backoff;
+  steady_clock::time_point last_heard = steady_clock::now();
   while (true) {
     grpc::ClientContext context;
     if (deadline != steady_clock::time_point::max()) {
@@ -91,7 +92,14 @@ absl::StatusOr<v1::Outcome> Client::WatchTask(std::string_view task_id,
         });
     impl_->watches.End(context);
     if (!absl::IsUnavailable(outcome.status())) return outcome;
-    if (heard) backoff.Reset();
+    if (heard) {
+      backoff.Reset();
+      last_heard = steady_clock::now();
+    }
+    const std::chrono::milliseconds give_up_after = impl_->options.give_up_after;
+    if (give_up_after.count() > 0 && steady_clock::now() >= last_heard + give_up_after) {
+      return outcome;
+    }
     const steady_clock::time_point next = steady_clock::now() + backoff.Next();
     if (!impl_->watches.SleepUntil(std::min(next, deadline))) return ShutDownStatus();
     if (steady_clock::now() >= deadline) {

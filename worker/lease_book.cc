@@ -66,24 +66,44 @@ LeaseBook::Lease* LeaseBook::Find(uint64_t token) {
   return it == leases_.end() ? nullptr : &it->second;
 }
 
+LeaseBook::Lease* LeaseBook::Find(const Attempt& attempt) {
+  Lease* const lease = Find(attempt.info().token);
+  return lease != nullptr && lease->attempt.get() == &attempt ? lease : nullptr;
+}
+
 void LeaseBook::Begin(Lease& lease) {
   lease.running = true;
   begun_.push_back(lease.attempt->info().token);
 }
 
-void LeaseBook::Remove(uint64_t token) {
+void LeaseBook::Lose(uint64_t token) {
   const auto it = leases_.find(token);
   if (it == leases_.end()) return;
-  Account& account = AccountOf(it->second.pool);
-  --account.held;
-  if (it->second.running) account.room.prefetch.Ended();
   if (it->second.has_progress) std::erase(progress_, token);
+  const Attempt* const attempt = it->second.attempt.get();
+  lost_.emplace(attempt, std::move(it->second));
   leases_.erase(it);
+}
+
+void LeaseBook::Remove(const Attempt& attempt) {
+  if (const Lease* const lease = Find(attempt)) {
+    if (lease->has_progress) std::erase(progress_, attempt.info().token);
+    MakeRoom(*lease);
+    leases_.erase(attempt.info().token);
+  } else if (const auto it = lost_.find(&attempt); it != lost_.end()) {
+    MakeRoom(it->second);
+    lost_.erase(it);
+  }
+}
+
+void LeaseBook::MakeRoom(const Lease& lease) {
+  Account& account = AccountOf(lease.pool);
+  --account.held;
+  if (lease.running) account.room.prefetch.Ended();
 }
 
 void LeaseBook::FillHello(v1::WorkerHello& hello, std::vector<uint64_t>& to_confirm) {
   for (auto& [token, lease] : leases_) {
-    if (lease.lost) continue;
     v1::HeldLease& held = *hello.add_held();
     held.set_task_id(lease.attempt->info().task_id);
     held.set_token(token);
@@ -98,7 +118,7 @@ void LeaseBook::FillHello(v1::WorkerHello& hello, std::vector<uint64_t>& to_conf
 void LeaseBook::FillStarts(v1::AttachRequest& request, std::vector<uint64_t>& to_confirm) {
   for (const uint64_t token : begun_) {
     Lease* const lease = Find(token);
-    if (lease == nullptr || lease->told || lease->lost) continue;
+    if (lease == nullptr || lease->told || !lease->running) continue;
     request.add_started_tokens(token);
     lease->told = true;
     if (Unconfirmed(*lease)) to_confirm.push_back(token);
@@ -106,12 +126,12 @@ void LeaseBook::FillStarts(v1::AttachRequest& request, std::vector<uint64_t>& to
   begun_.clear();
 }
 
-void LeaseBook::Report(uint64_t token, double fraction, std::string_view message) {
-  Lease* const lease = Find(token);
-  if (lease == nullptr || lease->lost) return;
+void LeaseBook::Report(const Attempt& attempt, double fraction, std::string_view message) {
+  Lease* const lease = Find(attempt);
+  if (lease == nullptr) return;
   lease->fraction = std::isnan(fraction) ? -1 : std::clamp(fraction, -1.0, 1.0);
   lease->message = CutMiddle(message, limits::kProgressMessageBytesMax);
-  if (!std::exchange(lease->has_progress, true)) progress_.push_back(token);
+  if (!std::exchange(lease->has_progress, true)) progress_.push_back(attempt.info().token);
 }
 
 void LeaseBook::FillProgress(v1::AttachRequest& request) {

@@ -29,7 +29,6 @@ class LeaseBook {
     bool running = false;
     bool told = false;       // the broker was told of the start
     bool confirmed = false;  // and what told it has left
-    bool lost = false;       // the broker does not count it any more
     bool has_progress = false;
     double fraction = -1;
     std::string message;
@@ -48,18 +47,26 @@ class LeaseBook {
   // Enters attempts of one pool that have arrived together. Takes those out of `attempts` whose
   // token is here already.
   void Add(std::vector<AttemptPtr>& attempts, int32_t pool);
-  // nullptr: not here (any more).
+  // nullptr: not held, or not any more.
   Lease* Find(uint64_t token);
+  Lease* Find(const Attempt& attempt);
   void Begin(Lease& lease);
-  void Remove(uint64_t token);
+  // The broker does not count this lease any more, and may use its token again (when it has lost
+  // its memory). The attempt keeps its room until Remove.
+  void Lose(uint64_t token);
+  // The attempt is over.
+  void Remove(const Attempt& attempt);
 
-  size_t size() const { return leases_.size(); }
-  template <typename Visit>  // Visit(Lease&)
-  void ForEach(Visit visit) {
-    for (auto& [token, lease] : leases_) visit(lease);
+  // Attempts that are here, those with lost leases included.
+  size_t size() const { return leases_.size() + lost_.size(); }
+  // Their attempts and pools: Visit(const AttemptPtr&, int32_t pool).
+  template <typename Visit>
+  void ForEach(Visit visit) const {
+    for (const auto& [token, lease] : leases_) visit(lease.attempt, lease.pool);
+    for (const auto& [attempt, lease] : lost_) visit(lease.attempt, lease.pool);
   }
 
-  // Names every lease that still counts, and takes their starts as told; those that wait for that
+  // Names every lease, and takes their starts as told; those that wait for that
   // to be confirmed are added to `to_confirm`. All credit is void: it was the old stream's.
   void FillHello(v1::WorkerHello& hello, std::vector<uint64_t>& to_confirm);
 
@@ -69,7 +76,7 @@ class LeaseBook {
   // `to_confirm` too.
   void FillStarts(v1::AttachRequest& request, std::vector<uint64_t>& to_confirm);
 
-  void Report(uint64_t token, double fraction, std::string_view message);
+  void Report(const Attempt& attempt, double fraction, std::string_view message);
   bool has_progress() const { return !progress_.empty(); }
   // Adds the latest word of each attempt, up to what one message may carry.
   void FillProgress(v1::AttachRequest& request);
@@ -97,10 +104,13 @@ class LeaseBook {
   Account& AccountOf(int32_t pool) { return accounts_[static_cast<size_t>(pool)]; }
   int32_t Due(const Account& account) const;
 
+  void MakeRoom(const Lease& lease);
+
   absl::flat_hash_map<uint64_t, Lease> leases_;  // by token
-  std::vector<Account> accounts_;                // by pool
-  std::vector<uint64_t> begun_;                  // tokens
-  std::vector<uint64_t> progress_;               // tokens of leases with has_progress
+  absl::flat_hash_map<const Attempt*, Lease> lost_;
+  std::vector<Account> accounts_;   // by pool
+  std::vector<uint64_t> begun_;     // tokens
+  std::vector<uint64_t> progress_;  // tokens of leases with has_progress
   bool withdrawn_ = false;
 };
 

@@ -7,7 +7,8 @@ namespace treadle {
 
 enum class LogLevel { kInfo, kWarning };
 
-// Where a worker's lines go. Called from the thread that runs the worker; may be slow.
+// Where a worker's lines go. Called from the thread in Worker::Run, which sends the heartbeats too:
+// must not block for seconds.
 using Log = std::function<void(LogLevel level, std::string_view line)>;
 
 }  // namespace treadle

@@ -40,7 +40,7 @@ constexpr char kExamples[] = R"(Examples:
   treadle-worker --config /etc/treadle/worker.conf
 
 SIGTERM and SIGINT drain: nothing new is taken, running tasks finish within --drain-timeout, the
-rest is handed back to the broker without costing an attempt. A second signal ends the worker at once.
+rest is handed back to the broker without costing an attempt. A second signal ends it at once.
 
 Exit codes: 0 after a drain, 1 when the service failed, 2 for wrong flags.
 )";

@@ -18,6 +18,20 @@ std::string Text(std::string text, int64_t bytes_max) {
   return CutMiddle(text, static_cast<size_t>(bytes_max));
 }
 
+// Names have no control characters either.
+std::string Name(std::string name, int64_t bytes_max) {
+  if (static_cast<int64_t>(name.size()) <= bytes_max && IsPrintableUtf8(name)) return name;
+  // C1 controls, U+0080 to U+009F, are C2 followed by their own low byte.
+  for (size_t i = 0; i < name.size(); ++i) {
+    const auto byte = static_cast<uint8_t>(name[i]);
+    if (byte < 0x20 || byte == 0x7F) name[i] = ' ';
+    if (byte == 0xC2 && i + 1 < name.size() && static_cast<uint8_t>(name[i + 1]) < 0xA0) {
+      name[i] = name[i + 1] = ' ';
+    }
+  }
+  return CutMiddle(name, static_cast<size_t>(bytes_max));
+}
+
 AttemptResult TooLarge(size_t bytes, int64_t bytes_max) {
   // Another run would most likely return as much.
   return AttemptResult::Failed(
@@ -28,7 +42,7 @@ AttemptResult TooLarge(size_t bytes, int64_t bytes_max) {
 }
 
 void WriteError(AttemptResult& result, v1::TaskError& error) {
-  error.set_type(Text(std::move(result.error_type), limits::kErrorTypeBytesMax));
+  error.set_type(Name(std::move(result.error_type), limits::kErrorTypeBytesMax));
   error.set_message(Text(std::move(result.error_message), limits::kErrorMessageBytesMax));
   error.set_permanent(result.permanent);
 }
@@ -47,7 +61,7 @@ void WriteReport(const AttemptInfo& info, AttemptResult result, int64_t payload_
     case AttemptEnd::kSucceeded:
       report.set_end(v1::ATTEMPT_END_SUCCEEDED);
       report.set_result(std::move(result.bytes));
-      report.set_content_type(Text(std::move(result.content_type), limits::kContentTypeBytesMax));
+      report.set_content_type(Name(std::move(result.content_type), limits::kContentTypeBytesMax));
       break;
     case AttemptEnd::kFailed:
       report.set_end(v1::ATTEMPT_END_FAILED);

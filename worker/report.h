@@ -9,7 +9,8 @@
 namespace treadle::worker {
 
 // Writes how an attempt ended the way that the broker accepts it: text becomes UTF-8 and is cut to
-// its bounds; a result of more than `payload_bytes_max` bytes becomes the error "ResultTooLarge".
+// its bounds, control characters in names become spaces; a result of more than `payload_bytes_max`
+// bytes becomes the error "ResultTooLarge".
 void WriteReport(const AttemptInfo& info, AttemptResult result, int64_t payload_bytes_max,
                  v1::AttemptReport& report);
 

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 
 #include "proto/wire/settings.h"
@@ -176,8 +177,9 @@ class Session final : public AttemptEvents,
   bool writing_ = false;
   bool writing_hello_ = false;
   bool cancelled_ = false;
-  bool broken_ = false;               // the broker does not keep to the protocol
-  std::vector<uint64_t> confirming_;  // starts that the write under way tells
+  bool broken_ = false;                    // the broker does not keep to the protocol
+  std::vector<uint64_t> confirming_;       // starts that the write under way tells
+  absl::flat_hash_set<uint64_t> refused_;  // tokens whose first report was refused
   Time heard_at_{};
   Time sent_at_{};
   Time connect_at_ = Time::min();

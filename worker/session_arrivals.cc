@@ -18,6 +18,7 @@ using std::chrono::steady_clock;
 
 constexpr int64_t kHeartbeatMsMin = 10;
 constexpr size_t kNotesMax = 100;
+constexpr size_t kRefusedMax = 10'000;
 
 StopReason ReasonOf(v1::StopReason reason) {
   switch (reason) {
@@ -49,12 +50,17 @@ void Session::Received(v1::AttachResponse& response) {
       return;
     }
     reports_.Acknowledge(response.handled_report_sequence());
-    TakeStops(response);
     TakeRefusals(response);
     for (size_t pool = 0; pool < arrived.size(); ++pool) Enter(pool, arrived[pool]);
-    if (phase_ != Phase::kServing || credit_due()) Wake();
+    if (phase_ == Phase::kServing) {
+      WakeBy(SendDue());
+    } else {
+      Wake();
+    }
   }
   for (size_t pool = 0; pool < arrived.size(); ++pool) Submit(pool, arrived[pool]);
+  // Last: a task may arrive together with the word to stop it.
+  if (response.stops_size() > 0) TakeStops(response);
 }
 
 bool Session::ReadTasks(v1::AttachResponse& response,
@@ -108,6 +114,7 @@ void Session::TakeWelcome(const v1::Welcome& welcome) {
 }
 
 void Session::TakeStops(const v1::AttachResponse& response) {
+  std::lock_guard lock(mutex_);
   for (const v1::StopNotice& notice : response.stops()) {
     if (notice.reason() == v1::STOP_REASON_LEASE_LOST) {
       LoseLease(notice.token());
@@ -116,32 +123,42 @@ void Session::TakeStops(const v1::AttachResponse& response) {
                           ReasonOf(notice.reason()));
     }
   }
-  if (response.stops_size() > 0) confirmed_.notify_all();
+  confirmed_.notify_all();
+}
+
+void Session::LoseLease(uint64_t token) {
+  const LeaseBook::Lease* const lease = leases_.Find(token);
+  if (lease == nullptr) return;
+  stop_clock_.StopNow(*pools_[static_cast<size_t>(lease->pool)].pool, lease->attempt,
+                      StopReason::kLeaseLost);
+  leases_.Lose(token);
 }
 
 void Session::TakeRefusals(const v1::AttachResponse& response) {
   for (const v1::ReportResult& refused : response.refused_reports()) {
-    if (notes_.size() >= kNotesMax) return;
-    Note(LogLevel::kInfo,
-         absl::StrCat("task ", refused.task_id(),
-                      ": the broker refused the report: ", refused.status().message()));
+    const v1::ItemStatus& status = refused.status();
+    if (notes_.size() < kNotesMax) {
+      Note(LogLevel::kInfo, absl::StrCat("task ", refused.task_id(),
+                                         ": the broker refused the report: ", status.message()));
+    }
+    // ABORTED: the attempt does not count any more. Otherwise it does, and must end somehow.
+    if (status.code() == static_cast<int>(absl::StatusCode::kAborted)) continue;
+    if (refused_.size() > kRefusedMax) refused_.clear();
+    if (!refused_.insert(refused.token()).second) continue;
+    AttemptInfo info;
+    info.task_id = refused.task_id();
+    info.token = refused.token();
+    reports_.Add(info, AttemptResult::Failed("ReportRefused", status.message()),
+                 payload_bytes_max_);
   }
-}
-
-void Session::LoseLease(uint64_t token) {
-  LeaseBook::Lease* const lease = leases_.Find(token);
-  if (lease == nullptr || lease->lost) return;
-  lease->lost = true;
-  stop_clock_.StopNow(*pools_[static_cast<size_t>(lease->pool)].pool, lease->attempt,
-                      StopReason::kLeaseLost);
 }
 
 // An attempt that has not begun, and that no pool holds.
 void Session::GiveBack(const AttemptPtr& attempt) {
-  LeaseBook::Lease* const lease = leases_.Find(attempt->info().token);
-  if (lease == nullptr) return;
-  if (!lease->lost) reports_.Add(attempt->info(), AttemptResult::Released(), payload_bytes_max_);
-  leases_.Remove(attempt->info().token);
+  if (leases_.Find(*attempt) != nullptr) {
+    reports_.Add(attempt->info(), AttemptResult::Released(), payload_bytes_max_);
+  }
+  leases_.Remove(*attempt);
   Wake();
 }
 
@@ -158,13 +175,12 @@ void Session::HandBackSurplus() {
 }
 
 bool Session::Begin(const AttemptPtr& attempt) {
-  const uint64_t token = attempt->info().token;
   Pool* pool;
   {
     Lock lock(mutex_);
-    LeaseBook::Lease* lease = leases_.Find(token);
+    LeaseBook::Lease* lease = leases_.Find(*attempt);
     const Time now = steady_clock::now();
-    if (lease == nullptr || lease->lost || phase_ != Phase::kServing ||
+    if (lease == nullptr || phase_ != Phase::kServing ||
         attempt->stop_reason() != StopReason::kNone ||
         (attempt->ends_by() && *attempt->ends_by() <= now)) {
       return false;
@@ -175,11 +191,11 @@ bool Session::Begin(const AttemptPtr& attempt) {
       confirm_wanted_ = true;
       Wake();
       confirmed_.wait(lock, [&] {
-        lease = leases_.Find(token);
-        return lease == nullptr || lease->lost || lease->confirmed ||
+        lease = leases_.Find(*attempt);
+        return lease == nullptr || lease->confirmed ||
                attempt->stop_reason() != StopReason::kNone || phase_ == Phase::kOver;
       });
-      if (lease == nullptr || lease->lost || !lease->confirmed) return false;
+      if (lease == nullptr || !lease->confirmed) return false;
     } else {
       WakeBy(begun_at_ + kStartsLate);
     }
@@ -192,16 +208,17 @@ bool Session::Begin(const AttemptPtr& attempt) {
 
 void Session::End(const AttemptPtr& attempt, AttemptResult result) {
   stop_clock_.Forget(*attempt);
-  const uint64_t token = attempt->info().token;
+  // It did not run, or stopped for the shutdown's sake.
+  if (result.end == AttemptEnd::kStopped && (attempt->stop_reason() == StopReason::kNone ||
+                                             attempt->stop_reason() == StopReason::kShutdown)) {
+    result.end = AttemptEnd::kReleased;
+  }
   std::lock_guard lock(mutex_);
-  const LeaseBook::Lease* const lease = leases_.Find(token);
-  if (lease == nullptr) return;  // handed back before it ended
-  const bool handed_back =
-      result.end == AttemptEnd::kStopped && (attempt->stop_reason() == StopReason::kNone ||
-                                             attempt->stop_reason() == StopReason::kShutdown);
-  if (handed_back) result.end = AttemptEnd::kReleased;
-  if (!lease->lost) reports_.Add(attempt->info(), std::move(result), payload_bytes_max_);
-  leases_.Remove(token);
+  // Lost, or handed back before it ended: what came of it is of no interest.
+  if (leases_.Find(*attempt) != nullptr) {
+    reports_.Add(attempt->info(), std::move(result), payload_bytes_max_);
+  }
+  leases_.Remove(*attempt);
   if (phase_ == Phase::kServing) {
     WakeBy(SendDue());
   } else {
@@ -211,7 +228,7 @@ void Session::End(const AttemptPtr& attempt, AttemptResult result) {
 
 void Session::Progress(const Attempt& attempt, double fraction, std::string_view message) {
   std::lock_guard lock(mutex_);
-  leases_.Report(attempt.info().token, fraction, message);
+  leases_.Report(attempt, fraction, message);
   WakeBy(SendDue());
 }
 

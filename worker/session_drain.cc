@@ -108,15 +108,14 @@ void Session::StopRunning(Time now) {
   phase_until_ = now + options_.stop_grace;
   Note(LogLevel::kWarning, absl::StrCat("the drain timeout has passed: telling ", leases_.size(),
                                         " running tasks to stop"));
-  leases_.ForEach([this](LeaseBook::Lease& lease) {
-    stop_clock_.StopNow(*pools_[static_cast<size_t>(lease.pool)].pool, lease.attempt,
-                        StopReason::kShutdown);
+  leases_.ForEach([this](const AttemptPtr& attempt, int32_t pool) {
+    stop_clock_.StopNow(*pools_[static_cast<size_t>(pool)].pool, attempt, StopReason::kShutdown);
   });
 }
 
 void Session::GiveUpRunning() {
   std::vector<AttemptPtr> attempts;
-  leases_.ForEach([&](LeaseBook::Lease& lease) { attempts.push_back(lease.attempt); });
+  leases_.ForEach([&](const AttemptPtr& attempt, int32_t) { attempts.push_back(attempt); });
   if (attempts.empty()) return;
   Note(LogLevel::kWarning,
        absl::StrCat(attempts.size(), " tasks did not stop, and are handed back as they are"));

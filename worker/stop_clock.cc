@@ -10,9 +10,7 @@ StopClock::StopClock() : thread_([this] { Run(); }) {}
 
 StopClock::~StopClock() { Close(); }
 
-StopClock::Key StopClock::KeyOf(const Attempt& attempt) {
-  return {*attempt.ends_by(), attempt.info().token};
-}
+StopClock::Key StopClock::KeyOf(const Attempt& attempt) { return {*attempt.ends_by(), &attempt}; }
 
 void StopClock::Watch(Pool& pool, const AttemptPtr& attempt) {
   if (!attempt->ends_by()) return;

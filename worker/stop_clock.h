@@ -39,8 +39,8 @@ class StopClock {
     AttemptPtr attempt;
     StopReason reason;
   };
-  // Tokens tell apart those that end at the same time.
-  using Key = std::pair<std::chrono::steady_clock::time_point, uint64_t>;
+  // The address tells apart those that end at the same time.
+  using Key = std::pair<std::chrono::steady_clock::time_point, const Attempt*>;
 
   static Key KeyOf(const Attempt& attempt);
   void Run();

@@ -65,7 +65,8 @@ std::string HumanDuration(int64_t ms) {
   if (ms < kMinute) return fmt::format("{}s", ms / kSecond);
   if (ms < kHour) return fmt::format("{}m{:02}s", ms / kMinute, ms % kMinute / kSecond);
   if (ms < kDay) return fmt::format("{}h{:02}m", ms / kHour, ms % kHour / kMinute);
-  return fmt::format("{}d{}h", ms / kDay, ms % kDay / kHour);
+  const int64_t hours = ms % kDay / kHour;
+  return hours == 0 ? fmt::format("{}d", ms / kDay) : fmt::format("{}d{}h", ms / kDay, hours);
 }
 
 std::string HumanRate(double per_second) {

@@ -209,7 +209,9 @@ ExitCode MapRun::Summarise(bool stopped) {
       context_.terminal.Complain("interrupted: " + done);
       return ExitCode::kInterrupted;
     }
-    context_.terminal.Complain("stopped: " + done + "; --keep-going goes on after a failure");
+    const bool failed = exit_code_ != ExitCode::kOk && context_.terminal.out.good();
+    context_.terminal.Complain("stopped: " + done +
+                               (failed ? "; --keep-going goes on after a failure" : ""));
   } else if (progress.failed > 0) {
     context_.terminal.Complain(
         fmt::format("{} of {} items failed", progress.failed, progress.total));

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <utility>
 
+#include "absl/strings/str_split.h"
 #include "client/cli/human.h"
 #include "client/cli/status_line.h"
 #include <fmt/format.h>
@@ -61,20 +62,14 @@ std::string Describe(const TaskError& error) {
   if (error.attempts > 0) {
     text += fmt::format(" after {} attempt{}", error.attempts, error.attempts == 1 ? "" : "s");
   }
-  if (!error.type.empty()) text += ": " + Printable(error.type);
-  std::string message = error.message;
-  while (!message.empty() && message.back() == '\n') message.pop_back();
+  if (!error.worker.empty()) text += " on " + Printable(error.worker);
+  text += ": " + Printable(error.type);
   // Several lines, a program's errors say, stay several lines.
-  if (!message.empty()) text += message.find('\n') == std::string::npos ? ": " : ":\n";
-  for (char c : message) {
-    if (c == '\n') {
-      text += '\n';
-    } else {
-      text +=
-          static_cast<unsigned char>(c) < 0x80 ? Printable(std::string(1, c)) : std::string(1, c);
-    }
+  const char* separator = ": ";
+  for (const auto& line : absl::StrSplit(error.message, '\n', absl::SkipEmpty())) {
+    text += separator + Printable(std::string(line));
+    separator = "\n  ";
   }
-  if (!error.worker.empty()) text += fmt::format(" (worker {})", Printable(error.worker));
   return text;
 }
 

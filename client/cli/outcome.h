@@ -10,7 +10,7 @@
 
 namespace treadle::cli {
 
-// "task 3f-1 FAILED in attempt 3 of 3: ExitStatus: wc: exit status 1 (worker host-12)".
+// "task 3f-1 FAILED after 3 attempts on host-12: ExitStatus: exit status 1: no such file".
 std::string Describe(const TaskError& error);
 
 // A task's line while someone waits for it: "3f-1 RUNNING on host-12, attempt 2 of 3, 40%: half

@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "client/examples/sum_squares.h"
+
 #include "worker/worker.h"
 
 int main(int argc, char** argv) {

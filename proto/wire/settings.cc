@@ -3,6 +3,8 @@
 #include <limits>
 #include <stdlib.h>
 
+#include <google/protobuf/stubs/logging.h>
+
 namespace treadle::wire {
 namespace {
 
@@ -13,7 +15,10 @@ constexpr int kReconnectBackoffMaxMs = 2'000;
 
 }  // namespace
 
-void QuietGrpc() { ::setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0); }
+void QuietGrpc() {
+  ::setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
+  google::protobuf::SetLogHandler(nullptr);
+}
 
 grpc::ChannelArguments ClientChannelArguments(bool own_connection) {
   grpc::ChannelArguments arguments;

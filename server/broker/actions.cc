@@ -33,6 +33,8 @@ void Broker::Impl::Act(engine::Command& command, BodyPtr body) {
     Submit(std::move(*submit), std::move(body));
   } else if (auto* end = std::get_if<engine::EndAttempt>(&command)) {
     EndAttempt(std::move(*end), std::move(body));
+  } else if (const auto* open = std::get_if<engine::OpenSession>(&command)) {
+    OpenSession(*open);
   } else if (const auto* closed = std::get_if<engine::CallClosed>(&command)) {
     CloseCall(closed->call);
   } else {
@@ -85,6 +87,18 @@ void Broker::Impl::EndAttempt(engine::EndAttempt end, BodyPtr body) {
       turn_.results.emplace_back(output, std::move(body));
       return;
     }
+  }
+}
+
+// What waits for room goes over to a session's newer stream, and so do the answers: see
+// engine::OpenSession.
+void Broker::Impl::OpenSession(engine::OpenSession open) {
+  size_t output = turn_.effects.outputs.size();
+  Step(open);
+  if (parked_.empty()) return;
+  for (; output < turn_.effects.outputs.size(); ++output) {
+    const auto* said = std::get_if<engine::SessionOpened>(&turn_.effects.outputs[output].event);
+    if (said != nullptr && said->status.ok()) parked_.Adopt(said->session, open.call);
   }
 }
 

@@ -79,6 +79,7 @@ class Broker::Impl {
   void Submit(engine::Submit submit, BodyPtr body);
   void Refuse(const engine::Submit& submit, absl::Status status);
   void EndAttempt(engine::EndAttempt end, BodyPtr body);
+  void OpenSession(engine::OpenSession open);
   void CloseCall(engine::CallId call);
   void Await(engine::CallId call, TaskId task, bool watch);
   void Progress(ReportProgress report);

@@ -18,7 +18,7 @@ void Gate::Say(engine::Durability after, Delivery delivery) {
 }
 
 void Gate::SayFirst(engine::Durability after, Delivery delivery) {
-  if (after == engine::Durability::kSynced) HoldAll();
+  if (after == engine::Durability::kSynced || synced_ < hold_until_) HoldAll();
   Say(after, std::move(delivery));
 }
 

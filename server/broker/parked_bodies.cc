@@ -13,6 +13,17 @@ void ParkedBodies::Park(engine::CallId call, uint64_t item, TaskId task, BodyPtr
   tasks_[task] = Parked{call, item, std::move(body)};
 }
 
+void ParkedBodies::Adopt(uint64_t session, engine::CallId call) {
+  for (auto& [task, parked] : tasks_) {
+    if (task.session != session || parked.call == call) continue;
+    const auto older = calls_.find(parked.call);
+    older->second.erase(parked.item);
+    if (older->second.empty()) calls_.erase(older);
+    parked.call = call;
+    calls_[call][parked.item] = task;
+  }
+}
+
 BodyPtr ParkedBodies::Take(TaskId task) { return tasks_.empty() ? nullptr : Remove(task); }
 
 void ParkedBodies::Answered(engine::CallId call, uint64_t item) {

@@ -16,6 +16,9 @@ class ParkedBodies {
  public:
   // A task that is parked already (a resumed session sent it again) now belongs to this call.
   void Park(engine::CallId call, uint64_t item, TaskId task, BodyPtr body);
+  // A session goes on over another call: what it has parked is now that call's. Takes time in
+  // proportion to what is parked.
+  void Adopt(uint64_t session, engine::CallId call);
   // The task has got its room. Null: it was not parked.
   BodyPtr Take(TaskId task);
   // The submit was answered, whatever the answer: frees its body unless it was taken.

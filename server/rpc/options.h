@@ -16,7 +16,8 @@ struct Options {
   int64_t streams_per_client_max = limits::kStreamsPerClientMax;
   int64_t calls_per_client_max = limits::kCallsPerClientMax;
   int64_t calls_max = limits::kCallsMax;
-  // Waiting for one stream's reader; beyond it the stream is ended.
+  // Waiting for one stream's reader. A stream that stays beyond it for long (wire::kPeerSilentMs),
+  // or goes far beyond it (eight times), is ended.
   int64_t outgoing_bytes_max = limits::kOutgoingBytesMax;
   int64_t first_message_ms = limits::kFirstMessageMs;
   // The broker's own, which clients and workers are told.

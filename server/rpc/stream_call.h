@@ -29,23 +29,15 @@ class StreamCall : public Call, public Reactor {
  public:
   bool is_stream() const override { return true; }
 
-  // Queues a message. When the reader is too far behind, ends the stream with RESOURCE_EXHAUSTED
-  // after what is queued, so that a client that comes back for the rest gets on. Does nothing after
-  // the end.
+  // Queues a message. When the reader is too far behind, ends the stream with RESOURCE_EXHAUSTED:
+  // the client opens it again and asks for what it has missed. Does nothing after the end.
   void Send(grpc::ByteBuffer message) {
     std::lock_guard lock(mutex_);
     if (ending_.has_value()) return;
-    const auto bytes = static_cast<int64_t>(message.Length());
-    if (outgoing_bytes_ + bytes > edge_.options.outgoing_bytes_max && !outgoing_.empty()) {
-      BeginEnd(absl::ResourceExhaustedError(absl::StrCat(
-                   "this stream's reader is too slow: more than ", edge_.options.outgoing_bytes_max,
-                   " bytes wait for it; read faster, and go on by opening the stream again")),
-               /*drop=*/false);
-      return;
-    }
-    outgoing_bytes_ += bytes;
+    outgoing_bytes_ += static_cast<int64_t>(message.Length());
     outgoing_.push_back(std::move(message));
     WriteNext();
+    EndIfTooSlow(edge_.clock.NowMs());
   }
 
   void End(absl::Status status) override {
@@ -84,6 +76,7 @@ class StreamCall : public Call, public Reactor {
 
   void Beat(int64_t now_ms) override {
     std::lock_guard lock(mutex_);
+    EndIfTooSlow(now_ms);
     if (done_ || !ending_.has_value()) return;
     if (ending_since_ms_ == 0) ending_since_ms_ = now_ms;
     // The peer neither reads nor goes.
@@ -122,6 +115,24 @@ class StreamCall : public Call, public Reactor {
   grpc::CallbackServerContext* const context_;
 
  private:
+  // A burst may take its time to be read, a slow reader may not keep us at the bound.
+  // REQUIRES: mutex_ is held.
+  void EndIfTooSlow(int64_t now_ms) {
+    const int64_t bytes_max = edge_.options.outgoing_bytes_max;
+    if (outgoing_bytes_ <= bytes_max || ending_.has_value()) {
+      behind_since_ms_ = 0;
+      return;
+    }
+    if (behind_since_ms_ == 0) behind_since_ms_ = now_ms;
+    if (outgoing_bytes_ <= kBurst * bytes_max && now_ms - behind_since_ms_ < wire::kPeerSilentMs) {
+      return;
+    }
+    BeginEnd(absl::ResourceExhaustedError(absl::StrCat(
+                 "this stream's reader is too slow: ", outgoing_bytes_,
+                 " bytes wait for it; read faster, and go on by opening the stream again")),
+             /*drop=*/true);
+  }
+
   // REQUIRES: mutex_ is held.
   void BeginEnd(absl::Status status, bool drop) {
     if (drop) outgoing_.clear();
@@ -144,11 +155,15 @@ class StreamCall : public Call, public Reactor {
     }
   }
 
+  // How many times the bound may wait for a reader for a short time.
+  static constexpr int64_t kBurst = 8;
+
   mutable std::mutex mutex_;
   std::deque<grpc::ByteBuffer> outgoing_;
   grpc::ByteBuffer writing_;  // gRPC's until OnWriteDone
   int64_t outgoing_bytes_ = 0;
   int64_t written_at_ms_ = 0;
+  int64_t behind_since_ms_ = 0;  // more waits than should; 0: no more than that
   int64_t ending_since_ms_ = 0;
   bool is_writing_ = false;
   bool finished_ = false;               // Finish was called: no operation may follow

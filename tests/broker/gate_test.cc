@@ -84,6 +84,21 @@ TEST_F(GateTest, NothingOvertakesAFirstWord) {
   EXPECT_THAT(listener.heard, ElementsAre(1, 2, 3));
 }
 
+TEST_F(GateTest, NothingOvertakesAFirstWordThatIsHeldByAnother) {
+  gate.Appended(1, 100);
+  gate.SayFirst(Durability::kSynced, Number(1));
+  gate.EndTurn();
+  gate.Appended(2, 100);
+  gate.SayFirst(Durability::kMemory, Number(2));  // leaves with its turn
+  gate.EndTurn();
+  gate.Synced(1);
+  gate.Say(Durability::kMemory, Number(3));
+  gate.EndTurn();
+  EXPECT_THAT(listener.heard, ElementsAre(1));
+  gate.Synced(2);
+  EXPECT_THAT(listener.heard, ElementsAre(1, 2, 3));
+}
+
 TEST_F(GateTest, HoldingAllAsksForASyncThoughNobodyWaits) {
   gate.Appended(1, 100);
   gate.HoldAll();

@@ -51,5 +51,18 @@ TEST(ParkedBodies, TheNewerCallOfAResumedSessionTakesThePlaceOver) {
   EXPECT_EQ(parked.Take(TaskId{3, 7}), again);
 }
 
+TEST(ParkedBodies, WhatASessionHasParkedGoesOverToItsNewerStream) {
+  ParkedBodies parked;
+  parked.Park(CallId{1}, 7, TaskId{3, 7}, Bytes());
+  parked.Park(CallId{1}, 8, TaskId{3, 8}, Bytes());
+  parked.Park(CallId{5}, 7, TaskId{4, 7}, Bytes());
+  parked.Adopt(3, CallId{2});
+  parked.CallClosed(CallId{1});
+  EXPECT_NE(parked.Take(TaskId{3, 7}), nullptr);
+  parked.Answered(CallId{2}, 8);
+  EXPECT_EQ(parked.Take(TaskId{3, 8}), nullptr);
+  EXPECT_NE(parked.Take(TaskId{4, 7}), nullptr);
+}
+
 }  // namespace
 }  // namespace treadle::broker

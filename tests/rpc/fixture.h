@@ -1,13 +1,17 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include "proto/support/task_id.h"
+#include "proto/wire/settings.h"
 #include "tests/support/local_server.h"
 #include "treadle/v1/admin_service.grpc.pb.h"
 #include "treadle/v1/queue_service.grpc.pb.h"
@@ -25,6 +29,16 @@ inline auto PatienceEnds() { return std::chrono::system_clock::now() + kPatience
 struct Context : grpc::ClientContext {
   Context() { set_deadline(PatienceEnds()); }
 };
+
+// Waits until `condition` holds; a failure when it does not within kPatience.
+template <typename Condition>
+void Eventually(Condition condition) {
+  const auto end = PatienceEnds();
+  while (!condition()) {
+    ASSERT_LT(std::chrono::system_clock::now(), end) << "waited in vain";
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
 
 // A server, and a client's stubs for it over one connection.
 class RpcTest : public ::testing::Test {
@@ -93,6 +107,14 @@ class RpcTest : public ::testing::Test {
     const grpc::Status status = tasks->AwaitTask(&context, request, &response);
     EXPECT_TRUE(status.ok()) << status.error_message();
     return response;
+  }
+
+  v1::ServerInfo Info() {
+    Context context;
+    v1::GetServerInfoResponse response;
+    const grpc::Status status = admin->GetServerInfo(&context, {}, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return response.server();
   }
 
   LocalServer server;

@@ -1,3 +1,8 @@
+#include <algorithm>
+#include <atomic>
+#include <thread>
+#include <vector>
+
 #include "tests/rpc/fixture.h"
 
 namespace treadle::test {
@@ -32,6 +37,236 @@ TEST_F(UnaryCalls, ATaskIsSubmittedLeasedCompletedAndAwaited) {
   EXPECT_EQ(awaited.outcome().state(), v1::TASK_STATE_SUCCEEDED);
   EXPECT_EQ(awaited.outcome().result(), "42");
   EXPECT_TRUE(Await(submitted.task_id(), 0).finished());
+}
+
+TEST_F(UnaryCalls, AFailedTaskIsTriedAgainAndThenKeptAsFailed) {
+  v1::TaskSpec spec = Spec("mail");
+  spec.set_max_attempts(2);
+  spec.mutable_retry()->set_initial_delay_ms(1);
+  spec.mutable_retry()->set_jitter(0);
+  const std::string id = Submit(spec).task_id();
+  for (int attempt = 1; attempt <= 2; ++attempt) {
+    const v1::LeaseResponse leased = Lease("mail");
+    ASSERT_EQ(leased.tasks_size(), 1);
+    EXPECT_EQ(leased.tasks(0).attempt(), attempt);
+    v1::AttemptReport report = Succeeded(leased.tasks(0), "");
+    report.set_end(v1::ATTEMPT_END_FAILED);
+    report.mutable_error()->set_type("Oops");
+    report.mutable_error()->set_message(std::string(100'000, 'm'));
+    EXPECT_EQ(Complete(report).status().code(), 0);
+  }
+  const v1::Outcome outcome = Await(id).outcome();
+  EXPECT_EQ(outcome.state(), v1::TASK_STATE_FAILED);
+  EXPECT_EQ(outcome.error().type(), "Oops");
+  EXPECT_EQ(outcome.error().worker(), "ten-liner");
+  EXPECT_EQ(outcome.error().attempt(), 2);
+  EXPECT_LE(outcome.error().message().size(), 65'536u);
+  EXPECT_THAT(outcome.error().message(), HasSubstr("m [...] m"));
+}
+
+TEST_F(UnaryCalls, LeaseWaitsForATaskAndTheClientMayGiveUp) {
+  EXPECT_EQ(Lease("mail", 1, 0).tasks_size(), 0);
+  EXPECT_EQ(Lease("mail", 1, 50).tasks_size(), 0);
+  {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(50));
+    v1::LeaseRequest request;
+    request.add_queues("mail");
+    request.set_wait_ms(600'000);
+    v1::LeaseResponse response;
+    EXPECT_EQ(workers->Lease(&context, request, &response).error_code(), grpc::DEADLINE_EXCEEDED);
+  }
+  // Nobody is there any more to whom the task could be lost.
+  v1::LeaseResponse leased;
+  std::thread waiting([&] { leased = Lease("mail"); });
+  const std::string id = Submit(Spec("mail")).task_id();
+  waiting.join();
+  if (leased.tasks_size() == 0) leased = Lease("mail");
+  ASSERT_EQ(leased.tasks_size(), 1);
+  EXPECT_EQ(leased.tasks(0).task_id(), id);
+  EXPECT_EQ(leased.tasks(0).attempt(), 1);
+}
+
+TEST_F(UnaryCalls, ASubmitterThatLeavesFreesItsPlace) {
+  v1::CreateQueueRequest create;
+  create.mutable_config()->set_name("small");
+  create.mutable_config()->set_max_tasks(1);
+  Context create_context;
+  v1::CreateQueueResponse created;
+  ASSERT_TRUE(queues->CreateQueue(&create_context, create, &created).ok());
+  Submit(Spec("small", "first"));
+  const auto waiting = [this] {
+    Context context;
+    v1::GetQueueRequest request;
+    request.set_name("small");
+    v1::GetQueueResponse response;
+    EXPECT_TRUE(queues->GetQueue(&context, request, &response).ok());
+    return response.queue().stats().waiting_submitters();
+  };
+  Context context;
+  v1::SubmitRequest request;
+  *request.add_tasks() = Spec("small", "second");
+  request.mutable_tasks(0)->set_wait_if_full_ms(600'000);
+  v1::SubmitResponse response;
+  std::atomic<bool> over = false;
+  tasks->async()->Submit(&context, &request, &response, [&](const grpc::Status&) { over = true; });
+  Eventually([&] { return waiting() == 1; });
+  context.TryCancel();
+  Eventually([&] { return over && waiting() == 0; });
+  EXPECT_EQ(Lease("small").tasks(0).payload(), "first");
+  EXPECT_EQ(Lease("small", 1, 0).tasks_size(), 0);
+}
+
+TEST_F(UnaryCalls, QueuesAreManaged) {
+  const auto call = [](const grpc::Status& status) {
+    EXPECT_TRUE(status.ok()) << status.error_message();
+  };
+  {
+    Context context;
+    v1::CreateQueueRequest request;
+    request.mutable_config()->set_name("lifo");
+    request.mutable_config()->set_discipline(v1::DISCIPLINE_LIFO);
+    v1::CreateQueueResponse response;
+    call(queues->CreateQueue(&context, request, &response));
+    EXPECT_EQ(response.queue().config().max_tasks(), 1'000'000);
+    EXPECT_EQ(response.queue().config().discipline(), v1::DISCIPLINE_LIFO);
+    Context again;
+    call(queues->CreateQueue(&again, request, &response));
+  }
+  {
+    Context context;
+    v1::UpdateQueueRequest request;
+    request.set_name("lifo");
+    request.set_max_tasks(7);
+    v1::UpdateQueueResponse response;
+    call(queues->UpdateQueue(&context, request, &response));
+    EXPECT_EQ(response.queue().config().max_tasks(), 7);
+  }
+  {
+    Context context;
+    v1::PauseQueueRequest request;
+    request.set_name("lifo");
+    v1::PauseQueueResponse response;
+    call(queues->PauseQueue(&context, request, &response));
+    EXPECT_TRUE(response.queue().paused());
+  }
+  const std::string id = Submit(Spec("lifo")).task_id();
+  EXPECT_EQ(Lease("lifo", 1, 0).tasks_size(), 0);
+  {
+    Context context;
+    v1::DeleteQueueRequest request;
+    request.set_name("lifo");
+    v1::DeleteQueueResponse response;
+    EXPECT_EQ(queues->DeleteQueue(&context, request, &response).error_code(),
+              grpc::FAILED_PRECONDITION);
+  }
+  {
+    Context context;
+    v1::PurgeQueueRequest request;
+    request.set_name("lifo");
+    v1::PurgeQueueResponse response;
+    call(queues->PurgeQueue(&context, request, &response));
+    EXPECT_EQ(response.cancelled_tasks(), 1);
+    EXPECT_EQ(Await(id).outcome().state(), v1::TASK_STATE_CANCELLED);
+  }
+  {
+    Context context;
+    v1::ResumeQueueRequest request;
+    request.set_name("lifo");
+    v1::ResumeQueueResponse response;
+    call(queues->ResumeQueue(&context, request, &response));
+    EXPECT_FALSE(response.queue().paused());
+  }
+  {
+    Context context;
+    v1::DeleteQueueRequest request;
+    request.set_name("lifo");
+    v1::DeleteQueueResponse response;
+    call(queues->DeleteQueue(&context, request, &response));
+  }
+  Context context;
+  v1::ListQueuesResponse response;
+  call(queues->ListQueues(&context, {}, &response));
+  EXPECT_EQ(response.queues_size(), 0);
+}
+
+TEST_F(UnaryCalls, ListsComeInPages) {
+  std::vector<std::string> submitted;
+  for (int i = 0; i < 7; ++i) submitted.push_back(Submit(Spec("mail")).task_id());
+  Submit(Spec("other"));
+  const v1::LeaseResponse leased = Lease("mail", 2);
+  for (const v1::LeasedTask& task : leased.tasks()) Complete(Succeeded(task, "done"));
+
+  std::vector<std::string> listed;
+  v1::ListTasksRequest request;
+  request.set_queue("mail");
+  request.set_include_finished(true);
+  request.set_page_size(3);
+  do {
+    Context context;
+    v1::ListTasksResponse response;
+    ASSERT_TRUE(tasks->ListTasks(&context, request, &response).ok());
+    EXPECT_LE(response.tasks_size(), 3);
+    for (const v1::Task& task : response.tasks()) listed.push_back(task.task_id());
+    request.set_page_token(response.next_page_token());
+  } while (!request.page_token().empty());
+  // Unfinished ones first, oldest submit first; then those that have ended.
+  std::rotate(submitted.begin(), submitted.begin() + 2, submitted.end());
+  EXPECT_EQ(listed, submitted);
+
+  v1::ListQueuesRequest queues_request;
+  queues_request.set_page_size(1);
+  std::vector<std::string> names;
+  do {
+    Context context;
+    v1::ListQueuesResponse response;
+    ASSERT_TRUE(queues->ListQueues(&context, queues_request, &response).ok());
+    for (const v1::Queue& queue : response.queues()) names.push_back(queue.config().name());
+    queues_request.set_page_token(response.next_page_token());
+  } while (!queues_request.page_token().empty());
+  EXPECT_THAT(names, ::testing::ElementsAre("mail", "other"));
+
+  // A token is for the question that it came with.
+  Context context;
+  v1::ListTasksResponse response;
+  request.set_page_token("");
+  request.set_page_size(1);
+  ASSERT_TRUE(tasks->ListTasks(&context, request, &response).ok());
+  request.set_queue("other");
+  request.set_page_token(response.next_page_token());
+  Context other;
+  EXPECT_EQ(tasks->ListTasks(&other, request, &response).error_code(), grpc::INVALID_ARGUMENT);
+}
+
+TEST_F(UnaryCalls, ExtendMovesALeaseAndTellsOfAStop) {
+  const std::string id = Submit(Spec("mail")).task_id();
+  const v1::LeasedTask task = Lease("mail").tasks(0);
+  const auto extend = [&] {
+    Context context;
+    v1::ExtendRequest request;
+    v1::LeaseExtension& lease = *request.add_leases();
+    lease.set_task_id(id);
+    lease.set_token(task.token());
+    lease.mutable_progress()->set_fraction(0.25);
+    v1::ExtendResponse response;
+    EXPECT_TRUE(workers->Extend(&context, request, &response).ok());
+    return response.results(0);
+  };
+  const v1::ExtendResult first = extend();
+  EXPECT_EQ(first.status().code(), 0) << first.status().message();
+  EXPECT_EQ(first.stop_reason(), v1::STOP_REASON_UNSPECIFIED);
+  Context context;
+  v1::CancelTaskRequest cancel;
+  cancel.set_task_id(id);
+  v1::CancelTaskResponse cancelled;
+  ASSERT_TRUE(tasks->CancelTask(&context, cancel, &cancelled).ok());
+  EXPECT_EQ(cancelled.task().progress().fraction(), 0.25);
+  EXPECT_EQ(extend().stop_reason(), v1::STOP_REASON_CANCELLED);
+  v1::AttemptReport report = Succeeded(task, "");
+  report.set_end(v1::ATTEMPT_END_STOPPED);
+  Complete(report);
+  EXPECT_EQ(extend().status().code(), grpc::ABORTED);
+  EXPECT_EQ(Await(id).outcome().state(), v1::TASK_STATE_CANCELLED);
 }
 
 }  // namespace

@@ -148,13 +148,13 @@ TEST_F(SessionTest, AFailureCarriesTypeAndMessageAsText) {
   std::string message(100'000, 'm');
   message.push_back('\xc0');
   live_.Handle("fail", [message](TaskContext&, std::string) {
-    return AttemptResult::Failed("Bad\xFFType", message, true);
+    return AttemptResult::Failed("Bad\xFFType\n\xC2\x80", message, true);
   });
   Start(1, 0);
   broker_.SendTask(TaskOf(1, "fail"));
   const v1::AttemptReport report = ReportOf(1);
   EXPECT_EQ(report.end(), v1::ATTEMPT_END_FAILED);
-  EXPECT_EQ(report.error().type(), "Bad\xEF\xBF\xBDType");
+  EXPECT_EQ(report.error().type(), "Bad\xEF\xBF\xBDType   ");
   EXPECT_LE(report.error().message().size(), 65'536);
   EXPECT_THAT(report.error().message(), HasSubstr(" [...] "));
   EXPECT_TRUE(report.error().permanent());
@@ -269,6 +269,42 @@ TEST_F(SessionTest, ALostLeaseStopsTheHandlerAndItsOutcomeIsDropped) {
   broker_.SendTask(TaskOf(2, "echo"));
   ReportOf(2);
   EXPECT_FALSE(broker_.report(1).has_value());
+}
+
+TEST_F(SessionTest, ATaskMayArriveTogetherWithTheWordToStopIt) {
+  Start(1, 1);
+  broker_.SendTask(TaskOf(1, "wait"));
+  v1::AttachResponse response;
+  *response.add_tasks() = TaskOf(2, "wait");
+  response.add_stops()->set_token(2);
+  broker_.Send(response);
+  EXPECT_EQ(ReportOf(2).end(), v1::ATTEMPT_END_STOPPED);
+  door_.Open();
+}
+
+TEST_F(SessionTest, AReportThatTheBrokerCannotTakeBecomesAFailure) {
+  Start(1, 5);
+  broker_.SendTask(TaskOf(1, "echo"));
+  ReportOf(1);
+  v1::AttachResponse response;
+  v1::ReportResult& refused = *response.add_refused_reports();
+  refused.set_task_id("1-1");
+  refused.set_token(1);
+  refused.mutable_status()->set_code(static_cast<int>(absl::StatusCode::kInvalidArgument));
+  refused.mutable_status()->set_message("result: too large for you");
+  broker_.Send(response);
+  ASSERT_TRUE(broker_.WaitForReports(2));
+  EXPECT_EQ(broker_.reports()[1].token(), 1);
+  EXPECT_EQ(broker_.reports()[1].end(), v1::ATTEMPT_END_FAILED);
+  EXPECT_EQ(broker_.reports()[1].error().type(), "ReportRefused");
+  EXPECT_EQ(broker_.reports()[1].error().message(), "result: too large for you");
+  broker_.Send(response);  // twice would be for ever
+  refused.set_token(9);
+  refused.mutable_status()->set_code(static_cast<int>(absl::StatusCode::kAborted));
+  broker_.Send(response);
+  broker_.SendTask(TaskOf(2, "echo"));
+  ReportOf(2);
+  EXPECT_EQ(broker_.reports().size(), 3);
 }
 
 TEST_F(SessionTest, AnAttemptTimeoutIsEnforcedHere) {

@@ -21,6 +21,7 @@ TEST(Human, DurationsHaveTwoUnitsAtMost) {
   EXPECT_EQ(HumanDuration(42'999), "42s");
   EXPECT_EQ(HumanDuration(245'000), "4m05s");
   EXPECT_EQ(HumanDuration(2 * 3'600'000 + 10 * 60'000), "2h10m");
+  EXPECT_EQ(HumanDuration(int64_t{24} * 3'600'000), "1d");
   EXPECT_EQ(HumanDuration(int64_t{76} * 3'600'000), "3d4h");
 }
 

@@ -65,7 +65,7 @@ TEST(Json, AnItemThatBecameATaskAndFailed) {
   EXPECT_EQ(json["attempts"], 3);
   EXPECT_EQ(ExitCodeOf(end), ExitCode::kTaskFailed);
   EXPECT_EQ(Describe(end),
-            "item 'a.txt': task 3f-2 FAILED after 3 attempts: WorkerLost: gone (worker host-1)");
+            "item 'a.txt': task 3f-2 FAILED after 3 attempts on host-1: WorkerLost: gone");
 }
 
 TEST(Json, AnItemThatNeverBecameATask) {

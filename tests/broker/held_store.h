@@ -1,0 +1,61 @@
+#pragma once
+
+#include <functional>
+#include <utility>
+
+#include "proto/support/clock.h"
+#include "server/store/memory_store.h"
+
+namespace treadle::broker {
+
+// A clock that a test moves.
+class TestClock final : public Clock {
+ public:
+  int64_t NowMs() const override { return now_ms; }
+  int64_t now_ms = 1'000'000;
+};
+
+// A store whose disk does what the test says: a sync returns when FinishSync is called.
+class HeldStore final : public store::Store {
+ public:
+  explicit HeldStore(const Clock& clock) : rows_(clock) {}
+
+  std::string_view Kind() const override { return "held"; }
+  store::Reach reach() const override { return store::Reach::kDisk; }
+  absl::StatusOr<store::Sequence> Append(const store::WriteBatch& batch) override {
+    if (fail_append) return absl::DataLossError("append: EIO");
+    const absl::StatusOr<store::Sequence> sequence = rows_.Append(batch);
+    appended = *sequence;
+    return sequence;
+  }
+  void RequestSync() override { ++syncs_requested; }
+  void SetOnSynced(std::function<void(absl::StatusOr<store::Sequence>)> on_synced) override {
+    on_synced_ = std::move(on_synced);
+  }
+  absl::StatusOr<std::string> Get(std::string_view key) override {
+    ++gets;
+    return rows_.Get(key);
+  }
+  absl::Status Scan(
+      std::string_view begin, std::string_view end,
+      absl::FunctionRef<bool(std::string_view key, std::string_view value)> visit) override {
+    return rows_.Scan(begin, end, visit);
+  }
+  int64_t FreeBytes() override { return free_bytes; }
+
+  void FinishSync() { on_synced_(appended); }
+  void FinishSync(store::Sequence upto) { on_synced_(upto); }
+  void FailSync() { on_synced_(absl::DataLossError("fdatasync: EIO")); }
+
+  bool fail_append = false;
+  int syncs_requested = 0;
+  int gets = 0;
+  store::Sequence appended = 0;
+  int64_t free_bytes = INT64_MAX;
+
+ private:
+  store::MemoryStore rows_;
+  std::function<void(absl::StatusOr<store::Sequence>)> on_synced_;
+};
+
+}  // namespace treadle::broker

@@ -1,0 +1,309 @@
+#include <atomic>
+#include <fstream>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "client/cli/command_line.h"
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "tests/support/local_server.h"
+#include "worker/worker.h"
+
+// Commands against a broker and a worker in this process.
+
+namespace treadle::cli {
+namespace {
+
+using nlohmann::json;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+constexpr int kOk = 0;
+constexpr int kTaskFailed = 1;
+constexpr int kUsage = 2;
+constexpr int kNotFound = 3;
+constexpr int kTimeout = 5;
+constexpr int kRefused = 6;
+constexpr int kInterrupted = 130;
+
+struct Ran {
+  int exit_code;
+  std::string out;
+  std::string err;
+};
+
+// Handlers: "echo"; "fail", whose payload is the error; "hold", which runs until it is told to
+// stop, but for the payload "bad".
+class Commands : public ::testing::Test {
+ protected:
+  Commands() {
+    WorkerOptions options(server_.address());
+    options.name = "loom";
+    options.concurrency = 4;
+    worker_ = std::make_unique<Worker>(options);
+    worker_->HandleRaw("echo", [](TaskContext&, Payload payload) { return payload; });
+    worker_->HandleRaw("fail", [](TaskContext&, Bytes payload) -> absl::StatusOr<Bytes> {
+      return Permanent(absl::NotFoundError(payload.data));
+    });
+    worker_->HandleRaw("hold",
+                       [this](TaskContext& context, Bytes payload) -> absl::StatusOr<Bytes> {
+                         if (payload.data == "bad")
+                           return Permanent(absl::DataLossError("bad thread"));
+                         held_++;
+                         while (context.SleepFor(std::chrono::hours(1))) {
+                         }
+                         return absl::CancelledError("told to stop");
+                       });
+    thread_ = std::thread([this] { EXPECT_TRUE(worker_->Run().ok()); });
+  }
+  ~Commands() override {
+    worker_->Stop();
+    thread_.join();
+  }
+
+  Ran Treadle(std::vector<std::string> args, const std::string& input = "") {
+    return Treadle(std::move(args), input, interrupt_);
+  }
+  Ran Treadle(std::vector<std::string> args, const std::string& input, Interrupt& interrupt) {
+    std::istringstream in(input);
+    std::ostringstream out;
+    std::ostringstream err;
+    Terminal terminal{in, out, err};
+    args.insert(args.begin(), {"--broker", server_.address(), "--connect-timeout", "60s"});
+    const int exit_code = RunCommandLine(args, terminal, interrupt);
+    return {exit_code, out.str(), err.str()};
+  }
+
+  std::string SubmitHold() {
+    std::string id = Treadle({"submit", "--type", "hold"}).out;
+    id.pop_back();
+    return id;
+  }
+  void AwaitHeld(int count) {
+    while (held_ < count) std::this_thread::yield();
+  }
+
+  test::LocalServer server_;
+  Interrupt interrupt_;
+  std::atomic<int> held_{0};
+  std::unique_ptr<Worker> worker_;
+  std::thread thread_;
+};
+
+TEST_F(Commands, SubmitPrintsAnIdThatResultTakes) {
+  const Ran submitted = Treadle({"submit", "--type", "echo", "--payload", "to and fro"});
+  ASSERT_EQ(submitted.exit_code, kOk) << submitted.err;
+  const std::string id = submitted.out.substr(0, submitted.out.size() - 1);
+  const Ran result = Treadle({"result", id});
+  EXPECT_EQ(result.exit_code, kOk);
+  EXPECT_EQ(result.out, "to and fro");
+  EXPECT_THAT(result.err, IsEmpty());
+
+  const json shown = json::parse(Treadle({"result", id, "--output", "json"}).out);
+  EXPECT_EQ(shown["task_id"], id);
+  EXPECT_EQ(shown["state"], "SUCCEEDED");
+  EXPECT_EQ(shown["result"], "to and fro");
+  const json task = json::parse(Treadle({"task", "show", id, "-o", "json"}).out);
+  EXPECT_EQ(task["type"], "echo");
+  EXPECT_EQ(task["payload_bytes"], 10);
+  EXPECT_THAT(Treadle({"task", "list", "--all"}).out, HasSubstr(id));
+}
+
+TEST_F(Commands, APayloadMayComeFromStandardInput) {
+  EXPECT_EQ(Treadle({"submit", "--type", "echo", "--payload", "-", "-w"}, "from\0in").out, "from");
+}
+
+TEST_F(Commands, AFailedTaskIsExitCodeOneAndOneSentence) {
+  const Ran ran = Treadle({"submit", "--type", "fail", "--payload", "no such page", "--wait"});
+  EXPECT_EQ(ran.exit_code, kTaskFailed);
+  EXPECT_THAT(ran.out, IsEmpty());
+  EXPECT_THAT(ran.err, HasSubstr("FAILED after 1 attempt on loom: NOT_FOUND: no such page\n"));
+}
+
+TEST_F(Commands, TheSameRequestKeyIsTheSameTask) {
+  const std::vector<std::string> args = {"submit",        "--type", "echo",     "--payload", "x",
+                                         "--request-key", "k",      "--output", "json"};
+  const json first = json::parse(Treadle(args).out);
+  const json second = json::parse(Treadle(args).out);
+  EXPECT_EQ(first["task_id"], second["task_id"]);
+  EXPECT_EQ(first["existing"], false);
+  EXPECT_EQ(second["existing"], true);
+  const Ran other = Treadle({"submit", "--type", "echo", "--payload", "y", "--request-key", "k"});
+  EXPECT_EQ(other.exit_code, kRefused);
+  EXPECT_THAT(other.err, HasSubstr("request_key 'k'"));
+}
+
+TEST_F(Commands, ResultGivesUpAfterItsTimeoutAndTheTaskGoesOn) {
+  const std::string id = SubmitHold();
+  const Ran ran = Treadle({"result", id, "--timeout", "50ms"});
+  EXPECT_EQ(ran.exit_code, kTimeout);
+  EXPECT_THAT(ran.err, HasSubstr("treadle result " + id + " --broker " + server_.address()));
+  AwaitHeld(1);
+  const Ran cancelled = Treadle({"task", "cancel", id});
+  EXPECT_EQ(cancelled.exit_code, kOk);
+  EXPECT_EQ(Treadle({"result", id}).exit_code, kTaskFailed);
+  EXPECT_THAT(Treadle({"task", "cancel", id}).out, HasSubstr("is cancelled"));
+}
+
+TEST_F(Commands, CtrlCEndsTheWaitAndTellsHowToGoOn) {
+  const std::string id = SubmitHold();
+  AwaitHeld(1);
+  Interrupt interrupt;
+  std::thread ctrl_c([&] {
+    while (!interrupt.Fire()) std::this_thread::yield();
+  });
+  const Ran ran = Treadle({"result", id}, "", interrupt);
+  ctrl_c.join();
+  EXPECT_EQ(ran.exit_code, kInterrupted);
+  EXPECT_THAT(ran.err, HasSubstr("interrupted; the task goes on: fetch its result later with: "
+                                 "treadle result " +
+                                 id));
+  const json task = json::parse(Treadle({"task", "show", id, "-o", "json"}).out);
+  EXPECT_EQ(task["state"], "RUNNING");
+  EXPECT_EQ(Treadle({"task", "cancel", id}).exit_code, kOk);
+}
+
+TEST_F(Commands, UnknownIdsAndBadOnesHaveTheirCodes) {
+  EXPECT_EQ(Treadle({"result", "zzz-1"}).exit_code, kNotFound);
+  EXPECT_EQ(Treadle({"result", "not an id"}).exit_code, kUsage);
+  EXPECT_EQ(Treadle({"task", "show", "zzz-1", "zzz-2"}).exit_code, kNotFound);
+  EXPECT_EQ(Treadle({"queue", "show", "none"}).exit_code, kNotFound);
+  EXPECT_EQ(Treadle({"submit", "--type", "echo", "--priority", "3"}).exit_code, kUsage);
+}
+
+TEST_F(Commands, QueuesFromTheirCreationToTheirEnd) {
+  EXPECT_EQ(Treadle({"queue", "create", "cloth", "--discipline", "priority", "--max-tasks", "2"})
+                .exit_code,
+            kOk);
+  EXPECT_EQ(Treadle({"queue", "create", "cloth"}).exit_code, kRefused);
+  EXPECT_EQ(Treadle({"queue", "pause", "cloth"}).exit_code, kOk);
+  for (int i = 0; i < 2; i++) {
+    EXPECT_EQ(Treadle({"submit", "-q", "cloth", "--type", "a", "--priority", "-5"}).exit_code, kOk);
+  }
+  const Ran full = Treadle({"submit", "-q", "cloth", "--type", "a"});
+  EXPECT_EQ(full.exit_code, kRefused);
+  EXPECT_THAT(full.err, HasSubstr("2 of 2"));
+  EXPECT_EQ(Treadle({"queue", "update", "cloth", "--max-tasks", "3"}).exit_code, kOk);
+
+  const json queue = json::parse(Treadle({"queue", "show", "cloth", "-o", "json"}).out);
+  EXPECT_EQ(queue["config"]["discipline"], "PRIORITY");
+  EXPECT_EQ(queue["config"]["max_tasks"], 3);
+  EXPECT_EQ(queue["paused"], true);
+  EXPECT_EQ(queue["stats"]["queued"], 2);
+  EXPECT_THAT(Treadle({"queue", "list"}).out, AllOf(HasSubstr("NAME"), HasSubstr("cloth")));
+  EXPECT_THAT(Treadle({"queue", "show", "cloth"}).out, HasSubstr("2 of 3 tasks"));
+
+  EXPECT_EQ(Treadle({"queue", "delete", "cloth"}).exit_code, kRefused);
+  EXPECT_EQ(Treadle({"queue", "purge", "cloth"}).out, "2 tasks cancelled\n");
+  EXPECT_EQ(Treadle({"queue", "resume", "cloth"}).exit_code, kOk);
+  EXPECT_EQ(Treadle({"queue", "delete", "cloth"}).exit_code, kOk);
+  EXPECT_EQ(Treadle({"queue", "show", "cloth"}).exit_code, kNotFound);
+}
+
+TEST_F(Commands, WorkersAndTheBrokerAreShown) {
+  ASSERT_EQ(Treadle({"submit", "--type", "echo", "--wait"}).exit_code, kOk);  // it is attached
+  EXPECT_THAT(Treadle({"worker", "list"}).out,
+              AllOf(HasSubstr("loom"), HasSubstr("connected"), HasSubstr("echo")));
+  const json worker = json::parse(Treadle({"worker", "list", "-o", "json"}).out);
+  EXPECT_EQ(worker["name"], "loom");
+  EXPECT_EQ(worker["pools"][0]["slots"], 4);
+  const json info = json::parse(Treadle({"server", "info", "-o", "json"}).out);
+  EXPECT_EQ(info["workers"], 1);
+  EXPECT_EQ(info["store"], "memory");
+  EXPECT_THAT(Treadle({"server", "info"}).out, HasSubstr("memory"));
+}
+
+TEST_F(Commands, ABrokerInMemorySaysThatATaskIsNotOnTheDisk) {
+  EXPECT_THAT(Treadle({"submit", "--type", "echo", "--durability", "synced"}).err,
+              HasSubstr("only as safe as MEMORY"));
+  EXPECT_THAT(Treadle({"submit", "--type", "echo"}).err, IsEmpty());
+}
+
+TEST_F(Commands, MapWritesResultsInTheItemsOrder) {
+  std::string input;
+  for (int i = 0; i < 1'000; i++) input += std::to_string(i) + "\n";
+  const Ran ran = Treadle({"map", "--type", "echo", "--tag"}, input);
+  EXPECT_EQ(ran.exit_code, kOk);
+  EXPECT_THAT(ran.err, IsEmpty());
+  std::string expected;
+  for (int i = 0; i < 1'000; i++) {
+    expected += std::to_string(i) + "\t" + std::to_string(i) + "\n";
+  }
+  EXPECT_EQ(ran.out, expected);
+}
+
+TEST_F(Commands, MapWithOneJobRunsOneAtATime) {
+  EXPECT_EQ(Treadle({"map", "-j", "1", "--type", "echo", ":::", "a", "b", "c"}).out, "abc");
+}
+
+TEST_F(Commands, MapOfNothingIsNothing) {
+  const Ran ran = Treadle({"map", "--type", "echo"}, "");
+  EXPECT_EQ(ran.exit_code, kOk);
+  EXPECT_THAT(ran.out + ran.err, IsEmpty());
+}
+
+TEST_F(Commands, TheFirstFailureStopsAMap) {
+  const Ran ran = Treadle({"map", "--type", "fail", "-j", "1", ":::", "first", "second", "third"});
+  EXPECT_EQ(ran.exit_code, kTaskFailed);
+  EXPECT_THAT(ran.err, AllOf(HasSubstr("item 'first': task"), HasSubstr("NOT_FOUND: first"),
+                             HasSubstr("--keep-going"), Not(HasSubstr("'second'"))));
+}
+
+TEST_F(Commands, AFailureBehindARunningItemStopsAMapToo) {
+  const Ran ran = Treadle({"map", "--type", "hold", ":::", "1", "bad", "2"});
+  EXPECT_EQ(ran.exit_code, kTaskFailed);
+  EXPECT_THAT(ran.err, AllOf(HasSubstr("item 'bad': task"), HasSubstr("DATA_LOSS: bad thread"),
+                             HasSubstr("stopped: 1 of 3 items ended, 2 were cancelled")));
+}
+
+TEST_F(Commands, KeepGoingTellsEveryFailure) {
+  const Ran ran = Treadle({"map", "--type", "fail", "--keep-going", "-o", "json", ":::", "a", "b"});
+  EXPECT_EQ(ran.exit_code, kTaskFailed);
+  std::istringstream lines(ran.out);
+  std::string line;
+  std::getline(lines, line);
+  json item = json::parse(line);
+  EXPECT_EQ(item["item"], "a");
+  EXPECT_EQ(item["state"], "FAILED");
+  EXPECT_EQ(item["error"]["type"], "NOT_FOUND");
+  std::getline(lines, line);
+  EXPECT_EQ(json::parse(line)["item"], "b");
+  EXPECT_EQ(ran.err, "treadle: 2 of 2 items failed\n");
+}
+
+TEST_F(Commands, FilesBecomeThePayloadAndAMissingOneIsAFailedItem) {
+  const test::TemporaryFolder folder;
+  const std::string path = folder.path() + "/a.txt";
+  std::ofstream(path) << "inside";
+  EXPECT_EQ(Treadle({"map", "--type", "echo", "--stdin-files", ":::", path}).out, "inside");
+  const Ran ran =
+      Treadle({"map", "-k", "--type", "echo", "--stdin-files", ":::", "/nowhere", path});
+  EXPECT_EQ(ran.exit_code, 7);
+  EXPECT_EQ(ran.out, "inside");
+  EXPECT_THAT(ran.err, AllOf(HasSubstr("item '/nowhere': cannot read '/nowhere'"),
+                             HasSubstr("1 of 2 items failed")));
+}
+
+TEST_F(Commands, CtrlCCancelsWhatAMapHasUnderWay) {
+  Interrupt interrupt;
+  std::thread ctrl_c([&] {
+    AwaitHeld(2);
+    while (!interrupt.Fire()) std::this_thread::yield();
+  });
+  const Ran ran = Treadle({"map", "--type", "hold", ":::", "1", "2"}, "", interrupt);
+  ctrl_c.join();
+  EXPECT_EQ(ran.exit_code, kInterrupted);
+  EXPECT_EQ(ran.err, "treadle: interrupted: 0 of 2 items ended, 2 were cancelled\n");
+  EXPECT_EQ(Treadle({"task", "list", "--state", "cancelled", "-o", "json"}).out.empty(), false);
+  EXPECT_THAT(Treadle({"task", "list"}).err, HasSubstr("no such unfinished tasks"));
+}
+
+}  // namespace
+}  // namespace treadle::cli

@@ -1,0 +1,152 @@
+#include <thread>
+#include <vector>
+
+#include "tests/rpc/raw.h"
+#include "tests/rpc/stream.h"
+#include "tests/support/tcp_proxy.h"
+
+namespace treadle::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+class Bounds : public RpcTest {
+ protected:
+  Bounds() : RpcTest(Small()) {}
+  static LocalServerOptions Small() {
+    LocalServerOptions options;
+    options.rpc.outgoing_bytes_max = 2 << 20;
+    options.rpc.calls_per_client_max = 200;
+    return options;
+  }
+};
+
+TEST_F(Bounds, AThousandStreamsOfOneClientAreRefusedBeyondTheBound) {
+  std::vector<std::unique_ptr<SessionClient>> open;
+  std::vector<std::unique_ptr<SessionClient>> streams;
+  for (int i = 0; i < 64; ++i) {
+    open.push_back(std::make_unique<SessionClient>(*tasks));
+    ASSERT_NE(open.back()->Open().session_id(), 0u);
+  }
+  for (int i = 0; i < 1'000; ++i) streams.push_back(std::make_unique<SessionClient>(*tasks));
+  for (const auto& stream : streams) {
+    const grpc::Status status = stream->Finish();
+    ASSERT_EQ(status.error_code(), grpc::RESOURCE_EXHAUSTED);
+    ASSERT_THAT(status.error_message(), HasSubstr("64 open streams"));
+  }
+  // Another client is not touched by that, and a place that is given up can be taken.
+  auto other = v1::TaskService::NewStub(server.NewChannel());
+  EXPECT_NE(SessionClient(*other).Open().session_id(), 0u);
+  open[0]->HalfClose();
+  EXPECT_TRUE(open[0]->Finish().ok());
+  Eventually([&] { return SessionClient(*tasks).Open().session_id() != 0; });
+}
+
+TEST_F(Bounds, ParkedCallsOfOneClientAreBounded) {
+  std::vector<std::unique_ptr<Context>> contexts;
+  std::vector<v1::LeaseResponse> responses(300);
+  std::atomic<int> over = 0;
+  std::atomic<int> refused = 0;
+  v1::LeaseRequest request;
+  request.add_queues("empty");
+  request.set_wait_ms(600'000);
+  for (int i = 0; i < 300; ++i) {
+    contexts.push_back(std::make_unique<Context>());
+    workers->async()->Lease(contexts.back().get(), &request, &responses[i],
+                            [&](const grpc::Status& status) {
+                              if (status.error_code() == grpc::RESOURCE_EXHAUSTED) ++refused;
+                              ++over;
+                            });
+  }
+  Eventually([&] { return refused == 100; });
+  for (const auto& context : contexts) context->TryCancel();
+  Eventually([&] { return over == 300; });
+  EXPECT_EQ(refused, 100);
+}
+
+TEST_F(Bounds, ASlowReaderIsEndedAndCanComeBackForItsOutcomes) {
+  constexpr int kTasks = 32;
+  SessionClient session(*tasks);
+  const uint64_t id = session.Open().session_id();
+  v1::SessionRequest request;
+  for (int i = 1; i <= kTasks; ++i) SessionClient::Add(request, i, Spec("mail"));
+  session.Write(request);
+  // From now on this client does not read, while 32 MiB of results come.
+  const std::string result(1 << 20, 'r');
+  for (int i = 0; i < kTasks; ++i) {
+    const v1::LeaseResponse leased = Lease("mail");
+    ASSERT_EQ(leased.tasks_size(), 1);
+    ASSERT_EQ(Complete(Succeeded(leased.tasks(0), result)).status().code(), 0);
+  }
+  int outcomes = 0;
+  v1::SessionResponse response;
+  while (session.NextRaw(response)) outcomes += response.outcomes_size();
+  EXPECT_LT(outcomes, kTasks);
+  const grpc::Status status = session.Finish();
+  EXPECT_EQ(status.error_code(), grpc::RESOURCE_EXHAUSTED) << status.error_message();
+  EXPECT_THAT(status.error_message(), HasSubstr("reader is too slow"));
+
+  SessionClient again(*tasks);
+  ASSERT_TRUE(again.Open(id).resumed());
+  outcomes = 0;
+  for (uint64_t first = 1; first <= kTasks; first += 8) {
+    v1::SessionRequest await;
+    for (uint64_t i = first; i < first + 8; ++i) {
+      await.add_await_task_ids(TaskId{id, i}.ToString());
+    }
+    again.Write(await);
+    for (int missing = 8; missing > 0;) {
+      response = again.Next();
+      ASSERT_GT(response.outcomes_size(), 0) << again.Finish().error_message();
+      missing -= response.outcomes_size();
+      outcomes += response.outcomes_size();
+    }
+  }
+  EXPECT_EQ(outcomes, kTasks);
+}
+
+TEST_F(Bounds, LeasesBeyondWhatOneAnswerCarriesGoBackAtNoCost) {
+  const std::string large(2 << 20, 'x');
+  for (int i = 0; i < 4; ++i) Submit(Spec("mail", large));
+  int count = 0;
+  while (count < 4) {
+    const v1::LeaseResponse leased = Lease("mail", 10);
+    ASSERT_GT(leased.tasks_size(), 0);
+    for (const v1::LeasedTask& task : leased.tasks()) {
+      EXPECT_EQ(task.attempt(), 1);
+      Complete(Succeeded(task, ""));
+      ++count;
+    }
+  }
+}
+
+TEST_F(Bounds, AHalfOpenConnectionIsGivenUp) {
+  const auto connected = [this] {
+    Context context;
+    v1::ListWorkersResponse response;
+    EXPECT_TRUE(admin->ListWorkers(&context, {}, &response).ok());
+    return response.workers_size() == 1 && response.workers(0).connected();
+  };
+  TcpProxy proxy(server.port());
+  auto stub = v1::WorkerService::NewStub(grpc::CreateCustomChannel(
+      proxy.address(), grpc::InsecureChannelCredentials(), wire::ClientChannelArguments(true)));
+  WorkerClient worker(*stub);
+  worker.Write(WorkerClient::Hello("w", "mail"));
+  ASSERT_TRUE(worker.Next().has_welcome());
+  EXPECT_TRUE(connected());
+  proxy.Freeze();
+  Eventually([&] { return !connected(); });
+  proxy.Cut();
+  EXPECT_FALSE(worker.Finish().ok());
+}
+
+TEST_F(Bounds, ASilentPeerIsEnded) {
+  SessionClient session(*tasks);
+  session.Open();
+  const grpc::Status status = session.Finish();  // never sends a heartbeat
+  EXPECT_EQ(status.error_code(), grpc::UNAVAILABLE);
+  EXPECT_THAT(status.error_message(), HasSubstr("nothing came on this stream for 10000 ms"));
+}
+
+}  // namespace
+}  // namespace treadle::test

@@ -1,0 +1,283 @@
+#include "tests/rpc/stream.h"
+#include "tests/support/tcp_proxy.h"
+
+namespace treadle::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+class Session : public RpcTest {
+ protected:
+  // Reads until everything up to `last` is accepted; the number of messages that it took.
+  static int ReadAccepted(SessionClient& session, uint64_t last) {
+    uint64_t accepted = 0;
+    int messages = 0;
+    while (accepted < last) {
+      const v1::SessionResponse response = session.Next();
+      if (response.ByteSizeLong() == 0) return -1;
+      ++messages;
+      for (const v1::AcceptedRange& range : response.accepted()) {
+        EXPECT_EQ(range.first_sequence(), accepted + 1);
+        accepted = range.last_sequence();
+      }
+    }
+    return messages;
+  }
+
+  std::string TaskIdOf(uint64_t session, uint64_t sequence) {
+    return TaskId{session, sequence}.ToString();
+  }
+};
+
+TEST_F(Session, SubmitsAreAcceptedAndOutcomesComeBack) {
+  SessionClient session(*tasks);
+  const v1::SessionOpened opened = session.Open();
+  EXPECT_NE(opened.session_id(), 0u);
+  EXPECT_FALSE(opened.resumed());
+  EXPECT_EQ(opened.heartbeat_ms(), 400);
+  EXPECT_EQ(opened.payload_bytes_max(), 4 << 20);
+  session.Submit(1, Spec("mail", "hello"));
+  EXPECT_EQ(ReadAccepted(session, 1), 1);
+
+  const v1::LeaseResponse leased = Lease("mail");
+  ASSERT_EQ(leased.tasks_size(), 1);
+  EXPECT_EQ(leased.tasks(0).task_id(), TaskIdOf(opened.session_id(), 1));
+  Complete(Succeeded(leased.tasks(0), "42"));
+  const v1::SessionResponse response = session.Next();
+  ASSERT_EQ(response.outcomes_size(), 1);
+  EXPECT_EQ(response.outcomes(0).task_id(), leased.tasks(0).task_id());
+  EXPECT_EQ(response.outcomes(0).state(), v1::TASK_STATE_SUCCEEDED);
+  EXPECT_EQ(response.outcomes(0).result(), "42");
+}
+
+TEST_F(Session, TheFirstMessageMayCarryTasks) {
+  SessionClient session(*tasks);
+  v1::SessionRequest request;
+  request.mutable_open();
+  SessionClient::Add(request, 1, Spec("mail"));
+  SessionClient::Add(request, 2, Spec("mail"));
+  session.Write(request);
+  EXPECT_TRUE(session.Next().has_opened());
+  EXPECT_EQ(ReadAccepted(session, 2), 1);
+}
+
+TEST_F(Session, AWholeBatchIsAcceptedInOneRange) {
+  SessionClient session(*tasks);
+  session.Open();
+  v1::SessionRequest request;
+  for (uint64_t i = 1; i <= 10'000; ++i) SessionClient::Add(request, i, Spec("mail"));
+  session.Write(request);
+  const v1::SessionResponse response = session.Next();
+  ASSERT_EQ(response.accepted_size(), 1);
+  EXPECT_EQ(response.accepted(0).first_sequence(), 1u);
+  EXPECT_EQ(response.accepted(0).last_sequence(), 10'000u);
+  EXPECT_EQ(response.accepted(0).durability(), v1::DURABILITY_MEMORY);
+}
+
+TEST_F(Session, ABadItemIsRefusedAndTheOthersAreAccepted) {
+  SessionClient session(*tasks);
+  session.Open();
+  v1::SessionRequest request;
+  SessionClient::Add(request, 1, Spec("mail"));
+  SessionClient::Add(request, 2, Spec(""));
+  SessionClient::Add(request, 3, Spec("mail"));
+  session.Write(request);
+  std::vector<uint64_t> accepted;
+  v1::SequencedResult refused;
+  while (accepted.size() < 2 || refused.sequence() == 0) {
+    const v1::SessionResponse response = session.Next();
+    ASSERT_GT(response.ByteSizeLong(), 0u);
+    for (const auto& range : response.accepted()) accepted.push_back(range.first_sequence());
+    for (const auto& result : response.results()) refused = result;
+  }
+  EXPECT_THAT(accepted, ::testing::ElementsAre(1, 3));
+  EXPECT_EQ(refused.sequence(), 2u);
+  EXPECT_EQ(refused.result().status().code(), grpc::INVALID_ARGUMENT);
+  EXPECT_THAT(refused.result().status().message(), HasSubstr("queue: empty"));
+}
+
+TEST_F(Session, ARequestKeyNamesTheFirstTask) {
+  SessionClient session(*tasks);
+  const uint64_t id = session.Open().session_id();
+  v1::TaskSpec spec = Spec("mail", "once");
+  spec.set_request_key("k");
+  session.Submit(1, spec);
+  ReadAccepted(session, 1);
+  session.Submit(2, spec);
+  const v1::SessionResponse second = session.Next();
+  ASSERT_EQ(second.results_size(), 1);
+  EXPECT_EQ(second.results(0).sequence(), 2u);
+  EXPECT_TRUE(second.results(0).result().existing());
+  EXPECT_EQ(second.results(0).result().task_id(), TaskIdOf(id, 1));
+  spec.set_payload("other");
+  session.Submit(3, spec);
+  const v1::SessionResponse third = session.Next();
+  ASSERT_EQ(third.results_size(), 1);
+  EXPECT_EQ(third.results(0).result().status().code(), grpc::ALREADY_EXISTS);
+}
+
+TEST_F(Session, AHalfClosedSessionIsForgotten) {
+  const int64_t sessions_before = Info().sessions();
+  SessionClient session(*tasks);
+  const uint64_t id = session.Open().session_id();
+  EXPECT_EQ(Info().sessions(), sessions_before + 1);
+  session.HalfClose();
+  EXPECT_TRUE(session.Finish().ok());
+  // The stream's end reaches the client before the broker hears of it.
+  Eventually([&] { return Info().sessions() == sessions_before; });
+  SessionClient again(*tasks);
+  again.Open(id);
+  const grpc::Status status = again.Finish();
+  EXPECT_EQ(status.error_code(), grpc::NOT_FOUND);
+  EXPECT_THAT(status.error_message(), HasSubstr("session_id"));
+}
+
+TEST_F(Session, ACancelledStreamIsResumedAndWhatWasSentTwiceIsAcceptedOnce) {
+  uint64_t id = 0;
+  {
+    SessionClient session(*tasks);
+    id = session.Open().session_id();
+    session.Submit(1, Spec("mail"));
+    ReadAccepted(session, 1);
+    session.Cancel();
+    EXPECT_EQ(session.Finish().error_code(), grpc::CANCELLED);
+  }
+  SessionClient session(*tasks);
+  const v1::SessionOpened opened = session.Open(id);
+  EXPECT_TRUE(opened.resumed());
+  EXPECT_EQ(opened.session_id(), id);
+  v1::SessionRequest request;
+  SessionClient::Add(request, 1, Spec("mail"));
+  SessionClient::Add(request, 2, Spec("mail"));
+  session.Write(request);
+  ReadAccepted(session, 2);
+  EXPECT_EQ(Lease("mail", 10).tasks_size(), 2);
+  EXPECT_EQ(Lease("mail", 10, 0).tasks_size(), 0);
+}
+
+TEST_F(Session, ACutConnectionKeepsTheSession) {
+  TcpProxy proxy(server.port());
+  for (int round = 0; round < 5; ++round) {
+    uint64_t id = 0;
+    {
+      auto stub = v1::TaskService::NewStub(grpc::CreateCustomChannel(
+          proxy.address(), grpc::InsecureChannelCredentials(), wire::ClientChannelArguments(true)));
+      SessionClient session(*stub);
+      id = session.Open().session_id();
+      ASSERT_NE(id, 0u);
+      proxy.Cut();
+      EXPECT_EQ(session.Finish().error_code(), grpc::UNAVAILABLE);
+    }
+    SessionClient session(*tasks);
+    EXPECT_TRUE(session.Open(id).resumed()) << session.Finish().error_message();
+  }
+}
+
+TEST_F(Session, OutcomesOfOtherTasksCanBeAwaited) {
+  const std::string known = Submit(Spec("mail")).task_id();
+  SessionClient session(*tasks);
+  session.Open();
+  v1::SessionRequest request;
+  request.add_await_task_ids(known);
+  request.add_await_task_ids("zz-1");
+  request.add_await_task_ids("not an id");
+  request.add_cancel_task_ids("zz-2");
+  session.Write(request);
+  std::map<std::string, int> unknown;
+  while (unknown.size() < 3) {
+    const v1::SessionResponse response = session.Next();
+    ASSERT_GT(response.ByteSizeLong(), 0u);
+    for (const auto& task : response.unknown_tasks())
+      unknown[task.task_id()] = task.status().code();
+  }
+  EXPECT_EQ(unknown["zz-1"], grpc::NOT_FOUND);
+  EXPECT_EQ(unknown["zz-2"], grpc::NOT_FOUND);
+  EXPECT_EQ(unknown["not an id"], grpc::INVALID_ARGUMENT);
+
+  v1::SessionRequest cancel;
+  cancel.add_cancel_task_ids(known);
+  session.Write(cancel);
+  const v1::SessionResponse response = session.Next();
+  ASSERT_EQ(response.outcomes_size(), 1);
+  EXPECT_EQ(response.outcomes(0).task_id(), known);
+  EXPECT_EQ(response.outcomes(0).state(), v1::TASK_STATE_CANCELLED);
+  EXPECT_EQ(response.outcomes(0).error().type(), "Cancelled");
+}
+
+TEST_F(Session, OutcomesCanBeLeftOutUnlessAwaited) {
+  SessionClient session(*tasks);
+  v1::SessionRequest request;
+  request.mutable_open()->set_outcomes_on_request_only(true);
+  SessionClient::Add(request, 1, Spec("mail"));
+  SessionClient::Add(request, 2, Spec("mail"));
+  session.Write(request);
+  const uint64_t id = session.Next().opened().session_id();
+  ReadAccepted(session, 2);
+  v1::SessionRequest await;
+  await.add_await_task_ids(TaskIdOf(id, 2));
+  session.Write(await);
+  const v1::LeaseResponse leased = Lease("mail", 2);
+  for (const v1::LeasedTask& task : leased.tasks()) Complete(Succeeded(task, "done"));
+  const v1::SessionResponse response = session.Next();
+  ASSERT_EQ(response.outcomes_size(), 1);
+  EXPECT_EQ(response.outcomes(0).task_id(), TaskIdOf(id, 2));
+}
+
+TEST_F(Session, ASecondStreamTakesTheSessionOver) {
+  SessionClient first(*tasks);
+  const uint64_t id = first.Open().session_id();
+  SessionClient second(*tasks);
+  EXPECT_TRUE(second.Open(id).resumed());
+  EXPECT_FALSE(first.Finish().ok());
+  second.Submit(1, Spec("mail"));
+  EXPECT_EQ(ReadAccepted(second, 1), 1);
+}
+
+TEST_F(Session, HeartbeatsComeByThemselves) {
+  SessionClient session(*tasks);
+  session.Open();
+  v1::SessionResponse response;
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(session.NextRaw(response));
+    EXPECT_EQ(response.ByteSizeLong(), 0u);
+  }
+}
+
+TEST_F(Session, WaitsForRoomInAFullQueue) {
+  v1::CreateQueueRequest create;
+  create.mutable_config()->set_name("small");
+  create.mutable_config()->set_max_tasks(1);
+  Context context;
+  v1::CreateQueueResponse created;
+  ASSERT_TRUE(queues->CreateQueue(&context, create, &created).ok());
+  SessionClient session(*tasks);
+  session.Open();
+  v1::TaskSpec patient = Spec("small");
+  patient.set_wait_if_full_ms(60'000);
+  v1::SessionRequest request;
+  SessionClient::Add(request, 1, Spec("small"));
+  SessionClient::Add(request, 2, Spec("small"));
+  SessionClient::Add(request, 3, patient);
+  session.Write(request);
+  bool refused = false;
+  uint64_t accepted = 0;
+  while (!refused || accepted == 0) {
+    const v1::SessionResponse response = session.Next();
+    ASSERT_GT(response.ByteSizeLong(), 0u);
+    if (response.accepted_size() > 0) accepted = response.accepted(0).last_sequence();
+    for (const auto& result : response.results()) {
+      refused = true;
+      EXPECT_EQ(result.sequence(), 2u);
+      EXPECT_EQ(result.result().status().code(), grpc::RESOURCE_EXHAUSTED);
+      EXPECT_THAT(result.result().status().message(), HasSubstr("'small' is full"));
+    }
+  }
+  EXPECT_EQ(accepted, 1u);
+  EXPECT_EQ(Lease("small").tasks_size(), 1);
+  const v1::SessionResponse response = session.Next();
+  ASSERT_EQ(response.accepted_size(), 1);
+  EXPECT_EQ(response.accepted(0).first_sequence(), 3u);
+}
+
+}  // namespace
+}  // namespace treadle::test

@@ -1,0 +1,130 @@
+#include <future>
+#include <optional>
+
+#include "tests/rpc/raw.h"
+#include "tests/rpc/stream.h"
+
+namespace treadle::test {
+namespace {
+
+TEST(Shutdown, EndsOpenStreamsAndParkedCallsQuickly) {
+  std::optional<LocalServer> server(std::in_place);
+  const auto channel = server->NewChannel();
+  const auto tasks = v1::TaskService::NewStub(channel);
+  const auto workers = v1::WorkerService::NewStub(channel);
+
+  SessionClient session(*tasks);
+  ASSERT_NE(session.Open().session_id(), 0u);
+  session.Submit(1, [] {
+    v1::TaskSpec spec;
+    spec.set_queue("mail");
+    spec.set_type("noop");
+    return spec;
+  }());
+  const v1::SessionResponse accepted = session.Next();
+  ASSERT_EQ(accepted.accepted_size(), 1);
+  const std::string id = "2-1";
+
+  WorkerClient worker(*workers);
+  worker.Write(WorkerClient::Hello("w", "other"));
+  ASSERT_TRUE(worker.Next().has_welcome());
+
+  Context lease_context;
+  v1::LeaseRequest lease;
+  lease.add_queues("empty");
+  lease.set_wait_ms(600'000);
+  v1::LeaseResponse leased;
+  std::promise<grpc::Status> lease_over;
+  workers->async()->Lease(&lease_context, &lease, &leased,
+                          [&](grpc::Status status) { lease_over.set_value(status); });
+
+  Context watch_context;
+  v1::WatchTaskRequest watch;
+  watch.set_task_id(id);
+  const auto watching = tasks->WatchTask(&watch_context, watch);
+  v1::WatchTaskResponse seen;
+  ASSERT_TRUE(watching->Read(&seen));
+
+  RawStream never_begun(*channel, "treadle.v1.WorkerService/Attach");
+  RawStream reflection(*channel, "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo");
+  reflection.Write(std::string("\x3A\x00", 2));
+  ASSERT_TRUE(reflection.Read());
+  RawStream health(*channel, "grpc.health.v1.Health/Watch");
+  health.Write("");
+  health.HalfClose();
+  ASSERT_TRUE(health.Read());
+
+  const auto begin = std::chrono::steady_clock::now();
+  server.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
+
+  EXPECT_EQ(session.Finish().error_code(), grpc::UNAVAILABLE);
+  EXPECT_EQ(worker.Finish().error_code(), grpc::UNAVAILABLE);
+  EXPECT_EQ(lease_over.get_future().get().error_code(), grpc::UNAVAILABLE);
+  while (watching->Read(&seen)) {
+  }
+  EXPECT_EQ(watching->Finish().error_code(), grpc::UNAVAILABLE);
+  EXPECT_FALSE(never_begun.Finish().ok());
+  reflection.Finish();
+  health.Finish();
+}
+
+TEST(Shutdown, AClientThatDoesNotReadDoesNotHoldItUp) {
+  std::optional<LocalServer> server(std::in_place);
+  const auto channel = server->NewChannel();
+  const auto tasks = v1::TaskService::NewStub(channel);
+  const auto workers = v1::WorkerService::NewStub(channel);
+  WorkerClient worker(*workers);
+  v1::AttachRequest hello = WorkerClient::Hello("w", "mail");
+  WorkerClient::AddCredit(hello, 100);
+  worker.Write(hello);
+  for (int i = 0; i < 20; ++i) {
+    Context context;
+    v1::SubmitRequest request;
+    v1::TaskSpec& spec = *request.add_tasks();
+    spec.set_queue("mail");
+    spec.set_type("noop");
+    spec.set_payload(std::string(1 << 20, 'x'));
+    v1::SubmitResponse response;
+    ASSERT_TRUE(tasks->Submit(&context, request, &response).ok());
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  server.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
+  EXPECT_FALSE(worker.Finish().ok());
+}
+
+TEST(Shutdown, WhatWasAcceptedIsThereAfterwards) {
+  TemporaryFolder folder;
+  LocalServerOptions options;
+  options.data_directory = folder.path();
+  std::string id;
+  {
+    LocalServer server(options);
+    const auto tasks = v1::TaskService::NewStub(server.NewChannel());
+    Context context;
+    v1::SubmitRequest request;
+    v1::TaskSpec& spec = *request.add_tasks();
+    spec.set_queue("mail");
+    spec.set_type("noop");
+    spec.set_payload("hello");
+    v1::SubmitResponse response;
+    ASSERT_TRUE(tasks->Submit(&context, request, &response).ok());
+    ASSERT_EQ(response.results(0).status().code(), 0) << response.results(0).status().message();
+    EXPECT_EQ(response.results(0).durability(), v1::DURABILITY_SYNCED);
+    id = response.results(0).task_id();
+  }
+  LocalServer server(options);
+  const auto workers = v1::WorkerService::NewStub(server.NewChannel());
+  Context context;
+  v1::LeaseRequest request;
+  request.add_queues("mail");
+  v1::LeaseResponse response;
+  ASSERT_TRUE(workers->Lease(&context, request, &response).ok());
+  ASSERT_EQ(response.tasks_size(), 1);
+  EXPECT_EQ(response.tasks(0).task_id(), id);
+  EXPECT_EQ(response.tasks(0).payload(), "hello");
+}
+
+}  // namespace
+}  // namespace treadle::test

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <string>
+
+#include "tests/sim/server.h"
+#include "tests/sim/work.h"
+
+namespace treadle::sim {
+
+// Unary calls: submits with request keys (sent again when the answer does not come), waits,
+// watches, cancels, questions, and what operators do to queues.
+class Caller final : public Peer {
+ public:
+  Caller(Timeline& timeline, Random& random, Trace& trace, Network& network, Oracle& oracle,
+         Server& server);
+
+  void Act(bool calm);
+  // A paused queue works again.
+  void Resume(const std::string& queue);
+  // What is left to be answered or awaited; empty: nothing.
+  std::string Left() const;
+
+  void Receive(engine::CallId call, broker::Delivery& delivery) override;
+  void Lost(engine::CallId call) override;
+
+ private:
+  struct Call {
+    bool submit = false;
+    Work work;
+    TaskId task;  // awaited or watched
+  };
+
+  void Submit(Work work);
+  void Ask(TaskId task);
+  void Operate();
+  void CreateQueue(const std::string& name);
+  TaskId SomeTask();
+
+  Timeline& timeline_;
+  Random& random_;
+  Trace& trace_;
+  Network& network_;
+  Oracle& oracle_;
+  Server& server_;
+  std::map<engine::CallId, Call> calls_;
+  std::deque<Work> retries_;
+  std::deque<TaskId> accepted_;  // and not awaited yet
+};
+
+}  // namespace treadle::sim

@@ -1,0 +1,132 @@
+#include "tests/sim/disk.h"
+
+#include <utility>
+
+#include "server/store/expiry.h"
+
+namespace treadle::sim {
+namespace {
+
+void Apply(const store::WriteBatch& batch, Disk::Rows& rows) {
+  for (const store::WriteBatch::Change& change : batch.changes) {
+    if (change.value.has_value()) {
+      rows[change.key] = *change.value;
+    } else {
+      rows.erase(change.key);
+    }
+  }
+}
+
+}  // namespace
+
+class Disk::OpenStore final : public store::Store {
+ public:
+  explicit OpenStore(Disk& disk) : disk_(disk), self_(std::make_shared<OpenStore*>(this)) {}
+  ~OpenStore() override { *self_ = nullptr; }
+
+  std::string_view Kind() const override { return "simulated"; }
+  store::Reach reach() const override { return store::Reach::kDisk; }
+
+  absl::StatusOr<store::Sequence> Append(const store::WriteBatch& batch) override {
+    if (std::exchange(disk_.fail_next_append, false)) return absl::DataLossError("EIO on append");
+    disk_.observer_.Appended(batch);
+    Apply(batch, disk_.rows_);
+    disk_.tail_.push_back(Unsynced{batch});
+    ++disk_.appends_;
+    return ++appended_;
+  }
+
+  void RequestSync() override {
+    if (disk_.lie_about_syncs) return on_synced_(appended_);
+    if (syncing_) {
+      again_ = true;
+      return;
+    }
+    StartSync();
+  }
+
+  void SetOnSynced(std::function<void(absl::StatusOr<store::Sequence>)> on_synced) override {
+    on_synced_ = std::move(on_synced);
+  }
+
+  absl::StatusOr<std::string> Get(std::string_view key) override {
+    const auto found = disk_.rows_.find(key);
+    if (found == disk_.rows_.end() || store::Expired(found->second, disk_.timeline_.NowMs())) {
+      return absl::NotFoundError("no such row");
+    }
+    return found->second;
+  }
+
+  absl::Status Scan(
+      std::string_view begin, std::string_view end,
+      absl::FunctionRef<bool(std::string_view key, std::string_view value)> visit) override {
+    for (auto at = disk_.rows_.lower_bound(begin); at != disk_.rows_.end() && at->first < end;
+         ++at) {
+      if (store::Expired(at->second, disk_.timeline_.NowMs())) continue;
+      if (!visit(at->first, at->second)) break;
+    }
+    return absl::OkStatus();
+  }
+
+  int64_t FreeBytes() override { return disk_.full ? 0 : INT64_MAX; }
+
+ private:
+  void StartSync() {
+    syncing_ = true;
+    Random& random = disk_.random_;
+    const int64_t takes_ms =
+        disk_.slow || random.OneIn(20) ? random.Between(20, 500) : random.Between(0, 5);
+    disk_.timeline_.In(takes_ms, [self = self_, upto = appended_] {
+      if (*self != nullptr) (*self)->FinishSync(upto);
+    });
+  }
+
+  void FinishSync(store::Sequence upto) {
+    if (std::exchange(disk_.fail_next_sync, false)) {
+      return on_synced_(absl::DataLossError("EIO on fdatasync"));
+    }
+    disk_.MakeDurable(static_cast<size_t>(upto - synced_));
+    synced_ = upto;
+    syncing_ = false;
+    on_synced_(synced_);
+    if (std::exchange(again_, false)) StartSync();
+  }
+
+  Disk& disk_;
+  const std::shared_ptr<OpenStore*> self_;
+  std::function<void(absl::StatusOr<store::Sequence>)> on_synced_;
+  store::Sequence appended_ = 0;
+  store::Sequence synced_ = 0;
+  bool syncing_ = false;
+  bool again_ = false;
+};
+
+Disk::Disk(Timeline& timeline, Random& random, Observer& observer)
+    : timeline_(timeline), random_(random), observer_(observer) {}
+
+std::unique_ptr<store::Store> Disk::Open() {
+  fail_next_append = fail_next_sync = false;
+  return std::make_unique<OpenStore>(*this);
+}
+
+void Disk::Crash(bool power) {
+  MakeDurable(power ? random_.Below(tail_.size() + 1) : tail_.size());
+  tail_.clear();
+  rows_ = durable_;
+  full = false;
+}
+
+void Disk::NoteFingerprint(uint64_t fingerprint) {
+  (tail_.empty() ? durable_fingerprint_ : tail_.back().fingerprint) = fingerprint;
+}
+
+void Disk::MakeDurable(size_t batches) {
+  for (; batches > 0; --batches) {
+    Apply(tail_.front().batch, durable_);
+    observer_.Durable(tail_.front().batch);
+    durable_fingerprint_ = tail_.front().fingerprint;
+    tail_.pop_front();
+  }
+}
+
+}  // namespace treadle::sim

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "server/store/store.h"
+#include "tests/sim/random.h"
+#include "tests/sim/timeline.h"
+
+namespace treadle::sim {
+
+// What a disk does with a store's batches: keeps those that were synced, and of the others, when
+// the power fails, only as many of the first ones as chance decides. A batch that was torn by it is
+// dropped when the store is opened again, so here it is simply among those that are lost.
+class Disk {
+ public:
+  // Hears of every batch: when it is appended, and when it has become durable.
+  class Observer {
+   public:
+    virtual ~Observer() = default;
+    virtual void Appended(const store::WriteBatch& batch) = 0;
+    virtual void Durable(const store::WriteBatch& batch) = 0;
+  };
+
+  Disk(Timeline& timeline, Random& random, Observer& observer);
+
+  // The store as it is found now. One at a time: the one before is dead.
+  std::unique_ptr<store::Store> Open();
+
+  // The machine loses power, or (`power` false) only the process dies, and the operating system
+  // still writes what it was handed.
+  void Crash(bool power);
+
+  // The engine's fingerprint after the newest batch, and what it must be after opening again.
+  void NoteFingerprint(uint64_t fingerprint);
+  uint64_t durable_fingerprint() const { return durable_fingerprint_; }
+
+  using Rows = std::map<std::string, std::string, std::less<>>;
+  const Rows& durable_rows() const { return durable_; }
+  // All that was appended; equal to the durable ones after a crash.
+  const Rows& rows() const { return rows_; }
+  uint64_t appends() const { return appends_; }
+
+  // Faults, set from outside.
+  bool fail_next_append = false;
+  bool fail_next_sync = false;
+  bool full = false;
+  bool slow = false;
+  // The break that the tests must find: says that it has synced when it has not.
+  bool lie_about_syncs = false;
+
+ private:
+  class OpenStore;
+  struct Unsynced {
+    store::WriteBatch batch;
+    uint64_t fingerprint = 0;
+  };
+
+  void MakeDurable(size_t batches);
+
+  Timeline& timeline_;
+  Random& random_;
+  Observer& observer_;
+  Rows durable_;
+  Rows rows_;
+  std::deque<Unsynced> tail_;
+  uint64_t appends_ = 0;
+  uint64_t durable_fingerprint_ = 0;
+};
+
+}  // namespace treadle::sim

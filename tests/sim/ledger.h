@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "proto/support/task_id.h"
+#include "server/broker/row_codec.h"
+#include "server/engine/row.h"
+#include "server/store/store.h"
+
+namespace treadle::sim {
+
+// What stored rows say, as plainly as can be, and for ever: finished tasks stay.
+struct Ledger {
+  struct Task {
+    engine::TaskRow row;
+    std::string payload;
+    int32_t spent = 0;
+    engine::Token lease{};  // that is not over; 0: none
+    bool finished = false;
+    bool kept = false;  // the outcome is stored
+    engine::FinishedRow outcome;
+    std::string result;
+  };
+  using RequestKey = std::pair<std::string, std::string>;  // queue, key
+
+  std::map<TaskId, Task> tasks;
+  std::map<RequestKey, engine::KeyRow> keys;
+  std::map<std::string, engine::QueueRow, std::less<>> queues;
+  uint64_t last_token = 0;
+  uint64_t last_order = 0;
+
+  const Task* Find(TaskId id) const {
+    const auto found = tasks.find(id);
+    return found == tasks.end() ? nullptr : &found->second;
+  }
+};
+
+// One row of a batch, read back from its bytes.
+struct StoredChange {
+  std::string key;
+  bool deleted = false;
+  engine::Row row;  // unless deleted
+  std::string body;
+};
+
+std::vector<StoredChange> Decode(const store::WriteBatch& batch);
+
+void Apply(const StoredChange& change, Ledger& ledger);
+
+}  // namespace treadle::sim

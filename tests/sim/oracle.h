@@ -1,0 +1,221 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "server/broker/broker.h"
+#include "server/broker/delivery.h"
+#include "server/engine/engine.h"
+#include "tests/sim/disk.h"
+#include "tests/sim/ledger.h"
+#include "tests/sim/timeline.h"
+#include "tests/sim/trace.h"
+
+namespace treadle::sim {
+
+// A promise of design.md was broken.
+struct Violation : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// The promises of design.md ("A task's life"), by number.
+enum class Promise {
+  kNeverLost = 1,          // an acknowledged submit is never lost at the durability it states
+  kOneLease = 2,           // one live lease for each task; stale tokens change nothing
+  kSafeToRepeat = 3,       // the same request key, or sequence, is the same task
+  kOrder = 4,              // FIFO, LIFO, PRIORITY
+  kSurvivesRestart = 5,    // a running task with a live worker is not run again
+  kAliveMeansWorking = 6,  // runnable tasks and free slots do not stay apart
+  kNoUndueBlame = 7,       // only what was executing is blamed for a crash
+  kBounded = 8,            // clear errors at every bound
+};
+
+// What the outside has a right to see. It knows what reached the broker, what the broker said and
+// stored, and what workers really did; it shares no code with the engine.
+class Oracle final : public Disk::Observer {
+ public:
+  Oracle(const engine::EngineOptions& options, Timeline& timeline, Trace& trace);
+
+  // oracle_arrivals.cc: a request has reached the broker; a worker has begun to run a task.
+  void Arrived(const broker::Request& request);
+  void Executing(engine::Token token);
+
+  // oracle_rows.cc: every row that the broker stores.
+  void Appended(const store::WriteBatch& batch) override;
+  void Durable(const store::WriteBatch& batch) override;
+
+  // oracle_releases.cc: everything that the broker says.
+  void Released(const broker::Delivery& delivery);
+  // What the broker's own thread sees when it is asked about a task, and what is then answered.
+  void Asked(TaskId task, bool unfinished, bool finished) const;
+  void Answered(const broker::OutcomeReady& outcome) { CheckTold(outcome); }
+
+  // oracle_turns.cc.
+  void TurnEnded(const engine::Engine& engine);
+  // The broker died; `power`: with its machine. What is durable now is all that is left.
+  void Crashed(bool power);
+  void Starting();
+  void Recovered(const engine::Engine& engine);
+
+  // Every task that was accepted, by what is stored.
+  const Ledger& ledger() const { return live_; }
+  struct Counts {
+    uint64_t accepted = 0;
+    uint64_t existing = 0;
+    uint64_t refused = 0;
+    uint64_t leases = 0;
+    uint64_t taken_back = 0;  // leases that ended without a report
+    uint64_t reports_refused = 0;
+    uint64_t outcomes = 0;
+    uint64_t unknown = 0;
+    uint64_t crashes = 0;
+    std::map<engine::TaskState, uint64_t> ended;
+
+    void Add(const Counts& other);
+    std::string ToString() const;
+  };
+  const Counts& counts() const { return counts_; }
+
+ private:
+  struct Submission {
+    engine::TaskSpec spec;
+    std::string payload;
+    uint64_t arrival = 0;  // the first one, if it was sent again
+  };
+  struct Asking {
+    TaskId id;
+    std::string queue;
+    std::string key;
+    engine::ContentDigest digest;
+    engine::Durability durability{};
+    bool sequenced = false;
+    bool twice = false;  // sent again on the same call, which may answer both, each otherwise
+    engine::CallId call{};
+  };
+  struct Waiting {  // for room, unless it is refused at once
+    TaskId id;
+    engine::CallId call{};
+    uint64_t arrival = 0;
+    int64_t until_ms = 0;
+    bool vague = false;  // sent twice on one call, or keyed: its place is not known
+    std::optional<TaskId> overtaken_by;
+  };
+  struct Lease {
+    TaskId task;
+    std::string worker;  // empty: unary
+    int64_t lease_ms = 0;
+    int64_t until_ms = 0;  // unary
+    int64_t told_started_at_ms = INT64_MAX;
+    bool executed = false;  // in truth
+    bool released = false;  // the worker was told of it
+    bool not_named = false;
+    std::optional<engine::AttemptEnd> reported;
+  };
+  struct Told {
+    engine::TaskState state{};
+    int32_t attempts = 0;
+    int64_t finished_at_ms = 0;
+    std::string error;
+    std::string result;
+    bool operator==(const Told&) const = default;
+  };
+  struct Key {
+    TaskId task;
+    engine::ContentDigest digest;
+  };
+  // Who waits for a submit's answer: a session, on whichever stream it now has, or a unary call.
+  struct Asker {
+    uint64_t session = 0;
+    engine::CallId call{};
+    uint64_t item = 0;
+    auto operator<=>(const Asker&) const = default;
+  };
+
+  [[noreturn]] void Broken(Promise promise, const std::string& what) const;
+  void Expect(bool kept, Promise promise, const std::string& what) const {
+    if (!kept) Broken(promise, what);
+  }
+
+  void Arrived(const engine::Command& command, const broker::Request& request);
+  void ArrivedSubmit(const engine::Submit& submit, const broker::Request& request);
+  void ArrivedAttach(const engine::AttachWorker& attach);
+
+  void Check(const StoredChange& change);
+  void CheckAccepted(const engine::TaskRow& row, const std::string& payload);
+  void CheckAttempt(const engine::AttemptRow& row);
+  void CheckGrant(const engine::GrantRow& row);
+  void CheckFinished(const engine::FinishedRow& row, const std::string& result);
+  void CheckKey(const engine::KeyRow& row);
+  // The task's lease has ended though nobody reported success.
+  void CheckLeaseOver(const Ledger::Task& task, bool attempt_spent);
+  const Ledger::Task& Unfinished(TaskId id, const char* what) const;
+
+  void Said(const engine::SessionOpened& event);
+  void Said(const engine::Submitted& event);
+  void Said(const engine::CancelDone& event);
+  void Said(const engine::WorkerAttached& event);
+  void Said(const engine::ReportDone& event);
+  void Said(const engine::ReportsHandled& event);
+  void Said(const broker::Leased& leased);
+  void Said(const broker::OutcomeReady& outcome);
+  void Said(const broker::TaskUnknown& unknown);
+  template <typename Other>
+  void Said(const Other&) {}
+  void CheckUnknown(TaskId id) const;
+  void CheckTold(const broker::OutcomeReady& outcome);
+
+  void CheckOrder(const engine::Engine& engine, const std::vector<engine::TaskView>& queued) const;
+  void CheckWorking(const engine::Engine& engine,
+                    const std::vector<engine::TaskView>& queued) const;
+  void CheckBounds(const engine::Engine& engine);
+
+  const engine::EngineOptions options_;
+  Timeline& timeline_;
+  Trace& trace_;
+
+  Ledger live_;     // all that was appended
+  Ledger durable_;  // all that is on disk
+  Counts counts_;
+
+  std::map<TaskId, Submission> submissions_;
+  uint64_t arrivals_ = 0;
+  std::map<Asker, Asking> asking_;
+  std::map<engine::CallId, uint64_t> sessions_;  // of streams
+  std::map<std::string, std::vector<Waiting>> waiting_;
+  std::map<TaskId, engine::Durability> acknowledged_;
+  std::map<TaskId, Told> told_;
+  std::map<Ledger::RequestKey, Key> keys_;
+  std::set<TaskId> cancel_asked_;
+  std::set<std::string> purged_;  // queues, since the last turn
+
+  std::map<engine::Token, Lease> leases_;
+  std::map<std::string, int64_t> heard_at_ms_;  // of workers
+  std::map<engine::CallId, std::string> workers_;
+  std::map<std::string, engine::CallId> streams_;
+  std::map<engine::CallId, std::vector<std::pair<uint64_t, engine::Token>>> reports_;
+  std::vector<std::pair<engine::CallId, engine::Token>> reports_at_hand_;
+  std::set<std::pair<engine::CallId, engine::Token>> refused_;
+  uint64_t last_token_released_ = 0;
+  uint64_t last_token_of_earlier_runs_ = 0;
+  int64_t started_at_ms_ = 0;  // this run of the broker
+
+  // Of the turn at hand.
+  std::vector<TaskId> granted_;
+  std::set<TaskId> waited_;  // accepted, perhaps in the room that a lease made
+  std::map<std::string, int64_t> accepted_into_;
+  std::map<std::string, int64_t> left_from_;
+  std::map<std::string, int64_t> waiting_before_;
+  std::map<std::string, int64_t> bounds_before_;
+};
+
+// What a worker returns for a task: names the attempt, so that everybody can tell whose result it
+// is.
+std::string ResultOf(TaskId task, engine::Token token);
+
+}  // namespace treadle::sim

@@ -1,0 +1,123 @@
+#include <algorithm>
+#include <type_traits>
+#include <variant>
+
+#include "tests/sim/oracle.h"
+
+namespace treadle::sim {
+
+using engine::CallId;
+using engine::Token;
+
+void Oracle::Arrived(const broker::Request& request) {
+  if (const auto* command = std::get_if<engine::Command>(&request.action)) {
+    Arrived(*command, request);
+  }
+}
+
+void Oracle::Executing(Token token) { leases_[token].executed = true; }
+
+void Oracle::Arrived(const engine::Command& command, const broker::Request& request) {
+  const int64_t now_ms = timeline_.NowMs();
+  if (const auto* attach = std::get_if<engine::AttachWorker>(&command)) ArrivedAttach(*attach);
+  // Whatever comes on a worker's newest stream renews its leases.
+  std::visit(
+      [&](const auto& any) {
+        using Command = std::decay_t<decltype(any)>;
+        if constexpr (!std::is_same_v<Command, engine::CallClosed> && requires { any.call; }) {
+          const auto worker = workers_.find(any.call);
+          if (worker != workers_.end() && streams_[worker->second] == any.call) {
+            heard_at_ms_[worker->second] = now_ms;
+          }
+        }
+      },
+      command);
+
+  if (const auto* submit = std::get_if<engine::Submit>(&command)) {
+    ArrivedSubmit(*submit, request);
+  } else if (const auto* cancel = std::get_if<engine::Cancel>(&command)) {
+    cancel_asked_.insert(cancel->task);
+  } else if (const auto* purge = std::get_if<engine::PurgeQueue>(&command)) {
+    purged_.insert(purge->name);
+  } else if (const auto* start = std::get_if<engine::StartAttempt>(&command)) {
+    const auto lease = leases_.find(start->token);
+    if (lease != leases_.end()) {
+      lease->second.told_started_at_ms = std::min(lease->second.told_started_at_ms, now_ms);
+    }
+  } else if (const auto* end = std::get_if<engine::EndAttempt>(&command)) {
+    const auto lease = leases_.find(end->token);
+    if (lease != leases_.end() && lease->second.task == end->task && !lease->second.reported) {
+      lease->second.reported = end->end;
+    }
+    if (!end->reply) reports_at_hand_.emplace_back(end->call, end->token);
+  } else if (const auto* reports = std::get_if<engine::EndReports>(&command)) {
+    for (const auto& [call, token] : reports_at_hand_) {
+      if (call == reports->call) reports_[call].emplace_back(reports->sequence, token);
+    }
+    std::erase_if(reports_at_hand_,
+                  [&](const auto& report) { return report.first == reports->call; });
+  } else if (const auto* extend = std::get_if<engine::ExtendLease>(&command)) {
+    const auto lease = leases_.find(extend->token);
+    if (lease != leases_.end() && lease->second.task == extend->task) {
+      lease->second.until_ms = now_ms + extend->lease_ms;
+    }
+  } else if (const auto* closed = std::get_if<engine::CallClosed>(&command)) {
+    for (auto& [queue, waiting] : waiting_) {
+      std::erase_if(waiting, [&](const Waiting& one) { return one.call == closed->call; });
+    }
+  }
+}
+
+void Oracle::ArrivedSubmit(const engine::Submit& submit, const broker::Request& request) {
+  trace_.Note("submit arrives", submit.id,
+              {static_cast<uint64_t>(submit.call), submit.item, submit.spec.digest.high});
+  Submission& submission = submissions_[submit.id];
+  submission.spec = submit.spec;
+  submission.payload = request.body == nullptr ? "" : request.body->bytes;
+  ++arrivals_;
+  if (submission.arrival == 0) submission.arrival = arrivals_;
+  const Asker asker = submit.sequenced ? Asker{submit.id.session, CallId{}, submit.item}
+                                       : Asker{0, submit.call, submit.item};
+  Asking& asking = asking_[asker];
+  asking = Asking{.id = submit.id,
+                  .queue = submit.spec.queue,
+                  .key = submit.spec.request_key,
+                  .digest = submit.spec.digest,
+                  .durability = submit.spec.durability,
+                  .sequenced = submit.sequenced,
+                  .twice = asking.call == submit.call,
+                  .call = submit.call};
+  if (submit.wait_if_full_ms == 0) return;
+  std::vector<Waiting>& waiting = waiting_[submit.spec.queue];
+  const int64_t until_ms = timeline_.NowMs() + submit.wait_if_full_ms;
+  for (Waiting& one : waiting) {
+    if (one.id != submit.id) continue;
+    one.vague = one.vague || one.call == submit.call;
+    one.call = submit.call;  // a newer one as a rule: it keeps its place
+    one.until_ms = std::min(one.until_ms, until_ms);
+    return;
+  }
+  waiting.push_back(Waiting{.id = submit.id,
+                            .call = submit.call,
+                            .arrival = arrivals_,
+                            .until_ms = until_ms,
+                            .vague = !submit.spec.request_key.empty()});
+}
+
+void Oracle::ArrivedAttach(const engine::AttachWorker& attach) {
+  workers_[attach.call] = attach.worker_id;
+  streams_[attach.worker_id] = attach.call;
+  for (auto& [token, lease] : leases_) {
+    if (lease.worker != attach.worker_id) continue;
+    const auto held =
+        std::find_if(attach.held.begin(), attach.held.end(),
+                     [&](const engine::HeldLease& one) { return one.token == token; });
+    if (held == attach.held.end()) {
+      lease.not_named = true;
+    } else if (held->started) {
+      lease.told_started_at_ms = std::min(lease.told_started_at_ms, timeline_.NowMs());
+    }
+  }
+}
+
+}  // namespace treadle::sim

@@ -1,0 +1,193 @@
+#include <algorithm>
+#include <variant>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
+#include "tests/sim/oracle.h"
+
+namespace treadle::sim {
+
+using engine::Durability;
+using engine::Token;
+
+void Oracle::Released(const broker::Delivery& delivery) {
+  std::visit([&](const auto& event) { Said(event); }, delivery);
+}
+
+void Oracle::Said(const engine::SessionOpened& event) {
+  if (event.status.ok()) sessions_[event.call] = event.session;
+}
+
+void Oracle::Said(const engine::Submitted& event) {
+  const auto session = sessions_.find(event.call);
+  const auto found = asking_.find(session == sessions_.end()
+                                      ? Asker{0, event.call, event.item}
+                                      : Asker{session->second, engine::CallId{}, event.item});
+  Expect(found != asking_.end(), Promise::kSafeToRepeat, "a submit is answered that nobody sent");
+  const Asking& asking = found->second;  // stays: a sequence may be sent twice on one call
+  const std::string id = event.id.ToString();
+  trace_.Note(event.status.ok() ? "acknowledged" : "refused", event.id,
+              {static_cast<uint64_t>(event.call), event.item});
+  std::vector<Waiting>& waiting = waiting_[asking.queue];
+  std::erase_if(waiting, [&](const Waiting& one) { return one.id == asking.id; });
+
+  const auto key = keys_.find({asking.queue, asking.key});
+  bool key_in_force = false;
+  if (key != keys_.end()) {
+    const Ledger::Task* first = live_.Find(key->second.task);
+    const auto row = live_.keys.find(key->first);
+    // At the edge of its window the answer may be either. Beyond it another task may have it, which
+    // CheckKey has seen.
+    key_in_force = first != nullptr && row != live_.keys.end() &&
+                   row->second.task == key->second.task &&
+                   (!first->finished || row->second.expires_at_ms > timeline_.NowMs() + 1);
+  }
+  if (!event.status.ok()) {
+    ++counts_.refused;
+    Expect(!event.status.message().empty(), Promise::kBounded, "a refusal without a reason");
+    Expect(!absl::IsInternal(event.status) && !absl::IsUnknown(event.status), Promise::kBounded,
+           std::string(event.status.message()));
+    Expect(!absl::IsAlreadyExists(event.status) || !key_in_force ||
+               !(key->second.digest == asking.digest),
+           Promise::kSafeToRepeat,
+           absl::StrCat("the same task again is refused: ", event.status.ToString()));
+    const Ledger::Task* accepted = live_.Find(asking.id);
+    Expect(!asking.sequenced || asking.twice || accepted == nullptr ||
+               !absl::IsResourceExhausted(event.status) ||
+               absl::StrContains(event.status.message(), "disk"),
+           Promise::kSafeToRepeat,
+           absl::StrCat(id, " was accepted, and is refused when it comes again"));
+    return;
+  }
+
+  ++(event.existing ? counts_.existing : counts_.accepted);
+  Expect(event.existing || event.id == asking.id, Promise::kSafeToRepeat,
+         absl::StrCat(id, " answers another task"));
+  const Ledger& safe = asking.durability == Durability::kSynced ? durable_ : live_;
+  Expect(safe.Find(event.id) != nullptr, Promise::kNeverLost,
+         absl::StrCat(id, " is acknowledged before it is stored as safely as it says"));
+  const auto stored_key = live_.keys.find({asking.queue, asking.key});
+  // A sequence that comes again is its own first task, whoever has the key by now.
+  const bool names_key =
+      event.existing || (stored_key != live_.keys.end() && stored_key->second.task == event.id);
+  if (!asking.key.empty() && names_key) {
+    Expect(!key_in_force || key->second.task == event.id, Promise::kSafeToRepeat,
+           absl::StrCat("key ", asking.key, " names ", id, " after ",
+                        key_in_force ? key->second.task.ToString() : ""));
+    Expect(!key_in_force || key->second.digest == asking.digest, Promise::kSafeToRepeat,
+           absl::StrCat("key ", asking.key, " accepts other content"));
+    keys_[{asking.queue, asking.key}] = Key{event.id, asking.digest};
+  }
+  Durability& level = acknowledged_[event.id];
+  level = std::max(level, asking.durability);
+}
+
+void Oracle::CheckUnknown(TaskId id) const {
+  const Ledger::Task* task = live_.Find(id);
+  const bool dropped = task != nullptr && task->finished &&
+                       (!task->kept || task->outcome.expires_at_ms <= timeline_.NowMs());
+  Expect(task == nullptr || dropped, Promise::kNeverLost,
+         absl::StrCat(id.ToString(), " is said to be unknown"));
+}
+
+void Oracle::Said(const broker::TaskUnknown& unknown) {
+  ++counts_.unknown;
+  trace_.Note("unknown", unknown.task, {static_cast<uint64_t>(unknown.call)});
+  // The answer may have waited for the disk: the task's outcome was there or not when it was made.
+  const Ledger::Task* task = live_.Find(unknown.task);
+  if (task != nullptr && !task->finished && !acknowledged_.contains(unknown.task)) return;
+  CheckUnknown(unknown.task);
+}
+
+void Oracle::Said(const engine::CancelDone& event) {
+  if (absl::IsNotFound(event.status) && acknowledged_.contains(event.task))
+    CheckUnknown(event.task);
+}
+
+void Oracle::Said(const engine::WorkerAttached& event) {
+  for (const engine::HeldLease& lease : event.revoked) {
+    const Ledger::Task* task = live_.Find(lease.task);
+    Expect(task == nullptr || task->lease != lease.token, Promise::kSurvivesRestart,
+           absl::StrCat("lease ", static_cast<uint64_t>(lease.token), " of ", lease.task.ToString(),
+                        " is revoked though it lives"));
+  }
+}
+
+void Oracle::Said(const engine::ReportDone& event) {
+  if (event.status.ok()) return;
+  ++counts_.reports_refused;
+  refused_.insert({event.call, event.token});
+  Expect(!event.status.message().empty(), Promise::kBounded, "a refusal without a reason");
+}
+
+void Oracle::Said(const engine::ReportsHandled& event) {
+  for (const auto& [sequence, token] : reports_[event.call]) {
+    if (sequence > event.sequence || refused_.contains({event.call, token})) continue;
+    const Ledger::Task* task = live_.Find(leases_[token].task);
+    if (task == nullptr || task->row.spec.durability != Durability::kSynced) continue;
+    task = durable_.Find(task->row.id);
+    Expect(task != nullptr && (task->finished || task->lease != token), Promise::kNeverLost,
+           absl::StrCat("the report for lease ", static_cast<uint64_t>(token),
+                        " is said to be safe before it is"));
+  }
+}
+
+void Oracle::Said(const broker::Leased& leased) {
+  for (const broker::LeasedTask& one : leased.tasks) {
+    const uint64_t token = static_cast<uint64_t>(one.lease.token);
+    const std::string what = absl::StrCat("lease ", token, " of ", one.lease.task.ToString());
+    Lease& lease = leases_[one.lease.token];
+    Expect(lease.task == one.lease.task && !lease.released, Promise::kOneLease,
+           absl::StrCat(what, " is given out twice, or never was"));
+    lease.released = true;
+    const Ledger::Task* task = live_.Find(one.lease.task);
+    Expect(task != nullptr, Promise::kOneLease, absl::StrCat(what, ": no such task"));
+    if (task->row.spec.durability == Durability::kSynced) {
+      Expect(durable_.last_token >= token, Promise::kOneLease,
+             absl::StrCat(what, " leaves before it is stored"));
+    }
+    Expect(one.body != nullptr && one.body->bytes == task->payload, Promise::kNeverLost,
+           absl::StrCat(what, " comes with another payload"));
+    last_token_released_ = std::max(last_token_released_, token);
+  }
+}
+
+void Oracle::Said(const broker::OutcomeReady& outcome) {
+  ++counts_.outcomes;
+  trace_.Note("told", outcome.row->id, {static_cast<uint64_t>(outcome.call)});
+  CheckTold(outcome);
+}
+
+void Oracle::CheckTold(const broker::OutcomeReady& outcome) {
+  const engine::FinishedRow& row = *outcome.row;
+  const Told told{row.state, row.attempts, row.finished_at_ms, row.error.type,
+                  outcome.result == nullptr ? "" : outcome.result->bytes};
+  const std::string id = row.id.ToString();
+  const Ledger::Task* task = live_.Find(row.id);
+  Expect(task != nullptr && task->finished, Promise::kOneLease,
+         absl::StrCat(id, " is told before it ends"));
+  if (task->kept) {
+    const engine::FinishedRow& stored = task->outcome;
+    const Told safe{stored.state, stored.attempts, stored.finished_at_ms, stored.error.type,
+                    task->result};
+    Expect(told == safe, Promise::kNeverLost,
+           absl::StrCat(id, " is told otherwise than it is stored"));
+  }
+  if (task->row.spec.durability == Durability::kSynced) {
+    const Ledger::Task* durable = durable_.Find(row.id);
+    Expect(durable != nullptr && durable->finished, Promise::kNeverLost,
+           absl::StrCat("the outcome of ", id, " is told before it is safe"));
+  }
+  const auto [before, first] = told_.emplace(row.id, told);
+  Expect(first || before->second == told, Promise::kOneLease,
+         absl::StrCat(id, " is told to have ended in two ways"));
+}
+
+void Oracle::Asked(TaskId task, bool unfinished, bool finished) const {
+  Expect(!unfinished || !told_.contains(task), Promise::kOneLease,
+         absl::StrCat(task.ToString(), " has ended, and is shown as unfinished"));
+  if (!unfinished && !finished && acknowledged_.contains(task)) CheckUnknown(task);
+}
+
+}  // namespace treadle::sim

@@ -1,0 +1,192 @@
+#include <algorithm>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+
+#include "server/broker/row_key.h"
+#include "tests/sim/oracle.h"
+
+namespace treadle::sim {
+
+using engine::AttemptEnd;
+using engine::TaskState;
+using engine::Token;
+
+void Oracle::Appended(const store::WriteBatch& batch) {
+  for (const StoredChange& change : Decode(batch)) {
+    Check(change);
+    Apply(change, live_);
+  }
+}
+
+void Oracle::Durable(const store::WriteBatch& batch) {
+  for (const StoredChange& change : Decode(batch)) Apply(change, durable_);
+}
+
+const Ledger::Task& Oracle::Unfinished(TaskId id, const char* what) const {
+  const Ledger::Task* task = live_.Find(id);
+  if (task == nullptr)
+    Broken(Promise::kNeverLost, absl::StrCat(what, " of unknown task ", id.ToString()));
+  if (task->finished)
+    Broken(Promise::kOneLease, absl::StrCat(what, " of ended task ", id.ToString()));
+  return *task;
+}
+
+void Oracle::Check(const StoredChange& change) {
+  if (change.deleted) {
+    if (broker::KindOfKey(change.key) != broker::RowKind::kTask) return;
+    const TaskId id = *broker::TaskOfKey(change.key);
+    const Ledger::Task& task = Unfinished(id, "deletion");
+    Expect(task.row.spec.result_ttl_ms == 0, Promise::kNeverLost,
+           absl::StrCat("the outcome of ", id.ToString(), " is dropped at once"));
+    ++left_from_[task.row.spec.queue];
+    return;
+  }
+  if (const auto* task = std::get_if<engine::TaskRow>(&change.row)) {
+    CheckAccepted(*task, change.body);
+  } else if (const auto* attempt = std::get_if<engine::AttemptRow>(&change.row)) {
+    CheckAttempt(*attempt);
+  } else if (const auto* grant = std::get_if<engine::GrantRow>(&change.row)) {
+    CheckGrant(*grant);
+  } else if (const auto* finished = std::get_if<engine::FinishedRow>(&change.row)) {
+    CheckFinished(*finished, change.body);
+  } else if (const auto* key = std::get_if<engine::KeyRow>(&change.row)) {
+    CheckKey(*key);
+  }
+}
+
+void Oracle::CheckAccepted(const engine::TaskRow& row, const std::string& payload) {
+  const std::string id = row.id.ToString();
+  trace_.Note("accepted", row.id, {row.order});
+  Expect(live_.Find(row.id) == nullptr, Promise::kSafeToRepeat,
+         absl::StrCat(id, " is accepted twice"));
+  Expect(row.order > live_.last_order, Promise::kOrder,
+         absl::StrCat(id, " gets an old order number"));
+  Expect(submissions_[row.id].payload == payload, Promise::kNeverLost,
+         absl::StrCat(id, " is stored with another payload"));
+
+  // Whoever waits for room is served before those who came later. Who is refused did not wait: so
+  // it counts only when the one that was overtaken gets its place after all.
+  std::vector<Waiting>& waiting = waiting_[row.spec.queue];
+  const auto self = std::find_if(waiting.begin(), waiting.end(),
+                                 [&](const Waiting& one) { return one.id == row.id; });
+  uint64_t arrival = submissions_[row.id].arrival;
+  if (self != waiting.end()) {
+    Expect(self->vague || !self->overtaken_by.has_value(), Promise::kBounded,
+           absl::StrCat(self->overtaken_by.value_or(TaskId{}).ToString(), " overtook ", id,
+                        ", which waited for room"));
+    arrival = self->vague ? 0 : self->arrival;
+  }
+  for (Waiting& one : waiting) {
+    if (one.arrival < arrival && one.until_ms > timeline_.NowMs()) one.overtaken_by = row.id;
+  }
+  if (self != waiting.end()) {
+    waiting.erase(self);
+    waited_.insert(row.id);
+  }
+  ++accepted_into_[row.spec.queue];
+}
+
+void Oracle::CheckAttempt(const engine::AttemptRow& row) {
+  const Ledger::Task& task = Unfinished(row.id, "attempt");
+  const bool spent = row.attempts_spent == task.spent + 1;
+  Expect(spent || row.attempts_spent == task.spent, Promise::kNoUndueBlame,
+         absl::StrCat(row.id.ToString(), " goes from ", task.spent, " to ", row.attempts_spent,
+                      " attempts"));
+  const bool over = task.lease != Token{} && row.last_token >= task.lease;
+  Expect(over || !spent, Promise::kNoUndueBlame,
+         absl::StrCat(row.id.ToString(), " spends an attempt without one"));
+  if (over) CheckLeaseOver(task, spent);
+}
+
+void Oracle::CheckLeaseOver(const Ledger::Task& task, bool attempt_spent) {
+  const int64_t now_ms = timeline_.NowMs();
+  const Lease& lease = leases_[task.lease];
+  const bool unary = lease.worker.empty();
+  const int64_t expires_at_ms =
+      unary ? lease.until_ms
+            : std::max(heard_at_ms_[lease.worker], started_at_ms_) + lease.lease_ms;
+  const int64_t timeout_ms = task.row.spec.attempt_timeout_ms;
+  const bool timed_out =
+      timeout_ms > 0 &&
+      lease.told_started_at_ms <= now_ms - timeout_ms - options_.attempt_timeout_grace_ms;
+  const bool lost = now_ms >= expires_at_ms || lease.not_named || timed_out;
+  const std::string what =
+      absl::StrCat("lease ", static_cast<uint64_t>(task.lease), " of ", task.row.id.ToString());
+  if (!lease.reported.has_value()) ++counts_.taken_back;
+  Expect(lost || lease.reported.has_value(),
+         started_at_ms_ > 0 && counts_.crashes > 0 ? Promise::kSurvivesRestart : Promise::kOneLease,
+         absl::StrCat(what, " is taken from a worker that is alive ('", lease.worker,
+                      "', for another ", expires_at_ms - now_ms, " ms)"));
+  if (!attempt_spent) return;
+  const bool failed =
+      lease.reported == AttemptEnd::kFailed || lease.reported == AttemptEnd::kStopped;
+  Expect(failed || (lost && (unary || lease.executed)), Promise::kNoUndueBlame,
+         absl::StrCat(what, " costs an attempt though it was not executing"));
+}
+
+void Oracle::CheckGrant(const engine::GrantRow& row) {
+  for (size_t i = 0; i < row.tasks.size(); ++i) {
+    const uint64_t token = static_cast<uint64_t>(row.first_token) + i;
+    const Ledger::Task& task = Unfinished(row.tasks[i], "lease");
+    const std::string what = absl::StrCat("lease ", token, " of ", row.tasks[i].ToString());
+    Expect(task.lease == Token{}, Promise::kOneLease,
+           absl::StrCat(what, " is given while ", static_cast<uint64_t>(task.lease), " lives"));
+    Expect(token > live_.last_token && token > last_token_of_earlier_runs_, Promise::kOneLease,
+           absl::StrCat(what, " has an old token"));
+    leases_[Token{token}] =
+        Lease{.task = row.tasks[i],
+              .worker = row.worker_id,
+              .lease_ms = row.lease_ms,
+              .until_ms = row.granted_at_ms + row.lease_ms,
+              .told_started_at_ms = row.worker_id.empty() ? row.granted_at_ms : INT64_MAX};
+    granted_.push_back(row.tasks[i]);
+    ++left_from_[task.row.spec.queue];
+    ++counts_.leases;
+  }
+}
+
+void Oracle::CheckFinished(const engine::FinishedRow& row, const std::string& result) {
+  const Ledger::Task& task = Unfinished(row.id, "outcome");
+  const std::string id = row.id.ToString();
+  const engine::TaskSpec& spec = task.row.spec;
+  trace_.Note("ended", row.id, {static_cast<uint64_t>(row.state)});
+  ++left_from_[spec.queue];
+  ++counts_.ended[row.state];
+  Expect(row.attempts <= task.spent + 1 && row.attempts <= spec.max_attempts,
+         Promise::kNoUndueBlame, absl::StrCat(id, " ends with ", row.attempts, " attempts"));
+  switch (row.state) {
+    case TaskState::kSucceeded:
+      Expect(task.lease != Token{} && result == ResultOf(row.id, task.lease), Promise::kOneLease,
+             absl::StrCat(id, " ends with '", result, "', its lease is ",
+                          static_cast<uint64_t>(task.lease)));
+      break;
+    case TaskState::kCancelled:
+      Expect(cancel_asked_.contains(row.id) || purged_.contains(spec.queue), Promise::kNeverLost,
+             absl::StrCat(id, " is cancelled though nobody asked"));
+      break;
+    case TaskState::kExpired:
+      Expect(task.row.spec.deadline_at_ms > 0 && spec.deadline_at_ms <= timeline_.NowMs(),
+             Promise::kNeverLost, absl::StrCat(id, " expires before its deadline"));
+      break;
+    default:
+      Expect(row.state == TaskState::kFailed && task.lease != Token{}, Promise::kNeverLost,
+             absl::StrCat(id, " fails without an attempt"));
+      CheckLeaseOver(task, /*attempt_spent=*/true);
+  }
+  Expect(row.state == TaskState::kSucceeded || !row.error.type.empty(), Promise::kBounded,
+         absl::StrCat(id, " ends without a result or an error"));
+}
+
+void Oracle::CheckKey(const engine::KeyRow& row) {
+  const auto known = live_.keys.find({row.queue, row.key});
+  if (known == live_.keys.end() || known->second.task == row.task) return;
+  const Ledger::Task* first = live_.Find(known->second.task);
+  const bool in_force =
+      first != nullptr && (!first->finished || known->second.expires_at_ms > timeline_.NowMs());
+  Expect(!in_force, Promise::kSafeToRepeat,
+         absl::StrCat("key ", row.key, " makes ", row.task.ToString(), " a second task after ",
+                      known->second.task.ToString()));
+}
+
+}  // namespace treadle::sim

@@ -1,0 +1,109 @@
+#include "tests/sim/server.h"
+
+#include "absl/strings/str_cat.h"
+
+#include "proto/support/assert.h"
+#include "server/broker/row_codec.h"
+#include "server/store/expiry.h"
+
+namespace treadle::sim {
+namespace {
+
+// An engine as it would be after a restart, now.
+uint64_t FingerprintOf(const Disk::Rows& rows, const engine::EngineOptions& options,
+                       int64_t now_ms) {
+  engine::Engine engine(options);
+  broker::RowDecoder decoder;
+  for (const auto& [key, value] : rows) {
+    if (store::Expired(value, now_ms)) continue;
+    const absl::StatusOr<engine::Row> row = decoder.Decode(key, value);
+    if (!row.ok()) throw Violation(row.status().ToString());
+    const absl::Status loaded = engine.Load(*row);
+    if (!loaded.ok()) throw Violation(loaded.ToString());
+  }
+  const absl::Status finished = engine.FinishLoad(now_ms);
+  if (!finished.ok()) throw Violation(finished.ToString());
+  engine.CheckInvariants();
+  return engine.Fingerprint();
+}
+
+}  // namespace
+
+Server::Server(const broker::BrokerOptions& options, Timeline& timeline, Random& random,
+               Trace& trace, Oracle& oracle, Network& network, Disk& disk)
+    : options_(options),
+      timeline_(timeline),
+      random_(random),
+      trace_(trace),
+      oracle_(oracle),
+      network_(network),
+      disk_(disk) {
+  disk_.NoteFingerprint(engine::Engine(options.engine).Fingerprint());
+}
+
+void Server::Start() {
+  trace_.Note("start");
+  const uint64_t reloaded = FingerprintOf(disk_.rows(), options_.engine, timeline_.NowMs());
+  if (reloaded != disk_.durable_fingerprint()) {
+    throw Violation("the rows do not load to the state that wrote them");
+  }
+  oracle_.Starting();
+  store_ = disk_.Open();
+  broker_ = std::make_unique<broker::Broker>(options_, timeline_, *store_, network_);
+  const absl::Status recovered = broker_->Recover([](int64_t) {});
+  if (!recovered.ok()) throw Violation(absl::StrCat("recovery: ", recovered.ToString()));
+  fingerprint_ = broker_->engine().Fingerprint();
+  disk_.NoteFingerprint(fingerprint_);
+  oracle_.Recovered(broker_->engine());
+  network_.SetBroker(broker_.get());
+}
+
+void Server::Turn() {
+  const uint64_t appends = disk_.appends();
+  const absl::StatusOr<bool> done = broker_->Turn();
+  if (!done.ok()) {
+    trace_.Note("store failed");
+    return Crash(/*power=*/true);  // what a failed sync has left on the disk is not known
+  }
+  if (!*done) return;
+  ++turns_;
+  const uint64_t fingerprint = broker_->engine().Fingerprint();
+  if (disk_.appends() == appends && fingerprint != fingerprint_) {
+    throw Violation("the durable state has changed, and no row was stored");
+  }
+  fingerprint_ = fingerprint;
+  disk_.NoteFingerprint(fingerprint);
+  trace_.Note("turn", {fingerprint});
+  oracle_.TurnEnded(broker_->engine());
+  if (random_.OneIn(50)) CheckReload();
+}
+
+void Server::CheckReload() {
+  if (FingerprintOf(disk_.rows(), options_.engine, timeline_.NowMs()) != fingerprint_) {
+    throw Violation("the rows do not load to the state that wrote them");
+  }
+}
+
+void Server::DieInTurn(bool power, bool stored) {
+  network_.swallow = true;
+  if (!stored) disk_.fail_next_append = true;
+  const uint64_t appends = disk_.appends();
+  const absl::StatusOr<bool> done = broker_->Turn();
+  if (done.ok() || disk_.appends() != appends) {
+    disk_.NoteFingerprint(broker_->engine().Fingerprint());
+  }
+  disk_.fail_next_append = false;
+  network_.swallow = false;
+  Crash(power);
+}
+
+void Server::Crash(bool power) {
+  trace_.Note("crash", {power});
+  network_.SetBroker(nullptr);
+  broker_.reset();
+  store_.reset();
+  disk_.Crash(power);
+  oracle_.Crashed(power);
+}
+
+}  // namespace treadle::sim

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "server/broker/broker.h"
+#include "tests/sim/disk.h"
+#include "tests/sim/network.h"
+#include "tests/sim/oracle.h"
+
+namespace treadle::sim {
+
+// The machine that the broker runs on: starts it, turns it, kills it.
+class Server {
+ public:
+  Server(const broker::BrokerOptions& options, Timeline& timeline, Random& random, Trace& trace,
+         Oracle& oracle, Network& network, Disk& disk);
+
+  bool up() const { return broker_ != nullptr; }
+  broker::Broker& broker() { return *broker_; }
+
+  void Start();
+  void Turn();
+  // A turn that ends before it can say anything: with its rows stored, or without them.
+  void DieInTurn(bool power, bool stored);
+  void Crash(bool power);
+
+  uint64_t turns() const { return turns_; }
+
+ private:
+  void CheckReload();
+
+  const broker::BrokerOptions options_;
+  Timeline& timeline_;
+  Random& random_;
+  Trace& trace_;
+  Oracle& oracle_;
+  Network& network_;
+  Disk& disk_;
+  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<broker::Broker> broker_;
+  uint64_t fingerprint_ = 0;
+  uint64_t turns_ = 0;
+};
+
+}  // namespace treadle::sim

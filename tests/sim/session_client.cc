@@ -1,0 +1,191 @@
+#include "tests/sim/session_client.h"
+
+#include <algorithm>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+
+namespace treadle::sim {
+
+using broker::Delivery;
+using broker::Request;
+using engine::CallId;
+
+SessionClient::SessionClient(Timeline& timeline, Random& random, Trace& trace, Network& network)
+    : timeline_(timeline), random_(random), trace_(trace), network_(network) {}
+
+void SessionClient::Act(bool calm) {
+  if (call_ == CallId{}) {
+    if (calm || random_.Percent(60)) Connect();
+    return;
+  }
+  if (!opened_) return;
+  if (calm) {
+    for (auto& [sequence, task] : tasks_) {
+      if (task.state == State::kUnsent) return SendTasks(/*again=*/false);
+    }
+    return;
+  }
+  const uint64_t choice = random_.Below(100);
+  if (choice < 55) {
+    const uint64_t count = 1 + random_.Below(4);
+    for (uint64_t i = 0; i < count; ++i) {
+      tasks_[next_sequence_++].work = RandomWork(random_, timeline_.NowMs(), 12);
+    }
+    SendTasks(/*again=*/random_.OneIn(20));
+  } else if (choice < 65) {
+    if (tasks_.empty()) return;
+    const uint64_t sequence =
+        next_sequence_ - 1 - random_.Below(std::min<uint64_t>(8, next_sequence_ - 1));
+    const auto task = tasks_.find(sequence);
+    const bool known = task != tasks_.end() && task->second.state == State::kAccepted;
+    network_.Send(call_, engine::Cancel{call_, sequence,
+                                        known ? task->second.id : TaskId{session_, sequence}});
+  } else if (choice < 70) {
+    Await();
+  } else if (choice < 80) {
+    Acknowledge();
+  } else if (choice < 84) {
+    network_.Break(call_);
+  } else if (choice < 86) {  // its process dies: what it had sent is nobody's any more
+    if (random_.OneIn(2)) network_.Send(call_, engine::CloseSession{call_});
+    if (random_.OneIn(2)) {
+      network_.Close(call_);
+    } else {
+      network_.Break(call_, /*peer_hears=*/false);
+    }
+    Forget();
+  }
+}
+
+std::string SessionClient::Left() const {
+  std::string left;
+  for (const auto& [sequence, task] : tasks_) {
+    if (task.state == State::kEnded || task.state == State::kGivenUp) continue;
+    absl::StrAppend(&left, TaskId{session_, sequence}.ToString(),
+                    task.state == State::kAccepted ? " has no outcome; " : " has no answer; ");
+  }
+  return left;
+}
+
+void SessionClient::Connect() {
+  call_ = network_.Open(*this);
+  opened_ = false;
+  all_outcomes_ = random_.Percent(80);
+  std::vector<Request> requests;
+  const engine::Command open = engine::OpenSession{call_, session_};
+  const broker::DeliverOutcomes outcomes{call_, all_outcomes_};
+  if (random_.OneIn(2)) requests.push_back({outcomes, nullptr});
+  requests.push_back({open, nullptr});
+  if (requests.size() == 1) requests.push_back({outcomes, nullptr});
+  network_.Send(call_, std::move(requests));
+}
+
+void SessionClient::Receive(CallId call, Delivery& delivery) {
+  if (call != call_) return;
+  if (const auto* opened = std::get_if<engine::SessionOpened>(&delivery)) {
+    Opened(*opened);
+  } else if (const auto* answer = std::get_if<engine::Submitted>(&delivery)) {
+    Answered(*answer);
+  } else if (const auto* outcome = std::get_if<broker::OutcomeReady>(&delivery)) {
+    Ended(outcome->row->id);
+  } else if (const auto* unknown = std::get_if<broker::TaskUnknown>(&delivery)) {
+    Ended(unknown->task);
+  } else if (std::holds_alternative<engine::EndCall>(delivery)) {
+    network_.Close(call_);
+    call_ = {};
+  }
+}
+
+void SessionClient::Opened(const engine::SessionOpened& event) {
+  if (!event.status.ok()) {  // it was forgotten: nobody can say any more what was accepted
+    network_.Close(call_);
+    Forget();
+    return;
+  }
+  session_ = event.session;
+  opened_ = true;
+  SendTasks(/*again=*/true);
+  Await();
+}
+
+void SessionClient::Answered(const engine::Submitted& event) {
+  const auto found = tasks_.find(event.item);
+  if (found == tasks_.end()) return;
+  Task& task = found->second;
+  if (event.status.ok()) {
+    if (task.state == State::kEnded) return;  // its outcome was faster
+    const bool first = task.state != State::kAccepted;
+    task.state = State::kAccepted;
+    task.id = event.id;
+    if (first && (event.existing || task.sent_again || !all_outcomes_)) {
+      std::vector<Request> await;
+      await.push_back({broker::AwaitTask{call_, task.id}, nullptr});
+      network_.Send(call_, std::move(await));
+    }
+  } else if (task.state == State::kSent) {
+    task.state = random_.OneIn(3) ? State::kUnsent : State::kGivenUp;
+  }
+}
+
+void SessionClient::Ended(TaskId id) {
+  for (auto& [sequence, task] : tasks_) {
+    if (task.id == id || (task.id == TaskId{} && id == TaskId{session_, sequence})) {
+      if (task.state == State::kAccepted || task.state == State::kSent) task.state = State::kEnded;
+    }
+  }
+}
+
+// In order. `again`: also what was sent on an earlier stream, or even on this one, and has no
+// answer.
+void SessionClient::SendTasks(bool again) {
+  std::vector<Request> requests;
+  for (auto& [sequence, task] : tasks_) {
+    if (task.state != State::kUnsent && !(again && task.state == State::kSent)) continue;
+    task.sent_again = task.sent_again || task.state == State::kSent;
+    task.state = State::kSent;
+    requests.push_back(
+        {engine::Command(engine::Submit{.call = call_,
+                                        .item = sequence,
+                                        .id = TaskId{session_, sequence},
+                                        .sequenced = true,
+                                        .spec = task.work.spec,
+                                        .wait_if_full_ms = task.work.wait_if_full_ms}),
+         task.work.body});
+  }
+  if (!requests.empty()) network_.Send(call_, std::move(requests));
+}
+
+void SessionClient::Await() {
+  std::vector<Request> requests;
+  for (const auto& [sequence, task] : tasks_) {
+    if (task.state == State::kAccepted)
+      requests.push_back({broker::AwaitTask{call_, task.id}, nullptr});
+  }
+  if (!requests.empty()) network_.Send(call_, std::move(requests));
+}
+
+void SessionClient::Acknowledge() {
+  uint64_t below = next_sequence_;
+  for (const auto& [sequence, task] : tasks_) {
+    if (task.state == State::kUnsent || task.state == State::kSent) {
+      below = sequence;
+      break;
+    }
+  }
+  network_.Send(call_, engine::AcknowledgeSession{call_, below});
+}
+
+void SessionClient::Forget() {
+  call_ = {};
+  opened_ = false;
+  session_ = 0;
+  next_sequence_ = 1;
+  tasks_.clear();
+}
+
+void SessionClient::Lost(CallId call) {
+  if (call == call_) call_ = {};
+}
+
+}  // namespace treadle::sim

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "tests/sim/network.h"
+#include "tests/sim/work.h"
+
+namespace treadle::sim {
+
+// A client with a session stream: numbers its submits, resumes after a lost connection, sends again
+// what was not answered, asks again for outcomes that it may have missed.
+class SessionClient final : public Peer {
+ public:
+  SessionClient(Timeline& timeline, Random& random, Trace& trace, Network& network);
+
+  // One of the things that such a client may do next. `calm`: only what finishes its business.
+  void Act(bool calm);
+  // What is left to be answered or awaited; empty: nothing.
+  std::string Left() const;
+
+  void Receive(engine::CallId call, broker::Delivery& delivery) override;
+  void Lost(engine::CallId call) override;
+
+ private:
+  enum class State { kUnsent, kSent, kAccepted, kEnded, kGivenUp };
+  struct Task {
+    Work work;
+    State state = State::kUnsent;
+    bool sent_again = false;  // its outcome may have come and gone: it has to be asked for
+    TaskId id;                // accepted
+  };
+
+  void Connect();
+  void Opened(const engine::SessionOpened& event);
+  void Answered(const engine::Submitted& event);
+  void Ended(TaskId id);
+  void SendTasks(bool again);
+  void Await();
+  void Acknowledge();
+  void Forget();
+
+  Timeline& timeline_;
+  Random& random_;
+  Trace& trace_;
+  Network& network_;
+  engine::CallId call_{};  // 0: not connected
+  bool opened_ = false;
+  bool all_outcomes_ = true;
+  uint64_t session_ = 0;
+  uint64_t next_sequence_ = 1;
+  std::map<uint64_t, Task> tasks_;
+};
+
+}  // namespace treadle::sim

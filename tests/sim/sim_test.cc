@@ -1,0 +1,41 @@
+#include "gtest/gtest.h"
+
+#include "tests/sim/simulation.h"
+
+namespace treadle::sim {
+namespace {
+
+TEST(Simulation, OneSeedIsOneRun) {
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    const RunResult first = Run({.seed = seed});
+    const RunResult second = Run({.seed = seed});
+    EXPECT_EQ(first.hash, second.hash);
+    EXPECT_EQ(first.turns, second.turns);
+    EXPECT_EQ(first.violation, std::nullopt);
+  }
+}
+
+TEST(Simulation, AnotherSeedIsAnotherRun) {
+  EXPECT_NE(Run({.seed = 1}).hash, Run({.seed = 2}).hash);
+}
+
+// What the promises are checked on must happen, or they are kept by sleeping.
+TEST(Simulation, EverythingThatIsPromisedAboutHappens) {
+  Oracle::Counts sum;
+  for (uint64_t seed = 1; seed <= 20; ++seed) sum.Add(Run({.seed = seed}).counts);
+  EXPECT_GT(sum.accepted, 500u);
+  EXPECT_GT(sum.existing, 20u);
+  EXPECT_GT(sum.refused, 20u);
+  EXPECT_GT(sum.leases, 500u);
+  EXPECT_GT(sum.taken_back, 20u);
+  EXPECT_GT(sum.reports_refused, 10u);
+  EXPECT_GT(sum.outcomes, 500u);
+  EXPECT_GT(sum.crashes, 20u);
+  for (const auto state : {engine::TaskState::kSucceeded, engine::TaskState::kFailed,
+                           engine::TaskState::kCancelled, engine::TaskState::kExpired}) {
+    EXPECT_GT(sum.ended[state], 10u);
+  }
+}
+
+}  // namespace
+}  // namespace treadle::sim

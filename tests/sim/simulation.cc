@@ -1,0 +1,178 @@
+#include "tests/sim/simulation.h"
+
+#include <memory>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+
+#include "tests/sim/caller.h"
+#include "tests/sim/poller.h"
+#include "tests/sim/server.h"
+#include "tests/sim/session_client.h"
+#include "tests/sim/worker.h"
+
+namespace treadle::sim {
+namespace {
+
+constexpr int64_t kLivenessStepsMax = 4'000;
+
+// Small bounds and short times, so that a short run meets them all.
+broker::BrokerOptions SmallOptions() {
+  broker::BrokerOptions options;
+  options.engine.lease_ms = 3'000;
+  options.engine.resume_window_ms = 8'000;
+  options.engine.request_key_window_ms = 15'000;
+  options.engine.attempt_timeout_grace_ms = 300;
+  options.engine.queue_max_tasks = 40;
+  options.payload_cache_bytes_max = 8'000;
+  options.parked_bytes_max = 8'000;
+  options.unsynced_bytes_max = 40'000;
+  return options;
+}
+
+class Simulation {
+ public:
+  explicit Simulation(const RunOptions& options)
+      : options_(options), random_(options.seed), trace_(timeline_, options.print) {
+    disk_.lie_about_syncs = options.skip_fsync_wait;
+    for (uint64_t i = 0; i < 3; ++i) {
+      clients_.push_back(std::make_unique<SessionClient>(timeline_, random_, trace_, network_));
+    }
+    for (uint64_t i = 0; i < 2; ++i) {
+      callers_.push_back(
+          std::make_unique<Caller>(timeline_, random_, trace_, network_, oracle_, server_));
+      pollers_.push_back(
+          std::make_unique<Poller>(i, timeline_, random_, trace_, network_, oracle_));
+    }
+    for (uint64_t i = 0; i < 3; ++i) {
+      workers_.push_back(
+          std::make_unique<Worker>(i, timeline_, random_, trace_, network_, oracle_));
+    }
+  }
+
+  void Run() {
+    server_.Start();
+    for (int64_t step = 0; step < options_.steps; ++step) Step();
+    BeCalm();
+    for (int64_t step = 0; !Left().empty(); ++step) {
+      if (step == kLivenessStepsMax) {
+        throw Violation(
+            absl::StrCat("promise 6: without faults it does not come to an end: ", Left()));
+      }
+      CalmStep();
+    }
+  }
+
+  RunResult Result() const {
+    return {.hash = trace_.hash(),
+            .counts = oracle_.counts(),
+            .turns = server_.turns(),
+            .simulated_ms = timeline_.NowMs() - begun_at_ms_};
+  }
+
+ private:
+  int64_t Pause() {
+    const uint64_t choice = random_.Below(100);
+    if (choice < 55) return random_.Between(0, 3);
+    if (choice < 85) return random_.Between(3, 100);
+    if (choice < 99) return random_.Between(100, 600);
+    return random_.Between(600, 6'000);
+  }
+
+  void Step() {
+    timeline_.Advance(Pause());
+    for (auto& client : clients_) {
+      if (random_.Percent(40)) client->Act(/*calm=*/false);
+    }
+    for (auto& caller : callers_) {
+      if (random_.Percent(40)) caller->Act(/*calm=*/false);
+    }
+    for (auto& worker : workers_) worker->Act(/*calm=*/false);
+    for (auto& poller : pollers_) {
+      if (random_.Percent(50)) poller->Act(/*calm=*/false);
+    }
+    DiskFaults();
+    if (!server_.up()) {
+      if (random_.Percent(15)) server_.Start();
+      return;
+    }
+    const bool power = random_.OneIn(2);
+    if (random_.OneIn(150)) return server_.Crash(power);
+    if (random_.OneIn(200)) return server_.DieInTurn(power, /*stored=*/random_.OneIn(2));
+    if (!random_.OneIn(8)) server_.Turn();
+  }
+
+  void DiskFaults() {
+    if (random_.OneIn(60)) disk_.slow = !disk_.slow;
+    if (random_.OneIn(disk_.full ? 10 : 200)) disk_.full = !disk_.full;
+    if (random_.OneIn(1'500)) disk_.fail_next_sync = true;
+    if (random_.OneIn(1'500)) disk_.fail_next_append = true;
+  }
+
+  void BeCalm() {
+    trace_.Note("calm");
+    network_.calm = true;
+    disk_.slow = disk_.full = disk_.fail_next_sync = disk_.fail_next_append = false;
+  }
+
+  void CalmStep() {
+    timeline_.Advance(random_.Between(0, 100));
+    if (!server_.up()) server_.Start();
+    for (const engine::QueueView& queue :
+         server_.broker().engine().ListQueues("", SIZE_MAX, timeline_.NowMs())) {
+      if (queue.paused) callers_[0]->Resume(queue.config.name);
+    }
+    for (auto& client : clients_) client->Act(/*calm=*/true);
+    for (auto& caller : callers_) caller->Act(/*calm=*/true);
+    for (auto& worker : workers_) worker->Act(/*calm=*/true);
+    for (auto& poller : pollers_) poller->Act(/*calm=*/true);
+    server_.Turn();
+  }
+
+  // What has not come to its end; empty: all has.
+  std::string Left() const {
+    std::string left;
+    if (!server_.up()) left = "the broker is down";
+    for (const auto& client : clients_) left += client->Left();
+    for (const auto& caller : callers_) left += caller->Left();
+    for (const auto& [id, task] : oracle_.ledger().tasks) {
+      if (!task.finished) {
+        absl::StrAppend(&left, id.ToString(), " (", task.row.spec.type, " in ", task.row.spec.queue,
+                        ") has not ended; ");
+      }
+    }
+    return left;
+  }
+
+  const RunOptions options_;
+  const broker::BrokerOptions broker_options_ = SmallOptions();
+  Random random_;
+  Timeline timeline_;
+  const int64_t begun_at_ms_ = timeline_.NowMs();
+  Trace trace_;
+  Oracle oracle_{broker_options_.engine, timeline_, trace_};
+  Network network_{timeline_, random_, trace_, oracle_};
+  Disk disk_{timeline_, random_, oracle_};
+  Server server_{broker_options_, timeline_, random_, trace_, oracle_, network_, disk_};
+  std::vector<std::unique_ptr<SessionClient>> clients_;
+  std::vector<std::unique_ptr<Caller>> callers_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::unique_ptr<Poller>> pollers_;
+};
+
+}  // namespace
+
+RunResult Run(const RunOptions& options) {
+  Simulation simulation(options);
+  std::optional<std::string> violation;
+  try {
+    simulation.Run();
+  } catch (const Violation& broken) {
+    violation = broken.what();
+  }
+  RunResult result = simulation.Result();
+  result.violation = std::move(violation);
+  return result;
+}
+
+}  // namespace treadle::sim

@@ -1,0 +1,306 @@
+#include "tests/sim/worker.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+
+namespace treadle::sim {
+
+using broker::Delivery;
+using broker::Request;
+using engine::AttemptEnd;
+using engine::CallId;
+using engine::StopReason;
+using engine::Token;
+
+Worker::Worker(uint64_t number, Timeline& timeline, Random& random, Trace& trace, Network& network,
+               Oracle& oracle)
+    : number_(number),
+      timeline_(timeline),
+      random_(random),
+      trace_(trace),
+      network_(network),
+      oracle_(oracle) {
+  Begin();
+}
+
+void Worker::Begin() {
+  worker_id_ = absl::StrCat("worker-", number_, "-", ++process_);
+  // Whatever the other workers choose, somebody serves everything.
+  const bool all = number_ == 0 || random_.OneIn(2);
+  queues_ = {"fifo", "lifo", "priority", "tiny", "new-1", "new-2"};
+  pools_ = {engine::PoolSpec{"thread", static_cast<int32_t>(random_.Between(1, 4)), {}}};
+  if (!all) {
+    queues_.resize(1 + random_.Below(queues_.size()));
+    pools_[0].types = {"quick", "flaky", random_.Pick(kTypes)};
+    pools_.push_back(engine::PoolSpec{"process", 2, {"slow", "deaf"}});
+  }
+  prefetch_ = static_cast<int32_t>(random_.Below(4));
+  draining_ = false;
+}
+
+int Worker::Slots(int32_t pool) const { return pools_[static_cast<size_t>(pool)].slots; }
+
+void Worker::Act(bool calm) {
+  calm_ = calm;
+  const int64_t now_ms = timeline_.NowMs();
+  if (now_ms < begins_at_ms_ || now_ms < stalled_until_ms_) return;
+  for (Delivery& delivery : std::exchange(unheard_, {})) Hear(delivery);
+  if (call_ == CallId{}) {
+    if (calm || random_.Percent(50)) Connect();
+    return;
+  }
+  if (!attached_) return;
+  if (!calm) {
+    const uint64_t choice = random_.Below(1'000);
+    if (choice < 8) return Die();
+    if (choice < 20) return network_.Break(call_);
+    if (choice < 28) {
+      stalled_until_ms_ = now_ms + random_.Between(500, 8'000);
+      trace_.Note("stall", {number_});
+      return;
+    }
+    if (choice < 34 && !draining_) {
+      draining_ = true;
+      drained_at_ms_ = now_ms + random_.Between(0, 3'000);
+      network_.Send(call_, engine::DrainWorker{call_});
+    }
+    if (choice < 60 && !jobs_.empty()) {  // says again what it has said
+      const Job& job = jobs_.begin()->second;
+      if (job.report != 0) network_.Send(call_, job.end, job.result);
+    }
+    if (random_.OneIn(4)) return;  // says nothing in this step
+  }
+  if (draining_ && now_ms >= drained_at_ms_) {
+    for (auto& [token, job] : jobs_) {
+      if (job.state != State::kReported) Report(job, AttemptEnd::kReleased);
+    }
+    if (jobs_.empty()) {
+      network_.Close(call_);
+      call_ = {};
+      Begin();
+      return;
+    }
+  }
+  Flush();
+}
+
+void Worker::Connect() {
+  call_ = network_.Open(*this);
+  attached_ = false;
+  granted_.assign(pools_.size(), 0);
+  next_report_ = 1;
+  engine::AttachWorker attach{.call = call_,
+                              .worker_id = worker_id_,
+                              .worker_name = worker_id_,
+                              .peer = "sim",
+                              .queues = queues_,
+                              .pools = pools_};
+  for (auto& [token, job] : jobs_) {
+    const bool started = job.state == State::kRunning || job.state == State::kReported;
+    job.told_started = job.told_started || started;
+    job.report = 0;
+    attach.held.push_back(engine::HeldLease{job.task.lease.task, token, started});
+  }
+  network_.Send(call_, std::move(attach));
+}
+
+void Worker::Receive(CallId call, Delivery& delivery) {
+  if (call != call_) return;
+  if (timeline_.NowMs() < stalled_until_ms_) {
+    unheard_.push_back(std::move(delivery));
+  } else {
+    Hear(delivery);
+  }
+}
+
+void Worker::Hear(Delivery& delivery) {
+  if (const auto* attached = std::get_if<engine::WorkerAttached>(&delivery)) {
+    Attached(*attached);
+  } else if (auto* leased = std::get_if<broker::Leased>(&delivery)) {
+    Take(*leased);
+  } else if (const auto* stop = std::get_if<engine::StopAttempt>(&delivery)) {
+    const auto job = jobs_.find(stop->token);
+    if (job == jobs_.end()) return;
+    job->second.stop = true;
+    job->second.reason = stop->reason;
+    if (job->second.state == State::kWaiting) {
+      Report(job->second, AttemptEnd::kStopped);
+    } else if (job->second.state == State::kRunning && job->second.task.lease.type != nullptr &&
+               *job->second.task.lease.type != "deaf") {
+      timeline_.In(random_.Between(0, 50),
+                   [this, token = stop->token, run = job->second.run] { Finish(token, run); });
+    }
+  } else if (const auto* handled = std::get_if<engine::ReportsHandled>(&delivery)) {
+    std::erase_if(jobs_, [&](const auto& entry) {
+      const Job& job = entry.second;
+      return job.state == State::kReported && job.report != 0 && job.report <= handled->sequence;
+    });
+  } else if (const auto* refused = std::get_if<engine::ReportDone>(&delivery)) {
+    if (!refused->status.ok()) jobs_.erase(refused->token);
+  } else if (std::holds_alternative<engine::EndCall>(delivery)) {
+    network_.Close(call_);
+    call_ = {};
+    unheard_.clear();
+  }
+}
+
+void Worker::Attached(const engine::WorkerAttached& event) {
+  if (!event.status.ok()) {
+    network_.Close(call_);
+    call_ = {};
+    return;
+  }
+  attached_ = true;
+  for (const engine::HeldLease& lease : event.revoked) jobs_.erase(lease.token);
+  if (draining_) network_.Send(call_, engine::DrainWorker{call_});
+  Flush();
+}
+
+void Worker::Take(broker::Leased& leased) {
+  for (broker::LeasedTask& task : leased.tasks) {
+    --granted_[static_cast<size_t>(task.lease.pool)];
+    const Token token = task.lease.token;
+    jobs_[token] = Job{.task = std::move(task)};
+  }
+  StartJobs();
+}
+
+void Worker::StartJobs() {
+  for (auto& [token, job] : jobs_) {
+    if (job.state != State::kWaiting) continue;
+    const int32_t pool = job.task.lease.pool;
+    const auto busy = std::count_if(jobs_.begin(), jobs_.end(), [&](const auto& entry) {
+      const Job& other = entry.second;
+      return other.task.lease.pool == pool &&
+             (other.state == State::kRunning || other.state == State::kConfirming);
+    });
+    if (busy >= Slots(pool)) continue;
+    if (job.task.lease.confirm_start && !job.told_started) {
+      job.state = State::kConfirming;  // runs when the broker has been told
+    } else {
+      Run(job);
+    }
+  }
+}
+
+void Worker::Run(Job& job) {
+  job.state = State::kRunning;
+  job.run = next_run_++;
+  const Token token = job.task.lease.token;
+  const std::string& type = *job.task.lease.type;
+  oracle_.Executing(token);
+  trace_.Note("run", job.task.lease.task, {static_cast<uint64_t>(token)});
+  int64_t takes_ms = random_.Between(1, 30);
+  if (type == "slow") takes_ms = random_.Between(100, 2'000);
+  if (type == "deaf") takes_ms = random_.Between(300, 3'000);
+  const int64_t timeout_ms = job.task.lease.attempt_timeout_ms;
+  job.timed_out = timeout_ms > 0 && takes_ms > timeout_ms && type != "deaf";
+  if (job.timed_out) takes_ms = timeout_ms;
+  timeline_.In(takes_ms, [this, token, run = job.run] { Finish(token, run); });
+}
+
+void Worker::Finish(Token token, uint64_t run) {
+  const auto found = jobs_.find(token);
+  if (found == jobs_.end() || found->second.run != run || found->second.state != State::kRunning) {
+    return;
+  }
+  if (timeline_.NowMs() < stalled_until_ms_) {
+    timeline_.At(stalled_until_ms_ + 1, [this, token, run] { Finish(token, run); });
+    return;
+  }
+  Job& job = found->second;
+  const std::string& type = *job.task.lease.type;
+  if (type == "poison" && !job.stop) return Die();
+  if (job.stop && type != "deaf") {
+    Report(job, AttemptEnd::kStopped);
+  } else if (job.timed_out || (type == "flaky" && random_.Percent(60))) {
+    Report(job, AttemptEnd::kFailed);
+  } else {
+    Report(job, AttemptEnd::kSucceeded);
+  }
+  StartJobs();
+}
+
+void Worker::Report(Job& job, AttemptEnd end) {
+  job.state = State::kReported;
+  job.report = 0;
+  job.end =
+      engine::EndAttempt{.task = job.task.lease.task, .token = job.task.lease.token, .end = end};
+  if (end == AttemptEnd::kSucceeded) {
+    job.result = std::make_shared<broker::Body>(
+        broker::Body{.bytes = ResultOf(job.task.lease.task, job.task.lease.token)});
+  } else if (end == AttemptEnd::kFailed) {
+    const char* type = random_.OneIn(3) ? "Hopeless" : "Flaky";
+    job.end.error = {.type = job.timed_out ? "AttemptTimeout" : type,
+                     .message = "as it goes",
+                     .permanent = random_.OneIn(8)};
+  }
+}
+
+// Everything that there is to say, in one message.
+void Worker::Flush() {
+  std::vector<Request> requests;
+  const auto say = [&](engine::Command command, broker::BodyPtr body = nullptr) {
+    requests.push_back({std::move(command), std::move(body)});
+  };
+  say(engine::Heartbeat{call_});
+  std::vector<int32_t> held(pools_.size());
+  std::vector<Token> confirmed;
+  bool reports = false;
+  for (auto& [token, job] : jobs_) {
+    if (job.state != State::kReported) ++held[static_cast<size_t>(job.task.lease.pool)];
+    const bool starts = job.state == State::kRunning || job.state == State::kConfirming;
+    if (starts && !job.told_started &&
+        (calm_ || job.state == State::kConfirming || random_.OneIn(2))) {
+      say(engine::StartAttempt{call_, token});
+      job.told_started = true;
+      if (job.state == State::kConfirming) confirmed.push_back(token);
+    }
+    if (job.state == State::kReported && job.report == 0) {
+      job.end.call = call_;
+      job.report = next_report_;
+      say(job.end, job.result);
+      reports = true;
+    }
+  }
+  if (reports) say(engine::EndReports{call_, next_report_++});
+  for (size_t pool = 0; pool < pools_.size() && !draining_; ++pool) {
+    const int32_t more = pools_[pool].slots + prefetch_ - held[pool] - granted_[pool];
+    if (more <= 0) continue;
+    say(engine::AddCredit{call_, static_cast<int32_t>(pool), more});
+    granted_[pool] += more;
+  }
+  network_.Send(call_, std::move(requests));
+  for (const Token token : confirmed) {
+    const auto job = jobs_.find(token);
+    if (job != jobs_.end() && job->second.state == State::kConfirming) Run(job->second);
+  }
+}
+
+void Worker::Die() {
+  trace_.Note("die", {number_});
+  if (call_ != CallId{}) {
+    if (random_.OneIn(2)) {
+      network_.Close(call_);
+    } else {
+      network_.Break(call_, /*peer_hears=*/false);
+    }
+  }
+  call_ = {};
+  jobs_.clear();
+  unheard_.clear();
+  begins_at_ms_ = timeline_.NowMs() + (calm_ ? 10 : random_.Between(0, 3'000));
+  Begin();
+}
+
+void Worker::Lost(CallId call) {
+  if (call != call_) return;
+  call_ = {};
+  unheard_.clear();
+}
+
+}  // namespace treadle::sim

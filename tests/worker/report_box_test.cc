@@ -1,0 +1,175 @@
+#include "worker/report_box.h"
+
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace treadle::worker {
+namespace {
+
+using ::testing::ElementsAre;
+
+constexpr int64_t kPayloadMax = 4 << 20;
+
+class ReportBoxTest : public ::testing::Test {
+ protected:
+  void Add(uint64_t token, std::string result = {}) {
+    AttemptInfo info;
+    info.task_id = "1-" + std::to_string(token);
+    info.token = token;
+    box_.Add(info, AttemptResult::Succeeded(std::move(result), ""), kPayloadMax);
+  }
+  // Writes one message to its end, and tells what it carried.
+  std::vector<uint64_t> Write(uint64_t* sequence = nullptr) {
+    const v1::AttachRequest& request = box_.Take(false);
+    std::vector<uint64_t> tokens;
+    for (const v1::AttemptReport& report : request.reports()) tokens.push_back(report.token());
+    if (sequence != nullptr) *sequence = request.report_sequence();
+    box_.Written();
+    return tokens;
+  }
+  std::vector<uint64_t> Held() {
+    v1::WorkerHello hello;
+    box_.AddHeld(hello);
+    std::vector<uint64_t> tokens;
+    for (const v1::HeldLease& held : hello.held()) tokens.push_back(held.token());
+    return tokens;
+  }
+
+  ReportBox box_;
+};
+
+TEST_F(ReportBoxTest, ReportsTravelTogetherAndAreForgottenWhenAcknowledged) {
+  Add(1);
+  Add(2);
+  EXPECT_EQ(box_.waiting(), 2);
+  uint64_t sequence = 0;
+  EXPECT_THAT(Write(&sequence), ElementsAre(1, 2));
+  EXPECT_EQ(sequence, 1);
+  EXPECT_EQ(box_.waiting(), 0);
+  EXPECT_FALSE(box_.empty());
+  box_.Acknowledge(1);
+  EXPECT_TRUE(box_.empty());
+  EXPECT_EQ(box_.bytes(), 0);
+}
+
+TEST_F(ReportBoxTest, OnlyMessagesWithReportsAreNumberedUnlessAsked) {
+  uint64_t sequence = 7;
+  EXPECT_THAT(Write(&sequence), ElementsAre());
+  EXPECT_EQ(sequence, 0);
+  EXPECT_EQ(box_.Take(true).report_sequence(), 1);
+  box_.Written();
+  Add(1);
+  Write(&sequence);
+  EXPECT_EQ(sequence, 2);
+  box_.Acknowledge(2);
+  EXPECT_EQ(box_.acknowledged(), 2);
+  EXPECT_TRUE(box_.empty());
+}
+
+TEST_F(ReportBoxTest, AnAcknowledgementMayComeBeforeTheWriteHasEnded) {
+  Add(1);
+  box_.Take(false);
+  box_.Acknowledge(1);
+  EXPECT_FALSE(box_.empty()) << "it is being written";
+  box_.Written();
+  EXPECT_TRUE(box_.empty());
+}
+
+TEST_F(ReportBoxTest, AnAcknowledgementOfWhatWasNeverSentCountsForNothing) {
+  Add(1);
+  box_.Acknowledge(1'000);
+  Write();
+  EXPECT_FALSE(box_.empty());
+}
+
+TEST_F(ReportBoxTest, AfterALostStreamTheUnacknowledgedOnesComeFirstAndCountAnew) {
+  for (uint64_t token = 1; token <= 3; ++token) {
+    Add(token);
+    Write();
+  }
+  box_.Acknowledge(1);
+  Add(4);
+  box_.Take(false);  // being written when the stream breaks
+  Add(5);
+  box_.StreamLost();
+  EXPECT_EQ(box_.waiting(), 4);
+  EXPECT_THAT(Held(), ElementsAre(2, 3, 4, 5));
+  uint64_t sequence = 0;
+  EXPECT_THAT(Write(&sequence), ElementsAre(2));
+  EXPECT_EQ(sequence, 1);
+  EXPECT_THAT(Write(), ElementsAre(3));
+  EXPECT_THAT(Write(), ElementsAre(4));
+  EXPECT_THAT(Write(&sequence), ElementsAre(5));
+  EXPECT_EQ(sequence, 4);
+  box_.Acknowledge(4);
+  EXPECT_TRUE(box_.empty());
+}
+
+TEST_F(ReportBoxTest, OnlyReportsAreSentAgain) {
+  Add(1);
+  v1::AttachRequest& request = box_.Take(false);
+  request.add_credits()->set_tasks(5);
+  request.add_started_tokens(9);
+  request.add_progress()->set_token(9);
+  request.set_drain(true);
+  box_.Written();
+  box_.StreamLost();
+  const v1::AttachRequest& again = box_.Take(false);
+  EXPECT_EQ(again.reports_size(), 1);
+  EXPECT_EQ(again.credits_size(), 0);
+  EXPECT_EQ(again.started_tokens_size(), 0);
+  EXPECT_EQ(again.progress_size(), 0);
+  EXPECT_FALSE(again.drain());
+}
+
+TEST_F(ReportBoxTest, AMessageThatIsUsedAgainCarriesNothingOld) {
+  Add(1, "a result");
+  v1::AttachRequest& request = box_.Take(false);
+  request.set_drain(true);
+  request.add_credits();
+  box_.Written();
+  box_.Acknowledge(1);
+  Add(2);
+  const v1::AttachRequest& next = box_.Take(false);
+  EXPECT_EQ(&next, &request) << "not used again";
+  EXPECT_FALSE(next.drain());
+  EXPECT_EQ(next.credits_size(), 0);
+  ASSERT_EQ(next.reports_size(), 1);
+  EXPECT_EQ(next.reports(0).token(), 2);
+  EXPECT_EQ(next.reports(0).result(), "");
+}
+
+TEST_F(ReportBoxTest, AMessageIsBoundedInBytesAndInReports) {
+  for (uint64_t token = 1; token <= 3; ++token) Add(token, std::string(700'000, 'x'));
+  EXPECT_TRUE(box_.full());
+  EXPECT_THAT(Write(), ElementsAre(1));
+  EXPECT_THAT(Write(), ElementsAre(2));
+  Add(4, std::string(3'000'000, 'x'));
+  EXPECT_THAT(Write(), ElementsAre(3));
+  EXPECT_THAT(Write(), ElementsAre(4)) << "alone, since it is larger than a message shall be";
+  for (uint64_t token = 0; token < 10'000; ++token) Add(token);
+  EXPECT_EQ(Write().size(), 4'096);
+}
+
+TEST_F(ReportBoxTest, DroppedReportsAreGone) {
+  for (uint64_t token = 1; token <= 4; ++token) Add(token);
+  Write();
+  Add(5);
+  Write();
+  Add(6);
+  box_.StreamLost();
+  box_.Drop({2, 3, 5, 99});
+  EXPECT_EQ(box_.waiting(), 3);
+  EXPECT_THAT(Held(), ElementsAre(1, 4, 6));
+  EXPECT_THAT(Write(), ElementsAre(1, 4));
+  EXPECT_THAT(Write(), ElementsAre(6));
+  box_.Acknowledge(2);
+  EXPECT_TRUE(box_.empty());
+  EXPECT_EQ(box_.bytes(), 0);
+}
+
+}  // namespace
+}  // namespace treadle::worker

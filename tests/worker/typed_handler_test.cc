@@ -1,0 +1,158 @@
+#include "worker/typed_handler.h"
+
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "client/codec.h"
+#include "client/task_type.h"
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/worker/pool/recording_events.h"
+#include "worker/worker.h"
+
+namespace treadle::worker {
+namespace {
+
+using ::testing::HasSubstr;
+
+// As Worker::Handle and Worker::HandleRaw put them together.
+template <typename R, typename... Args, typename F>
+Handler Typed(const TaskType<R(Args...)>&, F function) {
+  return TypedHandler<R, typename TaskType<R(Args...)>::Arguments>(std::move(function));
+}
+
+AttemptResult RunOnce(Handler handler, std::string payload, std::string content_type,
+                      StopReason stop = StopReason::kNone) {
+  AttemptInfo info;
+  info.type = "type";
+  info.content_type = std::move(content_type);
+  const auto attempt = std::make_shared<Attempt>(std::move(info), std::move(payload));
+  if (stop != StopReason::kNone) attempt->RequestStop(stop);
+  Handlers handlers;
+  handlers.Add("type", std::move(handler));
+  RecordingEvents events;
+  return RunHandler(handlers, *attempt, events);
+}
+
+AttemptResult RunJson(Handler handler, std::string payload) {
+  return RunOnce(std::move(handler), std::move(payload), std::string(kJsonContentType));
+}
+
+constexpr TaskType<int64_t(int64_t)> kSquare{"square"};
+constexpr TaskType<std::string(std::string, int)> kRepeat{"repeat"};
+constexpr TaskType<void(std::string)> kStore{"store"};
+constexpr TaskType<std::vector<int>()> kList{"list"};
+constexpr TaskType<Bytes(Bytes)> kReverse{"reverse"};
+
+TEST(TypedHandler, DecodesTheArgumentsAndEncodesTheResult) {
+  const auto square = Typed(kSquare, [](TaskContext&, int64_t n) { return n * n; });
+  const AttemptResult result = RunJson(square, "12");
+  EXPECT_EQ(result.end, AttemptEnd::kSucceeded);
+  EXPECT_EQ(result.bytes, "144");
+  EXPECT_EQ(result.content_type, kJsonContentType);
+}
+
+TEST(TypedHandler, TakesSeveralArgumentsOrNone) {
+  const auto repeat = Typed(kRepeat, [](TaskContext&, const std::string& text, int times) {
+    std::string all;
+    for (int i = 0; i < times; ++i) all += text;
+    return all;
+  });
+  EXPECT_EQ(RunJson(repeat, R"(["ab",3])").bytes, R"("ababab")");
+  const auto list = Typed(kList, [](TaskContext&) { return std::vector<int>{1, 2}; });
+  EXPECT_EQ(RunOnce(list, "", "").bytes, "[1,2]");
+}
+
+TEST(TypedHandler, AResultMayNeedAConversion) {
+  EXPECT_EQ(RunJson(Typed(kSquare, [](TaskContext&, int64_t) { return 7; }), "1").bytes, "7");
+}
+
+TEST(TypedHandler, AStatusOrCarriesAValueOrAnError) {
+  const auto checked = Typed(kSquare, [](TaskContext&, int64_t n) -> absl::StatusOr<int64_t> {
+    if (n < 0) return absl::OutOfRangeError("negative");
+    return n * n;
+  });
+  EXPECT_EQ(RunJson(checked, "3").bytes, "9");
+  const AttemptResult failed = RunJson(checked, "-3");
+  EXPECT_EQ(failed.end, AttemptEnd::kFailed);
+  EXPECT_EQ(failed.error_type, "OUT_OF_RANGE");
+  EXPECT_EQ(failed.error_message, "negative");
+}
+
+TEST(TypedHandler, AVoidTaskReturnsNothingOrAStatus) {
+  const auto nothing = Typed(kStore, [](TaskContext&, const std::string&) {});
+  EXPECT_EQ(RunJson(nothing, R"("x")").end, AttemptEnd::kSucceeded);
+  EXPECT_EQ(RunJson(nothing, R"("x")").bytes, "");
+  const auto status = Typed(kStore, [](TaskContext&, const std::string& text) {
+    return text.empty() ? Permanent(absl::InvalidArgumentError("empty")) : absl::OkStatus();
+  });
+  EXPECT_EQ(RunJson(status, R"("x")").end, AttemptEnd::kSucceeded);
+  EXPECT_EQ(RunJson(status, R"("")").error_type, "INVALID_ARGUMENT");
+  EXPECT_TRUE(RunJson(status, R"("")").permanent);
+}
+
+TEST(TypedHandler, AnExceptionFailsTheAttempt) {
+  const auto throws = Typed(
+      kSquare, [](TaskContext&, int64_t) -> int64_t { throw std::domain_error("no square"); });
+  EXPECT_EQ(RunJson(throws, "1").error_type, "std::domain_error");
+}
+
+TEST(TypedHandler, ArgumentsThatCannotBeDecodedFailTheTask) {
+  const auto square = Typed(kSquare, [](TaskContext&, int64_t n) { return n; });
+  for (const std::string payload : {"nonsense", "\"text\"", "1.5", "", "99999999999999999999"}) {
+    const AttemptResult result = RunJson(square, payload);
+    EXPECT_EQ(result.end, AttemptEnd::kFailed) << payload;
+    EXPECT_EQ(result.error_type, "INVALID_ARGUMENT") << payload;
+    EXPECT_TRUE(result.permanent) << payload;
+  }
+  EXPECT_EQ(RunOnce(square, "1", "application/octet-stream").error_type, "INVALID_ARGUMENT");
+}
+
+TEST(TypedHandler, BytesTravelAsTheyAre) {
+  const auto reverse = Typed(kReverse, [](TaskContext&, Bytes in) {
+    return Bytes(std::string(in.data.rbegin(), in.data.rend()));
+  });
+  const AttemptResult result = RunOnce(reverse, std::string("\0\1\2", 3), "");
+  EXPECT_EQ(result.bytes, std::string("\2\1\0", 3));
+  EXPECT_EQ(result.content_type, kBytesContentType);
+}
+
+TEST(TypedHandler, AHandlerThatCannotBeCopiedIsFine) {
+  auto base = std::make_unique<int64_t>(5);
+  const auto add =
+      Typed(kSquare, [base = std::move(base)](TaskContext&, int64_t n) { return *base + n; });
+  EXPECT_EQ(RunJson(add, "2").bytes, "7");
+}
+
+TEST(TypedHandler, AVoidHandlerThatLookedAtItsTokenMayHaveStopped) {
+  const auto looks = Typed(kStore, [](TaskContext& context, const std::string&) {
+    if (context.stop_requested()) return;
+  });
+  const auto does_not_look = Typed(kStore, [](TaskContext&, const std::string&) {});
+  const std::string json(kJsonContentType);
+  EXPECT_EQ(RunOnce(looks, R"("x")", json, StopReason::kCancelled).end, AttemptEnd::kStopped);
+  EXPECT_EQ(RunOnce(looks, R"("x")", json, StopReason::kShutdown).end, AttemptEnd::kReleased);
+  EXPECT_EQ(RunOnce(does_not_look, R"("x")", json, StopReason::kCancelled).end,
+            AttemptEnd::kSucceeded);
+}
+
+TEST(TypedHandler, APayloadKeepsItsContentType) {
+  const auto echo = TypedHandler<Payload, std::tuple<Payload>>(
+      [](TaskContext&, Payload payload) { return payload; });
+  const AttemptResult result = RunOnce(echo, "<a/>", "text/xml");
+  EXPECT_EQ(result.bytes, "<a/>");
+  EXPECT_EQ(result.content_type, "text/xml");
+}
+
+TEST(TypedHandler, AnAttemptResultSaysAnything) {
+  const auto says = TypedHandler<AttemptResult, std::tuple<Bytes>>(
+      [](TaskContext&, Bytes) { return AttemptResult::Failed("MyError", "mine"); });
+  EXPECT_EQ(RunOnce(says, "", "").error_type, "MyError");
+}
+
+}  // namespace
+}  // namespace treadle::worker

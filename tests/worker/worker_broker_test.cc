@@ -1,0 +1,385 @@
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "client/exec_task.h"
+#include "client/treadle.h"
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/local_server.h"
+#include "tests/support/tcp_proxy.h"
+#include "tests/worker/pool/meeting.h"
+#include "worker/exec/exec_handler.h"
+#include "worker/worker.h"
+
+// The Worker against a real broker, with the real client.
+
+namespace treadle {
+namespace {
+
+using namespace std::chrono_literals;
+using test::LocalServer;
+using test::LocalServerOptions;
+using test::TemporaryFolder;
+using ::testing::HasSubstr;
+using worker::Door;
+
+constexpr auto kPatience = 60s;
+
+constexpr TaskType<int64_t(int64_t)> kSquare{"square"};
+constexpr TaskType<std::string(std::string)> kMark{"mark"};
+constexpr TaskType<void()> kFail{"fail"};
+constexpr TaskType<void()> kWait{"wait"};
+constexpr TaskType<std::string()> kSleep{"sleep"};
+
+// A Worker on a thread of its own. Register handlers, then Start.
+class LiveWorker {
+ public:
+  explicit LiveWorker(const std::string& broker) : LiveWorker(OptionsFor(broker)) {}
+  explicit LiveWorker(WorkerOptions options) : worker_(std::move(options)) {}
+  ~LiveWorker() {
+    if (thread_.joinable()) {
+      worker_.Stop();
+      thread_.join();
+    }
+  }
+
+  static WorkerOptions OptionsFor(const std::string& broker) {
+    WorkerOptions options(broker);
+    options.concurrency = 2;
+    options.log = [](LogLevel, std::string_view) {};
+    return options;
+  }
+
+  void Start() {
+    thread_ = std::thread([this] { status_ = worker_.Run(); });
+  }
+  absl::Status Stop() {
+    worker_.Stop();
+    return Join();
+  }
+  absl::Status Join() {
+    thread_.join();
+    return status_;
+  }
+  Worker& operator*() { return worker_; }
+  Worker* operator->() { return &worker_; }
+
+ private:
+  Worker worker_;
+  std::thread thread_;
+  absl::Status status_;
+};
+
+std::unique_ptr<Client> ConnectTo(const std::string& address) {
+  ClientOptions options(address);
+  options.connect_timeout = kPatience;
+  options.call_timeout = kPatience;
+  absl::StatusOr<std::unique_ptr<Client>> client = Client::Connect(options);
+  EXPECT_TRUE(client.ok()) << client.status();
+  return *std::move(client);
+}
+
+template <typename Condition>
+bool Eventually(Condition condition) {
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > until) return false;
+    std::this_thread::sleep_for(2ms);
+  }
+  return true;
+}
+
+class WorkerBrokerTest : public ::testing::Test {
+ protected:
+  v1::TaskState StateOf(const FutureBase& future) {
+    const absl::StatusOr<v1::Task> task = client_->GetTask(future.Id());
+    return task.ok() ? task->state() : v1::TASK_STATE_UNSPECIFIED;
+  }
+  bool AwaitRunning(const FutureBase& future) {
+    return future.Accepted(kPatience).ok() &&
+           Eventually([&] { return StateOf(future) == v1::TASK_STATE_RUNNING; });
+  }
+
+  LocalServer server_;
+  std::unique_ptr<Client> client_ = ConnectTo(server_.address());
+  Executor executor_{*client_, ExecutorOptions("default")};
+};
+
+TEST_F(WorkerBrokerTest, TypedTasksGoThereAndBack) {
+  LiveWorker worker(server_.address());
+  worker->Handle(kSquare, [](TaskContext&, int64_t n) { return n * n; });
+  worker.Start();
+  std::vector<int64_t> numbers(2'000);
+  for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<int64_t>(i);
+  int64_t n = 0;
+  for (const absl::StatusOr<int64_t>& square : executor_.Map(kSquare, numbers)) {
+    ASSERT_TRUE(square.ok()) << square.status();
+    ASSERT_EQ(*square, n * n);
+    ++n;
+  }
+  EXPECT_TRUE(worker.Stop().ok());
+}
+
+TEST_F(WorkerBrokerTest, FailuresAreRetriedAndThenTold) {
+  LiveWorker worker(server_.address());
+  std::atomic<int> runs = 0;
+  worker->Handle(kFail, [&runs](TaskContext& context) {
+    ++runs;
+    EXPECT_EQ(context.attempt(), runs);
+    throw std::out_of_range("row 7");
+  });
+  worker.Start();
+  SubmitOptions options;
+  options.retry.emplace().initial_delay = 1ms;
+  const Future<void> future = executor_.Submit(options, kFail);
+  EXPECT_FALSE(future.Wait(kPatience).ok());
+  ASSERT_TRUE(future.Error().has_value());
+  EXPECT_EQ(future.Error()->type, "std::out_of_range");
+  EXPECT_EQ(future.Error()->message, "row 7");
+  EXPECT_EQ(future.Error()->attempts, 3);
+  EXPECT_FALSE(future.Error()->worker.empty());
+  EXPECT_EQ(runs, 3);
+}
+
+TEST_F(WorkerBrokerTest, APermanentErrorIsNotRetried) {
+  LiveWorker worker(server_.address());
+  worker->Handle(kFail, [](TaskContext&) { return Permanent(absl::NotFoundError("gone")); });
+  worker.Start();
+  const Future<void> future = executor_.Submit(kFail);
+  EXPECT_EQ(future.Wait(kPatience).code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(future.Error()->attempts, 1);
+}
+
+TEST_F(WorkerBrokerTest, ACancelStopsTheRunningHandler) {
+  LiveWorker worker(server_.address());
+  std::atomic<StopReason> reason = StopReason::kNone;
+  worker->Handle(kWait, [&reason](TaskContext& context) {
+    EXPECT_FALSE(context.SleepFor(kPatience));
+    reason = context.stop_reason();
+  });
+  worker.Start();
+  const Future<void> future = executor_.Submit(kWait);
+  ASSERT_TRUE(AwaitRunning(future));
+  EXPECT_TRUE(future.Cancel());
+  EXPECT_EQ(future.Wait(kPatience).code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(reason, StopReason::kCancelled);
+}
+
+TEST_F(WorkerBrokerTest, AnAttemptThatTakesTooLongIsStoppedAndFails) {
+  LiveWorker worker(server_.address());
+  worker->Handle(kSleep, [](TaskContext& context) {
+    EXPECT_TRUE(context.deadline().has_value());
+    return context.SleepFor(kPatience) ? "slept" : "woken";
+  });
+  worker.Start();
+  SubmitOptions options;
+  options.max_attempts = 1;
+  options.attempt_timeout = 30ms;
+  const Future<std::string> future = executor_.Submit(options, kSleep);
+  EXPECT_EQ(future.Wait(kPatience).code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(future.Error()->type, kAttemptTimeoutError);
+}
+
+TEST_F(WorkerBrokerTest, ADeadlineStopsTheRunningHandler) {
+  LiveWorker worker(server_.address());
+  std::atomic<bool> woken = false;
+  worker->Handle(kWait, [&woken](TaskContext& context) { woken = !context.SleepFor(kPatience); });
+  worker.Start();
+  SubmitOptions options;
+  options.deadline = 200ms;
+  const Future<void> future = executor_.Submit(options, kWait);
+  EXPECT_EQ(future.Wait(kPatience).code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(future.Error()->state, v1::TASK_STATE_EXPIRED);
+  EXPECT_TRUE(worker.Stop().ok());
+}
+
+TEST_F(WorkerBrokerTest, ProgressReachesThoseWhoWatch) {
+  LiveWorker worker(server_.address());
+  Door door;
+  worker->Handle(kWait, [&door](TaskContext& context) {
+    context.ReportProgress(0.5, "half way");
+    EXPECT_TRUE(door.Pass());
+  });
+  worker.Start();
+  const Future<void> future = executor_.Submit(kWait);
+  ASSERT_TRUE(future.Accepted(kPatience).ok());
+  const absl::StatusOr<v1::Outcome> outcome = client_->WatchTask(
+      future.Id(),
+      [&door](const v1::Task& task) {
+        if (task.progress().message() == "half way") door.Open();
+        return true;
+      },
+      kPatience);
+  ASSERT_TRUE(outcome.ok()) << outcome.status();
+  EXPECT_EQ(outcome->state(), v1::TASK_STATE_SUCCEEDED);
+}
+
+TEST_F(WorkerBrokerTest, OnlyTypesThatAreHandledArrive) {
+  LiveWorker worker(server_.address());
+  worker->Handle(kMark, [](TaskContext&, const std::string& text) { return text; });
+  worker.Start();
+  const Future<int64_t> nobodys = executor_.Submit(kSquare, 3);
+  EXPECT_EQ(executor_.Submit(kMark, "mine").Result(kPatience).value_or(""), "mine");
+  EXPECT_EQ(StateOf(nobodys), v1::TASK_STATE_QUEUED);
+}
+
+TEST_F(WorkerBrokerTest, ADrainingWorkerHandsItsTasksToTheNextWithoutSpendingAnAttempt) {
+  WorkerOptions options = LiveWorker::OptionsFor(server_.address());
+  options.concurrency = 1;
+  options.prefetch = 5;
+  options.drain_timeout = 1ms;
+  LiveWorker leaving(options);
+  leaving->Handle(kWait, [](TaskContext& context) { EXPECT_FALSE(context.SleepFor(kPatience)); });
+  leaving.Start();
+  std::vector<Future<void>> futures;
+  for (int i = 0; i < 4; ++i) futures.push_back(executor_.Submit(kWait));
+  for (const Future<void>& future : futures) ASSERT_TRUE(AwaitRunning(future));
+  EXPECT_TRUE(leaving.Stop().ok());
+
+  LiveWorker next(server_.address());
+  next->Handle(kWait, [](TaskContext& context) { EXPECT_EQ(context.attempt(), 1); });
+  next.Start();
+  for (const Future<void>& future : futures) EXPECT_TRUE(future.Wait(kPatience).ok());
+}
+
+TEST_F(WorkerBrokerTest, ProgramsRunAsTasks) {
+  LiveWorker worker(server_.address());
+  worker::ExecOptions exec;
+  exec.allowed = {"/bin/cat", "/bin/sh"};
+  worker->HandleRaw(kExecTaskType,
+                    [run = worker::ExecHandler(exec)](TaskContext& context, Bytes input) {
+                      return run(context, std::move(input.data));
+                    });
+  worker.Start();
+  std::string large(3 << 20, 'x');
+  const absl::StatusOr<Bytes> output = SubmitExec(executor_, {"/bin/cat"}, large).Result(kPatience);
+  ASSERT_TRUE(output.ok()) << output.status();
+  EXPECT_TRUE(output->data == large);
+  SubmitOptions once;
+  once.max_attempts = 1;
+  const Future<Bytes> failed =
+      SubmitExec(executor_, {"/bin/sh", "-c", "echo oops >&2; exit 3"}, "", once);
+  EXPECT_FALSE(failed.Wait(kPatience).ok());
+  EXPECT_EQ(failed.Error()->type, kExitStatusError);
+  EXPECT_THAT(failed.Error()->message, HasSubstr("exit status 3: oops"));
+}
+
+TEST_F(WorkerBrokerTest, TwoWorkersShareTheWork) {
+  WorkerOptions options = LiveWorker::OptionsFor(server_.address());
+  options.concurrency = 1;
+  LiveWorker first(options), second(options);
+  worker::Meeting meeting(2);
+  for (LiveWorker* worker : {&first, &second}) {
+    (*worker)->Handle(kWait, [&meeting](TaskContext&) { EXPECT_TRUE(meeting.Attend()); });
+    worker->Start();
+  }
+  const Future<void> one = executor_.Submit(kWait), other = executor_.Submit(kWait);
+  EXPECT_TRUE(one.Wait(kPatience).ok());
+  EXPECT_TRUE(other.Wait(kPatience).ok());
+}
+
+TEST(WorkerOverABadLine, ARunningTaskSurvivesItsLostConnection) {
+  LocalServer server;
+  test::TcpProxy proxy(server.port());
+  const std::unique_ptr<Client> client = ConnectTo(server.address());
+  const Executor executor(*client, ExecutorOptions("default"));
+  LiveWorker worker(proxy.address());
+  std::atomic<int> runs = 0;
+  Door door;
+  worker->Handle(kWait, [&](TaskContext& context) {
+    ++runs;
+    EXPECT_EQ(context.attempt(), 1);
+    EXPECT_TRUE(door.Pass());
+  });
+  worker.Start();
+  const Future<void> future = executor.Submit(kWait);
+  ASSERT_TRUE(Eventually([&] { return runs == 1; }));
+  proxy.Cut();
+  door.Open();
+  EXPECT_TRUE(future.Wait(kPatience).ok());
+  EXPECT_EQ(runs, 1);
+}
+
+TEST(WorkerAndRestart, ARunningTaskSurvivesTheRestartOfItsBroker) {
+  const TemporaryFolder folder;
+  LocalServerOptions options;
+  options.data_directory = folder.path();
+  auto server = std::make_unique<LocalServer>(options);
+  options.listen = server->address();
+  const std::unique_ptr<Client> client = ConnectTo(server->address());
+  const Executor executor(*client, ExecutorOptions("default"));
+  WorkerOptions worker_options = LiveWorker::OptionsFor(server->address());
+  worker_options.concurrency = 1;
+  worker_options.prefetch = 10;
+  LiveWorker worker(worker_options);
+  std::atomic<int> runs = 0;
+  Door door;
+  worker->Handle(kWait, [&](TaskContext& context) {
+    ++runs;
+    EXPECT_EQ(context.attempt(), 1);
+    EXPECT_TRUE(door.Pass());
+  });
+  worker.Start();
+  std::vector<Future<void>> futures;
+  for (int i = 0; i < 8; ++i) futures.push_back(executor.Submit(kWait));
+  for (const Future<void>& future : futures) ASSERT_TRUE(future.Accepted(kPatience).ok());
+  ASSERT_TRUE(Eventually([&] { return runs == 1; }));
+  server.reset();
+  server = std::make_unique<LocalServer>(options);
+  door.Open();
+  for (const Future<void>& future : futures) EXPECT_TRUE(future.Wait(kPatience).ok());
+  EXPECT_EQ(runs, 8) << "each once";
+  EXPECT_TRUE(worker.Stop().ok());
+}
+
+TEST(WorkerOptionsCheck, WhatIsWrongIsSaidBeforeAnythingStarts) {
+  const auto run = [](WorkerOptions options, const std::vector<std::string>& types = {"type"}) {
+    LiveWorker worker(std::move(options));
+    for (const std::string& type : types) worker->HandleRaw(type, [](TaskContext&, Bytes) {});
+    worker.Start();
+    return worker.Join();
+  };
+  WorkerOptions good = LiveWorker::OptionsFor("127.0.0.1:1");
+  EXPECT_EQ(run(good, {}).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(run(good, {"a", "a"}).message()), HasSubstr("'a' has two handlers"));
+  EXPECT_EQ(run(good, {"\xFF"}).code(), absl::StatusCode::kInvalidArgument);
+  WorkerOptions bad = good;
+  bad.concurrency = -1;
+  EXPECT_THAT(std::string(run(bad).message()), HasSubstr("concurrency is -1: choose 1 to 10000"));
+  bad = good;
+  bad.prefetch = 100'000;
+  EXPECT_THAT(std::string(run(bad).message()), HasSubstr("prefetch is 100000"));
+  bad = good;
+  bad.queues = {};
+  EXPECT_EQ(run(bad).code(), absl::StatusCode::kInvalidArgument);
+  bad.queues = {"mail\n"};
+  EXPECT_EQ(run(bad).code(), absl::StatusCode::kInvalidArgument);
+  bad = good;
+  bad.name = std::string(300, 'n');
+  EXPECT_EQ(run(bad).code(), absl::StatusCode::kInvalidArgument);
+  bad = good;
+  bad.thread_initializer = [](int) { throw std::runtime_error("no GPU"); };
+  EXPECT_THAT(std::string(run(bad).message()), HasSubstr("no GPU"));
+}
+
+TEST(WorkerRefused, WhatTheBrokerDoesNotAcceptIsTheReasonWhyRunReturns) {
+  LocalServer server;
+  WorkerOptions options = LiveWorker::OptionsFor(server.address());
+  options.queues = std::vector<std::string>(300, "queue");
+  LiveWorker worker(options);
+  worker->HandleRaw("type", [](TaskContext&, Bytes) {});
+  worker.Start();
+  EXPECT_EQ(worker.Join().code(), absl::StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace treadle
