@@ -45,8 +45,6 @@ void AddBoundFlags(CLI::App& app, Options& options) {
                     "Unfinished tasks in all queues; each takes some 300 bytes of memory.");
   program::AddSize(app, "--payload-max", options.rpc.payload_bytes_max, 1, kPayloadBytesMaxCeiling,
                    "The largest payload and the largest result.");
-  program::AddCount(app, "--batch-tasks-max", options.rpc.batch_tasks_max, 1, kBatchTasksMax,
-                    "Tasks that one message from a client may carry.");
   program::AddCount(app, "--streams-per-client", options.rpc.streams_per_client_max, 1, 100'000,
                     "Streams that one client's connection may have open.");
   program::AddSize(app, "--payload-cache", options.broker.payload_cache_bytes_max, 0, 64 * kGiB,

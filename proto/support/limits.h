@@ -47,7 +47,7 @@ inline constexpr int64_t kWaitIfFullMsMax = kDayMs;
 // Payloads (--payload-max), and messages, which carry at least one payload each.
 inline constexpr int64_t kPayloadBytesMax = 4 * kMiB;
 inline constexpr int64_t kPayloadBytesMaxCeiling = 256 * kMiB;
-inline constexpr int32_t kBatchTasksMax = 10'000;  // items of one message (--batch-tasks-max)
+inline constexpr int32_t kBatchTasksMax = 10'000;  // items of one message
 
 // Queues (--queue-max-tasks, --queue-max-bytes, for those created without a bound of their own).
 inline constexpr int64_t kQueueTasks = 1'000'000;

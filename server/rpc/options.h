@@ -11,7 +11,7 @@ namespace treadle::rpc {
 struct Options {
   std::string listen = limits::kDefaultAddress;  // port 0: any free one
   int64_t payload_bytes_max = limits::kPayloadBytesMax;
-  int64_t batch_tasks_max = limits::kBatchTasksMax;
+  int32_t batch_tasks_max = limits::kBatchTasksMax;
   // Of one client, which is one connection.
   int64_t streams_per_client_max = limits::kStreamsPerClientMax;
   int64_t calls_per_client_max = limits::kCallsPerClientMax;
