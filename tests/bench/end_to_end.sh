@@ -7,7 +7,8 @@
 #
 # --bin: where the programs are; without it, they are built into build/default. --data: RocksDB's
 # folder, made and removed; it must lie on the disk that is to be measured. Default: below build/.
-# "batch" is how many tasks a message from the client carries at most.
+# "batch" is how many tasks the client submits before it looks at results again. How many travel in
+# one message is then the library's own affair; in the ceiling it is exactly the batch.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -85,13 +86,11 @@ measure_ceiling() {
   stop
 }
 
-# start_treadle BATCH SERVER-FLAG...: sets `address`; pids: the server's, the worker's.
+# start_treadle SERVER-FLAG...: sets `address`; pids: the server's, the worker's.
 start_treadle() {
-  local batch=$1
-  shift
   rm -rf "$work/port" "$work/data"
   start server "$bin/treadle-server" --listen 127.0.0.1:0 --port-file "$work/port" \
-    --log-level warn --batch-tasks-max "$batch" "$@"
+    --log-level warn "$@"
   wait_for_file "$work/port"
   address=127.0.0.1:$(<"$work/port")
   start worker "$bin/end_to_end_bench" worker "$address"
@@ -103,13 +102,14 @@ start_treadle() {
 measure() {
   local name=$1 durability=$2 batch=$3
   shift 3
-  start_treadle "$batch" "$@"
+  start_treadle "$@"
   local server=${pids[-2]} worker=${pids[-1]} server_before worker_before line
   # Once to warm up.
-  "$bin/end_to_end_bench" client "$address" "$durability" "$batch" 50000 1 >/dev/null
+  timeout 60 "$bin/end_to_end_bench" client "$address" "$durability" "$batch" 50000 1 >/dev/null
   server_before=$(cpu_of "$server")
   worker_before=$(cpu_of "$worker")
-  line=$("$bin/end_to_end_bench" client "$address" "$durability" "$batch" 50000 "$seconds")
+  line=$(timeout $((seconds + 60)) \
+    "$bin/end_to_end_bench" client "$address" "$durability" "$batch" 50000 "$seconds")
   awk -v name="$name" -v batch="$batch" -v ceiling="${ceiling[$batch]}" \
     -v server="$(cpu_of "$server")" -v server_before="$server_before" \
     -v worker="$(cpu_of "$worker")" -v worker_before="$worker_before" '{
@@ -121,7 +121,7 @@ measure() {
 }
 
 measure_idle() {
-  start_treadle 1000 "${@:3}"
+  start_treadle "${@:3}"
   "$bin/end_to_end_bench" idle "$address" "$2" "$idle_count" 1050 |
     awk -v name="$1" -v count="$idle_count" '{
       printf "%s: one task after 1.05 s of idleness, %d times: median %.2f ms, slowest %.2f ms\n",
