@@ -7,8 +7,8 @@ namespace {
 
 TEST(Simulation, OneSeedIsOneRun) {
   for (uint64_t seed = 1; seed <= 5; ++seed) {
-    const RunResult first = Run({.seed = seed});
-    const RunResult second = Run({.seed = seed});
+    const RunResult first = sim::Run({.seed = seed});
+    const RunResult second = sim::Run({.seed = seed});
     EXPECT_EQ(first.hash, second.hash);
     EXPECT_EQ(first.turns, second.turns);
     EXPECT_EQ(first.violation, std::nullopt);
@@ -16,13 +16,13 @@ TEST(Simulation, OneSeedIsOneRun) {
 }
 
 TEST(Simulation, AnotherSeedIsAnotherRun) {
-  EXPECT_NE(Run({.seed = 1}).hash, Run({.seed = 2}).hash);
+  EXPECT_NE(sim::Run({.seed = 1}).hash, sim::Run({.seed = 2}).hash);
 }
 
 // What the promises are checked on must happen, or they are kept by sleeping.
 TEST(Simulation, EverythingThatIsPromisedAboutHappens) {
   Oracle::Counts sum;
-  for (uint64_t seed = 1; seed <= 20; ++seed) sum.Add(Run({.seed = seed}).counts);
+  for (uint64_t seed = 1; seed <= 20; ++seed) sum.Add(sim::Run({.seed = seed}).counts);
   EXPECT_GT(sum.accepted, 500u);
   EXPECT_GT(sum.existing, 20u);
   EXPECT_GT(sum.refused, 20u);
