@@ -43,9 +43,8 @@ void Broker::Impl::Act(engine::Command& command, BodyPtr body) {
 }
 
 void Broker::Impl::Submit(engine::Submit submit, BodyPtr body) {
-  if (const absl::Status& room = free_space_.Check(now_ms_); !room.ok()) {
-    return Refuse(submit, room);
-  }
+  const absl::Status& room = free_space_.Check(now_ms_);
+  if (!room.ok() && !Known(submit.id)) return Refuse(submit, room);
   if (!submit.spec.request_key.empty() &&
       engine_.NeedsKeyLookup(submit.spec.queue, submit.spec.request_key)) {
     auto known = stored_.RequestKey(submit.spec.queue, submit.spec.request_key, now_ms_);
@@ -67,6 +66,12 @@ void Broker::Impl::Submit(engine::Submit submit, BodyPtr body) {
     if (said != nullptr && said->call == call && said->item == item) return;
   }
   parked_.Park(call, item, task, std::move(body));  // not answered: it waits for room
+}
+
+// A submit that comes again, whose first one waits for room, or was accepted: refusing it would
+// say what is not so.
+bool Broker::Impl::Known(TaskId task) {
+  return parked_.Has(task) || engine_.FindTask(task).has_value() || Finished(task).ok();
 }
 
 void Broker::Impl::Refuse(const engine::Submit& submit, absl::Status status) {

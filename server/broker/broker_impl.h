@@ -77,6 +77,7 @@ class Broker::Impl {
   void Act(Request& request);
   void Act(engine::Command& command, BodyPtr body);
   void Submit(engine::Submit submit, BodyPtr body);
+  bool Known(TaskId task);
   void Refuse(const engine::Submit& submit, absl::Status status);
   void EndAttempt(engine::EndAttempt end, BodyPtr body);
   void OpenSession(engine::OpenSession open);

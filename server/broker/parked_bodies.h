@@ -25,6 +25,7 @@ class ParkedBodies {
   void Answered(engine::CallId call, uint64_t item);
   void CallClosed(engine::CallId call);
 
+  bool Has(TaskId task) const { return tasks_.contains(task); }
   bool empty() const { return tasks_.empty(); }
   int64_t bytes() const { return bytes_; }
 

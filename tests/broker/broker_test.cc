@@ -87,8 +87,10 @@ class BrokerTest : public testing::Test {
     if (spec.queue.empty()) spec.queue = "mail";
     spec.type = "send";
     spec.payload_bytes = payload.size();
-    Tell(engine::Submit{.call = call, .id = id, .spec = spec, .wait_if_full_ms = wait_ms},
-         Bytes(std::move(payload)));
+    Tell(
+        engine::Submit{
+            .call = call, .item = id.sequence, .id = id, .spec = spec, .wait_if_full_ms = wait_ms},
+        Bytes(std::move(payload)));
     return id;
   }
 
@@ -412,6 +414,34 @@ TEST_F(BrokerTest, OnANearlyFullDiskSubmitsAreRefusedAndOutcomesStillFit) {
   EXPECT_TRUE(absl::IsResourceExhausted(answers[0].status));
   EXPECT_THAT(std::string(answers[0].status.message()), testing::HasSubstr("disk"));
   EXPECT_EQ(broker->engine().Totals().unfinished_tasks, 0);
+}
+
+TEST_F(BrokerTest, OnANearlyFullDiskASubmitThatWaitsAndComesAgainKeepsItsPayload) {
+  Tell(engine::OpenSession{kClient});
+  TurnAndSync();
+  const auto opened = listener.Take<engine::SessionOpened>();
+  ASSERT_THAT(opened, SizeIs(1));
+  Tell(engine::CreateQueue{kOther, {"mail", engine::Discipline::kFifo, 1, 1'000}});
+  Submit("first", {}, 0, kOther);
+  const auto submit_second = [&] {
+    engine::Submit submit{.call = kClient, .item = 1, .id = {opened[0].session, 1}};
+    submit.sequenced = true;
+    submit.wait_if_full_ms = 60'000;
+    submit.spec.queue = "mail";
+    submit.spec.type = "send";
+    Tell(std::move(submit), Bytes("second"));
+  };
+  submit_second();
+  TurnAndSync();
+  store.free_bytes = 1;
+  clock.now_ms += 2'000;
+  submit_second();
+  Attach(2);
+  TurnAndSync();
+  TurnAndSync();
+  const std::vector<LeasedTask> leases = TakeLeases();
+  ASSERT_THAT(leases, SizeIs(2));
+  EXPECT_EQ(leases[1].body->bytes, "second");
 }
 
 TEST_F(BrokerTest, AStateIsTheSameAfterARestart) {

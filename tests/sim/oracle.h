@@ -145,6 +145,7 @@ class Oracle final : public Disk::Observer {
   void Arrived(const engine::Command& command, const broker::Request& request);
   void ArrivedSubmit(const engine::Submit& submit, const broker::Request& request);
   void ArrivedAttach(const engine::AttachWorker& attach);
+  void Heard(engine::CallId stream);
 
   void Check(const StoredChange& change);
   void CheckAccepted(const engine::TaskRow& row, const std::string& payload);

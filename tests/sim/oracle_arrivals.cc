@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <type_traits>
 #include <variant>
 
 #include "tests/sim/oracle.h"
@@ -20,18 +19,8 @@ void Oracle::Executing(Token token) { leases_[token].executed = true; }
 void Oracle::Arrived(const engine::Command& command, const broker::Request& request) {
   const int64_t now_ms = timeline_.NowMs();
   if (const auto* attach = std::get_if<engine::AttachWorker>(&command)) ArrivedAttach(*attach);
-  // Whatever comes on a worker's newest stream renews its leases.
-  std::visit(
-      [&](const auto& any) {
-        using Command = std::decay_t<decltype(any)>;
-        if constexpr (!std::is_same_v<Command, engine::CallClosed> && requires { any.call; }) {
-          const auto worker = workers_.find(any.call);
-          if (worker != workers_.end() && streams_[worker->second] == any.call) {
-            heard_at_ms_[worker->second] = now_ms;
-          }
-        }
-      },
-      command);
+  // What renews a worker's leases, on its newest stream: the edge posts one with every message.
+  if (const auto* heartbeat = std::get_if<engine::Heartbeat>(&command)) Heard(heartbeat->call);
 
   if (const auto* submit = std::get_if<engine::Submit>(&command)) {
     ArrivedSubmit(*submit, request);
@@ -66,6 +55,12 @@ void Oracle::Arrived(const engine::Command& command, const broker::Request& requ
       std::erase_if(waiting, [&](const Waiting& one) { return one.call == closed->call; });
     }
   }
+}
+
+void Oracle::Heard(CallId stream) {
+  const auto worker = workers_.find(stream);
+  if (worker == workers_.end() || streams_[worker->second] != stream) return;
+  heard_at_ms_[worker->second] = timeline_.NowMs();
 }
 
 void Oracle::ArrivedSubmit(const engine::Submit& submit, const broker::Request& request) {
@@ -107,6 +102,7 @@ void Oracle::ArrivedSubmit(const engine::Submit& submit, const broker::Request& 
 void Oracle::ArrivedAttach(const engine::AttachWorker& attach) {
   workers_[attach.call] = attach.worker_id;
   streams_[attach.worker_id] = attach.call;
+  Heard(attach.call);
   for (auto& [token, lease] : leases_) {
     if (lease.worker != attach.worker_id) continue;
     const auto held =

@@ -138,8 +138,7 @@ TEST_F(ChildProcessTest, TooMuchOutputEndsTheProgram) {
   options_.output_bytes_max = 100'000;
   const ChildResult result = RunShell("yes");
   EXPECT_TRUE(result.output_too_large);
-  EXPECT_EQ(result.output, "");
-  EXPECT_EQ(result.signal, SIGKILL);
+  EXPECT_EQ(result.output, "");  // it ends by the kill, or by its closed pipe: whichever is first
 }
 
 TEST_F(ChildProcessTest, JustEnoughOutputIsFine) {

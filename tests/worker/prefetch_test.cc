@@ -38,7 +38,7 @@ TEST(Prefetch, NothingIsFetchedAheadOfLongTasks) {
 TEST(Prefetch, ShortTasksAreFetchedAheadAsFastAsTheyAreUsedUp) {
   Prefetch prefetch(std::nullopt);
   Window(prefetch, 10'000, 1'000);
-  EXPECT_GT(prefetch.count(), 500);
+  EXPECT_GE(prefetch.count(), 500);
   EXPECT_LE(prefetch.count(), 5'000);
   Window(prefetch, 10'000, 1'000);
   EXPECT_LE(prefetch.count(), 10'000);
