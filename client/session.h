@@ -83,7 +83,10 @@ class Session final : public FutureHome, private StreamEvents {
   void Release(Effects& effects);
   void Proceed(Effects& effects);
   void ProceedToEnd(Effects& effects);
+  void GiveUpIfDue(TimePoint now, Effects& effects);
   void OpenStream();
+  void BreakIfHopeless(TimePoint now);
+  void BreakStream(absl::Status reason);
   void Write(std::string message);
 
   const ClientOptions& options_;
@@ -110,9 +113,9 @@ class Session final : public FutureHome, private StreamEvents {
   std::unique_ptr<SessionStream> stream_;
   StreamState stream_state_ = StreamState::kNone;
   bool writing_ = false;
-  bool resuming_ = false;   // the stream was opened to go on with a session
-  bool fresh_ = false;      // the broker has forgotten the session: begin a new one
-  bool cancelled_ = false;  // the stream was told to break
+  bool resuming_ = false;  // the stream was opened to go on with a session
+  bool fresh_ = false;     // the broker has forgotten the session: begin a new one
+  std::optional<absl::Status> break_reason_;  // the stream was told to break
   bool stopping_ = false;
   bool writes_done_ = false;
   ReconnectBackoff backoff_;
@@ -120,6 +123,7 @@ class Session final : public FutureHome, private StreamEvents {
   TimePoint last_written_;
   TimePoint next_attempt_;
   TimePoint alone_since_;  // without a stream
+  TimePoint close_deadline_;
   TimePoint stop_deadline_;
   std::chrono::milliseconds heartbeat_;
 

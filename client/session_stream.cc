@@ -55,11 +55,7 @@ void SessionStream::WritesDone() { StartWritesDone(); }
 
 void SessionStream::Cancel() { context_.TryCancel(); }
 
-void SessionStream::Close() {
-  // Reading has ended, and so has the call; a write may be stuck.
-  context_.TryCancel();
-  RemoveHold();
-}
+void SessionStream::Close() { RemoveHold(); }
 
 void SessionStream::OnReadDone(bool ok) {
   if (!ok) {

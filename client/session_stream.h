@@ -52,7 +52,7 @@ class SessionStream final : private grpc::ClientBidiReactor<grpc::ByteBuffer, v1
   void WritesDone();
   // Breaks the stream.
   void Cancel();
-  // Once, after OnBroken.
+  // Once, after OnBroken. A message that is still being written may be stuck: Cancel first then.
   void Close();
 
  private:

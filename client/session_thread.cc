@@ -75,14 +75,15 @@ Session::TimePoint Session::NextTimer() const {
       break;
     case StreamState::kOpening:
     case StreamState::kOpen:
-      if (!cancelled_) timer = last_heard_ + kPeerSilent;
+      if (!break_reason_.has_value()) timer = last_heard_ + kPeerSilent;
       if (CanWrite() && !stopping_) timer = std::min(timer, last_written_ + heartbeat_);
       break;
     case StreamState::kClosing:
+      if (!break_reason_.has_value()) timer = close_deadline_;
       break;
   }
-  if (stopping_ && !cancelled_) timer = std::min(timer, stop_deadline_);
-  if (stream_state_ != StreamState::kOpen && options_.give_up_after.count() > 0) {
+  if (stopping_ && !break_reason_.has_value()) timer = std::min(timer, stop_deadline_);
+  if (!stopping_ && stream_state_ != StreamState::kOpen && options_.give_up_after.count() > 0) {
     timer = std::min(timer, alone_since_ + options_.give_up_after);
   }
   return timer;
@@ -98,6 +99,9 @@ void Session::TakeWork(Inbox& inbox, Effects& effects) {
   if (inbox.broken) {
     if (stream_state_ == StreamState::kOpen) alone_since_ = steady_clock::now();
     stream_state_ = StreamState::kClosing;
+    close_deadline_ = steady_clock::now() + kGoodbye;
+    // Only then: it can cost us the broker's own words about the end.
+    if (writing_) stream_->Cancel();
     stream_->Close();
   }
   if (inbox.ended.has_value()) HandleStreamEnd(*std::move(inbox.ended), effects);
@@ -133,10 +137,7 @@ void Session::HandleStreamEnd(absl::Status status, Effects& effects) {
   stream_state_ = StreamState::kNone;
   writing_ = false;
   next_attempt_ = steady_clock::now() + backoff_.Next();
-  if (std::exchange(cancelled_, false)) {
-    status =
-        absl::UnavailableError(absl::StrCat("nothing was heard for ", wire::kPeerSilentMs, " ms"));
-  }
+  if (break_reason_.has_value()) status = *std::exchange(break_reason_, std::nullopt);
   if (status.ok()) status = absl::UnavailableError("the broker ended the session's stream");
   if (absl::IsNotFound(status) && resuming_) {
     fresh_ = true;
@@ -174,28 +175,28 @@ void Session::Release(Effects& effects) {
 void Session::Proceed(Effects& effects) {
   const TimePoint now = steady_clock::now();
   if (stream_state_ == StreamState::kNone && now >= next_attempt_) OpenStream();
-  if (stream_state_ == StreamState::kOpening || stream_state_ == StreamState::kOpen) {
-    if (!cancelled_ && now >= last_heard_ + kPeerSilent) {
-      cancelled_ = true;
-      stream_->Cancel();
-    }
-  }
-  if (stream_state_ != StreamState::kOpen && options_.give_up_after.count() > 0 &&
-      now >= alone_since_ + options_.give_up_after) {
-    alone_since_ = now;
-    std::string reason;
-    {
-      std::lock_guard lock(mutex_);
-      reason = last_error_.ToString();
-    }
-    ledger_.EndAll(absl::UnavailableError(
-                       absl::StrCat("the broker at ", options_.address, " was not reached for ",
-                                    options_.give_up_after.count(), " ms (", reason, ")")),
-                   effects);
-  }
+  BreakIfHopeless(now);
+  GiveUpIfDue(now, effects);
   if (CanWrite() && (ledger_.HasNews() || now >= last_written_ + heartbeat_)) {
     Write(ledger_.NextMessage(effects));
   }
+}
+
+void Session::GiveUpIfDue(TimePoint now, Effects& effects) {
+  if (stream_state_ == StreamState::kOpen || options_.give_up_after.count() <= 0 ||
+      now < alone_since_ + options_.give_up_after) {
+    return;
+  }
+  alone_since_ = now;
+  std::string reason;
+  {
+    std::lock_guard lock(mutex_);
+    reason = last_error_.ToString();
+  }
+  ledger_.EndAll(absl::UnavailableError(
+                     absl::StrCat("the broker at ", options_.address, " was not reached for ",
+                                  options_.give_up_after.count(), " ms (", reason, ")")),
+                 effects);
 }
 
 void Session::ProceedToEnd(Effects& effects) {
@@ -206,12 +207,7 @@ void Session::ProceedToEnd(Effects& effects) {
     writes_done_ = true;
     stream_->WritesDone();
   }
-  const bool hopeless =
-      stream_state_ == StreamState::kOpening || steady_clock::now() >= stop_deadline_;
-  if (stream_ != nullptr && stream_state_ != StreamState::kClosing && hopeless && !cancelled_) {
-    cancelled_ = true;
-    stream_->Cancel();
-  }
+  BreakIfHopeless(steady_clock::now());
 }
 
 void Session::OpenStream() {
@@ -224,6 +220,27 @@ void Session::OpenStream() {
   last_heard_ = steady_clock::now();
   stream_.reset(new SessionStream(channel_, *this));
   Write(request.SerializeAsString());
+}
+
+void Session::BreakIfHopeless(TimePoint now) {
+  if (stream_ == nullptr) return;
+  const bool closing = stream_state_ == StreamState::kClosing;
+  if (closing && now >= close_deadline_) {
+    BreakStream(absl::UnavailableError("what the broker sent could not be read"));
+  }
+  if (!closing && now >= last_heard_ + kPeerSilent) {
+    BreakStream(
+        absl::UnavailableError(absl::StrCat("nothing was heard for ", wire::kPeerSilentMs, " ms")));
+  }
+  if (stopping_ && (stream_state_ == StreamState::kOpening || now >= stop_deadline_)) {
+    BreakStream(absl::CancelledError("the client was shut down"));
+  }
+}
+
+void Session::BreakStream(absl::Status reason) {
+  if (break_reason_.has_value()) return;
+  break_reason_ = std::move(reason);
+  stream_->Cancel();
 }
 
 void Session::Write(std::string message) {

@@ -2,6 +2,8 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unistd.h>
@@ -132,17 +134,18 @@ int main(int argc, char** argv) {
   if (const int code = CheckFlags(options)) return code;
 
   auto logging = std::make_unique<program::Logging>(options.log);
-  treadle::Worker worker(WorkerOptionsOf(options));
-  worker.HandleRaw("echo", [](TaskContext&, Payload payload) { return payload; });
+  // Shared with the signal's callback, which may come when Run has just returned.
+  const auto worker = std::make_shared<treadle::Worker>(WorkerOptionsOf(options));
+  worker->HandleRaw("echo", [](TaskContext&, Payload payload) { return payload; });
   treadle::worker::ExecOptions exec;
   exec.allowed = options.allowed;
   exec.output_bytes_max = options.exec_output_max;
-  worker.HandleRaw(treadle::kExecTaskType, [run = treadle::worker::ExecHandler(std::move(exec))](
-                                               TaskContext& context, Bytes input) {
+  worker->HandleRaw(treadle::kExecTaskType, [run = treadle::worker::ExecHandler(std::move(exec))](
+                                                TaskContext& context, Bytes input) {
     return run(context, std::move(input.data));
   });
-  signals.OnStop([&worker](int) { worker.Stop(); });
-  const absl::Status status = worker.Run();
+  signals.OnStop([worker](int) { worker->Stop(); });
+  const absl::Status status = worker->Run();
   if (!status.ok()) spdlog::error("{}", status.ToString());
   // Writes what waits to be logged.
   logging.reset();

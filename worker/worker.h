@@ -41,7 +41,8 @@ struct WorkerOptions {
   int concurrency = 0;
   // Tasks fetched ahead of a free thread, so that none waits for the network between two short
   // tasks. None: as many as the threads use up in a quarter of a second, measured all the time; so
-  // nothing is fetched ahead of long tasks. At most 90,000.
+  // nothing is fetched ahead of long tasks. What was fetched runs before what comes later, whatever
+  // its priority: 0 keeps a queue's order exactly. At most 90,000.
   std::optional<int> prefetch;
   // After Stop: how long running tasks may go on before they are told to stop, and how long they
   // have then before they are handed back to the broker as they are.

@@ -165,6 +165,12 @@ void FakeStream::Unknown(const std::string& task_id) {
 
 void FakeStream::Write(const v1::SessionResponse& response) { writer_.Write(response); }
 
+void FakeStream::WriteGarbage() {
+  v1::SessionResponse response;
+  response.add_outcomes()->set_task_id("\xff");  // no UTF-8: a client cannot parse it
+  Write(response);
+}
+
 void FakeStream::End(const grpc::Status& status) {
   std::lock_guard lock(mutex_);
   if (status_.has_value()) return;

@@ -59,6 +59,9 @@ class FakeStream {
   void Unknown(const std::string& task_id);
   void Write(const v1::SessionResponse& response);
 
+  // Answers with bytes that are no message, and leaves the call open.
+  void WriteGarbage();
+
   // Ends the call.
   void End(const grpc::Status& status);
 

@@ -218,6 +218,20 @@ TEST(Session, ASilentBrokerIsLeft) {
   EXPECT_EQ(stream->ReadOpen().session_id(), 7u);
 }
 
+TEST(Session, ABrokerThatTalksNonsenseIsLeft) {
+  FakeBroker broker;
+  auto [client, stream] = broker.Connect();
+  const Executor executor(*client, ExecutorOptions("cpu"));
+  const Future<int> future = executor.Submit(kSquare, 3);
+  stream->Tasks(1);
+  stream->WriteGarbage();
+  const auto next = broker.NextStream();
+  EXPECT_EQ(next->Open(7, true).session_id(), 7u);
+  EXPECT_THAT(Sequences(next->Tasks(1)), ElementsAre(1));
+  next->Succeed(IdOf(7, 1), "9");
+  EXPECT_EQ(*future.Result(), 9);
+}
+
 TEST(Session, HeartbeatsKeepComing) {
   FakeBroker broker;
   auto [client, stream] = broker.Connect();

@@ -183,7 +183,7 @@ TEST(LeaseBookPrefetch, ASlotThatStoodEmptyThoughTheBrokerHadMoreGrowsIt) {
   v1::AttachRequest request;
   uint64_t token = 0;
   int32_t granted = 0;
-  for (int i = 0; i < 100; ++i) {
+  for (int i = 0; i < 30; ++i) {
     request.Clear();
     book.FillCredit(request);
     granted = request.credits_size() == 0 ? 0 : request.credits(0).tasks();
