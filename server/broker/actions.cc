@@ -14,7 +14,7 @@ void Broker::Impl::Act(Request& request) {
   if (!failure_.ok()) return;
   BodyPtr body = request.body != nullptr ? std::move(request.body) : EmptyBody();
   if (auto* command = std::get_if<engine::Command>(&request.action)) {
-    Act(*command, std::move(body));
+    Act(std::move(*command), std::move(body));
   } else if (auto* await = std::get_if<AwaitTask>(&request.action)) {
     Await(await->call, await->task, /*watch=*/false);
   } else if (auto* watch = std::get_if<WatchTask>(&request.action)) {
@@ -28,11 +28,11 @@ void Broker::Impl::Act(Request& request) {
   }
 }
 
-void Broker::Impl::Act(engine::Command& command, BodyPtr body) {
-  if (auto* submit = std::get_if<engine::Submit>(&command)) {
-    Submit(std::move(*submit), std::move(body));
-  } else if (auto* end = std::get_if<engine::EndAttempt>(&command)) {
-    EndAttempt(std::move(*end), std::move(body));
+void Broker::Impl::Act(engine::Command&& command, BodyPtr body) {
+  if (std::holds_alternative<engine::Submit>(command)) {
+    Submit(std::move(command), std::move(body));
+  } else if (std::holds_alternative<engine::EndAttempt>(command)) {
+    EndAttempt(std::move(command), std::move(body));
   } else if (const auto* open = std::get_if<engine::OpenSession>(&command)) {
     OpenSession(*open);
   } else if (const auto* closed = std::get_if<engine::CallClosed>(&command)) {
@@ -42,7 +42,8 @@ void Broker::Impl::Act(engine::Command& command, BodyPtr body) {
   }
 }
 
-void Broker::Impl::Submit(engine::Submit submit, BodyPtr body) {
+void Broker::Impl::Submit(engine::Command&& command, BodyPtr body) {
+  auto& submit = std::get<engine::Submit>(command);
   const absl::Status& room = free_space_.Check(now_ms_);
   if (!room.ok() && !Known(submit.id)) return Refuse(submit, room);
   if (!submit.spec.request_key.empty() &&
@@ -60,7 +61,7 @@ void Broker::Impl::Submit(engine::Submit submit, BodyPtr body) {
   const uint64_t item = submit.item;
   const TaskId task = submit.id;
   size_t output = turn_.effects.outputs.size();
-  Step(std::move(submit), task, body);
+  Step(std::move(command), task, body);
   for (; output < turn_.effects.outputs.size(); ++output) {
     const auto* said = std::get_if<engine::Submitted>(&turn_.effects.outputs[output].event);
     if (said != nullptr && said->call == call && said->item == item) return;
@@ -82,13 +83,13 @@ void Broker::Impl::Refuse(const engine::Submit& submit, absl::Status status) {
                                               .status = std::move(status)}});
 }
 
-void Broker::Impl::EndAttempt(engine::EndAttempt end, BodyPtr body) {
-  const TaskId task = end.task;
+void Broker::Impl::EndAttempt(engine::Command&& command, BodyPtr body) {
+  const TaskId task = std::get<engine::EndAttempt>(command).task;
   size_t output = turn_.effects.outputs.size();
-  Step(std::move(end), task, body);
+  Step(std::move(command), task, body);
   for (; output < turn_.effects.outputs.size(); ++output) {
     const auto* finished = std::get_if<engine::TaskFinished>(&turn_.effects.outputs[output].event);
-    if (finished != nullptr && finished->row.state == engine::TaskState::kSucceeded) {
+    if (finished != nullptr && finished->row->state == engine::TaskState::kSucceeded) {
       turn_.results.emplace_back(output, std::move(body));
       return;
     }
@@ -143,7 +144,7 @@ void Broker::Impl::Progress(ReportProgress report) {
 }
 
 // `body` is what came with the command, about `task`.
-void Broker::Impl::Step(engine::Command command, TaskId task, const BodyPtr& body) {
+void Broker::Impl::Step(engine::Command&& command, TaskId task, const BodyPtr& body) {
   engine_.Step(now_ms_, std::move(command), turn_.effects);
   EncodeChanges(task, body);
 }

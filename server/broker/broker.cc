@@ -8,6 +8,13 @@
 #include "server/broker/broker_impl.h"
 
 namespace treadle::broker {
+namespace {
+
+// What a turn makes of its requests is to stay in a processor's cache: ten times as many cost half
+// as much again for each task (tests/bench/broker_bench), ten times fewer a fifth.
+constexpr size_t kTurnRequestsMax = 1'000;
+
+}  // namespace
 
 Broker::Impl::Impl(const BrokerOptions& options, const Clock& clock, store::Store& store,
                    Outbox& outbox)
@@ -26,18 +33,20 @@ absl::StatusOr<bool> Broker::Impl::Turn() {
   if (!failure_.ok()) return failure_;
   if (Overfull()) return released;
 
-  inbox_->Take(requests_);
+  const absl::Span<Request> requests = inbox_->Take(kTurnRequestsMax);
   now_ms_ = std::max(now_ms_, clock_.NowMs());
-  if (requests_.empty() && engine_.NextDeadline() > now_ms_) return released;
+  if (requests.empty() && engine_.NextDeadline() > now_ms_) return released;
 
-  RunTurn(requests_);
-  requests_.clear();
+  RunTurn(requests);
   if (!failure_.ok()) return failure_;
   return true;
 }
 
-void Broker::Impl::RunTurn(std::vector<Request>& requests) {
-  for (Request& request : requests) Act(request);
+void Broker::Impl::RunTurn(absl::Span<Request> requests) {
+  for (size_t left = kTurnRequestsMax; !requests.empty(); requests = inbox_->Take(left)) {
+    for (Request& request : requests) Act(request);
+    left -= requests.size();
+  }
   engine_.Tick(now_ms_, turn_.effects);
   EncodeChanges();
   if (failure_.ok()) AppendRows();
@@ -137,10 +146,12 @@ absl::Status Broker::Recover(absl::AnyInvocable<void(int64_t rows)> progress) {
   return impl_->Recover(std::move(progress));
 }
 absl::Status Broker::Post(std::vector<Request>&& requests) {
-  return impl_->inbox().Post(absl::MakeSpan(requests));
+  return impl_->inbox().Post(std::move(requests));
 }
 absl::Status Broker::Post(Request request) {
-  return impl_->inbox().Post(absl::MakeSpan(&request, 1));
+  std::vector<Request> one;
+  one.push_back(std::move(request));
+  return impl_->inbox().Post(std::move(one));
 }
 TaskId Broker::NewTaskId() { return impl_->NewTaskId(); }
 absl::StatusOr<bool> Broker::Turn() { return impl_->Turn(); }

@@ -116,8 +116,8 @@ class Broker {
   // An id for a task that is submitted outside any client's session. After Recover.
   TaskId NewTaskId();
 
-  // One turn: everything posted so far. False: nothing was done. Not OK: the store failed; stop the
-  // process.
+  // One turn: what was posted so far, up to a bound; the rest is the next turn's. False: nothing
+  // was done. Not OK: the store failed; stop the process.
   absl::StatusOr<bool> Turn();
   // When Turn has something to do though nothing is posted and no sync returns. INT64_MAX: never.
   int64_t NextDeadline() const;

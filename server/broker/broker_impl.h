@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
+#include "absl/types/span.h"
 
 #include "server/broker/broker.h"
 #include "server/broker/free_space.h"
@@ -68,23 +69,23 @@ class Broker::Impl {
 
   bool SyncsReturned();
   bool Overfull() const { return gate_.waiting_bytes() > options_.unsynced_bytes_max; }
-  void RunTurn(std::vector<Request>& requests);
+  void RunTurn(absl::Span<Request> requests);
   void AppendRows();
   void SyncIfAwaited();
   absl::Status SyncAll();
 
   // actions.cc
   void Act(Request& request);
-  void Act(engine::Command& command, BodyPtr body);
-  void Submit(engine::Submit submit, BodyPtr body);
+  void Act(engine::Command&& command, BodyPtr body);
+  void Submit(engine::Command&& command, BodyPtr body);
   bool Known(TaskId task);
   void Refuse(const engine::Submit& submit, absl::Status status);
-  void EndAttempt(engine::EndAttempt end, BodyPtr body);
+  void EndAttempt(engine::Command&& command, BodyPtr body);
   void OpenSession(engine::OpenSession open);
   void CloseCall(engine::CallId call);
   void Await(engine::CallId call, TaskId task, bool watch);
   void Progress(ReportProgress report);
-  void Step(engine::Command command, TaskId task = {}, const BodyPtr& body = nullptr);
+  void Step(engine::Command&& command, TaskId task = {}, const BodyPtr& body = nullptr);
   void EncodeChanges(TaskId task = {}, const BodyPtr& body = nullptr);
   BodyPtr BodyOf(const engine::RowChange& change, TaskId task, const BodyPtr& body);
 
@@ -126,7 +127,6 @@ class Broker::Impl {
 
   int64_t now_ms_ = INT64_MIN;  // of the turn: never goes back, whatever the clock does
   absl::Status failure_;        // of the store: nothing is done any more
-  std::vector<Request> requests_;
   Gathered turn_;
   std::vector<engine::CallId> calls_;  // scratch
 

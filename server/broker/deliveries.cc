@@ -87,16 +87,15 @@ void Broker::Impl::Say(Durability, engine::EndCall& event) {
 }
 
 void Broker::Impl::Say(Durability after, engine::TaskFinished& event) {
-  engine::FinishedRow& row = event.row;
+  const engine::FinishedRow& row = *event.row;
   progress_.Drop(row.id);
   // One that succeeded was dispatched, so its payload has left the cache.
   if (row.state != engine::TaskState::kSucceeded) cache_.Take(row.id);
   calls_.clear();
   watchers_.Finished(row.id, calls_);
   if (calls_.empty()) return;
-  const auto shared = std::make_shared<const engine::FinishedRow>(std::move(row));
   for (const engine::CallId call : calls_) {
-    gate_.Say(after, OutcomeReady{call, shared, turn_.result});
+    gate_.Say(after, OutcomeReady{call, event.row, turn_.result});
   }
 }
 
@@ -113,7 +112,8 @@ void Broker::Impl::Show(engine::CallId call, TaskId task) {
   if (!view.has_value()) return;
   const ProgressState* progress = progress_.Find(task);
   gate_.Say(Durability::kSynced,
-            TaskSeen{call, *std::move(view), progress == nullptr ? ProgressState{} : *progress});
+            TaskSeen{call, std::make_shared<const engine::TaskView>(*std::move(view)),
+                     progress == nullptr ? ProgressState{} : *progress});
 }
 
 void Broker::Impl::AnswerIfFinished(engine::CallId call, TaskId task) {

@@ -58,7 +58,7 @@ struct ProgressState {
 // A watched task as it is now, not final.
 struct TaskSeen {
   engine::CallId call{};
-  engine::TaskView view;
+  std::shared_ptr<const engine::TaskView> view;
   ProgressState progress;
 };
 

@@ -1,7 +1,6 @@
 #include "server/broker/inbox.h"
 
 #include <chrono>
-#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -33,7 +32,7 @@ bool EndsCall(const Request& request) {
 Inbox::Inbox(int64_t requests_max, int64_t bytes_max)
     : requests_max_(requests_max), bytes_max_(bytes_max) {}
 
-absl::Status Inbox::Post(absl::Span<Request> requests) {
+absl::Status Inbox::Post(std::vector<Request>&& requests) {
   int64_t bytes = 0;
   bool all_end_calls = true;
   for (const Request& request : requests) {
@@ -44,16 +43,17 @@ absl::Status Inbox::Post(absl::Span<Request> requests) {
   {
     std::lock_guard lock(mutex_);
     if (closed_) return absl::UnavailableError("the broker is shutting down: try again later");
-    const auto count = static_cast<int64_t>(requests_.size());
-    const bool full = count + static_cast<int64_t>(requests.size()) > requests_max_ ||
-                      (count > 0 && bytes_ + bytes > bytes_max_);
+    const auto count = static_cast<int64_t>(requests.size());
+    const bool full =
+        requests_ + count > requests_max_ || (requests_ > 0 && bytes_ + bytes > bytes_max_);
     if (full && !all_end_calls) {
       return absl::ResourceExhaustedError(
-          absl::StrCat("the broker is overloaded (", count, " requests, ", bytes_,
+          absl::StrCat("the broker is overloaded (", requests_, " requests, ", bytes_,
                        " bytes are waiting): try again later, or send less at a time"));
     }
-    requests_.insert(requests_.end(), std::make_move_iterator(requests.begin()),
-                     std::make_move_iterator(requests.end()));
+    if (requests.empty()) return absl::OkStatus();
+    posted_.push_back(std::move(requests));
+    requests_ += count;
     bytes_ += bytes;
     wake = std::exchange(waiting_, false);
   }
@@ -80,10 +80,23 @@ void Inbox::Synced(absl::StatusOr<store::Sequence> upto) {
   news_.notify_one();
 }
 
-void Inbox::Take(std::vector<Request>& requests) {
-  std::lock_guard lock(mutex_);
-  requests_.swap(requests);
-  bytes_ = 0;
+absl::Span<Request> Inbox::Take(size_t max) {
+  while (batch_ < taken_.size() && next_ == taken_[batch_].size()) {
+    std::exchange(taken_[batch_++], {});
+    next_ = 0;
+  }
+  if (batch_ == taken_.size()) {
+    taken_.clear();
+    batch_ = 0;
+    std::lock_guard lock(mutex_);
+    posted_.swap(taken_);
+    requests_ = 0;
+    bytes_ = 0;
+  }
+  if (taken_.empty()) return {};
+  const absl::Span<Request> next = absl::MakeSpan(taken_[batch_]).subspan(next_, max);
+  next_ += next.size();
+  return next;
 }
 
 absl::StatusOr<store::Sequence> Inbox::synced() const {
@@ -102,7 +115,7 @@ void Inbox::Wait(std::optional<int64_t> timeout_ms, store::Sequence seen, For wh
       std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms.value_or(0));
   const auto news = [&] {
     if (!synced_.ok() || *synced_ != seen) return true;
-    return what == For::kAnything && (closed_ || !requests_.empty());
+    return what == For::kAnything && (closed_ || !posted_.empty());
   };
   while (!news()) {
     waiting_ = true;

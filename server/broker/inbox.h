@@ -21,17 +21,18 @@ class Inbox {
  public:
   Inbox(int64_t requests_max, int64_t bytes_max);
 
-  // Moves all of them in, or none. RESOURCE_EXHAUSTED: full. UNAVAILABLE: closed. CallClosed is
-  // taken even when full: a call that cannot end would hold what it has for ever, and there are no
-  // more of them than calls.
-  absl::Status Post(absl::Span<Request> requests);
+  // Takes all of them, or none: `requests` is then as it was. RESOURCE_EXHAUSTED: full.
+  // UNAVAILABLE: closed. CallClosed is taken even when full: a call that cannot end would hold what
+  // it has for ever, and there are no more of them than calls.
+  absl::Status Post(std::vector<Request>&& requests);
   // From now on Post refuses with UNAVAILABLE.
   void Close();
   // A sync has returned. Errors stay: nothing that comes later can make up for them.
   void Synced(absl::StatusOr<store::Sequence> upto);
 
-  // Swaps what was posted into `requests`, which is empty but may have capacity.
-  void Take(std::vector<Request>& requests);
+  // The next requests, in order, `max` at most; empty: there are none. They live until Take is
+  // called again. The broker's thread only.
+  absl::Span<Request> Take(size_t max);
   // The latest word of Synced; 0: none yet.
   absl::StatusOr<store::Sequence> synced() const;
   bool closed() const;
@@ -47,11 +48,17 @@ class Inbox {
 
   mutable std::mutex mutex_;
   std::condition_variable news_;
-  std::vector<Request> requests_;
+  std::vector<std::vector<Request>> posted_;
+  int64_t requests_ = 0;  // in posted_
   int64_t bytes_ = 0;
   absl::StatusOr<store::Sequence> synced_ = store::Sequence{0};
   bool closed_ = false;
   bool waiting_ = false;  // the broker's thread sleeps: wake it
+
+  // The broker's thread's own: what it took at once, and how far it has come.
+  std::vector<std::vector<Request>> taken_;
+  size_t batch_ = 0;
+  size_t next_ = 0;
 };
 
 }  // namespace treadle::broker

@@ -63,7 +63,7 @@ absl::Status Broker::Impl::Recover(absl::AnyInvocable<void(int64_t rows)> progre
   std::vector<Request> own;
   own.push_back(
       {engine::Command(engine::OpenSession{.call = kOwnCall, .for_unary = true}), nullptr});
-  RunTurn(own);
+  RunTurn(absl::MakeSpan(own));
   return failure_;
 }
 

@@ -200,7 +200,7 @@ bool Engine::NeedsKeyLookup(std::string_view queue, std::string_view request_key
   return !request_key.empty() && !impl_->state().keys.Contains(queue, request_key);
 }
 
-void Engine::Step(int64_t now_ms, Command command, Effects& effects) {
+void Engine::Step(int64_t now_ms, Command&& command, Effects& effects) {
   impl_->Step(now_ms, std::move(command), effects);
 }
 void Engine::Tick(int64_t now_ms, Effects& effects) { impl_->Tick(now_ms, effects); }

@@ -133,7 +133,7 @@ class Engine {
   bool NeedsKeyLookup(std::string_view queue, std::string_view request_key) const;
 
   // Applies one command; appends what follows from it. Tasks are leased only in Tick.
-  void Step(int64_t now_ms, Command command, Effects& effects);
+  void Step(int64_t now_ms, Command&& command, Effects& effects);
   // Ends a turn: what is due by now happens, then runnable tasks meet free slots until no fitting
   // pair is left. When very much is due at once (100,000 timers, 10,000 tasks of purged queues), it
   // is spread over several turns: NextDeadline then is not after `now_ms`.

@@ -216,7 +216,8 @@ FinishedRow Lifecycle::RowOf(const Task& task, TaskState state, int64_t now_ms) 
 void Lifecycle::Finish(Turn& turn, Task& task, TaskState state, int32_t attempts, TaskError error) {
   Queue& queue = task.queue();
   s_.timers.Clear(task);
-  FinishedRow row = RowOf(task, state, turn.now_ms());
+  auto finished = std::make_shared<FinishedRow>(RowOf(task, state, turn.now_ms()));
+  FinishedRow& row = *finished;
   row.attempts = attempts;
   if (state == TaskState::kCancelled && error.type.empty()) {
     error.type = "Cancelled";
@@ -231,7 +232,7 @@ void Lifecycle::Finish(Turn& turn, Task& task, TaskState state, int32_t attempts
   if (task.has_attempt_row) turn.Erase(AttemptKey{task.id});
   if (task.has_key()) s_.keys.Finish(*queue.name, task.extras->request_key);
   Count(queue, state, turn.now_ms());
-  turn.Say(OutcomeDurability(task.durability), TaskFinished{std::move(row)});
+  turn.Say(OutcomeDurability(task.durability), TaskFinished{std::move(finished)});
   LeaveLine(task);
   s_.tasks.Finish(task);
 }

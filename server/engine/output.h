@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
@@ -93,7 +94,7 @@ struct LeaseExtended {
 
 // A task reached a final state.
 struct TaskFinished {
-  FinishedRow row;
+  std::shared_ptr<const FinishedRow> row;
 };
 
 // A watched task's state changed, but not to a final one.

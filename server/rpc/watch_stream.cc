@@ -31,7 +31,7 @@ absl::Status WatchStream::Start(const grpc::ByteBuffer& request) {
 void WatchStream::Deliver(broker::Delivery& delivery) {
   v1::WatchTaskResponse response;
   if (const auto* seen = std::get_if<broker::TaskSeen>(&delivery)) {
-    Write(seen->view, &seen->progress, response.mutable_task());
+    Write(*seen->view, &seen->progress, response.mutable_task());
     Send(Serialize(response));
   } else if (const auto* outcome = std::get_if<broker::OutcomeReady>(&delivery)) {
     Write(*outcome->row, response.mutable_task());

@@ -96,7 +96,10 @@ void Measure(store::Store& store, const Clock& clock, int64_t tasks, int64_t bat
           command(engine::AddCredit{kWorker, 0, static_cast<int32_t>(ends.leases.size())}));
       ends.leases.clear();
     }
-    if (!requests.empty()) post(std::move(requests));
+    if (!requests.empty()) {
+      requests.push_back(command(engine::Heartbeat{kWorker}));
+      post(std::move(requests));
+    }
     turn();
   }
   const double seconds =

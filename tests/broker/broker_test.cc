@@ -311,13 +311,13 @@ TEST_F(BrokerTest, AWatcherSeesTheTaskNowAndAtEveryChangeAndItsProgress) {
   Turn();
   auto seen = listener.Take<TaskSeen>();
   ASSERT_THAT(seen, SizeIs(1));
-  EXPECT_EQ(seen[0].view.state, engine::TaskState::kQueued);
+  EXPECT_EQ(seen[0].view->state, engine::TaskState::kQueued);
 
   Attach(1);
   TurnAndSync();
   seen = listener.Take<TaskSeen>();
   ASSERT_THAT(seen, SizeIs(1));
-  EXPECT_EQ(seen[0].view.state, engine::TaskState::kRunning);
+  EXPECT_EQ(seen[0].view->state, engine::TaskState::kRunning);
 
   const std::vector<LeasedTask> leases = TakeLeases();
   ASSERT_THAT(leases, SizeIs(1));

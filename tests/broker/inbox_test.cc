@@ -3,20 +3,54 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 namespace treadle::broker {
 namespace {
 
 using engine::CallId;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 Request Command(engine::Command command, size_t body_bytes = 0) {
   return {std::move(command),
           std::make_shared<const Body>(Body{.bytes = std::string(body_bytes, 'x')})};
 }
 
-absl::Status Post(Inbox& inbox, Request request) { return inbox.Post(absl::MakeSpan(&request, 1)); }
+absl::Status Post(Inbox& inbox, Request request) {
+  std::vector<Request> one;
+  one.push_back(std::move(request));
+  return inbox.Post(std::move(one));
+}
+
+// The calls of what is taken at once.
+std::vector<uint64_t> Take(Inbox& inbox, size_t max) {
+  std::vector<uint64_t> calls;
+  for (const Request& request : inbox.Take(max)) {
+    const auto& command = std::get<engine::Command>(request.action);
+    calls.push_back(static_cast<uint64_t>(std::get<engine::Heartbeat>(command).call));
+  }
+  return calls;
+}
+
+TEST(Inbox, GivesWhatWasPostedInOrderAndNeverMoreThanAsked) {
+  Inbox inbox(100, 1 << 20);
+  std::vector<Request> many;
+  for (const uint64_t call : {1, 2, 3}) many.push_back(Command(engine::Heartbeat{CallId{call}}));
+  EXPECT_TRUE(inbox.Post(std::move(many)).ok());
+  EXPECT_TRUE(inbox.Post(std::vector<Request>()).ok());
+  EXPECT_TRUE(Post(inbox, Command(engine::Heartbeat{CallId{4}})).ok());
+  EXPECT_THAT(Take(inbox, 2), ElementsAre(1, 2));
+  EXPECT_TRUE(Post(inbox, Command(engine::Heartbeat{CallId{5}})).ok());
+  EXPECT_THAT(Take(inbox, 0), IsEmpty());
+  EXPECT_THAT(Take(inbox, 10), ElementsAre(3));
+  EXPECT_THAT(Take(inbox, 10), ElementsAre(4));
+  EXPECT_THAT(Take(inbox, 10), ElementsAre(5));
+  EXPECT_THAT(Take(inbox, 10), IsEmpty());
+}
 
 TEST(Inbox, BeyondItsRequestsItRefusesAndTakesNothing) {
   Inbox inbox(2, 1 << 20);
@@ -24,12 +58,11 @@ TEST(Inbox, BeyondItsRequestsItRefusesAndTakesNothing) {
   std::vector<Request> two;
   two.push_back(Command(engine::Heartbeat{CallId{2}}));
   two.push_back(Command(engine::Heartbeat{CallId{3}}));
-  const absl::Status refused = inbox.Post(absl::MakeSpan(two));
+  const absl::Status refused = inbox.Post(std::move(two));
   EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
-  std::vector<Request> taken;
-  inbox.Take(taken);
-  EXPECT_EQ(taken.size(), 1u);
-  EXPECT_TRUE(inbox.Post(absl::MakeSpan(two)).ok());
+  EXPECT_EQ(two.size(), 2u);
+  EXPECT_EQ(inbox.Take(10).size(), 1u);
+  EXPECT_TRUE(inbox.Post(std::move(two)).ok());
 }
 
 TEST(Inbox, BeyondItsBytesItRefusesUnlessEmpty) {
@@ -63,9 +96,7 @@ TEST(Inbox, ARequestWakesTheSleeper) {
   Inbox inbox(10, 1 << 20);
   std::thread poster([&] { EXPECT_TRUE(Post(inbox, Command(engine::Heartbeat{CallId{1}})).ok()); });
   inbox.Wait(std::nullopt, 0, Inbox::For::kAnything);
-  std::vector<Request> taken;
-  inbox.Take(taken);
-  EXPECT_EQ(taken.size(), 1u);
+  EXPECT_EQ(inbox.Take(10).size(), 1u);
   poster.join();
 }
 

@@ -176,7 +176,7 @@ struct EventFormat {
                         event.stop == StopReason::kNone ? "" : NameOf(event.stop));
   }
   std::string operator()(const TaskFinished& event) const {
-    return absl::StrCat("ended ", event.row.id.ToString(), " ", NameOf(event.row.state));
+    return absl::StrCat("ended ", event.row->id.ToString(), " ", NameOf(event.row->state));
   }
   std::string operator()(const TaskChanged& event) const {
     return absl::StrCat("changed ", event.task.ToString());

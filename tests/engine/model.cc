@@ -58,7 +58,7 @@ struct VisibleText {
                         " ", Text(e.status), " ", static_cast<int>(e.stop));
   }
   std::string operator()(const TaskFinished& e) const {
-    const FinishedRow& row = e.row;
+    const FinishedRow& row = *e.row;
     return absl::StrCat("finished ", row.id.ToString(), " ", *row.queue, "/", *row.type, " ",
                         static_cast<int>(row.state), " ", row.attempts, "/", row.max_attempts,
                         " until ", row.expires_at_ms, " ", row.error.type, " ", row.error.worker,

@@ -211,7 +211,7 @@ void Model::Finish(ModelTask& task, TaskState state, int32_t attempts, TaskError
   }
   if (state == TaskState::kCancelled) error.type = "Cancelled";
   row.error = error;
-  Say(TaskFinished{row});
+  Say(TaskFinished{std::make_shared<const FinishedRow>(row)});
   finished_this_turn_.insert(task.id);
   tasks_.erase(TaskId(task.id));
 }
