@@ -10,6 +10,7 @@
 #include "server/engine/indexed_heap.h"
 #include "server/engine/intrusive_list.h"
 #include "server/engine/rate_meter.h"
+#include "server/engine/run_heap.h"
 #include "server/engine/task.h"
 #include "server/engine/types.h"
 #include "server/engine/waiter.h"
@@ -43,7 +44,7 @@ struct Line : ListNode<IdleLineTag> {
   Queue& queue;
   const Name type;
   int64_t unfinished = 0;
-  IndexedHeap<ReadyKey, Task, &Task::ready_slot> ready;
+  RunHeap<ReadyKey, Task, &Task::ready_slot> ready;
   // Those who take this type by name. `turn`: who may take a task now, as far as is known, the one
   // who has waited longest first.
   List<Seat, LineSeatTag> seats;

@@ -19,8 +19,8 @@ AttachStream::AttachStream(Edge& edge, grpc::CallbackServerContext* context)
     : BidiCall(edge, context), bounds_(edge.bounds()) {}
 
 absl::Status AttachStream::OnMessage(const grpc::ByteBuffer& message) {
-  arena_.Reset();
-  auto& request = *google::protobuf::Arena::CreateMessage<v1::AttachRequest>(&arena_);
+  request_.Clear(static_cast<int64_t>(message.Length()));
+  v1::AttachRequest& request = *request_;
   if (absl::Status s = Parse(message, edge_.message_bytes_max(), request); !s.ok()) return s;
   std::vector<broker::Request> requests;
   requests.reserve(request.reports_size() + request.started_tokens_size() + request.credits_size() +

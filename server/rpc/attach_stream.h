@@ -3,11 +3,10 @@
 #include <cstdint>
 #include <vector>
 
-#include <google/protobuf/arena.h>
-
 #include "server/rpc/bidi_call.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/gathering.h"
+#include "server/rpc/recycled_message.h"
 #include "server/rpc/validate.h"
 
 namespace treadle::rpc {
@@ -37,7 +36,7 @@ class AttachStream final : public BidiCall {
   const Bounds bounds_;
 
   // The reader's.
-  google::protobuf::Arena arena_;
+  RecycledMessage<v1::AttachRequest> request_;
   int pools_ = 0;  // 0: no hello yet
 
   Gathering<v1::AttachResponse> response_;  // the outbox's thread's

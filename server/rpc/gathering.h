@@ -1,14 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
-#include <utility>
 
-#include <google/protobuf/arena.h>
 #include <grpcpp/support/byte_buffer.h>
 
 #include "proto/support/limits.h"
 #include "server/rpc/message.h"
+#include "server/rpc/recycled_message.h"
 
 namespace treadle::rpc {
 
@@ -17,8 +15,6 @@ namespace treadle::rpc {
 template <typename Message>
 class Gathering {
  public:
-  Gathering() : message_(google::protobuf::Arena::CreateMessage<Message>(&arena_)) {}
-
   // The message to add an item of about `bytes` to.
   Message& Add(int64_t bytes) {
     bytes_ += bytes;
@@ -40,16 +36,14 @@ class Gathering {
   // The message's bytes; it is then empty.
   grpc::ByteBuffer Take() {
     grpc::ByteBuffer bytes = Serialize(*message_);
-    arena_.Reset();
-    message_ = google::protobuf::Arena::CreateMessage<Message>(&arena_);
+    message_.Clear(static_cast<int64_t>(bytes.Length()));
     bytes_ = 0;
     items_ = 0;
     return bytes;
   }
 
  private:
-  google::protobuf::Arena arena_;
-  Message* message_;
+  RecycledMessage<Message> message_;
   int64_t bytes_ = 0;
   int64_t items_ = 0;
 };

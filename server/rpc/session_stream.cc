@@ -27,8 +27,7 @@ SessionStream::SessionStream(Edge& edge, grpc::CallbackServerContext* context)
 
 absl::Status SessionStream::OnMessage(const grpc::ByteBuffer& message) {
   if (message.Length() == 0 && begun_) return absl::OkStatus();
-  arena_.Reset();
-  request_ = google::protobuf::Arena::CreateMessage<v1::SessionRequest>(&arena_);
+  request_.Clear(static_cast<int64_t>(message.Length()));
   if (absl::Status s = Parse(message, edge_.message_bytes_max(), *request_); !s.ok()) return s;
   if (absl::Status s = ValidateSession(*request_, bounds_); !s.ok()) return s;
   if (!begun_) return Open(request_->open());

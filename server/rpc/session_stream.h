@@ -4,11 +4,10 @@
 #include <string>
 #include <vector>
 
-#include <google/protobuf/arena.h>
-
 #include "server/rpc/bidi_call.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/gathering.h"
+#include "server/rpc/recycled_message.h"
 #include "server/rpc/validate.h"
 
 namespace treadle::rpc {
@@ -49,8 +48,7 @@ class SessionStream final : public BidiCall {
   const Bounds bounds_;
 
   // The reader's: a gRPC thread's, or the outbox's while reading is held.
-  google::protobuf::Arena arena_;
-  v1::SessionRequest* request_ = nullptr;
+  RecycledMessage<v1::SessionRequest> request_;
   SubmitReader reader_;
   uint64_t session_ = 0;  // 0: not open yet
   bool begun_ = false;    // the first message has come

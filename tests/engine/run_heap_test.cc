@@ -1,0 +1,109 @@
+#include "server/engine/run_heap.h"
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <random>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace treadle::engine {
+namespace {
+
+struct Item {
+  int key = 0;
+  uint32_t slot = kNoSlot;
+};
+using Heap = RunHeap<int, Item, &Item::slot>;
+
+Item& Pop(Heap& heap) {
+  Item& item = heap.top();
+  heap.Remove(item);
+  return item;
+}
+
+TEST(RunHeap, WhatComesInOrderLeavesInOrder) {
+  Heap heap;
+  std::deque<Item> items(1000);
+  for (size_t i = 0; i < items.size(); ++i) heap.Set(items[i], static_cast<int>(i));
+  for (Item& item : items) EXPECT_EQ(&Pop(heap), &item);
+  EXPECT_TRUE(heap.empty());
+}
+
+TEST(RunHeap, WhatComesBackTakesItsPlace) {
+  Heap heap;
+  Item a, b, c;
+  heap.Set(a, 1);
+  heap.Set(b, 2);
+  heap.Set(c, 3);
+  EXPECT_EQ(&Pop(heap), &a);
+  EXPECT_EQ(&Pop(heap), &b);
+  heap.Set(a, 1);
+  heap.Set(b, 2);
+  EXPECT_EQ(heap.top_key(), 1);
+  EXPECT_EQ(&Pop(heap), &a);
+  EXPECT_EQ(&Pop(heap), &b);
+  EXPECT_EQ(&Pop(heap), &c);
+}
+
+TEST(RunHeap, RemovingWhatIsNotThereDoesNothing) {
+  Heap heap;
+  Item a, b;
+  heap.Set(a, 1);
+  heap.Remove(b);
+  EXPECT_EQ(&heap.top(), &a);
+  heap.Remove(a);
+  heap.Remove(a);
+  EXPECT_TRUE(heap.empty());
+  EXPECT_FALSE(Heap::Contains(a));
+}
+
+// Behind a first one that stays for ever, others come and go.
+TEST(RunHeap, HolesAreClosed) {
+  Heap heap;
+  Item first, last;
+  heap.Set(first, 0);
+  for (int key = 1; key < 10'000; ++key) {
+    Item item;
+    heap.Set(item, key);
+    heap.Remove(item);
+    if (key % 100 == 0) heap.CheckInvariants();
+  }
+  heap.Set(last, 10'000);
+  heap.CheckInvariants();
+  EXPECT_EQ(&Pop(heap), &first);
+  EXPECT_EQ(&Pop(heap), &last);
+  EXPECT_TRUE(heap.empty());
+}
+
+TEST(RunHeap, AgreesWithASortedSetOverRandomOperations) {
+  std::mt19937 random(7);
+  Heap heap;
+  std::set<std::pair<int, Item*>> sorted;
+  std::vector<std::unique_ptr<Item>> items;
+  for (int i = 0; i < 300; ++i) items.push_back(std::make_unique<Item>());
+  int next = 0;
+  for (int step = 0; step < 50'000; ++step) {
+    Item& item = *items[random() % items.size()];
+    sorted.erase({item.key, &item});
+    if (random() % 3 == 0) {
+      heap.Remove(item);
+    } else {
+      const bool in_order = random() % 4 != 0;
+      item.key = in_order ? ++next : static_cast<int>(random() % (next + 1));
+      heap.Set(item, item.key);
+      sorted.insert({item.key, &item});
+    }
+    ASSERT_EQ(heap.empty(), sorted.empty());
+    if (!sorted.empty()) {
+      ASSERT_EQ(heap.top_key(), sorted.begin()->first);
+    }
+    if (step % 100 == 0) heap.CheckInvariants();
+  }
+}
+
+}  // namespace
+}  // namespace treadle::engine
