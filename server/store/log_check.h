@@ -19,7 +19,8 @@ struct LogEnd {
   std::string_view damage = {};  // what is wrong, for people
 };
 
-inline constexpr size_t kRecordHeadBytes = 12;
+// The head of a batch, and all the numbers that may stand before the lists in a MANIFEST's record.
+inline constexpr size_t kRecordHeadBytes = 256;
 
 // Reads a log's bytes. `visit` gets the first bytes of each whole record, up to kRecordHeadBytes;
 // false: the record does not belong there, the log is damaged.

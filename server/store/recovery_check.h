@@ -13,8 +13,10 @@ namespace treadle::store {
 // have been acknowledged.
 //
 // Checks the files in RocksDB's `directory`: the MANIFEST that CURRENT names, and that the
-// write-ahead logs (NNNNNN.log) hold one unbroken run of batches. Returns the logs' size in bytes.
-// DATA_LOSS names the file, the offset and the way out. Costs one read of the logs.
+// write-ahead logs (NNNNNN.log) which recovery would read hold one unbroken run of batches, that
+// begins where the tables end. Older logs are not read: they need not even be whole. Returns the
+// size of the others in bytes. DATA_LOSS names the file, the offset and the way out. Costs one read
+// of those logs.
 absl::StatusOr<int64_t> CheckRecovery(const std::string& directory);
 
 }  // namespace treadle::store

@@ -52,19 +52,18 @@ void ExpectNothingLost(const std::string& directory, const WriterProcess& writer
   EXPECT_GE(static_cast<int64_t>(*count), writer.synced());
 }
 
+// How many batches share a sync is a matter of the machine's speed; all these runs are longer than
+// their syncs.
 TEST(Crash, KilledAtEachSyncOfARun) {
-  int64_t at_sync = 1;
-  for (bool killed = true; killed; ++at_sync) {
+  for (int64_t at_sync = 1; at_sync <= 80; ++at_sync) {
     SCOPED_TRACE(absl::StrCat("at sync ", at_sync));
     const TempDirectory directory(TempDirectory::Where::kMemory);
     WriterProcess writer(directory.path(),
-                         Arguments({"--batches=60", absl::StrCat("--kill-at-sync=", at_sync)}));
+                         Arguments({"--batches=100000", absl::StrCat("--kill-at-sync=", at_sync)}));
     writer.Wait();
-    killed = writer.signal() == SIGKILL;
-    ASSERT_TRUE(killed || writer.exit_code() == 0) << writer.errors();
+    ASSERT_EQ(writer.signal(), SIGKILL) << writer.errors();
     ASSERT_NO_FATAL_FAILURE(ExpectNothingLost(directory.path(), writer));
   }
-  EXPECT_GT(at_sync, 60) << "the run had too few syncs to mean much";
 }
 
 // Each life begins with the recovery from the death before, and may die in it.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <random>
 #include <string>
@@ -58,6 +59,16 @@ class Damage : public ::testing::Test {
       if (absl::EndsWith(name, suffix) || absl::StartsWith(name, suffix)) found = name;
     }
     return original_ + "/rows/" + found;
+  }
+
+  // Of six digits, as all are here.
+  std::string NewestLog() const {
+    std::string newest;
+    const std::vector<std::string> names = ListDirectory(original_ + "/rows").value();
+    for (const std::string& name : names) {
+      if (absl::EndsWith(name, ".log")) newest = std::max(newest, name);
+    }
+    return original_ + "/rows/" + newest;
   }
 
   static void Write(const std::string& path, const std::string& contents) {
@@ -164,6 +175,40 @@ TEST_F(Damage, LogCutBeforeANewerOneIsAnError) {
   const absl::Status status = RocksStore::Open(Options(original_), clock_).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(std::string(status.message()), HasSubstr("does not follow the one before"));
+}
+
+// RocksDB deletes the logs that it no longer needs newest first, and a crash may come between: an
+// older one then stands before the live one, and what was between them is gone.
+TEST_F(Damage, LogsThatAreNoLongerNeededAreNotRead) {
+  std::map<std::string, std::string> old_logs;
+  {
+    std::unique_ptr<RocksStore> store = RocksStore::Open(Options(original_), clock_).value();
+    for (uint64_t number = 1; number <= kBatches; ++number) {
+      ASSERT_TRUE(store->Append(WorkloadBatch(number)).ok());
+      if (number % 10 != 0 || number == kBatches) continue;
+      const std::string path = NewestLog();
+      old_logs.emplace(path, ReadFile(path).value());
+      ASSERT_TRUE(store->Compact().ok());
+    }
+  }
+  ASSERT_EQ(old_logs.size(), 4u);
+  for (const auto& [path, log] : old_logs) {
+    for (const std::string& contents : {log, log.substr(0, log.size() / 2), Flip(log, 20, 3)}) {
+      const absl::StatusOr<uint64_t> count = CountWith(path, contents);
+      ASSERT_TRUE(count.ok()) << path << ": " << count.status();
+      EXPECT_EQ(*count, kBatches);
+    }
+  }
+}
+
+TEST_F(Damage, LostLogIsAnErrorThoughOneThatIsNoLongerNeededIsThere) {
+  ASSERT_NO_FATAL_FAILURE(Fill(/*compact=*/true));
+  const std::string path = NewestLog();
+  const std::string older = path.substr(0, path.size() - 10) + "000001.log";
+  std::filesystem::rename(path, older);
+  const absl::Status status = RocksStore::Open(Options(original_), clock_).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("has lost its write-ahead log"));
 }
 
 TEST_F(Damage, FlippedBitInATableIsAnErrorThatNamesItOrHarmless) {
