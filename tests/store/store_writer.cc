@@ -17,23 +17,24 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <fcntl.h>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <unistd.h>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include <sys/syscall.h>
 
 #include "proto/support/clock.h"
 #include "server/store/rocks_store.h"
+#include "tests/store/sync_hook.h"
 #include "tests/store/workload.h"
 
+namespace treadle::store {
 namespace {
 
 std::atomic<int64_t> syncs = 0;
@@ -41,34 +42,14 @@ int64_t kill_at_sync = 0;
 int64_t fail_at_sync = 0;
 std::string fail_file;  // NOLINT: set before the first sync
 
-bool Counts(int file) {
-  if (fail_file.empty()) return true;
-  char name[4096];
-  const std::string link = absl::StrCat("/proc/self/fd/", file);
-  const ssize_t size = ::readlink(link.c_str(), name, sizeof(name));
-  return size > 0 && absl::EndsWith(absl::string_view(name, static_cast<size_t>(size)), fail_file);
+int CountedSync(const std::string& path, absl::FunctionRef<int()> sync) {
+  if (!absl::EndsWith(path, fail_file)) return sync();
+  const int64_t number = ++syncs;
+  if (number == kill_at_sync) ::kill(::getpid(), SIGKILL);
+  if (number != fail_at_sync) return sync();
+  errno = EIO;
+  return -1;
 }
-
-int CountedSync(long call, int file) {  // NOLINT: the system's type
-  if (Counts(file)) {
-    const int64_t number = ++syncs;
-    if (number == kill_at_sync) ::kill(::getpid(), SIGKILL);
-    if (number == fail_at_sync) {
-      errno = EIO;
-      return -1;
-    }
-  }
-  return static_cast<int>(::syscall(call, file));
-}
-
-}  // namespace
-
-// In front of the C library's: RocksDB's calls come here.
-extern "C" int fdatasync(int file) { return CountedSync(SYS_fdatasync, file); }
-extern "C" int fsync(int file) { return CountedSync(SYS_fsync, file); }
-
-namespace treadle::store {
-namespace {
 
 constexpr uint64_t kBatchesAhead = 4;  // that wait for their sync
 
@@ -188,5 +169,6 @@ int main(int argc, char** argv) {
       return 2;
     }
   }
+  treadle::store::SetSyncHook(treadle::store::CountedSync);
   return treadle::store::Run(arguments);
 }
