@@ -49,13 +49,14 @@ bool Admission::AnswerRepeat(Turn& turn, Submit& submit) {
   absl::Status status;
   if (session == nullptr || session->id != submit.id.session) {
     status = refusal::NotInSession(submit.id);
+  } else if (Waiter* const waiter = s_.waiters.Find(submit.id)) {
+    // Below the floor too: it still gets its room, and a refusal would say that it does not.
+    TakeOver(*waiter, submit, turn.now_ms());
+    return true;
   } else if (sequence < session->floor) {
     status = refusal::BelowFloor(sequence, session->floor);
   } else if (session->accepted.Contains(sequence)) {
     Answer(turn, submit, absl::OkStatus());
-    return true;
-  } else if (Waiter* const waiter = s_.waiters.Find(submit.id)) {
-    TakeOver(*waiter, submit, turn.now_ms());
     return true;
   } else if (sequence > session->newest() &&
              sequence - session->newest() > static_cast<uint64_t>(s_.options.session_gap_max)) {

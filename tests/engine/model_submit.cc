@@ -60,16 +60,6 @@ bool Model::AnswerRepeat(const Submit& submit) {
     Refuse(submit, absl::StatusCode::kFailedPrecondition);
     return true;
   }
-  const uint64_t newest =
-      session->accepted.empty() ? session->floor - 1 : *session->accepted.rbegin();
-  if (sequence < session->floor) {
-    Refuse(submit, absl::StatusCode::kInvalidArgument);
-    return true;
-  }
-  if (session->accepted.contains(sequence)) {
-    Say(Submitted{submit.call, submit.item, submit.id});
-    return true;
-  }
   for (auto& [name, queue] : queues_) {
     for (auto& group : queue.line) {
       for (ModelWaiter& waiter : group) {
@@ -80,6 +70,16 @@ bool Model::AnswerRepeat(const Submit& submit) {
         return true;
       }
     }
+  }
+  const uint64_t newest =
+      session->accepted.empty() ? session->floor - 1 : *session->accepted.rbegin();
+  if (sequence < session->floor) {
+    Refuse(submit, absl::StatusCode::kInvalidArgument);
+    return true;
+  }
+  if (session->accepted.contains(sequence)) {
+    Say(Submitted{submit.call, submit.item, submit.id});
+    return true;
   }
   if (sequence > newest + static_cast<uint64_t>(options_.session_gap_max)) {
     Refuse(submit, absl::StatusCode::kInvalidArgument);
