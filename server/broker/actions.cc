@@ -55,7 +55,10 @@ void Broker::Impl::Submit(engine::Command&& command, BodyPtr body) {
     }
     submit.known_key = *std::move(known);
   }
-  if (parked_.bytes() > options_.parked_bytes_max) submit.wait_if_full_ms = 0;
+  // What is parked already goes on waiting, and costs nothing more.
+  if (parked_.bytes() > options_.parked_bytes_max && !parked_.Has(submit.id)) {
+    submit.wait_if_full_ms = 0;
+  }
 
   const engine::CallId call = submit.call;
   const uint64_t item = submit.item;
@@ -147,6 +150,17 @@ void Broker::Impl::Progress(ReportProgress report) {
 void Broker::Impl::Step(engine::Command&& command, TaskId task, const BodyPtr& body) {
   engine_.Step(now_ms_, std::move(command), turn_.effects);
   EncodeChanges(task, body);
+  FreeAnswered();
+}
+
+// Once its room is taken, or refused, a submit's body goes: before the same one can come again.
+void Broker::Impl::FreeAnswered() {
+  const std::vector<engine::Output>& outputs = turn_.effects.outputs;
+  for (size_t& i = turn_.outputs_seen; i < outputs.size(); ++i) {
+    if (parked_.empty()) continue;
+    const auto* said = std::get_if<engine::Submitted>(&outputs[i].event);
+    if (said != nullptr) parked_.Answered(said->call, said->item);
+  }
 }
 
 void Broker::Impl::EncodeChanges(TaskId task, const BodyPtr& body) {

@@ -49,6 +49,7 @@ void Broker::Impl::RunTurn(absl::Span<Request> requests) {
   }
   engine_.Tick(now_ms_, turn_.effects);
   EncodeChanges();
+  FreeAnswered();
   if (failure_.ok()) AppendRows();
   if (failure_.ok()) Deliver();
   if (failure_.ok()) SyncIfAwaited();
@@ -126,7 +127,7 @@ TaskId Broker::Impl::NewTaskId() {
 void Broker::Impl::Gathered::Clear() {
   effects.changes.clear();
   effects.outputs.clear();
-  changes_encoded = 0;
+  changes_encoded = outputs_seen = 0;
   batch.changes.clear();
   batch_bytes = 0;
   results.clear();

@@ -52,6 +52,7 @@ class Broker::Impl {
   struct Gathered {
     engine::Effects effects;
     size_t changes_encoded = 0;
+    size_t outputs_seen = 0;  // by FreeAnswered
     store::WriteBatch batch;
     int64_t batch_bytes = 0;
     // Results of tasks that succeeded, each with the index of its TaskFinished, ascending.
@@ -87,6 +88,7 @@ class Broker::Impl {
   void Progress(ReportProgress report);
   void Step(engine::Command&& command, TaskId task = {}, const BodyPtr& body = nullptr);
   void EncodeChanges(TaskId task = {}, const BodyPtr& body = nullptr);
+  void FreeAnswered();
   BodyPtr BodyOf(const engine::RowChange& change, TaskId task, const BodyPtr& body);
 
   // deliveries.cc
@@ -95,7 +97,6 @@ class Broker::Impl {
   void Say(engine::Durability after, Event& event) {
     gate_.Say(after, std::move(event));
   }
-  void Say(engine::Durability after, engine::Submitted& event);
   void Say(engine::Durability after, engine::SessionOpened& event);
   void Say(engine::Durability after, engine::WorkerAttached& event);
   void Say(engine::Durability after, engine::CancelDone& event);

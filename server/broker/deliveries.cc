@@ -28,11 +28,6 @@ void Broker::Impl::Deliver() {
   for (Query& query : turn_.queries) Answer(query);
 }
 
-void Broker::Impl::Say(Durability after, engine::Submitted& event) {
-  if (!parked_.empty()) parked_.Answered(event.call, event.item);
-  gate_.Say(after, std::move(event));
-}
-
 // The first word on a session's stream. What a session's number was given to must never be given
 // out again, so nothing else leaves before it is safe either.
 void Broker::Impl::Say(Durability after, engine::SessionOpened& event) {

@@ -7,7 +7,7 @@
 namespace treadle::broker {
 
 void ParkedBodies::Park(engine::CallId call, uint64_t item, TaskId task, BodyPtr body) {
-  Remove(task);
+  if (BodyPtr first = Remove(task); first != nullptr) body = std::move(first);
   bytes_ += BytesOf(*body);
   calls_[call][item] = task;
   tasks_[task] = Parked{call, item, std::move(body)};

@@ -14,7 +14,8 @@ namespace treadle::broker {
 // One thread.
 class ParkedBodies {
  public:
-  // A task that is parked already (a resumed session sent it again) now belongs to this call.
+  // A task that is parked already (a resumed session sent it again) now belongs to this call. Its
+  // first body stays, as its first spec does in the engine.
   void Park(engine::CallId call, uint64_t item, TaskId task, BodyPtr body);
   // A session goes on over another call: what it has parked is now that call's. Takes time in
   // proportion to what is parked.

@@ -94,6 +94,32 @@ class BrokerTest : public testing::Test {
     return id;
   }
 
+  uint64_t OpenSession() {
+    Tell(engine::OpenSession{kClient});
+    TurnAndSync();
+    const auto opened = listener.Take<engine::SessionOpened>();
+    EXPECT_THAT(opened, SizeIs(1));
+    return opened.at(0).session;
+  }
+
+  // One task of room, and one task in it.
+  void FillQueue() {
+    Tell(engine::CreateQueue{kOther, {"mail", engine::Discipline::kFifo, 1, 1'000}});
+    Submit("first", {}, 0, kOther);
+  }
+
+  // A session's submit, into a queue that is full.
+  void SubmitWaiting(TaskId id, std::string payload, Durability durability = Durability::kSynced) {
+    engine::Submit submit{.call = kClient, .item = id.sequence, .id = id};
+    submit.sequenced = true;
+    submit.wait_if_full_ms = 60'000;
+    submit.spec.queue = "mail";
+    submit.spec.type = "send";
+    submit.spec.durability = durability;
+    submit.spec.payload_bytes = payload.size();
+    Tell(std::move(submit), Bytes(std::move(payload)));
+  }
+
   void Attach(int32_t credit) {
     Tell(engine::AttachWorker{.call = kWorker,
                               .worker_id = "w",
@@ -417,31 +443,66 @@ TEST_F(BrokerTest, OnANearlyFullDiskSubmitsAreRefusedAndOutcomesStillFit) {
 }
 
 TEST_F(BrokerTest, OnANearlyFullDiskASubmitThatWaitsAndComesAgainKeepsItsPayload) {
-  Tell(engine::OpenSession{kClient});
-  TurnAndSync();
-  const auto opened = listener.Take<engine::SessionOpened>();
-  ASSERT_THAT(opened, SizeIs(1));
-  Tell(engine::CreateQueue{kOther, {"mail", engine::Discipline::kFifo, 1, 1'000}});
-  Submit("first", {}, 0, kOther);
-  const auto submit_second = [&] {
-    engine::Submit submit{.call = kClient, .item = 1, .id = {opened[0].session, 1}};
-    submit.sequenced = true;
-    submit.wait_if_full_ms = 60'000;
-    submit.spec.queue = "mail";
-    submit.spec.type = "send";
-    Tell(std::move(submit), Bytes("second"));
-  };
-  submit_second();
+  const uint64_t session = OpenSession();
+  FillQueue();
+  SubmitWaiting({session, 1}, "second");
   TurnAndSync();
   store.free_bytes = 1;
   clock.now_ms += 2'000;
-  submit_second();
+  SubmitWaiting({session, 1}, "second");
   Attach(2);
   TurnAndSync();
   TurnAndSync();
   const std::vector<LeasedTask> leases = TakeLeases();
   ASSERT_THAT(leases, SizeIs(2));
   EXPECT_EQ(leases[1].body->bytes, "second");
+}
+
+TEST_F(BrokerTest, ASequenceThatWaitsKeepsItsPayloadThoughItWasAcknowledgedAndComesAgain) {
+  const uint64_t session = OpenSession();
+  FillQueue();
+  SubmitWaiting({session, 1}, "second");
+  Tell(engine::AcknowledgeSession{kClient, 2});
+  SubmitWaiting({session, 1}, "second");
+  TurnAndSync();
+  Attach(2);
+  TurnAndSync();
+  TurnAndSync();
+  const std::vector<LeasedTask> leases = TakeLeases();
+  ASSERT_THAT(leases, SizeIs(2));
+  EXPECT_EQ(leases[1].body->bytes, "second");
+}
+
+TEST_F(BrokerTest, ASequenceThatIsWithdrawnAndComesAgainInTheSameTurnKeepsItsPayload) {
+  const uint64_t session = OpenSession();
+  FillQueue();
+  SubmitWaiting({session, 1}, "withdrawn");
+  Tell(engine::Cancel{kClient, 0, {session, 1}});
+  SubmitWaiting({session, 1}, "second");
+  TurnAndSync();
+  Attach(2);
+  TurnAndSync();
+  TurnAndSync();
+  const std::vector<LeasedTask> leases = TakeLeases();
+  ASSERT_THAT(leases, SizeIs(2));
+  EXPECT_EQ(leases[1].body->bytes, "second");
+}
+
+TEST_F(BrokerTest, BeyondTheBoundOfParkedBytesWhatWaitsAndComesAgainGoesOnWaiting) {
+  options.parked_bytes_max = 1;
+  Start();
+  const uint64_t session = OpenSession();
+  FillQueue();
+  SubmitWaiting({session, 1}, "second");
+  SubmitWaiting({session, 1}, "second");
+  Turn();
+  for (const engine::Submitted& answer : listener.Take<engine::Submitted>()) {
+    EXPECT_TRUE(answer.status.ok()) << answer.status;
+  }
+  Attach(2);
+  TurnAndSync();
+  TurnAndSync();
+  EXPECT_THAT(TakeLeases(), SizeIs(2));
 }
 
 TEST_F(BrokerTest, AStateIsTheSameAfterARestart) {

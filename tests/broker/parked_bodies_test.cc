@@ -44,11 +44,13 @@ TEST(ParkedBodies, ASubmitterThatLeavesFreesAllOfItsOwn) {
 
 TEST(ParkedBodies, TheNewerCallOfAResumedSessionTakesThePlaceOver) {
   ParkedBodies parked;
-  const BodyPtr again = Bytes();
-  parked.Park(CallId{1}, 7, TaskId{3, 7}, Bytes());
-  parked.Park(CallId{2}, 7, TaskId{3, 7}, again);
+  const BodyPtr first = Bytes();
+  parked.Park(CallId{1}, 7, TaskId{3, 7}, first);
+  const int64_t bytes = parked.bytes();
+  parked.Park(CallId{2}, 7, TaskId{3, 7}, Bytes());
+  EXPECT_EQ(parked.bytes(), bytes);
   parked.CallClosed(CallId{1});
-  EXPECT_EQ(parked.Take(TaskId{3, 7}), again);
+  EXPECT_EQ(parked.Take(TaskId{3, 7}), first);
 }
 
 TEST(ParkedBodies, WhatASessionHasParkedGoesOverToItsNewerStream) {
