@@ -128,9 +128,8 @@ void Broker::Impl::Await(engine::CallId call, TaskId task, bool watch) {
                                    "fewer tasks at a time, or ask with GetTask")}});
     return;
   }
-  const bool watched = watch && watchers_.AnyWatching(task);
   watchers_.Add(call, task, watch);
-  if (watch && !watched) Step(engine::WatchTask{task, /*watch=*/true});
+  if (watch) Step(engine::WatchTask{task, /*watch=*/true});
   if (watch) {
     turn_.watches.push_back(WatchTask{call, task});
   } else {

@@ -21,9 +21,10 @@ Broker::Impl::Impl(const BrokerOptions& options, const Clock& clock, store::Stor
     : options_(options),
       clock_(clock),
       store_(store),
+      outbox_(outbox),
       engine_(options.engine),
       inbox_(std::make_shared<Inbox>(options.inbox_requests_max, options.inbox_bytes_max)),
-      gate_(outbox),
+      gate_(*this),
       stored_(store),
       cache_(options.payload_cache_bytes_max),
       free_space_(store, options.free_disk_bytes_min) {}

@@ -31,7 +31,7 @@ class View::Internals {
 
 // broker.cc: the turn. actions.cc: what requests do before the turn is stored. deliveries.cc: what
 // is said after. recovery.cc: the start.
-class Broker::Impl {
+class Broker::Impl : private Outbox {
  public:
   Impl(const BrokerOptions& options, const Clock& clock, store::Store& store, Outbox& outbox);
 
@@ -106,6 +106,9 @@ class Broker::Impl {
   void Say(engine::Durability after, engine::TaskChanged& event);
   void Say(engine::Durability after, engine::TaskFinished& event);
   void AnswerIfFinished(engine::CallId call, TaskId task);
+  // From the gate: what leaves now.
+  void Release(std::vector<Delivery> deliveries) override;
+  bool IsStillUnknown(const TaskUnknown& unknown);
   void Show(engine::CallId call, TaskId task);
   void Answer(Query& query);
   absl::StatusOr<OutcomeReady> Finished(TaskId task);
@@ -113,6 +116,7 @@ class Broker::Impl {
   const BrokerOptions options_;
   const Clock& clock_;
   store::Store& store_;
+  Outbox& outbox_;
 
   engine::Engine engine_;
   // Shared with the store's thread, which may call back when this broker is gone.
@@ -124,6 +128,7 @@ class Broker::Impl {
   ParkedBodies parked_;
   Watchers watchers_;
   ProgressTable progress_;
+  int64_t unknowns_said_ = 0;  // and not released yet
   FreeSpace free_space_;
 
   int64_t now_ms_ = INT64_MIN;  // of the turn: never goes back, whatever the clock does

@@ -111,16 +111,44 @@ void Broker::Impl::Show(engine::CallId call, TaskId task) {
                      progress == nullptr ? ProgressState{} : *progress});
 }
 
+// That a task is unknown waits for the disk, so that it does not overtake the outcome of one that
+// has ended and is not kept; the call's wish stays until then: see Release.
 void Broker::Impl::AnswerIfFinished(engine::CallId call, TaskId task) {
   if (!watchers_.Has(call, task) || engine_.FindTask(task).has_value()) return;
-  watchers_.Remove(call, task);
   absl::StatusOr<OutcomeReady> finished = Finished(task);
   if (finished.ok()) {
+    watchers_.Remove(call, task);
     finished->call = call;
     gate_.Say(Durability::kSynced, *std::move(finished));
   } else {
+    ++unknowns_said_;
     gate_.Say(Durability::kSynced, TaskUnknown{call, task});
   }
+}
+
+void Broker::Impl::Release(std::vector<Delivery> deliveries) {
+  if (unknowns_said_ > 0) {
+    std::erase_if(deliveries, [this](const Delivery& delivery) {
+      const auto* unknown = std::get_if<TaskUnknown>(&delivery);
+      if (unknown == nullptr) return false;
+      --unknowns_said_;
+      return !IsStillUnknown(*unknown);
+    });
+  }
+  if (!deliveries.empty()) outbox_.Release(std::move(deliveries));
+}
+
+// Between the answer and its leave the task may have come, and its acknowledgement, which need not
+// wait for the disk, may have left: the client would take a task that it knows to be accepted for
+// lost. Who awaits it goes on waiting. (Who watches it is told: it has not seen the task come.)
+bool Broker::Impl::IsStillUnknown(const TaskUnknown& unknown) {
+  if (!watchers_.Has(unknown.call, unknown.task)) return false;  // it has been told the outcome
+  if (engine_.FindTask(unknown.task).has_value() &&
+      !watchers_.IsWatching(unknown.call, unknown.task)) {
+    return false;
+  }
+  watchers_.Remove(unknown.call, unknown.task);
+  return true;
 }
 
 absl::StatusOr<OutcomeReady> Broker::Impl::Finished(TaskId task) {

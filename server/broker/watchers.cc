@@ -72,6 +72,13 @@ bool Watchers::Has(engine::CallId call, TaskId task) const {
   return found != calls_.end() && found->second.tasks.contains(task);
 }
 
+bool Watchers::IsWatching(engine::CallId call, TaskId task) const {
+  const auto found = tasks_.find(task);
+  return found != tasks_.end() &&
+         std::any_of(found->second.begin(), found->second.end(),
+                     [&](const Watcher& watcher) { return watcher.call == call && watcher.watch; });
+}
+
 void Watchers::Watching(TaskId task, std::vector<engine::CallId>& calls) const {
   const auto found = tasks_.find(task);
   if (found == tasks_.end()) return;

@@ -28,6 +28,8 @@ class Watchers {
   // Forgets one call's wish. False: it had none.
   bool Remove(engine::CallId call, TaskId task);
   bool Has(engine::CallId call, TaskId task) const;
+  // It wants to see the task's changes, and not only its end.
+  bool IsWatching(engine::CallId call, TaskId task) const;
   // Appends the calls that want to see the task's changes.
   void Watching(TaskId task, std::vector<engine::CallId>& calls) const;
   bool AnyWatching(TaskId task) const;

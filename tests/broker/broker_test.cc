@@ -317,6 +317,25 @@ TEST_F(BrokerTest, AwaitingAnUnknownTaskSaysSo) {
   EXPECT_EQ(unknown[0].task, (TaskId{77, 7}));
 }
 
+TEST_F(BrokerTest, NobodyIsToldThatATaskIsUnknownWhoWasToldThatItIsAccepted) {
+  const uint64_t session = OpenSession();
+  const TaskId id{session, 1};
+  FillQueue();
+  SubmitWaiting(id, "second", Durability::kMemory);
+  Post(AwaitTask{kClient, id});
+  Turn();  // it is unknown, which is said when the turn is on disk
+  Attach(1);
+  Turn();  // it is accepted, which is said at once
+  ASSERT_THAT(listener.Take<engine::Submitted>(), SizeIs(1));
+  store.FinishSync();
+  Turn();
+  EXPECT_THAT(listener.Take<TaskUnknown>(), IsEmpty());
+
+  Tell(engine::Cancel{kOther, 0, id});
+  TurnAndSync();
+  EXPECT_THAT(listener.Take<OutcomeReady>(), SizeIs(1));
+}
+
 TEST_F(BrokerTest, BeyondTheBoundOfWatchersACallIsEnded) {
   options.watchers_max = 1;
   Start();
