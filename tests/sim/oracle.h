@@ -97,6 +97,7 @@ class Oracle final : public Disk::Observer {
     bool sequenced = false;
     bool twice = false;  // sent again on the same call, which may answer both, each otherwise
     engine::CallId call{};
+    std::optional<TaskId> key_holder;  // when it was asked
   };
   struct Waiting {  // for room, unless it is refused at once
     TaskId id;
@@ -146,6 +147,7 @@ class Oracle final : public Disk::Observer {
   void ArrivedSubmit(const engine::Submit& submit, const broker::Request& request);
   void ArrivedAttach(const engine::AttachWorker& attach);
   void Heard(engine::CallId stream);
+  void AskedAbout(engine::CallId call, TaskId task);
 
   void Check(const StoredChange& change);
   void CheckAccepted(const engine::TaskRow& row, const std::string& payload);
@@ -168,7 +170,10 @@ class Oracle final : public Disk::Observer {
   void Said(const broker::TaskUnknown& unknown);
   template <typename Other>
   void Said(const Other&) {}
+  // The task whose request key is in force now, and will be for another `for_ms`.
+  std::optional<TaskId> KeyHolder(const Ledger::RequestKey& key, int64_t for_ms) const;
   void CheckUnknown(TaskId id) const;
+  void CheckUnknown(engine::CallId call, TaskId id);
   void CheckTold(const broker::OutcomeReady& outcome);
 
   void CheckOrder(const engine::Engine& engine, const std::vector<engine::TaskView>& queued) const;
@@ -193,6 +198,8 @@ class Oracle final : public Disk::Observer {
   std::map<TaskId, Told> told_;
   std::map<Ledger::RequestKey, Key> keys_;
   std::set<TaskId> cancel_asked_;
+  // Cancels and watches of tasks that were not there yet, and not answered so.
+  std::map<std::pair<engine::CallId, TaskId>, int64_t> asked_too_early_;
   std::set<std::string> purged_;  // queues, since the last turn
 
   std::map<engine::Token, Lease> leases_;
@@ -212,7 +219,7 @@ class Oracle final : public Disk::Observer {
   std::map<std::string, int64_t> accepted_into_;
   std::map<std::string, int64_t> left_from_;
   std::map<std::string, int64_t> waiting_before_;
-  std::map<std::string, int64_t> bounds_before_;
+  std::map<std::string, int64_t> bounds_before_;  // or, if that was more, at some time in the turn
 };
 
 // What a worker returns for a task: names the attempt, so that everybody can tell whose result it

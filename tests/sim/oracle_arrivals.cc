@@ -11,7 +11,13 @@ using engine::Token;
 void Oracle::Arrived(const broker::Request& request) {
   if (const auto* command = std::get_if<engine::Command>(&request.action)) {
     Arrived(*command, request);
+  } else if (const auto* watch = std::get_if<broker::WatchTask>(&request.action)) {
+    AskedAbout(watch->call, watch->task);
   }
+}
+
+void Oracle::AskedAbout(CallId call, TaskId task) {
+  if (live_.Find(task) == nullptr) ++asked_too_early_[{call, task}];
 }
 
 void Oracle::Executing(Token token) { leases_[token].executed = true; }
@@ -26,6 +32,14 @@ void Oracle::Arrived(const engine::Command& command, const broker::Request& requ
     ArrivedSubmit(*submit, request);
   } else if (const auto* cancel = std::get_if<engine::Cancel>(&command)) {
     cancel_asked_.insert(cancel->task);
+    AskedAbout(cancel->call, cancel->task);
+  } else if (const auto* open = std::get_if<engine::OpenSession>(&command)) {
+    // A session's newer stream: what waits for room waits for it.
+    for (auto& [queue, waiting] : waiting_) {
+      for (Waiting& one : waiting) {
+        if (open->session != 0 && one.id.session == open->session) one.call = open->call;
+      }
+    }
   } else if (const auto* purge = std::get_if<engine::PurgeQueue>(&command)) {
     purged_.insert(purge->name);
   } else if (const auto* start = std::get_if<engine::StartAttempt>(&command)) {
@@ -81,7 +95,8 @@ void Oracle::ArrivedSubmit(const engine::Submit& submit, const broker::Request& 
                   .durability = submit.spec.durability,
                   .sequenced = submit.sequenced,
                   .twice = asking.call == submit.call,
-                  .call = submit.call};
+                  .call = submit.call,
+                  .key_holder = KeyHolder({submit.spec.queue, submit.spec.request_key}, 0)};
   if (submit.wait_if_full_ms == 0) return;
   std::vector<Waiting>& waiting = waiting_[submit.spec.queue];
   const int64_t until_ms = timeline_.NowMs() + submit.wait_if_full_ms;

@@ -19,6 +19,15 @@ void Oracle::Said(const engine::SessionOpened& event) {
   if (event.status.ok()) sessions_[event.call] = event.session;
 }
 
+std::optional<TaskId> Oracle::KeyHolder(const Ledger::RequestKey& key, int64_t for_ms) const {
+  const auto row = live_.keys.find(key);
+  if (row == live_.keys.end()) return std::nullopt;
+  const Ledger::Task* task = live_.Find(row->second.task);
+  const bool in_force = task != nullptr &&
+                        (!task->finished || row->second.expires_at_ms > timeline_.NowMs() + for_ms);
+  return in_force ? std::optional(row->second.task) : std::nullopt;
+}
+
 void Oracle::Said(const engine::Submitted& event) {
   const auto session = sessions_.find(event.call);
   const auto found = asking_.find(session == sessions_.end()
@@ -33,16 +42,10 @@ void Oracle::Said(const engine::Submitted& event) {
   std::erase_if(waiting, [&](const Waiting& one) { return one.id == asking.id; });
 
   const auto key = keys_.find({asking.queue, asking.key});
-  bool key_in_force = false;
-  if (key != keys_.end()) {
-    const Ledger::Task* first = live_.Find(key->second.task);
-    const auto row = live_.keys.find(key->first);
-    // At the edge of its window the answer may be either. Beyond it another task may have it, which
-    // CheckKey has seen.
-    key_in_force = first != nullptr && row != live_.keys.end() &&
-                   row->second.task == key->second.task &&
-                   (!first->finished || row->second.expires_at_ms > timeline_.NowMs() + 1);
-  }
+  // At the edge of its window the answer may be either. Beyond it another task may have it, which
+  // CheckKey has seen.
+  const bool key_in_force =
+      key != keys_.end() && KeyHolder(key->first, /*for_ms=*/1) == key->second.task;
   if (!event.status.ok()) {
     ++counts_.refused;
     Expect(!event.status.message().empty(), Promise::kBounded, "a refusal without a reason");
@@ -71,7 +74,10 @@ void Oracle::Said(const engine::Submitted& event) {
   // A sequence that comes again is its own first task, whoever has the key by now.
   const bool names_key =
       event.existing || (stored_key != live_.keys.end() && stored_key->second.task == event.id);
-  if (!asking.key.empty() && names_key) {
+  // The answer may have waited for the disk, and meanwhile its key has become another task's.
+  const bool was_so = event.existing && (asking.key_holder == event.id || asking.twice) &&
+                      key_in_force && key->second.task != event.id;
+  if (!asking.key.empty() && names_key && !was_so) {
     Expect(!key_in_force || key->second.task == event.id, Promise::kSafeToRepeat,
            absl::StrCat("key ", asking.key, " names ", id, " after ",
                         key_in_force ? key->second.task.ToString() : ""));
@@ -91,18 +97,21 @@ void Oracle::CheckUnknown(TaskId id) const {
          absl::StrCat(id.ToString(), " is said to be unknown"));
 }
 
+// The answer may have waited for the disk: it holds for when it was asked, unless it was awaited.
+void Oracle::CheckUnknown(engine::CallId call, TaskId id) {
+  const auto early = asked_too_early_.find({call, id});
+  if (early == asked_too_early_.end()) return CheckUnknown(id);
+  if (--early->second == 0) asked_too_early_.erase(early);
+}
+
 void Oracle::Said(const broker::TaskUnknown& unknown) {
   ++counts_.unknown;
   trace_.Note("unknown", unknown.task, {static_cast<uint64_t>(unknown.call)});
-  // The answer may have waited for the disk: the task's outcome was there or not when it was made.
-  const Ledger::Task* task = live_.Find(unknown.task);
-  if (task != nullptr && !task->finished && !acknowledged_.contains(unknown.task)) return;
-  CheckUnknown(unknown.task);
+  CheckUnknown(unknown.call, unknown.task);
 }
 
 void Oracle::Said(const engine::CancelDone& event) {
-  if (absl::IsNotFound(event.status) && acknowledged_.contains(event.task))
-    CheckUnknown(event.task);
+  if (absl::IsNotFound(event.status)) CheckUnknown(event.call, event.task);
 }
 
 void Oracle::Said(const engine::WorkerAttached& event) {

@@ -52,6 +52,9 @@ void Oracle::Check(const StoredChange& change) {
     CheckFinished(*finished, change.body);
   } else if (const auto* key = std::get_if<engine::KeyRow>(&change.row)) {
     CheckKey(*key);
+  } else if (const auto* queue = std::get_if<engine::QueueRow>(&change.row)) {
+    int64_t& bound = bounds_before_[queue->config.name];
+    bound = std::max(bound, queue->config.max_tasks);
   }
 }
 

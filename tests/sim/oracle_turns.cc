@@ -124,6 +124,7 @@ void Oracle::Crashed(bool power) {
                 [&](const auto& entry) { return durable_.Find(entry.second.task) == nullptr; });
   asking_.clear();
   sessions_.clear();
+  asked_too_early_.clear();
   waiting_.clear();
   workers_.clear();
   streams_.clear();

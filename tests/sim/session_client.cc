@@ -115,7 +115,9 @@ void SessionClient::Answered(const engine::Submitted& event) {
   Task& task = found->second;
   if (event.status.ok()) {
     if (task.state == State::kEnded) return;  // its outcome was faster
-    const bool first = task.state != State::kAccepted;
+    // Sent twice, with a request key that was free in between, it is another task's and then its
+    // own.
+    const bool first = task.state != State::kAccepted || task.id != event.id;
     task.state = State::kAccepted;
     task.id = event.id;
     if (first && (event.existing || task.sent_again || !all_outcomes_)) {

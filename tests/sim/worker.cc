@@ -100,7 +100,7 @@ void Worker::Connect() {
                               .queues = queues_,
                               .pools = pools_};
   for (auto& [token, job] : jobs_) {
-    const bool started = job.state == State::kRunning || job.state == State::kReported;
+    const bool started = job.run != 0;
     job.told_started = job.told_started || started;
     job.report = 0;
     attach.held.push_back(engine::HeldLease{job.task.lease.task, token, started});
