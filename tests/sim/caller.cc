@@ -24,8 +24,7 @@ Caller::Caller(Timeline& timeline, Random& random, Trace& trace, Network& networ
 void Caller::Act(bool calm) {
   if (calm) {
     if (!retries_.empty()) {
-      Submit(std::exchange(retries_.front(), {}));
-      retries_.pop_front();
+      SubmitAgain();
     } else if (!accepted_.empty()) {
       Ask(accepted_.front());
       accepted_.pop_front();
@@ -34,12 +33,10 @@ void Caller::Act(bool calm) {
   }
   const uint64_t choice = random_.Below(100);
   if (choice < 35) {
-    if (!retries_.empty() && random_.OneIn(2)) {
-      Submit(std::exchange(retries_.front(), {}));
-      retries_.pop_front();
-    } else {
-      Submit(RandomWork(random_, timeline_.NowMs(), 12));
-    }
+    if (!retries_.empty() && random_.OneIn(2)) return SubmitAgain();
+    std::vector<Work> works(random_.OneIn(3) ? random_.Between(2, 5) : 1);
+    for (Work& work : works) work = RandomWork(random_, timeline_.NowMs(), 12);
+    Submit(std::move(works));
   } else if (choice < 50) {
     if (accepted_.empty()) return;
     Ask(accepted_.front());
@@ -79,22 +76,36 @@ std::string Caller::Left() const {
   for (const auto& [call, state] : calls_) {
     absl::StrAppend(&left, " ", static_cast<uint64_t>(call), " ", state.task.ToString());
   }
+  left += "; ";
   return left;
 }
 
-void Caller::Submit(Work work) {
+void Caller::SubmitAgain() {
+  std::vector<Work> works;
+  works.push_back(std::move(retries_.front()));
+  retries_.pop_front();
+  Submit(std::move(works));
+}
+
+void Caller::Submit(std::vector<Work> works) {
   if (!server_.up()) {
-    retries_.push_back(std::move(work));
+    std::move(works.begin(), works.end(), std::back_inserter(retries_));
     return;
   }
   const CallId call = network_.Open(*this);
-  network_.Send(call,
-                engine::Submit{.call = call,
-                               .id = server_.broker().NewTaskId(),
-                               .spec = work.spec,
-                               .wait_if_full_ms = work.wait_if_full_ms},
-                work.body);
-  calls_[call] = Call{.submit = true, .work = std::move(work)};
+  std::vector<Request> requests;
+  for (Work& work : works) {
+    std::map<uint64_t, Work>& submits = calls_[call].submits;
+    const uint64_t item = submits.size();
+    requests.push_back({engine::Command(engine::Submit{.call = call,
+                                                       .item = item,
+                                                       .id = server_.broker().NewTaskId(),
+                                                       .spec = work.spec,
+                                                       .wait_if_full_ms = work.wait_if_full_ms}),
+                        work.body});
+    submits[item] = std::move(work);
+  }
+  network_.Send(call, std::move(requests));
 }
 
 void Caller::Ask(TaskId task) {
@@ -121,6 +132,7 @@ void Caller::CreateQueue(const std::string& name) {
   if (name == "lifo") config.discipline = engine::Discipline::kLifo;
   if (name == "priority") config.discipline = engine::Discipline::kPriority;
   if (name == "tiny") config.max_tasks = 3;
+  if (name == "tiny" && random_.OneIn(2)) config.max_bytes = 1'500;
   network_.Send(call, engine::CreateQueue{call, config});
   calls_[call];
 }
@@ -143,7 +155,13 @@ void Caller::Operate() {
   } else if (choice < 7) {
     network_.Send(call, engine::PauseQueue{call, name, random_.Percent(30)});
   } else if (choice < 8) {
-    network_.Send(call, engine::UpdateQueue{call, name, random_.Between(1, 20), std::nullopt});
+    engine::UpdateQueue update{call, name, std::nullopt, std::nullopt};
+    if (random_.OneIn(3)) {
+      update.max_bytes = random_.Between(50, 5'000);
+    } else {
+      update.max_tasks = random_.Between(1, 20);
+    }
+    network_.Send(call, std::move(update));
   } else if (choice < 9) {
     network_.Send(call, engine::DeleteQueue{call, name});
   } else {
@@ -156,11 +174,14 @@ void Caller::Receive(CallId call, Delivery& delivery) {
   if (found == calls_.end()) return;
   if (std::holds_alternative<broker::TaskSeen>(delivery)) return;  // a watch goes on
   if (const auto* answer = std::get_if<engine::Submitted>(&delivery)) {
+    auto& submits = found->second.submits;
+    auto submit = submits.extract(answer->item);
     if (answer->status.ok()) {
       accepted_.push_back(answer->id);
     } else if (random_.OneIn(2)) {
-      retries_.push_back(std::move(found->second.work));
+      retries_.push_back(std::move(submit.mapped()));
     }
+    if (!submits.empty()) return;
   }
   calls_.erase(found);
   network_.Close(call);
@@ -171,7 +192,9 @@ void Caller::Lost(CallId call) {
   if (found == calls_.end()) return;
   Call& lost = found->second;
   if (lost.task != TaskId{}) accepted_.push_back(lost.task);
-  if (!lost.work.spec.request_key.empty()) retries_.push_back(std::move(lost.work));
+  for (auto& [item, work] : lost.submits) {
+    if (!work.spec.request_key.empty()) retries_.push_back(std::move(work));
+  }
   calls_.erase(found);
 }
 

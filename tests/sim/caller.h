@@ -4,6 +4,7 @@
 #include <deque>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "tests/sim/server.h"
 #include "tests/sim/work.h"
@@ -28,12 +29,12 @@ class Caller final : public Peer {
 
  private:
   struct Call {
-    bool submit = false;
-    Work work;
-    TaskId task;  // awaited or watched
+    std::map<uint64_t, Work> submits;  // by item, and not answered yet
+    TaskId task;                       // awaited or watched
   };
 
-  void Submit(Work work);
+  void Submit(std::vector<Work> works);
+  void SubmitAgain();
   void Ask(TaskId task);
   void Operate();
   void CreateQueue(const std::string& name);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -74,6 +75,7 @@ class Oracle final : public Disk::Observer {
     uint64_t reports_refused = 0;
     uint64_t outcomes = 0;
     uint64_t unknown = 0;
+    uint64_t progress = 0;
     uint64_t crashes = 0;
     std::map<engine::TaskState, uint64_t> ended;
 
@@ -130,6 +132,20 @@ class Oracle final : public Disk::Observer {
     TaskId task;
     engine::ContentDigest digest;
   };
+  // Of a queue.
+  struct Load {
+    int64_t tasks = 0;
+    int64_t bytes = 0;
+
+    void Add(const engine::TaskRow& row) {
+      ++tasks;
+      bytes += static_cast<int64_t>(row.spec.payload_bytes);
+    }
+    void RaiseTo(const engine::QueueConfig& config) {
+      tasks = std::max(tasks, config.max_tasks);
+      bytes = std::max(bytes, config.max_bytes);
+    }
+  };
   // Who waits for a submit's answer: a session, on whichever stream it now has, or a unary call.
   struct Asker {
     uint64_t session = 0;
@@ -168,6 +184,7 @@ class Oracle final : public Disk::Observer {
   void Said(const broker::Leased& leased);
   void Said(const broker::OutcomeReady& outcome);
   void Said(const broker::TaskUnknown& unknown);
+  void Said(const broker::TaskSeen& seen);
   template <typename Other>
   void Said(const Other&) {}
   // The task whose request key is in force now, and will be for another `for_ms`.
@@ -179,6 +196,7 @@ class Oracle final : public Disk::Observer {
   void CheckOrder(const engine::Engine& engine, const std::vector<engine::TaskView>& queued) const;
   void CheckWorking(const engine::Engine& engine,
                     const std::vector<engine::TaskView>& queued) const;
+  int64_t LeasedBytes(const std::string& worker_id) const;
   void CheckBounds(const engine::Engine& engine);
 
   const engine::EngineOptions options_;
@@ -216,10 +234,10 @@ class Oracle final : public Disk::Observer {
   // Of the turn at hand.
   std::vector<TaskId> granted_;
   std::set<TaskId> waited_;  // accepted, perhaps in the room that a lease made
-  std::map<std::string, int64_t> accepted_into_;
-  std::map<std::string, int64_t> left_from_;
-  std::map<std::string, int64_t> waiting_before_;
-  std::map<std::string, int64_t> bounds_before_;  // or, if that was more, at some time in the turn
+  std::map<std::string, Load> accepted_into_;
+  std::map<std::string, Load> left_from_;
+  std::map<std::string, Load> waiting_before_;
+  std::map<std::string, Load> bounds_before_;  // or, if that was more, at some time in the turn
 };
 
 // What a worker returns for a task: names the attempt, so that everybody can tell whose result it

@@ -168,6 +168,16 @@ void Oracle::Said(const broker::OutcomeReady& outcome) {
   CheckTold(outcome);
 }
 
+void Oracle::Said(const broker::TaskSeen& seen) {
+  if (seen.progress.message.empty()) return;
+  ++counts_.progress;
+  const auto told = std::find_if(leases_.begin(), leases_.end(), [&](const auto& entry) {
+    return seen.progress.message == ResultOf(entry.second.task, entry.first);
+  });
+  Expect(told != leases_.end() && told->second.task == seen.view.id, Promise::kOneLease,
+         absl::StrCat(seen.view.id.ToString(), " is shown with another's progress"));
+}
+
 void Oracle::CheckTold(const broker::OutcomeReady& outcome) {
   const engine::FinishedRow& row = *outcome.row;
   const Told told{row.state, row.attempts, row.finished_at_ms, row.error.type,

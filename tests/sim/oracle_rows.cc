@@ -39,7 +39,7 @@ void Oracle::Check(const StoredChange& change) {
     const Ledger::Task& task = Unfinished(id, "deletion");
     Expect(task.row.spec.result_ttl_ms == 0, Promise::kNeverLost,
            absl::StrCat("the outcome of ", id.ToString(), " is dropped at once"));
-    ++left_from_[task.row.spec.queue];
+    left_from_[task.row.spec.queue].Add(task.row);
     return;
   }
   if (const auto* task = std::get_if<engine::TaskRow>(&change.row)) {
@@ -53,8 +53,7 @@ void Oracle::Check(const StoredChange& change) {
   } else if (const auto* key = std::get_if<engine::KeyRow>(&change.row)) {
     CheckKey(*key);
   } else if (const auto* queue = std::get_if<engine::QueueRow>(&change.row)) {
-    int64_t& bound = bounds_before_[queue->config.name];
-    bound = std::max(bound, queue->config.max_tasks);
+    bounds_before_[queue->config.name].RaiseTo(queue->config);
   }
 }
 
@@ -87,7 +86,7 @@ void Oracle::CheckAccepted(const engine::TaskRow& row, const std::string& payloa
     waiting.erase(self);
     waited_.insert(row.id);
   }
-  ++accepted_into_[row.spec.queue];
+  accepted_into_[row.spec.queue].Add(row);
 }
 
 void Oracle::CheckAttempt(const engine::AttemptRow& row) {
@@ -144,7 +143,7 @@ void Oracle::CheckGrant(const engine::GrantRow& row) {
               .until_ms = row.granted_at_ms + row.lease_ms,
               .told_started_at_ms = row.worker_id.empty() ? row.granted_at_ms : INT64_MAX};
     granted_.push_back(row.tasks[i]);
-    ++left_from_[task.row.spec.queue];
+    left_from_[task.row.spec.queue].Add(task.row);
     ++counts_.leases;
   }
 }
@@ -154,7 +153,7 @@ void Oracle::CheckFinished(const engine::FinishedRow& row, const std::string& re
   const std::string id = row.id.ToString();
   const engine::TaskSpec& spec = task.row.spec;
   trace_.Note("ended", row.id, {static_cast<uint64_t>(row.state)});
-  ++left_from_[spec.queue];
+  left_from_[spec.queue].Add(task.row);
   ++counts_.ended[row.state];
   Expect(row.attempts <= task.spent + 1 && row.attempts <= spec.max_attempts,
          Promise::kNoUndueBlame, absl::StrCat(id, " ends with ", row.attempts, " attempts"));

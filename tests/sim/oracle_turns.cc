@@ -62,10 +62,23 @@ void Oracle::CheckOrder(const engine::Engine& engine,
   }
 }
 
+int64_t Oracle::LeasedBytes(const std::string& worker_id) const {
+  uint64_t bytes = 0;
+  for (const auto& [id, task] : live_.tasks) {
+    if (task.lease == engine::Token{}) continue;
+    const auto lease = leases_.find(task.lease);
+    if (lease != leases_.end() && lease->second.worker == worker_id) {
+      bytes += task.row.spec.payload_bytes;
+    }
+  }
+  return static_cast<int64_t>(bytes);
+}
+
 void Oracle::CheckWorking(const engine::Engine& engine,
                           const std::vector<engine::TaskView>& queued) const {
   for (const engine::WorkerView& worker : engine.ListWorkers("", SIZE_MAX)) {
     if (!worker.connected || worker.draining) continue;
+    if (LeasedBytes(worker.worker_id) >= options_.worker_inflight_bytes_max) continue;
     for (const engine::PoolView& pool : worker.pools) {
       if (pool.free == 0) continue;
       const std::vector<std::string>& types = pool.spec.types;
@@ -84,17 +97,24 @@ void Oracle::CheckWorking(const engine::Engine& engine,
 }
 
 void Oracle::CheckBounds(const engine::Engine& engine) {
-  std::map<std::string, int64_t> waiting;
-  std::map<std::string, int64_t> bounds;
+  std::map<std::string, Load> waiting;
+  std::map<std::string, Load> bounds;
   for (const engine::QueueView& queue : engine.ListQueues("", SIZE_MAX, timeline_.NowMs())) {
     const std::string& name = queue.config.name;
-    waiting[name] = queue.scheduled + queue.queued;
-    bounds[name] = queue.config.max_tasks;
-    const int64_t bound = std::max(bounds[name], bounds_before_[name]);
-    const int64_t room = std::max<int64_t>(0, bound - waiting_before_[name]) + left_from_[name];
-    Expect(accepted_into_[name] <= room, Promise::kBounded,
-           absl::StrCat("queue ", name, " takes ", accepted_into_[name], " tasks into ", room,
-                        " places"));
+    waiting[name] = {queue.scheduled + queue.queued, queue.waiting_bytes};
+    bounds[name].RaiseTo(queue.config);
+    Load bound = bounds_before_[name];
+    bound.RaiseTo(queue.config);
+    const Load& before = waiting_before_[name];
+    const Load& left = left_from_[name];
+    const Load& accepted = accepted_into_[name];
+    const int64_t places = std::max<int64_t>(0, bound.tasks - before.tasks) + left.tasks;
+    Expect(
+        accepted.tasks <= places, Promise::kBounded,
+        absl::StrCat("queue ", name, " takes ", accepted.tasks, " tasks into ", places, " places"));
+    const int64_t bytes = std::max<int64_t>(0, bound.bytes - before.bytes) + left.bytes;
+    Expect(accepted.bytes <= bytes, Promise::kBounded,
+           absl::StrCat("queue ", name, " takes ", accepted.bytes, " bytes into ", bytes));
   }
   waiting_before_ = std::move(waiting);
   bounds_before_ = std::move(bounds);
@@ -159,8 +179,8 @@ void Oracle::Recovered(const engine::Engine& engine) {
          absl::StrCat(unfinished, " tasks were stored, ", engine.Totals().unfinished_tasks,
                       " are there after the restart"));
   for (const engine::QueueView& queue : engine.ListQueues("", SIZE_MAX, started_at_ms_)) {
-    waiting_before_[queue.config.name] = queue.scheduled + queue.queued;
-    bounds_before_[queue.config.name] = queue.config.max_tasks;
+    waiting_before_[queue.config.name] = {queue.scheduled + queue.queued, queue.waiting_bytes};
+    bounds_before_[queue.config.name].RaiseTo(queue.config);
   }
 }
 
@@ -173,6 +193,7 @@ void Oracle::Counts::Add(const Counts& other) {
   reports_refused += other.reports_refused;
   outcomes += other.outcomes;
   unknown += other.unknown;
+  progress += other.progress;
   crashes += other.crashes;
   for (const auto& [state, count] : other.ended) ended[state] += count;
 }
@@ -188,7 +209,7 @@ std::string Oracle::Counts::ToString() const {
       " taken back; reports: ", reports_refused, " refused; ends: ", of(TaskState::kSucceeded),
       " succeeded, ", of(TaskState::kFailed), " failed, ", of(TaskState::kCancelled),
       " cancelled, ", of(TaskState::kExpired), " expired; outcomes told: ", outcomes,
-      ", unknown: ", unknown, "; broker crashes: ", crashes);
+      ", unknown: ", unknown, "; progress seen: ", progress, "; broker crashes: ", crashes);
 }
 
 std::string ResultOf(TaskId task, engine::Token token) {

@@ -93,10 +93,10 @@ void Poller::Receive(CallId call, Delivery& delivery) {
           random_.OneIn(5) ? random_.Between(1'000, 6'000) : random_.Between(1, 300);
       jobs_[token] = Job{task.lease, timeline_.NowMs() + takes_ms, timeline_.NowMs() + 1'000};
     }
-    if (call == poll_) poll_ = {};
   } else if (const auto* extended = std::get_if<engine::LeaseExtended>(&delivery)) {
     if (!extended->status.ok()) jobs_.erase(extended->token);
   }
+  if (call == poll_) poll_ = {};
   calls_.erase(call);
   network_.Close(call);
 }

@@ -16,8 +16,9 @@ namespace {
 
 constexpr int64_t kLivenessStepsMax = 4'000;
 
-// Small bounds and short times, so that a short run meets them all.
-broker::BrokerOptions SmallOptions() {
+// Small bounds and short times, so that a short run meets them all. Those that refuse what a run
+// lives on are in force in some runs only, each in its own.
+broker::BrokerOptions SmallOptions(uint64_t seed) {
   broker::BrokerOptions options;
   options.engine.lease_ms = 3'000;
   options.engine.resume_window_ms = 8'000;
@@ -27,6 +28,23 @@ broker::BrokerOptions SmallOptions() {
   options.payload_cache_bytes_max = 8'000;
   options.parked_bytes_max = 8'000;
   options.unsynced_bytes_max = 40'000;
+
+  Random random(~seed);
+  const auto bound = [&](int64_t& max, int64_t low, int64_t high) {
+    if (random.OneIn(8)) max = random.Between(low, high);
+  };
+  bound(options.engine.waiting_submitters_max, 1, 6);
+  bound(options.engine.unfinished_tasks_max, 10, 60);
+  bound(options.engine.worker_inflight_bytes_max, 1, 1'500);
+  bound(options.engine.types_per_queue_max, 1, 4);
+  bound(options.engine.queues_max, 2, 5);
+  bound(options.engine.queue_max_bytes, 1'100, 4'000);
+  bound(options.engine.sessions_max, 1, 3);
+  bound(options.engine.session_gap_max, 5, 50);
+  bound(options.engine.session_ranges_max, 1, 5);
+  bound(options.engine.workers_max, 1, 3);
+  bound(options.engine.polls_max, 1, 1);
+  options.engine.auto_create_queues = !random.OneIn(12);
   return options;
 }
 
@@ -145,7 +163,7 @@ class Simulation {
   }
 
   const RunOptions options_;
-  const broker::BrokerOptions broker_options_ = SmallOptions();
+  const broker::BrokerOptions broker_options_ = SmallOptions(options_.seed);
   Random random_;
   Timeline timeline_;
   const int64_t begun_at_ms_ = timeline_.NowMs();

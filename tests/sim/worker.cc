@@ -1,6 +1,7 @@
 #include "tests/sim/worker.h"
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <utility>
 #include <variant>
@@ -72,6 +73,7 @@ void Worker::Act(bool calm) {
       const Job& job = jobs_.begin()->second;
       if (job.report != 0) network_.Send(call_, job.end, job.result);
     }
+    if (choice < 75) ReportAnothers();
     if (random_.OneIn(4)) return;  // says nothing in this step
   }
   if (draining_ && now_ms >= drained_at_ms_) {
@@ -140,7 +142,9 @@ void Worker::Hear(Delivery& delivery) {
       return job.state == State::kReported && job.report != 0 && job.report <= handled->sequence;
     });
   } else if (const auto* refused = std::get_if<engine::ReportDone>(&delivery)) {
-    if (!refused->status.ok()) jobs_.erase(refused->token);
+    const auto job = jobs_.find(refused->token);
+    const bool own = job != jobs_.end() && job->second.task.lease.task == refused->task;
+    if (own && !refused->status.ok()) jobs_.erase(job);
   } else if (std::holds_alternative<engine::EndCall>(delivery)) {
     network_.Close(call_);
     call_ = {};
@@ -260,6 +264,12 @@ void Worker::Flush() {
       job.told_started = true;
       if (job.state == State::kConfirming) confirmed.push_back(token);
     }
+    if (job.state == State::kRunning && random_.OneIn(8)) {
+      requests.push_back(
+          {broker::ReportProgress{
+               call_, job.task.lease.task, token, {0.5, ResultOf(job.task.lease.task, token)}},
+           nullptr});
+    }
     if (job.state == State::kReported && job.report == 0) {
       job.end.call = call_;
       job.report = next_report_;
@@ -279,6 +289,26 @@ void Worker::Flush() {
     const auto job = jobs_.find(token);
     if (job != jobs_.end() && job->second.state == State::kConfirming) Run(job->second);
   }
+}
+
+// A report for a lease that it does not hold (any more, or never did), under a token of somebody's.
+void Worker::ReportAnothers() {
+  const auto& tasks = oracle_.ledger().tasks;
+  if (tasks.empty()) return;
+  const auto& [id, task] =
+      *std::next(tasks.begin(), static_cast<int64_t>(random_.Below(tasks.size())));
+  const uint64_t now = static_cast<uint64_t>(task.lease);
+  const Token token{random_.OneIn(2) || now == 0 ? random_.Below(oracle_.ledger().last_token + 1)
+                                                 : now - 1};
+  if (token == task.lease || jobs_.contains(token)) return;
+  network_.Send(
+      call_,
+      engine::EndAttempt{.call = call_,
+                         .task = id,
+                         .token = token,
+                         .end = random_.OneIn(2) ? AttemptEnd::kSucceeded : AttemptEnd::kFailed,
+                         .error = {.type = "Forged", .message = "not its own"}},
+      std::make_shared<broker::Body>(broker::Body{.bytes = "forged"}));
 }
 
 void Worker::Die() {
