@@ -37,11 +37,14 @@ class Gate {
   int64_t waiting_bytes() const { return waiting_bytes_; }
 
  private:
-  struct Turn {
+  // What one turn said that waits for the same.
+  struct Waiting {
     store::Sequence after = 0;
     int64_t bytes = 0;
     std::vector<Delivery> deliveries;
   };
+
+  void Wait(store::Sequence after, int64_t row_bytes, std::vector<Delivery>& deliveries);
 
   Outbox& outbox_;
   store::Sequence appended_ = 0;
@@ -50,8 +53,12 @@ class Gate {
   store::Sequence hold_until_ = 0;  // nothing leaves before this is synced
   int64_t appended_bytes_ = 0;      // of the turn at hand
   std::vector<Delivery> now_;
-  std::vector<Delivery> later_;
-  std::deque<Turn> waiting_;
+  // Waits for an older turn's first word, so that it leaves before what is said after that has
+  // left.
+  std::vector<Delivery> held_;
+  store::Sequence held_until_ = 0;
+  std::vector<Delivery> later_;  // waits for its own turn
+  std::deque<Waiting> waiting_;
   int64_t waiting_bytes_ = 0;
 };
 

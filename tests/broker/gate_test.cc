@@ -78,7 +78,7 @@ TEST_F(GateTest, NothingOvertakesAFirstWord) {
   EXPECT_TRUE(gate.EndTurn());
   gate.Appended(2, 100);
   gate.Say(Durability::kMemory, Number(3));
-  EXPECT_TRUE(gate.EndTurn());
+  EXPECT_FALSE(gate.EndTurn());  // the sync that it waits for is asked for
   EXPECT_THAT(listener.heard, IsEmpty());
   gate.Synced(2);
   EXPECT_THAT(listener.heard, ElementsAre(1, 2, 3));
@@ -89,14 +89,30 @@ TEST_F(GateTest, NothingOvertakesAFirstWordThatIsHeldByAnother) {
   gate.SayFirst(Durability::kSynced, Number(1));
   gate.EndTurn();
   gate.Appended(2, 100);
-  gate.SayFirst(Durability::kMemory, Number(2));  // leaves with its turn
+  gate.SayFirst(Durability::kMemory, Number(2));
   gate.EndTurn();
   gate.Synced(1);
   gate.Say(Durability::kMemory, Number(3));
   gate.EndTurn();
-  EXPECT_THAT(listener.heard, ElementsAre(1));
-  gate.Synced(2);
   EXPECT_THAT(listener.heard, ElementsAre(1, 2, 3));
+}
+
+TEST_F(GateTest, WhatIsHeldByAFirstWordIsNotOvertakenByWhatIsSaidAfterIt) {
+  gate.Appended(1, 100);
+  gate.SayFirst(Durability::kSynced, Number(1));
+  gate.EndTurn();
+  gate.Appended(2, 100);
+  gate.Say(Durability::kSynced, Number(2));
+  gate.Say(Durability::kMemory, Number(3));
+  gate.EndTurn();
+  gate.Synced(1);
+  EXPECT_THAT(listener.heard, ElementsAre(1, 3));
+  gate.Say(Durability::kMemory, Number(4));
+  gate.EndTurn();
+  EXPECT_THAT(listener.heard, ElementsAre(1, 3, 4));
+  gate.Synced(2);
+  EXPECT_THAT(listener.heard, ElementsAre(1, 3, 4, 2));
+  EXPECT_EQ(gate.waiting_bytes(), 0);
 }
 
 TEST_F(GateTest, HoldingAllAsksForASyncThoughNobodyWaits) {
