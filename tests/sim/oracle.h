@@ -118,7 +118,9 @@ class Oracle final : public Disk::Observer {
     bool executed = false;  // in truth
     bool released = false;  // the worker was told of it
     bool not_named = false;
-    std::optional<engine::AttemptEnd> reported;
+    // What arrived about it: a crash may have lost the first report, and the next one is another.
+    bool reported = false;
+    bool reported_failed = false;
   };
   struct Told {
     engine::TaskState state{};

@@ -49,8 +49,11 @@ void Oracle::Arrived(const engine::Command& command, const broker::Request& requ
     }
   } else if (const auto* end = std::get_if<engine::EndAttempt>(&command)) {
     const auto lease = leases_.find(end->token);
-    if (lease != leases_.end() && lease->second.task == end->task && !lease->second.reported) {
-      lease->second.reported = end->end;
+    if (lease != leases_.end() && lease->second.task == end->task) {
+      lease->second.reported = true;
+      lease->second.reported_failed = lease->second.reported_failed ||
+                                      end->end == engine::AttemptEnd::kFailed ||
+                                      end->end == engine::AttemptEnd::kStopped;
     }
     if (!end->reply) reports_at_hand_.emplace_back(end->call, end->token);
   } else if (const auto* reports = std::get_if<engine::EndReports>(&command)) {

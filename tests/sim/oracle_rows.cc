@@ -8,7 +8,6 @@
 
 namespace treadle::sim {
 
-using engine::AttemptEnd;
 using engine::TaskState;
 using engine::Token;
 
@@ -115,15 +114,13 @@ void Oracle::CheckLeaseOver(const Ledger::Task& task, bool attempt_spent) {
   const bool lost = now_ms >= expires_at_ms || lease.not_named || timed_out;
   const std::string what =
       absl::StrCat("lease ", static_cast<uint64_t>(task.lease), " of ", task.row.id.ToString());
-  if (!lease.reported.has_value()) ++counts_.taken_back;
-  Expect(lost || lease.reported.has_value(),
+  if (!lease.reported) ++counts_.taken_back;
+  Expect(lost || lease.reported,
          started_at_ms_ > 0 && counts_.crashes > 0 ? Promise::kSurvivesRestart : Promise::kOneLease,
          absl::StrCat(what, " is taken from a worker that is alive ('", lease.worker,
                       "', for another ", expires_at_ms - now_ms, " ms)"));
   if (!attempt_spent) return;
-  const bool failed =
-      lease.reported == AttemptEnd::kFailed || lease.reported == AttemptEnd::kStopped;
-  Expect(failed || (lost && (unary || lease.executed)), Promise::kNoUndueBlame,
+  Expect(lease.reported_failed || (lost && (unary || lease.executed)), Promise::kNoUndueBlame,
          absl::StrCat(what, " costs an attempt though it was not executing"));
 }
 
