@@ -174,8 +174,8 @@ void Oracle::Said(const broker::TaskSeen& seen) {
   const auto told = std::find_if(leases_.begin(), leases_.end(), [&](const auto& entry) {
     return seen.progress.message == ResultOf(entry.second.task, entry.first);
   });
-  Expect(told != leases_.end() && told->second.task == seen.view.id, Promise::kOneLease,
-         absl::StrCat(seen.view.id.ToString(), " is shown with another's progress"));
+  Expect(told != leases_.end() && told->second.task == seen.view->id, Promise::kOneLease,
+         absl::StrCat(seen.view->id.ToString(), " is shown with another's progress"));
 }
 
 void Oracle::CheckTold(const broker::OutcomeReady& outcome) {
