@@ -94,13 +94,13 @@ class Process:
 class Broker(Process):
     """treadle-server on a port of its own, which it keeps when it is started again."""
 
-    def __init__(self, folder, *flags, name="broker", data=None, listen="127.0.0.1:0"):
+    def __init__(self, folder, *flags, name="broker", data=None, listen="127.0.0.1:0", env=None):
         self.folder = pathlib.Path(folder)
         self.data = self.folder / f"{name}-data" if data is None else data
         self.port_file = self.folder / f"{name}.port"
         self.listen = listen
         self.flags = flags
-        super().__init__(folder, name, [])
+        super().__init__(folder, name, [], env)
 
     def start(self, wait=True):
         self.port_file.unlink(missing_ok=True)

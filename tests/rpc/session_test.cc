@@ -61,17 +61,15 @@ TEST_F(Session, TheFirstMessageMayCarryTasks) {
   EXPECT_EQ(ReadAccepted(session, 2), 1);
 }
 
-TEST_F(Session, AWholeBatchIsAcceptedInOneRange) {
+TEST_F(Session, ALargeBatchIsAcceptedInFewMessages) {
   SessionClient session(*tasks);
   session.Open();
   v1::SessionRequest request;
   for (uint64_t i = 1; i <= 10'000; ++i) SessionClient::Add(request, i, Spec("mail"));
   session.Write(request);
-  const v1::SessionResponse response = session.Next();
-  ASSERT_EQ(response.accepted_size(), 1);
-  EXPECT_EQ(response.accepted(0).first_sequence(), 1u);
-  EXPECT_EQ(response.accepted(0).last_sequence(), 10'000u);
-  EXPECT_EQ(response.accepted(0).durability(), v1::DURABILITY_MEMORY);
+  const int messages = ReadAccepted(session, 10'000);
+  EXPECT_GE(messages, 1);
+  EXPECT_LE(messages, 20);  // one for each of the broker's turns at most
 }
 
 TEST_F(Session, ABadItemIsRefusedAndTheOthersAreAccepted) {

@@ -1,5 +1,6 @@
 #include <atomic>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <sstream>
 #include <string>
@@ -81,6 +82,20 @@ class Commands : public ::testing::Test {
     return {exit_code, out.str(), err.str()};
   }
 
+  // With Ctrl-C pressed again and again from `then` on, as an impatient person does.
+  Ran Interrupted(std::vector<std::string> args, const std::function<void()>& then) {
+    Interrupt interrupt;
+    std::atomic<bool> ended{false};
+    std::thread ctrl_c([&] {
+      then();
+      while (!ended && !interrupt.Fire()) std::this_thread::yield();
+    });
+    Ran ran = Treadle(std::move(args), "", interrupt);
+    ended = true;
+    ctrl_c.join();
+    return ran;
+  }
+
   std::string SubmitHold() {
     std::string id = Treadle({"submit", "--type", "hold"}).out;
     id.pop_back();
@@ -155,12 +170,7 @@ TEST_F(Commands, ResultGivesUpAfterItsTimeoutAndTheTaskGoesOn) {
 TEST_F(Commands, CtrlCEndsTheWaitAndTellsHowToGoOn) {
   const std::string id = SubmitHold();
   AwaitHeld(1);
-  Interrupt interrupt;
-  std::thread ctrl_c([&] {
-    while (!interrupt.Fire()) std::this_thread::yield();
-  });
-  const Ran ran = Treadle({"result", id}, "", interrupt);
-  ctrl_c.join();
+  const Ran ran = Interrupted({"result", id}, [] {});
   EXPECT_EQ(ran.exit_code, kInterrupted);
   EXPECT_THAT(ran.err, HasSubstr("interrupted; the task goes on: fetch its result later with: "
                                  "treadle result " +
@@ -292,13 +302,7 @@ TEST_F(Commands, FilesBecomeThePayloadAndAMissingOneIsAFailedItem) {
 }
 
 TEST_F(Commands, CtrlCCancelsWhatAMapHasUnderWay) {
-  Interrupt interrupt;
-  std::thread ctrl_c([&] {
-    AwaitHeld(2);
-    while (!interrupt.Fire()) std::this_thread::yield();
-  });
-  const Ran ran = Treadle({"map", "--type", "hold", ":::", "1", "2"}, "", interrupt);
-  ctrl_c.join();
+  const Ran ran = Interrupted({"map", "--type", "hold", ":::", "1", "2"}, [this] { AwaitHeld(2); });
   EXPECT_EQ(ran.exit_code, kInterrupted);
   EXPECT_EQ(ran.err, "treadle: interrupted: 0 of 2 items ended, 2 were cancelled\n");
   EXPECT_EQ(Treadle({"task", "list", "--state", "cancelled", "-o", "json"}).out.empty(), false);
