@@ -12,7 +12,8 @@ using engine::Durability;
 
 void Broker::Impl::Act(Request& request) {
   if (!failure_.ok()) return;
-  BodyPtr body = request.body != nullptr ? std::move(request.body) : EmptyBody();
+  BodyPtr body = std::move(request.body);
+  if (body == nullptr) body = EmptyBody();
   if (auto* command = std::get_if<engine::Command>(&request.action)) {
     Act(std::move(*command), std::move(body));
   } else if (auto* await = std::get_if<AwaitTask>(&request.action)) {
