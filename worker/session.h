@@ -92,6 +92,7 @@ class Session final : public AttemptEvents,
   bool Begin(const AttemptPtr& attempt) override;
   void End(const AttemptPtr& attempt, AttemptResult result) override;
   void Progress(const Attempt& attempt, double fraction, std::string_view message) override;
+  void Warn(std::string line) override;
 
   // For the stream.
   void Received(v1::AttachResponse& response) override;

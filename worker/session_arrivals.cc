@@ -232,4 +232,9 @@ void Session::Progress(const Attempt& attempt, double fraction, std::string_view
   WakeBy(SendDue());
 }
 
+void Session::Warn(std::string line) {
+  std::lock_guard lock(mutex_);
+  Note(LogLevel::kWarning, std::move(line));
+}
+
 }  // namespace treadle::worker

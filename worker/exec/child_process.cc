@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 
 #include "proto/support/assert.h"
-#include "worker/exec/file_descriptor.h"
+#include "worker/pool/file_descriptor.h"
 
 namespace treadle::worker {
 namespace {

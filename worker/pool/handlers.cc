@@ -9,23 +9,53 @@
 namespace treadle::worker {
 namespace {
 
-AttemptResult NotFound(const Handlers& handlers, const std::string& type) {
-  return AttemptResult::Failed(
-      "HandlerNotFound", absl::StrCat("this worker has no handler for type '", type,
-                                      "': it handles ", absl::StrJoin(handlers.Types(), ", ")));
-}
-
 AttemptResult TimedOut(const Attempt& attempt, const AttemptResult& result) {
   std::string message = absl::StrCat("the attempt ran longer than its timeout of ",
                                      attempt.info().timeout.count(), " ms");
   if (result.end == AttemptEnd::kFailed) {
-    absl::StrAppend(&message, "; told to stop, the handler said ", result.error_type, ": ",
+    absl::StrAppend(&message, "; told to stop, it ended with ", result.error_type, ": ",
                     result.error_message);
   }
   return AttemptResult::Failed("AttemptTimeout", std::move(message));
 }
 
-// What a handler returned, seen in the light of why it was told to stop.
+}  // namespace
+
+AttemptResult HandlerNotFound(const Handlers& handlers, const std::string& type) {
+  return AttemptResult::Failed(
+      "HandlerNotFound", absl::StrCat("this worker has no handler for type '", type,
+                                      "': it handles ", absl::StrJoin(handlers.Types(), ", ")));
+}
+
+bool Handlers::Add(std::string_view type, Handler handler) {
+  Entry entry;
+  entry.handler = std::move(handler);
+  return entries_.emplace(std::string(type), std::move(entry)).second;
+}
+
+const Handlers::Entry* Handlers::FindEntry(std::string_view type) const {
+  const auto it = entries_.find(absl::string_view(type.data(), type.size()));
+  return it == entries_.end() ? nullptr : &it->second;
+}
+
+const Handler* Handlers::Find(std::string_view type) const {
+  const Entry* const entry = FindEntry(type);
+  return entry == nullptr ? nullptr : &entry->handler;
+}
+
+HandlerMeter* Handlers::MeterOf(std::string_view type) const {
+  const Entry* const entry = FindEntry(type);
+  return entry == nullptr ? nullptr : entry->meter.get();
+}
+
+std::vector<std::string> Handlers::Types() const {
+  std::vector<std::string> types;
+  types.reserve(entries_.size());
+  for (const auto& [type, entry] : entries_) types.push_back(type);
+  std::sort(types.begin(), types.end());
+  return types;
+}
+
 AttemptResult AfterStop(const Attempt& attempt, AttemptResult result) {
   const StopReason reason = attempt.stop_reason();
   if (reason == StopReason::kNone) return result;
@@ -34,34 +64,26 @@ AttemptResult AfterStop(const Attempt& attempt, AttemptResult result) {
   return reason == StopReason::kShutdown ? AttemptResult::Released() : AttemptResult::Stopped();
 }
 
-}  // namespace
-
-bool Handlers::Add(std::string_view type, Handler handler) {
-  return handlers_.emplace(std::string(type), std::move(handler)).second;
-}
-
-const Handler* Handlers::Find(std::string_view type) const {
-  const auto it = handlers_.find(absl::string_view(type.data(), type.size()));
-  return it == handlers_.end() ? nullptr : &it->second;
-}
-
-std::vector<std::string> Handlers::Types() const {
-  std::vector<std::string> types;
-  types.reserve(handlers_.size());
-  for (const auto& [type, handler] : handlers_) types.push_back(type);
-  std::sort(types.begin(), types.end());
-  return types;
+AttemptResult CallHandler(const Handlers& handlers, Attempt& attempt, AttemptEvents& events) {
+  const Handler* const handler = handlers.Find(attempt.info().type);
+  if (handler == nullptr) return HandlerNotFound(handlers, attempt.info().type);
+  TaskContext context(attempt, events);
+  try {
+    return (*handler)(context, attempt.TakePayload());
+  } catch (...) {
+    return AttemptResult::FromCurrentException();
+  }
 }
 
 AttemptResult RunHandler(const Handlers& handlers, Attempt& attempt, AttemptEvents& events) {
-  const Handler* const handler = handlers.Find(attempt.info().type);
-  if (handler == nullptr) return NotFound(handlers, attempt.info().type);
-  TaskContext context(attempt, events);
-  try {
-    return AfterStop(attempt, (*handler)(context, attempt.TakePayload()));
-  } catch (...) {
-    return AfterStop(attempt, AttemptResult::FromCurrentException());
+  HandlerMeter* const meter = handlers.MeterOf(attempt.info().type);
+  if (meter == nullptr || !meter->Begin()) {
+    return AfterStop(attempt, CallHandler(handlers, attempt, events));
   }
+  const RunStopwatch stopwatch(RunStopwatch::Of::kThread);
+  AttemptResult result = CallHandler(handlers, attempt, events);
+  meter->Add(stopwatch.Elapsed());
+  return AfterStop(attempt, std::move(result));
 }
 
 }  // namespace treadle::worker

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "absl/container/flat_hash_map.h"
 
 #include "worker/pool/attempt_result.h"
+#include "worker/pool/handler_meter.h"
 #include "worker/pool/pool.h"
 #include "worker/task_context.h"
 
@@ -17,23 +19,38 @@ namespace treadle::worker {
 // throw.
 using Handler = std::function<AttemptResult(TaskContext& context, std::string payload)>;
 
-// The handlers of one pool, by task type. Fixed once the pool has started.
+// The handlers of a worker, by task type, with what their runs took. Fixed once a pool has started.
 class Handlers {
  public:
   // False: the type has a handler already.
   bool Add(std::string_view type, Handler handler);
   // nullptr: none.
   const Handler* Find(std::string_view type) const;
+  // nullptr: no such handler. Thread-safe.
+  HandlerMeter* MeterOf(std::string_view type) const;
   // In alphabetical order.
   std::vector<std::string> Types() const;
 
  private:
-  absl::flat_hash_map<std::string, Handler> handlers_;
+  struct Entry {
+    Handler handler;
+    std::unique_ptr<HandlerMeter> meter = std::make_unique<HandlerMeter>();
+  };
+  const Entry* FindEntry(std::string_view type) const;
+
+  absl::flat_hash_map<std::string, Entry> entries_;
 };
 
 // Finds the attempt's handler and runs it on this thread. Everything that it may do becomes a
 // result: no handler, an exception, and what a handler that was told to stop returned. The attempt
 // has begun; telling of its end is the caller's.
 AttemptResult RunHandler(const Handlers& handlers, Attempt& attempt, AttemptEvents& events);
+
+// The two halves of it. What the handler itself says:
+AttemptResult CallHandler(const Handlers& handlers, Attempt& attempt, AttemptEvents& events);
+// and that, seen in the light of why the attempt was told to stop.
+AttemptResult AfterStop(const Attempt& attempt, AttemptResult result);
+// "this worker has no handler for type ..."
+AttemptResult HandlerNotFound(const Handlers& handlers, const std::string& type);
 
 }  // namespace treadle::worker

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -28,6 +29,8 @@ class AttemptEvents {
   virtual void End(const AttemptPtr& attempt, AttemptResult result) = 0;
   // What the handler said, while it runs.
   virtual void Progress(const Attempt& attempt, double fraction, std::string_view message) = 0;
+  // What the operator should know about the pool itself: "child 2 ...".
+  virtual void Warn(std::string line) = 0;
 };
 
 // The contract:
@@ -63,7 +66,8 @@ class Pool {
   virtual void Close() = 0;
 
   // Closes the pool, ends what waits as released, tells what runs to stop with kShutdown, and waits
-  // up to `grace` for it. Returns how many attempts it abandoned: their handlers still run then, on
+  // up to `grace` for it. A pool that can end a handler by force does so then, and abandons none.
+  // Others return how many attempts they abandoned: their handlers still run then, on
   // threads of their own, and End is called whenever they return; the pool itself may be destroyed
   // (what it was built with stays alive as long as they need it). Calling it again does nothing
   // more and returns 0.

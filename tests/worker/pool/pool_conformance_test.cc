@@ -10,11 +10,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/worker/pool/meeting.h"
+#include "tests/worker/pool/live_pools.h"
 #include "tests/worker/pool/recording_events.h"
 #include "worker/pool/handlers.h"
-#include "worker/pool/manual_pool.h"
-#include "worker/pool/thread_pool.h"
 
 // What every pool promises (worker/pool/pool.h), for every pool that there is.
 
@@ -25,94 +23,21 @@ using std::chrono::milliseconds;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-struct PoolShape {
-  int slots = 1;
-  int64_t waiting_max = 0;
-};
-
-// A pool, and what keeps it going.
-class LivePool {
- public:
-  virtual ~LivePool() = default;
-  virtual Pool& pool() = 0;
-};
-
-class LiveThreadPool final : public LivePool {
- public:
-  LiveThreadPool(PoolShape shape, std::shared_ptr<const Handlers> handlers,
-                 std::shared_ptr<AttemptEvents> events) {
-    ThreadPoolOptions options;
-    options.slots = shape.slots;
-    options.waiting_max = shape.waiting_max;
-    pool_ = *ThreadPool::Start(options, std::move(handlers), std::move(events));
-  }
-  Pool& pool() override { return *pool_; }
-
- private:
-  std::unique_ptr<ThreadPool> pool_;
-};
-
-// The manual pool with a crew that turns its crank.
-class LiveManualPool final : public LivePool {
- public:
-  LiveManualPool(PoolShape shape, std::shared_ptr<const Handlers> handlers,
-                 std::shared_ptr<AttemptEvents> events)
-      : pool_(std::make_shared<ManualPool>(shape.slots, shape.waiting_max, std::move(handlers),
-                                           std::move(events))),
-        over_(std::make_shared<std::atomic<bool>>(false)) {
-    for (int i = 0; i < shape.slots; ++i) {
-      std::thread([pool = pool_, over = over_] {
-        while (!*over) {
-          if (!pool->RunOne()) std::this_thread::sleep_for(milliseconds(1));
-        }
-      }).detach();
-    }
-  }
-  ~LiveManualPool() override { *over_ = true; }
-  Pool& pool() override { return *pool_; }
-
- private:
-  std::shared_ptr<ManualPool> pool_;
-  std::shared_ptr<std::atomic<bool>> over_;
-};
-
-using Factory = std::function<std::unique_ptr<LivePool>(PoolShape, std::shared_ptr<const Handlers>,
-                                                        std::shared_ptr<AttemptEvents>)>;
-
-template <typename Live>
-Factory FactoryOf() {
-  return [](PoolShape shape, std::shared_ptr<const Handlers> handlers,
-            std::shared_ptr<AttemptEvents> events) {
-    return std::make_unique<Live>(shape, std::move(handlers), std::move(events));
-  };
-}
-
-class PoolConformance : public ::testing::TestWithParam<std::pair<const char*, Factory>> {
+class PoolConformance : public ::testing::TestWithParam<PoolKind> {
  protected:
-  PoolConformance() {
-    handlers_->Add("echo", [](TaskContext&, std::string payload) {
-      return AttemptResult::Succeeded(std::move(payload), "text/plain");
-    });
-    handlers_->Add("wait", [this](TaskContext&, std::string) {
-      EXPECT_TRUE(door_->Pass());
-      return AttemptResult::Succeeded("waited", "");
-    });
-    handlers_->Add("wait_for_stop", [](TaskContext& context, std::string) {
-      EXPECT_FALSE(context.SleepFor(kGenerous));
-      return AttemptResult::Failed("Told", std::string(ToString(context.stop_reason())));
-    });
-  }
+  PoolConformance() { AddStageHandlers(*handlers_, stage_); }
 
-  void Start(PoolShape shape) { live_ = GetParam().second(shape, handlers_, events_); }
+  void Start(PoolShape shape) { live_ = GetParam().start(shape, handlers_, events_); }
   Pool& pool() { return live_->pool(); }
   size_t Submit(std::vector<AttemptPtr> attempts) { return pool().Submit(attempts); }
   size_t SubmitOne(uint64_t token, const std::string& type) {
     return Submit(NewAttempts(token, 1, type));
   }
+  void OpenDoor() { stage_->door_open = true; }
 
+  const std::shared_ptr<Stage> stage_ = Stage::New();
   const std::shared_ptr<Handlers> handlers_ = std::make_shared<Handlers>();
   const std::shared_ptr<RecordingEvents> events_ = std::make_shared<RecordingEvents>();
-  const std::shared_ptr<Door> door_ = std::make_shared<Door>();
   std::unique_ptr<LivePool> live_;
 };
 
@@ -159,32 +84,19 @@ TEST_P(PoolConformance, AttemptsBeginInTheOrderOfSubmission) {
 }
 
 TEST_P(PoolConformance, AllSlotsWorkAtTheSameTime) {
-  const auto meeting = std::make_shared<Meeting>(4);
-  handlers_->Add("meet", [meeting](TaskContext&, std::string) {
-    return AttemptResult::Succeeded(meeting->Attend() ? "met" : "alone", "");
-  });
   Start({4, 0});
-  ASSERT_EQ(Submit(NewAttempts(1, 4, "meet")), 4);
+  ASSERT_EQ(Submit({NewAttempt(1, "meet", "4"), NewAttempt(2, "meet", "4"),
+                    NewAttempt(3, "meet", "4"), NewAttempt(4, "meet", "4")}),
+            4);
   ASSERT_TRUE(events_->WaitForEnded(4));
   for (uint64_t token = 1; token <= 4; ++token) EXPECT_EQ(events_->result(token).bytes, "met");
 }
 
 TEST_P(PoolConformance, NeverMoreAtOnceThanThereAreSlots) {
-  const auto now = std::make_shared<std::atomic<int>>(0);
-  const auto most = std::make_shared<std::atomic<int>>(0);
-  handlers_->Add("count", [now, most](TaskContext&, std::string) {
-    const int running = ++*now;
-    int seen = *most;
-    while (seen < running && !most->compare_exchange_weak(seen, running)) {
-    }
-    std::this_thread::yield();
-    --*now;
-    return AttemptResult::Succeeded("", "");
-  });
   Start({3, 1000});
   ASSERT_EQ(Submit(NewAttempts(1, 1000, "count")), 1000);
   ASSERT_TRUE(events_->WaitForEnded(1000));
-  EXPECT_LE(*most, 3);
+  EXPECT_LE(stage_->most_running, 3);
 }
 
 TEST_P(PoolConformance, TakesNoMoreThanItHasRoomFor) {
@@ -192,7 +104,7 @@ TEST_P(PoolConformance, TakesNoMoreThanItHasRoomFor) {
   EXPECT_EQ(Submit(NewAttempts(1, 5, "wait")), 3);
   ASSERT_TRUE(events_->WaitForBegun(1));
   EXPECT_EQ(SubmitOne(6, "wait"), 0);
-  door_->Open();
+  OpenDoor();
   ASSERT_TRUE(events_->WaitForEnded(3));
   EXPECT_EQ(SubmitOne(7, "wait"), 1);
   ASSERT_TRUE(events_->WaitForEnded(4));
@@ -207,9 +119,6 @@ TEST_P(PoolConformance, ASlotIsFreeWhenTheEndIsTold) {
 }
 
 TEST_P(PoolConformance, AHandlerThatThrowsCostsItsOwnAttemptOnly) {
-  handlers_->Add("throw", [](TaskContext&, std::string) -> AttemptResult {
-    throw std::out_of_range("no such row");
-  });
   Start({1, 10});
   ASSERT_EQ(Submit({NewAttempt(1, "throw"), NewAttempt(2, "echo", "still here")}), 2);
   ASSERT_TRUE(events_->WaitForEnded(2));
@@ -229,17 +138,12 @@ TEST_P(PoolConformance, ATypeWithoutHandlerFails) {
 }
 
 TEST_P(PoolConformance, AnAttemptThatMustNotBeginDoesNotRun) {
-  std::atomic<bool> ran = false;
-  handlers_->Add("mark", [&ran](TaskContext&, std::string) {
-    ran = true;
-    return AttemptResult::Succeeded("", "");
-  });
   events_->Refuse();
   Start({1, 0});
   ASSERT_EQ(SubmitOne(1, "mark"), 1);
   ASSERT_TRUE(events_->WaitForEnded(1));
   EXPECT_EQ(events_->result(1).end, AttemptEnd::kStopped);
-  EXPECT_FALSE(ran);
+  EXPECT_EQ(stage_->marks, 0);
 }
 
 TEST_P(PoolConformance, AWaitingAttemptThatIsStoppedEndsAtOnceWithoutRunning) {
@@ -252,7 +156,7 @@ TEST_P(PoolConformance, AWaitingAttemptThatIsStoppedEndsAtOnceWithoutRunning) {
   EXPECT_THAT(events_->ended(), ElementsAre(3));
   EXPECT_EQ(events_->result(3).end, AttemptEnd::kStopped);
   EXPECT_EQ(SubmitOne(5, "wait"), 1) << "its place in the line is free";
-  door_->Open();
+  OpenDoor();
   ASSERT_TRUE(events_->WaitForEnded(5));
   EXPECT_THAT(events_->begun(), ElementsAre(1, 2, 4, 5));
 }
@@ -317,7 +221,7 @@ TEST_P(PoolConformance, TakeBackReturnsWhatWaitsTheLastFirst) {
   EXPECT_EQ(SubmitOne(7, "wait"), 1) << "the pool is open";
   EXPECT_THAT(take_back(100), ElementsAre(7, 4, 3, 2));
   EXPECT_THAT(take_back(100), ElementsAre());
-  door_->Open();
+  OpenDoor();
   ASSERT_TRUE(events_->WaitForEnded(1));
   EXPECT_EQ(pool().Shutdown(kGenerous), 0);
   EXPECT_THAT(events_->ended(), ElementsAre(1));
@@ -328,7 +232,7 @@ TEST_P(PoolConformance, AClosedPoolTakesNothingAndFinishesWhatItHas) {
   ASSERT_EQ(Submit(NewAttempts(1, 4, "wait")), 4);
   pool().Close();
   EXPECT_EQ(SubmitOne(5, "wait"), 0);
-  door_->Open();
+  OpenDoor();
   ASSERT_TRUE(events_->WaitForEnded(4));
 }
 
@@ -352,13 +256,14 @@ TEST_P(PoolConformance, ShutdownOfAnIdlePoolAbandonsNothing) {
 }
 
 TEST_P(PoolConformance, AHandlerThatDoesNotStopIsAbandonedAndEndsLater) {
+  if (GetParam().ends_by_force) GTEST_SKIP() << "this pool abandons nothing";
   Start({2, 0});
   ASSERT_EQ(SubmitOne(1, "wait"), 1);
   ASSERT_TRUE(events_->WaitForBegun(1));
   EXPECT_EQ(pool().Shutdown(milliseconds(1)), 1);
   live_.reset();
   EXPECT_TRUE(events_->ended().empty());
-  door_->Open();
+  OpenDoor();
   ASSERT_TRUE(events_->WaitForEnded(1));
 }
 
@@ -377,22 +282,81 @@ TEST_P(PoolConformance, SubmitsThatRaceWithShutdownAreEitherTakenOrLeft) {
 }
 
 TEST_P(PoolConformance, ProgressGoesOutWhileTheHandlerRuns) {
-  handlers_->Add("report", [](TaskContext& context, std::string) {
-    context.ReportProgress(0.5, "half way");
-    return AttemptResult::Succeeded("", "");
-  });
   Start({1, 0});
   ASSERT_EQ(SubmitOne(1, "report"), 1);
   ASSERT_TRUE(events_->WaitForEnded(1));
   EXPECT_THAT(events_->progress(), ElementsAre(std::tuple(1, 0.5, "half way")));
 }
 
-INSTANTIATE_TEST_SUITE_P(Pools, PoolConformance,
-                         ::testing::Values(std::pair("Thread", FactoryOf<LiveThreadPool>()),
-                                           std::pair("Manual", FactoryOf<LiveManualPool>())),
-                         [](const auto& param_info) {
-                           return std::string(param_info.param.first);
-                         });
+TEST_P(PoolConformance, AHandlerThatDoesNotStopIsEndedByForceWhereThatCanBe) {
+  if (!GetParam().ends_by_force) GTEST_SKIP() << "this pool abandons it";
+  Start({2, 0});
+  ASSERT_EQ(SubmitOne(1, "wait"), 1);
+  ASSERT_TRUE(events_->WaitForBegun(1));
+  EXPECT_EQ(pool().Shutdown(milliseconds(1)), 0);
+  ASSERT_THAT(events_->ended(), ElementsAre(1));
+  EXPECT_EQ(events_->result(1).end, AttemptEnd::kReleased);
+}
+
+TEST_P(PoolConformance, AHandlerSeesWhatTheTaskIs) {
+  Start({1, 0});
+  AttemptInfo info;
+  info.task_id = "3f-1";
+  info.token = 1;
+  info.queue = "mail";
+  info.type = "describe";
+  info.content_type = "text/plain";
+  info.headers = {{"a", "1"}, {"b", ""}};
+  info.attempt = 2;
+  info.max_attempts = 5;
+  info.priority = -7;
+  info.timeout = std::chrono::hours(1);
+  ASSERT_EQ(Submit({std::make_shared<Attempt>(std::move(info), "")}), 1);
+  ASSERT_TRUE(events_->WaitForEnded(1));
+  EXPECT_EQ(events_->result(1).bytes,
+            "3f-1 mail describe text/plain attempt 2/5 priority -7 bounded 1 a=1 b=");
+}
+
+TEST_P(PoolConformance, AnAttemptThatWaitsForItsConfirmationDoesNotHoldUpTheOthers) {
+  Start({2, 10});
+  AttemptInfo info;
+  info.token = 1;
+  info.type = "echo";
+  info.confirm_start = true;
+  events_->HoldConfirmations();
+  ASSERT_EQ(Submit({std::make_shared<Attempt>(std::move(info), ""), NewAttempt(2, "echo"),
+                    NewAttempt(3, "echo")}),
+            3);
+  ASSERT_TRUE(events_->WaitForEnded(2));
+  EXPECT_THAT(events_->ended(), ElementsAre(2, 3));
+  events_->Confirm();
+  ASSERT_TRUE(events_->WaitForEnded(3));
+  EXPECT_EQ(events_->result(1).end, AttemptEnd::kSucceeded);
+}
+
+TEST_P(PoolConformance, AnAttemptThatOverrunsItsTimeoutHasFailed) {
+  Start({1, 0});
+  const AttemptPtr attempt = NewAttempt(1, "wait_for_stop");
+  ASSERT_EQ(Submit({attempt}), 1);
+  ASSERT_TRUE(events_->WaitForBegun(1));
+  pool().Stop(attempt, StopReason::kAttemptTimeout);
+  ASSERT_TRUE(events_->WaitForEnded(1));
+  EXPECT_EQ(events_->result(1).error_type, "AttemptTimeout");
+  EXPECT_THAT(events_->result(1).error_message, HasSubstr("Told: attempt timeout"));
+}
+
+TEST_P(PoolConformance, RunsAreMeasured) {
+  Start({1, 10});
+  ASSERT_EQ(Submit(NewAttempts(1, 5, "echo")), 5);
+  ASSERT_TRUE(events_->WaitForEnded(5));
+  const HandlerMeter& meter = *handlers_->MeterOf("echo");
+  EXPECT_EQ(meter.runs(), 5);
+  EXPECT_EQ(meter.measured(), 5);
+  EXPECT_GT(meter.times().wall_ns, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Pools, PoolConformance, ::testing::ValuesIn(AllPoolKinds()),
+                         [](const auto& param_info) { return param_info.param.name; });
 
 }  // namespace
 }  // namespace treadle::worker

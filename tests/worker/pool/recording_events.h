@@ -9,21 +9,22 @@
 #include <utility>
 #include <vector>
 
+#include "tests/worker/pool/stage.h"
 #include "worker/pool/pool.h"
 
 namespace treadle::worker {
-
-// Far beyond what anything here takes: only a test that would fail anyway waits so long.
-inline constexpr std::chrono::seconds kGenerous{60};
 
 // Remembers what a pool told.
 class RecordingEvents final : public AttemptEvents {
  public:
   bool Begin(const AttemptPtr& attempt) override {
-    std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     begun_.push_back(attempt->info().token);
     attempt->StartClock(std::chrono::steady_clock::now());
     changed_.notify_all();
+    if (attempt->info().confirm_start) {
+      changed_.wait_for(lock, kGenerous, [this] { return !hold_; });
+    }
     return !refuse_;
   }
   void End(const AttemptPtr& attempt, AttemptResult result) override {
@@ -37,10 +38,27 @@ class RecordingEvents final : public AttemptEvents {
     progress_.emplace_back(attempt.info().token, fraction, message);
   }
 
+  void Warn(std::string line) override {
+    std::lock_guard lock(mutex_);
+    warnings_.push_back(std::move(line));
+    changed_.notify_all();
+  }
+
   // Every attempt from now on must not run.
   void Refuse() {
     std::lock_guard lock(mutex_);
     refuse_ = true;
+  }
+
+  // Attempts with confirm_start begin when Confirm is called.
+  void HoldConfirmations() {
+    std::lock_guard lock(mutex_);
+    hold_ = true;
+  }
+  void Confirm() {
+    std::lock_guard lock(mutex_);
+    hold_ = false;
+    changed_.notify_all();
   }
 
   // True: at least so many have begun, or ended, in time.
@@ -51,6 +69,14 @@ class RecordingEvents final : public AttemptEvents {
     return Wait([&] { return ended_.size() >= count; });
   }
 
+  bool WaitForWarnings(size_t count) {
+    return Wait([&] { return warnings_.size() >= count; });
+  }
+
+  std::vector<std::string> warnings() const {
+    std::lock_guard lock(mutex_);
+    return warnings_;
+  }
   std::vector<uint64_t> begun() const {
     std::lock_guard lock(mutex_);
     return begun_;
@@ -78,10 +104,12 @@ class RecordingEvents final : public AttemptEvents {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool refuse_ = false;
+  bool hold_ = false;
   std::vector<uint64_t> begun_;
   std::vector<uint64_t> ended_;
   std::map<uint64_t, AttemptResult> results_;
   std::vector<std::tuple<uint64_t, double, std::string>> progress_;
+  std::vector<std::string> warnings_;
 };
 
 inline AttemptPtr NewAttempt(uint64_t token, std::string type, std::string payload = {}) {

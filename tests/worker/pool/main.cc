@@ -1,0 +1,37 @@
+#include <cstdlib>
+#include <stdexcept>
+#include <string_view>
+
+#include <gtest/gtest.h>
+
+#include "tests/worker/pool/stage.h"
+#include "worker/pool/parent_link.h"
+#include "worker/pool/pool_child.h"
+
+namespace treadle::worker {
+namespace {
+
+// What the children's initializer does, as the test wants it.
+void InitializeChild(int number) {
+  const char* const wish = std::getenv("TREADLE_TEST_CHILD");
+  const std::string_view what = wish == nullptr ? "" : wish;
+  if (what == "throw") throw std::runtime_error("no licence");
+  if (what == "crash") std::abort();
+  if (what == "crash_later" && Stage::Found()->door_open) std::abort();
+  ::setenv("TREADLE_TEST_NUMBER", std::to_string(number).c_str(), 1);
+}
+
+}  // namespace
+}  // namespace treadle::worker
+
+// The tests, or a child of one of the pools that they start.
+int main(int argc, char** argv) {
+  using treadle::worker::Handlers;
+  if (treadle::worker::ParentLink::Exists()) {
+    Handlers handlers;
+    treadle::worker::AddStageHandlers(handlers, treadle::worker::Stage::Found());
+    treadle::worker::ServeParent(handlers, treadle::worker::InitializeChild);
+  }
+  testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}

@@ -1,0 +1,274 @@
+#include "worker/pool/process_pool.h"
+
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <memory>
+#include <set>
+#include <string>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/worker/pool/recording_events.h"
+#include "tests/worker/pool/stage.h"
+
+namespace treadle::worker {
+namespace {
+
+using std::chrono::milliseconds;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
+AttemptPtr LargeAttempt(uint64_t token, size_t bytes) {
+  std::string payload(bytes, '\0');
+  for (size_t i = 0; i < bytes; i += 4096) payload[i] = static_cast<char>(i / 4096 * 31 + token);
+  return NewAttempt(token, "echo", std::move(payload));
+}
+
+class ProcessPoolTest : public ::testing::Test {
+ protected:
+  ProcessPoolTest() {
+    AddStageHandlers(*handlers_, stage_);
+    options_.waiting_max = 20'000;
+    ::unsetenv("TREADLE_TEST_CHILD");
+  }
+  ~ProcessPoolTest() override { ::unsetenv("TREADLE_TEST_CHILD"); }
+
+  void Start() { pool_ = *ProcessPool::Start(options_, handlers_, events_); }
+  // Runs one attempt to its end.
+  AttemptResult Run(const AttemptPtr& attempt) {
+    std::vector<AttemptPtr> attempts = {attempt};
+    const size_t before = events_->ended().size();
+    EXPECT_EQ(pool_->Submit(attempts), 1);
+    EXPECT_TRUE(events_->WaitForEnded(before + 1));
+    return events_->result(attempt->info().token);
+  }
+  AttemptResult Run(const std::string& type) { return Run(NewAttempt(++token_, type)); }
+  size_t Submit(std::vector<AttemptPtr> attempts) { return pool_->Submit(attempts); }
+  // Which process the pool's one child is.
+  pid_t ChildId() {
+    Run("mark");
+    return static_cast<pid_t>(stage_->process);
+  }
+
+  const std::shared_ptr<Stage> stage_ = Stage::New();
+  const std::shared_ptr<Handlers> handlers_ = std::make_shared<Handlers>();
+  const std::shared_ptr<RecordingEvents> events_ = std::make_shared<RecordingEvents>();
+  ProcessPoolOptions options_;
+  std::unique_ptr<ProcessPool> pool_;
+  uint64_t token_ = 1'000'000;
+};
+
+TEST_F(ProcessPoolTest, HandlersRunInAnotherProcess) {
+  Start();
+  const pid_t child = ChildId();
+  EXPECT_NE(child, ::getpid());
+  EXPECT_EQ(ChildId(), child) << "one child runs many attempts";
+  EXPECT_EQ(stage_->marks, 2);
+}
+
+TEST_F(ProcessPoolTest, AChildThatDiesCostsItsOwnAttemptAndIsReplaced) {
+  Start();
+  const auto expect = [this](const char* type, const char* error, const char* text) {
+    const AttemptResult result = Run(type);
+    EXPECT_EQ(result.end, AttemptEnd::kFailed) << type;
+    EXPECT_EQ(result.error_type, error) << type;
+    EXPECT_THAT(result.error_message, HasSubstr(text)) << type;
+    EXPECT_FALSE(result.permanent);
+    EXPECT_EQ(Run(NewAttempt(++token_, "echo", "next")).bytes, "next") << "after " << type;
+  };
+  if (!kSanitized) expect("segfault", "Signal", "was ended by SIGSEGV");
+  expect("abort", "Signal", "was ended by SIGABRT");
+  expect("kill", "Signal", "was ended by SIGKILL, which this worker did not send");
+  expect("exit", "ExitStatus", "ended with exit code 3 before it returned");
+}
+
+TEST_F(ProcessPoolTest, AChildThatIsKilledBetweenTwoTasksCostsNothing) {
+  Start();
+  const pid_t child = ChildId();
+  ::kill(child, SIGKILL);
+  // Whether the pool has noticed or not.
+  EXPECT_EQ(Run("echo").end, AttemptEnd::kSucceeded);
+  ASSERT_TRUE(events_->WaitForWarnings(0));
+  EXPECT_NE(ChildId(), child);
+}
+
+TEST_F(ProcessPoolTest, AnAttemptThatItsChildNeverBeganIsRunByAnother) {
+  Start();
+  const pid_t child = ChildId();
+  ::kill(child, SIGSTOP);
+  const AttemptPtr attempt = NewAttempt(++token_, "echo", "payload");
+  ASSERT_EQ(Submit({attempt}), 1);
+  ASSERT_TRUE(events_->WaitForBegun(2));
+  ::kill(child, SIGKILL);
+  ASSERT_TRUE(events_->WaitForEnded(2));
+  EXPECT_EQ(events_->result(attempt->info().token).bytes, "payload");
+  EXPECT_EQ(events_->begun().size(), 2) << "its start is told once";
+}
+
+TEST_F(ProcessPoolTest, WhatDoesNotStopIsTerminated) {
+  options_.terminate_after = milliseconds(1);
+  Start();
+  const AttemptPtr attempt = NewAttempt(1, "spin");
+  ASSERT_EQ(Submit({attempt}), 1);
+  ASSERT_TRUE(events_->WaitForBegun(1));
+  pool_->Stop(attempt, StopReason::kAttemptTimeout);
+  ASSERT_TRUE(events_->WaitForEnded(1));
+  EXPECT_EQ(events_->result(1).error_type, "AttemptTimeout");
+  EXPECT_THAT(events_->result(1).error_message, HasSubstr("was ended by SIGTERM"));
+  EXPECT_EQ(Run("echo").end, AttemptEnd::kSucceeded);
+}
+
+TEST_F(ProcessPoolTest, WhatIgnoresSigtermIsKilled) {
+  options_.terminate_after = milliseconds(1);
+  options_.kill_after = milliseconds(20);
+  Start();
+  const AttemptPtr attempt = NewAttempt(1, "stubborn");
+  ASSERT_EQ(Submit({attempt}), 1);
+  ASSERT_TRUE(events_->WaitForBegun(1));
+  pool_->Stop(attempt, StopReason::kCancelled);
+  ASSERT_TRUE(events_->WaitForEnded(1));
+  EXPECT_EQ(events_->result(1).end, AttemptEnd::kStopped);
+  EXPECT_EQ(Run("echo").end, AttemptEnd::kSucceeded);
+}
+
+TEST_F(ProcessPoolTest, ASignalNeverHitsTheNextAttempt) {
+  // Each is told to stop about when it ends; the next one is never the one that is hit.
+  options_.terminate_after = milliseconds(0);
+  options_.kill_after = milliseconds(0);
+  options_.slots = 2;
+  Start();
+  constexpr uint64_t kAttempts = 300;
+  for (uint64_t token = 1; token <= kAttempts; ++token) {
+    const AttemptPtr stopped = NewAttempt(token, "echo");
+    const AttemptPtr bystander = NewAttempt(kAttempts + token, "echo", "fine");
+    ASSERT_EQ(Submit({stopped, bystander}), 2);
+    pool_->Stop(stopped, StopReason::kCancelled);
+  }
+  ASSERT_TRUE(events_->WaitForEnded(2 * kAttempts));
+  for (uint64_t token = kAttempts + 1; token <= 2 * kAttempts; ++token) {
+    ASSERT_EQ(events_->result(token).bytes, "fine") << events_->result(token).error_message;
+  }
+}
+
+TEST_F(ProcessPoolTest, LargePayloadsAndResultsTravel) {
+  options_.slots = 2;
+  Start();
+  std::vector<AttemptPtr> attempts;
+  std::vector<std::string> expected;
+  for (uint64_t token = 1; token <= 6; ++token) {
+    attempts.push_back(LargeAttempt(token, token * (size_t{7} << 20) + 13));
+    expected.push_back(LargeAttempt(token, token * (size_t{7} << 20) + 13)->TakePayload());
+  }
+  ASSERT_EQ(Submit(attempts), 6);
+  ASSERT_TRUE(events_->WaitForEnded(6));
+  for (uint64_t token = 1; token <= 6; ++token) {
+    EXPECT_TRUE(events_->result(token).bytes == expected[token - 1]) << token;
+  }
+}
+
+TEST_F(ProcessPoolTest, AChildIsReplacedAfterItsTasks) {
+  options_.max_tasks_per_child = 3;
+  Start();
+  std::vector<pid_t> children;
+  for (int i = 0; i < 7; ++i) children.push_back(ChildId());
+  EXPECT_EQ(children[0], children[2]);
+  EXPECT_NE(children[2], children[3]);
+  EXPECT_EQ(children[3], children[5]);
+  EXPECT_NE(children[5], children[6]);
+  EXPECT_THAT(events_->warnings(), ElementsAre());
+}
+
+TEST_F(ProcessPoolTest, BeyondItsMemoryAnAttemptFails) {
+  if (kSanitized) GTEST_SKIP() << "the sanitizer's own memory is beyond any bound";
+  options_.memory_bytes_max = int64_t{256} << 20;
+  Start();
+  EXPECT_EQ(Run("hog").error_type, "std::bad_alloc");
+  EXPECT_EQ(Run(LargeAttempt(1, size_t{300} << 20)).error_type, "Signal");
+  EXPECT_EQ(Run("echo").end, AttemptEnd::kSucceeded);
+}
+
+TEST_F(ProcessPoolTest, BeyondItsCpuTimeAnAttemptIsEnded) {
+  options_.cpu_time_max = milliseconds(1);
+  Start();
+  const AttemptResult result = Run("spin");
+  EXPECT_EQ(result.error_type, "Signal");
+  EXPECT_THAT(result.error_message, HasSubstr("SIGXCPU: the attempt took more than 1 s"));
+  EXPECT_EQ(Run("echo").end, AttemptEnd::kSucceeded);
+}
+
+TEST_F(ProcessPoolTest, WhatAHandlerHasStartedEndsWithItsProcess) {
+  Start();
+  const AttemptPtr attempt = NewAttempt(1, "helper");
+  ASSERT_EQ(Submit({attempt}), 1);
+  ASSERT_TRUE(WaitUntil([this] { return stage_->helper != 0; }));
+  const auto helper = static_cast<pid_t>(stage_->helper);
+  EXPECT_EQ(::kill(helper, 0), 0);
+  EXPECT_EQ(pool_->Shutdown(milliseconds(0)), 0);
+  // Nobody reaps it here where no init does: a zombie has ended too.
+  EXPECT_TRUE(WaitUntil([helper] {
+    std::string line;
+    std::ifstream status("/proc/" + std::to_string(helper) + "/stat");
+    return !std::getline(status, line) || line.find(") Z") != std::string::npos;
+  }));
+}
+
+TEST_F(ProcessPoolTest, AnInitializerThatThrowsIsTheReasonWhyThereIsNoPool) {
+  ::setenv("TREADLE_TEST_CHILD", "throw", 1);
+  const auto pool = ProcessPool::Start(options_, handlers_, events_);
+  EXPECT_EQ(pool.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(pool.status().message()),
+              HasSubstr("its initializer threw std::runtime_error: no licence"));
+}
+
+TEST_F(ProcessPoolTest, AChildThatDiesAtItsStartIsTheReasonWhyThereIsNoPool) {
+  ::setenv("TREADLE_TEST_CHILD", "crash", 1);
+  const auto pool = ProcessPool::Start(options_, handlers_, events_);
+  EXPECT_EQ(pool.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(pool.status().message()),
+              AllOf(HasSubstr("child 0 of pool 'process'"), HasSubstr("SIGABRT before it was "),
+                    HasSubstr("Worker::Run")));
+}
+
+TEST_F(ProcessPoolTest, ChildrenThatCannotStartAnyMoreDoNotSpinAndTheirTasksFail) {
+  ::setenv("TREADLE_TEST_CHILD", "crash_later", 1);
+  options_.restart_min = milliseconds(10);
+  options_.restart_max = milliseconds(20);
+  Start();
+  stage_->door_open = true;
+  EXPECT_EQ(Run("exit").error_type, "ExitStatus");
+  const AttemptResult result = Run("echo");
+  EXPECT_EQ(result.error_type, "BrokenPool");
+  EXPECT_THAT(result.error_message, HasSubstr("was ended by SIGABRT before it was ready"));
+  EXPECT_THAT(events_->warnings().at(0), HasSubstr("trying again in 10 ms"));
+  EXPECT_THAT(events_->warnings().at(1), HasSubstr("trying again in 20 ms"));
+  // And it is whole again as soon as they can.
+  stage_->door_open = false;
+  ASSERT_TRUE(WaitUntil([this] { return Run("echo").end == AttemptEnd::kSucceeded; }));
+}
+
+TEST_F(ProcessPoolTest, OptionsOutOfBoundsAreRefused) {
+  const auto code = [this] {
+    return ProcessPool::Start(options_, handlers_, events_).status().code();
+  };
+  for (const int slots : {0, -1, 1'001}) {
+    options_.slots = slots;
+    EXPECT_EQ(code(), absl::StatusCode::kInvalidArgument) << slots;
+  }
+  options_.slots = 1;
+  options_.max_tasks_per_child = -1;
+  EXPECT_EQ(code(), absl::StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace treadle::worker

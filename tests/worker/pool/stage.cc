@@ -1,0 +1,152 @@
+#include "tests/worker/pool/stage.h"
+
+#include <csignal>
+#include <cstdlib>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdexcept>
+#include <string>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include <sys/mman.h>
+
+#include "proto/support/assert.h"
+
+namespace treadle::worker {
+namespace {
+
+constexpr char kStageVariable[] = "TREADLE_TEST_STAGE";
+
+std::shared_ptr<Stage> Map(int file) {
+  void* const memory = ::mmap(nullptr, sizeof(Stage), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  TREADLE_ASSERT(memory != MAP_FAILED);
+  ::close(file);
+  return {static_cast<Stage*>(memory), [](Stage* stage) { ::munmap(stage, sizeof(Stage)); }};
+}
+
+AttemptResult Done(std::string bytes = {}) {
+  return AttemptResult::Succeeded(std::move(bytes), "");
+}
+
+AttemptResult Count(Stage& stage) {
+  const int running = ++stage.running;
+  int seen = stage.most_running;
+  while (seen < running && !stage.most_running.compare_exchange_weak(seen, running)) {
+  }
+  std::this_thread::yield();
+  --stage.running;
+  return Done();
+}
+
+std::string Describe(const TaskContext& context) {
+  std::string text = absl::StrCat(context.task_id(), " ", context.queue(), " ", context.type(), " ",
+                                  context.content_type(), " attempt ", context.attempt(), "/",
+                                  context.max_attempts(), " priority ", context.priority(),
+                                  " bounded ", context.deadline().has_value());
+  for (const auto& [name, value] : context.headers()) absl::StrAppend(&text, " ", name, "=", value);
+  return text;
+}
+
+[[noreturn]] void Spin() {
+  for (std::atomic<uint64_t> turns = 0;; ++turns) {
+  }
+}
+
+// Takes memory until there is none.
+AttemptResult Hog() {
+  std::vector<std::string> hoard;
+  for (int i = 0; i < 1'000; ++i) hoard.emplace_back(size_t{16} << 20, 'x');
+  return Done();
+}
+
+AttemptResult StartHelper(Stage& stage) {
+  std::string program = "/bin/sleep", seconds = "600";
+  char* arguments[] = {program.data(), seconds.data(), nullptr};
+  pid_t helper = 0;
+  if (::posix_spawn(&helper, program.c_str(), nullptr, nullptr, arguments, environ) != 0) {
+    return AttemptResult::Failed("NoHelper", "");
+  }
+  stage.helper = helper;
+  WaitUntil([&stage] { return stage.door_open.load(); });
+  return Done();
+}
+
+void AddEnds(Handlers& handlers) {
+  handlers.Add("segfault", [](TaskContext&, std::string) {
+    ::raise(SIGSEGV);
+    return Done();
+  });
+  handlers.Add("abort", [](TaskContext&, std::string) -> AttemptResult { std::abort(); });
+  handlers.Add("kill", [](TaskContext&, std::string) {
+    ::raise(SIGKILL);
+    return Done();
+  });
+  handlers.Add("exit", [](TaskContext&, std::string) -> AttemptResult { ::_exit(3); });
+  handlers.Add("hog", [](TaskContext&, std::string) { return Hog(); });
+  handlers.Add("spin", [](TaskContext&, std::string) -> AttemptResult { Spin(); });
+  handlers.Add("stubborn", [](TaskContext&, std::string) -> AttemptResult {
+    ::signal(SIGTERM, SIG_IGN);
+    Spin();
+  });
+}
+
+}  // namespace
+
+std::shared_ptr<Stage> Stage::New() {
+  const char* const folder = std::getenv("TMPDIR");
+  std::string path = absl::StrCat(folder == nullptr ? "/tmp" : folder, "/treadle-stage-XXXXXX");
+  const int file = ::mkstemp(path.data());
+  TREADLE_ASSERT(file >= 0 && ::ftruncate(file, sizeof(Stage)) == 0);
+  ::setenv(kStageVariable, path.c_str(), 1);
+  std::shared_ptr<Stage> stage = Map(file);
+  return {stage.get(), [stage, path](Stage*) { ::unlink(path.c_str()); }};
+}
+
+std::shared_ptr<Stage> Stage::Found() {
+  const char* const path = std::getenv(kStageVariable);
+  TREADLE_ASSERT(path != nullptr);
+  const int file = ::open(path, O_RDWR | O_CLOEXEC);
+  TREADLE_ASSERT(file >= 0);
+  return Map(file);
+}
+
+void AddStageHandlers(Handlers& handlers, const std::shared_ptr<Stage>& stage) {
+  handlers.Add("echo", [](TaskContext&, std::string payload) {
+    return AttemptResult::Succeeded(std::move(payload), "text/plain");
+  });
+  handlers.Add("wait", [stage](TaskContext&, std::string) {
+    return WaitUntil([&] { return stage->door_open.load(); }) ? Done("waited")
+                                                              : AttemptResult::Failed("Late", "");
+  });
+  handlers.Add("wait_for_stop", [](TaskContext& context, std::string) {
+    if (context.SleepFor(kGenerous)) return AttemptResult::Failed("NotTold", "");
+    return AttemptResult::Failed("Told", std::string(ToString(context.stop_reason())));
+  });
+  handlers.Add("meet", [stage](TaskContext&, std::string payload) {
+    ++stage->present;
+    const int people = std::stoi(payload);
+    return Done(WaitUntil([&] { return stage->present >= people; }) ? "met" : "alone");
+  });
+  handlers.Add("count", [stage](TaskContext&, std::string) { return Count(*stage); });
+  handlers.Add("throw", [](TaskContext&, std::string) -> AttemptResult {
+    throw std::out_of_range("no such row");
+  });
+  handlers.Add("mark", [stage](TaskContext&, std::string) {
+    ++stage->marks;
+    stage->process = ::getpid();
+    return Done();
+  });
+  handlers.Add("report", [](TaskContext& context, std::string) {
+    context.ReportProgress(0.5, "half way");
+    return Done();
+  });
+  handlers.Add("describe",
+               [](TaskContext& context, std::string) { return Done(Describe(context)); });
+  handlers.Add("helper", [stage](TaskContext&, std::string) { return StartHelper(*stage); });
+  AddEnds(handlers);
+}
+
+}  // namespace treadle::worker

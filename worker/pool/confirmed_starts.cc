@@ -1,0 +1,42 @@
+#include "worker/pool/confirmed_starts.h"
+
+#include <pthread.h>
+#include <utility>
+
+namespace treadle::worker {
+
+ConfirmedStarts::ConfirmedStarts(std::shared_ptr<AttemptEvents> events, Begun begun)
+    : events_(std::move(events)), begun_(std::move(begun)) {}
+
+ConfirmedStarts::~ConfirmedStarts() {
+  {
+    std::lock_guard lock(mutex_);
+    closed_ = true;
+    changed_.notify_one();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void ConfirmedStarts::Begin(AttemptPtr attempt) {
+  std::lock_guard lock(mutex_);
+  waiting_.push_back(std::move(attempt));
+  if (!thread_.joinable()) thread_ = std::thread([this] { Run(); });
+  changed_.notify_one();
+}
+
+void ConfirmedStarts::Run() {
+  pthread_setname_np(pthread_self(), "starts");
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [this] { return closed_ || !waiting_.empty(); });
+    if (waiting_.empty()) return;
+    const AttemptPtr attempt = std::move(waiting_.front());
+    waiting_.pop_front();
+    lock.unlock();
+    const bool begun = events_->Begin(attempt);
+    begun_(attempt, begun);
+    lock.lock();
+  }
+}
+
+}  // namespace treadle::worker

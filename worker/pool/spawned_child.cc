@@ -1,0 +1,254 @@
+#include "worker/pool/spawned_child.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <fcntl.h>
+#include <fstream>
+#include <iterator>
+#include <random>
+#include <spawn.h>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+
+namespace treadle::worker {
+namespace {
+
+constexpr int kSocketBytes = 1 << 20;
+
+absl::Status SystemError(std::string_view what, int error) {
+  const std::string message =
+      absl::StrCat(absl::string_view(what.data(), what.size()), ": ", std::strerror(error));
+  switch (error) {
+    case EMFILE:
+    case ENFILE:
+    case EAGAIN:
+    case ENOMEM:
+      return absl::ResourceExhaustedError(message);
+    default:
+      return absl::InternalError(message);
+  }
+}
+
+// What this process was started with.
+std::vector<std::string> Arguments() {
+  std::ifstream file("/proc/self/cmdline", std::ios::binary);
+  std::vector<std::string> arguments;
+  for (std::string argument; std::getline(file, argument, '\0');) arguments.push_back(argument);
+  if (arguments.empty()) arguments.emplace_back("treadle-child");
+  return arguments;
+}
+
+std::vector<std::string> Environment(const std::string& token) {
+  const std::string mark = absl::StrCat(kChildVariable, "=");
+  std::vector<std::string> environment;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    if (!absl::StartsWith(*variable, mark)) environment.emplace_back(*variable);
+  }
+  environment.push_back(mark + token);
+  return environment;
+}
+
+std::vector<char*> Pointers(std::vector<std::string>& strings) {
+  std::vector<char*> pointers;
+  for (std::string& string : strings) pointers.push_back(string.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+std::string NewToken() {
+  std::random_device random;
+  std::string token;
+  for (int i = 0; i < 4; ++i) absl::StrAppend(&token, absl::Hex(random(), absl::kZeroPad8));
+  return token;
+}
+
+// Above the numbers that the files get in the child, which they must not stand in the way of.
+FileDescriptor MoveUp(int file) {
+  const FileDescriptor old(file);
+  return FileDescriptor(file < 0 ? -1 : ::fcntl(file, F_DUPFD_CLOEXEC, kChildFiles));
+}
+
+// Two connected sockets; false: the system refuses, errno says why.
+bool Connect(int type, FileDescriptor& ours, FileDescriptor& theirs) {
+  int ends[2];
+  if (::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends) != 0) return false;
+  ours = FileDescriptor(ends[0]);
+  theirs = MoveUp(ends[1]);
+  for (const FileDescriptor* end : {&ours, &theirs}) {
+    ::setsockopt(end->number(), SOL_SOCKET, SO_SNDBUF, &kSocketBytes, sizeof(kSocketBytes));
+  }
+  return theirs.open() && ::fcntl(ours.number(), F_SETFL, O_NONBLOCK) == 0;
+}
+
+// What posix_spawn shall do: a process group of its own, default signals, no input, and of our
+// files only those that the child is meant to have.
+class SpawnPlan {
+ public:
+  SpawnPlan(int socket, int control, int page) {
+    posix_spawn_file_actions_init(&files_);
+    posix_spawn_file_actions_addopen(&files_, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&files_, socket, kChildSocket);
+    posix_spawn_file_actions_adddup2(&files_, control, kChildControl);
+    posix_spawn_file_actions_adddup2(&files_, page, kChildPage);
+    posix_spawn_file_actions_addclosefrom_np(&files_, kChildFiles);
+    posix_spawnattr_init(&attributes_);
+    posix_spawnattr_setflags(
+        &attributes_, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+    posix_spawnattr_setpgroup(&attributes_, 0);
+    sigset_t signals;
+    sigfillset(&signals);
+    posix_spawnattr_setsigdefault(&attributes_, &signals);
+    sigemptyset(&signals);
+    posix_spawnattr_setsigmask(&attributes_, &signals);
+  }
+  ~SpawnPlan() {
+    posix_spawnattr_destroy(&attributes_);
+    posix_spawn_file_actions_destroy(&files_);
+  }
+  SpawnPlan(const SpawnPlan&) = delete;
+  SpawnPlan& operator=(const SpawnPlan&) = delete;
+
+  // 0, or an error number.
+  int Spawn(const std::string& token, pid_t& pid) {
+    std::vector<std::string> arguments = Arguments();
+    std::vector<std::string> environment = Environment(token);
+    // Also when the file has been replaced since this process began.
+    return ::posix_spawn(&pid, "/proc/self/exe", &files_, &attributes_, Pointers(arguments).data(),
+                         Pointers(environment).data());
+  }
+
+ private:
+  posix_spawn_file_actions_t files_;
+  posix_spawnattr_t attributes_;
+};
+
+}  // namespace
+
+std::string ProcessExit::ToString() const {
+  if (status < 0) return "ended, and the system does not tell how to those who ignore SIGCHLD";
+  if (signal == 0) return absl::StrCat("ended with exit code ", status);
+  const char* const name = ::sigabbrev_np(signal);
+  return name == nullptr ? absl::StrCat("was ended by signal ", signal)
+                         : absl::StrCat("was ended by SIG", name);
+}
+
+absl::StatusOr<std::unique_ptr<SpawnedChild>> SpawnedChild::Start(const ChildSetup& setup) {
+  std::unique_ptr<SpawnedChild> child(new SpawnedChild);
+  child->reaped_ = true;  // until there is one
+  FileDescriptor socket, control;
+  if (!Connect(SOCK_STREAM, child->socket_, socket) ||
+      !Connect(SOCK_SEQPACKET, child->control_, control)) {
+    return SystemError("a socket for a child process", errno);
+  }
+  const FileDescriptor page = MoveUp(::memfd_create("treadle-child", MFD_CLOEXEC));
+  if (!page.open() || ::ftruncate(page.number(), sizeof(ChildPage)) != 0) {
+    return SystemError("shared memory for a child process", errno);
+  }
+  void* const mapped =
+      ::mmap(nullptr, sizeof(ChildPage), PROT_READ | PROT_WRITE, MAP_SHARED, page.number(), 0);
+  if (mapped == MAP_FAILED) return SystemError("shared memory for a child process", errno);
+  child->page_ = static_cast<ChildPage*>(mapped);
+
+  child->token_ = NewToken();
+  SpawnPlan plan(socket.number(), control.number(), page.number());
+  if (const int error = plan.Spawn(child->token_, child->pid_); error != 0) {
+    return SystemError("this program cannot be started again as a child process", error);
+  }
+  child->reaped_ = false;
+  child->ended_ = FileDescriptor(static_cast<int>(::syscall(SYS_pidfd_open, child->pid_, 0)));
+  child->Send(FrameKind::kSetup, 0, WriteSetup(setup), {});
+  return child;
+}
+
+SpawnedChild::~SpawnedChild() {
+  if (!reaped_) {
+    Signal(SIGKILL);
+    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+  }
+  if (page_ != nullptr) ::munmap(page_, sizeof(ChildPage));
+}
+
+void SpawnedChild::Send(FrameKind kind, uint64_t run, std::string_view head,
+                        std::string_view body) {
+  start_ = FrameStart(kind, run, head, body.size());
+  body_ = body;
+  Flush();
+}
+
+bool SpawnedChild::Flush() {
+  while (!start_.empty() || !body_.empty()) {
+    iovec parts[] = {{start_.data(), start_.size()},
+                     {const_cast<char*>(body_.data()), body_.size()}};
+    msghdr message{};
+    message.msg_iov = start_.empty() ? parts + 1 : parts;
+    message.msg_iovlen = (start_.empty() ? 0 : 1) + (body_.empty() ? 0 : 1);
+    const ssize_t sent = ::sendmsg(socket_.number(), &message, MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
+    if (sent < 0) {
+      // It has died, which is heard of in another way.
+      start_.clear();
+      body_ = {};
+      return true;
+    }
+    const size_t done = std::min(static_cast<size_t>(sent), start_.size());
+    start_.erase(0, done);
+    body_.remove_prefix(static_cast<size_t>(sent) - done);
+  }
+  return true;
+}
+
+void SpawnedChild::OrderStop(uint64_t run, StopReason reason) {
+  StopOrder order;
+  order.run = run;
+  order.reason = reason;
+  // What does not fit any more is one of thousands that were not even read.
+  static_cast<void>(::send(control_.number(), &order, sizeof(order), MSG_NOSIGNAL));
+}
+
+void SpawnedChild::LetGo() { ::shutdown(socket_.number(), SHUT_WR); }
+
+void SpawnedChild::Signal(int signal) {
+  if (!reaped_) ::kill(-pid_, signal);
+}
+
+bool SpawnedChild::HasEnded() const {
+  siginfo_t info{};
+  return reaped_ ||
+         ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+         info.si_pid == pid_;
+}
+
+std::optional<ProcessExit> SpawnedChild::Reap() {
+  if (reaped_ || !HasEnded()) return std::nullopt;
+  // Before its number may be another's.
+  ::kill(-pid_, SIGKILL);
+  int status = 0;
+  pid_t reaped;
+  while ((reaped = ::waitpid(pid_, &status, 0)) < 0 && errno == EINTR) {
+  }
+  reaped_ = true;
+  ProcessExit exit;
+  if (reaped != pid_) {
+    exit.status = -1;  // this process ignores SIGCHLD, so the system kept nothing
+  } else if (WIFSIGNALED(status)) {
+    exit.signal = WTERMSIG(status);
+  } else {
+    exit.status = WEXITSTATUS(status);
+  }
+  return exit;
+}
+
+}  // namespace treadle::worker
