@@ -65,21 +65,21 @@ RULES = {
         CLIENT + ("proto/program",), ("absl", "nlohmann", "spdlog", "fmt", "CLI") + GRPC
     ),
     "client/examples": Rule(WORKER, ("absl",)),
-    "worker": Rule(WORKER, ("absl", "nlohmann", "spdlog", "fmt") + GRPC),
+    "worker": Rule(WORKER, ("absl", "asio", "nlohmann", "spdlog", "fmt") + GRPC),
     # Pools are built and tested without gRPC.
-    "worker/pool": Rule(SUPPORT + ("worker",), ("absl", "spdlog", "fmt")),
+    "worker/pool": Rule(SUPPORT + ("worker",), ("absl", "asio", "spdlog", "fmt")),
     "worker/main.cc": WORKER_PROGRAM,
     "worker/options.cc": WORKER_PROGRAM,
     "worker/options.h": WORKER_PROGRAM,
     "tests": Rule(
         RPC + WORKER + ("proto/program", "tests/support"),
-        ("absl", "gtest", "gmock", "nlohmann", "spdlog", "fmt", "CLI", "xxhash.h") + GRPC,
+        ("absl", "asio", "gtest", "gmock", "nlohmann", "spdlog", "fmt", "CLI", "xxhash.h") + GRPC,
     ),
     # The relay that the broker is measured against speaks a protocol of its own.
     "tests/bench/ceiling": Rule(("relay.grpc.pb.h", "relay.pb.h"), ("absl",) + GRPC),
     "tests/client/cli": Rule(
         CLIENT + WORKER + ("client/cli", "proto/program", "tests/support"),
-        ("absl", "gtest", "gmock", "nlohmann", "fmt", "CLI") + GRPC,
+        ("absl", "asio", "gtest", "gmock", "nlohmann", "fmt", "CLI") + GRPC,
     ),
     "tests/engine": Rule(ENGINE + ("tests/support",), ("absl", "gtest", "gmock")),
     "tests/store": Rule(STORE + ("tests/support",), ("absl", "gtest", "gmock", "rocksdb")),

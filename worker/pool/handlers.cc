@@ -6,6 +6,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
+#include "worker/pool/coroutine_handler.h"
+
 namespace treadle::worker {
 namespace {
 
@@ -27,20 +29,44 @@ AttemptResult HandlerNotFound(const Handlers& handlers, const std::string& type)
                                       "': it handles ", absl::StrJoin(handlers.Types(), ", ")));
 }
 
+bool Handlers::Enter(std::string_view type, Entry entry) {
+  entry.type = type;
+  return entries_.emplace(std::string(type), std::make_unique<const Entry>(std::move(entry)))
+      .second;
+}
+
 bool Handlers::Add(std::string_view type, Handler handler) {
   Entry entry;
   entry.handler = std::move(handler);
-  return entries_.emplace(std::string(type), std::move(entry)).second;
+  return Enter(type, std::move(entry));
+}
+
+bool Handlers::AddCoroutine(std::string_view type,
+                            std::shared_ptr<const CoroutineHandler> handler) {
+  Entry entry;
+  entry.handler = BlockingHandler(handler);
+  entry.coroutine = std::move(handler);
+  return Enter(type, std::move(entry));
 }
 
 const Handlers::Entry* Handlers::FindEntry(std::string_view type) const {
   const auto it = entries_.find(absl::string_view(type.data(), type.size()));
-  return it == entries_.end() ? nullptr : &it->second;
+  return it == entries_.end() ? nullptr : it->second.get();
 }
 
 const Handler* Handlers::Find(std::string_view type) const {
   const Entry* const entry = FindEntry(type);
   return entry == nullptr ? nullptr : &entry->handler;
+}
+
+std::shared_ptr<const CoroutineHandler> Handlers::FindCoroutine(std::string_view type) const {
+  const Entry* const entry = FindEntry(type);
+  return entry == nullptr ? nullptr : entry->coroutine;
+}
+
+const std::string* Handlers::NameOf(std::string_view type) const {
+  const Entry* const entry = FindEntry(type);
+  return entry == nullptr ? nullptr : &entry->type;
 }
 
 HandlerMeter* Handlers::MeterOf(std::string_view type) const {

@@ -19,13 +19,22 @@ namespace treadle::worker {
 // throw.
 using Handler = std::function<AttemptResult(TaskContext& context, std::string payload)>;
 
+struct CoroutineHandler;  // coroutine_handler.h
+
 // The handlers of a worker, by task type, with what their runs took. Fixed once a pool has started.
 class Handlers {
  public:
   // False: the type has a handler already.
   bool Add(std::string_view type, Handler handler);
+  // The same, for a handler that is a coroutine. In pools that run none, each run has a loop of its
+  // own.
+  bool AddCoroutine(std::string_view type, std::shared_ptr<const CoroutineHandler> handler);
   // nullptr: none.
   const Handler* Find(std::string_view type) const;
+  // nullptr: none, or it is no coroutine.
+  std::shared_ptr<const CoroutineHandler> FindCoroutine(std::string_view type) const;
+  // The type's name, for as long as this lives. nullptr: no such handler.
+  const std::string* NameOf(std::string_view type) const;
   // nullptr: no such handler. Thread-safe.
   HandlerMeter* MeterOf(std::string_view type) const;
   // In alphabetical order.
@@ -33,12 +42,16 @@ class Handlers {
 
  private:
   struct Entry {
+    std::string type;
     Handler handler;
+    std::shared_ptr<const CoroutineHandler> coroutine;
     std::unique_ptr<HandlerMeter> meter = std::make_unique<HandlerMeter>();
   };
   const Entry* FindEntry(std::string_view type) const;
 
-  absl::flat_hash_map<std::string, Entry> entries_;
+  bool Enter(std::string_view type, Entry entry);
+
+  absl::flat_hash_map<std::string, std::unique_ptr<const Entry>> entries_;
 };
 
 // Finds the attempt's handler and runs it on this thread. Everything that it may do becomes a

@@ -5,6 +5,7 @@
 #include <thread>
 #include <utility>
 
+#include "worker/pool/coroutine_pool.h"
 #include "worker/pool/manual_pool.h"
 #include "worker/pool/process_pool.h"
 #include "worker/pool/thread_pool.h"
@@ -71,6 +72,11 @@ std::vector<PoolKind> AllPoolKinds() {
   kinds.push_back(KindOf<LiveManualPool>("Manual"));
   kinds.push_back(KindOf<LiveStarted<ProcessPool, ProcessPoolOptions>>("Process"));
   kinds.back().ends_by_force = true;
+  kinds.push_back(KindOf<LiveStarted<CoroutinePool, CoroutinePoolOptions>>("Coroutine"));
+  kinds.back().coroutines = true;
+  // Coroutines run in the other pools too, where their operator wants them to.
+  kinds.push_back(KindOf<LiveStarted<ThreadPool, ThreadPoolOptions>>("CoroutineInThread"));
+  kinds.back().coroutines = true;
   return kinds;
 }
 

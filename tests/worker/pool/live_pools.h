@@ -29,6 +29,7 @@ struct PoolKind {
                                           std::shared_ptr<AttemptEvents>)>
       start;
   bool ends_by_force = false;  // handlers that do not stop
+  bool coroutines = false;     // its handlers are coroutines
 };
 
 // Every kind of pool that there is.

@@ -25,7 +25,9 @@ using ::testing::HasSubstr;
 
 class PoolConformance : public ::testing::TestWithParam<PoolKind> {
  protected:
-  PoolConformance() { AddStageHandlers(*handlers_, stage_); }
+  PoolConformance() {
+    (GetParam().coroutines ? AddStageCoroutines : AddStageHandlers)(*handlers_, stage_);
+  }
 
   void Start(PoolShape shape) { live_ = GetParam().start(shape, handlers_, events_); }
   Pool& pool() { return live_->pool(); }

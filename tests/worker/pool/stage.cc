@@ -41,15 +41,6 @@ AttemptResult Count(Stage& stage) {
   return Done();
 }
 
-std::string Describe(const TaskContext& context) {
-  std::string text = absl::StrCat(context.task_id(), " ", context.queue(), " ", context.type(), " ",
-                                  context.content_type(), " attempt ", context.attempt(), "/",
-                                  context.max_attempts(), " priority ", context.priority(),
-                                  " bounded ", context.deadline().has_value());
-  for (const auto& [name, value] : context.headers()) absl::StrAppend(&text, " ", name, "=", value);
-  return text;
-}
-
 [[noreturn]] void Spin() {
   for (std::atomic<uint64_t> turns = 0;; ++turns) {
   }
@@ -111,6 +102,15 @@ std::shared_ptr<Stage> Stage::Found() {
   const int file = ::open(path, O_RDWR | O_CLOEXEC);
   TREADLE_ASSERT(file >= 0);
   return Map(file);
+}
+
+std::string Describe(const TaskContext& context) {
+  std::string text = absl::StrCat(context.task_id(), " ", context.queue(), " ", context.type(), " ",
+                                  context.content_type(), " attempt ", context.attempt(), "/",
+                                  context.max_attempts(), " priority ", context.priority(),
+                                  " bounded ", context.deadline().has_value());
+  for (const auto& [name, value] : context.headers()) absl::StrAppend(&text, " ", name, "=", value);
+  return text;
 }
 
 void AddStageHandlers(Handlers& handlers, const std::shared_ptr<Stage>& stage) {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <thread>
 
 #include "worker/pool/handlers.h"
@@ -57,5 +58,13 @@ bool WaitUntil(Condition condition) {
 //   stubborn       ignores SIGTERM, and never looks
 //   helper         starts a process that outlives its handler, and waits for the door
 void AddStageHandlers(Handlers& handlers, const std::shared_ptr<Stage>& stage);
+
+// Those of the conformance suite as coroutines, and
+//   block          blocks the loop, as no coroutine should, until the door is open
+//   nap            sleeps as many milliseconds as its payload says
+void AddStageCoroutines(Handlers& handlers, const std::shared_ptr<Stage>& stage);
+
+// Of `describe`.
+std::string Describe(const TaskContext& context);
 
 }  // namespace treadle::worker
