@@ -148,7 +148,7 @@ void LeaseBook::FillProgress(v1::AttachRequest& request) {
 }
 
 int32_t LeaseBook::Due(const Account& account) const {
-  if (withdrawn_) return 0;
+  if (withdrawn_ || !account.serves) return 0;
   const int32_t room = account.room.slots + account.room.prefetch.count();
   return std::max(0, room - account.held - account.promised);
 }

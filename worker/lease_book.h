@@ -84,6 +84,8 @@ class LeaseBook {
   // There is room in the pools that the broker was not told of.
   bool has_credit() const;
   void FillCredit(v1::AttachRequest& request);
+  // Whether the pool has types to run: no credit is given for one that has none. All do at first.
+  void Serve(int32_t pool, bool serves) { AccountOf(pool).serves = serves; }
   // From now on the worker takes nothing: what credit the broker has is void.
   void WithdrawCredit();
 
@@ -99,6 +101,7 @@ class LeaseBook {
     Room room;
     int32_t held = 0;      // leases
     int32_t promised = 0;  // credit that the broker has not used
+    bool serves = true;
   };
 
   Account& AccountOf(int32_t pool) { return accounts_[static_cast<size_t>(pool)]; }

@@ -60,6 +60,7 @@ absl::Status Session::Serve(std::vector<ServedPool> pools) {
   std::vector<LeaseBook::Room> rooms;
   for (const ServedPool& pool : pools_) rooms.emplace_back(pool.pool->slots(), pool.prefetch);
   leases_ = LeaseBook(rooms);
+  TakeTypes();
   while (phase_ != Phase::kOver) {
     if (Step(lock, steady_clock::now())) continue;
     wake_at_ = NextWake(steady_clock::now());
@@ -89,8 +90,27 @@ bool Session::Step(Lock& lock, Time now) {
     tick_at_ = now + Prefetch::kWindow;
     leases_.Tick();
     HandBackSurplus();
+    if (options_.every_window && phase_ == Phase::kServing) {
+      lock.unlock();
+      options_.every_window();
+      lock.lock();
+    }
   }
   return AdvanceDrain(lock, now) || KeepStream(lock, now);
+}
+
+void Session::TakeTypes() {
+  for (size_t pool = 0; pool < pools_.size(); ++pool) {
+    leases_.Serve(static_cast<int32_t>(pool), !pools_[pool].types.empty());
+  }
+}
+
+void Session::Place(const std::vector<std::vector<std::string>>& types) {
+  std::lock_guard lock(mutex_);
+  for (size_t pool = 0; pool < pools_.size(); ++pool) pools_[pool].types = types[pool];
+  TakeTypes();
+  replace_stream_ = true;
+  Wake();
 }
 
 Session::Time Session::NextWake(Time now) const {
@@ -130,6 +150,9 @@ bool Session::KeepStream(Lock& lock, Time now) {
     StreamEnded(lock, now);
   } else if (cancelled_) {
     return false;
+  } else if (replace_stream_ && welcomed_ && !writing_ && phase_ == Phase::kServing) {
+    replacing_ = cancelled_ = true;
+    stream_->Cancel();
   } else if (broken_) {
     CancelStream("it does not keep to the protocol");
   } else if (now >= heard_at_ + options_.peer_silent) {
@@ -145,7 +168,7 @@ bool Session::KeepStream(Lock& lock, Time now) {
 void Session::Connect(Lock& lock, Time now) {
   hello_ = Hello();
   ended_.reset();
-  welcomed_ = cancelled_ = broken_ = drain_told_ = false;
+  welcomed_ = cancelled_ = broken_ = drain_told_ = replace_stream_ = false;
   writing_ = writing_hello_ = true;
   heard_at_ = sent_at_ = now;
   lock.unlock();
@@ -169,6 +192,8 @@ v1::AttachRequest Session::Hello() {
     pool.set_name(std::string(served.pool->name()));
     pool.set_slots(served.pool->slots());
     for (const std::string& type : served.types) pool.add_types(type);
+    // None at all would mean every type.
+    if (served.types.empty()) pool.add_types("(none)");
   }
   confirming_.clear();
   confirm_wanted_ = false;
@@ -258,6 +283,10 @@ void Session::StreamEnded(Lock& lock, Time now) {
   writing_ = writing_hello_ = false;
   reports_.StreamLost();
   const bool was_welcomed = std::exchange(welcomed_, false);
+  if (std::exchange(replacing_, false) && phase_ == Phase::kServing) {
+    connect_at_ = now;
+    return;
+  }
   if (phase_ == Phase::kClosing) {
     phase_ = Phase::kOver;
     return;

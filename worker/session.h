@@ -48,6 +48,8 @@ struct SessionOptions {
   // A broker that was not heard from for so long is left for a new connection.
   std::chrono::milliseconds peer_silent{wire::kPeerSilentMs};
   Log log;
+  // Called every Prefetch::kWindow by the thread in Serve; may call Place. May be empty.
+  std::function<void()> every_window;
 };
 
 // A pool, as the broker is told of it.
@@ -56,7 +58,7 @@ struct ServedPool {
       : pool(&pool_in), types(std::move(types_in)), prefetch(prefetch_in) {}
 
   Pool* pool;
-  std::vector<std::string> types;
+  std::vector<std::string> types;  // none: it gets no tasks
   Prefetch prefetch;
 };
 
@@ -81,6 +83,10 @@ class Session final : public AttemptEvents,
   // UNAUTHENTICATED, PERMISSION_DENIED, FAILED_PRECONDITION: the broker refused this worker at its
   // first attach. DEADLINE_EXCEEDED: reports were not acknowledged in time. CANCELLED: Abort.
   absl::Status Serve(std::vector<ServedPool> pools);
+
+  // From now on the pools run these types, one list for each pool, in the order of Serve's. The
+  // stream is replaced by one that says so. Thread-safe.
+  void Place(const std::vector<std::vector<std::string>>& types);
 
   // Takes no more tasks, hands back those that have not begun, lets the others finish within
   // drain_timeout. Thread-safe, returns at once.
@@ -119,6 +125,7 @@ class Session final : public AttemptEvents,
   // is.
   bool Step(Lock& lock, Time now);
   Time NextWake(Time now) const;
+  void TakeTypes();
   void Wake() { WakeBy(Time::min()); }
   void WakeBy(Time time);
   void Note(LogLevel level, std::string line);  // logged by the loop: a log may be slow
@@ -178,6 +185,8 @@ class Session final : public AttemptEvents,
   bool writing_ = false;
   bool writing_hello_ = false;
   bool cancelled_ = false;
+  bool replace_stream_ = false;            // the types have moved
+  bool replacing_ = false;                 // this stream ends for that reason
   bool broken_ = false;                    // the broker does not keep to the protocol
   std::vector<uint64_t> confirming_;       // starts that the write under way tells
   absl::flat_hash_set<uint64_t> refused_;  // tokens whose first report was refused

@@ -40,6 +40,39 @@ inline constexpr bool kIsStatusOr = false;
 template <typename T>
 inline constexpr bool kIsStatusOr<absl::StatusOr<T>> = true;
 
+// What F(context, arguments...) returns.
+template <typename F, typename Arguments>
+struct ReturnOf;
+template <typename F, typename... Args>
+struct ReturnOf<F, std::tuple<Args...>> {
+  using Type = std::invoke_result_t<F&, TaskContext&, Args...>;
+};
+
+// asio::awaitable<T>, known by its shape, so that only those who use it include Asio.
+template <typename T>
+concept Awaitable = requires {
+  typename T::value_type;
+  typename T::executor_type;
+}
+&&!std::is_void_v<typename T::executor_type>;
+
+template <typename F, typename Arguments>
+inline constexpr bool kIsCoroutine = Awaitable<typename ReturnOf<F, Arguments>::Type>;
+
+// T of asio::awaitable<T> and of T.
+template <typename T>
+struct AwaitedOf {
+  using Type = T;
+};
+template <Awaitable T>
+struct AwaitedOf<T> {
+  using Type = typename T::value_type;
+};
+
+// worker/coroutine.h has it: include that where handlers are coroutines.
+template <typename R, typename Arguments, typename F>
+std::shared_ptr<const CoroutineHandler> TypedCoroutine(F function);
+
 // Bytes that travel as they are, are moved rather than copied.
 template <typename Arguments>
 absl::StatusOr<Arguments> TakeArguments(std::string payload, const TaskContext& context) {

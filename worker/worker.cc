@@ -1,10 +1,10 @@
 #include "worker/worker.h"
 
-#include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <mutex>
+#include <optional>
 #include <random>
-#include <thread>
 #include <unistd.h>
 
 #include "absl/strings/str_cat.h"
@@ -12,13 +12,18 @@
 
 #include "proto/support/limits.h"
 #include "proto/support/utf8.h"
-#include "worker/pool/thread_pool.h"
+#include "worker/placement.h"
+#include "worker/pool/parent_link.h"
+#include "worker/pool/pool_child.h"
+#include "worker/pool_set.h"
 #include "worker/session.h"
 
 namespace treadle {
 namespace {
 
 constexpr int kConcurrencyMax = 10'000;
+constexpr int kProcessesMax = 1'000;
+constexpr int kCoroutinesMax = 50'000;
 constexpr int kPrefetchMax = 90'000;  // with the slots, the credit that a broker accepts
 
 std::string DefaultName() {
@@ -40,11 +45,14 @@ void WarnOnStderr(LogLevel level, std::string_view line) {
   std::fprintf(stderr, "treadle worker: %.*s\n", static_cast<int>(line.size()), line.data());
 }
 
+// Workers are told apart by the order in which they are made.
+std::string NextChildKey() {
+  static std::atomic<int> made{0};
+  return absl::StrCat(++made);
+}
+
 WorkerOptions Complete(WorkerOptions options) {
   if (options.name.empty()) options.name = DefaultName();
-  if (options.concurrency == 0) {
-    options.concurrency = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  }
   if (!options.log) options.log = WarnOnStderr;
   return options;
 }
@@ -55,8 +63,14 @@ absl::Status OutOfBounds(std::string_view option, int64_t value, int64_t min, in
 }
 
 absl::Status Check(const WorkerOptions& options) {
-  if (options.concurrency < 1 || options.concurrency > kConcurrencyMax) {
-    return OutOfBounds("concurrency", options.concurrency, 1, kConcurrencyMax);
+  if (options.concurrency < 0 || options.concurrency > kConcurrencyMax) {
+    return OutOfBounds("concurrency", options.concurrency, 0, kConcurrencyMax);
+  }
+  if (options.processes < 0 || options.processes > kProcessesMax) {
+    return OutOfBounds("processes", options.processes, 0, kProcessesMax);
+  }
+  if (options.coroutines < 1 || options.coroutines > kCoroutinesMax) {
+    return OutOfBounds("coroutines", options.coroutines, 1, kCoroutinesMax);
   }
   if (options.prefetch && (*options.prefetch < 0 || *options.prefetch > kPrefetchMax)) {
     return OutOfBounds("prefetch", *options.prefetch, 0, kPrefetchMax);
@@ -85,6 +99,8 @@ absl::Status Check(const WorkerOptions& options) {
 class Worker::Impl {
  public:
   explicit Impl(WorkerOptions options) : options_(Complete(std::move(options))) {
+    // A child talks to its parent alone.
+    if (InChild()) return;
     worker::SessionOptions session;
     session.broker = options_.broker;
     session.worker_id = NewWorkerId();
@@ -93,54 +109,91 @@ class Worker::Impl {
     session.drain_timeout = options_.drain_timeout;
     session.stop_grace = options_.stop_grace;
     session.log = options_.log;
+    session.every_window = [this] { DecidePlacement(); };
     session_ = std::make_shared<worker::Session>(std::move(session));
   }
 
-  void Add(std::string_view type, worker::Handler handler) {
-    if (!handlers_->Add(type, std::move(handler))) {
-      registration_.Update(absl::InvalidArgumentError(
-          absl::StrCat("type '", absl::string_view(type.data(), type.size()),
-                       "' has two handlers: register one")));
-    }
-    if (!IsPrintableUtf8(type)) {
-      registration_.Update(absl::InvalidArgumentError(absl::StrCat(
-          "type '", CutMiddle(type, 80), "': write a name in UTF-8 without control characters")));
-    }
+  void Add(std::string_view type, worker::Handler handler, RunIn run_in) {
+    Added(type, handlers_->Add(type, std::move(handler)), run_in, false);
+  }
+  void Add(std::string_view type, std::shared_ptr<const worker::CoroutineHandler> handler,
+           RunIn run_in) {
+    Added(type, handlers_->AddCoroutine(type, std::move(handler)), run_in, true);
   }
 
   absl::Status Run();
 
-  worker::Session& session() { return *session_; }
+  void Stop() {
+    if (session_ != nullptr) session_->Drain();
+  }
+  void Abort() {
+    if (session_ != nullptr) session_->Abort();
+  }
 
  private:
+  void Added(std::string_view type, bool first, RunIn run_in, bool coroutine);
+  [[noreturn]] void RunInChild();
+  absl::Status CheckHandlers();
+  void DecidePlacement();
+
   const WorkerOptions options_;
+  // The same number in this program's child processes.
+  const std::string child_key_ = NextChildKey();
   const std::shared_ptr<worker::Handlers> handlers_ = std::make_shared<worker::Handlers>();
+  worker::Placement placement_;
   absl::Status registration_;
-  std::shared_ptr<worker::Session> session_;
+  std::shared_ptr<worker::Session> session_;  // none in a child
+  std::optional<worker::PoolSet> pools_;
 };
 
-absl::Status Worker::Impl::Run() {
+void Worker::Impl::Added(std::string_view type, bool first, RunIn run_in, bool coroutine) {
+  if (!first) {
+    registration_.Update(absl::InvalidArgumentError(
+        absl::StrCat("type '", absl::string_view(type.data(), type.size()),
+                     "' has two handlers: register one")));
+  }
+  if (!IsPrintableUtf8(type)) {
+    registration_.Update(absl::InvalidArgumentError(absl::StrCat(
+        "type '", CutMiddle(type, 80), "': write a name in UTF-8 without control characters")));
+  }
+  registration_.Update(placement_.Add(type, run_in, coroutine));
+}
+
+void Worker::Impl::RunInChild() {
+  if (worker::ParentLink::Key() == child_key_) {
+    worker::ServeParent(*handlers_, options_.process_initializer);
+  }
+  // The child is another Worker's, whose Run will end the process.
+  while (true) ::pause();
+}
+
+absl::Status Worker::Impl::CheckHandlers() {
   absl::Status status = registration_;
+  for (const auto& [type, run_in] : options_.run_in) {
+    status.Update(placement_.Override(type, run_in));
+  }
   status.Update(Check(options_));
-  if (!status.ok()) return status;
-  const std::vector<std::string> types = handlers_->Types();
-  if (types.empty()) {
+  if (status.ok() && handlers_->Types().empty()) {
     return absl::FailedPreconditionError(
         "this worker has no handlers: register one with Handle before Run");
   }
-  const worker::Prefetch prefetch(options_.prefetch);
-  worker::ThreadPoolOptions pool_options;
-  pool_options.slots = options_.concurrency;
-  pool_options.waiting_max = options_.prefetch.value_or(worker::Prefetch::kAdaptiveMax);
-  pool_options.initializer = options_.thread_initializer;
-  auto pool = worker::ThreadPool::Start(std::move(pool_options), handlers_, session_);
-  if (!pool.ok()) return pool.status();
+  return status;
+}
 
-  options_.log(LogLevel::kInfo,
-               absl::StrCat("serving queues ", absl::StrJoin(options_.queues, ", "), " with ",
-                            options_.concurrency, " threads; types ", absl::StrJoin(types, ", ")));
-  status = session_->Serve({worker::ServedPool(**pool, types, prefetch)});
-  const size_t abandoned = (*pool)->Shutdown(std::chrono::milliseconds(0));
+absl::Status Worker::Impl::Run() {
+  if (InChild()) RunInChild();
+  absl::Status status = CheckHandlers();
+  if (!status.ok()) return status;
+  auto pools = worker::PoolSet::Start(options_, child_key_, placement_, handlers_, session_);
+  if (!pools.ok()) return pools.status();
+  pools_.emplace(*std::move(pools));
+
+  options_.log(
+      LogLevel::kInfo,
+      absl::StrCat("serving queues ", absl::StrJoin(options_.queues, ", "), " with ",
+                   pools_->Describe(), "; types ", absl::StrJoin(handlers_->Types(), ", ")));
+  status = session_->Serve(pools_->Served(options_, placement_));
+  const size_t abandoned = pools_->Shutdown();
   if (abandoned > 0 && !absl::IsCancelled(status)) {
     return absl::AbortedError(absl::StrCat(abandoned,
                                            " handlers did not stop and still run; their "
@@ -149,16 +202,32 @@ absl::Status Worker::Impl::Run() {
   return status;
 }
 
+// By the thread in Run.
+void Worker::Impl::DecidePlacement() {
+  if (!placement_.Decide(*handlers_)) return;
+  options_.log(LogLevel::kInfo,
+               absl::StrCat("measured to compute, so run in processes from now on: ",
+                            absl::StrJoin(placement_.TypesIn(RunIn::kProcess), ", ")));
+  session_->Place(pools_->Types(placement_));
+}
+
 Worker::Worker(WorkerOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
 
 Worker::~Worker() = default;
 
-void Worker::Add(std::string_view type, worker::Handler handler, RunIn) {
-  impl_->Add(type, std::move(handler));
+bool Worker::InChild() { return worker::ParentLink::Exists(); }
+
+void Worker::Add(std::string_view type, worker::Handler handler, RunIn run_in) {
+  impl_->Add(type, std::move(handler), run_in);
+}
+
+void Worker::Add(std::string_view type, std::shared_ptr<const worker::CoroutineHandler> handler,
+                 RunIn run_in) {
+  impl_->Add(type, std::move(handler), run_in);
 }
 
 absl::Status Worker::Run() { return impl_->Run(); }
-void Worker::Stop() { impl_->session().Drain(); }
-void Worker::Abort() { impl_->session().Abort(); }
+void Worker::Stop() { impl_->Stop(); }
+void Worker::Abort() { impl_->Abort(); }
 
 }  // namespace treadle

@@ -354,7 +354,7 @@ TEST(WorkerOptionsCheck, WhatIsWrongIsSaidBeforeAnythingStarts) {
   EXPECT_EQ(run(good, {"\xFF"}).code(), absl::StatusCode::kInvalidArgument);
   WorkerOptions bad = good;
   bad.concurrency = -1;
-  EXPECT_THAT(std::string(run(bad).message()), HasSubstr("concurrency is -1: choose 1 to 10000"));
+  EXPECT_THAT(std::string(run(bad).message()), HasSubstr("concurrency is -1: choose 0 to 10000"));
   bad = good;
   bad.prefetch = 100'000;
   EXPECT_THAT(std::string(run(bad).message()), HasSubstr("prefetch is 100000"));

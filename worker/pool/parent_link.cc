@@ -15,9 +15,9 @@
 namespace treadle::worker {
 namespace {
 
-// The token, once and for all: what this process starts itself is no child of the pool's.
-const std::string& TakeToken() {
-  static const std::string token = [] {
+// The variable, once and for all: what this process starts itself is no child of the pool's.
+const std::string& TakeMark() {
+  static const std::string mark = [] {
     const char* const variable = std::getenv(kChildVariable);
     if (variable == nullptr) return std::string();
     std::string taken = variable;
@@ -28,14 +28,16 @@ const std::string& TakeToken() {
     }
     return taken;
   }();
-  return token;
+  return mark;
 }
 
 }  // namespace
 
-bool ParentLink::Exists() { return !TakeToken().empty(); }
+bool ParentLink::Exists() { return !TakeMark().empty(); }
 
-ParentLink::ParentLink() : token_(TakeToken()) {
+std::string ParentLink::Key() { return TakeMark().substr(TakeMark().find('/') + 1); }
+
+ParentLink::ParentLink() : token_(TakeMark().substr(0, TakeMark().find('/'))) {
   void* const page =
       ::mmap(nullptr, sizeof(ChildPage), PROT_READ | PROT_WRITE, MAP_SHARED, kChildPage, 0);
   TREADLE_ASSERT(page != MAP_FAILED);

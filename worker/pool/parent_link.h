@@ -13,8 +13,8 @@
 namespace treadle::worker {
 
 // How a process pool and the child that it spawns find each other: the child has these files, and
-// this environment variable with its start token, which it says first of all, so that the pool
-// knows that it talks to the process that it meant.
+// this environment variable with "<start token>/<key>". The token it says first of all, so that the
+// pool knows that it talks to the process that it meant.
 inline constexpr char kChildVariable[] = "TREADLE_POOL_CHILD";
 inline constexpr int kChildSocket = 3;   // frames, both ways
 inline constexpr int kChildControl = 4;  // StopOrders, to the child; its end is the parent's end
@@ -38,6 +38,8 @@ class ParentLink {
  public:
   // True: this process was spawned by a pool, to run its attempts. Thread-safe.
   static bool Exists();
+  // What the pool was given as ProcessPoolOptions::child_key. REQUIRES: Exists().
+  static std::string Key();
   // REQUIRES: Exists(). Once.
   ParentLink();
 

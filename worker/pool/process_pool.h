@@ -17,6 +17,8 @@ struct ProcessPoolOptions {
 
   std::string name = "process";
   int slots = 1;  // children, from 1 to 1,000
+  // Tells the children whose they are, in a program with several such pools: ParentLink::Key.
+  std::string child_key;
   // Attempts that may wait for a slot, on top of those that fill the slots.
   int64_t waiting_max = 0;
   // A child is replaced after so many attempts. 0: never.

@@ -42,7 +42,7 @@ void ProcessPool::Loop::StartChildren(Time now) {
     setup.number = static_cast<int32_t>(i);
     setup.memory_bytes_max = options_.memory_bytes_max;
     setup.cpu_seconds_max = CeilSeconds(options_.cpu_time_max);
-    auto process = SpawnedChild::Start(setup);
+    auto process = SpawnedChild::Start(setup, options_.child_key);
     if (!process.ok()) {
       StartFailed(setup.number, std::string(process.status().message()), now);
       continue;

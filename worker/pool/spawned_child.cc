@@ -49,13 +49,13 @@ std::vector<std::string> Arguments() {
   return arguments;
 }
 
-std::vector<std::string> Environment(const std::string& token) {
+std::vector<std::string> Environment(const std::string& value) {
   const std::string mark = absl::StrCat(kChildVariable, "=");
   std::vector<std::string> environment;
   for (char** variable = environ; *variable != nullptr; ++variable) {
     if (!absl::StartsWith(*variable, mark)) environment.emplace_back(*variable);
   }
-  environment.push_back(mark + token);
+  environment.push_back(mark + value);
   return environment;
 }
 
@@ -120,9 +120,9 @@ class SpawnPlan {
   SpawnPlan& operator=(const SpawnPlan&) = delete;
 
   // 0, or an error number.
-  int Spawn(const std::string& token, pid_t& pid) {
+  int Spawn(const std::string& mark, pid_t& pid) {
     std::vector<std::string> arguments = Arguments();
-    std::vector<std::string> environment = Environment(token);
+    std::vector<std::string> environment = Environment(mark);
     // Also when the file has been replaced since this process began.
     return ::posix_spawn(&pid, "/proc/self/exe", &files_, &attributes_, Pointers(arguments).data(),
                          Pointers(environment).data());
@@ -143,7 +143,8 @@ std::string ProcessExit::ToString() const {
                          : absl::StrCat("was ended by SIG", name);
 }
 
-absl::StatusOr<std::unique_ptr<SpawnedChild>> SpawnedChild::Start(const ChildSetup& setup) {
+absl::StatusOr<std::unique_ptr<SpawnedChild>> SpawnedChild::Start(const ChildSetup& setup,
+                                                                  const std::string& key) {
   std::unique_ptr<SpawnedChild> child(new SpawnedChild);
   child->reaped_ = true;  // until there is one
   FileDescriptor socket, control;
@@ -162,7 +163,8 @@ absl::StatusOr<std::unique_ptr<SpawnedChild>> SpawnedChild::Start(const ChildSet
 
   child->token_ = NewToken();
   SpawnPlan plan(socket.number(), control.number(), page.number());
-  if (const int error = plan.Spawn(child->token_, child->pid_); error != 0) {
+  if (const int error = plan.Spawn(absl::StrCat(child->token_, "/", key), child->pid_);
+      error != 0) {
     return SystemError("this program cannot be started again as a child process", error);
   }
   child->reaped_ = false;

@@ -31,8 +31,10 @@ struct ProcessExit {
 class SpawnedChild {
  public:
   // posix_spawn, never a bare fork, which is not safe beside gRPC and other threads. The child is
-  // told `setup` as soon as it listens. RESOURCE_EXHAUSTED, INTERNAL: the system refuses.
-  static absl::StatusOr<std::unique_ptr<SpawnedChild>> Start(const ChildSetup& setup);
+  // told `setup` as soon as it listens; `key` is for it to know whose it is. RESOURCE_EXHAUSTED,
+  // INTERNAL: the system refuses.
+  static absl::StatusOr<std::unique_ptr<SpawnedChild>> Start(const ChildSetup& setup,
+                                                             const std::string& key);
   // Kills it, when it has not been reaped.
   ~SpawnedChild();
   SpawnedChild(const SpawnedChild&) = delete;

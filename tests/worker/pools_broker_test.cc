@@ -1,0 +1,274 @@
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "client/treadle.h"
+#include <asio/awaitable.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/local_server.h"
+#include "worker/coroutine.h"
+#include "worker/pool/parent_link.h"
+#include "worker/worker.h"
+
+// A worker with all its pools, against a real broker, with the real client. The children that it
+// starts are this program: main() makes the same worker for them.
+
+namespace treadle {
+namespace {
+
+using namespace std::chrono_literals;
+using test::LocalServer;
+using ::testing::HasSubstr;
+
+constexpr auto kPatience = 120s;
+
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
+constexpr TaskType<int64_t()> kProcessId{"process_id"};
+constexpr TaskType<int64_t()> kThreadsOfProcess{"threads_of_process"};
+constexpr TaskType<std::string(std::string)> kEnd{"end"};
+constexpr TaskType<void()> kSpin{"spin"};
+constexpr TaskType<std::string(std::string, int64_t)> kNap{"nap"};
+constexpr TaskType<int64_t()> kCompute{"compute"};
+constexpr TaskType<int64_t()> kRest{"rest"};
+
+// As its task says.
+std::string End(TaskContext& context, const std::string& how) {
+  if (how == "segv") std::raise(SIGSEGV);
+  if (how == "kill") std::raise(SIGKILL);
+  if (how == "abort") std::abort();
+  if (how == "exit") ::_exit(3);
+  if (how == "memory") {
+    std::vector<std::string> hoard;
+    // Nothing can be thrown from here: it is as if memory had ended in the middle of nowhere.
+    const auto take = [&]() noexcept {
+      for (int i = 0; i < 1'000; ++i) hoard.emplace_back(size_t{16} << 20, 'x');
+    };
+    take();
+  }
+  return std::to_string(context.attempt());
+}
+
+asio::awaitable<std::string> Nap(TaskContext&, const std::string& name, int64_t ms) {
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  timer.expires_after(std::chrono::milliseconds(ms));
+  co_await timer.async_wait(asio::use_awaitable);
+  co_return name;
+}
+
+std::unique_ptr<Worker> NewWorker(WorkerOptions options) {
+  options.processes = 2;
+  options.concurrency = 2;
+  options.child_memory_bytes_max = kSanitized ? 0 : int64_t{512} << 20;
+  options.terminate_after = 100ms;
+  options.log = [](LogLevel, std::string_view) {};
+  auto worker = std::make_unique<Worker>(std::move(options));
+  worker->Handle(
+      kProcessId, [](TaskContext&) { return int64_t{::getpid()}; }, RunIn::kProcess);
+  worker->Handle(
+      kThreadsOfProcess,
+      [](TaskContext&) {
+        const std::filesystem::directory_iterator threads("/proc/self/task");
+        return static_cast<int64_t>(std::distance(begin(threads), end(threads)));
+      },
+      RunIn::kProcess);
+  worker->Handle(kEnd, End, RunIn::kProcess);
+  worker->Handle(
+      kSpin,
+      [](TaskContext&) {
+        for (std::atomic<uint64_t> turns = 0;; ++turns) {
+        }
+      },
+      RunIn::kProcess);
+  worker->Handle(kNap, Nap);
+  worker->Handle(
+      kCompute,
+      [](TaskContext&) {
+        std::atomic<uint64_t> sum = 0;
+        for (uint64_t i = 0; i < 500'000; ++i) sum += i;
+        return int64_t{::getpid()};
+      },
+      RunIn::kAuto);
+  worker->Handle(
+      kRest,
+      [](TaskContext& context) {
+        context.SleepFor(2ms);
+        return int64_t{::getpid()};
+      },
+      RunIn::kAuto);
+  return worker;
+}
+
+class WorkerPoolsTest : public ::testing::Test {
+ protected:
+  ~WorkerPoolsTest() override {
+    if (!thread_.joinable()) return;
+    worker_->Stop();
+    thread_.join();
+    EXPECT_TRUE(status_.ok()) << status_;
+  }
+
+  void Start(std::map<std::string, RunIn> run_in = {}) {
+    WorkerOptions options(server_.address());
+    options.run_in = std::move(run_in);
+    worker_ = NewWorker(std::move(options));
+    thread_ = std::thread([this] { status_ = worker_->Run(); });
+  }
+
+  LocalServer server_;
+  std::unique_ptr<Client> client_ = *Client::Connect(ClientOptions(server_.address()));
+  Executor executor_{*client_, ExecutorOptions("default")};
+  std::unique_ptr<Worker> worker_;
+  std::thread thread_;
+  absl::Status status_;
+};
+
+TEST_F(WorkerPoolsTest, OneWorkerHoldsThreadsProcessesAndCoroutines) {
+  Start();
+  const Future<int64_t> process = executor_.Submit(kProcessId);
+  const Future<int64_t> thread = executor_.Submit(kRest);
+  const Future<std::string> coroutine = executor_.Submit(kNap, std::string("awake"), int64_t{1});
+  EXPECT_NE(process.Result(kPatience).value_or(::getpid()), ::getpid());
+  EXPECT_EQ(thread.Result(kPatience).value_or(0), ::getpid());
+  EXPECT_EQ(coroutine.Result(kPatience).value_or(""), "awake");
+}
+
+TEST_F(WorkerPoolsTest, AChildHasItsTwoThreadsAndNoneOfGrpc) {
+  Start();
+  EXPECT_EQ(executor_.Submit(kThreadsOfProcess).Result(kPatience).value_or(0), 2);
+}
+
+TEST_F(WorkerPoolsTest, TheOperatorDecidesWhereTypesRun) {
+  Start({{"process_id", RunIn::kThread}, {"nap", RunIn::kProcess}});
+  EXPECT_EQ(executor_.Submit(kProcessId).Result(kPatience).value_or(0), ::getpid());
+  EXPECT_EQ(executor_.Submit(kNap, std::string("awake"), int64_t{1}).Result(kPatience).value_or(""),
+            "awake");
+}
+
+TEST_F(WorkerPoolsTest, ATimeoutIsMeant) {
+  Start();
+  SubmitOptions options;
+  options.attempt_timeout = 50ms;
+  options.max_attempts = 1;
+  const Future<void> future = executor_.Submit(options, kSpin);
+  EXPECT_FALSE(future.Wait(kPatience).ok());
+  EXPECT_EQ(future.Error()->type, "AttemptTimeout");
+  EXPECT_THAT(future.Error()->message, HasSubstr("was ended by SIGTERM"));
+  EXPECT_TRUE(executor_.Submit(kProcessId).Result(kPatience).ok());
+}
+
+TEST_F(WorkerPoolsTest, ACancelReachesTheCoroutine) {
+  Start();
+  const Future<std::string> future =
+      executor_.Submit(kNap, std::string("never"), int64_t{3'600'000});
+  ASSERT_TRUE(future.Accepted(kPatience).ok());
+  while (client_->GetTask(future.Id())->state() != v1::TASK_STATE_RUNNING) {
+    std::this_thread::sleep_for(1ms);
+  }
+  EXPECT_TRUE(future.Cancel());
+  EXPECT_EQ(future.Wait(kPatience).code(), absl::StatusCode::kCancelled);
+}
+
+TEST_F(WorkerPoolsTest, AHandlerThatComputesMovesToProcessesAndOneThatWaitsStays) {
+  Start();
+  bool moved = false;
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  while (!moved && std::chrono::steady_clock::now() < until) {
+    std::vector<Future<int64_t>> futures;
+    for (int i = 0; i < 20; ++i) {
+      futures.push_back(executor_.Submit(kCompute));
+      futures.push_back(executor_.Submit(kRest));
+    }
+    for (size_t i = 0; i < futures.size(); ++i) {
+      const int64_t process = futures[i].Result(kPatience).value_or(0);
+      ASSERT_NE(process, 0) << "no task is lost when a type moves";
+      if (i % 2 == 1) {
+        EXPECT_EQ(process, ::getpid());
+      } else {
+        moved |= process != ::getpid();
+      }
+    }
+  }
+  EXPECT_TRUE(moved);
+}
+
+TEST_F(WorkerPoolsTest, KilledChildrenCostTheirOwnTasksOnly) {
+  Start();
+  constexpr int kTasks = 10'000;
+  constexpr int kKilledEvery = 97;
+  std::vector<std::pair<std::string, std::string>> ends = {
+      {"kill", "SIGKILL"}, {"abort", "SIGABRT"}, {"exit", "exit code 3"}};
+  if (!kSanitized) {
+    ends.emplace_back("segv", "SIGSEGV");
+    ends.emplace_back("memory", "SIGABRT");
+  }
+  SubmitOptions options;
+  options.max_attempts = 1;
+  std::vector<Future<std::string>> futures;
+  for (int i = 0; i < kTasks; ++i) {
+    const bool killed = i % kKilledEvery == 0;
+    futures.push_back(executor_.Submit(
+        options, kEnd,
+        killed ? ends[static_cast<size_t>(i / kKilledEvery) % ends.size()].first : std::string()));
+  }
+  for (int i = 0; i < kTasks; ++i) {
+    const absl::StatusOr<std::string> result = futures[static_cast<size_t>(i)].Result(kPatience);
+    if (i % kKilledEvery != 0) {
+      ASSERT_TRUE(result.ok()) << i << ": " << result.status();
+      ASSERT_EQ(*result, "1") << "a bystander's first attempt";
+      continue;
+    }
+    ASSERT_FALSE(result.ok());
+    ASSERT_THAT(futures[static_cast<size_t>(i)].Error()->message,
+                HasSubstr(ends[static_cast<size_t>(i / kKilledEvery) % ends.size()].second));
+  }
+}
+
+TEST(WorkerPoolsCheck, WhatCannotRunThereIsSaid) {
+  const auto run = [](std::map<std::string, RunIn> run_in) {
+    WorkerOptions options("127.0.0.1:1");
+    options.run_in = std::move(run_in);
+    return NewWorker(std::move(options))->Run();
+  };
+  const absl::Status plain = run({{"rest", RunIn::kCoroutine}});
+  EXPECT_EQ(plain.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(plain.message()), HasSubstr("type 'rest' shall run as a coroutine"));
+  const absl::Status unknown = run({{"unheard_of", RunIn::kThread}});
+  EXPECT_EQ(unknown.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(unknown.message()), HasSubstr("'unheard_of'"));
+}
+
+}  // namespace
+}  // namespace treadle
+
+int main(int argc, char** argv) {
+  if (treadle::Worker::InChild()) {
+    // Workers are told apart by their number, and each test has made one.
+    std::vector<std::unique_ptr<treadle::Worker>> workers;
+    const int number = std::stoi(treadle::worker::ParentLink::Key());
+    for (int i = 0; i < number; ++i) {
+      workers.push_back(treadle::NewWorker(treadle::WorkerOptions()));
+    }
+    return workers.back()->Run().ok() ? 0 : 1;
+  }
+  testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}

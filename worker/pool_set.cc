@@ -1,0 +1,132 @@
+#include "worker/pool_set.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+#include "proto/support/limits.h"
+#include "worker/pool/coroutine_pool.h"
+#include "worker/pool/process_pool.h"
+#include "worker/pool/thread_pool.h"
+
+namespace treadle::worker {
+namespace {
+
+int OneForEachCpu(int wish) {
+  return wish > 0 ? wish : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+int64_t WaitingMax(const WorkerOptions& options) {
+  return options.prefetch.value_or(Prefetch::kAdaptiveMax);
+}
+
+absl::StatusOr<std::unique_ptr<ThreadPool>> StartThreads(
+    const WorkerOptions& options, const std::shared_ptr<const Handlers>& handlers,
+    const std::shared_ptr<AttemptEvents>& events) {
+  ThreadPoolOptions threads;
+  threads.slots = OneForEachCpu(options.concurrency);
+  threads.waiting_max = WaitingMax(options);
+  threads.initializer = options.thread_initializer;
+  return ThreadPool::Start(std::move(threads), handlers, events);
+}
+
+absl::StatusOr<std::unique_ptr<ProcessPool>> StartProcesses(
+    const WorkerOptions& options, const std::string& child_key,
+    const std::shared_ptr<const Handlers>& handlers, const std::shared_ptr<AttemptEvents>& events) {
+  ProcessPoolOptions processes;
+  processes.slots = OneForEachCpu(options.processes);
+  processes.waiting_max = WaitingMax(options);
+  processes.child_key = child_key;
+  processes.max_tasks_per_child = options.max_tasks_per_child;
+  processes.memory_bytes_max = options.child_memory_bytes_max;
+  processes.cpu_time_max = options.child_cpu_time_max;
+  processes.terminate_after = options.terminate_after;
+  processes.kill_after = options.kill_after;
+  return ProcessPool::Start(std::move(processes), handlers, events);
+}
+
+absl::StatusOr<std::unique_ptr<CoroutinePool>> StartCoroutines(
+    const WorkerOptions& options, const std::shared_ptr<const Handlers>& handlers,
+    const std::shared_ptr<AttemptEvents>& events) {
+  CoroutinePoolOptions coroutines;
+  coroutines.slots = options.coroutines;
+  coroutines.waiting_max = WaitingMax(options);
+  return CoroutinePool::Start(std::move(coroutines), handlers, events);
+}
+
+std::string_view Units(RunIn kind) {
+  switch (kind) {
+    case RunIn::kProcess:
+      return " processes";
+    case RunIn::kCoroutine:
+      return " coroutines";
+    default:
+      return " threads";
+  }
+}
+
+}  // namespace
+
+template <typename P>
+absl::Status PoolSet::Enter(RunIn kind, absl::StatusOr<std::unique_ptr<P>> pool) {
+  if (!pool.ok()) return pool.status();
+  pools_.push_back({kind, *std::move(pool)});
+  return absl::OkStatus();
+}
+
+absl::StatusOr<PoolSet> PoolSet::Start(const WorkerOptions& options, const std::string& child_key,
+                                       const Placement& placement,
+                                       const std::shared_ptr<const Handlers>& handlers,
+                                       const std::shared_ptr<AttemptEvents>& events) {
+  PoolSet set;
+  absl::Status status;
+  if (placement.Needs(RunIn::kThread)) {
+    status.Update(set.Enter(RunIn::kThread, StartThreads(options, handlers, events)));
+  }
+  if (status.ok() && placement.Needs(RunIn::kProcess)) {
+    status.Update(set.Enter(RunIn::kProcess, StartProcesses(options, child_key, handlers, events)));
+  }
+  if (status.ok() && placement.Needs(RunIn::kCoroutine)) {
+    status.Update(set.Enter(RunIn::kCoroutine, StartCoroutines(options, handlers, events)));
+  }
+  if (!status.ok()) return status;
+  return set;
+}
+
+std::vector<ServedPool> PoolSet::Served(const WorkerOptions& options,
+                                        const Placement& placement) const {
+  std::vector<ServedPool> served;
+  for (const Entry& entry : pools_) {
+    std::optional<int> prefetch = options.prefetch;
+    // The broker bounds what one pool may ask for.
+    if (prefetch) prefetch = std::min(*prefetch, limits::kCreditMax - entry.pool->slots());
+    served.emplace_back(*entry.pool, placement.TypesIn(entry.kind), Prefetch(prefetch));
+  }
+  return served;
+}
+
+std::vector<std::vector<std::string>> PoolSet::Types(const Placement& placement) const {
+  std::vector<std::vector<std::string>> types;
+  for (const Entry& entry : pools_) types.push_back(placement.TypesIn(entry.kind));
+  return types;
+}
+
+std::string PoolSet::Describe() const {
+  std::string text;
+  for (const Entry& entry : pools_) {
+    const std::string_view units = Units(entry.kind);
+    absl::StrAppend(&text, text.empty() ? "" : ", ", entry.pool->slots(),
+                    absl::string_view(units.data(), units.size()));
+  }
+  return text;
+}
+
+size_t PoolSet::Shutdown() {
+  size_t abandoned = 0;
+  for (const Entry& entry : pools_) abandoned += entry.pool->Shutdown(std::chrono::milliseconds(0));
+  return abandoned;
+}
+
+}  // namespace treadle::worker
