@@ -77,7 +77,7 @@ asio::awaitable<std::string> Nap(TaskContext&, const std::string& name, int64_t 
 std::unique_ptr<Worker> NewWorker(WorkerOptions options) {
   options.processes = 2;
   options.concurrency = 2;
-  options.child_memory_bytes_max = kSanitized ? 0 : int64_t{512} << 20;
+  options.child_memory_bytes_max = kSanitized ? 0 : int64_t{160} << 20;
   options.terminate_after = 100ms;
   options.log = [](LogLevel, std::string_view) {};
   auto worker = std::make_unique<Worker>(std::move(options));
