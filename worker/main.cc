@@ -56,6 +56,9 @@ struct Options {
   std::vector<std::string> queues;
   std::string name;
   int64_t concurrency = 0;
+  int64_t processes = 0;
+  std::vector<std::string> run_in;  // "TYPE=POOL"
+  int64_t max_tasks_per_child = 0;
   int64_t prefetch = -1;
   int64_t drain_timeout_ms = 30 * limits::kSecondMs;
   std::vector<std::string> allowed;
@@ -72,9 +75,17 @@ void AddFlags(CLI::App& app, Options& options) {
   program::AddText(app, "--name", options.name, "NAME",
                    "How the operator's tools show this worker. Default: host and process id.");
   program::AddCount(app, "--concurrency", options.concurrency, 0, 10'000,
-                    "Tasks that run at once. 0: one for each CPU.");
+                    "Tasks that run at once on threads. 0: one for each CPU.");
+  program::AddList(app, "--run-in", options.run_in, "TYPE=POOL",
+                   "Where tasks of a type run: thread, process, or auto, which measures them; give "
+                   "the flag once for each. Default: thread.");
+  program::AddCount(app, "--processes", options.processes, 0, 1'000,
+                    "Tasks that run at once in child processes, when --run-in says so. 0: one for "
+                    "each CPU.");
+  program::AddCount(app, "--max-tasks-per-child", options.max_tasks_per_child, 0, 1'000'000'000,
+                    "A child process is replaced after so many tasks. 0: never.");
   program::AddCount(app, "--prefetch", options.prefetch, -1, 90'000,
-                    "Tasks fetched ahead of a free thread, so that short tasks need not wait for "
+                    "Tasks fetched ahead of a free slot, so that short tasks need not wait for "
                     "the network. -1: as many as are used up in a quarter of a second, measured.");
   program::AddDuration(app, "--drain-timeout", options.drain_timeout_ms, 0, limits::kDayMs,
                        "How long running tasks may go on after SIGTERM.");
@@ -88,12 +99,29 @@ void AddFlags(CLI::App& app, Options& options) {
   program::AddLogFlags(app, options.log);
 }
 
+// None: it is not written as "TYPE=POOL".
+std::optional<std::pair<std::string, treadle::RunIn>> ReadRunIn(std::string_view entry) {
+  const size_t sign = entry.rfind('=');
+  if (sign == std::string_view::npos || sign == 0) return std::nullopt;
+  const std::optional<treadle::RunIn> run_in = treadle::RunInFrom(entry.substr(sign + 1));
+  if (!run_in || *run_in == treadle::RunIn::kCoroutine) return std::nullopt;
+  return std::pair(std::string(entry.substr(0, sign)), *run_in);
+}
+
 // 0: go on. Otherwise the code to exit with.
 int CheckFlags(Options& options) {
   if (options.queues.empty()) options.queues = {"default"};
   if (options.allowed.empty()) {
     std::fputs(kNothingAllowed, stderr);
     return program::kExitUsage;
+  }
+  for (const std::string& entry : options.run_in) {
+    if (!ReadRunIn(entry)) {
+      std::fprintf(stderr,
+                   "treadle-worker: --run-in %s: write TYPE=thread, TYPE=process or TYPE=auto\n",
+                   entry.c_str());
+      return program::kExitUsage;
+    }
   }
   const absl::Status allowed = treadle::worker::CheckAllowed(options.allowed);
   if (!allowed.ok()) {
@@ -114,6 +142,9 @@ treadle::WorkerOptions WorkerOptionsOf(const Options& options) {
   worker.queues = options.queues;
   worker.name = options.name;
   worker.concurrency = static_cast<int>(options.concurrency);
+  worker.processes = static_cast<int>(options.processes);
+  worker.max_tasks_per_child = options.max_tasks_per_child;
+  for (const std::string& entry : options.run_in) worker.run_in.insert(*ReadRunIn(entry));
   if (options.prefetch >= 0) worker.prefetch = static_cast<int>(options.prefetch);
   worker.drain_timeout = std::chrono::milliseconds(options.drain_timeout_ms);
   worker.log = LogLine;

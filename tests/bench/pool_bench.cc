@@ -11,14 +11,21 @@
 #include <utility>
 #include <vector>
 
+#include <asio/awaitable.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
 #include <sys/resource.h>
 
+#include "worker/pool/coroutine_handler.h"
+#include "worker/pool/coroutine_pool.h"
 #include "worker/pool/parent_link.h"
 #include "worker/pool/pool_child.h"
 #include "worker/pool/process_pool.h"
 #include "worker/pool/thread_pool.h"
 
-// What the pools cost: pool_bench noop | large | scale. Prints one line for each figure.
+// What the pools cost: pool_bench noop | large | scale | coroutines. Prints one line for each
+// figure.
 
 namespace {
 
@@ -56,7 +63,15 @@ class CountingEvents final : public AttemptEvents {
   size_t wanted_ = 0;
 };
 
+asio::awaitable<AttemptResult> SleepOneSecond(treadle::TaskContext&, std::string) {
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  timer.expires_after(std::chrono::seconds(1));
+  co_await timer.async_wait(asio::use_awaitable);
+  co_return AttemptResult::Succeeded({}, {});
+}
+
 void AddHandlers(Handlers& handlers) {
+  handlers.AddCoroutine("sleep_1s", std::make_shared<CoroutineHandler>(SleepOneSecond));
   handlers.Add("noop", [](treadle::TaskContext&, const std::string&) {
     return AttemptResult::Succeeded({}, {});
   });
@@ -85,7 +100,7 @@ struct Cost {
   double wall_s = 0;
 };
 
-// Runs `count` attempts, never more than `ahead` of them in the pool.
+// Runs `count` attempts to their ends.
 template <typename StartPool>
 Cost Run(StartPool start, const char* type, size_t count, size_t payload_bytes) {
   const auto events = std::make_shared<CountingEvents>();
@@ -159,6 +174,18 @@ class Bench {
     std::printf("echo of 16 MiB through 2 processes: %.0f MB/s, %.2f ms CPU each\n",
                 megabytes / cost.wall_s, cost.cpu_s * 1e3 / kCount);
   }
+  void Coroutines() {
+    constexpr size_t kCount = 10'000;
+    const Cost cost = Run(
+        [&](std::shared_ptr<AttemptEvents> events) {
+          return *CoroutinePool::Start(CoroutinePoolOptions(), handlers_, std::move(events));
+        },
+        "sleep_1s", kCount, 0);
+    rusage usage{};
+    ::getrusage(RUSAGE_SELF, &usage);
+    std::printf("%zu coroutines that wait 1 s: %.2f s, %.2f s CPU, %.0f MB at most\n", kCount,
+                cost.wall_s, cost.cpu_s, static_cast<double>(usage.ru_maxrss) / 1024);
+  }
   void Scale() {
     constexpr size_t kCount = 40;
     const Cost one = Processes("compute", 1, kCount);
@@ -185,10 +212,12 @@ int main(int argc, char** argv) {
     bench.Noop();
   } else if (what == "large") {
     bench.Large();
+  } else if (what == "coroutines") {
+    bench.Coroutines();
   } else if (what == "scale") {
     bench.Scale();
   } else {
-    std::fputs("usage: pool_bench noop | large | scale\n", stderr);
+    std::fputs("usage: pool_bench noop | large | scale | coroutines\n", stderr);
     return 2;
   }
   return 0;
