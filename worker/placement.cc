@@ -1,5 +1,7 @@
 #include "worker/placement.h"
 
+#include <cmath>
+
 #include "absl/strings/str_cat.h"
 
 namespace treadle {
@@ -90,11 +92,6 @@ RunIn Placement::PoolOf(std::string_view type) const {
   return it == types_.end() ? RunIn::kThread : it->second.pool;
 }
 
-bool Placement::undecided(std::string_view type) const {
-  const auto it = types_.find(type);
-  return it != types_.end() && it->second.undecided;
-}
-
 std::vector<std::string> Placement::TypesIn(RunIn pool) const {
   std::vector<std::string> types;
   for (const auto& [name, type] : types_) {
@@ -124,14 +121,21 @@ bool Placement::Decide(const Handlers& handlers) {
   return moved;
 }
 
-std::string Placement::Advice(std::string_view name, const HandlerShare& share) const {
-  if (!share.known()) return "too few runs to say";
+std::string_view Placement::Advice(std::string_view name, const HandlerShare& share) const {
+  if (!share.known()) return "too few runs to advise";
   const RunIn pool = PoolOf(name);
-  if (pool != RunIn::kProcess && share.computes()) return "it computes: run it in processes";
+  if (pool != RunIn::kProcess && share.computes()) return "run it in processes";
   if (pool == RunIn::kProcess && share.cpu() < kShareWaits) {
-    return "it waits: run it on threads, or as a coroutine";
+    return "run it on threads, or as a coroutine";
   }
   return "as it should be";
+}
+
+std::string Placement::Describe(std::string_view name, const HandlerShare& share) const {
+  return absl::StrCat("handler '", View(name), "' ran ", share.runs, " times in ",
+                      View(ToString(PoolOf(name))), ", ", std::round(share.wall_ms * 100) / 100,
+                      " ms each, ", std::round(share.cpu() * 100),
+                      " % of it computing: ", View(Advice(name, share)));
 }
 
 }  // namespace worker

@@ -41,8 +41,6 @@ class Placement {
 
   // kThread, kProcess or kCoroutine: where it runs now. kThread also for an unknown type.
   RunIn PoolOf(std::string_view type) const;
-  // It was left to us, and may still move.
-  bool undecided(std::string_view type) const;
   // In alphabetical order.
   std::vector<std::string> TypesIn(RunIn pool) const;
   // Some type runs there, or may.
@@ -51,8 +49,9 @@ class Placement {
   // Decides about those that were left to us, and whose first runs are known. True: one has moved.
   bool Decide(const Handlers& handlers);
 
-  // For people, of one type: "as it should be", or what to do.
-  std::string Advice(std::string_view type, const HandlerShare& share) const;
+  // For people: "handler 'x' ran 12 times in thread, 3.1 ms each, 97 % of it computing: run it in
+  // processes".
+  std::string Describe(std::string_view type, const HandlerShare& share) const;
 
  private:
   struct Type {
@@ -60,6 +59,7 @@ class Placement {
     bool coroutine = false;
     bool undecided = false;
   };
+  std::string_view Advice(std::string_view type, const HandlerShare& share) const;
   static absl::Status Put(std::string_view name, RunIn wish, Type& type);
 
   std::map<std::string, Type, std::less<>> types_;

@@ -135,6 +135,7 @@ class Worker::Impl {
   [[noreturn]] void RunInChild();
   absl::Status CheckHandlers();
   void DecidePlacement();
+  void LogHandlers() const;
 
   const WorkerOptions options_;
   // The same number in this program's child processes.
@@ -194,6 +195,7 @@ absl::Status Worker::Impl::Run() {
                    pools_->Describe(), "; types ", absl::StrJoin(handlers_->Types(), ", ")));
   status = session_->Serve(pools_->Served(options_, placement_));
   const size_t abandoned = pools_->Shutdown();
+  LogHandlers();
   if (abandoned > 0 && !absl::IsCancelled(status)) {
     return absl::AbortedError(absl::StrCat(abandoned,
                                            " handlers did not stop and still run; their "
@@ -209,6 +211,15 @@ void Worker::Impl::DecidePlacement() {
                absl::StrCat("measured to compute, so run in processes from now on: ",
                             absl::StrJoin(placement_.TypesIn(RunIn::kProcess), ", ")));
   session_->Place(pools_->Types(placement_));
+}
+
+// What its operator might do better the next time.
+void Worker::Impl::LogHandlers() const {
+  for (const std::string& type : handlers_->Types()) {
+    const worker::HandlerShare share = worker::HandlerShare::Of(*handlers_->MeterOf(type));
+    if (share.runs == 0) continue;
+    options_.log(LogLevel::kInfo, placement_.Describe(type, share));
+  }
 }
 
 Worker::Worker(WorkerOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}

@@ -49,7 +49,8 @@ struct ProcessPoolOptions {
 //   late one.
 // - When children do not become ready they are started again at growing intervals; when there is no
 //   other child meanwhile, and three starts have failed, what waits fails with "BrokenPool".
-// - When the parent ends, however, so do the children and all that they have started.
+// - When the parent ends, however, so do the children, and what they have started in their
+//   process groups.
 //
 // `handlers` is where the children's running times are added up.
 class ProcessPool final : public Pool {
