@@ -160,6 +160,7 @@ struct RowDecoder::State {
     row.config.max_tasks = queue.max_tasks();
     row.config.max_bytes = queue.max_bytes();
     row.paused = queue.paused();
+    row.closed = queue.closed();
     row.created_at_ms = queue.created_at_ms();
     return row;
   }

@@ -150,6 +150,7 @@ struct RowEncoder::Messages {
     queue.set_max_tasks(row.config.max_tasks);
     queue.set_max_bytes(row.config.max_bytes);
     queue.set_paused(row.paused);
+    queue.set_closed(row.closed);
     queue.set_created_at_ms(row.created_at_ms);
     return ValueOf(Prefix::Stays(), queue);
   }

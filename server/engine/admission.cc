@@ -107,6 +107,7 @@ absl::Status Admission::Check(const Queue* queue, const TaskSpec& spec) const {
   if (queue == nullptr && !s_.options.auto_create_queues) {
     return refusal::NoSuchQueueToSubmit(spec.queue);
   }
+  if (queue != nullptr && queue->closed) return refusal::QueueClosed(*queue);
   const QueueConfig& config = queue != nullptr ? queue->config : DefaultConfig(spec.queue);
   if (spec.priority != 0 && config.discipline != Discipline::kPriority) {
     return refusal::PriorityNotAllowed(config);
@@ -133,7 +134,7 @@ absl::Status Admission::CheckServer(const Queue* queue, const TaskSpec& spec) co
 Queue& Admission::ObtainQueue(Turn& turn, const std::string& name) {
   Queue& queue = s_.queues.Obtain(name);
   s_.queues.Declare(queue, DefaultConfig(name), turn.now_ms());
-  turn.Put(QueueRow{queue.config, queue.paused, queue.created_at_ms});
+  turn.Put(QueueRow{queue.config, queue.paused, queue.created_at_ms, queue.closed});
   return queue;
 }
 

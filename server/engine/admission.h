@@ -17,8 +17,8 @@ class Admission {
 
   // Submits that wait enter queues in which room has appeared.
   void ServeQueuesWithRoom(Turn& turn);
-  // All queues' waiters are looked at anew: the bounds have changed.
-  void BoundsChanged(Turn& turn, Queue& queue);
+  // The queue's waiters are looked at anew: its bounds have changed, or it was closed.
+  void RulesChanged(Turn& turn, Queue& queue);
 
   // A waiter's time is over.
   void Due(Turn& turn, Waiter& waiter);

@@ -22,6 +22,7 @@ struct UpdateQueue {
   std::string name;
   std::optional<int64_t> max_tasks;
   std::optional<int64_t> max_bytes;
+  std::optional<bool> closed = std::nullopt;
 };
 struct DeleteQueue {
   CallId call{};

@@ -60,6 +60,7 @@ struct TaskView {
 struct QueueView {
   QueueConfig config;
   bool paused = false;
+  bool closed = false;
   int64_t created_at_ms = 0;
   int64_t scheduled = 0;
   int64_t queued = 0;

@@ -39,6 +39,7 @@ uint64_t HashOf(const Queue& queue) {
       .Add(queue.config.max_tasks)
       .Add(queue.config.max_bytes)
       .Add(queue.paused)
+      .Add(queue.closed)
       .Add(queue.created_at_ms)
       .value();
 }

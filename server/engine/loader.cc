@@ -40,6 +40,7 @@ absl::Status Loader::Take(const QueueRow& row) {
   }
   s_.queues.Declare(queue, row.config, row.created_at_ms);
   queue.paused = row.paused;
+  queue.closed = row.closed;
   return absl::OkStatus();
 }
 

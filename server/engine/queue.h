@@ -84,6 +84,7 @@ struct Queue : ListNode<ActiveQueueTag> {
   bool declared = false;
   QueueConfig config;
   bool paused = false;
+  bool closed = false;  // takes no new tasks
   int64_t created_at_ms = 0;
 
   absl::flat_hash_map<std::string, std::unique_ptr<Line>> lines;

@@ -33,7 +33,7 @@ Queue* QueueCommands::FindOrRefuse(Turn& turn, CallId call, const std::string& n
 }
 
 void QueueCommands::PutRow(Turn& turn, const Queue& queue) {
-  turn.Put(QueueRow{queue.config, queue.paused, queue.created_at_ms});
+  turn.Put(QueueRow{queue.config, queue.paused, queue.created_at_ms, queue.closed});
 }
 
 void QueueCommands::Apply(Turn& turn, const CreateQueue& create) {
@@ -62,8 +62,9 @@ void QueueCommands::Apply(Turn& turn, const UpdateQueue& update) {
   if (!bounds.ok()) return Refuse(turn, update.call, bounds, update.name);
   queue->config.max_tasks = max_tasks;
   queue->config.max_bytes = max_bytes;
+  queue->closed = update.closed.value_or(queue->closed);
   PutRow(turn, *queue);
-  admission_.BoundsChanged(turn, *queue);
+  admission_.RulesChanged(turn, *queue);
   Confirm(turn, update.call, update.name);
 }
 

@@ -37,6 +37,7 @@ void QueueTable::Declare(Queue& queue, const QueueConfig& config, int64_t now_ms
   queue.declared = true;
   queue.config = config;
   queue.paused = false;
+  queue.closed = false;
   queue.created_at_ms = now_ms;
   queue.totals = QueueTotals();
   ++declared_count_;

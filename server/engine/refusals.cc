@@ -111,6 +111,12 @@ absl::Status TooManyTypes(const Queue& queue, int64_t types_per_queue_max) {
       " types, the most it may: use fewer types and put what differs into the payload"));
 }
 
+absl::Status QueueClosed(const Queue& queue) {
+  return absl::FailedPreconditionError(
+      absl::StrCat("queue ", Quoted(*queue.name),
+                   " is closed and takes no more tasks: open it again, or use another"));
+}
+
 absl::Status QueueFull(const Queue& queue, uint64_t payload_bytes) {
   const Fullness fullness = FullnessOf(queue, payload_bytes);
   return absl::ResourceExhaustedError(absl::StrCat(fullness.what, ": wait, ", fullness.advice));

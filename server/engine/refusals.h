@@ -25,6 +25,7 @@ absl::Status PriorityNotAllowed(const QueueConfig& config);
 absl::Status LargerThanQueue(const QueueConfig& config, uint64_t payload_bytes);
 absl::Status TooManyTasks(int64_t unfinished_tasks_max);
 absl::Status TooManyTypes(const Queue& queue, int64_t types_per_queue_max);
+absl::Status QueueClosed(const Queue& queue);
 absl::Status QueueFull(const Queue& queue, uint64_t payload_bytes);
 absl::Status WaitedInVain(const Queue& queue, uint64_t payload_bytes, int64_t waited_ms);
 absl::Status TooManyWaiters(const Queue& queue);

@@ -26,6 +26,7 @@ struct QueueRow {
   QueueConfig config;
   bool paused = false;
   int64_t created_at_ms = 0;
+  bool closed = false;
 };
 
 // A task that was accepted. Written once; the broker stores the payload in the same row. What

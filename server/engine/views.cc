@@ -33,6 +33,7 @@ QueueView ViewOf(const Queue& queue, int64_t now_ms) {
   QueueView view;
   view.config = queue.config;
   view.paused = queue.paused;
+  view.closed = queue.closed;
   view.created_at_ms = queue.created_at_ms;
   view.scheduled = queue.scheduled;
   view.queued = queue.queued;

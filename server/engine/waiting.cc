@@ -145,13 +145,15 @@ void Admission::ServeQueuesWithRoom(Turn& turn) {
   }
 }
 
-void Admission::BoundsChanged(Turn& turn, Queue& queue) {
+void Admission::RulesChanged(Turn& turn, Queue& queue) {
   for (auto waiter = queue.waiters.begin(); waiter != queue.waiters.end();) {
     Waiter& current = *waiter;
     ++waiter;
     const uint64_t bytes = current.submit.spec.payload_bytes;
-    if (bytes <= static_cast<uint64_t>(queue.config.max_bytes)) continue;
-    const absl::Status status = refusal::LargerThanQueue(queue.config, bytes);
+    const bool too_large = bytes > static_cast<uint64_t>(queue.config.max_bytes);
+    if (!too_large && !queue.closed) continue;
+    const absl::Status status =
+        queue.closed ? refusal::QueueClosed(queue) : refusal::LargerThanQueue(queue.config, bytes);
     while (!current.followers.empty()) Refuse(turn, current.followers.front(), status);
     Refuse(turn, current, status);
   }

@@ -105,6 +105,7 @@ absl::Status UpdateQueue(Edge& edge, UnaryCall& call, v1::UpdateQueueRequest& re
   if (request.has_max_bytes()) {
     update.max_bytes = request.max_bytes() == 0 ? options.queue_max_bytes : request.max_bytes();
   }
+  if (request.has_closed()) update.closed = request.closed();
   return ChangeAndShow<v1::UpdateQueueResponse>(call, std::move(update));
 }
 

@@ -112,6 +112,7 @@ void Write(const engine::QueueView& view, v1::Queue* out) {
   config.set_max_tasks(view.config.max_tasks);
   config.set_max_bytes(view.config.max_bytes);
   out->set_paused(view.paused);
+  out->set_closed(view.closed);
   out->set_created_at_ms(view.created_at_ms);
   v1::QueueStats& stats = *out->mutable_stats();
   stats.set_scheduled(view.scheduled);

@@ -70,6 +70,7 @@ std::vector<engine::Row> OneOfEachKind() {
   engine::QueueRow queue;
   queue.config = {"mail", engine::Discipline::kPriority, 10, 20};
   queue.paused = true;
+  queue.closed = true;
   queue.created_at_ms = 5;
   engine::AttemptRow attempt;
   attempt.id = kTask;

@@ -69,7 +69,7 @@ struct RowFormat {
     return absl::StrCat("queue ", row.config.name, " ", NameOf(row.config.discipline),
                         Field<int64_t>("max_tasks", row.config.max_tasks, 1'000'000),
                         Field<int64_t>("max_bytes", row.config.max_bytes, int64_t{4} << 30),
-                        Flag("paused", row.paused));
+                        Flag("paused", row.paused), Flag("closed", row.closed));
   }
   std::string operator()(const TaskRow& row) const {
     const TaskSpec& spec = row.spec;
@@ -246,9 +246,9 @@ std::string Format(const TaskView& view) {
 std::string Format(const QueueView& view) {
   return absl::StrCat(
       view.config.name, " ", NameOf(view.config.discipline), Flag("paused", view.paused),
-      " scheduled=", view.scheduled, " queued=", view.queued, " running=", view.running,
-      Field("bytes", view.waiting_bytes), Field("waiting_submitters", view.waiting_submitters),
-      Field("oldest_age", view.oldest_age_ms),
+      Flag("closed", view.closed), " scheduled=", view.scheduled, " queued=", view.queued,
+      " running=", view.running, Field("bytes", view.waiting_bytes),
+      Field("waiting_submitters", view.waiting_submitters), Field("oldest_age", view.oldest_age_ms),
       "\n    totals:", Field("submitted", view.submitted_total),
       Field("succeeded", view.succeeded_total), Field("failed", view.failed_total),
       Field("cancelled", view.cancelled_total), Field("expired", view.expired_total),

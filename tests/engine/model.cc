@@ -116,6 +116,10 @@ void Model::Apply(const UpdateQueue& command) {
   }
   config.max_tasks = command.max_tasks.value_or(config.max_tasks);
   config.max_bytes = command.max_bytes.value_or(config.max_bytes);
+  queue->second.closed = command.closed.value_or(queue->second.closed);
+  DropWaiters(absl::StatusCode::kFailedPrecondition, [&](const ModelWaiter& waiter) {
+    return waiter.submit.spec.queue == command.name && queue->second.closed;
+  });
   DropWaiters(absl::StatusCode::kInvalidArgument, [&](const ModelWaiter& waiter) {
     return waiter.submit.spec.queue == command.name &&
            waiter.submit.spec.payload_bytes > static_cast<uint64_t>(config.max_bytes);
@@ -320,6 +324,7 @@ void Model::CheckViews(const Engine& engine, int64_t now_ms) const {
   for (const auto& [name, queue] : queues_) {
     const std::optional<QueueView> view = engine.FindQueue(name, now_ms);
     TREADLE_ASSERT(view && view->config == queue.config && view->paused == queue.paused);
+    TREADLE_ASSERT(view->closed == queue.closed);
     int64_t counts[4] = {};
     int64_t bytes = 0;
     for (const auto& [id, task] : tasks_) {

@@ -54,6 +54,7 @@ struct ModelWaiter {
 struct ModelQueue {
   QueueConfig config;
   bool paused = false;
+  bool closed = false;
   std::vector<CallId> purges;
   // In line; those with the same request key stand together, the first of them for all.
   std::vector<std::vector<ModelWaiter>> line;

@@ -32,6 +32,9 @@ void Model::Apply(const Submit& submit) {
   if (!spec.request_key.empty() && AnswerKey(submit)) return;
   const bool exists = queues_.contains(spec.queue);
   if (!exists && !options_.auto_create_queues) return Refuse(submit, absl::StatusCode::kNotFound);
+  if (exists && queues_[spec.queue].closed) {
+    return Refuse(submit, absl::StatusCode::kFailedPrecondition);
+  }
   QueueConfig config{spec.queue, Discipline::kFifo, options_.queue_max_tasks,
                      options_.queue_max_bytes};
   if (exists) config = queues_[spec.queue].config;

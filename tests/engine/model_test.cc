@@ -193,7 +193,8 @@ Command RandomRun::RandomQueueCommand() {
       [[fallthrough]];
     case 5:
       return UpdateQueue{call, queue, OneIn(2) ? std::optional<int64_t>(Below(20)) : std::nullopt,
-                         OneIn(2) ? std::optional<int64_t>(Below(6'000)) : std::nullopt};
+                         OneIn(2) ? std::optional<int64_t>(Below(6'000)) : std::nullopt,
+                         OneIn(3) ? std::optional<bool>(OneIn(3)) : std::nullopt};
     default:
       return CreateQueue{
           call,

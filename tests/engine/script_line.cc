@@ -249,8 +249,10 @@ Command ParseCommand(const ScriptLine& line) {
     return CreateQueue{call, config};
   }
   if (verb == "update") {
-    return UpdateQueue{call, line.Text("queue"), ParseOptional(line, "max_tasks"),
+    UpdateQueue update{call, line.Text("queue"), ParseOptional(line, "max_tasks"),
                        ParseOptional(line, "max_bytes")};
+    if (line.Has("closed")) update.closed = line.Text("closed") == "yes";
+    return update;
   }
   if (verb == "delete") return DeleteQueue{call, line.Text("queue")};
   if (verb == "pause") return PauseQueue{call, line.Text("queue"), true};

@@ -143,6 +143,12 @@ void Caller::Resume(const std::string& queue) {
   calls_[call];
 }
 
+void Caller::Reopen(const std::string& queue) {
+  const CallId call = network_.Open(*this);
+  network_.Send(call, engine::UpdateQueue{call, queue, std::nullopt, std::nullopt, false});
+  calls_[call];
+}
+
 void Caller::Operate() {
   const std::string& name = random_.Pick(kQueues);
   const CallId call = network_.Open(*this);
@@ -161,6 +167,7 @@ void Caller::Operate() {
     } else {
       update.max_tasks = random_.Between(1, 20);
     }
+    update.closed = random_.Percent(30);
     network_.Send(call, std::move(update));
   } else if (choice < 9) {
     network_.Send(call, engine::DeleteQueue{call, name});

@@ -19,6 +19,8 @@ class Caller final : public Peer {
          Server& server);
 
   void Act(bool calm);
+  // A closed queue takes tasks again.
+  void Reopen(const std::string& queue);
   // A paused queue works again.
   void Resume(const std::string& queue);
   // What is left to be answered or awaited; empty: nothing.

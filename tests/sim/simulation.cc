@@ -139,6 +139,7 @@ class Simulation {
     for (const engine::QueueView& queue :
          server_.broker().engine().ListQueues("", SIZE_MAX, timeline_.NowMs())) {
       if (queue.paused) callers_[0]->Resume(queue.config.name);
+      if (queue.closed) callers_[0]->Reopen(queue.config.name);
     }
     for (auto& client : clients_) client->Act(/*calm=*/true);
     for (auto& caller : callers_) caller->Act(/*calm=*/true);
