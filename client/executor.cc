@@ -1,66 +1,44 @@
 #include "client/executor.h"
 
+#include <atomic>
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
-#include "absl/strings/str_cat.h"
+#include "client/future_state.h"
 #include "client/session.h"
-#include "client/text.h"
-#include "client/wire_format.h"
-
-#include "proto/support/utf8.h"
-#include "treadle/v1/task.pb.h"
+#include "client/task_spec.h"
+#include "client/worker_check.h"
 
 namespace treadle {
-namespace {
-
-// The part of a spec that all tasks with these options share, encoded. What is appended to it later
-// makes one message of both.
-absl::StatusOr<std::string> EncodeOptions(const std::string& queue, const SubmitOptions& submit) {
-  if (!IsUtf8(queue)) return absl::InvalidArgumentError("queue is not UTF-8: name another");
-  v1::TaskSpec spec;
-  spec.set_queue(queue);
-  absl::Status status = WriteSpec(submit, spec);
-  if (!status.ok()) return status;
-  return spec.SerializeAsString();
-}
-
-absl::StatusOr<std::string> EncodeSpec(const absl::StatusOr<std::string>& options,
-                                       std::string_view type,
-                                       const absl::StatusOr<Payload>& payload) {
-  if (!options.ok()) return options.status();
-  if (!payload.ok()) return payload.status();
-  if (!IsUtf8(type)) return absl::InvalidArgumentError("type is not UTF-8: name another");
-  if (!IsUtf8(payload->content_type)) {
-    return absl::InvalidArgumentError("content_type is not UTF-8: name another");
-  }
-  constexpr size_t kFieldsOverhead = 3 * 6;
-  std::string spec;
-  spec.reserve(options->size() + type.size() + payload->bytes.size() +
-               payload->content_type.size() + kFieldsOverhead);
-  spec = *options;
-  AppendField(spec, v1::TaskSpec::kTypeFieldNumber, type);
-  if (!payload->bytes.empty()) {
-    AppendField(spec, v1::TaskSpec::kPayloadFieldNumber, payload->bytes);
-  }
-  if (!payload->content_type.empty()) {
-    AppendField(spec, v1::TaskSpec::kContentTypeFieldNumber, payload->content_type);
-  }
-  return spec;
-}
-
-}  // namespace
-
 struct Executor::Prepared {
-  explicit Prepared(ExecutorOptions options_in)
-      : options(std::move(options_in)), encoded(EncodeOptions(options.queue, options.submit)) {}
+  Prepared(Client& client, Session& session, ExecutorOptions options_in)
+      : options(std::move(options_in)),
+        encoded(EncodeOptions(options.queue, options.submit)),
+        group(session.NewGroup()) {
+    if (options.broken_after.count() > 0) {
+      check.emplace(client, session, options.queue, options.broken_after);
+    }
+  }
 
-  ExecutorOptions options;
-  absl::StatusOr<std::string> encoded;
+  absl::StatusOr<uint32_t> GroupOf(std::string_view type) {
+    return check.has_value() ? check->GroupOf(type) : absl::StatusOr<uint32_t>(group);
+  }
+  std::vector<uint32_t> Groups() {
+    return check.has_value() ? check->Groups() : std::vector<uint32_t>{group};
+  }
+
+  const ExecutorOptions options;
+  const absl::StatusOr<std::string> encoded;
+  const uint32_t group;
+  std::atomic<bool> shut_down{false};
+  std::optional<WorkerCheck> check;
 };
 
 Executor::Executor(Client& client, ExecutorOptions options)
-    : client_(&client), prepared_(std::make_shared<const Prepared>(std::move(options))) {}
+    : client_(&client),
+      prepared_(std::make_shared<Prepared>(client, client.session(), std::move(options))) {}
 
 Future<Payload> Executor::SubmitRaw(std::string_view type, Payload payload) const {
   return Future<Payload>(Send(type, std::move(payload)));
@@ -71,20 +49,49 @@ Future<Payload> Executor::SubmitRaw(const SubmitOptions& submit, std::string_vie
   return Future<Payload>(Send(submit, type, std::move(payload)));
 }
 
+bool Executor::is_shut_down() const { return prepared_->shut_down.load(); }
+
 const ExecutorOptions& Executor::options() const { return prepared_->options; }
 
 FutureStateRef Executor::Send(std::string_view type, absl::StatusOr<Payload> payload) const {
-  absl::StatusOr<std::string> spec = EncodeSpec(prepared_->encoded, type, payload);
-  if (!spec.ok()) return EndedState(spec.status());
-  return client_->session().Submit(*std::move(spec), !options().submit.request_key.empty());
+  return Send(EncodeSpec(prepared_->encoded, type, payload), type,
+              !options().submit.request_key.empty());
 }
 
 FutureStateRef Executor::Send(const SubmitOptions& submit, std::string_view type,
                               absl::StatusOr<Payload> payload) const {
-  absl::StatusOr<std::string> spec =
-      EncodeSpec(EncodeOptions(options().queue, submit), type, payload);
+  return Send(EncodeSpec(EncodeOptions(options().queue, submit), type, payload), type,
+              !submit.request_key.empty());
+}
+
+FutureStateRef Executor::Send(absl::StatusOr<std::string> spec, std::string_view type,
+                              bool keyed) const {
   if (!spec.ok()) return EndedState(spec.status());
-  return client_->session().Submit(*std::move(spec), !submit.request_key.empty());
+  if (prepared_->shut_down.load()) {
+    return EndedState(
+        absl::FailedPreconditionError("the executor was shut down: submit through a new one"));
+  }
+  const absl::StatusOr<uint32_t> group = prepared_->GroupOf(type);
+  if (!group.ok()) return EndedState(group.status());
+  SubmitTraits traits;
+  traits.keyed = keyed;
+  traits.group = *group;
+  return client_->session().Submit(*std::move(spec), traits);
+}
+
+void Executor::Shutdown(bool wait, bool cancel_futures) {
+  prepared_->shut_down.store(true);
+  std::vector<FutureStateRef> pending;
+  for (const uint32_t group : prepared_->Groups()) {
+    for (FutureStateRef& state : client_->session().PendingOf(group)) {
+      pending.push_back(std::move(state));
+    }
+  }
+  if (cancel_futures) {
+    for (const FutureStateRef& state : pending) state->Cancel();
+  }
+  if (!wait) return;
+  for (FutureStateRef& state : pending) FutureBase(std::move(state)).Wait().IgnoreError();
 }
 
 }  // namespace treadle

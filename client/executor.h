@@ -1,18 +1,22 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
-#include <iterator>
 #include <memory>
+#include <optional>
+#include <ranges>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 #include "absl/status/statusor.h"
+#include "client/chunk.h"
 #include "client/client.h"
 #include "client/codec.h"
 #include "client/future.h"
+#include "client/map_results.h"
 #include "client/submit_options.h"
 #include "client/task_type.h"
 
@@ -25,52 +29,15 @@ struct ExecutorOptions {
   std::string queue;
   // For every submit that names no options of its own.
   SubmitOptions submit;
-};
-
-// The results of a Map, in the order of the inputs:
-//
-//   for (absl::StatusOr<int> square : executor.Map(kSquare, numbers)) ...
-//
-// Each step waits for that input's task.
-template <typename R>
-class [[nodiscard]] MapResults {
- public:
-  explicit MapResults(std::vector<Future<R>> futures) : futures_(std::move(futures)) {}
-
-  class Iterator {
-   public:
-    using iterator_category = std::input_iterator_tag;
-    using value_type = ResultOf<R>;
-    using difference_type = std::ptrdiff_t;
-    using pointer = void;
-    using reference = ResultOf<R>;
-
-    Iterator() = default;
-    ResultOf<R> operator*() const { return future_->Result(); }
-    Iterator& operator++() {
-      ++future_;
-      return *this;
-    }
-    Iterator operator++(int) {
-      Iterator before = *this;
-      ++future_;
-      return before;
-    }
-    bool operator==(const Iterator&) const = default;
-
-   private:
-    friend MapResults;
-    explicit Iterator(const Future<R>* future) : future_(future) {}
-    const Future<R>* future_ = nullptr;
-  };
-
-  Iterator begin() const { return Iterator(futures_.data()); }
-  Iterator end() const { return Iterator(futures_.data() + futures_.size()); }
-  size_t size() const { return futures_.size(); }
-  const std::vector<Future<R>>& futures() const { return futures_; }
-
- private:
-  std::vector<Future<R>> futures_;
+  // When no worker has served a task type for so long while futures of it were pending, these are
+  // cancelled and end with a broken-pool error (IsBrokenPool), and later submits of that type
+  // through this executor end so at once. Zero: never; tasks wait for workers to come.
+  //
+  // The client asks the broker for its workers, a few times in that span, on a thread of the
+  // executor's own. What it cannot know: workers of the unary calls (Lease) are in no list, so they
+  // count only while tasks of the queue run or end; a queue that is paused, or whose workers are
+  // all busy with other work, is not broken; and while the broker is away nothing is.
+  std::chrono::milliseconds broken_after{0};
 };
 
 // Submits tasks to one queue. Cheap to make and to copy; every method may be called from any
@@ -105,27 +72,83 @@ class Executor {
   Future<Payload> SubmitRaw(const SubmitOptions& submit, std::string_view type,
                             Payload payload) const;
 
-  // Submits one task for each input, all before it returns; results in the order of the inputs.
-  template <typename R, typename Arg, typename Inputs>
-  MapResults<R> Map(const TaskType<R(Arg)>& type, const Inputs& inputs) const {
-    std::vector<Future<R>> futures;
-    if constexpr (requires { std::size(inputs); }) futures.reserve(std::size(inputs));
-    for (const auto& input : inputs) futures.push_back(Submit(type, input));
-    return MapResults<R>(std::move(futures));
+  // Calls the handler with each input and gives the results in the order of the inputs, as
+  // MapResults says. For types of several arguments an input is a tuple of them. An lvalue range
+  // that is read as results are taken (MapOptions::buffersize) outlives the results.
+  template <typename R, typename... Args, typename Inputs>
+  MapResults<R> Map(const TaskType<R(Args...)>& type, Inputs&& inputs,
+                    MapOptions options = MapOptions()) const {
+    return MapResults<R>(MapSource(type, std::forward<Inputs>(inputs), options.chunksize), options);
   }
 
+  // No submits any more: through this executor and its copies they end with FAILED_PRECONDITION.
+  // `cancel_futures` cancels those that are not done; running handlers are told to stop, which
+  // Python spares them. `wait` waits until all are done. Submits that other threads make meanwhile
+  // may be missed by both.
+  void Shutdown(bool wait = true, bool cancel_futures = false);
+
+  bool is_shut_down() const;
   const ExecutorOptions& options() const;
   Client& client() const { return *client_; }
 
  private:
   struct Prepared;
+  friend class Pool;
+
+  // What a map submits, one task at a time.
+  template <typename R, typename... Args, typename Inputs>
+  typename MapResults<R>::Source MapSource(const TaskType<R(Args...)>& type, Inputs&& inputs,
+                                           size_t chunksize) const {
+    static_assert(sizeof...(Args) > 0, "a type without arguments has no inputs to map");
+    using Range = std::views::all_t<Inputs>;
+    struct Cursor {
+      explicit Cursor(Range range_in)
+          : range(std::move(range_in)), next(std::ranges::begin(range)) {}
+      bool AtEnd() { return next == std::ranges::end(range); }
+      absl::StatusOr<Payload> Take() {
+        absl::StatusOr<Payload> payload = EncodeInput<Args...>(*next);
+        ++next;
+        return payload;
+      }
+      Range range;
+      std::ranges::iterator_t<Range> next;
+    };
+    auto cursor = std::make_shared<Cursor>(std::views::all(std::forward<Inputs>(inputs)));
+    return [executor = *this, type, cursor, chunksize]() -> std::optional<MapTask<R>> {
+      if (cursor->AtEnd()) return std::nullopt;
+      if (chunksize <= 1) {
+        return MapTask<R>::Single(Future<R>(executor.Send(type.name(), cursor->Take())));
+      }
+      v1::Chunk chunk;
+      absl::Status status;
+      size_t items = 0;
+      for (; items < chunksize && !cursor->AtEnd(); ++items) {
+        absl::StatusOr<Payload> input = cursor->Take();
+        status.Update(input.ok() ? AppendToChunk(chunk, *std::move(input)) : input.status());
+      }
+      absl::StatusOr<Payload> payload = Codec<v1::Chunk>::Encode(chunk);
+      if (!status.ok()) payload = status;
+      return MapTask<R>::Chunk(executor.Send(type.name(), std::move(payload)), items);
+    };
+  }
+
+  template <typename... Args, typename Input>
+  static absl::StatusOr<Payload> EncodeInput(const Input& input) {
+    const auto encode = [](const std::decay_t<Args>&... args) { return EncodeArguments(args...); };
+    if constexpr (sizeof...(Args) == 1) {
+      return encode(input);
+    } else {
+      return std::apply(encode, input);
+    }
+  }
 
   FutureStateRef Send(std::string_view type, absl::StatusOr<Payload> payload) const;
+  FutureStateRef Send(absl::StatusOr<std::string> spec, std::string_view type, bool keyed) const;
   FutureStateRef Send(const SubmitOptions& submit, std::string_view type,
                       absl::StatusOr<Payload> payload) const;
 
   Client* client_;
-  std::shared_ptr<const Prepared> prepared_;
+  std::shared_ptr<Prepared> prepared_;
 };
 
 }  // namespace treadle

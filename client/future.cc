@@ -1,12 +1,16 @@
 #include "client/future.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
 #include "client/future_state.h"
 #include "client/wait.h"
+#include <grpcpp/grpcpp.h>
 
 #include "proto/support/assert.h"
+#include "proto/wire/status.h"
+#include "treadle/v1/task_service.grpc.pb.h"
 
 namespace treadle {
 namespace {
@@ -71,6 +75,29 @@ FutureStateRef EndedState(absl::Status status) {
 
 bool FutureBase::Done() const { return state_->IsDone(); }
 
+bool FutureBase::Cancelled() const {
+  const std::optional<TaskError> error = Error();
+  return error.has_value() && error->state == v1::TASK_STATE_CANCELLED;
+}
+
+absl::StatusOr<bool> FutureBase::Running(Timeout timeout) const {
+  if (Done() || !state_->IsAccepted()) return false;
+  const std::shared_ptr<grpc::Channel> channel = state_->BrokerChannel();
+  if (channel == nullptr) return false;
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() +
+                       std::min<Timeout>(timeout, std::chrono::hours(1)));
+  v1::GetTaskRequest request;
+  request.set_task_id(Id());
+  v1::GetTaskResponse response;
+  const absl::Status status =
+      wire::FromGrpc(v1::TaskService::NewStub(channel)->GetTask(&context, request, &response));
+  // Its outcome is not kept any more, so it has ended.
+  if (absl::IsNotFound(status)) return false;
+  if (!status.ok()) return status;
+  return response.task().state() == v1::TASK_STATE_RUNNING;
+}
+
 std::string FutureBase::Id() const {
   return state_->IsAccepted() ? state_->id.ToString() : std::string();
 }
@@ -95,6 +122,14 @@ absl::Status FutureBase::Wait(Timeout timeout) const {
     return TimedOut("the task has not ended");
   }
   return state_->status;
+}
+
+absl::StatusOr<std::optional<TaskError>> FutureBase::Exception(Timeout timeout) const {
+  absl::Status status = Wait(timeout);
+  if (status.ok()) return std::optional<TaskError>();
+  std::optional<TaskError> error = GetTaskError(status);
+  if (!error.has_value() || error->state == v1::TASK_STATE_CANCELLED) return status;
+  return error;
 }
 
 std::optional<TaskError> FutureBase::Error() const {

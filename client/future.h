@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <coroutine>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -72,6 +74,13 @@ class FutureBase {
   // The task has ended, in whatever way, or its submit was refused. Does not wait.
   bool Done() const;
 
+  // The task was cancelled, and so never succeeded. Does not wait.
+  bool Cancelled() const;
+
+  // A worker runs the task now. Asks the broker, and waits for its answer up to `timeout`:
+  // UNAVAILABLE or DEADLINE_EXCEEDED when it does not come.
+  absl::StatusOr<bool> Running(Timeout timeout = std::chrono::seconds(10)) const;
+
   // The task's id, for GetTask, or for Client::Attach in another process. Empty until the broker
   // has accepted the task.
   std::string Id() const;
@@ -81,12 +90,18 @@ class FutureBase {
   absl::StatusOr<Acceptance> Accepted(Timeout timeout = kForever) const;
 
   // Asks the broker to cancel the task and returns at once. A task that is not running ends
-  // CANCELLED; a running handler is told to stop, and may yet succeed. False: it was done already.
-  // A submit that still waits for its acceptance is cancelled when it is accepted.
+  // CANCELLED; a running handler is told to stop, and may yet succeed; in Python a running call
+  // goes on unhindered, and cancel() says no. False: it was done already. A submit that still waits
+  // for its acceptance is cancelled when it is accepted.
   bool Cancel() const;
 
   // Waits for the end: OK when the task succeeded, otherwise why not, as Result says.
   absl::Status Wait(Timeout timeout = kForever) const;
+
+  // Waits for the end and tells the task's own error, none when it succeeded. A status, as Result
+  // gives it, when there is no such answer: the timeout passed, the task was cancelled, the submit
+  // was refused.
+  absl::StatusOr<std::optional<TaskError>> Exception(Timeout timeout = kForever) const;
 
   // How the task failed, was cancelled or expired. None: it is not done, it succeeded, or it never
   // became a task (Wait has the status). Does not wait.
@@ -102,6 +117,27 @@ class FutureBase {
 
  private:
   FutureStateRef state_;
+};
+
+template <typename T>
+class Future;
+
+// Lets coroutines `co_await future`; see Future::operator co_await.
+template <typename T>
+class FutureAwaiter {
+ public:
+  explicit FutureAwaiter(Future<T> future) : future_(std::move(future)) {}
+
+  bool await_ready() const { return future_.Done(); }
+  void await_suspend(std::coroutine_handle<> coroutine) const {
+    // This may be gone as soon as the coroutine goes on.
+    const Future<T> future = future_;
+    future.AddDoneCallback([coroutine](const Future<T>&) { coroutine.resume(); });
+  }
+  ResultOf<T> await_resume() const { return future_.Result(); }
+
+ private:
+  Future<T> future_;
 };
 
 // The result of a task that was submitted (Executor::Submit) or looked up (Client::Attach).
@@ -134,6 +170,12 @@ class [[nodiscard]] Future : public FutureBase {
   void AddDoneCallback(absl::AnyInvocable<void(const Future<T>&)> callback) const {
     AddCallback([self = *this, callback = std::move(callback)]() mutable { callback(self); });
   }
+
+  // absl::StatusOr<T> result = co_await future, in coroutines of any type that lets its coroutines
+  // await what has an operator co_await. The coroutine goes on where a done callback runs: on the
+  // client's callback thread, or at once. For coroutines of Asio, which resume on your executor,
+  // and for Gather and the like, see client/asyncio.h.
+  FutureAwaiter<T> operator co_await() const { return FutureAwaiter<T>(*this); }
 };
 
 }  // namespace treadle

@@ -60,6 +60,12 @@ bool FutureState::Cancel() {
   return true;
 }
 
+std::shared_ptr<grpc::Channel> FutureState::BrokerChannel() {
+  std::lock_guard lock(mutex_);
+  if ((bits_.fetch_or(kWatchedBit, std::memory_order_acq_rel) & kDoneBit) != 0) return nullptr;
+  return home_->BrokerChannel();
+}
+
 void FutureState::PublishAccepted(Wakeups& wakeups) { Publish(kAcceptedBit, wakeups); }
 
 void FutureState::PublishDone(Wakeups& wakeups) { Publish(kDoneBit, wakeups); }

@@ -18,6 +18,10 @@
 
 // What stands behind a Future. Internal to the client library.
 
+namespace grpc {
+class Channel;
+}
+
 namespace treadle {
 
 class FutureState;
@@ -74,9 +78,20 @@ class FutureHome {
  public:
   // Called with the future's lock held.
   virtual void RequestCancel(FutureStateRef state) = 0;
+  // For calls about the task. Called with the future's lock held.
+  virtual std::shared_ptr<grpc::Channel> BrokerChannel() const = 0;
 
  protected:
   ~FutureHome() = default;
+};
+
+// What the session must know of a submit beside its encoded spec.
+struct SubmitTraits {
+  SubmitTraits() = default;
+
+  bool keyed = false;           // has a request key: safe to submit anew
+  bool until_accepted = false;  // nobody waits for the outcome: the future ends when it is accepted
+  uint32_t group = 0;           // which executor's it is; 0: none's
 };
 
 // One task, as its client knows it. Counted, one allocation for each task.
@@ -114,6 +129,8 @@ class FutureState {
   void Unlisten(Listener& listener);
   // False: done already.
   bool Cancel();
+  // Null: done already.
+  std::shared_ptr<grpc::Channel> BrokerChannel();
 
   // The session's thread. REQUIRES: not published yet.
   void PublishAccepted(Wakeups& wakeups);
@@ -124,13 +141,13 @@ class FutureState {
   Durability durability = Durability::kMemory;
   bool existing = false;
 
-  // Published by PublishDone.
+  // Published by PublishDone. An error before that is what a cancelled task shall end with.
   absl::Status status;
   std::string result;
   std::string content_type;
 
   // The session's thread, and before that whoever makes the state.
-  bool keyed = false;  // has a request key: safe to submit anew
+  SubmitTraits traits;
   Stage stage = Stage::kUnsent;
   bool cancel_wanted = false;      // cancel it as soon as it is accepted
   bool await_by_id = false;        // its outcome comes only when it is asked for

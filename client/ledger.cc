@@ -15,7 +15,8 @@ namespace {
 using Stage = FutureState::Stage;
 
 // In the form in which the broker tells the end of a cancelled task.
-absl::Status CancelledUnsent() {
+absl::Status CancelledUnsent(const FutureState& state) {
+  if (!state.status.ok()) return state.status;
   TaskError error;
   error.state = v1::TASK_STATE_CANCELLED;
   error.type = kCancelledError;
@@ -37,7 +38,7 @@ void Ledger::Cancel(FutureStateRef state, Effects& effects) {
   switch (state->stage) {
     case Stage::kUnsent:
       // It stays in outgoing_, where it is passed over.
-      End(*state.get(), CancelledUnsent(), effects);
+      End(*state.get(), CancelledUnsent(*state.get()), effects);
       break;
     case Stage::kSent:
       state->cancel_wanted = true;
@@ -68,6 +69,7 @@ void Ledger::HandleAccepted(const v1::AcceptedRange& range, Effects& effects) {
     if (state == nullptr) continue;
     state->durability = static_cast<Durability>(range.durability());
     Accept(*state, effects);
+    if (state->traits.until_accepted) End(*table_.Remove(state->id).get(), {}, effects);
   }
 }
 
@@ -86,6 +88,7 @@ void Ledger::HandleResult(const v1::SequencedResult& sequenced, Effects& effects
   state->existing = result.existing();
   state->await_by_id = true;  // it may be another session's
   Accept(*state.get(), effects);
+  if (state->traits.until_accepted) return End(*state.get(), absl::OkStatus(), effects);
   Insert(state);
 }
 
@@ -100,7 +103,9 @@ void Ledger::HandleOutcome(v1::Outcome& outcome, Effects& effects) {
     }
     FutureStateRef next = std::move(state->next_of_same_id);
     absl::Status status;
-    if (outcome.state() != v1::TASK_STATE_SUCCEEDED) {
+    if (outcome.state() == v1::TASK_STATE_CANCELLED && !state->status.ok()) {
+      status = state->status;
+    } else if (outcome.state() != v1::TASK_STATE_SUCCEEDED) {
       status = ToStatus(ErrorOf(outcome));
     } else if (next) {
       state->result = outcome.result();
@@ -129,7 +134,7 @@ void Ledger::HandleUnknown(const v1::UnknownTask& unknown, Effects& effects) {
 void Ledger::Accept(FutureState& state, Effects& effects) {
   Leave(state, effects);
   state.stage = Stage::kAccepted;
-  if (state.await_by_id) awaits_.push_back(state.id);
+  if (state.await_by_id && !state.traits.until_accepted) awaits_.push_back(state.id);
   if (state.cancel_wanted) cancels_.push_back(state.id);
   state.PublishAccepted(effects.wakeups);
 }
@@ -171,6 +176,31 @@ void Ledger::Insert(FutureStateRef state) {
   while (last->next_of_same_id) last = last->next_of_same_id.get();
   last->next_of_same_id = std::move(first->next_of_same_id);
   first->next_of_same_id = std::move(state);
+}
+
+std::vector<FutureStateRef> Ledger::PendingOf(uint32_t group) const {
+  std::vector<FutureStateRef> pending;
+  const auto add = [&](FutureState& state) {
+    if (state.traits.group != group) return;
+    state.Retain();
+    pending.emplace_back(&state);
+  };
+  table_.ForEach([&](TaskId, FutureState& first) {
+    for (FutureState* state = &first; state != nullptr; state = state->next_of_same_id.get()) {
+      add(*state);
+    }
+  });
+  for (const FutureStateRef& state : outgoing_) {
+    if (state->stage == Stage::kUnsent) add(*state.get());
+  }
+  return pending;
+}
+
+void Ledger::GiveUp(uint32_t group, const absl::Status& reason, Effects& effects) {
+  for (FutureStateRef& state : PendingOf(group)) {
+    state->status = reason;
+    Cancel(std::move(state), effects);
+  }
 }
 
 void Ledger::EndAll(const absl::Status& status, Effects& effects) {

@@ -32,7 +32,7 @@ struct Effects {
 // Pure bookkeeping: no threads, no clock, no stream. One thread.
 class Ledger {
  public:
-  // New work. A submit has only its `spec` and `keyed`; an attached future has its `id`.
+  // New work. A submit has only its `spec` and `traits`; an attached future has its `id`.
   void Submit(FutureStateRef state);
   void Attach(FutureStateRef state);
   void Cancel(FutureStateRef state, Effects& effects);
@@ -55,6 +55,11 @@ class Ledger {
   // The next message, encoded, within the bounds that the broker named; without news a heartbeat.
   // REQUIRES: a stream is open.
   std::string NextMessage(Effects& effects);
+
+  // The futures of one group that are not done.
+  std::vector<FutureStateRef> PendingOf(uint32_t group) const;
+  // Cancels them; those that end as cancelled end with `reason`.
+  void GiveUp(uint32_t group, const absl::Status& reason, Effects& effects);
 
   // Ends everything that is pending. Nothing of it will be sent again.
   void EndAll(const absl::Status& status, Effects& effects);

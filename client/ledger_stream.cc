@@ -67,7 +67,7 @@ void Ledger::GiveUpSession(Effects& effects) {
   const std::vector<FutureState*> sent = SentInOrder();
   for (auto found = sent.rbegin(); found != sent.rend(); ++found) {
     FutureStateRef state = table_.Remove((*found)->id);
-    if (!state->keyed) {
+    if (!state->traits.keyed) {
       const TaskId id = state->id;
       EndAllOf(
           std::move(state),

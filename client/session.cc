@@ -44,11 +44,11 @@ absl::Status Session::WaitUntilOpen(TimePoint deadline) {
       last_error_.ok() ? "nothing heard" : last_error_.ToString(), ")"));
 }
 
-FutureStateRef Session::Submit(std::string spec, bool keyed) {
+FutureStateRef Session::Submit(std::string spec, SubmitTraits traits) {
   const int64_t bytes = static_cast<int64_t>(spec.size());
   FutureStateRef state(new FutureState(this));
   state->spec = std::move(spec);
-  state->keyed = keyed;
+  state->traits = traits;
   bool wake = false;
   {
     std::unique_lock lock(mutex_);
@@ -109,6 +109,25 @@ void Session::RequestCancel(FutureStateRef state) {
   work_.notify_one();
 }
 
+std::vector<FutureStateRef> Session::PendingOf(uint32_t group) {
+  GroupQuestion question;
+  question.group = group;
+  std::unique_lock lock(mutex_);
+  if (ended_) return {};
+  inbox_.questions.push_back(&question);
+  work_.notify_one();
+  ++waiters_;
+  progress_.wait(lock, [&] { return question.answered; });
+  --waiters_;
+  return std::move(question.pending);
+}
+
+void Session::GiveUp(uint32_t group, absl::Status reason) {
+  std::lock_guard lock(mutex_);
+  inbox_.given_up.emplace_back(group, std::move(reason));
+  work_.notify_one();
+}
+
 absl::Status Session::Flush(Timeout timeout) {
   const TimePoint deadline = DeadlineAfter(timeout);
   std::unique_lock lock(mutex_);
@@ -148,7 +167,7 @@ void Session::Shutdown() {
 
 bool Session::Inbox::IsUrgent() const {
   return !messages.empty() || written || broken || ended.has_value() || !cancels.empty() ||
-         !attaches.empty() || stop;
+         !attaches.empty() || !questions.empty() || !given_up.empty() || stop;
 }
 
 // Notified under the lock: once the lock is given back, the session may be gone.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -8,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -36,20 +38,35 @@ class Session final : public FutureHome, private StreamEvents {
   // Waits for the first connection. The error says why there is none.
   absl::Status WaitUntilOpen(std::chrono::steady_clock::time_point deadline);
 
-  // `spec` is an encoded v1::TaskSpec; `keyed`: it has a request key. Waits for room in the window.
-  FutureStateRef Submit(std::string spec, bool keyed);
+  // `spec` is an encoded v1::TaskSpec. Waits for room in the window.
+  FutureStateRef Submit(std::string spec, SubmitTraits traits);
   FutureStateRef Attach(TaskId id);
   absl::Status Flush(Timeout timeout);
+  // A number for futures that belong together.
+  uint32_t NewGroup() { return next_group_.fetch_add(1, std::memory_order_relaxed); }
+  // The futures of one group that are not done.
+  std::vector<FutureStateRef> PendingOf(uint32_t group);
+  // Cancels them; those that end as cancelled end with `reason`.
+  void GiveUp(uint32_t group, absl::Status reason);
   void Shutdown();
 
  private:
   using TimePoint = std::chrono::steady_clock::time_point;
+
+  // Whoever asks waits for `answered`.
+  struct GroupQuestion {
+    uint32_t group = 0;
+    std::vector<FutureStateRef> pending;
+    bool answered = false;
+  };
 
   // What others want of the session's thread.
   struct Inbox {
     std::vector<FutureStateRef> submits;
     std::vector<FutureStateRef> attaches;
     std::vector<FutureStateRef> cancels;
+    std::vector<GroupQuestion*> questions;
+    std::vector<std::pair<uint32_t, absl::Status>> given_up;
     std::vector<std::unique_ptr<IncomingMessage>> messages;
     bool read_paused = false;
     bool written = false;
@@ -63,6 +80,7 @@ class Session final : public FutureHome, private StreamEvents {
 
   // Users' threads.
   void RequestCancel(FutureStateRef state) override;
+  std::shared_ptr<grpc::Channel> BrokerChannel() const override { return channel_; }
   bool WaitForRoom(std::unique_lock<std::mutex>& lock, int64_t bytes);
   bool HasRoom(int64_t bytes) const;
 
@@ -78,6 +96,7 @@ class Session final : public FutureHome, private StreamEvents {
   TimePoint NextTimer() const;
   bool CanWrite() const { return stream_state_ == StreamState::kOpen && !writing_; }
   void TakeWork(Inbox& inbox, Effects& effects);
+  void Answer(const std::vector<GroupQuestion*>& questions);
   void HandleMessage(v1::SessionResponse& message, Effects& effects);
   void HandleStreamEnd(absl::Status status, Effects& effects);
   void Release(Effects& effects);
@@ -92,6 +111,7 @@ class Session final : public FutureHome, private StreamEvents {
   const ClientOptions& options_;
   const std::shared_ptr<grpc::Channel> channel_;
   std::optional<CallbackThread> callbacks_;
+  std::atomic<uint32_t> next_group_{1};
 
   std::mutex mutex_;
   std::condition_variable work_;      // the session's thread waits here
@@ -100,6 +120,7 @@ class Session final : public FutureHome, private StreamEvents {
   Inbox inbox_;
   bool wants_submits_ = false;  // the session's thread sleeps, and could write a message
   bool closed_ = false;
+  bool ended_ = false;  // the session's thread answers nothing more
   bool opened_once_ = false;
   std::optional<absl::Status> refused_;  // the first connection, for good
   absl::Status last_error_;

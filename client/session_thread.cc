@@ -53,6 +53,22 @@ void Session::Run() {
     }
     Release(effects);
   }
+  {
+    std::lock_guard lock(mutex_);
+    ended_ = true;
+    std::swap(inbox, inbox_);
+  }
+  Answer(inbox.questions);
+}
+
+void Session::Answer(const std::vector<GroupQuestion*>& questions) {
+  if (questions.empty()) return;
+  for (GroupQuestion* question : questions) {
+    question->pending = ledger_.PendingOf(question->group);
+  }
+  std::lock_guard lock(mutex_);
+  for (GroupQuestion* question : questions) question->answered = true;
+  progress_.notify_all();
 }
 
 void Session::WaitForWork(Inbox& inbox) {
@@ -93,7 +109,9 @@ void Session::TakeWork(Inbox& inbox, Effects& effects) {
   for (FutureStateRef& submit : inbox.submits) ledger_.Submit(std::move(submit));
   for (FutureStateRef& attached : inbox.attaches) ledger_.Attach(std::move(attached));
   for (FutureStateRef& cancelled : inbox.cancels) ledger_.Cancel(std::move(cancelled), effects);
+  for (const auto& [group, reason] : inbox.given_up) ledger_.GiveUp(group, reason, effects);
   for (const auto& message : inbox.messages) HandleMessage(*message->response, effects);
+  Answer(inbox.questions);
   if (inbox.read_paused) stream_->ReadOn();
   if (inbox.written) writing_ = false;
   if (inbox.broken) {
@@ -112,6 +130,8 @@ void Session::TakeWork(Inbox& inbox, Effects& effects) {
   inbox.submits.clear();
   inbox.attaches.clear();
   inbox.cancels.clear();
+  inbox.questions.clear();
+  inbox.given_up.clear();
   inbox.messages.clear();
   inbox.read_paused = inbox.written = inbox.broken = inbox.stop = false;
   inbox.ended.reset();

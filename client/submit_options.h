@@ -47,7 +47,7 @@ struct SubmitOptions {
   std::optional<std::chrono::system_clock::time_point> run_at;
   std::chrono::milliseconds delay{0};
 
-  // Runs that may begin and fail before the task is FAILED. From 1 to 1,000.
+  // Runs that may begin and fail before the task is FAILED. From 1 to 1,000,000.
   int32_t max_attempts = 3;
   std::optional<RetryPolicy> retry;  // none: RetryPolicy's defaults
   // How long one attempt may run; then it counts as failed with "AttemptTimeout". 0: no bound.

@@ -13,6 +13,8 @@
 #include "client/codec.h"
 #include "client/executor.h"
 #include "client/future.h"
+#include "client/map_results.h"
+#include "client/named_error.h"
 #include "client/submit_options.h"
 #include "client/task_error.h"
 #include "client/task_type.h"

@@ -35,7 +35,8 @@ asio::awaitable<AttemptResult> RunCoroutine(std::shared_ptr<F> function, TaskCon
                                             std::string payload) {
   // It is told to stop by an operation that ends early: it cannot help looking.
   static_cast<void>(context.stop_token());
-  absl::StatusOr<Arguments> arguments = TakeArguments<Arguments>(std::move(payload), context);
+  absl::StatusOr<Arguments> arguments =
+      TakeArguments<Arguments>(std::move(payload), context.content_type());
   // The same bytes would not be decoded the next time either.
   if (!arguments.ok()) co_return AttemptResult::FromStatus(Permanent(arguments.status()));
   // In this frame, for handlers that take references.

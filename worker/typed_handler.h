@@ -8,8 +8,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "client/chunk.h"
 #include "client/codec.h"
 
+#include "worker/chunk.h"
 #include "worker/permanent_error.h"
 #include "worker/pool/handlers.h"
 #include "worker/task_context.h"
@@ -75,13 +77,13 @@ std::shared_ptr<const CoroutineHandler> TypedCoroutine(F function);
 
 // Bytes that travel as they are, are moved rather than copied.
 template <typename Arguments>
-absl::StatusOr<Arguments> TakeArguments(std::string payload, const TaskContext& context) {
+absl::StatusOr<Arguments> TakeArguments(std::string payload, const std::string& content_type) {
   if constexpr (std::is_same_v<Arguments, std::tuple<Payload>>) {
-    return Arguments(Payload(std::move(payload), context.content_type()));
+    return Arguments(Payload(std::move(payload), content_type));
   } else if constexpr (std::is_same_v<Arguments, std::tuple<Bytes>>) {
     return Arguments(Bytes(std::move(payload)));
   } else {
-    return DecodeArguments<Arguments>(payload, context.content_type());
+    return DecodeArguments<Arguments>(payload, content_type);
   }
 }
 
@@ -127,22 +129,27 @@ AttemptResult RunTyped(TaskContext& context, Call call) {
   }
 }
 
-// Decodes the arguments, calls F(context, arguments...), encodes the result.
+// Decodes the arguments, calls F(context, arguments...), encodes the result; once for each item of
+// a chunk.
 template <typename R, typename Arguments, typename F>
 Handler TypedHandler(F function) {
   // Shared, so that functions which cannot be copied are handlers too.
   return [function = std::make_shared<F>(std::move(function))](TaskContext& context,
                                                                std::string payload) {
-    absl::StatusOr<Arguments> arguments = TakeArguments<Arguments>(std::move(payload), context);
-    // The same bytes would not be decoded the next time either.
-    if (!arguments.ok()) return AttemptResult::FromStatus(Permanent(arguments.status()));
-    return RunTyped<R>(context, [&] {
-      return std::apply(
-          [&](auto&&... argument) {
-            return std::invoke(*function, context, std::move(argument)...);
-          },
-          *std::move(arguments));
-    });
+    const auto call = [&](std::string item, const std::string& content_type) {
+      absl::StatusOr<Arguments> arguments = TakeArguments<Arguments>(std::move(item), content_type);
+      // The same bytes would not be decoded the next time either.
+      if (!arguments.ok()) return AttemptResult::FromStatus(Permanent(arguments.status()));
+      return RunTyped<R>(context, [&] {
+        return std::apply(
+            [&](auto&&... argument) {
+              return std::invoke(*function, context, std::move(argument)...);
+            },
+            *std::move(arguments));
+      });
+    };
+    if (context.content_type() == kChunkContentType) return RunChunk(context, payload, call);
+    return call(std::move(payload), context.content_type());
   };
 }
 

@@ -23,6 +23,7 @@ using ::testing::IsEmpty;
 class NoHome final : public FutureHome {
  public:
   void RequestCancel(FutureStateRef) override { FAIL() << "nobody cancels here"; }
+  std::shared_ptr<grpc::Channel> BrokerChannel() const override { return nullptr; }
 };
 
 // A ledger, and what stands around it.
@@ -32,7 +33,7 @@ class LedgerTest : public ::testing::Test {
     FutureStateRef state(new FutureState(&home_));
     AppendField(state->spec, v1::TaskSpec::kPayloadFieldNumber, payload);
     if (!key.empty()) AppendField(state->spec, v1::TaskSpec::kRequestKeyFieldNumber, key);
-    state->keyed = !key.empty();
+    state->traits.keyed = !key.empty();
     ledger_.Submit(state);
     return state;
   }
@@ -450,7 +451,7 @@ TEST_F(LedgerTest, NoSubmitIsLostOrDoubledOverBreakingConnections) {
       } else {
         // Only the submit of a forgotten session, and never twice.
         EXPECT_EQ(state->status.code(), absl::StatusCode::kAborted);
-        EXPECT_FALSE(state->keyed);
+        EXPECT_FALSE(state->traits.keyed);
         EXPECT_LE(accepted[payload], 1) << payload;
       }
     }

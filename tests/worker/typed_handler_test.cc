@@ -154,5 +154,49 @@ TEST(TypedHandler, AnAttemptResultSaysAnything) {
   EXPECT_EQ(RunOnce(says, "", "").error_type, "MyError");
 }
 
+v1::Chunk ChunkOf(std::vector<std::string> items, const std::string& content_type) {
+  v1::Chunk chunk;
+  for (std::string& item : items) chunk.add_items(std::move(item));
+  chunk.set_content_type(content_type);
+  return chunk;
+}
+
+AttemptResult RunChunkOf(Handler handler, const v1::Chunk& chunk,
+                         StopReason stop = StopReason::kNone) {
+  return RunOnce(std::move(handler), chunk.SerializeAsString(), std::string(kChunkContentType),
+                 stop);
+}
+
+TEST(TypedHandler, RunsAChunkItemByItem) {
+  const auto square = Typed(kSquare, [](TaskContext&, int64_t n) { return n * n; });
+  const AttemptResult result = RunChunkOf(square, ChunkOf({"2", "3"}, "application/json"));
+  EXPECT_EQ(result.end, AttemptEnd::kSucceeded);
+  EXPECT_EQ(result.content_type, kChunkContentType);
+  v1::Chunk results;
+  ASSERT_TRUE(results.ParseFromString(result.bytes));
+  EXPECT_EQ(results.content_type(), kJsonContentType);
+  EXPECT_EQ(results.items(0), "4");
+  EXPECT_EQ(results.items(1), "9");
+}
+
+TEST(TypedHandler, AChunkEndsAtItsFirstFailure) {
+  int runs = 0;
+  const auto square = Typed(kSquare, [&runs](TaskContext&, int64_t n) -> absl::StatusOr<int64_t> {
+    ++runs;
+    if (n < 0) return absl::OutOfRangeError("negative");
+    return n * n;
+  });
+  const AttemptResult failed = RunChunkOf(square, ChunkOf({"2", "-3", "4"}, "application/json"));
+  EXPECT_EQ(failed.end, AttemptEnd::kFailed);
+  EXPECT_EQ(failed.error_type, "OUT_OF_RANGE");
+  EXPECT_EQ(failed.error_message, "negative (call 2 of 3 in a chunk)");
+  EXPECT_EQ(runs, 2);
+  EXPECT_TRUE(RunChunkOf(square, ChunkOf({"x"}, "application/json")).permanent);
+  EXPECT_TRUE(RunOnce(square, "\xff", std::string(kChunkContentType)).permanent);
+  EXPECT_EQ(RunChunkOf(square, ChunkOf({"2"}, "application/json"), StopReason::kCancelled).end,
+            AttemptEnd::kStopped);
+  EXPECT_EQ(runs, 2);
+}
+
 }  // namespace
 }  // namespace treadle::worker

@@ -1,0 +1,137 @@
+#include "client/worker_check.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/named_error.h"
+#include "client/session.h"
+
+namespace treadle {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr milliseconds kLookMin(20);
+constexpr milliseconds kLookMax(5'000);
+
+template <typename Values>
+bool HasOrEmpty(const Values& values, const std::string& value) {
+  return values.empty() || std::find(values.begin(), values.end(), value) != values.end();
+}
+
+}  // namespace
+
+WorkerCheck::WorkerCheck(Client& client, Session& session, std::string queue,
+                         milliseconds broken_after)
+    : client_(client),
+      session_(session),
+      queue_(std::move(queue)),
+      broken_after_(broken_after),
+      thread_([this] { Run(); }) {}
+
+WorkerCheck::~WorkerCheck() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  stop_.notify_one();
+  thread_.join();
+}
+
+absl::StatusOr<uint32_t> WorkerCheck::GroupOf(std::string_view type) {
+  std::lock_guard lock(mutex_);
+  auto found = types_.find(type);
+  if (found == types_.end()) {
+    Type added;
+    added.group = session_.NewGroup();
+    added.served_at = steady_clock::now();
+    found = types_.emplace(type, std::move(added)).first;
+  }
+  if (found->second.broken.has_value()) return *found->second.broken;
+  return found->second.group;
+}
+
+std::vector<uint32_t> WorkerCheck::Groups() {
+  std::vector<uint32_t> groups;
+  std::lock_guard lock(mutex_);
+  for (const auto& [name, type] : types_) groups.push_back(type.group);
+  return groups;
+}
+
+void WorkerCheck::Run() {
+  const milliseconds interval = std::clamp(broken_after_ / 4, kLookMin, kLookMax);
+  std::unique_lock lock(mutex_);
+  while (!stop_.wait_for(lock, interval, [this] { return stopping_; })) {
+    lock.unlock();
+    Look();
+    lock.lock();
+  }
+}
+
+void WorkerCheck::Look() {
+  std::vector<std::pair<std::string, uint32_t>> waiting;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [name, type] : types_) {
+      if (!type.broken.has_value()) waiting.emplace_back(name, type.group);
+    }
+  }
+  std::erase_if(waiting, [this](const auto& type) {
+    if (!session_.PendingOf(type.second).empty()) return false;
+    std::lock_guard lock(mutex_);
+    types_.find(type.first)->second.served_at = steady_clock::now();
+    return true;
+  });
+  if (waiting.empty()) return;
+  const Survey survey = Ask();
+  const TimePoint now = steady_clock::now();
+  for (const auto& [name, group] : waiting) {
+    absl::Status broken;
+    {
+      std::lock_guard lock(mutex_);
+      Type& type = types_.find(name)->second;
+      if (Serves(survey, name)) type.served_at = now;
+      if (now < type.served_at + broken_after_) continue;
+      broken =
+          Named(absl::FailedPreconditionError(absl::StrCat(
+                    "no worker has taken tasks of type '", name, "' from queue '", queue_, "' for ",
+                    broken_after_.count(), " ms: start one, and submit through a new executor")),
+                error_name::kBrokenPool);
+      type.broken = broken;
+    }
+    session_.GiveUp(group, broken);
+  }
+}
+
+WorkerCheck::Survey WorkerCheck::Ask() {
+  Survey survey;
+  absl::StatusOr<std::vector<v1::Worker>> workers = client_.ListWorkers();
+  const absl::StatusOr<v1::Queue> queue = client_.GetQueue(queue_);
+  // A queue that is not there yet has no workers of the unary kind at work.
+  if (!workers.ok() || (!queue.ok() && !absl::IsNotFound(queue.status()))) {
+    survey.unknown = true;
+    return survey;
+  }
+  survey.workers = *std::move(workers);
+  if (!queue.ok()) return survey;
+  const v1::QueueStats& stats = queue->stats();
+  const int64_t ended = stats.succeeded_total() + stats.failed_total() + stats.retried_total();
+  survey.working = stats.running() > 0 || (ended_total_ >= 0 && ended != ended_total_);
+  ended_total_ = ended;
+  return survey;
+}
+
+bool WorkerCheck::Serves(const Survey& survey, const std::string& type) const {
+  if (survey.unknown || survey.working) return true;
+  return std::any_of(survey.workers.begin(), survey.workers.end(), [&](const v1::Worker& worker) {
+    if (!worker.connected() || worker.draining() || worker.queues().empty()) return false;
+    if (!HasOrEmpty(worker.queues(), queue_)) return false;
+    return std::any_of(
+        worker.pools().begin(), worker.pools().end(),
+        [&](const v1::WorkerPoolStats& pool) { return HasOrEmpty(pool.types(), type); });
+  });
+}
+
+}  // namespace treadle

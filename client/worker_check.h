@@ -1,0 +1,75 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "client/client.h"
+
+namespace treadle {
+
+class Session;
+
+// Looks, on a thread of its own, whether there are workers for an executor's tasks, and gives up
+// those for which there were none for too long.
+//
+// A type is served while a connected worker that does not drain takes it from the queue, or while
+// any task of the queue runs or ends: so that workers of the unary calls, which are in no list,
+// count while they work. While the broker cannot be asked everything counts as served.
+class WorkerCheck {
+ public:
+  // `client` and `session` outlive it.
+  WorkerCheck(Client& client, Session& session, std::string queue,
+              std::chrono::milliseconds broken_after);
+  ~WorkerCheck();
+
+  // The group for futures of a type; the error that they ended with when it is given up.
+  absl::StatusOr<uint32_t> GroupOf(std::string_view type);
+  std::vector<uint32_t> Groups();
+
+ private:
+  using TimePoint = std::chrono::steady_clock::time_point;
+
+  struct Type {
+    uint32_t group = 0;
+    TimePoint served_at;
+    std::optional<absl::Status> broken;
+  };
+  // What the broker says now.
+  struct Survey {
+    bool unknown = false;  // it could not be asked
+    bool working = false;  // tasks of the queue run, or have ended since the last time
+    std::vector<v1::Worker> workers;
+  };
+
+  void Run();
+  void Look();
+  Survey Ask();
+  bool Serves(const Survey& survey, const std::string& type) const;
+
+  Client& client_;
+  Session& session_;
+  const std::string queue_;
+  const std::chrono::milliseconds broken_after_;
+
+  int64_t ended_total_ = -1;  // the thread's alone
+
+  std::mutex mutex_;
+  std::condition_variable stop_;
+  // Protected by mutex_.
+  std::map<std::string, Type, std::less<>> types_;
+  bool stopping_ = false;
+
+  std::thread thread_;
+};
+
+}  // namespace treadle
