@@ -50,6 +50,7 @@ Client::Impl::Impl(ClientOptions options_in)
       tasks(v1::TaskService::NewStub(channel)),
       queues(v1::QueueService::NewStub(channel)),
       admin(v1::AdminService::NewStub(channel)),
+      leases(options, channel, watches),
       session(options, channel) {}
 
 Client::Client(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -57,6 +58,7 @@ Client::Client(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Client::~Client() { Shutdown(); }
 
 void Client::Shutdown() {
+  impl_->leases.Shutdown();
   impl_->watches.CancelAll();
   impl_->session.Shutdown();
 }
@@ -70,6 +72,8 @@ FutureStateRef Client::AttachState(std::string_view task_id) {
 }
 
 Session& Client::session() { return impl_->session; }
+
+HeldLeases& Client::leases() { return impl_->leases; }
 
 const ClientOptions& Client::options() const { return impl_->options; }
 

@@ -26,6 +26,7 @@ class Channel;
 
 namespace treadle {
 
+class HeldLeases;
 class Session;
 
 struct ClientOptions {
@@ -124,11 +125,16 @@ class Client {
 
  private:
   friend class Executor;
+  friend class ItemQueue;
+  friend class Permit;
+  friend class Semaphore;
+  friend class Event;
   struct Impl;
 
   explicit Client(std::unique_ptr<Impl> impl);
   FutureStateRef AttachState(std::string_view task_id);
   Session& session();
+  HeldLeases& leases();
 
   std::unique_ptr<Impl> impl_;
 };

@@ -1,0 +1,109 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "client/client.h"
+#include "client/watches.h"
+
+#include "treadle/v1/worker_service.grpc.pb.h"
+
+namespace treadle {
+
+// A lease of the unary kind that this client holds, kept alive until it is ended.
+class ClientLease {
+ public:
+  ClientLease(v1::LeasedTask task, std::chrono::milliseconds duration)
+      : task_(std::move(task)), duration_(duration) {}
+
+  const v1::LeasedTask& task() const { return task_; }
+  // Requested when the lease is, or may be, no longer valid.
+  std::stop_token lost() const { return lost_.get_token(); }
+
+ private:
+  friend class HeldLeases;
+  using TimePoint = std::chrono::steady_clock::time_point;
+
+  const v1::LeasedTask task_;
+  const std::chrono::milliseconds duration_;
+  std::stop_source lost_;
+  // Protected by the table's lock.
+  TimePoint renew_at_;
+  TimePoint expires_at_;
+};
+using ClientLeaseRef = std::shared_ptr<ClientLease>;
+
+// What to lease.
+struct LeaseWish {
+  LeaseWish(std::string queue_in, std::string type_in, std::chrono::milliseconds duration_in)
+      : queue(std::move(queue_in)), type(std::move(type_in)), duration(duration_in) {}
+
+  std::string queue;
+  std::string type;
+  std::chrono::milliseconds duration;  // from 1 second to 12 hours
+};
+
+// The leases that a client holds for its queues, locks and semaphores. One thread renews them, each
+// at a third of its duration, from the first lease on: so they last as long as this process can
+// reach the broker. Thread-safe.
+class HeldLeases {
+ public:
+  // All three outlive it.
+  HeldLeases(const ClientOptions& options, const std::shared_ptr<grpc::Channel>& channel,
+             Watches& watches);
+  ~HeldLeases();
+
+  // Leases one task; asks again and again until `deadline`, once when that has passed. After every
+  // answer that there is none yet, `idle` may put an end to it with an error.
+  // NOT_FOUND with the name Empty: there was none. UNAVAILABLE: the broker was not reached in time.
+  absl::StatusOr<ClientLeaseRef> Take(const LeaseWish& wish,
+                                      std::chrono::steady_clock::time_point deadline,
+                                      absl::FunctionRef<absl::Status()> idle);
+  // Asks once, waiting up to `wait` there, and calls `done` from one of gRPC's threads; null: there
+  // is none yet.
+  using Done = absl::AnyInvocable<void(absl::StatusOr<ClientLeaseRef>)>;
+  void TakeOnce(const LeaseWish& wish, std::chrono::milliseconds wait, Done done);
+
+  // Reports how the attempt ended and forgets the lease. ABORTED: it was lost before.
+  absl::Status End(const ClientLeaseRef& lease, v1::AttemptEnd end);
+
+  // Hands all leases back. None can be taken afterwards.
+  void Shutdown();
+
+ private:
+  using TimePoint = std::chrono::steady_clock::time_point;
+  struct TakeCall;
+
+  void Add(const ClientLeaseRef& lease);
+  bool Remove(const ClientLeaseRef& lease);
+  void Renew();
+  TimePoint NextRenewal() const;
+  void RenewDue(std::unique_lock<std::mutex>& lock);
+  absl::Status Report(const std::vector<ClientLeaseRef>& leases, v1::AttemptEnd end,
+                      std::chrono::milliseconds timeout);
+
+  const ClientOptions& options_;
+  const std::unique_ptr<v1::WorkerService::Stub> stub_;
+  Watches& watches_;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  // Protected by mutex_.
+  std::vector<ClientLeaseRef> held_;
+  bool closed_ = false;
+  int64_t calls_ = 0;   // TakeOnce under way
+  std::thread thread_;  // started with the first lease
+};
+
+}  // namespace treadle

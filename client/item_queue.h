@@ -1,0 +1,105 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "client/client.h"
+#include "client/codec.h"
+#include "client/duration.h"
+#include "client/future.h"
+#include "client/named_error.h"
+#include "client/submit_options.h"
+
+// What stands behind Queue, LifoQueue and PriorityQueue: queue.h has those.
+
+namespace treadle {
+
+class ClientLease;
+
+struct QueueOptions {
+  QueueOptions() {}
+  explicit QueueOptions(int64_t maxsize_in) : maxsize(maxsize_in) {}
+
+  // How many items may wait in it; those that were got do not count. Up to 100,000,000. Zero or
+  // less: as many as the broker allows in a queue, or as many as the queue was made with.
+  int64_t maxsize = 0;
+  // How long an item that was got stays away when its consumer is gone or cut off. Renewed by
+  // itself while this process lives. From 1 second to 12 hours.
+  std::chrono::milliseconds lease{30'000};
+  // What a put waits for.
+  Durability durability = Durability::kSynced;
+  // An item is done as soon as it is got, so TaskDone is not called, and an item whose consumer
+  // dies is lost with it: at most once, where the default is at least once.
+  bool done_at_get = false;
+};
+
+// Items of one queue, encoded. Thread-safe.
+class ItemQueue {
+ public:
+  struct Item {
+    Payload payload;
+    int32_t priority = 0;
+    uint64_t token = 0;  // of its lease
+  };
+
+  static absl::StatusOr<std::unique_ptr<ItemQueue>> Open(Client& client, std::string_view name,
+                                                         v1::Discipline discipline,
+                                                         QueueOptions options);
+  // Hands back what was got and is not done.
+  ~ItemQueue();
+
+  absl::Status Put(absl::StatusOr<Payload> item, int32_t priority, bool block, Timeout timeout);
+  absl::StatusOr<Item> Get(bool block, Timeout timeout);
+  // A put and a get that do not block, in two steps each, for coroutines.
+  //
+  // The future ends when the item is accepted, or refused; PutStatus of its end is what Put
+  // returns.
+  FutureBase StartPut(absl::StatusOr<Payload> item, int32_t priority, bool block, Timeout timeout);
+  absl::Status PutStatus(absl::Status end) const;
+  // Asks once, waiting there up to a second. None: there is nothing yet, so CheckOpen, and ask
+  // again. Not with QueueOptions::done_at_get.
+  using Asked = absl::AnyInvocable<void(absl::StatusOr<std::optional<Item>>)>;
+  void StartGet(Asked asked);
+  // ShutDown: empty, and takes no more.
+  absl::Status CheckOpen();
+  // Hands back an item that was got and is not done.
+  absl::Status GiveBack(uint64_t token);
+
+  absl::Status TaskDone();
+  absl::Status Join(Timeout timeout);
+  // DEADLINE_EXCEEDED: not all are done now.
+  absl::Status JoinNow() { return Join(Timeout::zero()); }
+  absl::StatusOr<int64_t> Size();
+  absl::StatusOr<bool> Full();
+  absl::Status Shutdown(bool immediate);
+
+  const std::string& name() const { return name_; }
+
+ private:
+  using LeaseRef = std::shared_ptr<ClientLease>;
+
+  ItemQueue(Client& client, std::string name, QueueOptions options);
+  Item Hold(LeaseRef lease);
+  LeaseRef TakeHeld();
+
+  Client& client_;
+  const std::string name_;
+  const QueueOptions options_;
+
+  std::mutex mutex_;
+  // Got and not done, in the order of the gets. Protected by mutex_.
+  std::vector<std::pair<std::thread::id, LeaseRef>> held_;
+};
+
+}  // namespace treadle

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <set>
+
+#include <grpcpp/grpcpp.h>
+
+namespace treadle {
+
+// The long calls under way, so that Shutdown can end them.
+class Watches {
+ public:
+  // False: shut down, the call must not begin.
+  bool Begin(grpc::ClientContext& context);
+  void End(grpc::ClientContext& context);
+  void CancelAll();
+  // False: shut down meanwhile.
+  bool SleepUntil(std::chrono::steady_clock::time_point time);
+
+ private:
+  std::mutex mutex_;
+  // Protected by mutex_.
+  std::set<grpc::ClientContext*> contexts_;
+  bool closed_ = false;
+  std::condition_variable changed_;
+};
+
+}  // namespace treadle

@@ -1,0 +1,134 @@
+#include "client/lock.h"
+
+#include <atomic>
+#include <chrono>
+#include <future>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/client/broker_fixture.h"
+#include "tests/support/tcp_proxy.h"
+
+// Locks, semaphores and events, shared by several clients of a real broker.
+
+namespace treadle {
+namespace {
+
+using namespace std::chrono_literals;
+using test::ConnectTo;
+using test::kPatience;
+using test::TcpProxy;
+
+class LockTest : public test::WithBroker {
+ protected:
+  std::unique_ptr<Client> other_ = ConnectTo(server_.address());
+};
+
+TEST_F(LockTest, OneHolderAtATime) {
+  absl::StatusOr<Lock> lock = Lock::Open(*client_, "door");
+  absl::StatusOr<Lock> others = Lock::Open(*other_, "door");
+  ASSERT_TRUE(lock.ok() && others.ok());
+  EXPECT_FALSE(*others->Locked());
+  absl::StatusOr<Permit> permit = lock->Acquire();
+  ASSERT_TRUE(permit.ok()) << permit.status();
+  EXPECT_TRUE(*others->Locked());
+  EXPECT_EQ(others->Acquire(false).status().code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(others->Acquire(true, 20ms).status().code(), absl::StatusCode::kDeadlineExceeded);
+  auto waiting = std::async(std::launch::async, [&] { return others->Acquire(); });
+  const uint64_t first = permit->token();
+  EXPECT_TRUE(permit->Release().ok());
+  EXPECT_EQ(permit->Release().code(), absl::StatusCode::kFailedPrecondition);
+  absl::StatusOr<Permit> second = waiting.get();
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_GT(second->token(), first);
+  EXPECT_FALSE(second->lost().stop_requested());
+}
+
+TEST_F(LockTest, APermitIsReleasedAtTheEndOfItsScope) {
+  absl::StatusOr<Lock> lock = Lock::Open(*client_, "door");
+  { const absl::StatusOr<Permit> permit = lock->Acquire(); }
+  EXPECT_TRUE(lock->Acquire(false).ok());
+}
+
+TEST_F(LockTest, CountersUnderALockDoNotLoseUpdates) {
+  int counter = 0;
+  std::vector<std::thread> threads;
+  for (Client* client : {client_.get(), other_.get()}) {
+    threads.emplace_back([&counter, client] {
+      absl::StatusOr<Lock> lock = Lock::Open(*client, "counter");
+      for (int i = 0; i < 50; ++i) {
+        const absl::StatusOr<Permit> permit = lock->Acquire();
+        ASSERT_TRUE(permit.ok()) << permit.status();
+        const int before = counter;
+        std::this_thread::yield();
+        counter = before + 1;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(counter, 100);
+}
+
+TEST_F(LockTest, AHolderThatIsCutOffLosesTheLockAndIsFencedOff) {
+  TcpProxy proxy(server_.port());
+  const std::unique_ptr<Client> remote = ConnectTo(proxy.address());
+  LockOptions options;
+  options.lease = 1s;
+  absl::StatusOr<Lock> lock = Lock::Open(*remote, "door", options);
+  ASSERT_TRUE(lock.ok()) << lock.status();
+  absl::StatusOr<Permit> permit = lock->Acquire();
+  ASSERT_TRUE(permit.ok()) << permit.status();
+  std::promise<void> told;
+  const std::stop_callback on_lost(permit->lost(), [&told] { told.set_value(); });
+  proxy.Freeze();
+  absl::StatusOr<Lock> others = Lock::Open(*client_, "door");
+  absl::StatusOr<Permit> next = others->Acquire(true, kPatience);
+  ASSERT_TRUE(next.ok()) << next.status();
+  EXPECT_GT(next->token(), permit->token());
+  told.get_future().wait();
+  EXPECT_EQ(permit->Release().code(), absl::StatusCode::kAborted);
+}
+
+TEST_F(LockTest, ASemaphoreHasSoManyPermits) {
+  absl::StatusOr<Semaphore> semaphore = Semaphore::Open(*client_, "seats", 2);
+  absl::StatusOr<Semaphore> others = Semaphore::Open(*other_, "seats", 2);
+  ASSERT_TRUE(semaphore.ok() && others.ok());
+  EXPECT_EQ(*semaphore->Free(), 2);
+  absl::StatusOr<Permit> one = semaphore->Acquire();
+  absl::StatusOr<Permit> two = others->Acquire();
+  ASSERT_TRUE(one.ok() && two.ok());
+  EXPECT_EQ(*semaphore->Free(), 0);
+  EXPECT_EQ(others->Acquire(false).status().code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_TRUE(one->Release().ok());
+  EXPECT_TRUE(others->Acquire(true, kPatience).ok());
+  EXPECT_EQ(Semaphore::Open(*other_, "seats", 3).status().code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(Semaphore::Open(*other_, "none", 0).status().code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(LockTest, AnEventWakesAllWhoWait) {
+  absl::StatusOr<Event> event = Event::Open(*client_, "go");
+  absl::StatusOr<Event> others = Event::Open(*other_, "go");
+  ASSERT_TRUE(event.ok() && others.ok());
+  EXPECT_FALSE(*event->IsSet());
+  EXPECT_EQ(event->Wait(20ms).code(), absl::StatusCode::kDeadlineExceeded);
+  std::vector<std::future<absl::Status>> waiting;
+  for (int i = 0; i < 6; ++i) {
+    Event& from = i % 2 == 0 ? *event : *others;
+    waiting.push_back(std::async(std::launch::async, [&from] { return from.Wait(); }));
+  }
+  EXPECT_TRUE(event->Set().ok());
+  for (std::future<absl::Status>& wait : waiting) EXPECT_TRUE(wait.get().ok());
+  EXPECT_TRUE(*others->IsSet());
+  EXPECT_TRUE(others->Set().ok());
+  EXPECT_TRUE(event->Clear().ok());
+  EXPECT_FALSE(*others->IsSet());
+  EXPECT_EQ(others->Wait(20ms).code(), absl::StatusCode::kDeadlineExceeded);
+}
+
+}  // namespace
+}  // namespace treadle
