@@ -18,6 +18,7 @@ inline constexpr std::string_view kHandlerNotFoundError = "HandlerNotFound";
 inline constexpr std::string_view kDeadlineExceededError = "DeadlineExceeded";
 inline constexpr std::string_view kCancelledError = "Cancelled";
 inline constexpr std::string_view kExitStatusError = "ExitStatus";
+inline constexpr std::string_view kSignalError = "Signal";
 
 // How a task ended without success, as its worker or the broker told it.
 struct TaskError {

@@ -16,6 +16,8 @@
 #include "client/lock.h"
 #include "client/map_results.h"
 #include "client/named_error.h"
+#include "client/pool.h"
+#include "client/process.h"
 #include "client/queue.h"
 #include "client/submit_options.h"
 #include "client/task_error.h"
