@@ -122,6 +122,7 @@ Json ToJson(const v1::Queue& queue) {
   Json json;
   json["config"] = std::move(config);
   json["paused"] = queue.paused();
+  json["closed"] = queue.closed();
   json["created_at_ms"] = queue.created_at_ms();
   json["stats"] = std::move(stats);
   return json;

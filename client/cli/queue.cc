@@ -26,12 +26,17 @@ v1::Discipline ParseDiscipline(const std::string& text) {
   return text == "priority" ? v1::DISCIPLINE_PRIORITY : v1::DISCIPLINE_FIFO;
 }
 
+std::string StateName(const v1::Queue& queue) {
+  if (queue.closed()) return queue.paused() ? "closed, paused" : "closed";
+  return queue.paused() ? "paused" : "open";
+}
+
 std::string Describe(const v1::Queue& queue) {
   const v1::QueueStats& stats = queue.stats();
   Sheet sheet;
   sheet.Add("name", queue.config().name());
   sheet.Add("discipline", DisciplineName(queue.config().discipline()));
-  sheet.Add("state", queue.paused() ? "paused" : "open");
+  sheet.Add("state", StateName(queue));
   sheet.Add("created", HumanTime(queue.created_at_ms()));
   sheet.Add("waiting", fmt::format("{} of {} tasks, {} of {}", stats.queued() + stats.scheduled(),
                                    queue.config().max_tasks(), HumanBytes(stats.waiting_bytes()),
@@ -82,9 +87,9 @@ ExitCode ListQueues(Context& context) {
                {"FAILED", kRight}});
   for (const v1::Queue& queue : *queues) {
     const v1::QueueStats& stats = queue.stats();
-    table.Add({queue.config().name(), DisciplineName(queue.config().discipline()),
-               queue.paused() ? "paused" : "open", std::to_string(stats.queued()),
-               std::to_string(stats.scheduled()), std::to_string(stats.running()),
+    table.Add({queue.config().name(), DisciplineName(queue.config().discipline()), StateName(queue),
+               std::to_string(stats.queued()), std::to_string(stats.scheduled()),
+               std::to_string(stats.running()),
                stats.oldest_age_ms() > 0 ? HumanDuration(stats.oldest_age_ms()) : "-",
                HumanRate(stats.submitted_per_second()), HumanRate(stats.finished_per_second()),
                std::to_string(stats.failed_total())});
@@ -113,6 +118,15 @@ ExitCode UpdateQueue(Context& context, const QueueFlags& flags) {
   request.set_name(flags.name);
   if (flags.max_tasks_option->count() > 0) request.set_max_tasks(flags.max_tasks);
   if (flags.max_bytes_option->count() > 0) request.set_max_bytes(flags.max_bytes);
+  auto client = context.Connect();
+  if (!client.ok()) return context.FailCall(client.status());
+  return PrintQueue(context, (*client)->UpdateQueue(request));
+}
+
+ExitCode SetClosed(Context& context, const std::string& name, bool closed) {
+  v1::UpdateQueueRequest request;
+  request.set_name(name);
+  request.set_closed(closed);
   auto client = context.Connect();
   if (!client.ok()) return context.FailCall(client.status());
   return PrintQueue(context, (*client)->UpdateQueue(request));
@@ -202,6 +216,16 @@ void AddQueueCommands(CLI::App& root, Command& chosen) {
   AddNamed(group, *flags, "resume", "Lets a paused queue's tasks start again.",
            "Example:\n  treadle queue resume mail\n")
       .callback(choose(flags, call(&Client::ResumeQueue)));
+  AddNamed(group, *flags, "close", "Refuses new tasks; those that are in the queue run.",
+           "Example:\n  treadle queue close mail\n")
+      .callback(choose(flags, [](Context& context, const QueueFlags& queue) {
+        return SetClosed(context, queue.name, true);
+      }));
+  AddNamed(group, *flags, "reopen", "Lets a closed queue take tasks again.",
+           "Example:\n  treadle queue reopen mail\n")
+      .callback(choose(flags, [](Context& context, const QueueFlags& queue) {
+        return SetClosed(context, queue.name, false);
+      }));
   AddNamed(group, *flags, "purge", "Cancels all tasks of a queue that are not running.",
            "Example:\n  treadle queue purge mail\n")
       .callback(choose(flags, [](Context& context, const QueueFlags& queue) {

@@ -43,6 +43,8 @@ TEST(CommandLine, EveryCommandHasHelpWithAnExample) {
                                              {"queue", "update"},
                                              {"queue", "pause"},
                                              {"queue", "resume"},
+                                             {"queue", "close"},
+                                             {"queue", "reopen"},
                                              {"queue", "purge"},
                                              {"queue", "delete"},
                                              {"worker", "list"},

@@ -201,6 +201,9 @@ TEST_F(Commands, QueuesFromTheirCreationToTheirEnd) {
   EXPECT_EQ(full.exit_code, kRefused);
   EXPECT_THAT(full.err, HasSubstr("2 of 2"));
   EXPECT_EQ(Treadle({"queue", "update", "cloth", "--max-tasks", "3"}).exit_code, kOk);
+  EXPECT_THAT(Treadle({"queue", "close", "cloth"}).out, HasSubstr("closed"));
+  EXPECT_THAT(Treadle({"submit", "-q", "cloth", "--type", "a"}).err, HasSubstr("is closed"));
+  EXPECT_EQ(Treadle({"queue", "reopen", "cloth"}).exit_code, kOk);
 
   const json queue = json::parse(Treadle({"queue", "show", "cloth", "-o", "json"}).out);
   EXPECT_EQ(queue["config"]["discipline"], "PRIORITY");
