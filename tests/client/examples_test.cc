@@ -1,0 +1,88 @@
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <regex>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/local_server.h"
+
+// The programs of client/examples, as a user runs them: against a broker, by their words and times.
+
+namespace treadle {
+namespace {
+
+using test::LocalServer;
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+
+class ExamplesTest : public ::testing::Test {
+ protected:
+  // What it printed. It must succeed.
+  std::string Run(const std::string& program) {
+    const std::string command =
+        std::string(TREADLE_PROGRAMS) + "/" + program + " " + server_.address() + " 2>&1";
+    std::FILE* const pipe = popen(command.c_str(), "r");
+    EXPECT_NE(pipe, nullptr);
+    std::string output;
+    std::array<char, 4'096> buffer;
+    while (const size_t read = std::fread(buffer.data(), 1, buffer.size(), pipe)) {
+      output.append(buffer.data(), read);
+    }
+    EXPECT_EQ(pclose(pipe), 0) << output;
+    return output;
+  }
+
+  // The number in "...: 1.04 times as long".
+  static double Ratio(const std::string& output) {
+    std::smatch match;
+    if (std::regex_search(output, match, std::regex(": ([0-9.]+) times as long\n"))) {
+      return std::stod(match[1]);
+    }
+    ADD_FAILURE() << output;
+    return 0;
+  }
+
+  LocalServer server_;
+};
+
+TEST_F(ExamplesTest, ThreeSleepsTogetherTakeAsLongAsOne) {
+  const std::string output = Run("threading_sleep");
+  for (const char* worker : {"Weft", "Warp", "Shuttle"}) EXPECT_THAT(output, HasSubstr(worker));
+  EXPECT_LT(Ratio(output), 2) << output;
+}
+
+TEST_F(ExamplesTest, SquaresAreSummedOnEveryCore) {
+  const std::string output = Run("multiprocessing_squares");
+  // 10^7 (10^7 + 1) (2 * 10^7 + 1) / 6, modulo 2^64.
+  EXPECT_THAT(output, HasSubstr("up to 10000000 (mod 2^64): 1291990006563070912\n"));
+  // A machine that is busy with much else gives no more than it has.
+  EXPECT_LT(Ratio(output), 2) << output;
+}
+
+TEST_F(ExamplesTest, UrlsAreFetchedTogether) {
+  const std::string output = Run("futures_urls");
+  EXPECT_THAT(output, ContainsRegex("/sports +200\n"));
+  EXPECT_THAT(output, ContainsRegex("/missing +404\n"));
+  EXPECT_THAT(output, ContainsRegex("/nobody +failed: UNAVAILABLE\n"));
+  EXPECT_LT(Ratio(output), 3) << output;  // for five
+}
+
+TEST_F(ExamplesTest, AThousandFetchesAreAwaitedTogether) {
+  const std::string output = Run("asyncio_fetches");
+  EXPECT_THAT(output, HasSubstr("1000 of 1000 fetches answered 200\n"));
+  EXPECT_LT(Ratio(output), 250) << output;
+}
+
+TEST_F(ExamplesTest, ProducerAndConsumersMeetInAQueue) {
+  const std::string output = Run("queue_producer_consumer");
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_THAT(output, HasSubstr("finished item " + std::to_string(i) + "\n"));
+  }
+  EXPECT_LT(Ratio(output), 1) << output;  // with two
+}
+
+}  // namespace
+}  // namespace treadle
