@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
@@ -58,8 +59,12 @@ TEST_F(ExamplesTest, SquaresAreSummedOnEveryCore) {
   const std::string output = Run("multiprocessing_squares");
   // 10^7 (10^7 + 1) (2 * 10^7 + 1) / 6, modulo 2^64.
   EXPECT_THAT(output, HasSubstr("up to 10000000 (mod 2^64): 1291990006563070912\n"));
-  // A machine that is busy with much else gives no more than it has.
-  EXPECT_LT(Ratio(output), 2) << output;
+  // What else the machine does weighs more than these short runs: one of some must be undisturbed.
+  double best = Ratio(output);
+  for (int run = 0; run < 9 && best > 1.1; ++run) {
+    best = std::min(best, Ratio(Run("multiprocessing_squares")));
+  }
+  EXPECT_LT(best, 1.1) << output;
 }
 
 TEST_F(ExamplesTest, UrlsAreFetchedTogether) {
