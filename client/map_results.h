@@ -95,6 +95,9 @@ class [[nodiscard]] MapResults {
     if (begun_) CancelRest();
   }
 
+// g++ 12 takes the value of a StatusOr that may hold an error for one that is read unset.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
   // The next result; none after the last.
   std::optional<ResultOf<R>> Next() {
     begun_ = true;
@@ -111,6 +114,7 @@ class [[nodiscard]] MapResults {
     ready_.pop_front();
     return result;
   }
+#pragma GCC diagnostic pop
 
   class Iterator {
    public:
