@@ -56,7 +56,7 @@ class BadInput(Scenario):
             ({"deadline_in_ms": -1}, "deadline_in_ms"),
             ({"deadline_in_ms": 367 * DAY_MS}, "deadline_in_ms"),
             ({"max_attempts": -1}, "max_attempts"),
-            ({"max_attempts": 1001}, "max_attempts"),
+            ({"max_attempts": 1000001}, "max_attempts"),
             ({"attempt_timeout_ms": -1}, "attempt_timeout_ms"),
             ({"result_ttl_ms": -1}, "result_ttl_ms"),
             ({"result_ttl_ms": 367 * DAY_MS}, "result_ttl_ms"),

@@ -97,7 +97,7 @@ TEST_F(BadInput, EachWrongTaskIsRefusedByName) {
       {[](auto& t) { t.set_wait_if_full_ms(-1); }, bad, "wait_if_full_ms: -1"},
       {[](auto& t) { t.set_wait_if_full_ms(2 * kDayMs); }, bad, "wait_if_full_ms"},
       {[](auto& t) { t.set_max_attempts(-1); }, bad, "max_attempts: -1"},
-      {[](auto& t) { t.set_max_attempts(1'001); }, bad, "max_attempts: 1001"},
+      {[](auto& t) { t.set_max_attempts(1'000'001); }, bad, "max_attempts: 1000001"},
       {[](auto& t) { t.mutable_retry()->set_initial_delay_ms(-1); }, bad, "retry.initial_delay_ms"},
       {[](auto& t) { t.mutable_retry()->set_max_delay_ms(8 * kDayMs); }, bad, "retry.max_delay_ms"},
       {[](auto& t) { t.mutable_retry()->set_multiplier(0.5); }, bad, "retry.multiplier: 0.5"},
