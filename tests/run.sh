@@ -3,17 +3,21 @@
 #
 #   tests/run.sh                all tests, once
 #   tests/run.sh --quick        without those labelled "slow"
-#   tests/run.sh --sanitizers   then also a bounded share under ASAN, UBSAN and TSAN, and clang-tidy
+#   tests/run.sh --tsan         then also a bounded share under ThreadSanitizer, without gRPC
+#   tests/run.sh --asan         then also a bounded share under ASAN and UBSAN
+#   tests/run.sh --tidy         then also clang-tidy
 #   tests/run.sh -- -R order    what follows -- goes to ctest
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 quick=()
-sanitizers=
+sanitizers=()
+tidy=
 while [[ $# -gt 0 ]]; do
   case $1 in
     --quick) quick=(-LE slow) ;;
-    --sanitizers) sanitizers=1 ;;
+    --tsan | --asan) sanitizers+=("${1#--}") ;;
+    --tidy) tidy=1 ;;
     --)
       shift
       break
@@ -77,11 +81,12 @@ deploy/install-packages.sh
 build default
 run_tests default "${quick[@]}" "$@"
 
-if [[ -n $sanitizers ]]; then
-  build tsan
-  run_tests tsan -LE slow "$@"
-  build asan
-  run_tests asan -LE slow "$@"
+for preset in "${sanitizers[@]}"; do
+  build "$preset"
+  run_tests "$preset" -LE slow "$@"
+done
+
+if [[ -n $tidy ]]; then
   say 'clang-tidy'
   tests/tidy/clang_tidy.sh || failures+=('clang-tidy')
 fi
