@@ -14,6 +14,7 @@
 #include "client/codec.h"
 #include "client/duration.h"
 #include "client/future.h"
+#include "client/next_iterator.h"
 #include "client/wait.h"
 
 namespace treadle {
@@ -116,33 +117,8 @@ class [[nodiscard]] MapResults {
   }
 #pragma GCC diagnostic pop
 
-  class Iterator {
-   public:
-    using iterator_category = std::input_iterator_tag;
-    using value_type = ResultOf<R>;
-    using difference_type = std::ptrdiff_t;
-    using pointer = ResultOf<R>*;
-    using reference = ResultOf<R>&;
-
-    reference operator*() const { return *results_->current_; }
-    pointer operator->() const { return &**this; }
-    Iterator& operator++() {
-      results_->current_ = results_->Next();
-      return *this;
-    }
-    void operator++(int) { ++*this; }
-    bool operator==(std::default_sentinel_t) const { return !results_->current_.has_value(); }
-
-   private:
-    friend MapResults;
-    explicit Iterator(MapResults* results) : results_(results) {}
-    MapResults* results_;
-  };
-
-  Iterator begin() {
-    current_ = Next();
-    return Iterator(this);
-  }
+  using Iterator = NextIterator<MapResults, ResultOf<R>>;
+  Iterator begin() { return Iterator(*this, current_); }
   std::default_sentinel_t end() const { return {}; }
 
  private:

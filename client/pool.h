@@ -18,6 +18,7 @@
 #include "client/executor.h"
 #include "client/future.h"
 #include "client/map_results.h"
+#include "client/next_iterator.h"
 #include "client/wait.h"
 
 // Python's multiprocessing.Pool over all workers that serve a queue. Where they run the calls, in
@@ -108,33 +109,8 @@ class [[nodiscard]] UnorderedResults {
     return result;
   }
 
-  class Iterator {
-   public:
-    using iterator_category = std::input_iterator_tag;
-    using value_type = ResultOf<R>;
-    using difference_type = std::ptrdiff_t;
-    using pointer = ResultOf<R>*;
-    using reference = ResultOf<R>&;
-
-    reference operator*() const { return *results_->current_; }
-    pointer operator->() const { return &**this; }
-    Iterator& operator++() {
-      results_->current_ = results_->Next();
-      return *this;
-    }
-    void operator++(int) { ++*this; }
-    bool operator==(std::default_sentinel_t) const { return !results_->current_.has_value(); }
-
-   private:
-    friend UnorderedResults;
-    explicit Iterator(UnorderedResults* results) : results_(results) {}
-    UnorderedResults* results_;
-  };
-
-  Iterator begin() {
-    current_ = Next();
-    return Iterator(this);
-  }
+  using Iterator = NextIterator<UnorderedResults, ResultOf<R>>;
+  Iterator begin() { return Iterator(*this, current_); }
   std::default_sentinel_t end() const { return {}; }
 
  private:

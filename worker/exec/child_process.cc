@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <optional>
 #include <poll.h>
-#include <spawn.h>
 #include <unistd.h>
 #include <utility>
 
@@ -18,6 +17,7 @@
 
 #include "proto/support/assert.h"
 #include "worker/pool/file_descriptor.h"
+#include "worker/pool/spawn_plan.h"
 
 namespace treadle::worker {
 namespace {
@@ -92,51 +92,6 @@ class SigpipeBlock {
   sigset_t before_;
 };
 
-std::vector<char*> Pointers(const std::vector<std::string>& strings) {
-  std::vector<char*> pointers;
-  for (const std::string& string : strings) pointers.push_back(const_cast<char*>(string.c_str()));
-  pointers.push_back(nullptr);
-  return pointers;
-}
-
-// What posix_spawn shall do: a group of its own, default signals, and no open files but these
-// three.
-class SpawnPlan {
- public:
-  SpawnPlan(int input, int output, int error) {
-    posix_spawn_file_actions_init(&files_);
-    posix_spawn_file_actions_adddup2(&files_, input, STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&files_, output, STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&files_, error, STDERR_FILENO);
-    posix_spawn_file_actions_addclosefrom_np(&files_, STDERR_FILENO + 1);
-    posix_spawnattr_init(&attributes_);
-    posix_spawnattr_setflags(
-        &attributes_, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-    posix_spawnattr_setpgroup(&attributes_, 0);
-    sigset_t signals;
-    sigfillset(&signals);
-    posix_spawnattr_setsigdefault(&attributes_, &signals);
-    sigemptyset(&signals);
-    posix_spawnattr_setsigmask(&attributes_, &signals);
-  }
-  ~SpawnPlan() {
-    posix_spawnattr_destroy(&attributes_);
-    posix_spawn_file_actions_destroy(&files_);
-  }
-  SpawnPlan(const SpawnPlan&) = delete;
-  SpawnPlan& operator=(const SpawnPlan&) = delete;
-
-  // 0, or an error number.
-  int Spawn(const ChildOptions& options, pid_t& child) {
-    return ::posix_spawn(&child, options.argv[0].c_str(), &files_, &attributes_,
-                         Pointers(options.argv).data(), Pointers(options.environment).data());
-  }
-
- private:
-  posix_spawn_file_actions_t files_;
-  posix_spawnattr_t attributes_;
-};
-
 // A running child and the pipes to it.
 class Child {
  public:
@@ -179,8 +134,13 @@ absl::StatusOr<Child> Child::Start(const ChildOptions& options) {
   if (!status.ok()) return status;
 
   Child child(options);
-  SpawnPlan plan(input->read.number(), output->write.number(), error->write.number());
-  if (const int failure = plan.Spawn(options, child.pid_); failure != 0) {
+  SpawnPlan plan;
+  plan.Give(input->read.number(), STDIN_FILENO);
+  plan.Give(output->write.number(), STDOUT_FILENO);
+  plan.Give(error->write.number(), STDERR_FILENO);
+  plan.CloseFrom(STDERR_FILENO + 1);
+  const int failure = plan.Spawn(options.argv[0], options.argv, options.environment, child.pid_);
+  if (failure != 0) {
     return SystemError(absl::StrCat("program '", options.argv[0], "' cannot be started"), failure);
   }
   child.ended_ = FileDescriptor(static_cast<int>(::syscall(SYS_pidfd_open, child.pid_, 0)));

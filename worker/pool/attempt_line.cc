@@ -1,5 +1,6 @@
 #include "worker/pool/attempt_line.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "proto/support/assert.h"
@@ -32,6 +33,13 @@ AttemptPtr AttemptLine::PopBack() {
   TREADLE_ASSERT(!empty());
   AttemptPtr taken = last_->previous_ == nullptr ? first_ : last_->previous_->next_;
   Remove(*taken);
+  return taken;
+}
+
+std::vector<AttemptPtr> AttemptLine::TakeBack(size_t count) {
+  std::vector<AttemptPtr> taken;
+  taken.reserve(std::min(count, size_));
+  while (!empty() && taken.size() < count) taken.push_back(PopBack());
   return taken;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <vector>
 
 #include "worker/pool/attempt.h"
 
@@ -23,6 +24,8 @@ class AttemptLine {
   // REQUIRES: not empty.
   AttemptPtr PopFront();
   AttemptPtr PopBack();
+  // Up to `count`, the last one first.
+  std::vector<AttemptPtr> TakeBack(size_t count);
   // False: it is not in this line.
   bool Remove(Attempt& attempt);
 

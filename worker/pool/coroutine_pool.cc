@@ -25,6 +25,7 @@
 #include "worker/pool/confirmed_starts.h"
 #include "worker/pool/coroutine_handler.h"
 #include "worker/pool/loop_watch.h"
+#include "worker/pool/pool_bounds.h"
 #include "worker/pool/turn_executor.h"
 
 namespace treadle::worker {
@@ -265,10 +266,7 @@ void CoroutinePool::State::Stop(const AttemptPtr& attempt, StopReason reason) {
 
 std::vector<AttemptPtr> CoroutinePool::State::TakeBack(size_t count) {
   std::lock_guard lock(mutex_);
-  std::vector<AttemptPtr> taken;
-  taken.reserve(std::min(count, waiting_.size()));
-  while (!waiting_.empty() && taken.size() < count) taken.push_back(waiting_.PopBack());
-  return taken;
+  return waiting_.TakeBack(count);
 }
 
 void CoroutinePool::State::Close() {
@@ -310,14 +308,8 @@ CoroutinePool::~CoroutinePool() { Shutdown(milliseconds(0)); }
 absl::StatusOr<std::unique_ptr<CoroutinePool>> CoroutinePool::Start(
     CoroutinePoolOptions options, std::shared_ptr<const Handlers> handlers,
     std::shared_ptr<AttemptEvents> events) {
-  if (options.slots < 1 || options.slots > kSlotsMax) {
-    return absl::InvalidArgumentError(absl::StrCat("slots is ", options.slots, " in pool '",
-                                                   options.name, "': choose 1 to ", kSlotsMax));
-  }
-  if (options.waiting_max < 0) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "waiting_max is ", options.waiting_max, " in pool '", options.name, "': choose 0 or more"));
-  }
+  absl::Status checked = CheckSlots(options.name, options.slots, kSlotsMax, options.waiting_max);
+  if (!checked.ok()) return checked;
   try {
     auto state =
         std::make_shared<State>(std::move(options), std::move(handlers), std::move(events));

@@ -80,11 +80,8 @@ void ManualPool::Stop(const AttemptPtr& attempt, StopReason reason) {
 
 std::vector<AttemptPtr> ManualPool::TakeBack(size_t count) {
   std::lock_guard lock(state_->mutex);
-  std::vector<AttemptPtr> taken;
-  while (!state_->waiting.empty() && taken.size() < count) {
-    taken.push_back(state_->waiting.PopBack());
-    ++state_->room;
-  }
+  std::vector<AttemptPtr> taken = state_->waiting.TakeBack(count);
+  state_->room += static_cast<int64_t>(taken.size());
   return taken;
 }
 

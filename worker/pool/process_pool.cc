@@ -2,8 +2,7 @@
 
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-
+#include "worker/pool/pool_bounds.h"
 #include "worker/pool/process_pool_loop.h"
 
 namespace treadle::worker {
@@ -11,27 +10,18 @@ namespace {
 
 constexpr int kSlotsMax = 1'000;
 
-absl::Status OutOfBounds(const ProcessPoolOptions& options, const char* option, int64_t value,
-                         const char* choose) {
-  return absl::InvalidArgumentError(
-      absl::StrCat(option, " is ", value, " in pool '", options.name, "': choose ", choose));
-}
-
 absl::Status Check(const ProcessPoolOptions& options) {
-  if (options.slots < 1 || options.slots > kSlotsMax) {
-    return OutOfBounds(options, "slots", options.slots, "1 to 1000");
-  }
-  if (options.waiting_max < 0) {
-    return OutOfBounds(options, "waiting_max", options.waiting_max, "0 or more");
-  }
+  absl::Status checked = CheckSlots(options.name, options.slots, kSlotsMax, options.waiting_max);
+  if (!checked.ok()) return checked;
   if (options.max_tasks_per_child < 0) {
-    return OutOfBounds(options, "max_tasks_per_child", options.max_tasks_per_child, "0 or more");
+    return OutOfBounds(options.name, "max_tasks_per_child", options.max_tasks_per_child,
+                       "0 or more");
   }
   if (options.memory_bytes_max < 0) {
-    return OutOfBounds(options, "memory_bytes_max", options.memory_bytes_max, "0 or more");
+    return OutOfBounds(options.name, "memory_bytes_max", options.memory_bytes_max, "0 or more");
   }
   if (options.cpu_time_max.count() < 0) {
-    return OutOfBounds(options, "cpu_time_max", options.cpu_time_max.count(), "0 ms or more");
+    return OutOfBounds(options.name, "cpu_time_max", options.cpu_time_max.count(), "0 ms or more");
   }
   return absl::OkStatus();
 }

@@ -87,10 +87,7 @@ void ProcessPool::Loop::Stop(const AttemptPtr& attempt, StopReason reason) {
 
 std::vector<AttemptPtr> ProcessPool::Loop::TakeBack(size_t count) {
   std::lock_guard lock(mutex_);
-  std::vector<AttemptPtr> taken;
-  taken.reserve(std::min(count, waiting_.size()));
-  while (!waiting_.empty() && taken.size() < count) taken.push_back(waiting_.PopBack());
-  return taken;
+  return waiting_.TakeBack(count);
 }
 
 void ProcessPool::Loop::Close() {

@@ -8,7 +8,6 @@
 #include <fstream>
 #include <iterator>
 #include <random>
-#include <spawn.h>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -20,6 +19,8 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+
+#include "worker/pool/spawn_plan.h"
 
 namespace treadle::worker {
 namespace {
@@ -59,13 +60,6 @@ std::vector<std::string> Environment(const std::string& value) {
   return environment;
 }
 
-std::vector<char*> Pointers(std::vector<std::string>& strings) {
-  std::vector<char*> pointers;
-  for (std::string& string : strings) pointers.push_back(string.data());
-  pointers.push_back(nullptr);
-  return pointers;
-}
-
 std::string NewToken() {
   std::random_device random;
   std::string token;
@@ -90,48 +84,6 @@ bool Connect(int type, FileDescriptor& ours, FileDescriptor& theirs) {
   }
   return theirs.open() && ::fcntl(ours.number(), F_SETFL, O_NONBLOCK) == 0;
 }
-
-// What posix_spawn shall do: a process group of its own, default signals, no input, and of our
-// files only those that the child is meant to have.
-class SpawnPlan {
- public:
-  SpawnPlan(int socket, int control, int page) {
-    posix_spawn_file_actions_init(&files_);
-    posix_spawn_file_actions_addopen(&files_, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&files_, socket, kChildSocket);
-    posix_spawn_file_actions_adddup2(&files_, control, kChildControl);
-    posix_spawn_file_actions_adddup2(&files_, page, kChildPage);
-    posix_spawn_file_actions_addclosefrom_np(&files_, kChildFiles);
-    posix_spawnattr_init(&attributes_);
-    posix_spawnattr_setflags(
-        &attributes_, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-    posix_spawnattr_setpgroup(&attributes_, 0);
-    sigset_t signals;
-    sigfillset(&signals);
-    posix_spawnattr_setsigdefault(&attributes_, &signals);
-    sigemptyset(&signals);
-    posix_spawnattr_setsigmask(&attributes_, &signals);
-  }
-  ~SpawnPlan() {
-    posix_spawnattr_destroy(&attributes_);
-    posix_spawn_file_actions_destroy(&files_);
-  }
-  SpawnPlan(const SpawnPlan&) = delete;
-  SpawnPlan& operator=(const SpawnPlan&) = delete;
-
-  // 0, or an error number.
-  int Spawn(const std::string& mark, pid_t& pid) {
-    std::vector<std::string> arguments = Arguments();
-    std::vector<std::string> environment = Environment(mark);
-    // Also when the file has been replaced since this process began.
-    return ::posix_spawn(&pid, "/proc/self/exe", &files_, &attributes_, Pointers(arguments).data(),
-                         Pointers(environment).data());
-  }
-
- private:
-  posix_spawn_file_actions_t files_;
-  posix_spawnattr_t attributes_;
-};
 
 }  // namespace
 
@@ -162,9 +114,16 @@ absl::StatusOr<std::unique_ptr<SpawnedChild>> SpawnedChild::Start(const ChildSet
   child->page_ = static_cast<ChildPage*>(mapped);
 
   child->token_ = NewToken();
-  SpawnPlan plan(socket.number(), control.number(), page.number());
-  if (const int error = plan.Spawn(absl::StrCat(child->token_, "/", key), child->pid_);
-      error != 0) {
+  SpawnPlan plan;
+  plan.GiveNothing(STDIN_FILENO);
+  plan.Give(socket.number(), kChildSocket);
+  plan.Give(control.number(), kChildControl);
+  plan.Give(page.number(), kChildPage);
+  plan.CloseFrom(kChildFiles);
+  // By this name it is found also when its file has been replaced since this process began.
+  const int error = plan.Spawn("/proc/self/exe", Arguments(),
+                               Environment(absl::StrCat(child->token_, "/", key)), child->pid_);
+  if (error != 0) {
     return SystemError("this program cannot be started again as a child process", error);
   }
   child->reaped_ = false;

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "worker/pool/attempt_line.h"
+#include "worker/pool/pool_bounds.h"
 
 namespace treadle::worker {
 namespace {
@@ -176,10 +177,7 @@ void ThreadPool::State::Stop(const AttemptPtr& attempt, StopReason reason) {
 
 std::vector<AttemptPtr> ThreadPool::State::TakeBack(size_t count) {
   std::lock_guard lock(mutex_);
-  std::vector<AttemptPtr> taken;
-  taken.reserve(std::min(count, waiting_.size()));
-  while (!waiting_.empty() && taken.size() < count) taken.push_back(waiting_.PopBack());
-  return taken;
+  return waiting_.TakeBack(count);
 }
 
 void ThreadPool::State::Close() {
@@ -236,14 +234,8 @@ ThreadPool::~ThreadPool() { Shutdown(std::chrono::milliseconds(0)); }
 absl::StatusOr<std::unique_ptr<ThreadPool>> ThreadPool::Start(
     ThreadPoolOptions options, std::shared_ptr<const Handlers> handlers,
     std::shared_ptr<AttemptEvents> events) {
-  if (options.slots < 1 || options.slots > kSlotsMax) {
-    return absl::InvalidArgumentError(absl::StrCat("slots is ", options.slots, " in pool '",
-                                                   options.name, "': choose 1 to ", kSlotsMax));
-  }
-  if (options.waiting_max < 0) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "waiting_max is ", options.waiting_max, " in pool '", options.name, "': choose 0 or more"));
-  }
+  absl::Status checked = CheckSlots(options.name, options.slots, kSlotsMax, options.waiting_max);
+  if (!checked.ok()) return checked;
   auto state = std::make_shared<State>(std::move(options), std::move(handlers), std::move(events));
   std::unique_ptr<ThreadPool> pool(new ThreadPool(state));
   absl::Status started = state->StartThreads();

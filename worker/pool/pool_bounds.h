@@ -1,0 +1,18 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "absl/status/status.h"
+
+namespace treadle::worker {
+
+// INVALID_ARGUMENT: `option` of the pool has a value that it cannot have; `choose` says which it
+// can: "0 or more".
+absl::Status OutOfBounds(std::string_view pool, std::string_view option, int64_t value,
+                         std::string_view choose);
+
+// What the options of every kind of pool share. OK, or OutOfBounds.
+absl::Status CheckSlots(std::string_view pool, int slots, int slots_max, int64_t waiting_max);
+
+}  // namespace treadle::worker
