@@ -122,7 +122,7 @@ void Ledger::HandleOutcome(v1::Outcome& outcome, Effects& effects) {
 void Ledger::HandleUnknown(const v1::UnknownTask& unknown, Effects& effects) {
   const absl::StatusOr<TaskId> id = TaskId::Parse(unknown.task_id());
   if (!id.ok()) return;
-  const FutureState* const state = table_.Find(*id);
+  const FutureState* const state = Find(*id);
   if (state == nullptr || state->stage == Stage::kSent) return;
   absl::Status status = wire::FromItem(unknown.status());
   if (status.ok()) {
@@ -160,16 +160,22 @@ void Ledger::Leave(FutureState& state, Effects& effects) {
   std::string().swap(state.spec);
 }
 
+FutureState* Ledger::Find(TaskId id) const {
+  const FutureStateRef* const found = table_.Find(id);
+  return found == nullptr ? nullptr : found->get();
+}
+
 FutureState* Ledger::FindSent(uint64_t sequence) const {
-  FutureState* const state = table_.Find(TaskId{session_id_, sequence});
+  FutureState* const state = Find(TaskId{session_id_, sequence});
   return state != nullptr && state->stage == Stage::kSent ? state : nullptr;
 }
 
 void Ledger::Insert(FutureStateRef state) {
-  FutureState* const first = table_.Find(state->id);
+  FutureState* const first = Find(state->id);
   if (first == nullptr) {
     const TaskId id = state->id;
-    return table_.Insert(id, std::move(state));
+    table_.Insert(id, std::move(state));
+    return;
   }
   // Behind the first: that one may be our own submit, still to be answered.
   FutureState* last = state.get();
@@ -185,8 +191,8 @@ std::vector<FutureStateRef> Ledger::PendingOf(uint32_t group) const {
     state.Retain();
     pending.emplace_back(&state);
   };
-  table_.ForEach([&](TaskId, FutureState& first) {
-    for (FutureState* state = &first; state != nullptr; state = state->next_of_same_id.get()) {
+  table_.ForEach([&](TaskId, const FutureStateRef& first) {
+    for (FutureState* state = first.get(); state != nullptr; state = state->next_of_same_id.get()) {
       add(*state);
     }
   });
@@ -206,7 +212,7 @@ void Ledger::GiveUp(uint32_t group, const absl::Status& reason, Effects& effects
 void Ledger::EndAll(const absl::Status& status, Effects& effects) {
   std::vector<TaskId> ids;
   ids.reserve(table_.size());
-  table_.ForEach([&](TaskId id, const FutureState&) { ids.push_back(id); });
+  table_.ForEach([&](TaskId id, const FutureStateRef&) { ids.push_back(id); });
   std::deque<FutureStateRef> outgoing = std::exchange(outgoing_, {});
   awaits_.clear();
   cancels_.clear();

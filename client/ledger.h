@@ -9,10 +9,10 @@
 #include "absl/status/status.h"
 #include "client/answered_sequences.h"
 #include "client/future_state.h"
-#include "client/task_table.h"
 
 #include "proto/support/limits.h"
 #include "proto/support/task_id.h"
+#include "proto/support/task_map.h"
 #include "treadle/v1/task_service.pb.h"
 
 namespace treadle {
@@ -76,6 +76,7 @@ class Ledger {
   void End(FutureState& state, absl::Status status, Effects& effects);
   void EndAllOf(FutureStateRef first, const absl::Status& status, Effects& effects);
   void Leave(FutureState& state, Effects& effects);
+  FutureState* Find(TaskId id) const;
   FutureState* FindSent(uint64_t sequence) const;
   void Insert(FutureStateRef state);
   std::vector<FutureState*> SentInOrder() const;
@@ -98,7 +99,7 @@ class Ledger {
   int64_t message_bytes_max_ = limits::kPayloadBytesMax;
 
   // Sent and accepted tasks by id; futures of the same task hang on each other.
-  TaskTable table_;
+  TaskMap<FutureStateRef> table_;
   // To send: again those that have a sequence, in its order, then new ones.
   std::deque<FutureStateRef> outgoing_;
   std::deque<TaskId> awaits_;

@@ -40,8 +40,8 @@ void Ledger::StreamOpened(const v1::SessionOpened& opened, Effects& effects) {
 
 std::vector<FutureState*> Ledger::SentInOrder() const {
   std::vector<FutureState*> sent;
-  table_.ForEach([&](TaskId, FutureState& state) {
-    if (state.stage == Stage::kSent) sent.push_back(&state);
+  table_.ForEach([&](TaskId, const FutureStateRef& state) {
+    if (state->stage == Stage::kSent) sent.push_back(state.get());
   });
   std::sort(sent.begin(), sent.end(),
             [](const FutureState* a, const FutureState* b) { return a->sequence < b->sequence; });
@@ -90,11 +90,11 @@ void Ledger::GiveUpSession(Effects& effects) {
 }
 
 void Ledger::AwaitAccepted() {
-  table_.ForEach([this](TaskId id, const FutureState& state) {
-    if (state.stage != Stage::kAccepted) return;
+  table_.ForEach([this](TaskId id, const FutureStateRef& state) {
+    if (state->stage != Stage::kAccepted) return;
     awaits_.push_back(id);
     // A cancel that was sent on the lost stream may not have arrived.
-    for (const FutureState* one = &state; one != nullptr; one = one->next_of_same_id.get()) {
+    for (const FutureState* one = state.get(); one != nullptr; one = one->next_of_same_id.get()) {
       if (one->cancel_wanted) return cancels_.push_back(id);
     }
   });

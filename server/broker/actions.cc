@@ -168,10 +168,7 @@ void Broker::Impl::EncodeChanges(TaskId task, const BodyPtr& body) {
   for (; turn_.changes_encoded < changes.size(); ++turn_.changes_encoded) {
     const engine::RowChange& change = changes[turn_.changes_encoded];
     const BodyPtr row_body = BodyOf(change, task, body);
-    turn_.batch.changes.push_back(encoder_.Encode(change, row_body.get()));
-    const store::WriteBatch::Change& encoded = turn_.batch.changes.back();
-    turn_.batch_bytes +=
-        static_cast<int64_t>(encoded.key.size() + (encoded.value ? encoded.value->size() : 0));
+    encoder_.Encode(change, row_body.get(), turn_.batch);
   }
 }
 

@@ -58,13 +58,13 @@ void Broker::Impl::RunTurn(absl::Span<Request> requests) {
 }
 
 void Broker::Impl::AppendRows() {
-  if (turn_.batch.changes.empty()) return;
+  if (turn_.batch.empty()) return;
   const absl::StatusOr<store::Sequence> appended = store_.Append(turn_.batch);
   if (!appended.ok()) {
     failure_ = appended.status();
     return;
   }
-  gate_.Appended(*appended, turn_.batch_bytes);
+  gate_.Appended(*appended, static_cast<int64_t>(turn_.batch.bytes()));
 }
 
 void Broker::Impl::SyncIfAwaited() {
@@ -129,8 +129,7 @@ void Broker::Impl::Gathered::Clear() {
   effects.changes.clear();
   effects.outputs.clear();
   changes_encoded = outputs_seen = 0;
-  batch.changes.clear();
-  batch_bytes = 0;
+  batch.Clear();
   results.clear();
   result = nullptr;
   awaits.clear();

@@ -54,7 +54,6 @@ class Broker::Impl : private Outbox {
     size_t changes_encoded = 0;
     size_t outputs_seen = 0;  // by FreeAnswered
     store::WriteBatch batch;
-    int64_t batch_bytes = 0;
     // Results of tasks that succeeded, each with the index of its TaskFinished, ascending.
     std::vector<std::pair<size_t, BodyPtr>> results;
     BodyPtr result;  // of the output that is being said

@@ -1,52 +1,41 @@
 #include "server/broker/payload_cache.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "server/broker/body.h"
 
 namespace treadle::broker {
+namespace {
+
+// Of one body in both of the cache's lists, roughly.
+constexpr int64_t kOverheadBytes = 64;
+constexpr size_t kPassedOverMin = 1'024;
+
+}  // namespace
 
 void PayloadCache::Put(TaskId task, BodyPtr body) {
-  const auto found = slots_.find(task);
-  if (found != slots_.end()) {
-    Remove(found->second);
-    slots_.erase(found);
-  }
-  const int64_t bytes = BytesOf(*body) + static_cast<int64_t>(sizeof(Entry));
+  if (Take(task) != nullptr) std::erase(order_, task);
+  const int64_t bytes = BytesOf(*body) + kOverheadBytes;
   if (bytes > bytes_max_) return;
   while (bytes_ + bytes > bytes_max_) {
-    slots_.erase(entries_[oldest_].task);
-    Remove(oldest_);
+    const TaskId oldest = order_.front();
+    order_.pop_front();
+    Take(oldest);
   }
-  uint32_t slot = free_;
-  if (slot == kNone) {
-    slot = static_cast<uint32_t>(entries_.size());
-    entries_.emplace_back();
-  } else {
-    free_ = entries_[slot].newer;
-  }
-  entries_[slot] = Entry{task, std::move(body), bytes, newest_, kNone};
-  (newest_ == kNone ? oldest_ : entries_[newest_].newer) = slot;
-  newest_ = slot;
-  slots_.emplace(task, slot);
+  kept_.Insert(task, Kept{std::move(body), bytes});
+  order_.push_back(task);
   bytes_ += bytes;
 }
 
 BodyPtr PayloadCache::Take(TaskId task) {
-  const auto found = slots_.find(task);
-  if (found == slots_.end()) return nullptr;
-  BodyPtr body = Remove(found->second);
-  slots_.erase(found);
-  return body;
-}
-
-BodyPtr PayloadCache::Remove(uint32_t slot) {
-  Entry& entry = entries_[slot];
-  (entry.older == kNone ? oldest_ : entries_[entry.older].newer) = entry.newer;
-  (entry.newer == kNone ? newest_ : entries_[entry.newer].older) = entry.older;
-  bytes_ -= entry.bytes;
-  entry.newer = std::exchange(free_, slot);
-  return std::move(entry.body);
+  Kept kept = kept_.Remove(task);
+  if (!kept) return nullptr;
+  bytes_ -= kept.bytes;
+  if (order_.size() > 2 * kept_.size() + kPassedOverMin) {
+    std::erase_if(order_, [this](TaskId id) { return kept_.Find(id) == nullptr; });
+  }
+  return std::move(kept.body);
 }
 
 }  // namespace treadle::broker

@@ -1,11 +1,10 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
-
-#include "absl/container/flat_hash_map.h"
+#include <deque>
 
 #include "proto/support/task_id.h"
+#include "proto/support/task_map.h"
 #include "server/broker/delivery.h"
 
 namespace treadle::broker {
@@ -23,28 +22,20 @@ class PayloadCache {
   BodyPtr Take(TaskId task);
 
   int64_t bytes() const { return bytes_; }
-  size_t size() const { return slots_.size(); }
+  size_t size() const { return kept_.size(); }
 
  private:
-  static constexpr uint32_t kNone = UINT32_MAX;
-  // In a list from the oldest to the newest; or in the list of free ones, by `newer`.
-  struct Entry {
-    TaskId task;
+  struct Kept {
     BodyPtr body;
     int64_t bytes = 0;
-    uint32_t older = kNone;
-    uint32_t newer = kNone;
+    explicit operator bool() const { return body != nullptr; }
   };
-
-  BodyPtr Remove(uint32_t slot);
 
   const int64_t bytes_max_;
   int64_t bytes_ = 0;
-  std::vector<Entry> entries_;
-  absl::flat_hash_map<TaskId, uint32_t> slots_;
-  uint32_t oldest_ = kNone;
-  uint32_t newest_ = kNone;
-  uint32_t free_ = kNone;
+  TaskMap<Kept> kept_;
+  // As they were put. Those that were taken since stay for a while, and are passed over.
+  std::deque<TaskId> order_;
 };
 
 }  // namespace treadle::broker

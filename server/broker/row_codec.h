@@ -17,7 +17,7 @@ namespace treadle::broker {
 // A stored value: the store's expiry prefix (server/store/expiry.h), for a 't' row one byte that
 // tells a task from a finished one, then the row's message of treadle/storage/v1/rows.proto.
 
-// Turns rows into keys and values. Keeps its message objects, so that a row costs its two strings.
+// Turns rows into keys and values. Keeps its message objects, so that a row costs no allocation.
 // One thread.
 class RowEncoder {
  public:
@@ -26,13 +26,14 @@ class RowEncoder {
   RowEncoder(const RowEncoder&) = delete;
   RowEncoder& operator=(const RowEncoder&) = delete;
 
-  // `body`: the payload of a TaskRow, the result of a FinishedRow; null otherwise, or where there
-  // is none. Copied once, into the value.
-  store::WriteBatch::Change Encode(const engine::RowChange& change, const Body* body = nullptr);
+  // Appends the change to `batch`. `body`: the payload of a TaskRow, the result of a FinishedRow;
+  // null otherwise, or where there is none. Copied once, into the value.
+  void Encode(const engine::RowChange& change, const Body* body, store::WriteBatch& batch);
 
  private:
   struct Messages;
   std::unique_ptr<Messages> messages_;
+  std::string key_;  // scratch
 };
 
 // True for a finished task's row, without parsing it. False for every other row and for garbage.

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <type_traits>
@@ -25,25 +26,19 @@ uint32_t BytesTag(int field) {
   return WireFormatLite::MakeTag(field, WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
 }
 
-void AppendVarint(std::string& out, uint64_t number) {
-  uint8_t buffer[10];
-  const uint8_t* const end = CodedOutputStream::WriteVarint64ToArray(number, buffer);
-  out.append(reinterpret_cast<const char*>(buffer), static_cast<size_t>(end - buffer));
-}
-
 size_t BytesFieldSize(int field, size_t bytes) {
   return CodedOutputStream::VarintSize32(BytesTag(field)) + CodedOutputStream::VarintSize64(bytes) +
          bytes;
 }
 
-void AppendBytesHead(std::string& out, int field, size_t bytes) {
-  AppendVarint(out, BytesTag(field));
-  AppendVarint(out, bytes);
+uint8_t* WriteBytesHead(int field, size_t bytes, uint8_t* at) {
+  at = CodedOutputStream::WriteVarint32ToArray(BytesTag(field), at);
+  return CodedOutputStream::WriteVarint64ToArray(bytes, at);
 }
 
-void AppendBytes(std::string& out, int field, std::string_view bytes) {
-  AppendBytesHead(out, field, bytes.size());
-  out.append(bytes);
+uint8_t* WriteBytes(int field, std::string_view bytes, uint8_t* at) {
+  at = WriteBytesHead(field, bytes.size(), at);
+  return std::copy(bytes.begin(), bytes.end(), at);
 }
 
 size_t HeaderSize(const std::pair<std::string, std::string>& header) {
@@ -62,15 +57,16 @@ size_t BodySize(const Body& body) {
 }
 
 // A storage::v1::Body, straight from ours: a payload is copied once, into the value.
-void AppendBody(std::string& out, int field, const Body& body, size_t body_size) {
-  AppendBytesHead(out, field, body_size);
-  AppendBytes(out, storage::v1::Body::kBytesFieldNumber, body.bytes);
-  AppendBytes(out, storage::v1::Body::kContentTypeFieldNumber, body.content_type);
+uint8_t* WriteBody(int field, const Body& body, size_t body_size, uint8_t* at) {
+  at = WriteBytesHead(field, body_size, at);
+  at = WriteBytes(storage::v1::Body::kBytesFieldNumber, body.bytes, at);
+  at = WriteBytes(storage::v1::Body::kContentTypeFieldNumber, body.content_type, at);
   for (const auto& header : body.headers) {
-    AppendBytesHead(out, storage::v1::Body::kHeadersFieldNumber, HeaderSize(header));
-    AppendBytes(out, storage::v1::Header::kKeyFieldNumber, header.first);
-    AppendBytes(out, storage::v1::Header::kValueFieldNumber, header.second);
+    at = WriteBytesHead(storage::v1::Body::kHeadersFieldNumber, HeaderSize(header), at);
+    at = WriteBytes(storage::v1::Header::kKeyFieldNumber, header.first, at);
+    at = WriteBytes(storage::v1::Header::kValueFieldNumber, header.second, at);
   }
+  return at;
 }
 
 // What stands before the row's message.
@@ -95,17 +91,21 @@ struct Prefix {
   }
 };
 
-std::string ValueOf(const Prefix& prefix, const MessageLite& message, int body_field = 0,
-                    const Body* body = nullptr) {
+// A row on its way into a batch.
+struct Target {
+  std::string_view key;
+  store::WriteBatch& batch;
+};
+
+void Put(const Target& target, const Prefix& prefix, const MessageLite& message, int body_field = 0,
+         const Body* body = nullptr) {
   const size_t body_size = body == nullptr ? 0 : BodySize(*body);
-  const size_t front_size = prefix.size + message.ByteSizeLong();
-  std::string value;
-  value.reserve(front_size + (body == nullptr ? 0 : BytesFieldSize(body_field, body_size)));
-  value.assign(prefix.bytes, prefix.size);
-  value.resize(front_size);
-  message.SerializeWithCachedSizesToArray(reinterpret_cast<uint8_t*>(value.data() + prefix.size));
-  if (body != nullptr) AppendBody(value, body_field, *body, body_size);
-  return value;
+  const size_t size = prefix.size + message.ByteSizeLong() +
+                      (body == nullptr ? 0 : BytesFieldSize(body_field, body_size));
+  char* const value = target.batch.Put(target.key, size);
+  auto* at = reinterpret_cast<uint8_t*>(std::copy_n(prefix.bytes, prefix.size, value));
+  at = message.SerializeWithCachedSizesToArray(at);
+  if (body != nullptr) WriteBody(body_field, *body, body_size, at);
 }
 
 void Fill(const engine::TaskError& error, storage::v1::Error& to) {
@@ -136,15 +136,15 @@ struct RowEncoder::Messages {
   storage::v1::Session session;
   storage::v1::Key key;
 
-  std::string Value(const engine::MetaRow& row, const Body*) {
+  void Put(const engine::MetaRow& row, const Body*, const Target& target) {
     meta.set_next_session(row.next_session);
     meta.set_next_token(row.next_token);
     meta.set_next_grant(row.next_grant);
     meta.set_next_order(row.next_order);
-    return ValueOf(Prefix::Stays(), meta);
+    broker::Put(target, Prefix::Stays(), meta);
   }
 
-  std::string Value(const engine::QueueRow& row, const Body*) {
+  void Put(const engine::QueueRow& row, const Body*, const Target& target) {
     queue.set_name(row.config.name);
     queue.set_discipline(static_cast<int32_t>(row.config.discipline));
     queue.set_max_tasks(row.config.max_tasks);
@@ -152,10 +152,10 @@ struct RowEncoder::Messages {
     queue.set_paused(row.paused);
     queue.set_closed(row.closed);
     queue.set_created_at_ms(row.created_at_ms);
-    return ValueOf(Prefix::Stays(), queue);
+    broker::Put(target, Prefix::Stays(), queue);
   }
 
-  std::string Value(const engine::TaskRow& row, const Body* body) {
+  void Put(const engine::TaskRow& row, const Body* body, const Target& target) {
     const engine::TaskSpec& spec = row.spec;
     task.Clear();
     task.set_queue(spec.queue);
@@ -174,21 +174,21 @@ struct RowEncoder::Messages {
     task.set_digest_low(spec.digest.low);
     task.set_order(row.order);
     task.set_submitted_at_ms(row.submitted_at_ms);
-    return ValueOf(Prefix::Stays().With(TaskRowForm::kAccepted), task,
-                   storage::v1::Task::kBodyFieldNumber, body);
+    broker::Put(target, Prefix::Stays().With(TaskRowForm::kAccepted), task,
+                storage::v1::Task::kBodyFieldNumber, body);
   }
 
-  std::string Value(const engine::AttemptRow& row, const Body*) {
+  void Put(const engine::AttemptRow& row, const Body*, const Target& target) {
     attempt.set_attempts_spent(row.attempts_spent);
     attempt.set_last_token(static_cast<uint64_t>(row.last_token));
     attempt.set_run_at_ms(row.run_at_ms);
     attempt.set_cancel_requested(row.cancel_requested);
     attempt.set_suspect(row.suspect);
     Fill(row.last_error, *attempt.mutable_last_error());
-    return ValueOf(Prefix::Stays(), attempt);
+    broker::Put(target, Prefix::Stays(), attempt);
   }
 
-  std::string Value(const engine::GrantRow& row, const Body*) {
+  void Put(const engine::GrantRow& row, const Body*, const Target& target) {
     grant.Clear();
     grant.set_worker_id(row.worker_id);
     grant.set_worker_name(row.worker_name);
@@ -199,10 +199,10 @@ struct RowEncoder::Messages {
       grant.add_sessions(id.session);
       grant.add_sequences(id.sequence);
     }
-    return ValueOf(Prefix::Stays(), grant);
+    broker::Put(target, Prefix::Stays(), grant);
   }
 
-  std::string Value(const engine::FinishedRow& row, const Body* body) {
+  void Put(const engine::FinishedRow& row, const Body* body, const Target& target) {
     TREADLE_ASSERT(row.queue != nullptr && row.type != nullptr);
     finished.Clear();
     finished.set_queue(*row.queue);
@@ -218,38 +218,42 @@ struct RowEncoder::Messages {
     finished.set_payload_bytes(row.payload_bytes);
     finished.set_request_key(row.request_key);
     if (row.error != engine::TaskError()) Fill(row.error, *finished.mutable_error());
-    return ValueOf(Prefix::Expires(row.expires_at_ms).With(TaskRowForm::kFinished), finished,
-                   storage::v1::Finished::kBodyFieldNumber, body);
+    broker::Put(target, Prefix::Expires(row.expires_at_ms).With(TaskRowForm::kFinished), finished,
+                storage::v1::Finished::kBodyFieldNumber, body);
   }
 
-  std::string Value(const engine::SessionRow& row, const Body*) {
+  void Put(const engine::SessionRow& row, const Body*, const Target& target) {
     session.Clear();
     session.set_floor(row.floor);
     for (const auto& [first, last] : row.accepted) {
       session.add_accepted(first);
       session.add_accepted(last);
     }
-    return ValueOf(Prefix::Stays(), session);
+    broker::Put(target, Prefix::Stays(), session);
   }
 
-  std::string Value(const engine::KeyRow& row, const Body*) {
+  void Put(const engine::KeyRow& row, const Body*, const Target& target) {
     key.set_session(row.task.session);
     key.set_sequence(row.task.sequence);
     key.set_digest_high(row.digest.high);
     key.set_digest_low(row.digest.low);
     key.set_expires_at_ms(row.expires_at_ms);
-    return ValueOf(Prefix::Expires(row.expires_at_ms), key);
+    broker::Put(target, Prefix::Expires(row.expires_at_ms), key);
   }
 };
 
 RowEncoder::RowEncoder() : messages_(std::make_unique<Messages>()) {}
 RowEncoder::~RowEncoder() = default;
 
-store::WriteBatch::Change RowEncoder::Encode(const engine::RowChange& change, const Body* body) {
-  if (const auto* key = std::get_if<engine::RowKey>(&change)) return {KeyOf(*key), std::nullopt};
+void RowEncoder::Encode(const engine::RowChange& change, const Body* body,
+                        store::WriteBatch& batch) {
+  if (const auto* key = std::get_if<engine::RowKey>(&change)) {
+    WriteKeyOf(*key, key_);
+    return batch.Delete(key_);
+  }
   const auto& row = std::get<engine::Row>(change);
-  return {KeyOf(row),
-          std::visit([&](const auto& kind) { return messages_->Value(kind, body); }, row)};
+  WriteKeyOf(row, key_);
+  std::visit([&](const auto& kind) { messages_->Put(kind, body, Target{key_, batch}); }, row);
 }
 
 }  // namespace treadle::broker

@@ -15,17 +15,14 @@ constexpr size_t kKindBytes = 1;
 constexpr size_t kNumberBytes = 8;
 constexpr size_t kLengthBytes = 2;
 
-std::string KeyWith(RowKind kind, size_t bytes) {
-  std::string key;
-  key.reserve(kKindBytes + bytes);
-  key.push_back(static_cast<char>(kind));
-  return key;
-}
+void Begin(RowKind kind, std::string& key) { key.assign(1, static_cast<char>(kind)); }
 
-void AppendBigEndian(std::string& key, uint64_t number, size_t bytes) {
-  for (size_t shift = 8 * bytes; shift > 0; shift -= 8) {
-    key.push_back(static_cast<char>(number >> (shift - 8)));
+void AppendNumber(std::string& key, uint64_t number, size_t bytes = kNumberBytes) {
+  char big_endian[kNumberBytes];
+  for (size_t i = 0; i < bytes; ++i) {
+    big_endian[i] = static_cast<char>(number >> (8 * (bytes - 1 - i)));
   }
+  key.append(big_endian, bytes);
 }
 
 uint64_t ReadBigEndian(std::string_view bytes) {
@@ -34,57 +31,57 @@ uint64_t ReadBigEndian(std::string_view bytes) {
   return number;
 }
 
-std::string TextKey(RowKind kind, std::string_view text) {
-  std::string key = KeyWith(kind, text.size());
-  key.append(text);
-  return key;
+void WriteTaskKey(RowKind kind, TaskId id, std::string& key) {
+  Begin(kind, key);
+  AppendNumber(key, id.session);
+  AppendNumber(key, id.sequence);
+}
+
+void WriteNumberKey(RowKind kind, uint64_t number, std::string& key) {
+  Begin(kind, key);
+  AppendNumber(key, number);
+}
+
+void WriteQueueKey(std::string_view name, std::string& key) {
+  Begin(RowKind::kQueue, key);
+  key.append(name);
+}
+
+void WriteRequestKeyKey(std::string_view queue, std::string_view request_key, std::string& key) {
+  TREADLE_ASSERT(queue.size() >> (8 * kLengthBytes) == 0);
+  Begin(RowKind::kKey, key);
+  AppendNumber(key, queue.size(), kLengthBytes);
+  key.append(queue).append(request_key);
 }
 
 std::string NumberKey(RowKind kind, uint64_t number) {
-  std::string key = KeyWith(kind, kNumberBytes);
-  AppendBigEndian(key, number, kNumberBytes);
+  std::string key;
+  WriteNumberKey(kind, number, key);
   return key;
 }
 
-std::string TaskIdKey(RowKind kind, TaskId id) {
-  std::string key = KeyWith(kind, 2 * kNumberBytes);
-  AppendBigEndian(key, id.session, kNumberBytes);
-  AppendBigEndian(key, id.sequence, kNumberBytes);
-  return key;
-}
+struct KeyWriter {
+  std::string& key;
 
-struct Keys {
-  std::string operator()(const engine::MetaRow&) const { return TextKey(RowKind::kMeta, {}); }
-  std::string operator()(const engine::QueueRow& row) const {
-    return TextKey(RowKind::kQueue, row.config.name);
-  }
-  std::string operator()(const engine::TaskRow& row) const { return TaskRowKey(row.id); }
-  std::string operator()(const engine::FinishedRow& row) const { return TaskRowKey(row.id); }
-  std::string operator()(const engine::AttemptRow& row) const {
-    return TaskIdKey(RowKind::kAttempt, row.id);
-  }
-  std::string operator()(const engine::GrantRow& row) const {
-    return NumberKey(RowKind::kGrant, static_cast<uint64_t>(row.grant));
-  }
-  std::string operator()(const engine::SessionRow& row) const {
-    return NumberKey(RowKind::kSession, row.session);
-  }
-  std::string operator()(const engine::KeyRow& row) const {
-    return RequestKeyRowKey(row.queue, row.key);
-  }
+  void operator()(const engine::MetaRow&) const { Begin(RowKind::kMeta, key); }
+  void operator()(const engine::QueueRow& row) const { WriteQueueKey(row.config.name, key); }
+  void operator()(const engine::TaskRow& row) const { Task(RowKind::kTask, row.id); }
+  void operator()(const engine::FinishedRow& row) const { Task(RowKind::kTask, row.id); }
+  void operator()(const engine::AttemptRow& row) const { Task(RowKind::kAttempt, row.id); }
+  void operator()(const engine::GrantRow& row) const { Number(RowKind::kGrant, row.grant); }
+  void operator()(const engine::SessionRow& row) const { Number(RowKind::kSession, row.session); }
+  void operator()(const engine::KeyRow& row) const { WriteRequestKeyKey(row.queue, row.key, key); }
 
-  std::string operator()(const engine::QueueKey& key) const {
-    return TextKey(RowKind::kQueue, key.name);
-  }
-  std::string operator()(const engine::TaskKey& key) const { return TaskRowKey(key.id); }
-  std::string operator()(const engine::AttemptKey& key) const {
-    return TaskIdKey(RowKind::kAttempt, key.id);
-  }
-  std::string operator()(const engine::GrantKey& key) const {
-    return NumberKey(RowKind::kGrant, static_cast<uint64_t>(key.grant));
-  }
-  std::string operator()(const engine::SessionKey& key) const {
-    return NumberKey(RowKind::kSession, key.session);
+  void operator()(const engine::QueueKey& row) const { WriteQueueKey(row.name, key); }
+  void operator()(const engine::TaskKey& row) const { Task(RowKind::kTask, row.id); }
+  void operator()(const engine::AttemptKey& row) const { Task(RowKind::kAttempt, row.id); }
+  void operator()(const engine::GrantKey& row) const { Number(RowKind::kGrant, row.grant); }
+  void operator()(const engine::SessionKey& row) const { Number(RowKind::kSession, row.session); }
+
+  void Task(RowKind kind, TaskId id) const { WriteTaskKey(kind, id, key); }
+  template <typename Id>
+  void Number(RowKind kind, Id id) const {
+    WriteNumberKey(kind, static_cast<uint64_t>(id), key);
   }
 };
 
@@ -99,15 +96,29 @@ std::string Quoted(std::string_view text) {
 
 }  // namespace
 
-std::string KeyOf(const engine::Row& row) { return std::visit(Keys(), row); }
-std::string KeyOf(const engine::RowKey& key) { return std::visit(Keys(), key); }
-std::string TaskRowKey(TaskId id) { return TaskIdKey(RowKind::kTask, id); }
+void WriteKeyOf(const engine::Row& row, std::string& key) { std::visit(KeyWriter{key}, row); }
+void WriteKeyOf(const engine::RowKey& row_key, std::string& key) {
+  std::visit(KeyWriter{key}, row_key);
+}
 
+std::string KeyOf(const engine::Row& row) {
+  std::string key;
+  WriteKeyOf(row, key);
+  return key;
+}
+std::string KeyOf(const engine::RowKey& row_key) {
+  std::string key;
+  WriteKeyOf(row_key, key);
+  return key;
+}
+std::string TaskRowKey(TaskId id) {
+  std::string key;
+  WriteTaskKey(RowKind::kTask, id, key);
+  return key;
+}
 std::string RequestKeyRowKey(std::string_view queue, std::string_view request_key) {
-  TREADLE_ASSERT(queue.size() >> (8 * kLengthBytes) == 0);
-  std::string key = KeyWith(RowKind::kKey, kLengthBytes + queue.size() + request_key.size());
-  AppendBigEndian(key, queue.size(), kLengthBytes);
-  key.append(queue).append(request_key);
+  std::string key;
+  WriteRequestKeyKey(queue, request_key, key);
   return key;
 }
 

@@ -39,6 +39,9 @@ struct KeyRange {
 
 std::string KeyOf(const engine::Row& row);
 std::string KeyOf(const engine::RowKey& key);
+// The same, in place of what `key` holds.
+void WriteKeyOf(const engine::Row& row, std::string& key);
+void WriteKeyOf(const engine::RowKey& row_key, std::string& key);
 std::string TaskRowKey(TaskId id);
 // REQUIRES: queue.size() < 65,536.
 std::string RequestKeyRowKey(std::string_view queue, std::string_view request_key);

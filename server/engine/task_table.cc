@@ -25,8 +25,8 @@ void Task::TakeSpec(const TaskSpec& spec) {
 Task& TaskTable::Add(std::unique_ptr<Task> owned) {
   Task& task = *owned;
   TREADLE_ASSERT(in_order_.empty() || in_order_.back().order < task.order);
-  const bool added = by_id_.emplace(task.id, std::move(owned)).second;
-  TREADLE_ASSERT(added);
+  TREADLE_ASSERT(by_id_.Find(task.id) == nullptr);
+  by_id_.Insert(task.id, std::move(owned));
   task.order_slot = static_cast<uint32_t>(in_order_.size());
   in_order_.push_back(Place{task.order, &task});
   return task;
@@ -36,7 +36,7 @@ void TaskTable::Finish(Task& task) {
   in_order_[task.order_slot].task = nullptr;
   ++holes_;
   finished_.push_back(task.id);
-  by_id_.erase(task.id);
+  by_id_.Remove(task.id);
   constexpr size_t kHolesMin = 1024;
   if (holes_ > kHolesMin && holes_ > in_order_.size() / 2) Compact();
 }
@@ -54,10 +54,10 @@ void TaskTable::Compact() {
 
 bool TaskTable::AddLoaded(std::unique_ptr<Task> owned) {
   Task& task = *owned;
+  if (by_id_.Find(task.id) != nullptr) return false;
   in_order_.push_back(Place{task.order, &task});
-  if (by_id_.emplace(task.id, std::move(owned)).second) return true;
-  in_order_.pop_back();
-  return false;
+  by_id_.Insert(task.id, std::move(owned));
+  return true;
 }
 
 bool TaskTable::SortLoaded() {

@@ -4,9 +4,9 @@
 #include <memory>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 
+#include "proto/support/task_map.h"
 #include "server/engine/task.h"
 
 namespace treadle::engine {
@@ -15,8 +15,8 @@ namespace treadle::engine {
 class TaskTable {
  public:
   Task* Find(TaskId id) const {
-    const auto found = by_id_.find(id);
-    return found == by_id_.end() ? nullptr : found->second.get();
+    const std::unique_ptr<Task>* const found = by_id_.Find(id);
+    return found == nullptr ? nullptr : found->get();
   }
   size_t size() const { return by_id_.size(); }
 
@@ -43,7 +43,7 @@ class TaskTable {
  private:
   void Compact();
 
-  absl::flat_hash_map<TaskId, std::unique_ptr<Task>> by_id_;
+  TaskMap<std::unique_ptr<Task>> by_id_;
   std::vector<Place> in_order_;
   size_t holes_ = 0;
   std::vector<TaskId> finished_;

@@ -1,7 +1,9 @@
 #include "server/store/memory_store.h"
 
+#include <cstring>
 #include <limits>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -22,22 +24,46 @@ absl::string_view Absl(std::string_view text) { return {text.data(), text.size()
 
 }  // namespace
 
+void MemoryStore::KeyStack::Push(std::string_view key) {
+  const size_t length = key.size();
+  bytes_.append(key).append(reinterpret_cast<const char*>(&length), sizeof(length));
+}
+
+std::string_view MemoryStore::KeyStack::top() const {
+  size_t length = 0;
+  const size_t end = bytes_.size() - sizeof(length);
+  std::memcpy(&length, bytes_.data() + end, sizeof(length));
+  return std::string_view(bytes_).substr(end - length, length);
+}
+
+void MemoryStore::KeyStack::Pop() { bytes_.resize(bytes_.size() - sizeof(size_t) - top().size()); }
+
 MemoryStore::MemoryStore(const Clock& clock) : clock_(clock) {}
 
 absl::StatusOr<Sequence> MemoryStore::Append(const WriteBatch& batch) {
-  for (const WriteBatch::Change& change : batch.changes) {
-    if (!change.value.has_value()) {
+  for (size_t i = 0; i < batch.size(); ++i) {
+    const WriteBatch::Change change = batch[i];
+    if (change.value.has_value()) {
+      Put(change.key, *change.value);
+    } else {
       rows_.erase(change.key);
-      continue;
-    }
-    TREADLE_ASSERT(HasExpiryPrefix(*change.value));
-    rows_.insert_or_assign(change.key, *change.value);
-    if (const std::optional<int64_t> expires_at_ms = ExpiresAtMs(*change.value)) {
-      expiring_[*expires_at_ms / kMsPerSecond].push_back(change.key);
     }
   }
-  DropExpired(kDropsPerAppend + kDropsPerChange * batch.changes.size());
+  DropExpired(kDropsPerAppend + kDropsPerChange * batch.size());
   return ++appended_;
+}
+
+void MemoryStore::Put(std::string_view key, std::string_view value) {
+  TREADLE_ASSERT(HasExpiryPrefix(value));
+  auto row = rows_.lower_bound(key);
+  if (row == rows_.end() || KeyLess::View(row->first) != key) {
+    row = rows_.emplace_hint(row, std::piecewise_construct,
+                             std::forward_as_tuple(key.begin(), key.end()), std::tuple<>());
+  }
+  row->second.assign(value);
+  if (const std::optional<int64_t> expires_at_ms = ExpiresAtMs(value)) {
+    expiring_[*expires_at_ms / kMsPerSecond].Push(key);
+  }
 }
 
 void MemoryStore::DropExpired(size_t rows_max) {
@@ -46,9 +72,9 @@ void MemoryStore::DropExpired(size_t rows_max) {
     const auto first = expiring_.begin();
     // A second that has wholly passed: all of its keys are due.
     if (first->first >= now_ms / kMsPerSecond) return;
-    const auto row = rows_.find(first->second.back());
+    const auto row = rows_.find(first->second.top());
     if (row != rows_.end() && Expired(row->second, now_ms)) rows_.erase(row);
-    first->second.pop_back();
+    first->second.Pop();
     if (first->second.empty()) expiring_.erase(first);
   }
 }
@@ -74,8 +100,9 @@ absl::Status MemoryStore::Scan(
     std::string_view begin, std::string_view end,
     absl::FunctionRef<bool(std::string_view key, std::string_view value)> visit) {
   const int64_t now_ms = clock_.NowMs();
-  for (auto row = rows_.lower_bound(begin); row != rows_.end() && row->first < end; ++row) {
-    if (!Expired(row->second, now_ms) && !visit(row->first, row->second)) break;
+  for (auto row = rows_.lower_bound(begin); row != rows_.end() && KeyLess::View(row->first) < end;
+       ++row) {
+    if (!Expired(row->second, now_ms) && !visit(KeyLess::View(row->first), row->second)) break;
   }
   return absl::OkStatus();
 }

@@ -5,9 +5,9 @@
 #include <map>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "absl/container/btree_map.h"
+#include "absl/container/inlined_vector.h"
 
 #include "proto/support/clock.h"
 #include "server/store/store.h"
@@ -36,16 +36,37 @@ class MemoryStore final : public Store {
   size_t RowCount() const { return rows_.size(); }
 
  private:
+  // A task's key has 17 bytes: it lies within the map's nodes, where it is compared.
+  using Key = absl::InlinedVector<char, 24>;
+  struct KeyLess {
+    using is_transparent = void;
+    static std::string_view View(const Key& key) { return {key.data(), key.size()}; }
+    static std::string_view View(std::string_view key) { return key; }
+    bool operator()(const auto& a, const auto& b) const { return View(a) < View(b); }
+  };
+  // Keys one after the other, the last of which can be taken off again.
+  class KeyStack {
+   public:
+    bool empty() const { return bytes_.empty(); }
+    void Push(std::string_view key);
+    std::string_view top() const;
+    void Pop();
+
+   private:
+    std::string bytes_;  // each key, then its length
+  };
+
+  void Put(std::string_view key, std::string_view value);
   // Drops up to `rows_max` rows that have expired.
   void DropExpired(size_t rows_max);
 
   const Clock& clock_;
   std::function<void(absl::StatusOr<Sequence>)> on_synced_;
   Sequence appended_ = 0;
-  absl::btree_map<std::string, std::string, std::less<>> rows_;
+  absl::btree_map<Key, std::string, KeyLess> rows_;
   // Keys by the second in which their value expires. A key whose row was overwritten or deleted
   // since stays here until then, and is passed over.
-  std::map<int64_t, std::vector<std::string>> expiring_;
+  std::map<int64_t, KeyStack> expiring_;
 };
 
 }  // namespace treadle::store

@@ -80,15 +80,16 @@ absl::Status RocksStore::OpenRows() {
 
 absl::StatusOr<Sequence> RocksStore::Append(const WriteBatch& batch) {
   if (absl::Status status = Failure(); !status.ok()) return status;
-  if (batch.changes.empty()) return appended_.fetch_add(1) + 1;
+  if (batch.empty()) return appended_.fetch_add(1) + 1;
   rocks_batch_->Clear();
   rocksdb::Status status;
-  for (const WriteBatch::Change& change : batch.changes) {
+  for (size_t i = 0; i < batch.size(); ++i) {
+    const WriteBatch::Change change = batch[i];
     if (change.value.has_value()) {
       TREADLE_ASSERT(HasExpiryPrefix(*change.value));
-      status = rocks_batch_->Put(change.key, *change.value);
+      status = rocks_batch_->Put(ToSlice(change.key), ToSlice(*change.value));
     } else {
-      status = rocks_batch_->Delete(change.key);
+      status = rocks_batch_->Delete(ToSlice(change.key));
     }
     if (!status.ok()) return Fail(RocksError(status, directory_->path()));
   }

@@ -2,27 +2,16 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
-#include "absl/functional/any_invocable.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-namespace treadle::store {
+#include "server/store/write_batch.h"
 
-// One turn's changes, in order; a later change to a key wins. Keys and values are bytes.
-struct WriteBatch {
-  struct Change {
-    std::string key;
-    std::optional<std::string> value;  // absent: delete
-  };
-  std::vector<Change> changes;
-};
+namespace treadle::store {
 
 // Position in the order of appends: 1 for the first batch since the store was opened, and so on. 0:
 // nothing.

@@ -62,5 +62,18 @@ TEST(PayloadCache, TakenFromTheMiddleKeepsTheOthersInTheirOrder) {
   EXPECT_NE(cache.Take(Id(5)), nullptr);
 }
 
+TEST(PayloadCache, NewestFirstAndEvictionsAtOnceKeepItsBound) {
+  constexpr int64_t kBytesMax = 200'000;
+  PayloadCache cache(kBytesMax);
+  for (uint64_t i = 1; i <= 50'000; ++i) {
+    cache.Put(Id(i), Bytes(i % 300));
+    if (i % 3 != 0) {
+      EXPECT_NE(cache.Take(Id(i)), nullptr) << i;
+    }
+    ASSERT_LE(cache.bytes(), kBytesMax);
+  }
+  EXPECT_GT(cache.size(), 100u);
+}
+
 }  // namespace
 }  // namespace treadle::broker

@@ -103,7 +103,9 @@ std::vector<engine::Row> OneOfEachKind() {
 }
 
 std::string Encoded(const engine::Row& row, const Body* body = nullptr) {
-  return *RowEncoder().Encode(row, body).value;
+  store::WriteBatch batch;
+  RowEncoder().Encode(row, body, batch);
+  return std::string(*batch[0].value);
 }
 
 // Rows have no operator==: equal rows have equal bytes.
@@ -118,7 +120,9 @@ TEST(RowCodec, EveryKindComesBackAsItWas) {
   RowDecoder decoder;
   for (int round = 0; round < 2; ++round) {  // the second time with used message objects
     for (const engine::Row& row : OneOfEachKind()) {
-      const store::WriteBatch::Change change = encoder.Encode(row);
+      store::WriteBatch batch;
+      encoder.Encode(row, nullptr, batch);
+      const store::WriteBatch::Change change = batch[0];
       const absl::StatusOr<engine::Row> decoded = decoder.Decode(change.key, *change.value);
       ASSERT_TRUE(decoded.ok()) << decoded.status();
       ExpectSameRow(*decoded, row);
@@ -151,13 +155,16 @@ TEST(RowCodec, TaskComesBackFieldByField) {
 
 TEST(RowCodec, ReusedEncoderLeavesNothingOfTheRowBefore) {
   RowEncoder encoder;
-  encoder.Encode(SomeTask(), nullptr);
-  encoder.Encode(SomeFinished(), nullptr);
+  store::WriteBatch batch;
+  encoder.Encode(SomeTask(), nullptr, batch);
+  encoder.Encode(SomeFinished(), nullptr, batch);
   engine::TaskRow plain;
   engine::FinishedRow succeeded;
   succeeded.queue = succeeded.type = std::make_shared<const std::string>();
-  EXPECT_EQ(*encoder.Encode(plain).value, Encoded(plain));
-  EXPECT_EQ(*encoder.Encode(succeeded).value, Encoded(succeeded));
+  encoder.Encode(plain, nullptr, batch);
+  encoder.Encode(succeeded, nullptr, batch);
+  EXPECT_EQ(*batch[2].value, Encoded(plain));
+  EXPECT_EQ(*batch[3].value, Encoded(succeeded));
 }
 
 TEST(RowCodec, PayloadAndResultTravelWithTheirRow) {
@@ -231,7 +238,9 @@ TEST(RowCodec, DeletesNameTheRowsThatPutsMade) {
       {engine::GrantKey{engine::GrantId{3}}, 4},
       {engine::SessionKey{9}, 6}};
   for (const auto& [key, row] : deletes) {
-    const store::WriteBatch::Change change = encoder.Encode(key);
+    store::WriteBatch batch;
+    encoder.Encode(key, nullptr, batch);
+    const store::WriteBatch::Change change = batch[0];
     EXPECT_EQ(change.key, KeyOf(rows[row]));
     EXPECT_FALSE(change.value.has_value());
   }
@@ -268,7 +277,7 @@ TEST(RowCodec, DamagedRowIsDataLossAndNamed) {
   expect_damaged(TaskRowKey({1, 2}), zero, "task 1-2");
   expect_damaged(TaskRowKey({1, 2}), zero + "X", "task 1-2");
   expect_damaged(TaskRowKey({1, 2}), zero + "T", "unknown enum value 0");
-  expect_damaged("qmail", *RowEncoder().Encode(engine::QueueRow()).value, "queue 'mail'");
+  expect_damaged("qmail", Encoded(engine::QueueRow()), "queue 'mail'");
   expect_damaged(RequestKeyRowKey("mail", "once"), "\x02", "request key 'once' of queue 'mail'");
 }
 

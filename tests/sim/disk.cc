@@ -8,11 +8,12 @@ namespace treadle::sim {
 namespace {
 
 void Apply(const store::WriteBatch& batch, Disk::Rows& rows) {
-  for (const store::WriteBatch::Change& change : batch.changes) {
+  for (size_t i = 0; i < batch.size(); ++i) {
+    const store::WriteBatch::Change change = batch[i];
     if (change.value.has_value()) {
-      rows[change.key] = *change.value;
+      rows[std::string(change.key)] = *change.value;
     } else {
-      rows.erase(change.key);
+      rows.erase(std::string(change.key));
     }
   }
 }

@@ -49,8 +49,9 @@ struct Applier {
 std::vector<StoredChange> Decode(const store::WriteBatch& batch) {
   broker::RowDecoder decoder;
   std::vector<StoredChange> changes;
-  for (const store::WriteBatch::Change& change : batch.changes) {
-    StoredChange stored{.key = change.key, .deleted = !change.value.has_value()};
+  for (size_t i = 0; i < batch.size(); ++i) {
+    const store::WriteBatch::Change change = batch[i];
+    StoredChange stored{.key = std::string(change.key), .deleted = !change.value.has_value()};
     if (!stored.deleted) {
       std::optional<broker::Body> body;
       absl::StatusOr<engine::Row> row = decoder.Decode(change.key, *change.value, &body);

@@ -70,8 +70,8 @@ class RocksStoreTest : public ::testing::Test {
 };
 
 TEST_F(RocksStoreTest, ReopenedStoreShowsWhatWasAppended) {
-  Open()->Append({{{"a", Staying("1")}, {"b", Staying("2")}}}).value();
-  Open()->Append({{{"a", std::nullopt}, {"c", Expiring(kNow + 5, "3")}}}).value();
+  Open()->Append(BatchOf({{"a", Staying("1")}, {"b", Staying("2")}})).value();
+  Open()->Append(BatchOf({{"a", std::nullopt}, {"c", Expiring(kNow + 5, "3")}})).value();
   EXPECT_THAT(ScanAll(*Open()).value(),
               ElementsAre(Pair("b", Staying("2")), Pair("c", Expiring(kNow + 5, "3"))));
   clock_.Set(kNow + 5);
@@ -94,15 +94,15 @@ TEST_F(RocksStoreTest, RowsOutgrowTheMemtableAndStayWhole) {
 TEST_F(RocksStoreTest, BatchLargerThanTheMemtableIsTaken) {
   std::unique_ptr<RocksStore> store = Open();
   const std::string large = Staying(std::string(3'000'000, 'x'));
-  for (const char* key : {"a", "b", "c"}) ASSERT_TRUE(store->Append({{{key, large}}}).ok());
+  for (const char* key : {"a", "b", "c"}) ASSERT_TRUE(store->Append(BatchOf({{key, large}})).ok());
   store.reset();
   EXPECT_EQ(ScanAll(*Open()).value().size(), 3u);
 }
 
 TEST_F(RocksStoreTest, CompactionDropsWhatExpiredForGood) {
   std::unique_ptr<RocksStore> store = Open();
-  store->Append({{{"a", Expiring(kNow + 10, "a")}, {"b", Staying("b")}}}).value();
-  store->Append({{{"c", Expiring(kNow + 1'000, "c")}}}).value();
+  store->Append(BatchOf({{"a", Expiring(kNow + 10, "a")}, {"b", Staying("b")}})).value();
+  store->Append(BatchOf({{"c", Expiring(kNow + 1'000, "c")}})).value();
   clock_.Set(kNow + 10);
   ASSERT_TRUE(store->Compact().ok());
   clock_.Set(kNow);  // a clock set back shows what is really gone
@@ -113,9 +113,9 @@ TEST_F(RocksStoreTest, CompactionDropsWhatExpiredForGood) {
 // A finished row takes its task row's place and then expires: the task must not be back.
 TEST_F(RocksStoreTest, OlderValueOfAnExpiredRowNeverComesBack) {
   std::unique_ptr<RocksStore> store = Open();
-  store->Append({{{"t1", Staying("accepted")}, {"t2", Staying("accepted")}}}).value();
+  store->Append(BatchOf({{"t1", Staying("accepted")}, {"t2", Staying("accepted")}})).value();
   ASSERT_TRUE(store->Compact().ok());
-  store->Append({{{"t1", Expiring(kNow + 10, "finished")}}}).value();
+  store->Append(BatchOf({{"t1", Expiring(kNow + 10, "finished")}})).value();
   clock_.Set(kNow + 10);
   EXPECT_THAT(ScanAll(*store).value(), ElementsAre(Pair("t2", Staying("accepted"))));
   ASSERT_TRUE(store->Compact().ok());
@@ -129,7 +129,7 @@ TEST_F(RocksStoreTest, SecondStoreOfOneProcessIsRefused) {
   const std::unique_ptr<RocksStore> store = Open();
   EXPECT_THAT(Refusal(absl::StatusCode::kFailedPrecondition),
               HasSubstr(absl::StrCat("is in use by another treadle-server (process ", ::getpid())));
-  store->Append({{{"a", Staying("")}}}).value();
+  store->Append(BatchOf({{"a", Staying("")}})).value();
 }
 
 TEST_F(RocksStoreTest, SecondProcessIsRefusedUntilTheFirstHasEnded) {
@@ -161,7 +161,7 @@ TEST_F(RocksStoreTest, DamagedFormatIsRefused) {
 }
 
 TEST_F(RocksStoreTest, LostFormatIsRefused) {
-  Open()->Append({{{"a", Staying("")}}}).value();
+  Open()->Append(BatchOf({{"a", Staying("")}})).value();
   std::filesystem::remove(options_.directory + "/FORMAT");
   EXPECT_THAT(Refusal(absl::StatusCode::kDataLoss), HasSubstr("has lost its FORMAT"));
 }
@@ -188,7 +188,7 @@ TEST_F(RocksStoreTest, CreationCutShortIsDoneAgain) {
   std::filesystem::remove(options_.directory + "/FORMAT");
   std::filesystem::remove_all(options_.directory + "/rows");
   Write("FORMAT.new", "treadle");
-  Open()->Append({{{"a", Staying("")}}}).value();
+  Open()->Append(BatchOf({{"a", Staying("")}})).value();
   EXPECT_EQ(ScanAll(*Open()).value().size(), 1u);
 }
 

@@ -22,6 +22,18 @@ std::string Expiring(int64_t at_ms, std::string_view text) {
   return value.append(text);
 }
 
+WriteBatch BatchOf(const Changes& changes) {
+  WriteBatch batch;
+  for (const auto& [key, value] : changes) {
+    if (value.has_value()) {
+      batch.Put(key, *value);
+    } else {
+      batch.Delete(key);
+    }
+  }
+  return batch;
+}
+
 absl::StatusOr<Rows> ScanAll(Store& store) {
   Rows rows;
   const absl::Status status =

@@ -3,8 +3,11 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 
@@ -17,6 +20,10 @@ using Rows = std::map<std::string, std::string>;
 // Values as a store takes them.
 std::string Staying(std::string_view text);
 std::string Expiring(int64_t at_ms, std::string_view text);
+
+// Absent: delete.
+using Changes = std::vector<std::pair<std::string, std::optional<std::string>>>;
+WriteBatch BatchOf(const Changes& changes);
 
 // All that a store shows.
 absl::StatusOr<Rows> ScanAll(Store& store);

@@ -97,10 +97,10 @@ struct Bench {
     WriteBatch batch;
     Sequence last = 0;
     for (int64_t first = 0; first < kRows; first += kRowsPerBatch) {
-      batch.changes.clear();
+      batch.Clear();
       for (int64_t row = first; row < first + kRowsPerBatch; ++row) {
         const auto number = static_cast<uint64_t>(row);
-        batch.changes.push_back({Key(number), Value(expires, number)});
+        batch.Put(Key(number), Value(expires, number));
       }
       const double before = Seconds();
       const absl::StatusOr<Sequence> appended = store.Append(batch);

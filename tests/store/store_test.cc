@@ -50,9 +50,7 @@ struct RocksFixture {
 template <typename Fixture>
 class EveryStore : public ::testing::Test {
  protected:
-  Sequence Append(std::vector<WriteBatch::Change> changes) {
-    return store().Append({std::move(changes)}).value();
-  }
+  Sequence Append(const Changes& changes) { return store().Append(BatchOf(changes)).value(); }
   Rows All() { return ScanAll(store()).value(); }
   Store& store() { return fixture_.store; }
 
@@ -213,14 +211,14 @@ TYPED_TEST(EveryStore, RandomBatchesMatchAMap) {
       const std::string key = "k" + std::to_string(below(200));
       const std::string text(below(300), static_cast<char>('a' + below(26)));
       if (below(4) == 0) {
-        batch.changes.push_back({key, std::nullopt});
+        batch.Delete(key);
         model.erase(key);
       } else if (below(2) == 0) {
         const int64_t at_ms = this->clock_.NowMs() + static_cast<int64_t>(below(5'000));
-        batch.changes.push_back({key, Expiring(at_ms, text)});
+        batch.Put(key, Expiring(at_ms, text));
         model[key] = {Expiring(at_ms, text), at_ms};
       } else {
-        batch.changes.push_back({key, Staying(text)});
+        batch.Put(key, Staying(text));
         model[key] = {Staying(text), INT64_MAX};
       }
     }
@@ -244,7 +242,7 @@ TEST(MemoryStore, LaterAppendsDropWhatExpired) {
   MemoryStore store(clock);
   WriteBatch batch;
   for (int i = 0; i < 1'000; ++i) {
-    batch.changes.push_back({"k" + std::to_string(i), Expiring(kNow + 500, "x")});
+    batch.Put("k" + std::to_string(i), Expiring(kNow + 500, "x"));
   }
   ASSERT_TRUE(store.Append(batch).ok());
   clock.Set(kNow + 5'000);

@@ -32,26 +32,27 @@ WriteBatch WorkloadBatch(uint64_t number) {
   std::mt19937_64 random(number);
   WriteBatch batch;
   for (uint64_t changes = 1 + random() % kChangesMax; changes > 0; --changes) {
-    std::string key = absl::StrCat("t", random() % kKeys);
+    const std::string key = absl::StrCat("t", random() % kKeys);
     if (random() % 4 == 0) {
-      batch.changes.push_back({std::move(key), std::nullopt});
+      batch.Delete(key);
     } else {
-      batch.changes.push_back(
-          {std::move(key), Staying(absl::StrCat("batch ", number, ": ", Filler(random)))});
+      batch.Put(key, Staying(absl::StrCat("batch ", number, ": ", Filler(random))));
     }
   }
-  batch.changes.push_back({kCountKey, Staying(absl::StrCat(number))});
+  batch.Put(kCountKey, Staying(absl::StrCat(number)));
   return batch;
 }
 
 Rows WorkloadRows(uint64_t count) {
   Rows rows;
   for (uint64_t number = 1; number <= count; ++number) {
-    for (WriteBatch::Change& change : WorkloadBatch(number).changes) {
+    const WriteBatch batch = WorkloadBatch(number);
+    for (size_t i = 0; i < batch.size(); ++i) {
+      const WriteBatch::Change change = batch[i];
       if (change.value.has_value()) {
-        rows.insert_or_assign(std::move(change.key), *std::move(change.value));
+        rows.insert_or_assign(std::string(change.key), std::string(*change.value));
       } else {
-        rows.erase(change.key);
+        rows.erase(std::string(change.key));
       }
     }
   }

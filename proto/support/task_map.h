@@ -1,67 +1,74 @@
 #pragma once
 
 #include <array>
-#include <cstdint>
+#include <cstddef>
 #include <memory>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
-#include "client/future_state.h"
 
 #include "proto/support/task_id.h"
 
 namespace treadle {
 
-// The futures of tasks that have an id, by it. Ids of a session are consecutive and end mostly in
-// the order in which they began: so they lie in pages, and most look-ups stay on the page of the
-// one before instead of missing the cache. One thread.
-class TaskTable {
+// Values by the ids of their tasks. A session numbers its tasks in a row, and they come and end
+// mostly in that order: so values lie in pages of consecutive ids, and most look-ups stay on a page
+// that was used just before, where a hash table misses the processor's cache each time. A page is
+// freed with its last value; a task that is alone on its page costs the whole page.
+//
+// T: its default is false in a condition, and stands for no value; every value in the map is true.
+// One thread.
+template <typename T>
+class TaskMap {
  public:
   bool empty() const { return size_ == 0; }
   size_t size() const { return size_; }
 
-  // Null: nothing is there.
-  FutureState* Find(TaskId id) const {
+  // Null: nothing is there. Valid until the value is removed.
+  T* Find(TaskId id) const {
     Page* const page = FindPage(KeyOf(id));
-    return page == nullptr ? nullptr : page->places[PlaceOf(id)].get();
+    if (page == nullptr) return nullptr;
+    T& place = page->places[PlaceOf(id)];
+    return place ? &place : nullptr;
   }
 
   // REQUIRES: nothing is there.
-  void Insert(TaskId id, FutureStateRef state) {
+  T& Insert(TaskId id, T value) {
     Page* page = FindPage(KeyOf(id));
     if (page == nullptr) page = AddPage(KeyOf(id));
-    page->places[PlaceOf(id)] = std::move(state);
     ++page->filled;
     ++size_;
+    return page->places[PlaceOf(id)] = std::move(value);
   }
 
-  // Null: nothing was there.
-  FutureStateRef Remove(TaskId id) {
+  // The default: nothing was there.
+  T Remove(TaskId id) {
     Page* const page = FindPage(KeyOf(id));
-    if (page == nullptr || !page->places[PlaceOf(id)]) return FutureStateRef();
-    FutureStateRef state = std::move(page->places[PlaceOf(id)]);
+    if (page == nullptr || !page->places[PlaceOf(id)]) return T();
+    T value = std::exchange(page->places[PlaceOf(id)], T());
     --size_;
     if (--page->filled == 0) RemovePage(KeyOf(id));
-    return state;
+    return value;
   }
 
-  // visit(TaskId, FutureState&), in no particular order. It must not change the table.
+  // visit(TaskId, T&), in no particular order. It must not change the map.
   template <typename Visit>
   void ForEach(Visit visit) const {
     for (const auto& [key, page] : pages_) {
       for (size_t place = 0; place < kPlaces; ++place) {
-        if (!page->places[place]) continue;
-        visit(TaskId{key.session, key.sequence * kPlaces + place}, *page->places[place].get());
+        T& value = page->places[place];
+        if (value) visit(TaskId{key.session, key.sequence * kPlaces + place}, value);
       }
     }
   }
 
  private:
-  static constexpr size_t kPlaces = 256;
-  static constexpr size_t kRecent = 4;  // a power of two
+  static constexpr size_t kPlaces = 64;
+  // Pages that were used last. Submits, dispatches and ends are at different places of a session.
+  static constexpr size_t kRecent = 16;  // a power of two
 
   struct Page {
-    std::array<FutureStateRef, kPlaces> places;
+    std::array<T, kPlaces> places{};
     size_t filled = 0;
   };
   struct Recent {
@@ -73,7 +80,7 @@ class TaskTable {
   static TaskId KeyOf(TaskId id) { return TaskId{id.session, id.sequence / kPlaces}; }
   static size_t PlaceOf(TaskId id) { return id.sequence % kPlaces; }
 
-  Recent& RecentOf(TaskId key) const { return recent_[key.sequence % kRecent]; }
+  Recent& RecentOf(TaskId key) const { return recent_[(key.session + key.sequence) % kRecent]; }
 
   Page* FindPage(TaskId key) const {
     Recent& recent = RecentOf(key);
@@ -91,7 +98,7 @@ class TaskTable {
   }
 
   void RemovePage(TaskId key) {
-    RecentOf(key) = Recent{};
+    if (Recent& recent = RecentOf(key); recent.key == key) recent = Recent{};
     pages_.erase(key);
   }
 
