@@ -1,5 +1,6 @@
 #include "proto/support/utf8.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
@@ -54,14 +55,18 @@ bool IsUtf8(std::string_view text) {
 }
 
 bool IsPrintableUtf8(std::string_view text) {
-  while (!text.empty()) {
+  while (true) {
+    // Most names are ASCII.
+    const auto special =
+        std::find_if_not(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7F; });
+    text.remove_prefix(static_cast<size_t>(special - text.begin()));
+    if (text.empty()) return true;
     const size_t length = Utf8Length(text);
     const auto first = static_cast<uint8_t>(text.front());
     if (length == 0 || first < 0x20 || first == 0x7F) return false;
     if (first == 0xC2 && static_cast<uint8_t>(text[1]) < 0xA0) return false;
     text.remove_prefix(length);
   }
-  return true;
 }
 
 std::string CutMiddle(std::string_view text, size_t bytes_max) {

@@ -73,8 +73,10 @@ absl::Status AttachStream::HandleReports(v1::AttachRequest& request,
   std::vector<broker::Delivery> refused;
   for (int i = 0; i < request.reports_size(); ++i) {
     v1::AttemptReport& report = *request.mutable_reports(i);
-    const auto task = ValidateTaskId(absl::StrCat("reports[", i, "].task_id"), report.task_id());
-    if (!task.ok()) return task.status();
+    const absl::StatusOr<TaskId> task = TaskId::Parse(report.task_id());
+    if (!task.ok()) {
+      return ValidateTaskId(absl::StrCat("reports[", i, "].task_id"), report.task_id()).status();
+    }
     if (absl::Status s = ValidateReport(report, bounds_); !s.ok()) {
       refused.push_back(engine::ReportDone{
           .call = id(), .task = *task, .token = engine::Token{report.token()}, .status = s});

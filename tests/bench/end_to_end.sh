@@ -33,7 +33,8 @@ done
 if [[ -z $bin ]]; then
   bin=$root/build/default/bin
   (cd "$root" && cmake --preset default >/dev/null &&
-    cmake --build --preset default --target ceiling_relay end_to_end_bench treadle-server) >&2
+    cmake --build --preset default --target ceiling_relay end_to_end_client end_to_end_worker \
+      treadle-server) >&2
 fi
 mkdir -p "$data_parent"
 work=$(mktemp -d "$data_parent/bench.XXXXXX")
@@ -93,9 +94,9 @@ start_treadle() {
     --log-level warn "$@"
   wait_for_file "$work/port"
   address=127.0.0.1:$(<"$work/port")
-  start worker "$bin/end_to_end_bench" worker "$address"
+  start worker "$bin/end_to_end_worker" "$address"
   # The first task ends when the worker is there.
-  "$bin/end_to_end_bench" idle "$address" memory 1 0 >/dev/null
+  "$bin/end_to_end_client" idle "$address" memory 1 0 >/dev/null
 }
 
 # measure NAME DURABILITY BATCH SERVER-FLAG...
@@ -105,11 +106,11 @@ measure() {
   start_treadle "$@"
   local server=${pids[-2]} worker=${pids[-1]} server_before worker_before line
   # Once to warm up.
-  timeout 60 "$bin/end_to_end_bench" client "$address" "$durability" "$batch" 50000 1 >/dev/null
+  timeout 60 "$bin/end_to_end_client" rate "$address" "$durability" "$batch" 50000 1 >/dev/null
   server_before=$(cpu_of "$server")
   worker_before=$(cpu_of "$worker")
   line=$(timeout $((seconds + 60)) \
-    "$bin/end_to_end_bench" client "$address" "$durability" "$batch" 50000 "$seconds")
+    "$bin/end_to_end_client" rate "$address" "$durability" "$batch" 50000 "$seconds")
   awk -v name="$name" -v batch="$batch" -v ceiling="${ceiling[$batch]}" \
     -v server="$(cpu_of "$server")" -v server_before="$server_before" \
     -v worker="$(cpu_of "$worker")" -v worker_before="$worker_before" '{
@@ -122,7 +123,7 @@ measure() {
 
 measure_idle() {
   start_treadle "${@:3}"
-  "$bin/end_to_end_bench" idle "$address" "$2" "$idle_count" 1050 |
+  "$bin/end_to_end_client" idle "$address" "$2" "$idle_count" 1050 |
     awk -v name="$1" -v count="$idle_count" '{
       printf "%s: one task after 1.05 s of idleness, %d times: median %.2f ms, slowest %.2f ms\n",
              name, count, $1 / 1e3, $2 / 1e3

@@ -1,11 +1,10 @@
-// The client's and the worker's side of tests/bench/end_to_end.sh: Treadle's own libraries, as a
-// user's program has them.
+// The client's side of tests/bench/end_to_end.sh: Treadle's own library, as a user's program has
+// it.
 //
-//   end_to_end_bench worker ADDRESS
-//   end_to_end_bench client ADDRESS DURABILITY BATCH WINDOW SECONDS [PAYLOAD_BYTES]
+//   end_to_end_client rate ADDRESS DURABILITY BATCH WINDOW SECONDS [PAYLOAD_BYTES]
 //       submits in groups of BATCH, with up to WINDOW tasks under way, and prints: tasks, seconds,
 //       and this process's CPU seconds
-//   end_to_end_bench idle ADDRESS DURABILITY COUNT PAUSE_MS
+//   end_to_end_client idle ADDRESS DURABILITY COUNT PAUSE_MS
 //       one task after each pause; prints the median and the slowest in us
 #include <algorithm>
 #include <chrono>
@@ -21,8 +20,6 @@
 
 #include "client/treadle.h"
 #include <sys/resource.h>
-
-#include "worker/worker.h"
 
 namespace treadle {
 namespace {
@@ -46,17 +43,8 @@ double CpuSeconds() {
 }
 
 int Fail(const absl::Status& status) {
-  std::fprintf(stderr, "end_to_end_bench: %s\n", status.ToString().c_str());
+  std::fprintf(stderr, "end_to_end_client: %s\n", status.ToString().c_str());
   return 1;
-}
-
-int RunWorker(const std::string& address) {
-  WorkerOptions options(address);
-  options.queues = {kQueue};
-  Worker worker(std::move(options));
-  worker.HandleRaw(kType, [](TaskContext&, const Bytes&) { return Bytes("ok"); });
-  const absl::Status status = worker.Run();
-  return status.ok() ? 0 : Fail(status);
 }
 
 SubmitOptions OptionsFor(const std::string& durability) {
@@ -67,8 +55,8 @@ SubmitOptions OptionsFor(const std::string& durability) {
   return options;
 }
 
-int RunClient(Client& client, const std::string& durability, size_t batch, size_t window,
-              double seconds, size_t payload_bytes) {
+int RunRate(Client& client, const std::string& durability, size_t batch, size_t window,
+            double seconds, size_t payload_bytes) {
   ExecutorOptions executor_options(kQueue);
   executor_options.submit = OptionsFor(durability);
   const Executor executor(client, executor_options);
@@ -122,11 +110,9 @@ int Main(const std::vector<std::string>& args) {
     return static_cast<size_t>(std::max(1.0, number(i, fallback)));
   };
   if (args.size() < 2) {
-    std::fprintf(stderr,
-                 "end_to_end_bench: usage: end_to_end_bench worker|client|idle ADDRESS ...\n");
+    std::fprintf(stderr, "end_to_end_client: usage: end_to_end_client rate|idle ADDRESS ...\n");
     return 2;
   }
-  if (args[0] == "worker") return RunWorker(args[1]);
   auto client = Client::Connect(ClientOptions(args[1]));
   if (!client.ok()) return Fail(client.status());
   const std::string durability = args.size() > 2 ? args[2] : "synced";
@@ -134,8 +120,7 @@ int Main(const std::vector<std::string>& args) {
     return RunIdle(**client, durability, static_cast<int64_t>(size(3, 20)),
                    static_cast<int64_t>(size(4, 1'050)));
   }
-  return RunClient(**client, durability, size(3, 1'000), size(4, 50'000), number(5, 4),
-                   size(6, 100));
+  return RunRate(**client, durability, size(3, 1'000), size(4, 50'000), number(5, 4), size(6, 100));
 }
 
 }  // namespace
