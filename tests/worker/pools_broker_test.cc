@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -208,6 +209,36 @@ TEST_F(WorkerPoolsTest, AHandlerThatComputesMovesToProcessesAndOneThatWaitsStays
     }
   }
   EXPECT_TRUE(moved);
+}
+
+TEST_F(WorkerPoolsTest, TheBrokerShowsHowHandlersFareAndWhereTheyWouldRunBetter) {
+  Start({{"compute", RunIn::kThread}, {"rest", RunIn::kProcess}});
+  std::vector<Future<int64_t>> futures;
+  for (int i = 0; i < 20; ++i) {
+    futures.push_back(executor_.Submit(kCompute));
+    futures.push_back(executor_.Submit(kRest));
+  }
+  for (const Future<int64_t>& future : futures) ASSERT_TRUE(future.Wait(kPatience).ok());
+  std::map<std::string, v1::HandlerStats> shown;
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  while (shown["compute"].runs() + shown["rest"].runs() < 40) {
+    ASSERT_LT(std::chrono::steady_clock::now(), until);
+    std::this_thread::sleep_for(5ms);
+    const absl::StatusOr<std::vector<v1::Worker>> workers = client_->ListWorkers();
+    ASSERT_TRUE(workers.ok()) << workers.status();
+    ASSERT_EQ(workers->size(), 1u);
+    for (const v1::HandlerStats& stats : (*workers)[0].handlers()) shown[stats.type()] = stats;
+  }
+  EXPECT_EQ(shown.size(), 7u) << "one for each handler";
+  EXPECT_EQ(shown["compute"].pool(), "thread");
+  EXPECT_GT(shown["compute"].cpu_ms(), 0.5 * shown["compute"].wall_ms());
+  EXPECT_EQ(shown["compute"].advice(), v1::HANDLER_ADVICE_PROCESS);
+  EXPECT_EQ(shown["rest"].pool(), "process");
+  EXPECT_GE(shown["rest"].wall_ms(), 2);
+  EXPECT_LT(shown["rest"].cpu_ms(), 0.5 * shown["rest"].wall_ms());
+  EXPECT_EQ(shown["nap"].pool(), "coroutine");
+  EXPECT_EQ(shown["nap"].runs(), 0);
+  EXPECT_EQ(shown["nap"].advice(), v1::HANDLER_ADVICE_TOO_FEW_RUNS);
 }
 
 TEST_F(WorkerPoolsTest, KilledChildrenCostTheirOwnTasksOnly) {
