@@ -1,7 +1,9 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <functional>
 #include <iterator>
@@ -21,6 +23,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/local_server.h"
+#include "tests/worker/child_killer.h"
 #include "worker/coroutine.h"
 #include "worker/pool/parent_link.h"
 #include "worker/worker.h"
@@ -64,6 +67,10 @@ std::string End(TaskContext& context, const std::string& how) {
       for (int i = 0; i < 1'000; ++i) hoard.emplace_back(size_t{16} << 20, 'x');
     };
     take();
+  }
+  // Long enough for some to be at work when they are killed.
+  const auto until = std::chrono::steady_clock::now() + 100us;
+  while (std::chrono::steady_clock::now() < until) {
   }
   return std::to_string(context.attempt());
 }
@@ -241,36 +248,70 @@ TEST_F(WorkerPoolsTest, TheBrokerShowsHowHandlersFareAndWhereTheyWouldRunBetter)
   EXPECT_EQ(shown["nap"].advice(), v1::HANDLER_ADVICE_TOO_FEW_RUNS);
 }
 
+// Children that end themselves by what their task does, and others that are killed from outside
+// whatever they do.
 TEST_F(WorkerPoolsTest, KilledChildrenCostTheirOwnTasksOnly) {
   Start();
   constexpr int kTasks = 10'000;
   constexpr int kKilledEvery = 97;
   std::vector<std::pair<std::string, std::string>> ends = {
       {"kill", "SIGKILL"}, {"abort", "SIGABRT"}, {"exit", "exit code 3"}};
+  std::vector<int> signals = {SIGKILL, SIGABRT};
   if (!kSanitized) {
     ends.emplace_back("segv", "SIGSEGV");
     ends.emplace_back("memory", "SIGABRT");
+    signals.push_back(SIGSEGV);
   }
   SubmitOptions options;
   options.max_attempts = 1;
+  std::atomic<int64_t> done = 0;
   std::vector<Future<std::string>> futures;
   for (int i = 0; i < kTasks; ++i) {
     const bool killed = i % kKilledEvery == 0;
     futures.push_back(executor_.Submit(
         options, kEnd,
         killed ? ends[static_cast<size_t>(i / kKilledEvery) % ends.size()].first : std::string()));
+    futures.back().AddDoneCallback([&done](const Future<std::string>&) { ++done; });
   }
+  test::ChildKiller killer(signals, kTasks / 50, [&done] { return done.load(); });
+  std::map<std::string, int64_t> struck;
   for (int i = 0; i < kTasks; ++i) {
-    const absl::StatusOr<std::string> result = futures[static_cast<size_t>(i)].Result(kPatience);
-    if (i % kKilledEvery != 0) {
-      ASSERT_TRUE(result.ok()) << i << ": " << result.status();
+    const Future<std::string>& future = futures[static_cast<size_t>(i)];
+    const absl::StatusOr<std::string> result = future.Result(kPatience);
+    const bool bystander = i % kKilledEvery != 0;
+    if (result.ok()) {
+      ASSERT_TRUE(bystander);
       ASSERT_EQ(*result, "1") << "a bystander's first attempt";
       continue;
     }
-    ASSERT_FALSE(result.ok());
-    ASSERT_THAT(futures[static_cast<size_t>(i)].Error()->message,
-                HasSubstr(ends[static_cast<size_t>(i / kKilledEvery) % ends.size()].second));
+    ASSERT_TRUE(future.Error().has_value()) << i << ": " << result.status();
+    const TaskError error = *future.Error();
+    const auto& end = ends[static_cast<size_t>(i / kKilledEvery) % ends.size()];
+    ASSERT_EQ(error.attempts, 1);
+    if (!bystander && error.message.find(end.second) != std::string::npos) continue;
+    // Struck from outside while it ran.
+    ASSERT_EQ(error.type, "Signal") << i << ": " << error.message;
+    for (const int signal : signals) {
+      const std::string name = std::string("SIG") + ::sigabbrev_np(signal);
+      if (error.message.find("was ended by " + name) != std::string::npos) ++struck[name];
+    }
   }
+  // Here, because a callback may still be at work when a result is there.
+  killer.Stop();
+  while (done < kTasks) std::this_thread::sleep_for(1ms);
+  int64_t killed_total = 0;
+  int64_t struck_total = 0;
+  for (const int signal : signals) {
+    const std::string name = std::string("SIG") + ::sigabbrev_np(signal);
+    const int64_t sent = killer.sent().contains(signal) ? killer.sent().at(signal) : 0;
+    EXPECT_LE(struck[name], sent) << "no more tasks than children were killed by " << name;
+    std::printf("%s: %ld children, %ld tasks\n", name.c_str(), static_cast<long>(sent),
+                static_cast<long>(struck[name]));
+    killed_total += sent;
+    struck_total += struck[name];
+  }
+  EXPECT_GT(killed_total, 20);
+  EXPECT_GT(killed_total, struck_total) << "between two tasks a child's death costs none";
 }
 
 TEST(WorkerPoolsCheck, WhatCannotRunThereIsSaid) {
