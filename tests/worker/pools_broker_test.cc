@@ -51,6 +51,7 @@ constexpr TaskType<int64_t()> kThreadsOfProcess{"threads_of_process"};
 constexpr TaskType<std::string(std::string)> kEnd{"end"};
 constexpr TaskType<void()> kSpin{"spin"};
 constexpr TaskType<std::string(std::string, int64_t)> kNap{"nap"};
+constexpr TaskType<int64_t(int64_t)> kMeet{"meet"};
 constexpr TaskType<int64_t()> kCompute{"compute"};
 constexpr TaskType<int64_t()> kRest{"rest"};
 
@@ -82,6 +83,18 @@ asio::awaitable<std::string> Nap(TaskContext&, const std::string& name, int64_t 
   co_return name;
 }
 
+// Ends when so many of them run at once. Returns the thread's id.
+asio::awaitable<int64_t> Meet(TaskContext&, int64_t wanted) {
+  static std::atomic<int64_t> met = 0;
+  ++met;
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  while (met < wanted) {
+    timer.expires_after(50ms);
+    co_await timer.async_wait(asio::use_awaitable);
+  }
+  co_return int64_t{::gettid()};
+}
+
 std::unique_ptr<Worker> NewWorker(WorkerOptions options) {
   options.processes = 2;
   options.concurrency = 2;
@@ -107,6 +120,7 @@ std::unique_ptr<Worker> NewWorker(WorkerOptions options) {
       },
       RunIn::kProcess);
   worker->Handle(kNap, Nap);
+  worker->Handle(kMeet, Meet);
   worker->Handle(
       kCompute,
       [](TaskContext&) {
@@ -195,6 +209,18 @@ TEST_F(WorkerPoolsTest, ACancelReachesTheCoroutine) {
   EXPECT_EQ(future.Wait(kPatience).code(), absl::StatusCode::kCancelled);
 }
 
+TEST_F(WorkerPoolsTest, TenThousandCoroutinesRunAtOnceOnOneThread) {
+  Start();
+  constexpr int64_t kTasks = 10'000;
+  std::vector<Future<int64_t>> futures;
+  for (int64_t i = 0; i < kTasks; ++i) futures.push_back(executor_.Submit(kMeet, kTasks));
+  const int64_t thread = futures[0].Result(kPatience).value_or(0);
+  EXPECT_NE(thread, 0);
+  for (const Future<int64_t>& future : futures) {
+    ASSERT_EQ(future.Result(kPatience).value_or(-1), thread);
+  }
+}
+
 TEST_F(WorkerPoolsTest, AHandlerThatComputesMovesToProcessesAndOneThatWaitsStays) {
   Start();
   bool moved = false;
@@ -236,7 +262,7 @@ TEST_F(WorkerPoolsTest, TheBrokerShowsHowHandlersFareAndWhereTheyWouldRunBetter)
     ASSERT_EQ(workers->size(), 1u);
     for (const v1::HandlerStats& stats : (*workers)[0].handlers()) shown[stats.type()] = stats;
   }
-  EXPECT_EQ(shown.size(), 7u) << "one for each handler";
+  EXPECT_EQ(shown.size(), 8u) << "one for each handler";
   EXPECT_EQ(shown["compute"].pool(), "thread");
   EXPECT_GT(shown["compute"].cpu_ms(), 0.5 * shown["compute"].wall_ms());
   EXPECT_EQ(shown["compute"].advice(), v1::HANDLER_ADVICE_PROCESS);
