@@ -41,12 +41,26 @@ constexpr double kCpuMsComputes = 0.3;
 
 absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
 
+absl::string_view Words(Advice advice) {
+  switch (advice) {
+    case Advice::kTooFewRuns:
+      return "too few runs to advise";
+    case Advice::kStay:
+      return "as it should be";
+    case Advice::kProcess:
+      return "run it in processes";
+    case Advice::kThreadOrCoroutine:
+      return "run it on threads, or as a coroutine";
+  }
+  return "";
+}
+
 }  // namespace
 
 HandlerShare HandlerShare::Of(const HandlerMeter& meter) {
   HandlerShare share;
+  share.measured = meter.measured();  // first: never more than the runs
   share.runs = meter.runs();
-  share.measured = meter.measured();
   if (share.measured == 0) return share;
   const RunTimes times = meter.times();
   share.cpu_ms = static_cast<double>(times.cpu_ns) / 1e6 / static_cast<double>(share.measured);
@@ -121,21 +135,19 @@ bool Placement::Decide(const Handlers& handlers) {
   return moved;
 }
 
-std::string_view Placement::Advice(std::string_view name, const HandlerShare& share) const {
-  if (!share.known()) return "too few runs to advise";
+Advice Placement::Advise(std::string_view name, const HandlerShare& share) const {
+  if (!share.known()) return Advice::kTooFewRuns;
   const RunIn pool = PoolOf(name);
-  if (pool != RunIn::kProcess && share.computes()) return "run it in processes";
-  if (pool == RunIn::kProcess && share.cpu() < kShareWaits) {
-    return "run it on threads, or as a coroutine";
-  }
-  return "as it should be";
+  if (pool != RunIn::kProcess && share.computes()) return Advice::kProcess;
+  if (pool == RunIn::kProcess && share.cpu() < kShareWaits) return Advice::kThreadOrCoroutine;
+  return Advice::kStay;
 }
 
 std::string Placement::Describe(std::string_view name, const HandlerShare& share) const {
   return absl::StrCat("handler '", View(name), "' ran ", share.runs, " times in ",
                       View(ToString(PoolOf(name))), ", ", std::round(share.wall_ms * 100) / 100,
                       " ms each, ", std::round(share.cpu() * 100),
-                      " % of it computing: ", View(Advice(name, share)));
+                      " % of it computing: ", Words(Advise(name, share)));
 }
 
 }  // namespace worker

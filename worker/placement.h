@@ -31,6 +31,9 @@ struct HandlerShare {
   bool computes() const;
 };
 
+// Where a handler would run better.
+enum class Advice { kTooFewRuns, kStay, kProcess, kThreadOrCoroutine };
+
 // Which type runs in which pool. Not thread-safe.
 class Placement {
  public:
@@ -49,6 +52,7 @@ class Placement {
   // Decides about those that were left to us, and whose first runs are known. True: one has moved.
   bool Decide(const Handlers& handlers);
 
+  Advice Advise(std::string_view type, const HandlerShare& share) const;
   // For people: "handler 'x' ran 12 times in thread, 3.1 ms each, 97 % of it computing: run it in
   // processes".
   std::string Describe(std::string_view type, const HandlerShare& share) const;
@@ -59,7 +63,6 @@ class Placement {
     bool coroutine = false;
     bool undecided = false;
   };
-  std::string_view Advice(std::string_view type, const HandlerShare& share) const;
   static absl::Status Put(std::string_view name, RunIn wish, Type& type);
 
   std::map<std::string, Type, std::less<>> types_;

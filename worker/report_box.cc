@@ -88,6 +88,7 @@ void ReportBox::KeepReportsOnly(v1::AttachRequest& request) {
   request.clear_progress();
   request.clear_report_sequence();
   request.clear_drain();
+  request.clear_handlers();
 }
 
 void ReportBox::StreamLost() {

@@ -113,6 +113,12 @@ void Session::Place(const std::vector<std::vector<std::string>>& types) {
   Wake();
 }
 
+void Session::TellHandlers(HandlerStatsList handlers) {
+  std::lock_guard lock(mutex_);
+  handlers_ = std::move(handlers);
+  handlers_told_ = false;
+}
+
 Session::Time Session::NextWake(Time now) const {
   if (phase_ == Phase::kClosing && cancelled_) return Time::max();  // the stream's end wakes
   Time wake = phase_ == Phase::kServing ? tick_at_ : phase_until_;
@@ -170,6 +176,7 @@ void Session::Connect(Lock& lock, Time now) {
   ended_.reset();
   welcomed_ = cancelled_ = broken_ = drain_told_ = replace_stream_ = false;
   writing_ = writing_hello_ = true;
+  handlers_told_ = handlers_.empty();
   heard_at_ = sent_at_ = now;
   lock.unlock();
   // A connection of its own, made anew: it is tried at once, and says why it fails.
@@ -227,6 +234,7 @@ void Session::Send(Lock& lock, Time now) {
     leases_.FillProgress(request);
     progress_at_ = now;
   }
+  if (!std::exchange(handlers_told_, true)) *request.mutable_handlers() = handlers_;
   if (tells_drain) {
     request.set_drain(true);
     drain_told_ = true;

@@ -18,6 +18,7 @@
 
 #include "proto/wire/settings.h"
 #include "worker/attach_stream.h"
+#include "worker/handler_stats.h"
 #include "worker/lease_book.h"
 #include "worker/log.h"
 #include "worker/pool/pool.h"
@@ -87,6 +88,10 @@ class Session final : public AttemptEvents,
   // From now on the pools run these types, one list for each pool, in the order of Serve's. The
   // stream is replaced by one that says so. Thread-safe.
   void Place(const std::vector<std::vector<std::string>>& types);
+
+  // What the broker shall show of the handlers, in the place of what it was told before: goes with
+  // the next message, and again over every new stream. Thread-safe.
+  void TellHandlers(HandlerStatsList handlers);
 
   // Takes no more tasks, hands back those that have not begun, lets the others finish within
   // drain_timeout. Thread-safe, returns at once.
@@ -170,6 +175,8 @@ class Session final : public AttemptEvents,
   std::vector<ServedPool> pools_;
   LeaseBook leases_;
   ReportBox reports_;
+  HandlerStatsList handlers_;
+  bool handlers_told_ = true;  // in this stream
   Phase phase_ = Phase::kServing;
   bool drain_asked_ = false;
   bool abort_asked_ = false;

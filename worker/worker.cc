@@ -1,6 +1,7 @@
 #include "worker/worker.h"
 
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <mutex>
 #include <optional>
@@ -12,6 +13,7 @@
 
 #include "proto/support/limits.h"
 #include "proto/support/utf8.h"
+#include "worker/handler_stats.h"
 #include "worker/placement.h"
 #include "worker/pool/parent_link.h"
 #include "worker/pool/pool_child.h"
@@ -24,6 +26,7 @@ namespace {
 constexpr int kConcurrencyMax = 10'000;
 constexpr int kProcessesMax = 1'000;
 constexpr int kCoroutinesMax = 50'000;
+constexpr std::chrono::milliseconds kTellHandlersEvery{2'000};
 constexpr int kPrefetchMax = 90'000;  // with the slots, the credit that a broker accepts
 
 std::string DefaultName() {
@@ -109,7 +112,10 @@ class Worker::Impl {
     session.drain_timeout = options_.drain_timeout;
     session.stop_grace = options_.stop_grace;
     session.log = options_.log;
-    session.every_window = [this] { DecidePlacement(); };
+    session.every_window = [this] {
+      DecidePlacement();
+      TellHandlers();
+    };
     session_ = std::make_shared<worker::Session>(std::move(session));
   }
 
@@ -135,6 +141,7 @@ class Worker::Impl {
   [[noreturn]] void RunInChild();
   absl::Status CheckHandlers();
   void DecidePlacement();
+  void TellHandlers();
   void LogHandlers() const;
 
   const WorkerOptions options_;
@@ -142,6 +149,8 @@ class Worker::Impl {
   const std::string child_key_ = NextChildKey();
   const std::shared_ptr<worker::Handlers> handlers_ = std::make_shared<worker::Handlers>();
   worker::Placement placement_;
+  worker::HandlerStatsList handlers_told_;
+  std::chrono::steady_clock::time_point tell_handlers_at_;
   absl::Status registration_;
   std::shared_ptr<worker::Session> session_;  // none in a child
   std::optional<worker::PoolSet> pools_;
@@ -211,6 +220,17 @@ void Worker::Impl::DecidePlacement() {
                absl::StrCat("measured to compute, so run in processes from now on: ",
                             absl::StrJoin(placement_.TypesIn(RunIn::kProcess), ", ")));
   session_->Place(pools_->Types(placement_));
+}
+
+// By the thread in Run.
+void Worker::Impl::TellHandlers() {
+  const auto now = std::chrono::steady_clock::now();
+  if (now < tell_handlers_at_) return;
+  tell_handlers_at_ = now + kTellHandlersEvery;
+  worker::HandlerStatsList handlers = worker::WriteHandlerStats(*handlers_, placement_);
+  if (worker::Unchanged(handlers_told_, handlers)) return;
+  handlers_told_ = handlers;
+  session_->TellHandlers(std::move(handlers));
 }
 
 // What its operator might do better the next time.

@@ -34,7 +34,7 @@ const char kExitCodeHelp[] =
     "  0    done; for tasks: all succeeded\n"
     "  1    a task failed, was cancelled, or expired\n"
     "  2    the command line is wrong, or a value is invalid\n"
-    "  3    no such task or queue\n"
+    "  3    no such task, queue or worker\n"
     "  4    no broker answers\n"
     "  5    the time to wait is over; the task goes on\n"
     "  6    the broker refuses for now: a full queue, a name in use, a bound reached\n"

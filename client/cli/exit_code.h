@@ -9,7 +9,7 @@ enum class ExitCode : int {
   kOk = 0,
   kTaskFailed = 1,    // a task ended without success: failed, cancelled or expired
   kUsage = 2,         // a wrong command line, or the broker calls a value invalid
-  kNotFound = 3,      // no such task or queue
+  kNotFound = 3,      // no such task, queue or worker
   kUnreachable = 4,   // no broker answers
   kTimeout = 5,       // --timeout passed first; the task goes on
   kRefused = 6,       // the broker says no for now: a full queue, a name in use, a bound reached

@@ -34,6 +34,9 @@ std::string StateName(v1::TaskState state) {
 std::string DisciplineName(v1::Discipline discipline) {
   return WithoutPrefix(v1::Discipline_Name(discipline), "DISCIPLINE_");
 }
+std::string AdviceName(v1::HandlerAdvice advice) {
+  return WithoutPrefix(v1::HandlerAdvice_Name(advice), "HANDLER_ADVICE_");
+}
 std::string DurabilityName(v1::Durability durability) {
   return WithoutPrefix(v1::Durability_Name(durability), "DURABILITY_");
 }
@@ -151,6 +154,18 @@ Json ToJson(const v1::Worker& worker) {
   json["lease_expires_at_ms"] = worker.lease_expires_at_ms();
   json["succeeded_total"] = worker.succeeded_total();
   json["failed_total"] = worker.failed_total();
+  json["handlers"] = Json::array();
+  for (const v1::HandlerStats& stats : worker.handlers()) {
+    Json handler;
+    handler["type"] = stats.type();
+    handler["pool"] = stats.pool();
+    handler["runs"] = stats.runs();
+    handler["measured_runs"] = stats.measured_runs();
+    handler["cpu_ms"] = stats.cpu_ms();
+    handler["wall_ms"] = stats.wall_ms();
+    handler["advice"] = AdviceName(stats.advice());
+    json["handlers"].push_back(std::move(handler));
+  }
   return json;
 }
 

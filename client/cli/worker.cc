@@ -1,10 +1,15 @@
 #include <algorithm>
+#include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "absl/strings/str_join.h"
 #include "client/cli/context.h"
 #include "client/cli/human.h"
 #include <fmt/format.h>
+
+#include "proto/program/flags.h"
 
 namespace treadle::cli {
 namespace {
@@ -60,6 +65,104 @@ ExitCode ListWorkers(Context& context) {
   return context.Print(table);
 }
 
+// The worker with this id, or else the only one of this name.
+absl::StatusOr<v1::Worker> Find(const std::vector<v1::Worker>& workers,
+                                const std::string& name_or_id) {
+  std::vector<std::string> ids;
+  const v1::Worker* found = nullptr;
+  for (const v1::Worker& worker : workers) {
+    if (worker.worker_id() == name_or_id) return worker;
+    if (worker.name() != name_or_id) continue;
+    found = &worker;
+    ids.push_back(worker.worker_id());
+  }
+  if (ids.size() == 1) return *found;
+  if (ids.empty()) {
+    return absl::NotFoundError(
+        fmt::format("no worker '{}': treadle worker list has all", Printable(name_or_id)));
+  }
+  return absl::InvalidArgumentError(
+      fmt::format("{} workers are named '{}': say which by its id: {}", ids.size(),
+                  Printable(name_or_id), absl::StrJoin(ids, ", ")));
+}
+
+std::string Advice(v1::HandlerAdvice advice) {
+  switch (advice) {
+    case v1::HANDLER_ADVICE_TOO_FEW_RUNS:
+      return "too few runs to advise";
+    case v1::HANDLER_ADVICE_STAY:
+      return "as it should be";
+    case v1::HANDLER_ADVICE_PROCESS:
+      return "run it in processes";
+    case v1::HANDLER_ADVICE_THREAD_OR_COROUTINE:
+      return "run it on threads, or as a coroutine";
+    default:
+      return "-";
+  }
+}
+
+std::string Describe(const v1::Worker& worker) {
+  Sheet sheet;
+  sheet.Add("name", worker.name());
+  sheet.Add("id", worker.worker_id());
+  sheet.Add("state", StateOf(worker));
+  sheet.Add("from", worker.peer());
+  sheet.Add("attached", HumanTime(worker.attached_at_ms()));
+  sheet.Add("queues", absl::StrJoin(worker.queues(), ","));
+  sheet.Add("succeeded", std::to_string(worker.succeeded_total()));
+  sheet.Add("failed", std::to_string(worker.failed_total()));
+  return sheet.Render();
+}
+
+Table PoolsOf(const v1::Worker& worker) {
+  constexpr auto kRight = Table::Align::kRight;
+  Table table({{"POOL"},
+               {"SLOTS", kRight},
+               {"RUNNING", kRight},
+               {"LEASED", kRight},
+               {"CREDIT", kRight},
+               {"TYPES"}});
+  for (const v1::WorkerPoolStats& pool : worker.pools()) {
+    table.Add({pool.name(), std::to_string(pool.slots()), std::to_string(pool.running()),
+               std::to_string(pool.leased()), std::to_string(pool.free()),
+               pool.types().empty() ? "(every type)" : absl::StrJoin(pool.types(), ",")});
+  }
+  return table;
+}
+
+Table HandlersOf(const v1::Worker& worker) {
+  constexpr auto kRight = Table::Align::kRight;
+  Table table({{"HANDLER"},
+               {"POOL"},
+               {"RUNS", kRight},
+               {"EACH", kRight},
+               {"CPU", kRight},
+               {"RECOMMENDED"}});
+  for (const v1::HandlerStats& handler : worker.handlers()) {
+    const bool measured = handler.measured_runs() > 0 && handler.wall_ms() > 0;
+    table.Add({handler.type(), handler.pool(), std::to_string(handler.runs()),
+               measured ? fmt::format("{:.2f} ms", handler.wall_ms()) : "-",
+               measured ? fmt::format("{:.0f} %", 100 * handler.cpu_ms() / handler.wall_ms()) : "-",
+               Advice(handler.advice())});
+  }
+  return table;
+}
+
+ExitCode ShowWorker(Context& context, const std::string& name_or_id) {
+  auto client = context.Connect();
+  if (!client.ok()) return context.FailCall(client.status());
+  const absl::StatusOr<std::vector<v1::Worker>> workers = (*client)->ListWorkers();
+  if (!workers.ok()) return context.FailCall(workers.status());
+  const absl::StatusOr<v1::Worker> worker = Find(*workers, name_or_id);
+  if (!worker.ok()) return context.Fail(worker.status());
+  if (context.json()) return context.Print(ToJson(*worker));
+  std::string text = Describe(*worker);
+  const int columns = context.terminal.out_columns();
+  if (!worker->pools().empty()) text += '\n' + PoolsOf(*worker).Render(columns);
+  if (!worker->handlers().empty()) text += '\n' + HandlersOf(*worker).Render(columns);
+  return context.Print(text);
+}
+
 }  // namespace
 
 void AddWorkerCommands(CLI::App& root, Command& chosen) {
@@ -70,6 +173,20 @@ void AddWorkerCommands(CLI::App& root, Command& chosen) {
                 "  treadle worker list\n"
                 "  treadle worker list --output json | jq -r 'select(.draining) | .name'\n")
       .callback([&chosen] { chosen = ListWorkers; });
+  auto name_or_id = std::make_shared<std::string>();
+  CLI::App& show = AddSubcommand(
+      worker, "show", "Shows a worker's pools, and how its handlers fare in them.",
+      "EACH is what a run takes on average, without waiting for a CPU; CPU is the share of it in\n"
+      "which the handler computes. Handlers are told of by workers that use Treadle's library,\n"
+      "every 2 s while they are connected.\n"
+      "\n"
+      "Examples:\n"
+      "  treadle worker show host:4711\n"
+      "  treadle worker show host:4711 --output json | jq '.handlers[] | {type, pool, advice}'\n");
+  program::AddText(show, "WORKER", *name_or_id, "", "The worker's name, or its id.")->required();
+  show.callback([&chosen, name_or_id] {
+    chosen = [name_or_id](Context& context) { return ShowWorker(context, *name_or_id); };
+  });
 }
 
 }  // namespace treadle::cli

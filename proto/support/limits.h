@@ -59,6 +59,7 @@ inline constexpr int64_t kQueueBytesMax = int64_t{1} << 50;
 inline constexpr int64_t kWorkerQueuesMax = 256;
 inline constexpr int64_t kWorkerPoolsMax = 16;
 inline constexpr int64_t kPoolTypesMax = 1'024;
+inline constexpr int64_t kHandlersMax = 1'024;  // of one worker, told about
 inline constexpr int32_t kCreditMax = 100'000;  // unused, of one pool
 inline constexpr int32_t kLeaseTasksMax = 1'000;
 inline constexpr int64_t kLeaseMs = 30 * kSecondMs;  // of a unary lease

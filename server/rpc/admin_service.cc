@@ -12,6 +12,7 @@ namespace treadle::rpc {
 namespace {
 
 constexpr absl::string_view kListQuestion = "workers";
+constexpr size_t kPageBytes = limits::kOutgoingMessageBytes;
 
 v1::ServerInfo MakeInfo(const Edge& edge, const broker::View& view) {
   const Options& options = edge.options;
@@ -46,21 +47,26 @@ absl::Status GetServerInfo(Edge& edge, UnaryCall& call, v1::GetServerInfoRequest
   return absl::OkStatus();
 }
 
-absl::Status ListWorkers(UnaryCall& call, v1::ListWorkersRequest& request) {
+absl::Status ListWorkers(Edge& edge, UnaryCall& call, v1::ListWorkersRequest& request) {
   if (absl::Status s = ValidatePageSize(request.page_size()); !s.ok()) return s;
   absl::StatusOr<std::string> after = DecodePageToken(kListQuestion, request.page_token());
   if (!after.ok()) return after.status();
   const size_t limit = request.page_size() == 0 ? limits::kPageSizeMax : request.page_size();
   call.Ask<v1::ListWorkersResponse>(
-      [after = *std::move(after),
+      [&edge, after = *std::move(after),
        limit](const broker::View& view) -> absl::StatusOr<v1::ListWorkersResponse> {
         v1::ListWorkersResponse response;
-        for (const engine::WorkerView& worker : view.engine.ListWorkers(after, limit)) {
-          Write(worker, response.add_workers());
-        }
-        if (const int count = response.workers_size(); static_cast<size_t>(count) == limit) {
-          response.set_next_page_token(
-              EncodePageToken(kListQuestion, response.workers(count - 1).worker_id()));
+        size_t bytes = 0;
+        for (const engine::WorkerView& known : view.engine.ListWorkers(after, limit)) {
+          v1::Worker& worker = *response.add_workers();
+          Write(known, &worker);
+          edge.handlers.Write(worker.worker_id(), worker);
+          bytes += worker.ByteSizeLong();
+          const bool full = bytes >= kPageBytes;
+          if (full || static_cast<size_t>(response.workers_size()) == limit) {
+            response.set_next_page_token(EncodePageToken(kListQuestion, worker.worker_id()));
+          }
+          if (full) break;
         }
         return response;
       });
@@ -82,7 +88,10 @@ grpc::ServerUnaryReactor* AdminService::GetServerInfo(grpc::CallbackServerContex
 grpc::ServerUnaryReactor* AdminService::ListWorkers(grpc::CallbackServerContext* context,
                                                     const grpc::ByteBuffer* request,
                                                     grpc::ByteBuffer* response) {
-  return Receive<v1::ListWorkersRequest>(edge_, context, request, response, rpc::ListWorkers);
+  return Receive<v1::ListWorkersRequest>(edge_, context, request, response,
+                                         [this](UnaryCall& call, v1::ListWorkersRequest& message) {
+                                           return rpc::ListWorkers(edge_, call, message);
+                                         });
 }
 
 }  // namespace treadle::rpc

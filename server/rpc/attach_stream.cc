@@ -44,6 +44,9 @@ absl::Status AttachStream::OnMessage(const grpc::ByteBuffer& message) {
   for (const v1::Credit& credit : request.credits()) {
     requests.push_back(ToRequest(engine::AddCredit{id(), credit.pool(), credit.tasks()}));
   }
+  if (request.handlers_size() > 0) {
+    edge_.handlers.Put(worker_id_, id(), std::move(*request.mutable_handlers()));
+  }
   if (request.drain()) requests.push_back(ToRequest(engine::DrainWorker{id()}));
   Post(std::move(requests));
   return absl::OkStatus();
@@ -60,6 +63,7 @@ absl::Status AttachStream::ReadHelloOnce(v1::AttachRequest& request,
     return absl::InvalidArgumentError("hello: absent; it must be in the stream's first message");
   }
   if (absl::Status s = ValidateHello(request.hello()); !s.ok()) return s;
+  worker_id_ = request.hello().worker_id();
   engine::AttachWorker attach = ReadHello(*request.mutable_hello());
   attach.call = id();
   attach.peer = peer();
@@ -154,6 +158,9 @@ void AttachStream::Flush() {
   if (!response_.empty()) Send(response_.Take());
 }
 
-void AttachStream::OnOver() { (void)edge_.broker.Post(ToRequest(engine::CallClosed{id()})); }
+void AttachStream::OnOver() {
+  edge_.handlers.Drop(worker_id_, id());
+  (void)edge_.broker.Post(ToRequest(engine::CallClosed{id()}));
+}
 
 }  // namespace treadle::rpc

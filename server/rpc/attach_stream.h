@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "server/rpc/bidi_call.h"
@@ -38,6 +39,7 @@ class AttachStream final : public BidiCall {
   // The reader's.
   RecycledMessage<v1::AttachRequest> request_;
   int pools_ = 0;  // 0: no hello yet
+  std::string worker_id_;
 
   Gathering<v1::AttachResponse> response_;  // the outbox's thread's
 };

@@ -6,6 +6,7 @@
 #include "proto/wire/settings.h"
 #include "server/broker/broker.h"
 #include "server/rpc/calls.h"
+#include "server/rpc/handler_table.h"
 #include "server/rpc/options.h"
 #include "server/rpc/outbox.h"
 #include "server/rpc/pulse.h"
@@ -25,6 +26,7 @@ struct Edge {
   Calls& calls;
   CallOutbox& outbox;
   Pulse& pulse;
+  HandlerTable& handlers;
 
   // What a client may send in one message.
   int64_t message_bytes_max() const {

@@ -17,6 +17,7 @@
 #include "server/rpc/admin_service.h"
 #include "server/rpc/calls.h"
 #include "server/rpc/edge.h"
+#include "server/rpc/handler_table.h"
 #include "server/rpc/listen_address.h"
 #include "server/rpc/outbox.h"
 #include "server/rpc/pulse.h"
@@ -51,7 +52,7 @@ class Server::Impl {
 
     pulse_.emplace(calls_, clock_);
     edge_.emplace(Edge{options_, clock_, broker, std::string(store.Kind()), store.reach(),
-                       clock_.NowMs(), calls_, outbox_, *pulse_});
+                       clock_.NowMs(), calls_, outbox_, *pulse_, handlers_});
     outbox_.SetHandBack([this](const broker::Leased& leased) {
       HandBack(edge_->broker, calls_.NewId(), leased.tasks);
     });
@@ -116,6 +117,7 @@ class Server::Impl {
   ListenAddress address_;
   Calls calls_;
   CallOutbox outbox_;
+  HandlerTable handlers_;
   std::optional<Pulse> pulse_;
   std::optional<Edge> edge_;
   std::optional<TaskService> tasks_;

@@ -46,6 +46,41 @@ absl::Status ValidatePool(absl::string_view field, const v1::WorkerPool& pool) {
   return ValidateNames(absl::StrCat(field, ".types"), pool.types(), 0, limits::kPoolTypesMax);
 }
 
+absl::Status ValidateHandler(absl::string_view field, const v1::HandlerStats& handler) {
+  if (absl::Status s = ValidateName(absl::StrCat(field, ".type"), handler.type()); !s.ok()) {
+    return s;
+  }
+  if (absl::Status s = ValidateOptionalName(absl::StrCat(field, ".pool"), handler.pool());
+      !s.ok()) {
+    return s;
+  }
+  if (handler.runs() < 0 || handler.measured_runs() < 0) {
+    return absl::InvalidArgumentError(absl::StrCat(field, ".runs: ", handler.runs(), ", ",
+                                                   handler.measured_runs(),
+                                                   " of them measured; use 0 or more"));
+  }
+  if (std::isfinite(handler.cpu_ms()) && handler.cpu_ms() >= 0 &&
+      std::isfinite(handler.wall_ms()) && handler.wall_ms() >= 0) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat(field, ".cpu_ms: ", handler.cpu_ms(), ", of ",
+                                                 handler.wall_ms(), " in wall_ms; use 0 or more"));
+}
+
+absl::Status ValidateHandlers(const v1::AttachRequest& request) {
+  if (absl::Status s = ValidateBatch("handlers", request.handlers_size(), 0, limits::kHandlersMax);
+      !s.ok()) {
+    return s;
+  }
+  for (int i = 0; i < request.handlers_size(); ++i) {
+    if (absl::Status s = ValidateHandler(absl::StrCat("handlers[", i, "]"), request.handlers(i));
+        !s.ok()) {
+      return s;
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status ValidateHello(const v1::WorkerHello& hello) {
@@ -108,6 +143,7 @@ absl::Status ValidateAttach(const v1::AttachRequest& request, int pools, const B
       return s;
     }
   }
+  if (absl::Status s = ValidateHandlers(request); !s.ok()) return s;
   for (const uint64_t token : request.started_tokens()) {
     if (absl::Status s = ValidateToken("started_tokens", token); !s.ok()) return s;
   }

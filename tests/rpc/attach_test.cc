@@ -1,3 +1,7 @@
+#include <memory>
+#include <string>
+#include <vector>
+
 #include "tests/rpc/stream.h"
 
 namespace treadle::test {
@@ -5,7 +9,15 @@ namespace {
 
 using ::testing::HasSubstr;
 
-class Attach : public RpcTest {};
+class Attach : public RpcTest {
+ protected:
+  v1::ListWorkersResponse ListWorkers(const v1::ListWorkersRequest& request = {}) {
+    Context context;
+    v1::ListWorkersResponse response;
+    EXPECT_TRUE(admin->ListWorkers(&context, request, &response).ok());
+    return response;
+  }
+};
 
 TEST_F(Attach, AWorkerGetsTasksForItsCreditAndReportsThem) {
   for (int i = 0; i < 3; ++i) Submit(Spec("mail", std::to_string(i)));
@@ -125,6 +137,82 @@ TEST_F(Attach, ASecondStreamOfAWorkerTakesOver) {
   second.Write(WorkerClient::Hello("w1", "mail"));
   ASSERT_TRUE(second.Next().has_welcome());
   EXPECT_FALSE(first.Finish().ok());
+}
+
+v1::HandlerStats Stats(const std::string& type, int64_t runs) {
+  v1::HandlerStats stats;
+  stats.set_type(type);
+  stats.set_pool("thread");
+  stats.set_runs(runs);
+  stats.set_measured_runs(2);
+  stats.set_cpu_ms(0.75);
+  stats.set_wall_ms(1.5);
+  stats.set_advice(v1::HANDLER_ADVICE_PROCESS);
+  return stats;
+}
+
+TEST_F(Attach, WhatAWorkerTellsOfItsHandlersIsShownWhileItIsConnected) {
+  WorkerClient worker(*workers);
+  v1::AttachRequest hello = WorkerClient::Hello("w1", "mail");
+  *hello.add_handlers() = Stats("first", 7);
+  worker.Write(hello);
+  ASSERT_TRUE(worker.Next().has_welcome());
+  v1::Worker shown = ListWorkers().workers(0);
+  ASSERT_EQ(shown.handlers_size(), 1);
+  EXPECT_EQ(shown.handlers(0).SerializeAsString(), Stats("first", 7).SerializeAsString());
+
+  v1::AttachRequest more;
+  *more.add_handlers() = Stats("second", 1);
+  *more.add_handlers() = Stats("third", 1);
+  worker.Write(more);
+  Eventually([&] { return ListWorkers().workers(0).handlers_size() == 2; });
+  worker.Write(v1::AttachRequest());
+
+  WorkerClient successor(*workers);
+  v1::AttachRequest again = WorkerClient::Hello("w1", "mail");
+  *again.add_handlers() = Stats("fourth", 1);
+  successor.Write(again);
+  ASSERT_TRUE(successor.Next().has_welcome());
+  worker.Finish();
+  shown = ListWorkers().workers(0);
+  ASSERT_EQ(shown.handlers_size(), 1) << "the end of the first stream takes nothing away";
+  EXPECT_EQ(shown.handlers(0).type(), "fourth");
+
+  // A lease keeps the worker in the list.
+  Submit(Spec("mail"));
+  v1::AttachRequest credit;
+  WorkerClient::AddCredit(credit, 1);
+  successor.Write(credit);
+  ASSERT_EQ(successor.Next().tasks_size(), 1);
+  successor.Cancel();
+  Eventually([&] {
+    shown = ListWorkers().workers(0);
+    return !shown.connected() && shown.handlers().empty();
+  });
+}
+
+TEST_F(Attach, AListOfWorkersWithManyHandlersComesInSeveralPages) {
+  constexpr int kWorkers = 8;
+  std::vector<std::unique_ptr<WorkerClient>> attached;
+  for (int i = 0; i < kWorkers; ++i) {
+    v1::AttachRequest hello = WorkerClient::Hello("w" + std::to_string(i), "mail");
+    for (int k = 0; k < 1'024; ++k) *hello.add_handlers() = Stats(std::string(255, 'x'), k);
+    attached.push_back(std::make_unique<WorkerClient>(*workers));
+    attached.back()->Write(hello);
+    ASSERT_TRUE(attached.back()->Next().has_welcome());
+  }
+  int count = 0;
+  int pages = 0;
+  v1::ListWorkersRequest request;
+  do {
+    const v1::ListWorkersResponse page = ListWorkers(request);
+    EXPECT_LT(page.ByteSizeLong(), 2u << 20);
+    count += page.workers_size();
+    ++pages;
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty() && pages <= kWorkers);
+  EXPECT_EQ(count, kWorkers);
+  EXPECT_GT(pages, 1);
 }
 
 TEST_F(Attach, LargePayloadsComeInSeveralMessages) {

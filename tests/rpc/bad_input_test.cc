@@ -1,3 +1,4 @@
+#include <cmath>
 #include <functional>
 #include <limits>
 #include <string>
@@ -354,6 +355,26 @@ TEST_F(BadInput, EachWrongWorkerStreamIsEndedByName) {
       {[](auto& r) { WorkerClient::AddCredit(r, 1, 7); }, "credits[0].pool: 7"},
       {[](auto& r) { WorkerClient::AddCredit(r, 1, -1); }, "credits[0].pool: -1"},
       {[](auto& r) { r.add_started_tokens(0); }, "started_tokens: absent"},
+      {[](auto& r) { r.add_handlers(); }, "handlers[0].type: empty"},
+      {[](auto& r) {
+         r.add_handlers()->set_type("t");
+         r.mutable_handlers(0)->set_pool(std::string(256, 'p'));
+       },
+       "handlers[0].pool: has 256 bytes"},
+      {[](auto& r) {
+         r.add_handlers()->set_type("t");
+         r.mutable_handlers(0)->set_runs(-1);
+       },
+       "handlers[0].runs: -1"},
+      {[](auto& r) {
+         r.add_handlers()->set_type("t");
+         r.mutable_handlers(0)->set_wall_ms(std::nan(""));
+       },
+       "handlers[0].cpu_ms: 0, of nan in wall_ms"},
+      {[](auto& r) {
+         for (int i = 0; i < 1'025; ++i) r.add_handlers()->set_type("t");
+       },
+       "handlers: has 1025 items"},
       {[](auto& r) { r.add_progress()->set_task_id("?"); }, "progress.task_id"},
       {[](auto& r) {
          r.add_progress()->set_task_id("1-1");

@@ -1,10 +1,13 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <functional>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -20,6 +23,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/local_server.h"
+#include "tests/worker/child_killer.h"
 #include "worker/coroutine.h"
 #include "worker/pool/parent_link.h"
 #include "worker/worker.h"
@@ -47,6 +51,7 @@ constexpr TaskType<int64_t()> kThreadsOfProcess{"threads_of_process"};
 constexpr TaskType<std::string(std::string)> kEnd{"end"};
 constexpr TaskType<void()> kSpin{"spin"};
 constexpr TaskType<std::string(std::string, int64_t)> kNap{"nap"};
+constexpr TaskType<int64_t(int64_t)> kMeet{"meet"};
 constexpr TaskType<int64_t()> kCompute{"compute"};
 constexpr TaskType<int64_t()> kRest{"rest"};
 
@@ -64,6 +69,10 @@ std::string End(TaskContext& context, const std::string& how) {
     };
     take();
   }
+  // Long enough for some to be at work when they are killed.
+  const auto until = std::chrono::steady_clock::now() + 100us;
+  while (std::chrono::steady_clock::now() < until) {
+  }
   return std::to_string(context.attempt());
 }
 
@@ -72,6 +81,18 @@ asio::awaitable<std::string> Nap(TaskContext&, const std::string& name, int64_t 
   timer.expires_after(std::chrono::milliseconds(ms));
   co_await timer.async_wait(asio::use_awaitable);
   co_return name;
+}
+
+// Ends when so many of them run at once. Returns the thread's id.
+asio::awaitable<int64_t> Meet(TaskContext&, int64_t wanted) {
+  static std::atomic<int64_t> met = 0;
+  ++met;
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  while (met < wanted) {
+    timer.expires_after(50ms);
+    co_await timer.async_wait(asio::use_awaitable);
+  }
+  co_return int64_t{::gettid()};
 }
 
 std::unique_ptr<Worker> NewWorker(WorkerOptions options) {
@@ -99,6 +120,7 @@ std::unique_ptr<Worker> NewWorker(WorkerOptions options) {
       },
       RunIn::kProcess);
   worker->Handle(kNap, Nap);
+  worker->Handle(kMeet, Meet);
   worker->Handle(
       kCompute,
       [](TaskContext&) {
@@ -187,6 +209,18 @@ TEST_F(WorkerPoolsTest, ACancelReachesTheCoroutine) {
   EXPECT_EQ(future.Wait(kPatience).code(), absl::StatusCode::kCancelled);
 }
 
+TEST_F(WorkerPoolsTest, TenThousandCoroutinesRunAtOnceOnOneThread) {
+  Start();
+  constexpr int64_t kTasks = 10'000;
+  std::vector<Future<int64_t>> futures;
+  for (int64_t i = 0; i < kTasks; ++i) futures.push_back(executor_.Submit(kMeet, kTasks));
+  const int64_t thread = futures[0].Result(kPatience).value_or(0);
+  EXPECT_NE(thread, 0);
+  for (const Future<int64_t>& future : futures) {
+    ASSERT_EQ(future.Result(kPatience).value_or(-1), thread);
+  }
+}
+
 TEST_F(WorkerPoolsTest, AHandlerThatComputesMovesToProcessesAndOneThatWaitsStays) {
   Start();
   bool moved = false;
@@ -210,36 +244,100 @@ TEST_F(WorkerPoolsTest, AHandlerThatComputesMovesToProcessesAndOneThatWaitsStays
   EXPECT_TRUE(moved);
 }
 
+TEST_F(WorkerPoolsTest, TheBrokerShowsHowHandlersFareAndWhereTheyWouldRunBetter) {
+  Start({{"compute", RunIn::kThread}, {"rest", RunIn::kProcess}});
+  std::vector<Future<int64_t>> futures;
+  for (int i = 0; i < 20; ++i) {
+    futures.push_back(executor_.Submit(kCompute));
+    futures.push_back(executor_.Submit(kRest));
+  }
+  for (const Future<int64_t>& future : futures) ASSERT_TRUE(future.Wait(kPatience).ok());
+  std::map<std::string, v1::HandlerStats> shown;
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  while (shown["compute"].runs() + shown["rest"].runs() < 40) {
+    ASSERT_LT(std::chrono::steady_clock::now(), until);
+    std::this_thread::sleep_for(5ms);
+    const absl::StatusOr<std::vector<v1::Worker>> workers = client_->ListWorkers();
+    ASSERT_TRUE(workers.ok()) << workers.status();
+    ASSERT_EQ(workers->size(), 1u);
+    for (const v1::HandlerStats& stats : (*workers)[0].handlers()) shown[stats.type()] = stats;
+  }
+  EXPECT_EQ(shown.size(), 8u) << "one for each handler";
+  EXPECT_EQ(shown["compute"].pool(), "thread");
+  EXPECT_GT(shown["compute"].cpu_ms(), 0.5 * shown["compute"].wall_ms());
+  EXPECT_EQ(shown["compute"].advice(), v1::HANDLER_ADVICE_PROCESS);
+  EXPECT_EQ(shown["rest"].pool(), "process");
+  EXPECT_GE(shown["rest"].wall_ms(), 2);
+  EXPECT_LT(shown["rest"].cpu_ms(), 0.5 * shown["rest"].wall_ms());
+  EXPECT_EQ(shown["nap"].pool(), "coroutine");
+  EXPECT_EQ(shown["nap"].runs(), 0);
+  EXPECT_EQ(shown["nap"].advice(), v1::HANDLER_ADVICE_TOO_FEW_RUNS);
+}
+
+// Children that end themselves by what their task does, and others that are killed from outside
+// whatever they do.
 TEST_F(WorkerPoolsTest, KilledChildrenCostTheirOwnTasksOnly) {
   Start();
   constexpr int kTasks = 10'000;
   constexpr int kKilledEvery = 97;
   std::vector<std::pair<std::string, std::string>> ends = {
       {"kill", "SIGKILL"}, {"abort", "SIGABRT"}, {"exit", "exit code 3"}};
+  std::vector<int> signals = {SIGKILL, SIGABRT};
   if (!kSanitized) {
     ends.emplace_back("segv", "SIGSEGV");
     ends.emplace_back("memory", "SIGABRT");
+    signals.push_back(SIGSEGV);
   }
   SubmitOptions options;
   options.max_attempts = 1;
+  std::atomic<int64_t> done = 0;
   std::vector<Future<std::string>> futures;
   for (int i = 0; i < kTasks; ++i) {
     const bool killed = i % kKilledEvery == 0;
     futures.push_back(executor_.Submit(
         options, kEnd,
         killed ? ends[static_cast<size_t>(i / kKilledEvery) % ends.size()].first : std::string()));
+    futures.back().AddDoneCallback([&done](const Future<std::string>&) { ++done; });
   }
+  test::ChildKiller killer(signals, kTasks / 50, [&done] { return done.load(); });
+  std::map<std::string, int64_t> struck;
   for (int i = 0; i < kTasks; ++i) {
-    const absl::StatusOr<std::string> result = futures[static_cast<size_t>(i)].Result(kPatience);
-    if (i % kKilledEvery != 0) {
-      ASSERT_TRUE(result.ok()) << i << ": " << result.status();
+    const Future<std::string>& future = futures[static_cast<size_t>(i)];
+    const absl::StatusOr<std::string> result = future.Result(kPatience);
+    const bool bystander = i % kKilledEvery != 0;
+    if (result.ok()) {
+      ASSERT_TRUE(bystander);
       ASSERT_EQ(*result, "1") << "a bystander's first attempt";
       continue;
     }
-    ASSERT_FALSE(result.ok());
-    ASSERT_THAT(futures[static_cast<size_t>(i)].Error()->message,
-                HasSubstr(ends[static_cast<size_t>(i / kKilledEvery) % ends.size()].second));
+    ASSERT_TRUE(future.Error().has_value()) << i << ": " << result.status();
+    const TaskError error = *future.Error();
+    const auto& end = ends[static_cast<size_t>(i / kKilledEvery) % ends.size()];
+    ASSERT_EQ(error.attempts, 1);
+    if (!bystander && error.message.find(end.second) != std::string::npos) continue;
+    // Struck from outside while it ran.
+    ASSERT_EQ(error.type, "Signal") << i << ": " << error.message;
+    for (const int signal : signals) {
+      const std::string name = std::string("SIG") + ::sigabbrev_np(signal);
+      if (error.message.find("was ended by " + name) != std::string::npos) ++struck[name];
+    }
   }
+  // Here, because a callback may still be at work when a result is there.
+  killer.Stop();
+  while (done < kTasks) std::this_thread::sleep_for(1ms);
+  int64_t killed_total = 0;
+  int64_t struck_total = 0;
+  for (const int signal : signals) {
+    const std::string name = std::string("SIG") + ::sigabbrev_np(signal);
+    const int64_t sent = killer.sent().contains(signal) ? killer.sent().at(signal) : 0;
+    EXPECT_LE(struck[name], sent) << "no more tasks than children were killed by " << name;
+    std::printf("%s: %ld children, %ld tasks\n", name.c_str(), static_cast<long>(sent),
+                static_cast<long>(struck[name]));
+    killed_total += sent;
+    struck_total += struck[name];
+  }
+  EXPECT_GT(killed_total, 20);
+  EXPECT_GT(killed_total, struck_total) << "between two tasks a child's death costs none";
 }
 
 TEST(WorkerPoolsCheck, WhatCannotRunThereIsSaid) {

@@ -220,6 +220,29 @@ TEST_F(SessionReconnectTest, ABrokerThatDoesNotKeepToTheProtocolIsLeft) {
   EXPECT_THAT(broker_.hello(2).held(), SizeIs(0));
 }
 
+TEST_F(SessionReconnectTest, WhatHandlersDidIsToldOnceInEachStream) {
+  Start(1, 0);
+  HandlerStatsList handlers;
+  handlers.Add()->set_type("echo");
+  const auto told_in = [this](int stream) {
+    int64_t told = 0;
+    for (const FakeBroker::Message& message : broker_.messages()) {
+      if (message.stream == stream && message.request.handlers_size() == 1) ++told;
+    }
+    return told;
+  };
+  live_.session().TellHandlers(handlers);
+  ASSERT_TRUE(broker_.WaitUntil([&] { return told_in(1) == 1; }));
+  broker_.SendTask(TaskOf(1, "echo"));
+  ASSERT_TRUE(broker_.WaitForReports(1));
+  broker_.Cut();
+  ASSERT_TRUE(broker_.WaitUntil([&] { return told_in(2) == 1; }));
+  broker_.SendTask(TaskOf(2, "echo"));
+  ASSERT_TRUE(broker_.WaitForReports(2));
+  EXPECT_EQ(told_in(1), 1);
+  EXPECT_EQ(told_in(2), 1);
+}
+
 TEST_F(SessionReconnectTest, ARefusalAtTheFirstAttachEndsTheService) {
   broker_.RefuseAttach(
       grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "hello.queues: 300 queues"));

@@ -48,6 +48,7 @@ TEST(CommandLine, EveryCommandHasHelpWithAnExample) {
                                              {"queue", "purge"},
                                              {"queue", "delete"},
                                              {"worker", "list"},
+                                             {"worker", "show"},
                                              {"server", "info"}}) {
     std::vector<std::string> args = command;
     args.push_back("--help");

@@ -22,6 +22,7 @@ namespace {
 
 using nlohmann::json;
 using ::testing::AllOf;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -231,6 +232,48 @@ TEST_F(Commands, WorkersAndTheBrokerAreShown) {
   EXPECT_EQ(info["workers"], 1);
   EXPECT_EQ(info["store"], "memory");
   EXPECT_THAT(Treadle({"server", "info"}).out, HasSubstr("memory"));
+}
+
+TEST_F(Commands, AWorkerIsShownWithItsPoolsAndHandlers) {
+  ASSERT_EQ(Treadle({"submit", "--type", "echo", "--wait"}).exit_code, kOk);
+  json worker;
+  do {  // it tells of its handlers every two seconds
+    worker = json::parse(Treadle({"worker", "show", "loom", "-o", "json"}).out);
+  } while (worker["handlers"].empty() || worker["handlers"][0]["runs"] == 0);
+  EXPECT_EQ(worker["handlers"].size(), 3u);
+  EXPECT_EQ(worker["handlers"][0]["type"], "echo");
+  EXPECT_EQ(worker["handlers"][0]["pool"], "thread");
+  EXPECT_EQ(worker["handlers"][0]["runs"], 1);
+  EXPECT_EQ(worker["handlers"][0]["advice"], "TOO_FEW_RUNS");
+
+  const std::string id = worker["worker_id"];
+  const std::string text = Treadle({"worker", "show", id}).out;
+  EXPECT_THAT(text, AllOf(HasSubstr("name       loom\n"), HasSubstr("state      connected\n")));
+  EXPECT_THAT(text, HasSubstr("POOL    SLOTS  RUNNING  LEASED  CREDIT  TYPES\n"
+                              "thread      4        0       0"));
+  EXPECT_THAT(text, ContainsRegex("HANDLER  POOL    RUNS +EACH +CPU  RECOMMENDED\n"));
+  EXPECT_THAT(text, ContainsRegex("\necho     thread     1  +[0-9.]+ ms +[0-9]+ %  "
+                                  "too few runs to advise\n"));
+  EXPECT_THAT(text, ContainsRegex("\nhold     thread     0 +- +-  too few runs to advise\n"));
+}
+
+TEST_F(Commands, AWorkerThatIsNotThereOrNotTheOnlyOneOfItsNameIsNotShown) {
+  const Ran unknown = Treadle({"worker", "show", "nobody"});
+  EXPECT_EQ(unknown.exit_code, kNotFound);
+  EXPECT_THAT(unknown.err, HasSubstr("no worker 'nobody': treadle worker list"));
+
+  WorkerOptions options(server_.address());
+  options.name = "loom";
+  Worker twin(options);
+  twin.HandleRaw("other", [](TaskContext&, Payload payload) { return payload; });
+  std::thread thread([&twin] { EXPECT_TRUE(twin.Run().ok()); });
+  ASSERT_EQ(Treadle({"submit", "--type", "echo", "--wait"}).exit_code, kOk);
+  ASSERT_EQ(Treadle({"submit", "--type", "other", "--wait"}).exit_code, kOk);
+  const Ran ambiguous = Treadle({"worker", "show", "loom"});
+  EXPECT_EQ(ambiguous.exit_code, kUsage);
+  EXPECT_THAT(ambiguous.err, HasSubstr("2 workers are named 'loom': say which by its id"));
+  twin.Stop();
+  thread.join();
 }
 
 TEST_F(Commands, ABrokerInMemorySaysThatATaskIsNotOnTheDisk) {
