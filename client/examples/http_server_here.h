@@ -5,6 +5,8 @@
 #include <string>
 #include <thread>
 
+#include <sys/socket.h>
+
 // An HTTP server on a port of its own of 127.0.0.1 that takes its time over every page, so that the
 // examples have something to fetch.
 class HttpServerHere {
@@ -19,7 +21,7 @@ class HttpServerHere {
         response.set_content("you asked for " + request.path, "text/plain");
       }
     });
-    port_ = server_.bind_to_any_port("127.0.0.1");
+    port_ = server_.BindHere();
     thread_ = std::thread([this] { server_.listen_after_bind(); });
     while (!server_.is_running()) std::this_thread::yield();
   }
@@ -32,7 +34,17 @@ class HttpServerHere {
   std::string host() const { return "127.0.0.1:" + std::to_string(port_); }
 
  private:
-  httplib::Server server_;
+  class Server : public httplib::Server {
+   public:
+    int BindHere() {
+      const int port = bind_to_any_port("127.0.0.1");
+      // The library lets five connections wait, and the kernel drops the sixth of a burst.
+      ::listen(svr_sock_, SOMAXCONN);
+      return port;
+    }
+  };
+
+  Server server_;
   int port_ = 0;
   std::thread thread_;
 };
