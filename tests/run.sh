@@ -3,8 +3,8 @@
 #
 #   tests/run.sh                all tests, once
 #   tests/run.sh --quick        without those labelled "slow"
-#   tests/run.sh --tsan         then also a bounded share under ThreadSanitizer, without gRPC
-#   tests/run.sh --asan         then also a bounded share under ASAN and UBSAN
+#   tests/run.sh --tsan         then also what has no gRPC under ThreadSanitizer
+#   tests/run.sh --asan         then also the same under ASAN and UBSAN (all of it: preset "asan")
 #   tests/run.sh --tidy         then also clang-tidy
 #   tests/run.sh -- -R order    what follows -- goes to ctest
 set -euo pipefail
@@ -16,7 +16,8 @@ tidy=
 while [[ $# -gt 0 ]]; do
   case $1 in
     --quick) quick=(-LE slow) ;;
-    --tsan | --asan) sanitizers+=("${1#--}") ;;
+    --tsan) sanitizers+=(tsan) ;;
+    --asan) sanitizers+=(asan-share) ;;
     --tidy) tidy=1 ;;
     --)
       shift

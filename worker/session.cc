@@ -199,8 +199,7 @@ v1::AttachRequest Session::Hello() {
     pool.set_name(std::string(served.pool->name()));
     pool.set_slots(served.pool->slots());
     for (const std::string& type : served.types) pool.add_types(type);
-    // None at all would mean every type.
-    if (served.types.empty()) pool.add_types("(none)");
+    if (served.types.empty()) pool.add_types(wire::kNoType);
   }
   confirming_.clear();
   confirm_wanted_ = false;

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "proto/program/flags.h"
+#include "proto/wire/settings.h"
 
 namespace treadle::cli {
 namespace {
@@ -19,13 +20,14 @@ std::string StateOf(const v1::Worker& worker) {
   return worker.draining() ? "draining" : "connected";
 }
 
-std::string TypesOf(const v1::Worker& worker) {
+std::string TypesOf(const std::vector<const v1::WorkerPoolStats*>& pools) {
   std::vector<std::string> types;
-  for (const v1::WorkerPoolStats& pool : worker.pools()) {
-    if (pool.types().empty()) return "(every type)";
-    types.insert(types.end(), pool.types().begin(), pool.types().end());
+  for (const v1::WorkerPoolStats* const pool : pools) {
+    if (pool->types().empty()) return "(every type)";
+    types.insert(types.end(), pool->types().begin(), pool->types().end());
   }
-  return absl::StrJoin(types, ",");
+  std::erase(types, wire::kNoType);
+  return types.empty() ? "-" : absl::StrJoin(types, ",");
 }
 
 ExitCode ListWorkers(Context& context) {
@@ -56,7 +58,8 @@ ExitCode ListWorkers(Context& context) {
     }
     table.Add({worker.name(), StateOf(worker), std::to_string(running), std::to_string(slots),
                std::to_string(worker.succeeded_total()), std::to_string(worker.failed_total()),
-               absl::StrJoin(worker.queues(), ","), TypesOf(worker)});
+               absl::StrJoin(worker.queues(), ","),
+               TypesOf({worker.pools().pointer_begin(), worker.pools().pointer_end()})});
   }
   if (table.empty()) {
     context.terminal.Complain("no workers: start one with treadle-worker" + context.BrokerFlag());
@@ -124,8 +127,7 @@ Table PoolsOf(const v1::Worker& worker) {
                {"TYPES"}});
   for (const v1::WorkerPoolStats& pool : worker.pools()) {
     table.Add({pool.name(), std::to_string(pool.slots()), std::to_string(pool.running()),
-               std::to_string(pool.leased()), std::to_string(pool.free()),
-               pool.types().empty() ? "(every type)" : absl::StrJoin(pool.types(), ",")});
+               std::to_string(pool.leased()), std::to_string(pool.free()), TypesOf({&pool})});
   }
   return table;
 }

@@ -4,8 +4,8 @@
 
 #include <grpcpp/grpcpp.h>
 
-// The one place that both ends take their gRPC settings from: keepalive that one side sends and the
-// other forbids ends every call of a connection.
+// The one place that both ends take their gRPC settings from, and what else both must know:
+// keepalive that one side sends and the other forbids ends every call of a connection.
 
 namespace treadle::wire {
 
@@ -17,6 +17,8 @@ inline constexpr int64_t kHeartbeatMs = 400;
 inline constexpr int64_t kPeerSilentMs = 10'000;
 // What a message carries beside its largest payload.
 inline constexpr int64_t kMessageOverheadBytes = int64_t{4} << 20;
+// What a pool that serves no type at present names as its only one: no types would mean all.
+inline constexpr char kNoType[] = "(none)";
 
 // Keeps gRPC's own log lines, which speak of its insides, off stderr; what they are about comes
 // back as statuses anyway. GRPC_VERBOSITY in the environment brings them back. First thing in
