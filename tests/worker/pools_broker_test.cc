@@ -185,6 +185,22 @@ TEST_F(WorkerPoolsTest, TheOperatorDecidesWhereTypesRun) {
             "awake");
 }
 
+TEST_F(WorkerPoolsTest, AProcessHandleHasTheExitCodeOfTheChildThatRanIt) {
+  Start();
+  ExecutorOptions options("default");
+  options.submit.max_attempts = 1;
+  const Executor executor(*client_, options);
+  std::vector<std::pair<std::string, int>> ends = {
+      {"", 0}, {"kill", -SIGKILL}, {"abort", -SIGABRT}, {"exit", 3}};
+  if (!kSanitized) ends.emplace_back("segv", -SIGSEGV);
+  for (const auto& [how, exit_code] : ends) {
+    Process process(executor, kEnd, how);
+    ASSERT_TRUE(process.Start().ok());
+    ASSERT_TRUE(process.Join(kPatience).ok());
+    EXPECT_EQ(process.ExitCode(), exit_code) << how;
+  }
+}
+
 TEST_F(WorkerPoolsTest, ATimeoutIsMeant) {
   Start();
   SubmitOptions options;
