@@ -67,12 +67,17 @@ std::string_view Units(RunIn kind) {
   }
 }
 
+// For the log.
+std::string MemoryBound(int64_t bytes_max, const std::string& by) {
+  return by.empty() ? "" : absl::StrCat(" of at most ", bytes_max, " bytes of memory by ", by);
+}
+
 }  // namespace
 
 template <typename P>
 absl::Status PoolSet::Enter(RunIn kind, absl::StatusOr<std::unique_ptr<P>> pool) {
   if (!pool.ok()) return pool.status();
-  pools_.push_back({kind, *std::move(pool)});
+  pools_.push_back({kind, *std::move(pool), ""});
   return absl::OkStatus();
 }
 
@@ -86,7 +91,12 @@ absl::StatusOr<PoolSet> PoolSet::Start(const WorkerOptions& options, const std::
     status.Update(set.Enter(RunIn::kThread, StartThreads(options, handlers, events)));
   }
   if (status.ok() && placement.Needs(RunIn::kProcess)) {
-    status.Update(set.Enter(RunIn::kProcess, StartProcesses(options, child_key, handlers, events)));
+    auto processes = StartProcesses(options, child_key, handlers, events);
+    const std::string bound =
+        processes.ok() ? MemoryBound(options.child_memory_bytes_max, (*processes)->memory_bound())
+                       : "";
+    status.Update(set.Enter(RunIn::kProcess, std::move(processes)));
+    if (status.ok()) set.pools_.back().about = bound;
   }
   if (status.ok() && placement.Needs(RunIn::kCoroutine)) {
     status.Update(set.Enter(RunIn::kCoroutine, StartCoroutines(options, handlers, events)));
@@ -118,7 +128,7 @@ std::string PoolSet::Describe() const {
   for (const Entry& entry : pools_) {
     const std::string_view units = Units(entry.kind);
     absl::StrAppend(&text, text.empty() ? "" : ", ", entry.pool->slots(),
-                    absl::string_view(units.data(), units.size()));
+                    absl::string_view(units.data(), units.size()), entry.about);
   }
   return text;
 }

@@ -26,7 +26,7 @@ class PoolSet {
   std::vector<ServedPool> Served(const WorkerOptions& options, const Placement& placement) const;
   // For each pool, in the order of Served.
   std::vector<std::vector<std::string>> Types(const Placement& placement) const;
-  // "2 threads, 4 processes".
+  // "2 threads, 4 processes", and what bounds their memory.
   std::string Describe() const;
   // As Pool::Shutdown(0 ms) of all of them.
   size_t Shutdown();
@@ -35,6 +35,7 @@ class PoolSet {
   struct Entry {
     RunIn kind;
     std::unique_ptr<Pool> pool;
+    std::string about;  // follows its units in Describe
   };
 
   PoolSet() = default;

@@ -59,7 +59,10 @@ struct WorkerOptions {
   std::function<void(int child)> process_initializer;
   // A child process is replaced after so many tasks. 0: never.
   int64_t max_tasks_per_child = 0;
-  // Of data in each child process (RLIMIT_DATA): beyond it allocations fail. 0: no bound.
+  // In each child process. Where the worker's cgroup is delegated to it (cgroup v2; systemd:
+  // Delegate=memory): of all memory that the process and what it starts use; beyond it they are
+  // ended, which costs the task that runs an attempt. Elsewhere: of the process's data
+  // (RLIMIT_DATA); beyond it allocations fail. Which of them is logged at the start. 0: no bound.
   int64_t child_memory_bytes_max = 0;
   // Of CPU time in one task in a child process, in whole seconds, rounded up: beyond it the process
   // is ended by SIGXCPU. 0: no bound.

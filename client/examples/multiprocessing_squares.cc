@@ -1,4 +1,5 @@
-// Python's multiprocessing: the sum of squares up to ten million, once for each core.
+// Python's multiprocessing: the sum of squares up to ten million, once for each core, in processes
+// of its own.
 //   multiprocessing_squares [BROKER]
 #include <algorithm>
 #include <cstdint>
@@ -31,21 +32,28 @@ uint64_t SumSquares(uint64_t n) {
 
 int main(int argc, char** argv) {
   const std::string broker = argc > 1 ? argv[1] : "127.0.0.1:7733";
+  const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  WorkerHere worker(broker, kQueue, "Loom", cores);
+  worker->Handle(
+      kSumSquares,
+      [](treadle::TaskContext&, int64_t n) {
+        return static_cast<int64_t>(SumSquares(static_cast<uint64_t>(n)));
+      },
+      treadle::RunIn::kProcess);
+  worker.Start();  // its child processes get no further
+
   auto client = treadle::Client::Connect(treadle::ClientOptions(broker));
   if (!client.ok()) {
     std::cerr << client.status() << std::endl;
     return EXIT_FAILURE;
   }
-  const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  WorkerHere worker(broker, kQueue, "Loom", cores);
-  worker->Handle(kSumSquares, [](treadle::TaskContext&, int64_t n) {
-    return static_cast<int64_t>(SumSquares(static_cast<uint64_t>(n)));
-  });
-  worker.Start();
-
   constexpr int64_t kUpTo = 10'000'000;
   const treadle::Pool pool(**client, treadle::ExecutorOptions(kQueue));
   const std::vector<int64_t> inputs(static_cast<size_t>(cores), kUpTo);
+  if (auto first = pool.Apply(kSumSquares, 1); !first.ok()) {  // when the processes are there
+    std::cerr << first.status() << std::endl;
+    return EXIT_FAILURE;
+  }
   const Stopwatch one_by_one;
   for (const int64_t n : inputs) {
     if (auto sum = pool.Apply(kSumSquares, n); !sum.ok()) {

@@ -19,7 +19,9 @@ class WorkerHere {
   }
 
   treadle::Worker* operator->() { return &worker_; }
+  // In child processes, which are this program started again, it runs tasks and never returns.
   void Start() {
+    if (treadle::Worker::InChild()) worker_.Run().IgnoreError();
     thread_ = std::thread([this] { worker_.Run().IgnoreError(); });
   }
 
@@ -29,7 +31,7 @@ class WorkerHere {
     treadle::WorkerOptions options(std::move(broker));
     options.queues = {std::move(queue)};
     options.name = std::move(name);
-    options.concurrency = concurrency;
+    options.concurrency = options.processes = concurrency;
     options.prefetch = 0;
     return options;
   }

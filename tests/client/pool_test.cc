@@ -152,6 +152,16 @@ TEST_F(PoolTest, AnExitCodeIsTheProgramsOwn) {
   ASSERT_TRUE(killed.Join(kPatience).ok());
   EXPECT_EQ(exited.ExitCode(), 3);
   EXPECT_EQ(killed.ExitCode(), -11);
+  // What it wrote last speaks of other signals, and numbers.
+  Process talkative(executor_, kFailAs, "Signal",
+                    "the program was ended by SIGSEGV: ended by SIGABRT, exit status 4");
+  Process unnamed(executor_, kFailAs, "Signal", "the program was ended by signal 34");
+  ASSERT_TRUE(talkative.Start().ok());
+  ASSERT_TRUE(unnamed.Start().ok());
+  ASSERT_TRUE(talkative.Join(kPatience).ok());
+  ASSERT_TRUE(unnamed.Join(kPatience).ok());
+  EXPECT_EQ(talkative.ExitCode(), -11);
+  EXPECT_EQ(unnamed.ExitCode(), -34);
 }
 
 TEST_F(PoolTest, AProcessCanBeTerminated) {

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Checks client/python-to-treadle.md: its rows cover Python's modules, and their tests exist."""
 
+import asyncio
 import concurrent.futures
 import multiprocessing.pool
 import pathlib
@@ -12,6 +13,7 @@ import tree
 
 PAGE = "client/python-to-treadle.md"
 TEST = re.compile(r"^TEST(?:_F|_P)?\((\w+),\s*(\w+)\)", re.MULTILINE)
+NAME = re.compile(r"`([^`]+)`")
 NAMED_TEST = re.compile(r"`(\w+\.\w+)`")
 
 
@@ -23,7 +25,7 @@ def methods(cls):
 def required():
     """The names that each section must have a row for."""
     pool = multiprocessing.pool
-    asyncio = "gather wait wait_for as_completed timeout TaskGroup shield Queue"
+    coroutines = "gather wait wait_for as_completed timeout TaskGroup shield Queue"
     threads = "Thread Lock Semaphore Event"
     # Newer than the Python that may run this.
     names = {"queue": {"ShutDown", "Queue.shutdown", "Queue.maxsize", "SimpleQueue.qsize"}}
@@ -33,11 +35,12 @@ def required():
         set(concurrent.futures.__all__)
         | methods(concurrent.futures.Executor)
         | methods(concurrent.futures.Future)
+        | {"thread.BrokenThreadPool", "process.BrokenProcessPool", "InvalidStateError"}
     )
     results = {name.replace("ApplyResult", "AsyncResult") for name in methods(pool.ApplyResult)}
-    names["multiprocessing"] = {"Pool"} | methods(pool.Pool) | results
+    names["multiprocessing"] = set(pool.__all__) | methods(pool.Pool) | results
     names["threading"] = set(threads.split())
-    names["asyncio"] = set(asyncio.split())
+    names["asyncio"] = set(coroutines.split()) | methods(asyncio.Queue) | {"Queue.shutdown"}
     return names
 
 
@@ -59,7 +62,7 @@ def check(text, tests, names):
         if len(cells) != 4:
             yield f"{where} {len(cells)} cells, not 4"
             continue
-        found.setdefault(section, set()).add(cells[0].strip("`"))
+        found.setdefault(section, set()).update(NAME.findall(cells[0]))
         shown_by = NAMED_TEST.findall(cells[3])
         for name in shown_by:
             if name not in tests:

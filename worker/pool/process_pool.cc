@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+
 #include "worker/pool/pool_bounds.h"
 #include "worker/pool/process_pool_loop.h"
 
@@ -40,7 +42,14 @@ absl::StatusOr<std::unique_ptr<ProcessPool>> ProcessPool::Start(
   auto loop = std::make_unique<Loop>(std::move(options), std::move(handlers), std::move(events));
   Loop* const starting = loop.get();
   std::unique_ptr<ProcessPool> pool(new ProcessPool(std::move(loop)));
-  status = starting->Start();
+  std::shared_ptr<CgroupTree> cgroups;
+  if (starting->options().memory_bytes_max > 0) {
+    auto found = CgroupTree::Find(starting->options().cgroups);
+    pool->memory_bound_ = found.ok() ? absl::StrCat("cgroup v2 ", (*found)->folder())
+                                     : absl::StrCat("RLIMIT_DATA (", found.status().message(), ")");
+    if (found.ok()) cgroups = *std::move(found);
+  }
+  status = starting->Start(std::move(cgroups));
   if (!status.ok()) return status;
   return pool;
 }

@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 
+#include "worker/pool/cgroup.h"
 #include "worker/pool/handlers.h"
 #include "worker/pool/pool.h"
 
@@ -23,8 +24,11 @@ struct ProcessPoolOptions {
   int64_t waiting_max = 0;
   // A child is replaced after so many attempts. 0: never.
   int64_t max_tasks_per_child = 0;
-  // Of data, in each child (RLIMIT_DATA); beyond it allocations fail. 0: no bound.
+  // In each child. By cgroup v2 where the host lets us: of all memory that it and what it starts
+  // use; beyond it the system ends it, and the error says so. Elsewhere by RLIMIT_DATA, of its own
+  // data; beyond it allocations fail. 0: no bound.
   int64_t memory_bytes_max = 0;
+  CgroupPlaces cgroups;
   // Of CPU time, in one attempt; beyond it the child is ended by SIGXCPU. In whole seconds, rounded
   // up. 0: no bound.
   std::chrono::milliseconds cpu_time_max{0};
@@ -63,6 +67,10 @@ class ProcessPool final : public Pool {
       std::shared_ptr<AttemptEvents> events);
   ~ProcessPool() override;
 
+  // For people: what bounds the children's memory, "cgroup v2 /sys/fs/cgroup/loom", and why it is
+  // no cgroup. Empty: nothing does.
+  const std::string& memory_bound() const { return memory_bound_; }
+
   std::string_view name() const override;
   int slots() const override;
   size_t Submit(std::span<AttemptPtr> attempts) override;
@@ -77,6 +85,7 @@ class ProcessPool final : public Pool {
   explicit ProcessPool(std::unique_ptr<Loop> loop);
 
   const std::unique_ptr<Loop> loop_;
+  std::string memory_bound_;
 };
 
 }  // namespace treadle::worker

@@ -33,6 +33,17 @@ void ProcessPool::Loop::Watch(Child& child, int operation, bool writable) {
   ::epoll_ctl(epoll_.number(), operation, child.process->socket(), &event);
 }
 
+// None: the child bounds itself.
+std::unique_ptr<Cgroup> ProcessPool::Loop::NewCgroup() {
+  if (cgroups_ == nullptr) return nullptr;
+  auto cgroup = cgroups_->Make(options_.memory_bytes_max);
+  if (cgroup.ok()) return *std::move(cgroup);
+  events_->Warn(absl::StrCat("pool '", options_.name, "': ", cgroup.status().message(),
+                             "; from now on children bound their memory by RLIMIT_DATA"));
+  cgroups_ = nullptr;
+  return nullptr;
+}
+
 void ProcessPool::Loop::StartChildren(Time now) {
   if (shutting_down_) return;
   for (size_t i = 0; i < places_.size(); ++i) {
@@ -42,7 +53,7 @@ void ProcessPool::Loop::StartChildren(Time now) {
     setup.number = static_cast<int32_t>(i);
     setup.memory_bytes_max = options_.memory_bytes_max;
     setup.cpu_seconds_max = CeilSeconds(options_.cpu_time_max);
-    auto process = SpawnedChild::Start(setup, options_.child_key);
+    auto process = SpawnedChild::Start(setup, options_.child_key, NewCgroup());
     if (!process.ok()) {
       StartFailed(setup.number, std::string(process.status().message()), now);
       continue;
@@ -280,7 +291,7 @@ AttemptResult ProcessPool::Loop::Died(const Child& child, const ProcessExit& exi
   if (exit.signal == SIGXCPU && options_.cpu_time_max.count() > 0) {
     absl::StrAppend(&message, ": the attempt took more than ", CeilSeconds(options_.cpu_time_max),
                     " s of CPU time");
-  } else if (exit.signal == SIGKILL && !child.signalled) {
+  } else if (exit.signal == SIGKILL && !child.signalled && !exit.memory_bytes_max) {
     absl::StrAppend(&message,
                     ", which this worker did not send: the system may be short of memory");
   } else if (exit.signal == 0) {

@@ -41,7 +41,8 @@ ProcessPool::Loop::Loop(ProcessPoolOptions options, std::shared_ptr<const Handle
 
 ProcessPool::Loop::~Loop() { Shutdown(milliseconds(0)); }
 
-absl::Status ProcessPool::Loop::Start() {
+absl::Status ProcessPool::Loop::Start(std::shared_ptr<CgroupTree> cgroups) {
+  cgroups_ = std::move(cgroups);
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.u64 = kWakeKey;

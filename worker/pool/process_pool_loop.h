@@ -31,8 +31,9 @@ class ProcessPool::Loop {
 
   const ProcessPoolOptions& options() const { return options_; }
 
-  // Waits until every child is ready, or one is not going to be.
-  absl::Status Start();
+  // Waits until every child is ready, or one is not going to be. `cgroups`: where the children's
+  // memory is bounded; none: they see to it themselves.
+  absl::Status Start(std::shared_ptr<CgroupTree> cgroups);
 
   size_t Submit(std::span<AttemptPtr> attempts);
   void Stop(const AttemptPtr& attempt, StopReason reason);
@@ -87,6 +88,7 @@ class ProcessPool::Loop {
 
   // The children.
   void StartChildren(Time now);
+  std::unique_ptr<Cgroup> NewCgroup();
   void StartFailed(int number, const std::string& why, Time now);
   void FailWaiting(const std::string& why);
   void Read(Child& child, Time now);
@@ -129,6 +131,7 @@ class ProcessPool::Loop {
     AttemptPtr attempt;
     std::string payload;
   };
+  std::shared_ptr<CgroupTree> cgroups_;
   std::vector<Place> places_;
   std::vector<std::unique_ptr<Child>> children_;
   std::deque<Returned> returned_;  // begun, but by no child: it died first, or is to be found

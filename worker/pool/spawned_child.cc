@@ -91,12 +91,18 @@ std::string ProcessExit::ToString() const {
   if (status < 0) return "ended, and the system does not tell how to those who ignore SIGCHLD";
   if (signal == 0) return absl::StrCat("ended with exit code ", status);
   const char* const name = ::sigabbrev_np(signal);
-  return name == nullptr ? absl::StrCat("was ended by signal ", signal)
-                         : absl::StrCat("was ended by SIG", name);
+  std::string text = name == nullptr ? absl::StrCat("was ended by signal ", signal)
+                                     : absl::StrCat("was ended by SIG", name);
+  if (memory_bytes_max) {
+    absl::StrAppend(&text, ": it needed more than its memory limit of ", *memory_bytes_max,
+                    " bytes");
+  }
+  return text;
 }
 
-absl::StatusOr<std::unique_ptr<SpawnedChild>> SpawnedChild::Start(const ChildSetup& setup,
-                                                                  const std::string& key) {
+absl::StatusOr<std::unique_ptr<SpawnedChild>> SpawnedChild::Start(ChildSetup setup,
+                                                                  const std::string& key,
+                                                                  std::unique_ptr<Cgroup> cgroup) {
   std::unique_ptr<SpawnedChild> child(new SpawnedChild);
   child->reaped_ = true;  // until there is one
   FileDescriptor socket, control;
@@ -128,6 +134,11 @@ absl::StatusOr<std::unique_ptr<SpawnedChild>> SpawnedChild::Start(const ChildSet
   }
   child->reaped_ = false;
   child->ended_ = FileDescriptor(static_cast<int>(::syscall(SYS_pidfd_open, child->pid_, 0)));
+  // Before it is told anything, so before it runs any handler.
+  if (cgroup != nullptr && cgroup->Enter(child->pid_)) {
+    child->cgroup_ = std::move(cgroup);
+    child->memory_bytes_max_ = std::exchange(setup.memory_bytes_max, 0);
+  }
   child->Send(FrameKind::kSetup, 0, WriteSetup(setup), {});
   return child;
 }
@@ -206,9 +217,13 @@ std::optional<ProcessExit> SpawnedChild::Reap() {
     exit.status = -1;  // this process ignores SIGCHLD, so the system kept nothing
   } else if (WIFSIGNALED(status)) {
     exit.signal = WTERMSIG(status);
+    if (exit.signal == SIGKILL && cgroup_ != nullptr && cgroup_->out_of_memory()) {
+      exit.memory_bytes_max = memory_bytes_max_;
+    }
   } else {
     exit.status = WEXITSTATUS(status);
   }
+  cgroup_.reset();
   return exit;
 }
 

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include <sys/types.h>
 
+#include "worker/pool/cgroup.h"
 #include "worker/pool/file_descriptor.h"
 #include "worker/pool/frame.h"
 #include "worker/pool/parent_link.h"
@@ -20,6 +21,8 @@ namespace treadle::worker {
 struct ProcessExit {
   int status = 0;  // its exit code, when no signal ended it
   int signal = 0;  // 0: none
+  // It was ended because it needed more than that.
+  std::optional<int64_t> memory_bytes_max;
 
   // "was ended by SIGSEGV", "ended with exit code 3".
   std::string ToString() const;
@@ -31,10 +34,12 @@ struct ProcessExit {
 class SpawnedChild {
  public:
   // posix_spawn, never a bare fork, which is not safe beside gRPC and other threads. The child is
-  // told `setup` as soon as it listens; `key` is for it to know whose it is. RESOURCE_EXHAUSTED,
-  // INTERNAL: the system refuses.
-  static absl::StatusOr<std::unique_ptr<SpawnedChild>> Start(const ChildSetup& setup,
-                                                             const std::string& key);
+  // told `setup` as soon as it listens; `key` is for it to know whose it is; `cgroup`, when there
+  // is one, bounds its memory in the place of its own rlimit. RESOURCE_EXHAUSTED, INTERNAL: the
+  // system refuses.
+  static absl::StatusOr<std::unique_ptr<SpawnedChild>> Start(ChildSetup setup,
+                                                             const std::string& key,
+                                                             std::unique_ptr<Cgroup> cgroup);
   // Kills it, when it has not been reaped.
   ~SpawnedChild();
   SpawnedChild(const SpawnedChild&) = delete;
@@ -77,6 +82,8 @@ class SpawnedChild {
   FileDescriptor socket_;
   FileDescriptor control_;
   FileDescriptor ended_;
+  std::unique_ptr<Cgroup> cgroup_;
+  int64_t memory_bytes_max_ = 0;  // of the cgroup
   ChildPage* page_ = nullptr;
   FrameReader frames_;
   std::string start_;      // being sent

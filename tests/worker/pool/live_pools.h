@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,9 @@ struct PoolKind {
   bool ends_by_force = false;  // handlers that do not stop
   bool coroutines = false;     // its handlers are coroutines
 };
+
+// For the names that GoogleTest prints.
+inline void PrintTo(const PoolKind& kind, std::ostream* out) { *out << kind.name; }
 
 // Every kind of pool that there is.
 std::vector<PoolKind> AllPoolKinds();

@@ -192,7 +192,9 @@ TEST_F(ProcessPoolTest, AChildIsReplacedAfterItsTasks) {
 TEST_F(ProcessPoolTest, BeyondItsMemoryAnAttemptFails) {
   if (kSanitized) GTEST_SKIP() << "the sanitizer's own memory is beyond any bound";
   options_.memory_bytes_max = int64_t{256} << 20;
+  options_.cgroups.root = "";
   Start();
+  EXPECT_EQ(pool_->memory_bound(), "RLIMIT_DATA (this system has no cgroup v2)");
   EXPECT_EQ(Run("hog").error_type, "std::bad_alloc");
   EXPECT_EQ(Run(LargeAttempt(1, size_t{300} << 20)).error_type, "Signal");
   EXPECT_EQ(Run("echo").end, AttemptEnd::kSucceeded);

@@ -3,6 +3,8 @@
 #include <csignal>
 #include <cstdlib>
 #include <fcntl.h>
+#include <filesystem>
+#include <fstream>
 #include <spawn.h>
 #include <stdexcept>
 #include <string>
@@ -65,6 +67,19 @@ AttemptResult StartHelper(Stage& stage) {
   return Done();
 }
 
+// Dies as by the system, for want of memory, in a folder of cgroups that a test has made.
+AttemptResult DieOfMemory(const std::string& cgroups) {
+  for (const auto& entry : std::filesystem::directory_iterator(cgroups)) {
+    std::ifstream members(entry.path() / "cgroup.procs");
+    pid_t member = 0;
+    if (members >> member && member == ::getpid()) {
+      std::ofstream(entry.path() / "memory.events") << "max 7\noom 1\noom_kill 1\n";
+      ::raise(SIGKILL);
+    }
+  }
+  return AttemptResult::Failed("NoCgroup", cgroups);
+}
+
 void AddEnds(Handlers& handlers) {
   handlers.Add("segfault", [](TaskContext&, std::string) {
     ::raise(SIGSEGV);
@@ -76,6 +91,8 @@ void AddEnds(Handlers& handlers) {
     return Done();
   });
   handlers.Add("exit", [](TaskContext&, std::string) -> AttemptResult { ::_exit(3); });
+  handlers.Add("die_of_memory",
+               [](TaskContext&, const std::string& cgroups) { return DieOfMemory(cgroups); });
   handlers.Add("hog", [](TaskContext&, std::string) { return Hog(); });
   handlers.Add("spin", [](TaskContext&, std::string) -> AttemptResult { Spin(); });
   handlers.Add("stubborn", [](TaskContext&, std::string) -> AttemptResult {
