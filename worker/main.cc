@@ -59,6 +59,8 @@ struct Options {
   int64_t processes = 0;
   std::vector<std::string> run_in;  // "TYPE=POOL"
   int64_t max_tasks_per_child = 0;
+  int64_t child_memory_max = 0;
+  int64_t child_cpu_time_max_ms = 0;
   int64_t prefetch = -1;
   int64_t drain_timeout_ms = 30 * limits::kSecondMs;
   std::vector<std::string> allowed;
@@ -84,6 +86,13 @@ void AddFlags(CLI::App& app, Options& options) {
                     "each CPU.");
   program::AddCount(app, "--max-tasks-per-child", options.max_tasks_per_child, 0, 1'000'000'000,
                     "A child process is replaced after so many tasks. 0: never.");
+  program::AddSize(app, "--child-memory-max", options.child_memory_max, 0, limits::kGiB * 1024,
+                   "How much memory a child process may have: together with what it starts where "
+                   "the worker's cgroup is delegated to it, else for its data alone. 0: no bound.");
+  program::AddDuration(app, "--child-cpu-time-max", options.child_cpu_time_max_ms, 0,
+                       limits::kDayMs,
+                       "CPU time that one task may use in a child process, in whole seconds. 0: no "
+                       "bound.");
   program::AddCount(app, "--prefetch", options.prefetch, -1, 90'000,
                     "Tasks fetched ahead of a free slot, so that short tasks need not wait for "
                     "the network. -1: as many as are used up in a quarter of a second, measured.");
@@ -144,6 +153,8 @@ treadle::WorkerOptions WorkerOptionsOf(const Options& options) {
   worker.concurrency = static_cast<int>(options.concurrency);
   worker.processes = static_cast<int>(options.processes);
   worker.max_tasks_per_child = options.max_tasks_per_child;
+  worker.child_memory_bytes_max = options.child_memory_max;
+  worker.child_cpu_time_max = std::chrono::milliseconds(options.child_cpu_time_max_ms);
   for (const std::string& entry : options.run_in) worker.run_in.insert(*ReadRunIn(entry));
   if (options.prefetch >= 0) worker.prefetch = static_cast<int>(options.prefetch);
   worker.drain_timeout = std::chrono::milliseconds(options.drain_timeout_ms);
