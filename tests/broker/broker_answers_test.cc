@@ -1,0 +1,196 @@
+// What those are told who await, watch, cancel and ask.
+#include <utility>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+#include "tests/broker/broker_fixture.h"
+
+namespace treadle::broker {
+namespace {
+
+using engine::CallId;
+using engine::Durability;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+using BrokerAnswersTest = BrokerTest;
+
+TEST_F(BrokerAnswersTest, AnOutcomeIsToldToWhoAwaitsIt) {
+  const TaskId id = Submit("payload");
+  Attach(1);
+  Post(AwaitTask{kOther, id});
+  TurnAndSync();
+  const std::vector<LeasedTask> leases = TakeLeases();
+  ASSERT_THAT(leases, SizeIs(1));
+  Succeed(leases[0].lease, "result");
+  Turn();
+  EXPECT_THAT(listener.Take<OutcomeReady>(), IsEmpty());
+  store.FinishSync();
+  Turn();
+  const auto outcomes = listener.Take<OutcomeReady>();
+  ASSERT_THAT(outcomes, SizeIs(1));
+  EXPECT_EQ(outcomes[0].call, kOther);
+  EXPECT_EQ(outcomes[0].row->state, engine::TaskState::kSucceeded);
+  EXPECT_EQ(outcomes[0].result->bytes, "result");
+}
+
+TEST_F(BrokerAnswersTest, AwaitingATaskThatHasEndedFindsItsStoredOutcome) {
+  const TaskId id = RunOne("result");
+  Post(AwaitTask{kOther, id});
+  Turn();
+  const auto outcomes = listener.Take<OutcomeReady>();
+  ASSERT_THAT(outcomes, SizeIs(1));
+  EXPECT_EQ(outcomes[0].result->bytes, "result");
+  EXPECT_EQ(outcomes[0].row->id, id);
+}
+
+TEST_F(BrokerAnswersTest, AwaitingATaskThatEndsInTheSameTurn) {
+  const TaskId id = Submit("payload");
+  Attach(1);
+  TurnAndSync();
+  const std::vector<LeasedTask> leases = TakeLeases();
+  ASSERT_THAT(leases, SizeIs(1));
+  Succeed(leases[0].lease, "result");
+  Post(AwaitTask{kOther, id});
+  TurnAndSync();
+  EXPECT_THAT(listener.Take<OutcomeReady>(), SizeIs(1));
+  EXPECT_THAT(listener.Take<TaskUnknown>(), IsEmpty());
+}
+
+TEST_F(BrokerAnswersTest, AwaitingAnUnknownTaskSaysSo) {
+  Post(AwaitTask{kOther, TaskId{77, 7}});
+  Turn();
+  const auto unknown = listener.Take<TaskUnknown>();
+  ASSERT_THAT(unknown, SizeIs(1));
+  EXPECT_EQ(unknown[0].task, (TaskId{77, 7}));
+}
+
+TEST_F(BrokerAnswersTest, NobodyIsToldThatATaskIsUnknownWhoWasToldThatItIsAccepted) {
+  const uint64_t session = OpenSession();
+  const TaskId id{session, 1};
+  FillQueue();
+  SubmitWaiting(id, "second", Durability::kMemory);
+  Post(AwaitTask{kClient, id});
+  Turn();  // it is unknown, which is said when the turn is on disk
+  Attach(1);
+  Turn();  // it is accepted, which is said at once
+  ASSERT_THAT(listener.Take<engine::Submitted>(), SizeIs(1));
+  store.FinishSync();
+  Turn();
+  EXPECT_THAT(listener.Take<TaskUnknown>(), IsEmpty());
+
+  Tell(engine::Cancel{kOther, 0, id});
+  TurnAndSync();
+  EXPECT_THAT(listener.Take<OutcomeReady>(), SizeIs(1));
+}
+
+TEST_F(BrokerAnswersTest, BeyondTheBoundOfWatchersACallIsEnded) {
+  options.watchers_max = 1;
+  Start();
+  const TaskId id = Submit("payload");
+  Post(AwaitTask{kOther, id});
+  Post(AwaitTask{CallId{4}, id});
+  TurnAndSync();
+  const auto ended = listener.Take<engine::EndCall>();
+  ASSERT_THAT(ended, SizeIs(1));
+  EXPECT_EQ(ended[0].call, CallId{4});
+  EXPECT_TRUE(absl::IsResourceExhausted(ended[0].status));
+}
+
+TEST_F(BrokerAnswersTest, AWatcherSeesTheTaskNowAndAtEveryChangeAndItsProgress) {
+  const TaskId id = Submit("payload");
+  TurnAndSync();
+  Post(WatchTask{kOther, id});
+  Turn();
+  auto seen = listener.Take<TaskSeen>();
+  ASSERT_THAT(seen, SizeIs(1));
+  EXPECT_EQ(seen[0].view->state, engine::TaskState::kQueued);
+
+  Attach(1);
+  TurnAndSync();
+  seen = listener.Take<TaskSeen>();
+  ASSERT_THAT(seen, SizeIs(1));
+  EXPECT_EQ(seen[0].view->state, engine::TaskState::kRunning);
+
+  const std::vector<LeasedTask> leases = TakeLeases();
+  ASSERT_THAT(leases, SizeIs(1));
+  Post(ReportProgress{kWorker, id, engine::Token{999}, {0.9, "stale"}});
+  Post(ReportProgress{kWorker, id, leases[0].lease.token, {0.5, "half"}});
+  Turn();
+  seen = listener.Take<TaskSeen>();
+  ASSERT_THAT(seen, SizeIs(1));
+  EXPECT_EQ(seen[0].progress.message, "half");
+
+  Succeed(leases[0].lease, "result");
+  TurnAndSync();
+  EXPECT_THAT(listener.Take<OutcomeReady>(), SizeIs(1));
+}
+
+TEST_F(BrokerAnswersTest, CancellingATaskThatHasEndedIsNoError) {
+  const TaskId id = RunOne("result");
+  Tell(engine::Cancel{kOther, 0, id});
+  Tell(engine::Cancel{kOther, 1, TaskId{77, 7}});
+  TurnAndSync();
+  const auto answers = listener.Take<engine::CancelDone>();
+  ASSERT_THAT(answers, SizeIs(2));
+  EXPECT_TRUE(answers[0].status.ok()) << answers[0].status;
+  EXPECT_TRUE(absl::IsNotFound(answers[1].status));
+}
+
+TEST_F(BrokerAnswersTest, AQuestionIsAnsweredWhenWhatItSawIsSafe) {
+  const TaskId id = Submit("payload");
+  bool answered = false;
+  Query query = [&](const View& view) {
+    EXPECT_TRUE(view.engine.FindTask(id).has_value());
+    return Answer([&] { answered = true; });
+  };
+  Post(std::move(query));
+  Turn();
+  EXPECT_FALSE(answered);
+  store.FinishSync();
+  Turn();
+  EXPECT_TRUE(answered);
+}
+
+TEST_F(BrokerAnswersTest, FinishedTasksAreListedFromTheStore) {
+  const TaskId id = RunOne("result");
+  std::vector<engine::FinishedRow> rows;
+  Query query = [&](const View& view) {
+    TaskId after;
+    bool done = false;
+    rows = view.ListFinished(10, after, done, [](const engine::FinishedRow&) { return true; });
+    EXPECT_TRUE(done);
+    return Answer([] {});
+  };
+  Post(std::move(query));
+  Turn();
+  ASSERT_THAT(rows, SizeIs(1));
+  EXPECT_EQ(rows[0].id, id);
+}
+
+TEST_F(BrokerAnswersTest, ARequestKeyIsKnownWhenItsTaskHasEnded) {
+  const engine::TaskSpec spec{.request_key = "once", .digest = {1, 2}};
+  const TaskId first = Submit("payload", spec);
+  Attach(1);
+  TurnAndSync();
+  const std::vector<LeasedTask> leases = TakeLeases();
+  ASSERT_THAT(leases, SizeIs(1));
+  Succeed(leases[0].lease, "result");
+  TurnAndSync();
+  listener.Take<engine::Submitted>();
+
+  Submit("payload", spec);
+  Submit("other", {.request_key = "once", .digest = {3, 4}});
+  TurnAndSync();
+  auto answers = listener.Take<engine::Submitted>();
+  ASSERT_THAT(answers, SizeIs(2));
+  if (!answers[0].status.ok()) std::swap(answers[0], answers[1]);  // a refusal need not wait
+  EXPECT_TRUE(answers[0].existing);
+  EXPECT_EQ(answers[0].id, first);
+  EXPECT_TRUE(absl::IsAlreadyExists(answers[1].status)) << answers[1].status;
+}
+
+}  // namespace
+}  // namespace treadle::broker
