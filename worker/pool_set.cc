@@ -69,7 +69,10 @@ std::string_view Units(RunIn kind) {
 
 // For the log.
 std::string MemoryBound(int64_t bytes_max, const std::string& by) {
-  return by.empty() ? "" : absl::StrCat(" of at most ", bytes_max, " bytes of memory by ", by);
+  if (by.empty()) return "";
+  const bool whole = bytes_max % limits::kMiB == 0;
+  return absl::StrCat(" of at most ", whole ? bytes_max / limits::kMiB : bytes_max,
+                      whole ? " MiB" : " bytes", " of memory by ", by);
 }
 
 }  // namespace
