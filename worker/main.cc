@@ -88,11 +88,12 @@ void AddFlags(CLI::App& app, Options& options) {
                     "A child process is replaced after so many tasks. 0: never.");
   program::AddSize(app, "--child-memory-max", options.child_memory_max, 0, limits::kGiB * 1024,
                    "How much memory a child process may have: together with what it starts where "
-                   "the worker's cgroup is delegated to it, else for its data alone. 0: no bound.");
-  program::AddDuration(app, "--child-cpu-time-max", options.child_cpu_time_max_ms, 0,
-                       limits::kDayMs,
-                       "CPU time that one task may use in a child process, in whole seconds. 0: no "
-                       "bound.");
+                   "the worker's cgroup is delegated to it, else each process for its data. 0: no "
+                   "bound.");
+  program::AddDuration(
+      app, "--child-cpu-time-max", options.child_cpu_time_max_ms, 0, limits::kDayMs,
+      "CPU time, in whole seconds, that a task may use in a child process, and again "
+      "in each program that runs for it. 0: no bound.");
   program::AddCount(app, "--prefetch", options.prefetch, -1, 90'000,
                     "Tasks fetched ahead of a free slot, so that short tasks need not wait for "
                     "the network. -1: as many as are used up in a quarter of a second, measured.");

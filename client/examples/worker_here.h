@@ -19,7 +19,8 @@ class WorkerHere {
   }
 
   treadle::Worker* operator->() { return &worker_; }
-  // In child processes, which are this program started again, it runs tasks and never returns.
+  // In child processes, which are this program started again, it runs tasks and never returns. So
+  // one worker of a program may have handlers in processes.
   void Start() {
     if (treadle::Worker::InChild()) worker_.Run().IgnoreError();
     thread_ = std::thread([this] { worker_.Run().IgnoreError(); });

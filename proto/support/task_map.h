@@ -14,11 +14,11 @@ namespace treadle {
 // Values by the ids of their tasks. A session numbers its tasks in a row, and they come and end
 // mostly in that order: so values lie in pages of consecutive ids, and most look-ups stay on a page
 // that was used just before, where a hash table misses the processor's cache each time. A page is
-// freed with its last value; a task that is alone on its page costs the whole page.
+// freed with its last value; a task that is alone on its page costs all of its kPlaces.
 //
 // T: its default is false in a condition, and stands for no value; every value in the map is true.
 // One thread.
-template <typename T>
+template <typename T, size_t kPlaces = 16>
 class TaskMap {
  public:
   bool empty() const { return size_ == 0; }
@@ -63,7 +63,6 @@ class TaskMap {
   }
 
  private:
-  static constexpr size_t kPlaces = 64;
   // Pages that were used last. Submits, dispatches and ends are at different places of a session.
   static constexpr size_t kRecent = 16;  // a power of two
 

@@ -3,19 +3,20 @@
 #include <algorithm>
 #include <utility>
 
+#include "proto/support/assert.h"
 #include "server/broker/body.h"
 
 namespace treadle::broker {
 namespace {
 
-// Of one body in both of the cache's lists, roughly.
-constexpr int64_t kOverheadBytes = 64;
+// Of one body that is alone on its page of the map, and in both lists, roughly.
+constexpr int64_t kOverheadBytes = 256;
 constexpr size_t kPassedOverMin = 1'024;
 
 }  // namespace
 
 void PayloadCache::Put(TaskId task, BodyPtr body) {
-  if (Take(task) != nullptr) std::erase(order_, task);
+  TREADLE_ASSERT(kept_.Find(task) == nullptr);
   const int64_t bytes = BytesOf(*body) + kOverheadBytes;
   if (bytes > bytes_max_) return;
   while (bytes_ + bytes > bytes_max_) {

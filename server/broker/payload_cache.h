@@ -16,7 +16,8 @@ class PayloadCache {
  public:
   explicit PayloadCache(int64_t bytes_max) : bytes_max_(bytes_max) {}
 
-  // REQUIRES: body is not null. One that is larger than the cache is not kept.
+  // REQUIRES: it was never put before, and body is not null. One that is larger than the cache is
+  // not kept.
   void Put(TaskId task, BodyPtr body);
   // Null: not here, ask the store.
   BodyPtr Take(TaskId task);
@@ -33,7 +34,7 @@ class PayloadCache {
 
   const int64_t bytes_max_;
   int64_t bytes_ = 0;
-  TaskMap<Kept> kept_;
+  TaskMap<Kept, 8> kept_;
   // As they were put. Those that were taken since stay for a while, and are passed over.
   std::deque<TaskId> order_;
 };

@@ -27,7 +27,7 @@ class RowEncoder {
   RowEncoder& operator=(const RowEncoder&) = delete;
 
   // Appends the change to `batch`. `body`: the payload of a TaskRow, the result of a FinishedRow;
-  // null otherwise, or where there is none. Copied once, into the value.
+  // null otherwise, or where there is none. Copied straight into the value.
   void Encode(const engine::RowChange& change, const Body* body, store::WriteBatch& batch);
 
  private:

@@ -56,7 +56,7 @@ size_t BodySize(const Body& body) {
   return size;
 }
 
-// A storage::v1::Body, straight from ours: a payload is copied once, into the value.
+// A storage::v1::Body, straight from ours: a payload is copied straight into the value.
 uint8_t* WriteBody(int field, const Body& body, size_t body_size, uint8_t* at) {
   at = WriteBytesHead(field, body_size, at);
   at = WriteBytes(storage::v1::Body::kBytesFieldNumber, body.bytes, at);

@@ -19,6 +19,8 @@ constexpr int64_t kMsPerSecond = 1'000;
 // Appends drop a little faster than they can add, so that no append pays for many that expired.
 constexpr size_t kDropsPerAppend = 64;
 constexpr size_t kDropsPerChange = 2;
+// What a value may leave unused of its predecessor's memory, beside its own size.
+constexpr size_t kRoomBytes = 256;
 
 absl::string_view Absl(std::string_view text) { return {text.data(), text.size()}; }
 
@@ -60,6 +62,8 @@ void MemoryStore::Put(std::string_view key, std::string_view value) {
     row = rows_.emplace_hint(row, std::piecewise_construct,
                              std::forward_as_tuple(key.begin(), key.end()), std::tuple<>());
   }
+  // An outcome takes its task's place: the payload's memory must not stay with it.
+  if (row->second.capacity() > 2 * value.size() + kRoomBytes) row->second = std::string();
   row->second.assign(value);
   if (const std::optional<int64_t> expires_at_ms = ExpiresAtMs(value)) {
     expiring_[*expires_at_ms / kMsPerSecond].Push(key);

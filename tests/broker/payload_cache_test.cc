@@ -40,16 +40,6 @@ TEST(PayloadCache, OneLargerThanTheCacheIsNotKept) {
   EXPECT_EQ(cache.Take(Id(2)), nullptr);
 }
 
-TEST(PayloadCache, PuttingAgainReplaces) {
-  PayloadCache cache(10'000);
-  const BodyPtr second = Bytes(10);
-  cache.Put(Id(1), Bytes(5'000));
-  cache.Put(Id(1), second);
-  EXPECT_EQ(cache.size(), 1u);
-  EXPECT_EQ(cache.Take(Id(1)), second);
-  EXPECT_EQ(cache.bytes(), 0);
-}
-
 TEST(PayloadCache, TakenFromTheMiddleKeepsTheOthersInTheirOrder) {
   PayloadCache cache(3'500 + 3 * 256);
   for (uint64_t i = 1; i <= 3; ++i) cache.Put(Id(i), Bytes(1'000));

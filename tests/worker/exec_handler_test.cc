@@ -64,7 +64,10 @@ TEST_F(ExecHandlerTest, AnotherStatusThanZeroIsAnError) {
 TEST_F(ExecHandlerTest, ASignalIsAnError) {
   const AttemptResult result = RunArgv({"/bin/sh", "-c", "kill -SEGV $$"});
   EXPECT_EQ(result.error_type, "Signal");
-  EXPECT_THAT(result.error_message, HasSubstr("SIGSEGV"));
+  EXPECT_THAT(result.error_message, HasSubstr("was ended by SIGSEGV"));
+  // 34 is the first that programs may use as they like, and has no name.
+  EXPECT_THAT(RunArgv({"/bin/sh", "-c", "kill -34 $$"}).error_message,
+              HasSubstr("was ended by signal 34"));
 }
 
 TEST_F(ExecHandlerTest, TooMuchOutputIsAnError) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <cstring>
 #include <unistd.h>
 #include <utility>
 
@@ -16,6 +15,7 @@
 
 #include "proto/support/utf8.h"
 #include "worker/exec/child_process.h"
+#include "worker/pool/signal_name.h"
 
 namespace treadle::worker {
 namespace {
@@ -57,9 +57,9 @@ AttemptResult ToResult(ChildResult child, const ExecOptions& options) {
         true);
   }
   if (child.signal != 0) {
-    return AttemptResult::Failed("Signal", WithError(absl::StrCat("the program was ended by SIG",
-                                                                  ::sigabbrev_np(child.signal)),
-                                                     child.error));
+    return AttemptResult::Failed(
+        "Signal", WithError(absl::StrCat("the program was ended by ", SignalName(child.signal)),
+                            child.error));
   }
   if (child.exit_status != 0) {
     return AttemptResult::Failed(std::string(kExitStatusError),

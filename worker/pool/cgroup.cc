@@ -76,7 +76,8 @@ absl::Status MakeRoom(const std::string& folder) {
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<CgroupTree>> CgroupTree::Find(const CgroupPlaces& places) {
+absl::StatusOr<std::shared_ptr<CgroupTree>> CgroupTree::Find(const CgroupPlaces& places,
+                                                             std::string_view name) {
   const std::optional<std::string> path = OwnPath(places.self);
   if (!path || ::access(absl::StrCat(places.root, "/cgroup.controllers").c_str(), F_OK) != 0) {
     return absl::FailedPreconditionError("this system has no cgroup v2");
@@ -93,7 +94,7 @@ absl::StatusOr<std::shared_ptr<CgroupTree>> CgroupTree::Find(const CgroupPlaces&
         absl::StrCat("cgroup ", folder, " has no memory controller"));
   }
   if (absl::Status status = MakeRoom(folder); !status.ok()) return status;
-  return std::shared_ptr<CgroupTree>(new CgroupTree(std::move(folder)));
+  return std::shared_ptr<CgroupTree>(new CgroupTree(std::move(folder), name));
 }
 
 CgroupTree::~CgroupTree() {
@@ -102,7 +103,9 @@ CgroupTree::~CgroupTree() {
 
 absl::StatusOr<std::unique_ptr<Cgroup>> CgroupTree::Make(int64_t memory_bytes_max) {
   std::erase_if(leftovers_, [](const auto& folder) { return ::rmdir(folder.c_str()) == 0; });
-  const std::string folder = absl::StrCat(folder_, "/treadle-child-", ::getpid(), "-", ++made_);
+  const std::string folder =
+      absl::StrCat(folder_, "/treadle-child-", ::getpid(), "-", name_, "-", ++made_);
+  // One that is there was left by a process that had our number.
   const bool there = ::mkdir(folder.c_str(), 0755) == 0 || errno == EEXIST;
   if (!there || !WriteFile(absl::StrCat(folder, "/memory.max"), absl::StrCat(memory_bytes_max))) {
     const int error = errno;

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -30,8 +32,10 @@ class CgroupTree : public std::enable_shared_from_this<CgroupTree> {
  public:
   // A cgroup that has others below it must hold no process itself: this one moves into a cgroup
   // below. FAILED_PRECONDITION: there is no cgroup v2 with a memory controller, it was not
-  // delegated (by systemd's Delegate=, or to a container), or other processes are in it.
-  static absl::StatusOr<std::shared_ptr<CgroupTree>> Find(const CgroupPlaces& places);
+  // delegated (by systemd's Delegate=, or to a container), or other processes are in it. `name` is
+  // for the names of what it makes: no other tree of this process may have the same.
+  static absl::StatusOr<std::shared_ptr<CgroupTree>> Find(const CgroupPlaces& places,
+                                                          std::string_view name);
   // Removes what could not be removed earlier, as far as it can be now.
   ~CgroupTree();
   CgroupTree(const CgroupTree&) = delete;
@@ -45,10 +49,11 @@ class CgroupTree : public std::enable_shared_from_this<CgroupTree> {
  private:
   friend class Cgroup;
 
-  explicit CgroupTree(std::string folder) : folder_(std::move(folder)) {}
+  CgroupTree(std::string folder, std::string_view name) : folder_(std::move(folder)), name_(name) {}
   void Remove(const std::string& folder);
 
   const std::string folder_;
+  const std::string name_;
   int64_t made_ = 0;
   std::vector<std::string> leftovers_;
 };

@@ -38,10 +38,14 @@ std::unique_ptr<Cgroup> ProcessPool::Loop::NewCgroup() {
   if (cgroups_ == nullptr) return nullptr;
   auto cgroup = cgroups_->Make(options_.memory_bytes_max);
   if (cgroup.ok()) return *std::move(cgroup);
-  events_->Warn(absl::StrCat("pool '", options_.name, "': ", cgroup.status().message(),
+  LeaveCgroups(cgroup.status().message());
+  return nullptr;
+}
+
+void ProcessPool::Loop::LeaveCgroups(absl::string_view why) {
+  events_->Warn(absl::StrCat("pool '", options_.name, "': ", why,
                              "; from now on children bound their memory by RLIMIT_DATA"));
   cgroups_ = nullptr;
-  return nullptr;
 }
 
 void ProcessPool::Loop::StartChildren(Time now) {
@@ -53,10 +57,15 @@ void ProcessPool::Loop::StartChildren(Time now) {
     setup.number = static_cast<int32_t>(i);
     setup.memory_bytes_max = options_.memory_bytes_max;
     setup.cpu_seconds_max = CeilSeconds(options_.cpu_time_max);
-    auto process = SpawnedChild::Start(setup, options_.child_key, NewCgroup());
+    std::unique_ptr<Cgroup> cgroup = NewCgroup();
+    const bool has_cgroup = cgroup != nullptr;
+    auto process = SpawnedChild::Start(setup, options_.child_key, std::move(cgroup));
     if (!process.ok()) {
       StartFailed(setup.number, std::string(process.status().message()), now);
       continue;
+    }
+    if (has_cgroup && !(*process)->in_cgroup() && !(*process)->HasEnded()) {
+      LeaveCgroups("the system lets no child into its cgroup");
     }
     auto child = std::make_unique<Child>();
     child->process = *std::move(process);
@@ -280,6 +289,9 @@ void ProcessPool::Loop::Exited(Child& child, const ProcessExit& exit, Time now) 
     if (child.process->begun() < child.run && child.attempt->stop_reason() == StopReason::kNone) {
       returned_.push_front({std::move(child.attempt), std::move(child.payload)});
     } else {
+      if (HandlerMeter* const meter = handlers_->MeterOf(child.attempt->info().type)) {
+        meter->Begin();
+      }
       EndAttempt(child, Died(child, exit));
     }
   }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 
 #include "worker/pool/attempt_line.h"
 #include "worker/pool/confirmed_starts.h"
@@ -89,6 +90,7 @@ class ProcessPool::Loop {
   // The children.
   void StartChildren(Time now);
   std::unique_ptr<Cgroup> NewCgroup();
+  void LeaveCgroups(absl::string_view why);
   void StartFailed(int number, const std::string& why, Time now);
   void FailWaiting(const std::string& why);
   void Read(Child& child, Time now);

@@ -20,6 +20,7 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
+#include "worker/pool/signal_name.h"
 #include "worker/pool/spawn_plan.h"
 
 namespace treadle::worker {
@@ -90,9 +91,7 @@ bool Connect(int type, FileDescriptor& ours, FileDescriptor& theirs) {
 std::string ProcessExit::ToString() const {
   if (status < 0) return "ended, and the system does not tell how to those who ignore SIGCHLD";
   if (signal == 0) return absl::StrCat("ended with exit code ", status);
-  const char* const name = ::sigabbrev_np(signal);
-  std::string text = name == nullptr ? absl::StrCat("was ended by signal ", signal)
-                                     : absl::StrCat("was ended by SIG", name);
+  std::string text = absl::StrCat("was ended by ", SignalName(signal));
   if (memory_bytes_max) {
     absl::StrAppend(&text, ": it needed more than its memory limit of ", *memory_bytes_max,
                     " bytes");

@@ -70,6 +70,8 @@ class SpawnedChild {
   // The newest run that has begun. Also after its end.
   uint64_t begun() const { return page_->begun.load(std::memory_order_acquire); }
   bool HasEnded() const;
+  // False: it bounds its memory itself, if at all.
+  bool in_cgroup() const { return cgroup_ != nullptr; }
   // None: it has not ended. What it has left behind of its process group is killed.
   std::optional<ProcessExit> Reap();
 

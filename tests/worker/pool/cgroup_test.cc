@@ -68,7 +68,7 @@ class FakeCgroups {
 };
 
 std::string WhyNone(const FakeCgroups& cgroups) {
-  const auto found = CgroupTree::Find(cgroups.places());
+  const auto found = CgroupTree::Find(cgroups.places(), "loom");
   EXPECT_EQ(found.status().code(), absl::StatusCode::kFailedPrecondition);
   return std::string(found.status().message());
 }
@@ -98,20 +98,24 @@ TEST(Cgroup, WhatWasNotDelegatedIsLeftAlone) {
 TEST(Cgroup, ThisProcessMakesRoomAndEachChildHasItsBound) {
   const FakeCgroups cgroups;
   const std::string pid = std::to_string(::getpid());
-  const auto tree = CgroupTree::Find(cgroups.places());
+  const auto tree = CgroupTree::Find(cgroups.places(), "loom");
   ASSERT_TRUE(tree.ok()) << tree.status();
   EXPECT_EQ(cgroups.Read("treadle-worker-" + pid + "/cgroup.procs"), pid);
   EXPECT_EQ(cgroups.Read("cgroup.subtree_control"), "+memory");
   // Another pool of this process finds the same.
   cgroups.Write("self", "0::/treadle-worker-" + pid + "\n");
-  const auto again = CgroupTree::Find(cgroups.places());
+  const auto again = CgroupTree::Find(cgroups.places(), "twin");
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_EQ((*again)->folder(), (*tree)->folder());
 
   auto cgroup = (*tree)->Make(kMemory);
   ASSERT_TRUE(cgroup.ok()) << cgroup.status();
   EXPECT_TRUE((*cgroup)->Enter(4711));
-  const fs::path child = "treadle-child-" + pid + "-1";
+  const fs::path child = "treadle-child-" + pid + "-loom-1";
+  const auto other = (*again)->Make(kMemory / 2);
+  ASSERT_TRUE(other.ok()) << other.status();
+  EXPECT_EQ(cgroups.Read("treadle-child-" + pid + "-twin-1/memory.max"),
+            std::to_string(kMemory / 2));
   EXPECT_EQ(cgroups.Read(child / "memory.max"), std::to_string(kMemory));
   EXPECT_EQ(cgroups.Read(child / "memory.oom.group"), "1");
   EXPECT_EQ(cgroups.Read(child / "cgroup.procs"), "4711");
@@ -126,7 +130,7 @@ TEST(Cgroup, ThisProcessMakesRoomAndEachChildHasItsBound) {
 
 TEST(Cgroup, WhatCannotBeRemovedYetIsRemovedLater) {
   const FakeCgroups cgroups;
-  const auto tree = CgroupTree::Find(cgroups.places());
+  const auto tree = CgroupTree::Find(cgroups.places(), "loom");
   ASSERT_TRUE(tree.ok()) << tree.status();
   (*tree)->Make(kMemory)->reset();
   ASSERT_EQ(cgroups.children().size(), 1u);
@@ -153,6 +157,7 @@ class CgroupPoolTest : public ::testing::Test {
     ProcessPoolOptions options;
     options.memory_bytes_max = memory_bytes_max;
     options.cgroups = places;
+    options.child_key = "loom";
     auto pool = ProcessPool::Start(std::move(options), handlers_, events_);
     if (pool.ok()) pool_ = *std::move(pool);
     return pool.status();
@@ -183,7 +188,7 @@ TEST_F(CgroupPoolTest, AChildThatTheSystemEndsForItsMemorySaysSo) {
 TEST_F(CgroupPoolTest, WhereNoCgroupCanBeMadeChildrenBoundThemselves) {
   const FakeCgroups cgroups;
   // No file can be where a folder is.
-  const std::string name = "treadle-child-" + std::to_string(::getpid()) + "-1";
+  const std::string name = "treadle-child-" + std::to_string(::getpid()) + "-loom-1";
   fs::create_directories(cgroups.root() / name / "memory.max");
   // As much as a sanitizer may want.
   ASSERT_TRUE(Start(cgroups.places(), int64_t{1} << 60).ok());
@@ -194,7 +199,7 @@ TEST_F(CgroupPoolTest, WhereNoCgroupCanBeMadeChildrenBoundThemselves) {
 }
 
 TEST_F(CgroupPoolTest, OnAHostThatDelegatesMemoryIsBoundedByTheSystem) {
-  const auto found = CgroupTree::Find(CgroupPlaces());
+  const auto found = CgroupTree::Find(CgroupPlaces(), "loom");
   if (!found.ok()) GTEST_SKIP() << found.status().message();
   ASSERT_TRUE(Start(CgroupPlaces()).ok());
   const AttemptResult result = Run("hog");
