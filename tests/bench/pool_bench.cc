@@ -1,9 +1,11 @@
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -188,10 +190,16 @@ class Bench {
   }
   void Scale() {
     constexpr size_t kCount = 40;
-    const Cost one = Processes("compute", 1, kCount);
-    const Cost two = Processes("compute", 2, kCount);
-    std::printf("compute: one process %.2f s, two processes %.2f s: %.0f %%\n", one.wall_s,
-                two.wall_s, 100 * two.wall_s / one.wall_s);
+    constexpr int kRounds = 5;
+    // The best round of each: what else the machine does is not the pool's.
+    double one = std::numeric_limits<double>::max();
+    double two = one;
+    for (int round = 0; round < kRounds; ++round) {
+      one = std::min(one, Processes("compute", 1, kCount).wall_s);
+      two = std::min(two, Processes("compute", 2, kCount).wall_s);
+    }
+    std::printf("compute, best of %d: one process %.2f s, two processes %.2f s: %.0f %%\n", kRounds,
+                one, two, 100 * two / one);
   }
 
  private:
