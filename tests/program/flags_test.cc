@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <fstream>
 #include <string>
+#include <unistd.h>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -27,6 +28,10 @@ class Flags : public ::testing::Test {
     AddSize(*app, "--size", size, 1, int64_t{1} << 30, "Size.");
   }
 
+  ~Flags() override {
+    if (!file.empty()) std::remove(file.c_str());
+  }
+
   // The exit code, or -1: go on. What went to stderr is in `said`.
   int Run(std::vector<const char*> arguments) {
     arguments.insert(arguments.begin(), "tool");
@@ -37,13 +42,14 @@ class Flags : public ::testing::Test {
     return code.value_or(-1);
   }
 
-  // A config file with this text.
+  // A config file with this text. Tests run beside each other, each in a process.
   std::string File(const std::string& text) {
-    const std::string path = ::testing::TempDir() + "flags_test.conf";
-    std::ofstream(path) << text;
-    return path;
+    file = ::testing::TempDir() + "flags_test." + std::to_string(::getpid()) + ".conf";
+    std::ofstream(file) << text;
+    return file;
   }
 
+  std::string file;
   std::unique_ptr<CLI::App> app;
   std::string listen = "127.0.0.1:7733";
   std::vector<std::string> queues;
