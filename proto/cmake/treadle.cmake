@@ -19,27 +19,42 @@ target_compile_options(treadle_flags INTERFACE -fpch-preprocess -Winvalid-pch)
 set(TREADLE_WARNINGS -Wall -Wextra -Wpedantic -Werror -Wshadow -Wnon-virtual-dtor
     -Woverloaded-virtual -Wno-missing-field-initializers)
 
-# treadle_library(NAME SOURCES... LINK...): one folder, one static library.
+# Every target reuses one of four precompiled headers: with or without gRPC, with or without
+# GoogleTest. What a file includes it names all the same: tests/tidy/clang_tidy.sh builds without.
+function(treadle_reuse_headers name is_grpc plain grpc)
+  set(of ${plain})
+  if(is_grpc)
+    set(of ${grpc})
+  endif()
+  if(NOT name STREQUAL of)  # that one has its own
+    target_precompile_headers(${name} REUSE_FROM ${of})
+  endif()
+endfunction()
+
+# treadle_library(NAME SOURCES... LINK... [GRPC]): one folder, one static library. GRPC: its files
+# include gRPC or the API's generated code.
 function(treadle_library name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "GRPC" "" "SOURCES;LINK" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})
   target_compile_options(${name} PRIVATE ${TREADLE_WARNINGS})
   target_link_libraries(${name} PUBLIC treadle_flags ${ARG_LINK})
+  treadle_reuse_headers(${name} ${ARG_GRPC} treadle_support treadle_wire)
 endfunction()
 
-# treadle_binary(NAME SOURCES... LINK...)
+# treadle_binary(NAME SOURCES... LINK... [GRPC])
 function(treadle_binary name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "GRPC" "" "SOURCES;LINK" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_compile_options(${name} PRIVATE ${TREADLE_WARNINGS})
   target_link_libraries(${name} PRIVATE treadle_flags ${ARG_LINK})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+  treadle_reuse_headers(${name} ${ARG_GRPC} treadle_support treadle_wire)
 endfunction()
 
-# treadle_test(NAME SOURCES... LINK... [TIMEOUT seconds] [LABELS...]): a GoogleTest binary, one
-# ctest test for each of its cases.
+# treadle_test(NAME SOURCES... LINK... [GRPC] [TIMEOUT seconds] [LABELS...]): a GoogleTest binary,
+# one ctest test for each of its cases.
 function(treadle_test name)
-  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "GRPC" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
@@ -47,6 +62,7 @@ function(treadle_test name)
   target_compile_options(${name} PRIVATE ${TREADLE_WARNINGS})
   target_link_libraries(${name} PRIVATE treadle_flags ${ARG_LINK} GTest::gmock GTest::gtest_main)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  treadle_reuse_headers(${name} ${ARG_GRPC} treadle_test_headers treadle_grpc_test_headers)
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST
                        PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
 endfunction()

@@ -1,14 +1,7 @@
 #pragma once
 
 // Precompiled for our own code that speaks gRPC: what takes seconds to parse is parsed once.
-#include <condition_variable>
-#include <deque>
-#include <functional>
-#include <memory>
-#include <mutex>
-#include <string>
-#include <thread>
-#include <vector>
+#include "proto/support/pch.h"
 
 #include <google/protobuf/arena.h>
 #include <google/protobuf/message.h>

@@ -3,6 +3,7 @@
 #include <set>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include <gtest/gtest.h>
 
 namespace treadle::engine {
@@ -63,10 +64,10 @@ TEST(Retry, PermanentErrorsAndListedTypesAreNotRetried) {
 
 TEST(Retry, KeptMessagesAreCutBetweenCharacters) {
   TaskError error;
-  error.message = std::string(1'023, 'x') + "\xc3\xa9 and more";
+  error.message = absl::StrCat(std::string(1'023, 'x'), "\xc3\xa9 and more");
   EXPECT_EQ(Shortened(error).message, std::string(1'023, 'x'));
-  error.message = std::string(1'022, 'x') + "\xc3\xa9 and more";
-  EXPECT_EQ(Shortened(error).message, std::string(1'022, 'x') + "\xc3\xa9");
+  error.message = absl::StrCat(std::string(1'022, 'x'), "\xc3\xa9 and more");
+  EXPECT_EQ(Shortened(error).message, absl::StrCat(std::string(1'022, 'x'), "\xc3\xa9"));
   error.message = "short";
   EXPECT_EQ(Shortened(error).message, "short");
 }
