@@ -2,28 +2,10 @@
 
 #include <algorithm>
 #include <string>
-#include <string_view>
 
 #include "proto/support/limits.h"
 
 namespace treadle::worker {
-namespace {
-
-v1::HandlerAdvice ToProto(Advice advice) {
-  switch (advice) {
-    case Advice::kTooFewRuns:
-      return v1::HANDLER_ADVICE_TOO_FEW_RUNS;
-    case Advice::kStay:
-      return v1::HANDLER_ADVICE_STAY;
-    case Advice::kProcess:
-      return v1::HANDLER_ADVICE_PROCESS;
-    case Advice::kThreadOrCoroutine:
-      return v1::HANDLER_ADVICE_THREAD_OR_COROUTINE;
-  }
-  return v1::HANDLER_ADVICE_UNSPECIFIED;
-}
-
-}  // namespace
 
 HandlerStatsList WriteHandlerStats(const Handlers& handlers, const Placement& placement) {
   HandlerStatsList list;
@@ -37,7 +19,7 @@ HandlerStatsList WriteHandlerStats(const Handlers& handlers, const Placement& pl
     stats.set_measured_runs(share.measured);
     stats.set_cpu_ms(std::max(share.cpu_ms, 0.0));
     stats.set_wall_ms(std::max(share.wall_ms, 0.0));
-    stats.set_advice(ToProto(placement.Advise(type, share)));
+    stats.set_advice(placement.Advise(type, share));
   }
   return list;
 }

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "client/handler_advice.h"
 
 namespace treadle {
 
@@ -40,20 +41,6 @@ constexpr double kShareWaits = 0.2;
 constexpr double kCpuMsComputes = 0.3;
 
 absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
-
-absl::string_view Words(Advice advice) {
-  switch (advice) {
-    case Advice::kTooFewRuns:
-      return "too few runs to advise";
-    case Advice::kStay:
-      return "as it should be";
-    case Advice::kProcess:
-      return "run it in processes";
-    case Advice::kThreadOrCoroutine:
-      return "run it on threads, or as a coroutine";
-  }
-  return "";
-}
 
 }  // namespace
 
@@ -135,19 +122,20 @@ bool Placement::Decide(const Handlers& handlers) {
   return moved;
 }
 
-Advice Placement::Advise(std::string_view name, const HandlerShare& share) const {
-  if (!share.known()) return Advice::kTooFewRuns;
+v1::HandlerAdvice Placement::Advise(std::string_view name, const HandlerShare& share) const {
+  if (!share.known()) return v1::HANDLER_ADVICE_TOO_FEW_RUNS;
   const RunIn pool = PoolOf(name);
-  if (pool != RunIn::kProcess && share.computes()) return Advice::kProcess;
-  if (pool == RunIn::kProcess && share.cpu() < kShareWaits) return Advice::kThreadOrCoroutine;
-  return Advice::kStay;
+  if (pool != RunIn::kProcess && share.computes()) return v1::HANDLER_ADVICE_PROCESS;
+  if (pool == RunIn::kProcess && share.cpu() < kShareWaits)
+    return v1::HANDLER_ADVICE_THREAD_OR_COROUTINE;
+  return v1::HANDLER_ADVICE_STAY;
 }
 
 std::string Placement::Describe(std::string_view name, const HandlerShare& share) const {
   return absl::StrCat("handler '", View(name), "' ran ", share.runs, " times in ",
                       View(ToString(PoolOf(name))), ", ", std::round(share.wall_ms * 100) / 100,
                       " ms each, ", std::round(share.cpu() * 100),
-                      " % of it computing: ", Words(Advise(name, share)));
+                      " % of it computing: ", View(AdviceText(Advise(name, share))));
 }
 
 }  // namespace worker

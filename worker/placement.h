@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 
+#include "treadle/v1/worker_service.pb.h"
 #include "worker/pool/handlers.h"
 #include "worker/run_in.h"
 
@@ -31,9 +32,6 @@ struct HandlerShare {
   bool computes() const;
 };
 
-// Where a handler would run better.
-enum class Advice { kTooFewRuns, kStay, kProcess, kThreadOrCoroutine };
-
 // Which type runs in which pool. Not thread-safe.
 class Placement {
  public:
@@ -52,7 +50,7 @@ class Placement {
   // Decides about those that were left to us, and whose first runs are known. True: one has moved.
   bool Decide(const Handlers& handlers);
 
-  Advice Advise(std::string_view type, const HandlerShare& share) const;
+  v1::HandlerAdvice Advise(std::string_view type, const HandlerShare& share) const;
   // For people: "handler 'x' ran 12 times in thread, 3.1 ms each, 97 % of it computing: run it in
   // processes".
   std::string Describe(std::string_view type, const HandlerShare& share) const;

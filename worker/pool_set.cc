@@ -78,9 +78,10 @@ std::string MemoryBound(int64_t bytes_max, const std::string& by) {
 }  // namespace
 
 template <typename P>
-absl::Status PoolSet::Enter(RunIn kind, absl::StatusOr<std::unique_ptr<P>> pool) {
+absl::Status PoolSet::Enter(RunIn kind, absl::StatusOr<std::unique_ptr<P>> pool,
+                            std::string about) {
   if (!pool.ok()) return pool.status();
-  pools_.push_back({kind, *std::move(pool), ""});
+  pools_.push_back({kind, *std::move(pool), std::move(about)});
   return absl::OkStatus();
 }
 
@@ -95,11 +96,10 @@ absl::StatusOr<PoolSet> PoolSet::Start(const WorkerOptions& options, const std::
   }
   if (status.ok() && placement.Needs(RunIn::kProcess)) {
     auto processes = StartProcesses(options, child_key, handlers, events);
-    const std::string bound =
+    std::string about =
         processes.ok() ? MemoryBound(options.child_memory_bytes_max, (*processes)->memory_bound())
                        : "";
-    status.Update(set.Enter(RunIn::kProcess, std::move(processes)));
-    if (status.ok()) set.pools_.back().about = bound;
+    status.Update(set.Enter(RunIn::kProcess, std::move(processes), std::move(about)));
   }
   if (status.ok() && placement.Needs(RunIn::kCoroutine)) {
     status.Update(set.Enter(RunIn::kCoroutine, StartCoroutines(options, handlers, events)));

@@ -40,7 +40,7 @@ class PoolSet {
 
   PoolSet() = default;
   template <typename P>
-  absl::Status Enter(RunIn kind, absl::StatusOr<std::unique_ptr<P>> pool);
+  absl::Status Enter(RunIn kind, absl::StatusOr<std::unique_ptr<P>> pool, std::string about = "");
 
   std::vector<Entry> pools_;
 };

@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "client/cli/context.h"
 #include "client/cli/human.h"
+#include "client/handler_advice.h"
 #include <fmt/format.h>
 
 #include "proto/program/flags.h"
@@ -89,21 +90,6 @@ absl::StatusOr<v1::Worker> Find(const std::vector<v1::Worker>& workers,
                   Printable(name_or_id), absl::StrJoin(ids, ", ")));
 }
 
-std::string Advice(v1::HandlerAdvice advice) {
-  switch (advice) {
-    case v1::HANDLER_ADVICE_TOO_FEW_RUNS:
-      return "too few runs to advise";
-    case v1::HANDLER_ADVICE_STAY:
-      return "as it should be";
-    case v1::HANDLER_ADVICE_PROCESS:
-      return "run it in processes";
-    case v1::HANDLER_ADVICE_THREAD_OR_COROUTINE:
-      return "run it on threads, or as a coroutine";
-    default:
-      return "-";
-  }
-}
-
 std::string Describe(const v1::Worker& worker) {
   Sheet sheet;
   sheet.Add("name", worker.name());
@@ -145,7 +131,7 @@ Table HandlersOf(const v1::Worker& worker) {
     table.Add({handler.type(), handler.pool(), std::to_string(handler.runs()),
                measured ? fmt::format("{:.2f} ms", handler.wall_ms()) : "-",
                measured ? fmt::format("{:.0f} %", 100 * handler.cpu_ms() / handler.wall_ms()) : "-",
-               Advice(handler.advice())});
+               std::string(AdviceText(handler.advice()))});
   }
   return table;
 }

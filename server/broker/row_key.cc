@@ -101,16 +101,6 @@ void WriteKeyOf(const engine::RowKey& row_key, std::string& key) {
   std::visit(KeyWriter{key}, row_key);
 }
 
-std::string KeyOf(const engine::Row& row) {
-  std::string key;
-  WriteKeyOf(row, key);
-  return key;
-}
-std::string KeyOf(const engine::RowKey& row_key) {
-  std::string key;
-  WriteKeyOf(row_key, key);
-  return key;
-}
 std::string TaskRowKey(TaskId id) {
   std::string key;
   WriteTaskKey(RowKind::kTask, id, key);

@@ -37,9 +37,7 @@ struct KeyRange {
   std::string end;
 };
 
-std::string KeyOf(const engine::Row& row);
-std::string KeyOf(const engine::RowKey& key);
-// The same, in place of what `key` holds, whose memory is used again.
+// In place of what `key` holds, whose memory is used again.
 void WriteKeyOf(const engine::Row& row, std::string& key);
 void WriteKeyOf(const engine::RowKey& row_key, std::string& key);
 std::string TaskRowKey(TaskId id);

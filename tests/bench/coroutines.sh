@@ -27,33 +27,16 @@ if [[ -z $bin ]]; then
   (cd "$root" && cmake --preset default >/dev/null &&
     cmake --build --preset default --target coroutine_bench treadle-server) >&2
 fi
-mkdir -p "$root/build"
-work=$(mktemp -d "$root/build/bench.XXXXXX")
-
-pids=()
-stop() {
-  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
-  pids=()
-}
-trap 'stop; rm -rf "$work"' EXIT
-trap 'exit 130' INT TERM
+# shellcheck source=tests/bench/processes.sh
+source "$root/tests/bench/processes.sh"
+make_work "$root/build"
 
 # measure NAME DURABILITY SERVER-FLAG...
 measure() {
   local name=$1 durability=$2 run took
   shift 2
-  rm -rf "$work/port" "$work/data"
-  "$bin/treadle-server" --listen 127.0.0.1:0 --port-file "$work/port" --log-level warn "$@" &
-  pids+=("$!")
-  for _ in {1..300}; do
-    [[ -s $work/port ]] && break
-    sleep 0.1
-  done
-  local address
-  address=127.0.0.1:$(<"$work/port")
-  "$bin/coroutine_bench" worker "$address" &
-  pids+=("$!")
+  start_server "$bin" "$@"
+  start worker "$bin/coroutine_bench" worker "$address"
   timeout 60 "$bin/coroutine_bench" client "$address" "$durability" 1 >/dev/null # it is there
   for run in 1 2 3; do
     took=$(timeout 120 "$bin/coroutine_bench" client "$address" "$durability" "$tasks")

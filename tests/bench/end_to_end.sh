@@ -36,35 +36,9 @@ if [[ -z $bin ]]; then
     cmake --build --preset default --target ceiling_relay end_to_end_client end_to_end_worker \
       treadle-server) >&2
 fi
-mkdir -p "$data_parent"
-work=$(mktemp -d "$data_parent/bench.XXXXXX")
-
-pids=()
-stop() {
-  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
-  pids=()
-}
-trap 'stop; rm -rf "$work"' EXIT
-trap 'exit 130' INT TERM
-
-# start NAME COMMAND...: in the background; its pid is the last of `pids`.
-start() {
-  local name=$1
-  shift
-  "$@" >"$work/$name.log" 2>&1 </dev/null &
-  pids+=("$!")
-}
-
-wait_for_file() {
-  for _ in {1..300}; do
-    [[ -s $1 ]] && return
-    sleep 0.1
-  done
-  cat "$work"/*.log >&2
-  echo "end_to_end.sh: nothing came in 30 s" >&2
-  exit 1
-}
+# shellcheck source=tests/bench/processes.sh
+source "$root/tests/bench/processes.sh"
+make_work "$data_parent"
 
 # CPU seconds that a process has used.
 cpu_of() { awk -v hz="$(getconf CLK_TCK)" '{ print ($14 + $15) / hz }' "/proc/$1/stat"; }
@@ -89,11 +63,7 @@ measure_ceiling() {
 
 # start_treadle SERVER-FLAG...: sets `address`; pids: the server's, the worker's.
 start_treadle() {
-  rm -rf "$work/port" "$work/data"
-  start server "$bin/treadle-server" --listen 127.0.0.1:0 --port-file "$work/port" \
-    --log-level warn "$@"
-  wait_for_file "$work/port"
-  address=127.0.0.1:$(<"$work/port")
+  start_server "$bin" "$@"
   start worker "$bin/end_to_end_worker" "$address"
   # The first task ends when the worker is there.
   "$bin/end_to_end_client" idle "$address" memory 1 0 >/dev/null

@@ -12,7 +12,18 @@ namespace {
 
 using testing::SizeIs;
 
-using BrokerPayloadsTest = BrokerTest;
+class BrokerPayloadsTest : public BrokerTest {
+ protected:
+  // Of two tasks, the second of which waits for the first one's room.
+  void ExpectSecondPayloadIsKept() {
+    Attach(2);
+    TurnAndSync();
+    TurnAndSync();
+    const std::vector<LeasedTask> leases = TakeLeases();
+    ASSERT_THAT(leases, SizeIs(2));
+    EXPECT_EQ(leases[1].body->bytes, "second");
+  }
+};
 
 TEST_F(BrokerPayloadsTest, ATaskDispatchedAtOnceIsNotReadBack) {
   Submit("payload");
@@ -95,12 +106,7 @@ TEST_F(BrokerPayloadsTest, OnANearlyFullDiskASubmitThatWaitsAndComesAgainKeepsIt
   store.free_bytes = 1;
   clock.now_ms += 2'000;
   SubmitWaiting({session, 1}, "second");
-  Attach(2);
-  TurnAndSync();
-  TurnAndSync();
-  const std::vector<LeasedTask> leases = TakeLeases();
-  ASSERT_THAT(leases, SizeIs(2));
-  EXPECT_EQ(leases[1].body->bytes, "second");
+  ExpectSecondPayloadIsKept();
 }
 
 TEST_F(BrokerPayloadsTest, ASequenceThatWaitsKeepsItsPayloadThoughItWasAcknowledgedAndComesAgain) {
@@ -110,12 +116,7 @@ TEST_F(BrokerPayloadsTest, ASequenceThatWaitsKeepsItsPayloadThoughItWasAcknowled
   Tell(engine::AcknowledgeSession{kClient, 2});
   SubmitWaiting({session, 1}, "second");
   TurnAndSync();
-  Attach(2);
-  TurnAndSync();
-  TurnAndSync();
-  const std::vector<LeasedTask> leases = TakeLeases();
-  ASSERT_THAT(leases, SizeIs(2));
-  EXPECT_EQ(leases[1].body->bytes, "second");
+  ExpectSecondPayloadIsKept();
 }
 
 TEST_F(BrokerPayloadsTest, ASequenceThatIsWithdrawnAndComesAgainInTheSameTurnKeepsItsPayload) {
@@ -125,12 +126,7 @@ TEST_F(BrokerPayloadsTest, ASequenceThatIsWithdrawnAndComesAgainInTheSameTurnKee
   Tell(engine::Cancel{kClient, 0, {session, 1}});
   SubmitWaiting({session, 1}, "second");
   TurnAndSync();
-  Attach(2);
-  TurnAndSync();
-  TurnAndSync();
-  const std::vector<LeasedTask> leases = TakeLeases();
-  ASSERT_THAT(leases, SizeIs(2));
-  EXPECT_EQ(leases[1].body->bytes, "second");
+  ExpectSecondPayloadIsKept();
 }
 
 TEST_F(BrokerPayloadsTest, BeyondTheBoundOfParkedBytesWhatWaitsAndComesAgainGoesOnWaiting) {

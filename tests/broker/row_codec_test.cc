@@ -102,6 +102,13 @@ std::vector<engine::Row> OneOfEachKind() {
           engine::KeyRow{"mail", "once", kTask, {1, 2}, 7'000}};
 }
 
+template <typename RowOrKey>
+std::string KeyOf(const RowOrKey& of) {
+  std::string key;
+  WriteKeyOf(of, key);
+  return key;
+}
+
 std::string Encoded(const engine::Row& row, const Body* body = nullptr) {
   store::WriteBatch batch;
   RowEncoder().Encode(row, body, batch);

@@ -26,6 +26,7 @@
 #include "tests/worker/child_killer.h"
 #include "worker/coroutine.h"
 #include "worker/pool/parent_link.h"
+#include "worker/pool/signal_name.h"
 #include "worker/worker.h"
 
 // A worker with all its pools, against a real broker, with the real client. The children that it
@@ -336,7 +337,7 @@ TEST_F(WorkerPoolsTest, KilledChildrenCostTheirOwnTasksOnly) {
     // Struck from outside while it ran.
     ASSERT_EQ(error.type, "Signal") << i << ": " << error.message;
     for (const int signal : signals) {
-      const std::string name = std::string("SIG") + ::sigabbrev_np(signal);
+      const std::string name = worker::SignalName(signal);
       if (error.message.find("was ended by " + name) != std::string::npos) ++struck[name];
     }
   }
@@ -346,7 +347,7 @@ TEST_F(WorkerPoolsTest, KilledChildrenCostTheirOwnTasksOnly) {
   int64_t killed_total = 0;
   int64_t struck_total = 0;
   for (const int signal : signals) {
-    const std::string name = std::string("SIG") + ::sigabbrev_np(signal);
+    const std::string name = worker::SignalName(signal);
     const int64_t sent = killer.sent().contains(signal) ? killer.sent().at(signal) : 0;
     EXPECT_LE(struck[name], sent) << "no more tasks than children were killed by " << name;
     std::printf("%s: %ld children, %ld tasks\n", name.c_str(), static_cast<long>(sent),

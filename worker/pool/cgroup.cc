@@ -116,7 +116,7 @@ absl::StatusOr<std::unique_ptr<Cgroup>> CgroupTree::Make(int64_t memory_bytes_ma
   // Where the system has these: a bound of memory that means it, and for all of the group.
   WriteFile(absl::StrCat(folder, "/memory.swap.max"), "0");
   WriteFile(absl::StrCat(folder, "/memory.oom.group"), "1");
-  return std::make_unique<Cgroup>(shared_from_this(), folder);
+  return std::make_unique<Cgroup>(shared_from_this(), folder, memory_bytes_max);
 }
 
 void CgroupTree::Remove(const std::string& folder) {

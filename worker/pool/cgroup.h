@@ -61,8 +61,8 @@ class CgroupTree : public std::enable_shared_from_this<CgroupTree> {
 // For one child. Removed, with whatever still runs in it, when it goes. Not thread-safe.
 class Cgroup {
  public:
-  Cgroup(std::shared_ptr<CgroupTree> tree, std::string folder)
-      : tree_(std::move(tree)), folder_(std::move(folder)) {}
+  Cgroup(std::shared_ptr<CgroupTree> tree, std::string folder, int64_t memory_bytes_max)
+      : tree_(std::move(tree)), folder_(std::move(folder)), memory_bytes_max_(memory_bytes_max) {}
   ~Cgroup() { tree_->Remove(folder_); }
   Cgroup(const Cgroup&) = delete;
   Cgroup& operator=(const Cgroup&) = delete;
@@ -71,10 +71,12 @@ class Cgroup {
   bool Enter(pid_t process);
   // The system has killed its processes because they needed more than memory_bytes_max.
   bool out_of_memory() const;
+  int64_t memory_bytes_max() const { return memory_bytes_max_; }
 
  private:
   const std::shared_ptr<CgroupTree> tree_;
   const std::string folder_;
+  const int64_t memory_bytes_max_;
 };
 
 }  // namespace treadle::worker

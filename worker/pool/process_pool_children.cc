@@ -215,12 +215,8 @@ void ProcessPool::Loop::TakeResult(Child& child, Frame frame, Time now) {
     Kill(child);
     return;
   }
-  if (HandlerMeter* const meter = handlers_->MeterOf(child.attempt->info().type)) {
-    meter->Begin();
-    if (times.wall_ns > 0) meter->Add(times);
-  }
   ++child.ended;
-  EndAttempt(child, std::move(result));
+  EndAttempt(child, std::move(result), times);
   child.state = State::kIdle;
   ++idle_;
   child.next_signal_at = Time::max();
@@ -228,7 +224,11 @@ void ProcessPool::Loop::TakeResult(Child& child, Frame frame, Time now) {
   if (child.signalled || worn || shutting_down_) Leave(child, now);
 }
 
-void ProcessPool::Loop::EndAttempt(Child& child, AttemptResult result) {
+void ProcessPool::Loop::EndAttempt(Child& child, AttemptResult result, const RunTimes& times) {
+  if (HandlerMeter* const meter = handlers_->MeterOf(child.attempt->info().type)) {
+    meter->Begin();
+    if (times.wall_ns > 0) meter->Add(times);
+  }
   result = AfterStop(*child.attempt, std::move(result));
   ends_.emplace_back(std::move(child.attempt), std::move(result));
   child.attempt = nullptr;
@@ -289,10 +289,7 @@ void ProcessPool::Loop::Exited(Child& child, const ProcessExit& exit, Time now) 
     if (child.process->begun() < child.run && child.attempt->stop_reason() == StopReason::kNone) {
       returned_.push_front({std::move(child.attempt), std::move(child.payload)});
     } else {
-      if (HandlerMeter* const meter = handlers_->MeterOf(child.attempt->info().type)) {
-        meter->Begin();
-      }
-      EndAttempt(child, Died(child, exit));
+      EndAttempt(child, Died(child, exit), RunTimes());
     }
   }
 }

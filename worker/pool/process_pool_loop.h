@@ -16,6 +16,7 @@
 #include "worker/pool/attempt_line.h"
 #include "worker/pool/confirmed_starts.h"
 #include "worker/pool/file_descriptor.h"
+#include "worker/pool/handler_meter.h"
 #include "worker/pool/process_pool.h"
 #include "worker/pool/spawned_child.h"
 
@@ -100,7 +101,8 @@ class ProcessPool::Loop {
   void Begin(Child& child, AttemptPtr attempt, std::string payload, Time now);
   void TellToStop(Child& child, Time now);
   void SignalLate(Child& child, Time now);
-  void EndAttempt(Child& child, AttemptResult result);
+  // `times`: none when they were not measured.
+  void EndAttempt(Child& child, AttemptResult result, const RunTimes& times);
   void Leave(Child& child, Time now);
   void Kill(Child& child);
   void CheckExit(Child& child, Time now);

@@ -136,7 +136,7 @@ absl::StatusOr<std::unique_ptr<SpawnedChild>> SpawnedChild::Start(ChildSetup set
   // Before it is told anything, so before it runs any handler.
   if (cgroup != nullptr && cgroup->Enter(child->pid_)) {
     child->cgroup_ = std::move(cgroup);
-    child->memory_bytes_max_ = std::exchange(setup.memory_bytes_max, 0);
+    setup.memory_bytes_max = 0;
   }
   child->Send(FrameKind::kSetup, 0, WriteSetup(setup), {});
   return child;
@@ -217,7 +217,7 @@ std::optional<ProcessExit> SpawnedChild::Reap() {
   } else if (WIFSIGNALED(status)) {
     exit.signal = WTERMSIG(status);
     if (exit.signal == SIGKILL && cgroup_ != nullptr && cgroup_->out_of_memory()) {
-      exit.memory_bytes_max = memory_bytes_max_;
+      exit.memory_bytes_max = cgroup_->memory_bytes_max();
     }
   } else {
     exit.status = WEXITSTATUS(status);

@@ -85,7 +85,6 @@ class SpawnedChild {
   FileDescriptor control_;
   FileDescriptor ended_;
   std::unique_ptr<Cgroup> cgroup_;
-  int64_t memory_bytes_max_ = 0;  // of the cgroup
   ChildPage* page_ = nullptr;
   FrameReader frames_;
   std::string start_;      // being sent
