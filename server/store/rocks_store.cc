@@ -1,5 +1,6 @@
 #include "server/store/rocks_store.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -43,7 +44,9 @@ RocksStore::RocksStore(const RocksStoreOptions& options, const Clock& clock,
       directory_(std::move(directory)),
       expiry_(std::make_unique<ExpiryFilter>(clock)),
       ballast_(directory_->ballast_path(), options.ballast_bytes),
-      rocks_batch_(std::make_unique<rocksdb::WriteBatch>()) {}
+      rocks_batch_(std::make_unique<rocksdb::WriteBatch>()),
+      append_time_(clock),
+      sync_time_(clock) {}
 
 RocksStore::~RocksStore() = default;
 
@@ -79,6 +82,7 @@ absl::Status RocksStore::OpenRows() {
 }
 
 absl::StatusOr<Sequence> RocksStore::Append(const WriteBatch& batch) {
+  const BusyTime::Span busy(append_time_);
   if (absl::Status status = Failure(); !status.ok()) return status;
   if (batch.empty()) return appended_.fetch_add(1) + 1;
   rocks_batch_->Clear();
@@ -145,6 +149,7 @@ void RocksStore::RequestSync() {
 absl::StatusOr<Sequence> RocksStore::Sync() {
   const Sequence appended = appended_;
   if (appended == synced_) return appended;
+  const BusyTime::Span busy(sync_time_);
   const std::lock_guard lock(sync_mutex_);
   if (const rocksdb::Status status = db_->SyncWAL(); !status.ok()) {
     return Fail(RocksError(status, directory_->path()));
@@ -193,6 +198,11 @@ absl::Status RocksStore::Scan(
 }
 
 int64_t RocksStore::FreeBytes() { return directory_->FreeBytes(); }
+
+std::optional<int64_t> RocksStore::BusySinceMs() const {
+  const int64_t since_ms = std::min(append_time_.since_ms(), sync_time_.since_ms());
+  return since_ms == BusyTime::kIdle ? std::nullopt : std::optional(since_ms);
+}
 
 absl::Status RocksStore::Compact() {
   if (absl::Status status = SwitchLog(/*wait=*/true); !status.ok()) return status;

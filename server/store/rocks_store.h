@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -13,6 +14,7 @@
 
 #include "proto/support/clock.h"
 #include "server/store/ballast.h"
+#include "server/store/busy_time.h"
 #include "server/store/data_directory.h"
 #include "server/store/store.h"
 #include "server/store/sync_thread.h"
@@ -74,6 +76,7 @@ class RocksStore final : public Store {
       std::string_view begin, std::string_view end,
       absl::FunctionRef<bool(std::string_view key, std::string_view value)> visit) override;
   int64_t FreeBytes() override;
+  std::optional<int64_t> BusySinceMs() const override;
 
   // Rewrites every file now, and so drops all that has expired. Takes as long as that takes. On the
   // thread of Append.
@@ -103,6 +106,8 @@ class RocksStore final : public Store {
   const std::unique_ptr<rocksdb::WriteBatch> rocks_batch_;  // kept for its memory
   int64_t log_bytes_ = 0;                                   // appended since the log was begun
 
+  BusyTime append_time_;
+  BusyTime sync_time_;
   std::atomic<Sequence> appended_ = 0;
   Sequence synced_ = 0;    // the sync thread's
   std::mutex sync_mutex_;  // held while it syncs and, if that failed, until failure_ says so

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -59,6 +60,11 @@ class Store {
 
   // Bytes free on the device that holds the store; INT64_MAX where there is none.
   virtual int64_t FreeBytes() = 0;
+
+  // Since when an append or a sync has been under way, the older of the two, by the clock that the
+  // store was opened with. Absent: neither is. Any thread, and never blocks: this is how others see
+  // that a disk hangs.
+  virtual std::optional<int64_t> BusySinceMs() const { return std::nullopt; }
 };
 
 }  // namespace treadle::store

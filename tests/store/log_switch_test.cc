@@ -5,9 +5,11 @@
 #include <condition_variable>
 #include <cstdint>
 #include <filesystem>
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -143,6 +145,41 @@ TEST_F(LogSwitch, LostLogIsAnErrorThatNamesTheNextOne) {
   const absl::StatusOr<uint64_t> count = CountInCopy();
   ASSERT_TRUE(count.ok()) << count.status();
   EXPECT_EQ(*count, appended_) << "all is there where none is lost";
+}
+
+// A sync that does not return, and an append that waits for it.
+TEST(HungDisk, IsSeenByOtherThreads) {
+  const TempDirectory directory(TempDirectory::Where::kMemory);
+  ManualClock clock(100);
+  RocksStoreOptions options;
+  options.directory = directory / "data";
+  options.ballast_bytes = 0;
+  options.free_bytes_min = 0;
+  std::unique_ptr<RocksStore> store = RocksStore::Open(options, clock).value();
+  EXPECT_EQ(store->BusySinceMs(), std::nullopt);
+
+  std::promise<void> hangs;
+  std::promise<void> heals;
+  SetSyncHook([&](const std::string& path, absl::FunctionRef<int()> sync) {
+    if (absl::EndsWith(path, ".log")) {
+      hangs.set_value();
+      heals.get_future().wait();
+    }
+    return sync();
+  });
+  std::promise<void> synced;
+  store->SetOnSynced([&](const absl::StatusOr<Sequence>&) { synced.set_value(); });
+  ASSERT_TRUE(store->Append(WorkloadBatch(1)).ok());
+  EXPECT_EQ(store->BusySinceMs(), std::nullopt);
+  store->RequestSync();
+  hangs.get_future().wait();
+  clock.Set(5'000);
+  EXPECT_EQ(store->BusySinceMs(), 100);
+  heals.set_value();
+  synced.get_future().wait();
+  EXPECT_EQ(store->BusySinceMs(), std::nullopt);
+  store.reset();
+  SetSyncHook(nullptr);
 }
 
 }  // namespace
