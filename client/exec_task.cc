@@ -6,47 +6,73 @@
 #include "absl/strings/str_cat.h"
 #include "client/text.h"
 
+#include "proto/support/limits.h"
+#include "proto/support/utf8.h"
+
 namespace treadle {
 namespace {
+
+constexpr size_t kProgramBytesMax = limits::kNameBytesMax - kExecTypePrefix.size();
+constexpr size_t kShownPathBytes = 200;
 
 // A program's arguments end at their first NUL.
 bool HasNul(const std::string& text) { return text.find('\0') != std::string::npos; }
 
 }  // namespace
 
-absl::StatusOr<std::string> EncodeArgv(const std::vector<std::string>& argv) {
-  if (argv.empty() || argv[0].empty()) {
-    return absl::InvalidArgumentError("argv names no program: put its path first");
+absl::StatusOr<std::string> ExecType(std::string_view program) {
+  const std::string shown = CutMiddle(program, kShownPathBytes);
+  if (program.empty()) {
+    return absl::InvalidArgumentError("no program is named: give its path first");
   }
-  if (std::any_of(argv.begin(), argv.end(), HasNul)) {
-    return absl::InvalidArgumentError("argv has a NUL character: take it out");
+  if (program.front() != '/') {
+    return absl::InvalidArgumentError(
+        absl::StrCat("program '", shown,
+                     "': write the absolute path under which workers allow it, as in /usr/bin/wc"));
   }
-  absl::StatusOr<std::string> header = codec_internal::DumpJson(nlohmann::json(argv));
-  if (!header.ok()) {
+  if (!IsPrintableUtf8(program) || program.size() > kProgramBytesMax) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "argv is not UTF-8, which a header must be: pass such bytes through standard input (",
-        header.status().message(), ")"));
+        "program '", shown, "': its path becomes part of the task's type, so it must be ",
+        "UTF-8 without control characters, of at most ", kProgramBytesMax,
+        " bytes: give a link to it"));
+  }
+  return absl::StrCat(Absl(kExecTypePrefix), Absl(program));
+}
+
+absl::StatusOr<std::string> EncodeArguments(const std::vector<std::string>& arguments) {
+  if (std::any_of(arguments.begin(), arguments.end(), HasNul)) {
+    return absl::InvalidArgumentError("an argument has a NUL character: take it out");
+  }
+  absl::StatusOr<std::string> header = codec_internal::DumpJson(nlohmann::json(arguments));
+  if (!header.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("an argument is not UTF-8: pass such bytes through standard input (",
+                     header.status().message(), ")"));
   }
   return header;
 }
 
-absl::StatusOr<std::vector<std::string>> DecodeArgv(std::string_view header) {
+absl::StatusOr<std::vector<std::string>> DecodeArguments(std::string_view header) {
   const nlohmann::json json = nlohmann::json::parse(header, nullptr, /*allow_exceptions=*/false);
-  std::vector<std::string> argv;
-  if (json.is_array()) {
-    for (const nlohmann::json& element : json) {
-      if (!element.is_string()) break;
-      argv.push_back(element.get<std::string>());
-    }
-  }
-  if (argv.empty() || argv[0].empty() || argv.size() != json.size() ||
-      std::any_of(argv.begin(), argv.end(), HasNul)) {
+  const auto bad = [](const nlohmann::json& element) {
+    return !element.is_string() || HasNul(element.get_ref<const std::string&>());
+  };
+  if (!json.is_array() || std::any_of(json.begin(), json.end(), bad)) {
     return absl::InvalidArgumentError(
-        absl::StrCat("header '", Absl(kExecArgvHeader),
-                     "' is not a JSON array of strings without NUL, a program first: give it like "
-                     "[\"/usr/bin/wc\",\"-w\"]"));
+        absl::StrCat("header '", Absl(kExecArgumentsHeader),
+                     "' is not a JSON array of strings without NUL: give it like [\"-l\",\"-w\"]"));
   }
-  return argv;
+  return json.get<std::vector<std::string>>();
+}
+
+absl::StatusOr<std::string> PutProgram(const std::vector<std::string>& argv,
+                                       SubmitOptions& options) {
+  absl::StatusOr<std::string> type = ExecType(argv.empty() ? std::string_view() : argv.front());
+  if (!type.ok() || argv.size() == 1) return type;
+  absl::StatusOr<std::string> header = EncodeArguments({argv.begin() + 1, argv.end()});
+  if (!header.ok()) return header.status();
+  options.headers[std::string(kExecArgumentsHeader)] = *std::move(header);
+  return type;
 }
 
 std::string ExitStatusMessage(int exit_status, std::string_view stderr_tail) {
@@ -56,11 +82,10 @@ std::string ExitStatusMessage(int exit_status, std::string_view stderr_tail) {
 
 Future<Bytes> SubmitExec(const Executor& executor, const std::vector<std::string>& argv,
                          std::string standard_input, SubmitOptions options) {
-  absl::StatusOr<std::string> header = EncodeArgv(argv);
-  if (!header.ok()) return Future<Bytes>(EndedState(header.status()));
-  options.headers[std::string(kExecArgvHeader)] = *std::move(header);
-  const Future<Payload> run = executor.SubmitRaw(
-      options, kExecTaskType, Payload(std::move(standard_input), kBytesContentType));
+  const absl::StatusOr<std::string> type = PutProgram(argv, options);
+  if (!type.ok()) return Future<Bytes>(EndedState(type.status()));
+  const Future<Payload> run =
+      executor.SubmitRaw(options, *type, Payload(std::move(standard_input), kBytesContentType));
   return Future<Bytes>(run.state());
 }
 

@@ -1,7 +1,9 @@
+#include <algorithm>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,10 +33,10 @@ namespace limits = treadle::limits;
 namespace program = treadle::program;
 
 constexpr char kDescription[] =
-    R"(treadle-worker: takes tasks from a Treadle broker and runs them. It serves two task types:
-  exec  runs one of the programs that --allow-exec names; the task's payload is the program's
-        standard input, its standard output is the result
-  echo  returns its payload, to try the way there and back)";
+    R"(treadle-worker: takes tasks from a Treadle broker and runs them. It serves these task types:
+  exec:PATH  for each program that --allow-exec names; the task's payload is the program's standard
+             input, its standard output is the result
+  echo       returns its payload, to try the way there and back)";
 
 constexpr char kExamples[] = R"(Examples:
   treadle-worker --allow-exec /usr/bin/wc --allow-exec /usr/bin/sha256sum
@@ -50,6 +52,11 @@ Exit codes: 0 after a drain, 1 when the service failed, 2 for wrong flags.
 constexpr char kNothingAllowed[] =
     "treadle-worker: no program is allowed, so this worker could run nothing: name each program "
     "that tasks may run, as in --allow-exec /usr/bin/wc --allow-exec /usr/bin/sha256sum\n";
+
+// In --run-in.
+constexpr std::string_view kAllPrograms = "exec";
+// A worker tells the broker of so many types, one of which is echo.
+constexpr size_t kProgramsMax = limits::kPoolTypesMax - 1;
 
 struct Options {
   std::string broker = limits::kDefaultAddress;
@@ -80,7 +87,8 @@ void AddFlags(CLI::App& app, Options& options) {
                     "Tasks that run at once on threads. 0: one for each CPU.");
   program::AddList(app, "--run-in", options.run_in, "TYPE=POOL",
                    "Where tasks of a type run: thread, process, or auto, which measures them; give "
-                   "the flag once for each. Default: thread.");
+                   "the flag once for each. exec stands for all programs, exec:PATH for one. "
+                   "Default: thread.");
   program::AddCount(app, "--processes", options.processes, 0, 1'000,
                     "Tasks that run at once in child processes, when --run-in says so. 0: one for "
                     "each CPU.");
@@ -99,12 +107,15 @@ void AddFlags(CLI::App& app, Options& options) {
                     "the network. -1: as many as are used up in a quarter of a second, measured.");
   program::AddDuration(app, "--drain-timeout", options.drain_timeout_ms, 0, limits::kDayMs,
                        "How long running tasks may go on after SIGTERM.");
-  program::AddList(app, "--allow-exec", options.allowed, "PATH",
-                   "The absolute path of a program that 'exec' tasks may run; give the flag once "
-                   "for each.");
+  program::AddList(
+      app, "--allow-exec", options.allowed, "PATH",
+      "The absolute path of a program that tasks may run; give the flag once for each. "
+      "Tasks of other programs go to other workers. It bounds the program, not its "
+      "arguments: who may submit may give any, and sh, env, find or tar run whatever "
+      "their arguments say.");
   program::AddSize(app, "--exec-output-max", options.exec_output_max, 1,
                    limits::kPayloadBytesMaxCeiling,
-                   "How much an 'exec' program may write to standard output before it is killed. "
+                   "How much a program may write to standard output before it is killed. "
                    "The broker's --payload-max bounds results too.");
   program::AddLogFlags(app, options.log);
 }
@@ -125,6 +136,14 @@ int CheckFlags(Options& options) {
     std::fputs(kNothingAllowed, stderr);
     return program::kExitUsage;
   }
+  if (options.allowed.size() > kProgramsMax) {
+    std::fprintf(
+        stderr,
+        "treadle-worker: --allow-exec names %zu programs, and a worker may have %zu: divide "
+        "them between several workers\n",
+        options.allowed.size(), kProgramsMax);
+    return program::kExitUsage;
+  }
   for (const std::string& entry : options.run_in) {
     if (!ReadRunIn(entry)) {
       std::fprintf(stderr,
@@ -133,6 +152,9 @@ int CheckFlags(Options& options) {
       return program::kExitUsage;
     }
   }
+  std::sort(options.allowed.begin(), options.allowed.end());
+  options.allowed.erase(std::unique(options.allowed.begin(), options.allowed.end()),
+                        options.allowed.end());
   const absl::Status allowed = treadle::worker::CheckAllowed(options.allowed);
   if (!allowed.ok()) {
     std::fprintf(stderr, "treadle-worker: --allow-exec: %s\n",
@@ -147,6 +169,40 @@ void LogLine(treadle::LogLevel level, std::string_view line) {
               line);
 }
 
+// What is said of one program wins over what is said of all.
+std::map<std::string, treadle::RunIn> RunInOf(const Options& options) {
+  std::map<std::string, treadle::RunIn> run_in;
+  std::optional<treadle::RunIn> programs;
+  for (const std::string& entry : options.run_in) {
+    const auto [type, where] = *ReadRunIn(entry);
+    if (type == kAllPrograms) {
+      programs = where;
+    } else {
+      run_in.insert_or_assign(type, where);
+    }
+  }
+  if (programs) {
+    for (const std::string& path : options.allowed) {
+      run_in.emplace(*treadle::ExecType(path), *programs);
+    }
+  }
+  return run_in;
+}
+
+void AddHandlers(treadle::Worker& worker, const Options& options) {
+  worker.HandleRaw("echo", [](TaskContext&, Payload payload) { return payload; });
+  for (const std::string& path : options.allowed) {
+    treadle::worker::ExecOptions exec;
+    exec.program = path;
+    exec.output_bytes_max = options.exec_output_max;
+    worker.HandleRaw(
+        *treadle::ExecType(path),
+        [run = treadle::worker::ExecHandler(std::move(exec))](TaskContext& context, Bytes input) {
+          return run(context, std::move(input.data));
+        });
+  }
+}
+
 treadle::WorkerOptions WorkerOptionsOf(const Options& options) {
   treadle::WorkerOptions worker(options.broker);
   worker.queues = options.queues;
@@ -156,7 +212,7 @@ treadle::WorkerOptions WorkerOptionsOf(const Options& options) {
   worker.max_tasks_per_child = options.max_tasks_per_child;
   worker.child_memory_bytes_max = options.child_memory_max;
   worker.child_cpu_time_max = std::chrono::milliseconds(options.child_cpu_time_max_ms);
-  for (const std::string& entry : options.run_in) worker.run_in.insert(*ReadRunIn(entry));
+  worker.run_in = RunInOf(options);
   if (options.prefetch >= 0) worker.prefetch = static_cast<int>(options.prefetch);
   worker.drain_timeout = std::chrono::milliseconds(options.drain_timeout_ms);
   worker.log = LogLine;
@@ -179,14 +235,7 @@ int main(int argc, char** argv) {
   auto logging = std::make_unique<program::Logging>(options.log);
   // Shared with the signal's callback, which may come when Run has just returned.
   const auto worker = std::make_shared<treadle::Worker>(WorkerOptionsOf(options));
-  worker->HandleRaw("echo", [](TaskContext&, Payload payload) { return payload; });
-  treadle::worker::ExecOptions exec;
-  exec.allowed = options.allowed;
-  exec.output_bytes_max = options.exec_output_max;
-  worker->HandleRaw(treadle::kExecTaskType, [run = treadle::worker::ExecHandler(std::move(exec))](
-                                                TaskContext& context, Bytes input) {
-    return run(context, std::move(input.data));
-  });
+  AddHandlers(*worker, options);
   signals.OnStop([worker](int) { worker->Stop(); });
   const absl::Status status = worker->Run();
   if (!status.ok()) spdlog::error("{}", status.ToString());

@@ -113,7 +113,9 @@ void AddSubmitCommand(CLI::App& root, Command& chosen) {
       root, "submit", "Submits one task, a program's run or any other, and prints its id.",
       "A program runs on a worker that allows it (treadle-worker --allow-exec), not here: its "
       "files\n"
-      "are the worker's. With --type the task is for the handler of that name.\n"
+      "are the worker's, and it waits while there is no such worker. Its task's type is "
+      "exec:PATH.\n"
+      "With --type the task is for the handler of that name.\n"
       "\n"
       "Examples:\n"
       "  treadle submit -- /usr/bin/uname -a\n"

@@ -8,10 +8,10 @@ namespace treadle::cli {
 
 absl::StatusOr<TaskDraft> DraftProgram(const SubmitOptions& options,
                                        const std::vector<std::string>& argv, std::string input) {
-  absl::StatusOr<std::string> header = EncodeArgv(argv);
-  if (!header.ok()) return header.status();
-  TaskDraft task{std::string(kExecTaskType), Payload(std::move(input), kBytesContentType), options};
-  task.options.headers[std::string(kExecArgvHeader)] = *std::move(header);
+  TaskDraft task{"", Payload(std::move(input), kBytesContentType), options};
+  absl::StatusOr<std::string> type = PutProgram(argv, task.options);
+  if (!type.ok()) return type.status();
+  task.type = *std::move(type);
   return task;
 }
 

@@ -215,9 +215,9 @@ TEST_F(BrokerTest, ThePayloadMayBeAsLargeAsTheBoundSays) {
 
 TEST_F(BrokerTest, ExecTasksCarryTheirArguments) {
   const UnaryWorker worker(server_.address(), "cpu", [](const v1::LeasedTask& task) {
-    EXPECT_EQ(task.type(), kExecTaskType);
-    const auto argv = DecodeArgv(task.headers().at(std::string(kExecArgvHeader)));
-    return Payload(argv->at(1) + ":" + task.payload(), kBytesContentType);
+    EXPECT_EQ(task.type(), "exec:/usr/bin/wc");
+    const auto arguments = DecodeArguments(task.headers().at(std::string(kExecArgumentsHeader)));
+    return Payload(arguments->at(0) + ":" + task.payload(), kBytesContentType);
   });
   EXPECT_EQ(SubmitExec(executor_, {"/usr/bin/wc", "-w"}, "a b").Result(kPatience)->data, "-w:a b");
   EXPECT_EQ(SubmitExec(executor_, {}, "").Result().status().code(),

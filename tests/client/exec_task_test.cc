@@ -5,17 +5,39 @@
 namespace treadle {
 namespace {
 
-TEST(ExecTask, ArgvTravelsAsAJsonArray) {
-  const std::vector<std::string> argv = {"/usr/bin/wc", "-w", "wörp \"x\""};
-  const absl::StatusOr<std::string> header = EncodeArgv(argv);
-  ASSERT_TRUE(header.ok());
-  EXPECT_EQ(*header, "[\"/usr/bin/wc\",\"-w\",\"wörp \\\"x\\\"\"]");
-  EXPECT_EQ(*DecodeArgv(*header), argv);
+TEST(ExecTask, TheProgramIsPartOfTheType) {
+  EXPECT_EQ(*ExecType("/usr/bin/wc"), "exec:/usr/bin/wc");
+  EXPECT_EQ(ExecType("/" + std::string(249, 'x'))->size(), 255);
 }
 
-TEST(ExecTask, BadArgvIsRefused) {
+TEST(ExecTask, AProgramThatNoWorkerCouldAllowIsRefused) {
+  for (const std::string& program :
+       {std::string(), std::string("wc"), std::string("./wc"), std::string("/bin/\xff"),
+        std::string("/bin/a\nb"), std::string("/a\0b", 4), "/" + std::string(250, 'x')}) {
+    EXPECT_EQ(ExecType(program).status().code(), absl::StatusCode::kInvalidArgument) << program;
+  }
+}
+
+TEST(ExecTask, ArgumentsTravelAsAJsonArray) {
+  const std::vector<std::string> arguments = {"-w", "wörp \"x\""};
+  const absl::StatusOr<std::string> header = EncodeArguments(arguments);
+  ASSERT_TRUE(header.ok());
+  EXPECT_EQ(*header, "[\"-w\",\"wörp \\\"x\\\"\"]");
+  EXPECT_EQ(*DecodeArguments(*header), arguments);
+}
+
+TEST(ExecTask, AProgramIsPutIntoATask) {
+  SubmitOptions options;
+  EXPECT_EQ(*PutProgram({"/bin/date"}, options), "exec:/bin/date");
+  EXPECT_TRUE(options.headers.empty());
+  EXPECT_EQ(*PutProgram({"/bin/date", "+%Y"}, options), "exec:/bin/date");
+  EXPECT_EQ(options.headers.at("exec.args"), "[\"+%Y\"]");
+}
+
+TEST(ExecTask, ArgumentsThatCannotTravelAreRefused) {
   const auto code = [](const std::vector<std::string>& argv) {
-    return EncodeArgv(argv).status().code();
+    SubmitOptions options;
+    return PutProgram(argv, options).status().code();
   };
   EXPECT_EQ(code({}), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(code({""}), absl::StatusCode::kInvalidArgument);
@@ -24,9 +46,9 @@ TEST(ExecTask, BadArgvIsRefused) {
 }
 
 TEST(ExecTask, BadHeaderIsRefused) {
-  for (const char* header : {"", "wc", "{}", "[]", "[\"\"]", "[1]", "[\"/bin/echo\",1]",
-                             "[\"/bin/echo\",\"a\\u0000b\"]", "[\"/bin/echo\""}) {
-    EXPECT_EQ(DecodeArgv(header).status().code(), absl::StatusCode::kInvalidArgument) << header;
+  for (const char* header : {"", "wc", "{}", "[1]", "[\"-n\",1]", "[\"a\\u0000b\"]", "[\"-n\""}) {
+    EXPECT_EQ(DecodeArguments(header).status().code(), absl::StatusCode::kInvalidArgument)
+        << header;
   }
 }
 

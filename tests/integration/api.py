@@ -99,6 +99,6 @@ class Connection:
 
 def exec_spec(argv, **fields):
     """A task for the stock treadle-worker: a program with arguments."""
-    spec = task.TaskSpec(type="exec", **{"queue": "default", **fields})
-    spec.headers["exec.argv"] = json.dumps(argv)
+    spec = task.TaskSpec(type=f"exec:{argv[0]}", **{"queue": "default", **fields})
+    spec.headers["exec.args"] = json.dumps(argv[1:])
     return spec

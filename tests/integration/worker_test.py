@@ -8,6 +8,7 @@ import api
 import processes
 from scenario import Scenario
 
+QUEUED = api.task.TASK_STATE_QUEUED
 SUCCEEDED = api.task.TASK_STATE_SUCCEEDED
 FAILED = api.task.TASK_STATE_FAILED
 CANCELLED = api.task.TASK_STATE_CANCELLED
@@ -54,17 +55,25 @@ class Worker(Scenario):
         self.assertIn("3", outcome.error.message)
         self.assertIn("torn thread", outcome.error.message)
 
-    def test_a_program_that_is_not_allowed_does_not_run(self):
+    def test_a_task_goes_to_the_worker_that_allows_its_program(self):
+        """Two workers of one queue, as in a rolling change of --allow-exec."""
         broker = self.broker()
-        self.worker(broker.address, "--allow-exec=/usr/bin/wc")
+        self.worker(broker.address, "--allow-exec=/bin/echo", name="old")
         connection = self.connect(broker)
-        (name,) = connection.submit(
-            api.exec_spec(["/bin/touch", str(self.folder / "made")], max_attempts=1)
-        )
-        outcome = connection.outcome(name)
-        self.assertEqual(outcome.state, FAILED)
-        self.assertIn("/bin/touch", outcome.error.message)
-        self.assertFalse((self.folder / "made").exists())
+        touch = [
+            api.exec_spec(["/usr/bin/touch", str(self.folder / f"made-{i}")], max_attempts=1)
+            for i in range(8)
+        ]
+        waiting = connection.submit(*touch)
+        (other,) = connection.submit(api.exec_spec(["/bin/echo", "here"]))
+        self.assertEqual(connection.outcome(other).result, b"here\n")
+        for name in waiting:
+            self.assertEqual(connection.show(name).state, QUEUED)
+        self.worker(broker.address, SHELL, "--allow-exec=/usr/bin/touch", name="new")
+        for name in waiting:
+            outcome = connection.outcome(name)
+            self.assertEqual((outcome.state, outcome.attempts), (SUCCEEDED, 1))
+        self.assertTrue((self.folder / "made-7").exists())
 
     def test_a_cancel_kills_the_whole_process_group(self):
         broker = self.broker()

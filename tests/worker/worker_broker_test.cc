@@ -253,12 +253,14 @@ TEST_F(WorkerBrokerTest, ADrainingWorkerHandsItsTasksToTheNextWithoutSpendingAnA
 
 TEST_F(WorkerBrokerTest, ProgramsRunAsTasks) {
   LiveWorker worker(server_.address());
-  worker::ExecOptions exec;
-  exec.allowed = {"/bin/cat", "/bin/sh"};
-  worker->HandleRaw(kExecTaskType,
-                    [run = worker::ExecHandler(exec)](TaskContext& context, Bytes input) {
-                      return run(context, std::move(input.data));
-                    });
+  for (const std::string program : {"/bin/cat", "/bin/sh"}) {
+    worker::ExecOptions exec;
+    exec.program = program;
+    worker->HandleRaw(*ExecType(program),
+                      [run = worker::ExecHandler(exec)](TaskContext& context, Bytes input) {
+                        return run(context, std::move(input.data));
+                      });
+  }
   worker.Start();
   std::string large(3 << 20, 'x');
   const absl::StatusOr<Bytes> output = SubmitExec(executor_, {"/bin/cat"}, large).Result(kPatience);

@@ -1,19 +1,20 @@
 #include "worker/exec/exec_handler.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
+#include <iterator>
 #include <unistd.h>
 #include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "client/codec.h"
 #include "client/exec_task.h"
 #include "client/task_error.h"
 #include <sys/stat.h>
 
-#include "proto/support/utf8.h"
 #include "worker/exec/child_process.h"
 #include "worker/pool/signal_name.h"
 
@@ -21,7 +22,6 @@ namespace treadle::worker {
 namespace {
 
 constexpr int64_t kErrorTailBytes = 16 * limits::kKiB;
-constexpr size_t kShownPathBytes = 200;
 constexpr const char* kKeptVariables[] = {"PATH", "HOME", "LANG", "TZ"};
 
 std::vector<std::string> Environment(const TaskContext& context) {
@@ -34,10 +34,6 @@ std::vector<std::string> Environment(const TaskContext& context) {
   environment.push_back(absl::StrCat("TREADLE_TASK_ID=", context.task_id()));
   environment.push_back(absl::StrCat("TREADLE_ATTEMPT=", context.attempt()));
   return environment;
-}
-
-AttemptResult NotAllowed(std::string message) {
-  return AttemptResult::Failed("ProgramNotAllowed", std::move(message), true);
 }
 
 std::string WithError(std::string message, const std::string& error) {
@@ -69,20 +65,16 @@ AttemptResult ToResult(ChildResult child, const ExecOptions& options) {
 }
 
 AttemptResult Run(const ExecOptions& options, TaskContext& context, const std::string& input) {
-  const auto header = context.headers().find(kExecArgvHeader);
-  absl::StatusOr<std::vector<std::string>> argv =
-      DecodeArgv(header == context.headers().end() ? std::string() : header->second);
-  if (!argv.ok()) return NotAllowed(std::string(argv.status().message()));
-  if (std::find(options.allowed.begin(), options.allowed.end(), argv->front()) ==
-      options.allowed.end()) {
-    const std::string program = CutMiddle(argv->front(), kShownPathBytes);
-    return NotAllowed(absl::StrCat("program '", program,
-                                   "' is not allowed on this worker, which runs ",
-                                   absl::StrJoin(options.allowed, ", "),
-                                   ": its operator allows programs with --allow-exec PATH"));
-  }
   ChildOptions child;
-  child.argv = *std::move(argv);
+  child.argv = {options.program};
+  if (const auto header = context.headers().find(kExecArgumentsHeader);
+      header != context.headers().end()) {
+    absl::StatusOr<std::vector<std::string>> arguments = DecodeArguments(header->second);
+    if (!arguments.ok()) {
+      return AttemptResult::Failed("BadArguments", std::string(arguments.status().message()), true);
+    }
+    std::move(arguments->begin(), arguments->end(), std::back_inserter(child.argv));
+  }
   child.environment = Environment(context);
   child.output_bytes_max = options.output_bytes_max;
   child.error_bytes_max = kErrorTailBytes;
@@ -98,10 +90,7 @@ AttemptResult Run(const ExecOptions& options, TaskContext& context, const std::s
 absl::Status CheckAllowed(const std::vector<std::string>& allowed) {
   for (const std::string& path : allowed) {
     struct stat file;
-    if (path.empty() || path.front() != '/') {
-      return absl::InvalidArgumentError(
-          absl::StrCat("program '", path, "': write its absolute path"));
-    }
+    if (const absl::StatusOr<std::string> type = ExecType(path); !type.ok()) return type.status();
     if (::stat(path.c_str(), &file) != 0) {
       return absl::NotFoundError(absl::StrCat("program '", path, "': ", std::strerror(errno)));
     }

@@ -14,26 +14,24 @@ namespace treadle::worker {
 struct ExecOptions {
   ExecOptions() = default;
 
-  // Absolute paths of the programs that may be run. Compared as they are: no patterns, no links
-  // followed.
-  std::vector<std::string> allowed;
+  std::string program;  // its absolute path
   // Of a program's standard output; the broker's own bound on results holds too.
   int64_t output_bytes_max = limits::kPayloadBytesMax;
 };
 
-// INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED: a path is not absolute, or not that of a program
-// that this process may run.
+// INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED: a path is not one that ExecType takes, or not
+// that of a program that this process may run.
 absl::Status CheckAllowed(const std::vector<std::string>& allowed);
 
-// Runs `exec` tasks (client/exec_task.h says how they travel). The program gets the worker's
-// working directory, PATH, HOME, LANG and TZ, and besides these TREADLE_TASK_ID and
-// TREADLE_ATTEMPT. Its failures:
-//   "ExitStatus"         it ended with another status than 0; the message has that, and the end of
-//                        what it wrote to standard error
-//   "Signal"             a signal ended it
-//   "OutputTooLarge"     it wrote more than the bound, and was killed; permanent
-//   "ProgramNotAllowed"  it is not on the list, or the task names none; permanent
-//   "ExecFailed"         it could not be started
+// Runs one program's tasks (client/exec_task.h says how they travel), whatever their arguments. The
+// program gets the worker's working directory, PATH, HOME, LANG and TZ, and besides these
+// TREADLE_TASK_ID and TREADLE_ATTEMPT. Its failures:
+//   "ExitStatus"      it ended with another status than 0; the message has that, and the end of
+//                     what it wrote to standard error
+//   "Signal"          a signal ended it
+//   "OutputTooLarge"  it wrote more than the bound, and was killed; permanent
+//   "BadArguments"    the task's arguments cannot be read; permanent
+//   "ExecFailed"      it could not be started
 // When the task is to stop, the program and all its children get SIGTERM, and SIGKILL 2 s later.
 Handler ExecHandler(ExecOptions options);
 
