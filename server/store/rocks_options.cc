@@ -29,10 +29,15 @@ rocksdb::BlockBasedTableOptions TableOptions(const RocksStoreOptions& options) {
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   table.format_version = 5;
   table.block_size = 16 << 10;
-  // In the cache, so within its bound.
+  // Filters and indexes lie in the cache, so within its bound; and in pieces of a few KiB, which
+  // find room there. Whole ones have a megabyte for a table: more than a shard of the cache keeps,
+  // so each lookup would read them anew.
+  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  table.partition_filters = true;
+  table.metadata_block_size = 4 << 10;
   table.cache_index_and_filter_blocks = true;
   table.cache_index_and_filter_blocks_with_high_priority = true;
-  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  table.pin_top_level_index_and_filter = true;
   return table;
 }
 

@@ -1,15 +1,26 @@
-// broker_bench [TASKS] [BATCH] [FOLDER]
+// How long the broker's thread needs for a task, with its engine, codec and store, and no sockets.
+// Tasks have 100 bytes and are SYNCED.
 //
-// Submit, dispatch, complete, tell: how long the broker's thread needs for a task, with its engine,
-// codec and store, and no sockets. TASKS tasks of 100 bytes, SYNCED, in turns of BATCH; on the
-// memory store, then on RocksDB under FOLDER (default: a new one in /tmp, removed at the end).
+//   broker_bench flow [TASKS] [BATCH] [FOLDER]
+//       submit, dispatch, complete, tell, in turns of BATCH tasks; on the memory store, then on
+//       RocksDB
+//   broker_bench backlog [TASKS] [BATCH] [FOLDER]
+//       on RocksDB: the rate without a backlog; then TASKS are submitted first and drained, half of
+//       them after a restart; prints both rates, and how long the first lease took
+//   broker_bench history [TASKS] [BATCH] [FOLDER]
+//       on RocksDB: how long a start takes when TASKS have ended and their outcomes are kept
+//
+// FOLDER is for RocksDB; default: a new one in /tmp, removed at the end.
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "proto/support/clock.h"
@@ -24,8 +35,22 @@ using engine::CallId;
 
 constexpr CallId kClient{1};
 constexpr CallId kWorker{2};
+// A drain that takes longer is cut: it has a rate all the same.
+constexpr double kDrainSecondsMax = 20;
 
-// The client and the worker, as far as they matter: counts outcomes, keeps leases to complete.
+void Check(const absl::Status& status) {
+  if (status.ok()) return;
+  std::fprintf(stderr, "%s\n", status.ToString().c_str());
+  std::exit(1);
+}
+
+double Seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+double CpuSeconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+
+// The client and the worker, as far as they matter: counts answers, keeps leases to complete.
 class Ends final : public Outbox {
  public:
   void Release(std::vector<Delivery> deliveries) override {
@@ -34,77 +59,150 @@ class Ends final : public Outbox {
         for (LeasedTask& task : leased->tasks) leases.push_back(task.lease);
       } else if (const auto* opened = std::get_if<engine::SessionOpened>(&delivery)) {
         session = opened->session;
+      } else if (const auto* submitted = std::get_if<engine::Submitted>(&delivery)) {
+        Check(submitted->status);
+        ++accepted;
       } else if (std::holds_alternative<OutcomeReady>(delivery)) {
         ++outcomes;
       }
     }
   }
   uint64_t session = 0;
+  int64_t accepted = 0;
   int64_t outcomes = 0;
   std::vector<engine::Lease> leases;
 };
 
-void Measure(store::Store& store, const Clock& clock, int64_t tasks, int64_t batch) {
-  Ends ends;
-  Broker broker(BrokerOptions{}, clock, store, ends);
-  const auto check = [](const absl::Status& status) {
-    if (status.ok()) return;
-    std::fprintf(stderr, "%s\n", status.ToString().c_str());
-    std::exit(1);
-  };
-  const auto turn = [&] { check(broker.Turn().status()); };
-  const auto post = [&](std::vector<Request> requests) { check(broker.Post(std::move(requests))); };
-  const auto command = [](engine::Command one) { return Request{std::move(one), nullptr}; };
+// A broker with one client and one worker.
+class Bench {
+ public:
+  Bench(store::Store& store, const Clock& clock, int64_t batch)
+      : batch_(batch), broker_(Options(), clock, store, ends_) {
+    Check(broker_.Recover([](int64_t) {}));
+    std::vector<Request> opening;
+    opening.push_back(Tell(engine::OpenSession{kClient}));
+    opening.push_back(Tell(engine::AttachWorker{.call = kWorker,
+                                                .worker_id = "bench",
+                                                .queues = {"bench"},
+                                                .pools = {engine::PoolSpec{"thread", 1, {}}}}));
+    Post(std::move(opening));
+    while (ends_.session == 0) Turn();
+  }
 
-  check(broker.Recover([](int64_t) {}));
-  std::vector<Request> opening;
-  opening.push_back(command(engine::OpenSession{kClient}));
-  opening.push_back(command(engine::AttachWorker{.call = kWorker,
-                                                 .worker_id = "bench",
-                                                 .queues = {"bench"},
-                                                 .pools = {engine::PoolSpec{"thread", 1, {}}}}));
-  opening.push_back(command(engine::AddCredit{kWorker, 0, static_cast<int32_t>(2 * batch)}));
-  post(std::move(opening));
-  while (ends.session == 0) turn();
-
-  const auto body = std::make_shared<const Body>(Body{.bytes = std::string(100, 'x')});
-  const auto begin = std::chrono::steady_clock::now();
-  const std::clock_t cpu_begin = std::clock();
-  int64_t submitted = 0;
-  while (ends.outcomes < tasks) {
+  // Submits tasks and completes them, with no more in flight than a client that waits for some
+  // outcomes would have.
+  void Flow(int64_t tasks) {
+    const int64_t outcomes = ends_.outcomes + tasks;
     std::vector<Request> requests;
-    requests.reserve(static_cast<size_t>(2 * batch));
-    // No more in flight than a client that waits for some outcomes would have.
-    while (submitted < tasks && submitted - ends.outcomes < 4 * batch &&
-           requests.size() < static_cast<size_t>(batch)) {
+    while (ends_.outcomes < outcomes) {
+      const int64_t in_flight = submitted_ - ends_.outcomes;
+      AddSubmits(std::min({batch_, 4 * batch_ - in_flight, outcomes - submitted_}), requests);
+      AddReports(requests);
+      Post(std::exchange(requests, {}));
+      Turn();
+    }
+  }
+
+  // Submits tasks that nobody takes yet.
+  void Fill(int64_t tasks) {
+    const int64_t accepted = ends_.accepted + tasks;
+    std::vector<Request> requests;
+    while (ends_.accepted < accepted) {
+      AddSubmits(
+          std::min(batch_, submitted_ - ends_.accepted > 8 * batch_ ? 0 : accepted - submitted_),
+          requests);
+      Post(std::exchange(requests, {}));
+      Turn();
+    }
+  }
+
+  // Completes `tasks` of those that wait. Returns how many, and in what time.
+  struct Drained {
+    int64_t tasks = 0;
+    double seconds = 0;
+    double cpu_seconds = 0;
+    double first_lease_seconds = 0;
+  };
+  Drained Drain(int64_t tasks) {
+    const double begin = Seconds();
+    const double cpu = CpuSeconds();
+    Drained drained;
+    std::vector<Request> requests;
+    while (drained.tasks < tasks && Seconds() - begin < kDrainSecondsMax) {
+      drained.tasks += static_cast<int64_t>(ends_.leases.size());
+      if (drained.first_lease_seconds == 0 && !ends_.leases.empty()) {
+        drained.first_lease_seconds = Seconds() - begin;
+      }
+      AddReports(requests);
+      Post(std::exchange(requests, {}));
+      Turn();
+    }
+    drained.seconds = Seconds() - begin;
+    drained.cpu_seconds = CpuSeconds() - cpu;
+    return drained;
+  }
+
+ private:
+  static BrokerOptions Options() {
+    BrokerOptions options;
+    options.engine.queue_max_tasks = options.engine.unfinished_tasks_max = 100'000'000;
+    options.engine.queue_max_bytes = int64_t{100} << 30;
+    return options;
+  }
+  static Request Tell(engine::Command command) { return Request{std::move(command), nullptr}; }
+
+  void Post(std::vector<Request> requests) {
+    if (!requests.empty()) Check(broker_.Post(std::move(requests)));
+  }
+  void Turn() {
+    const absl::StatusOr<bool> done = broker_.Turn();
+    Check(done.status());
+    if (!*done) std::this_thread::yield();
+  }
+
+  void AddSubmits(int64_t tasks, std::vector<Request>& requests) {
+    for (; tasks > 0; --tasks) {
+      ++submitted_;
       engine::Submit submit{.call = kClient,
-                            .item = static_cast<uint64_t>(++submitted),
-                            .id = {ends.session, static_cast<uint64_t>(submitted)},
+                            .item = static_cast<uint64_t>(submitted_),
+                            .id = {ends_.session, static_cast<uint64_t>(submitted_)},
                             .sequenced = true};
       submit.spec.queue = "bench";
       submit.spec.type = "noop";
-      submit.spec.payload_bytes = body->bytes.size();
-      requests.push_back({engine::Command(std::move(submit)), body});
+      submit.spec.payload_bytes = body_->bytes.size();
+      requests.push_back({engine::Command(std::move(submit)), body_});
     }
-    for (const engine::Lease& lease : ends.leases) {
+  }
+
+  // Completes what is leased, and asks for as much again.
+  void AddReports(std::vector<Request>& requests) {
+    for (const engine::Lease& lease : ends_.leases) {
       requests.push_back({engine::Command(engine::EndAttempt{
                               .call = kWorker, .task = lease.task, .token = lease.token}),
-                          body});
+                          body_});
     }
-    if (!ends.leases.empty()) {
-      requests.push_back(
-          command(engine::AddCredit{kWorker, 0, static_cast<int32_t>(ends.leases.size())}));
-      ends.leases.clear();
-    }
-    if (!requests.empty()) {
-      requests.push_back(command(engine::Heartbeat{kWorker}));
-      post(std::move(requests));
-    }
-    turn();
+    const auto credit = static_cast<int32_t>(has_credit_ ? ends_.leases.size() : 2 * batch_);
+    has_credit_ = true;
+    if (credit > 0) requests.push_back(Tell(engine::AddCredit{kWorker, 0, credit}));
+    requests.push_back(Tell(engine::Heartbeat{kWorker}));
+    ends_.leases.clear();
   }
-  const double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  const double cpu = static_cast<double>(std::clock() - cpu_begin) / CLOCKS_PER_SEC;
+
+  const int64_t batch_;
+  const BodyPtr body_ = std::make_shared<const Body>(Body{.bytes = std::string(100, 'x')});
+  Ends ends_;
+  Broker broker_;
+  int64_t submitted_ = 0;
+  bool has_credit_ = false;
+};
+
+void MeasureFlow(store::Store& store, const Clock& clock, int64_t tasks, int64_t batch) {
+  Bench bench(store, clock, batch);
+  const double begin = Seconds();
+  const double cpu_begin = CpuSeconds();
+  bench.Flow(tasks);
+  const double seconds = Seconds() - begin;
+  const double cpu = CpuSeconds() - cpu_begin;
   std::printf(
       "%-8s %lld tasks, %lld a turn: %.0f tasks/s, %.2f us of time and %.2f us of CPU each\n",
       std::string(store.Kind()).c_str(), static_cast<long long>(tasks),
@@ -112,27 +210,86 @@ void Measure(store::Store& store, const Clock& clock, int64_t tasks, int64_t bat
       1e6 * seconds / static_cast<double>(tasks), 1e6 * cpu / static_cast<double>(tasks));
 }
 
+std::unique_ptr<store::RocksStore> OpenRocks(const std::string& folder, const Clock& clock) {
+  auto store = store::RocksStore::Open({.directory = folder + "/data"}, clock);
+  Check(store.status());
+  return *std::move(store);
+}
+
+void Report(const char* what, const Bench::Drained& drained, double rate_without) {
+  const auto tasks = static_cast<double>(drained.tasks);
+  const double rate = tasks / drained.seconds;
+  std::printf(
+      "%-28s %9.0f tasks/s, %.2f of the rate without; %.2f us of CPU each; the first "
+      "lease came after %.1f ms\n",
+      what, rate, rate / rate_without, 1e6 * drained.cpu_seconds / tasks,
+      1e3 * drained.first_lease_seconds);
+}
+
+void MeasureBacklog(const std::string& folder, const Clock& clock, int64_t tasks, int64_t batch) {
+  std::unique_ptr<store::RocksStore> store = OpenRocks(folder, clock);
+  double rate = 0;
+  {
+    Bench bench(*store, clock, batch);
+    const int64_t flow = std::min<int64_t>(tasks, 500'000);
+    const double begin = Seconds();
+    bench.Flow(flow);
+    rate = static_cast<double>(flow) / (Seconds() - begin);
+    std::printf("%-28s %9.0f tasks/s\n", "without a backlog", rate);
+    const double fill_begin = Seconds();
+    bench.Fill(tasks);
+    std::printf("%-28s %9.0f tasks/s\n", "submits alone",
+                static_cast<double>(tasks) / (Seconds() - fill_begin));
+    Report("drained", bench.Drain(tasks / 2), rate);
+  }
+  store.reset();
+  store = OpenRocks(folder, clock);
+  Bench bench(*store, clock, batch);
+  Report("drained after a restart", bench.Drain(tasks / 2 - 4 * batch), rate);
+}
+
+void MeasureHistory(const std::string& folder, const Clock& clock, int64_t tasks, int64_t batch) {
+  std::unique_ptr<store::RocksStore> store = OpenRocks(folder, clock);
+  Bench(*store, clock, batch).Flow(tasks);
+  Check(store->Compact());
+  store.reset();
+  const double begin = Seconds();
+  store = OpenRocks(folder, clock);
+  const double opened = Seconds();
+  const Bench bench(*store, clock, batch);
+  std::printf("%lld outcomes kept: the store opened in %.3f s, the broker recovered in %.3f s\n",
+              static_cast<long long>(tasks), opened - begin, Seconds() - opened);
+}
+
+int Main(const std::vector<std::string>& args) {
+  const std::string what = args.empty() ? "flow" : args[0];
+  const int64_t tasks = args.size() > 1 ? std::atoll(args[1].c_str()) : 500'000;
+  const int64_t batch = args.size() > 2 ? std::atoll(args[2].c_str()) : 1'000;
+  const SystemClock clock;
+  const bool own_folder = args.size() <= 3;
+  std::string folder = own_folder ? "/tmp/treadle-bench-XXXXXX" : args[3];
+  if (own_folder && mkdtemp(folder.data()) == nullptr) return 1;
+  if (what == "flow") {
+    {
+      store::MemoryStore memory(clock);
+      MeasureFlow(memory, clock, tasks, batch);
+    }
+    MeasureFlow(*OpenRocks(folder, clock), clock, tasks, batch);
+  } else if (what == "backlog") {
+    MeasureBacklog(folder, clock, tasks, batch);
+  } else if (what == "history") {
+    MeasureHistory(folder, clock, tasks, batch);
+  } else {
+    std::fprintf(stderr, "usage: broker_bench flow|backlog|history [TASKS] [BATCH] [FOLDER]\n");
+    return 2;
+  }
+  if (own_folder) std::filesystem::remove_all(folder);
+  return 0;
+}
+
 }  // namespace
 }  // namespace treadle::broker
 
 int main(int argc, char** argv) {
-  const int64_t tasks = argc > 1 ? std::atoll(argv[1]) : 500'000;
-  const int64_t batch = argc > 2 ? std::atoll(argv[2]) : 1'000;
-  treadle::SystemClock clock;
-  {
-    treadle::store::MemoryStore store(clock);
-    treadle::broker::Measure(store, clock, tasks, batch);
-  }
-  const bool own_folder = argc <= 3;
-  std::string folder = own_folder ? "/tmp/treadle-bench-XXXXXX" : argv[3];
-  if (own_folder && mkdtemp(folder.data()) == nullptr) return 1;
-  {
-    auto store = treadle::store::RocksStore::Open({.directory = folder + "/data"}, clock);
-    if (!store.ok()) {
-      std::fprintf(stderr, "%s\n", store.status().ToString().c_str());
-      return 1;
-    }
-    treadle::broker::Measure(**store, clock, tasks, batch);
-  }
-  if (own_folder) std::filesystem::remove_all(folder);
+  return treadle::broker::Main(std::vector<std::string>(argv + 1, argv + argc));
 }
