@@ -22,6 +22,7 @@
 #include "proto/support/clock.h"
 #include "proto/wire/settings.h"
 #include "server/broker/broker.h"
+#include "server/descriptors.h"
 #include "server/options.h"
 #include "server/rpc/server.h"
 #include "server/store/memory_store.h"
@@ -33,11 +34,12 @@ namespace {
 constexpr int kExitCannotStart = 1;
 constexpr int kExitStoreFailed = 3;
 
-absl::StatusOr<std::unique_ptr<store::Store>> OpenStore(const Options& options,
+absl::StatusOr<std::unique_ptr<store::Store>> OpenStore(const Options& options, int64_t table_files,
                                                         const Clock& clock) {
   if (options.store == "memory") return std::make_unique<store::MemoryStore>(clock);
   store::RocksStoreOptions rocks;
   rocks.directory = options.data_directory;
+  rocks.table_files_max = table_files;
   rocks.progress = [](int64_t bytes_done, int64_t bytes_total) {
     spdlog::info("reading the log: {} of {}", program::FormatSizeBytes(bytes_done),
                  program::FormatSizeBytes(bytes_total));
@@ -70,10 +72,14 @@ int CannotStart(const absl::Status& status) {
 
 int Run(const Options& options, program::StopSignals& signals) {
   const SystemClock clock;
-  auto store = OpenStore(options, clock);
+  const auto descriptors = ReserveDescriptors(options.rpc.connections_max);
+  if (!descriptors.ok()) return CannotStart(descriptors.status());
+  auto store = OpenStore(options, descriptors->table_files, clock);
   if (!store.ok()) return CannotStart(store.status());
 
-  rpc::Server server(options.rpc, clock);
+  rpc::Options edge = options.rpc;
+  edge.connections_max = descriptors->connections;
+  rpc::Server server(std::move(edge), clock);
   broker::Broker broker(options.broker, clock, **store, server.outbox());
   const absl::Status recovered = broker.Recover([](int64_t rows) {
     if (rows > 0) spdlog::info("recovering: {} rows read", rows);

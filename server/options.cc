@@ -45,6 +45,9 @@ void AddBoundFlags(CLI::App& app, Options& options) {
                     "Unfinished tasks in all queues; each takes some 300 bytes of memory.");
   program::AddSize(app, "--payload-max", options.rpc.payload_bytes_max, 1, kPayloadBytesMaxCeiling,
                    "The largest payload and the largest result.");
+  program::AddCount(app, "--connections-max", options.rpc.connections_max, 1, 1'000'000,
+                    "Clients' connections. Fewer when the limit on open files asks for it; at the "
+                    "bound those without an open call give way to new ones.");
   program::AddCount(app, "--streams-per-client", options.rpc.streams_per_client_max, 1, 100'000,
                     "Streams that one client's connection may have open.");
   program::AddSize(app, "--payload-cache", options.broker.payload_cache_bytes_max, 0, 64 * kGiB,

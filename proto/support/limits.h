@@ -71,6 +71,7 @@ inline constexpr int64_t kWorkerLeaseMs = 15 * kSecondMs;  // of an attached wor
 inline constexpr int64_t kWaitMsMax = kHourMs;  // AwaitTask, Lease
 inline constexpr int32_t kTasksPageSize = 100;
 inline constexpr int32_t kPageSizeMax = 1'000;
+inline constexpr int64_t kConnectionsMax = 10'000;   // --connections-max
 inline constexpr int32_t kStreamsPerClientMax = 64;  // of one client process (--streams-per-client)
 inline constexpr int32_t kCallsPerClientMax = 10'000;       // open at once, of all kinds
 inline constexpr int64_t kCallsMax = 100'000;               // of all clients

@@ -10,6 +10,7 @@
 
 #include "server/broker/delivery.h"
 #include "server/engine/types.h"
+#include "server/rpc/connections.h"
 
 namespace treadle::rpc {
 
@@ -25,6 +26,9 @@ class Call : public std::enable_shared_from_this<Call> {
 
   engine::CallId id() const { return id_; }
   const std::string& peer() const { return peer_; }
+  // The connection that it came on. Calls::Add sets it.
+  const std::shared_ptr<Client>& client() const { return client_; }
+  void SetClient(std::shared_ptr<Client> client) { client_ = std::move(client); }
   virtual bool is_stream() const = 0;
 
   // Something for this call, in order. Only the outbox's thread calls this and Flush.
@@ -41,6 +45,7 @@ class Call : public std::enable_shared_from_this<Call> {
  private:
   const engine::CallId id_;
   const std::string peer_;
+  std::shared_ptr<Client> client_;
 };
 
 // For what must not happen: logs it, and gives the INTERNAL that the client gets.

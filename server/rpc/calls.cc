@@ -4,31 +4,21 @@
 
 namespace treadle::rpc {
 
-Calls::Calls(const Options& options)
-    : streams_per_client_max_(options.streams_per_client_max),
+Calls::Calls(const Options& options, Connections& connections, const Clock& clock)
+    : connections_(connections),
+      clock_(clock),
+      streams_per_client_max_(options.streams_per_client_max),
       calls_per_client_max_(options.calls_per_client_max),
-      calls_max_(options.calls_max) {}
+      calls_max_(options.calls_max),
+      calls_per_address_max_(options.calls_max - options.calls_max / 10) {}
 
 absl::Status Calls::Add(const std::shared_ptr<Call>& call) {
+  call->SetClient(connections_.Obtain(call->peer()));
+  Client& client = *call->client();
   std::lock_guard lock(mutex_);
-  if (closed_) return absl::UnavailableError("the broker is shutting down: connect again");
-  if (static_cast<int64_t>(calls_.size()) >= calls_max_) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("the broker has ", calls_max_, " open calls, its bound: try again later"));
-  }
-  Client& client = clients_[call->peer()];
-  if (call->is_stream() && client.streams >= streams_per_client_max_) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("this connection has ", client.streams,
-                     " open streams, its bound (--streams-per-client): close some, or put more "
-                     "tasks on each"));
-  }
-  if (client.calls >= calls_per_client_max_) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("this connection has ", client.calls,
-                     " open calls, its bound: wait for some of them, or use a stream"));
-  }
+  if (absl::Status s = Check(*call, client); !s.ok()) return s;
   ++client.calls;
+  ++by_address_[client.address];
   if (call->is_stream()) {
     ++client.streams;
     streams_.emplace(call->id(), call);
@@ -37,13 +27,42 @@ absl::Status Calls::Add(const std::shared_ptr<Call>& call) {
   return absl::OkStatus();
 }
 
+absl::Status Calls::Check(const Call& call, const Client& client) const {
+  if (closed_) return absl::UnavailableError("the broker is shutting down: connect again");
+  if (static_cast<int64_t>(calls_.size()) >= calls_max_) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the broker has ", calls_max_, " open calls, its bound: try again later"));
+  }
+  if (const auto found = by_address_.find(client.address);
+      found != by_address_.end() && found->second >= calls_per_address_max_) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("this address has ", found->second, " open calls: the last tenth of ",
+                     calls_max_, " is kept for others; wait for some of them, or use a stream"));
+  }
+  if (call.is_stream() && client.streams >= streams_per_client_max_) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("this connection has ", client.streams.load(),
+                     " open streams, its bound (--streams-per-client): close some, or put more "
+                     "tasks on each"));
+  }
+  if (client.calls >= calls_per_client_max_) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("this connection has ", client.calls.load(),
+                     " open calls, its bound: wait for some of them, or use a stream"));
+  }
+  return absl::OkStatus();
+}
+
 void Calls::Remove(const Call& call) {
+  Client& client = *call.client();
   std::lock_guard lock(mutex_);
   if (calls_.erase(call.id()) == 0) return;
   streams_.erase(call.id());
-  const auto client = clients_.find(call.peer());
-  if (call.is_stream()) --client->second.streams;
-  if (--client->second.calls == 0) clients_.erase(client);
+  if (call.is_stream()) --client.streams;
+  client.idle_since_ms = clock_.NowMs();
+  --client.calls;
+  const auto of_address = by_address_.find(client.address);
+  if (--of_address->second == 0) by_address_.erase(of_address);
 }
 
 std::shared_ptr<Call> Calls::Find(engine::CallId id) const {

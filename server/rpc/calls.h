@@ -10,8 +10,10 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 
+#include "proto/support/clock.h"
 #include "server/engine/types.h"
 #include "server/rpc/call.h"
+#include "server/rpc/connections.h"
 #include "server/rpc/options.h"
 
 namespace treadle::rpc {
@@ -21,11 +23,12 @@ namespace treadle::rpc {
 // Thread-safe.
 class Calls {
  public:
-  explicit Calls(const Options& options);
+  // Both outlive it.
+  Calls(const Options& options, Connections& connections, const Clock& clock);
 
   engine::CallId NewId() { return engine::CallId{++last_id_}; }
 
-  // RESOURCE_EXHAUSTED: a bound is reached. UNAVAILABLE: closed.
+  // Also gives the call its client. RESOURCE_EXHAUSTED: a bound is reached. UNAVAILABLE: closed.
   absl::Status Add(const std::shared_ptr<Call>& call);
   void Remove(const Call& call);
   // Null: it is over.
@@ -38,20 +41,20 @@ class Calls {
   void Close();
 
  private:
-  struct Client {
-    int32_t calls = 0;
-    int32_t streams = 0;
-  };
+  absl::Status Check(const Call& call, const Client& client) const;
 
+  Connections& connections_;
+  const Clock& clock_;
   const int64_t streams_per_client_max_;
   const int64_t calls_per_client_max_;
   const int64_t calls_max_;
+  const int64_t calls_per_address_max_;  // the last tenth is kept for others
 
   std::atomic<uint64_t> last_id_{0};
   mutable std::mutex mutex_;
   absl::flat_hash_map<engine::CallId, std::shared_ptr<Call>> calls_;
   absl::flat_hash_map<engine::CallId, std::shared_ptr<Call>> streams_;  // also in calls_
-  absl::flat_hash_map<std::string, Client> clients_;                    // by peer
+  absl::flat_hash_map<std::string, int64_t> by_address_;                // calls
   bool closed_ = false;
 };
 

@@ -18,7 +18,4 @@ struct ListenAddress {
 // INVALID_ARGUMENT: not of the form HOST:PORT.
 absl::StatusOr<ListenAddress> ParseListenAddress(const std::string& text);
 
-// Why one cannot listen there, by trying: gRPC does not say. OK: one could.
-absl::Status TryListen(const ListenAddress& address);
-
 }  // namespace treadle::rpc

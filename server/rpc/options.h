@@ -12,6 +12,7 @@ struct Options {
   std::string listen = limits::kDefaultAddress;  // port 0: any free one
   int64_t payload_bytes_max = limits::kPayloadBytesMax;
   int32_t batch_tasks_max = limits::kBatchTasksMax;
+  int64_t connections_max = limits::kConnectionsMax;
   // Of one client, which is one connection.
   int64_t streams_per_client_max = limits::kStreamsPerClientMax;
   int64_t calls_per_client_max = limits::kCallsPerClientMax;

@@ -6,7 +6,6 @@
 #include <optional>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
@@ -14,8 +13,10 @@
 
 #include "proto/support/assert.h"
 #include "proto/wire/settings.h"
+#include "server/rpc/acceptor.h"
 #include "server/rpc/admin_service.h"
 #include "server/rpc/calls.h"
+#include "server/rpc/connections.h"
 #include "server/rpc/edge.h"
 #include "server/rpc/handler_table.h"
 #include "server/rpc/listen_address.h"
@@ -40,7 +41,12 @@ constexpr int kBlockingThreadsMax = 16;
 class Server::Impl {
  public:
   Impl(Options options, const Clock& clock)
-      : options_(std::move(options)), clock_(clock), calls_(options_), outbox_(calls_) {}
+      : options_(std::move(options)),
+        clock_(clock),
+        connections_(options_.connections_max),
+        calls_(options_, connections_, clock_),
+        acceptor_(connections_, clock_),
+        outbox_(calls_) {}
 
   CallOutbox& outbox() { return outbox_; }
 
@@ -49,6 +55,7 @@ class Server::Impl {
     absl::StatusOr<ListenAddress> address = ParseListenAddress(options_.listen);
     if (!address.ok()) return address.status();
     address_ = *std::move(address);
+    if (absl::Status s = acceptor_.Listen(address_); !s.ok()) return s;
 
     pulse_.emplace(calls_, clock_);
     edge_.emplace(Edge{options_, clock_, broker, std::string(store.Kind()), store.reach(),
@@ -71,21 +78,17 @@ class Server::Impl {
     quota.SetMaxThreads(kBlockingThreadsMax);
     builder.SetResourceQuota(quota);
     builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
-    builder.AddListeningPort(address_.ToString(), grpc::InsecureServerCredentials(),
-                             &address_.port);
+    Acceptor::Sink sink = builder.experimental().AddExternalConnectionAcceptor(
+        grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+        grpc::InsecureServerCredentials());
     builder.RegisterService(&*tasks_);
     builder.RegisterService(&*workers_);
     builder.RegisterService(&*queues_);
     builder.RegisterService(&*admin_);
-    const ListenAddress wanted = address_;
     server_ = builder.BuildAndStart();
-    if (server_ != nullptr && address_.port != 0) return absl::OkStatus();
-    server_ = nullptr;
-    const absl::Status reason = TryListen(wanted);
-    return absl::UnavailableError(
-        absl::StrCat("cannot listen on ", wanted.ToString(), ": ",
-                     reason.ok() ? "gRPC could not open it" : reason.message(),
-                     "; choose another address with --listen, or stop what holds it"));
+    if (server_ == nullptr) return absl::InternalError("gRPC could not start its server");
+    acceptor_.Start(std::move(sink));
+    return absl::OkStatus();
   }
 
   std::string address() const { return address_.ToString(); }
@@ -103,6 +106,7 @@ class Server::Impl {
     for (const std::shared_ptr<Call>& call : calls_.All()) {
       call->End(absl::UnavailableError("the broker is shutting down: connect again"));
     }
+    acceptor_.Stop();
     if (server_ != nullptr) {
       server_->Shutdown(std::chrono::system_clock::now() + kShutdownLimit);
       server_->Wait();
@@ -115,7 +119,9 @@ class Server::Impl {
   const Options options_;
   const Clock& clock_;
   ListenAddress address_;
+  Connections connections_;
   Calls calls_;
+  Acceptor acceptor_;
   CallOutbox outbox_;
   HandlerTable handlers_;
   std::optional<Pulse> pulse_;

@@ -86,7 +86,7 @@ rocksdb::Options RocksOptions(const RocksStoreOptions& options) {
   rocks.periodic_compaction_seconds = kSecondsPerDay;
   rocks.max_background_jobs = 2;
   rocks.bytes_per_sync = 1 << 20;
-  rocks.max_open_files = 512;
+  rocks.max_open_files = static_cast<int>(options.table_files_max);
 
   rocks.max_log_file_size = 4 << 20;
   rocks.keep_log_file_num = 4;

@@ -37,6 +37,7 @@ struct RocksStoreOptions {
   // three times as much and RocksDB's index over it, about four times in all. Recovery reads back
   // as much.
   int64_t memtable_bytes = int64_t{64} << 20;
+  int64_t table_files_max = 512;              // open at once
   int64_t ballast_bytes = int64_t{64} << 20;  // see Ballast; 0: none
   // Append refuses below that: what is in memory must still find room in files.
   int64_t free_bytes_min = int64_t{64} << 20;

@@ -94,7 +94,11 @@ class Process:
 class Broker(Process):
     """treadle-server on a port of its own, which it keeps when it is started again."""
 
-    def __init__(self, folder, *flags, name="broker", data=None, listen="127.0.0.1:0", env=None):
+    def __init__(
+        self, folder, *flags, name="broker", data=None, listen="127.0.0.1:0", env=None, within=()
+    ):
+        """`within`: a command that runs another one, like prlimit, and its flags."""
+        self.within = within
         self.folder = pathlib.Path(folder)
         self.data = self.folder / f"{name}-data" if data is None else data
         self.port_file = self.folder / f"{name}.port"
@@ -105,6 +109,7 @@ class Broker(Process):
     def start(self, wait=True):
         self.port_file.unlink(missing_ok=True)
         self.command = [
+            *self.within,
             str(BIN / "treadle-server"),
             f"--listen={self.listen}",
             f"--data-dir={self.data}",

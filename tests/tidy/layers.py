@@ -42,7 +42,7 @@ class Rule:
 
 
 PROGRAM = ("absl", "spdlog", "fmt", "CLI") + GRPC
-BROKER_PROGRAM = Rule(RPC + ("proto/program", "server/options.h"), PROGRAM)
+BROKER_PROGRAM = Rule(RPC + ("proto/program", "server/options.h", "server/descriptors.h"), PROGRAM)
 WORKER_PROGRAM = Rule(WORKER + ("proto/program", "worker/options.h"), PROGRAM)
 PURE = {"bans": IMPURE, "system": False}
 
@@ -57,6 +57,8 @@ RULES = {
         BROKER + ("treadle/storage",), ("absl", "google", "spdlog", "fmt", "xxhash.h")
     ),
     "server/rpc": Rule(RPC, ("absl", "spdlog", "fmt", "xxhash.h") + GRPC),
+    "server/descriptors.cc": BROKER_PROGRAM,
+    "server/descriptors.h": BROKER_PROGRAM,
     "server/main.cc": BROKER_PROGRAM,
     "server/options.cc": BROKER_PROGRAM,
     "server/options.h": BROKER_PROGRAM,

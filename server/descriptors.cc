@@ -1,0 +1,58 @@
+#include "server/descriptors.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+
+namespace treadle::server {
+namespace {
+
+// Logs, the store's log and manifest, a compaction's files, gRPC's own, the listeners.
+constexpr int64_t kOwn = 64;
+constexpr int64_t kTableFilesMin = 20;
+constexpr int64_t kTableFilesMax = 512;
+constexpr int64_t kConnectionsMin = 16;
+constexpr rlim_t kEnough = 1 << 20;
+
+}  // namespace
+
+absl::StatusOr<DescriptorPlan> PlanDescriptors(int64_t limit, int64_t connections_wanted) {
+  DescriptorPlan plan;
+  plan.limit = limit;
+  plan.table_files = std::clamp(limit / 4, kTableFilesMin, kTableFilesMax);
+  // Some are still being closed when others take their places.
+  const int64_t left = (limit - kOwn - plan.table_files) * 15 / 16;
+  if (left < kConnectionsMin) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the limit on open files is ", limit,
+                     ", which leaves no room for clients: "
+                     "raise it to 1024 or more (ulimit -n, or systemd's LimitNOFILE)"));
+  }
+  plan.connections = std::min(connections_wanted, left);
+  return plan;
+}
+
+absl::StatusOr<DescriptorPlan> ReserveDescriptors(int64_t connections_wanted) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return absl::InternalError("getrlimit failed");
+  const rlim_t before = limit.rlim_cur;
+  limit.rlim_cur = std::max(limit.rlim_cur, std::min(limit.rlim_max, kEnough));
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) limit.rlim_cur = before;
+  const auto plan =
+      PlanDescriptors(static_cast<int64_t>(std::min(limit.rlim_cur, kEnough)), connections_wanted);
+  if (!plan.ok()) return plan;
+  spdlog::info("open files: {}{}; room for {} connections and {} files of the store", plan->limit,
+               limit.rlim_cur == before ? "" : absl::StrCat(" (raised from ", before, ")"),
+               plan->connections, plan->table_files);
+  if (plan->connections < connections_wanted) {
+    spdlog::warn(
+        "--connections-max is {} instead of {}: raise the limit on open files (ulimit -n, "
+        "or systemd's LimitNOFILE)",
+        plan->connections, connections_wanted);
+  }
+  return plan;
+}
+
+}  // namespace treadle::server

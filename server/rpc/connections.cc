@@ -1,0 +1,163 @@
+#include "server/rpc/connections.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/stat.h>
+
+namespace treadle::rpc {
+namespace {
+
+// Looking at every connection costs milliseconds when there are thousands.
+constexpr int64_t kLookMs = 100;
+// This share of the idle ones gives way at once, for the same reason.
+constexpr size_t kGiveWayShare = 16;
+
+std::string AddressOf(const std::string& peer) {
+  const size_t colon = peer.rfind(':');
+  return colon == std::string::npos ? peer : peer.substr(0, colon);
+}
+
+// 0: not a socket.
+uint64_t InodeOf(int fd) {
+  struct stat status {};
+  return ::fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode) ? status.st_ino : 0;
+}
+
+std::string IPv4Name(const in_addr& address, in_port_t port) {
+  char text[INET_ADDRSTRLEN] = "";
+  ::inet_ntop(AF_INET, &address, text, sizeof(text));
+  return absl::StrCat("ipv4:", text, ":", ntohs(port));
+}
+
+}  // namespace
+
+// As grpc_sockaddr_to_uri writes it: brackets and percent signs are escaped.
+std::string PeerName(const sockaddr_storage& peer) {
+  if (peer.ss_family == AF_INET) {
+    const auto& v4 = reinterpret_cast<const sockaddr_in&>(peer);
+    return IPv4Name(v4.sin_addr, v4.sin_port);
+  }
+  const auto& v6 = reinterpret_cast<const sockaddr_in6&>(peer);
+  if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
+    in_addr v4{};
+    std::copy_n(v6.sin6_addr.s6_addr + 12, 4, reinterpret_cast<uint8_t*>(&v4));
+    return IPv4Name(v4, v6.sin6_port);
+  }
+  char text[INET6_ADDRSTRLEN] = "";
+  ::inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof(text));
+  const std::string scope =
+      v6.sin6_scope_id == 0 ? "" : absl::StrCat("%25", static_cast<uint32_t>(v6.sin6_scope_id));
+  return absl::StrCat("ipv6:%5B", text, scope, "%5D:", ntohs(v6.sin6_port));
+}
+
+Client::Client(std::string of_peer) : peer(std::move(of_peer)), address(AddressOf(peer)) {}
+
+Connections::Connections(int64_t connections_max)
+    : connections_max_(connections_max), per_address_max_(connections_max - connections_max / 10) {}
+
+absl::Status Connections::Add(int fd, const sockaddr_storage& peer, int64_t now_ms) {
+  const std::string name = PeerName(peer);
+  const std::string address = AddressOf(name);
+  std::lock_guard lock(mutex_);
+  Forget(fd);  // whatever had this descriptor is closed
+  if (IsFullFor(address)) ForgetClosed(now_ms);
+  if (static_cast<int64_t>(open_.size()) >= connections_max_) BreakIdleOf(nullptr);
+  if (IsFullFor(address)) BreakIdleOf(&address);
+  if (static_cast<int64_t>(open_.size()) >= connections_max_) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "there are ", connections_max_,
+        " connections with open calls, the most this server allows (--connections-max)"));
+  }
+  if (IsFullFor(address)) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "this address has ", per_address_max_, " connections with open calls: the last tenth of ",
+        connections_max_, " (--connections-max) is kept for others"));
+  }
+  std::shared_ptr<Client> client = ObtainLocked(name);
+  client->idle_since_ms = now_ms;
+  ++by_address_[address];
+  open_[fd] = Open{InodeOf(fd), std::move(client)};
+  return absl::OkStatus();
+}
+
+bool Connections::IsFullFor(const std::string& address) const {
+  if (static_cast<int64_t>(open_.size()) >= connections_max_) return true;
+  const auto found = by_address_.find(address);
+  return found != by_address_.end() && found->second >= per_address_max_;
+}
+
+bool Connections::BreakIdle() {
+  std::lock_guard lock(mutex_);
+  return BreakIdleOf(nullptr);
+}
+
+bool Connections::BreakIdleOf(const std::string* address) {
+  std::vector<std::pair<int64_t, int>> idle;  // since when, descriptor
+  for (const auto& [fd, open] : open_) {
+    if (open.client->calls > 0 || (address != nullptr && open.client->address != *address)) {
+      continue;
+    }
+    idle.emplace_back(open.client->idle_since_ms.load(), fd);
+  }
+  if (idle.empty()) return false;
+  const size_t count = std::max<size_t>(1, idle.size() / kGiveWayShare);
+  std::nth_element(idle.begin(), idle.begin() + static_cast<int64_t>(count) - 1, idle.end());
+  for (size_t i = 0; i < count; ++i) {
+    const int fd = idle[i].second;
+    // gRPC, which owns it, closes it when it sees this end.
+    if (InodeOf(fd) == open_[fd].inode) ::shutdown(fd, SHUT_RDWR);
+    Forget(fd);
+  }
+  return true;
+}
+
+void Connections::ForgetClosed(int64_t now_ms) {
+  if (now_ms < look_again_at_ms_) return;
+  look_again_at_ms_ = now_ms + kLookMs;
+  std::vector<int> closed;
+  for (const auto& [fd, open] : open_) {
+    if (InodeOf(fd) != open.inode) closed.push_back(fd);
+  }
+  for (const int fd : closed) Forget(fd);
+}
+
+void Connections::Forget(int fd) {
+  const auto found = open_.find(fd);
+  if (found == open_.end()) return;
+  const std::shared_ptr<Client> client = std::move(found->second.client);
+  open_.erase(found);
+  const auto of_address = by_address_.find(client->address);
+  if (--of_address->second == 0) by_address_.erase(of_address);
+  // Its calls may still be ending.
+  if (client.use_count() == 1) clients_.erase(client->peer);
+}
+
+std::shared_ptr<Client> Connections::Obtain(const std::string& peer) {
+  std::lock_guard lock(mutex_);
+  return ObtainLocked(peer);
+}
+
+std::shared_ptr<Client> Connections::ObtainLocked(const std::string& peer) {
+  std::weak_ptr<Client>& known = clients_[peer];
+  std::shared_ptr<Client> client = known.lock();
+  if (client != nullptr) return client;
+  client = std::make_shared<Client>(peer);
+  known = client;
+  // Those whose last call ended after their connection was forgotten.
+  if (clients_.size() > 2 * open_.size() + 1'000) {
+    absl::erase_if(clients_, [](const auto& entry) { return entry.second.expired(); });
+  }
+  return client;
+}
+
+int64_t Connections::size() const {
+  std::lock_guard lock(mutex_);
+  return static_cast<int64_t>(open_.size());
+}
+
+}  // namespace treadle::rpc

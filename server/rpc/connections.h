@@ -1,0 +1,76 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include <sys/socket.h>
+
+namespace treadle::rpc {
+
+// One client: a connection, by the name that gRPC gives its other end ("ipv4:10.0.0.7:50312").
+struct Client {
+  explicit Client(std::string of_peer);
+
+  const std::string peer;
+  const std::string address;  // the same without the port
+
+  // Open at present. Calls changes them.
+  std::atomic<int32_t> calls{0};
+  std::atomic<int32_t> streams{0};
+  std::atomic<int64_t> idle_since_ms{0};  // when it had a call last
+};
+
+// Every connection that was accepted and is not closed yet, up to a bound. At the bound those
+// without an open call give way, the longest idle first: their clients connect again when they have
+// something to say. No address gets the last tenth, so that nobody alone can shut out the others.
+//
+// gRPC does not say when it closes a connection. So each is known by its descriptor and the
+// socket's inode, and looked at again when it matters. Thread-safe.
+class Connections {
+ public:
+  explicit Connections(int64_t connections_max);
+
+  // A connection was accepted. RESOURCE_EXHAUSTED: there is no place for it; close it. One thread,
+  // which makes all of this process's sockets: a descriptor that is still the socket that it was is
+  // then safe to break off.
+  absl::Status Add(int fd, const sockaddr_storage& peer, int64_t now_ms);
+  // The same thread. Breaks off some of the longest idle; false: none is idle.
+  bool BreakIdle();
+
+  // The client of this name. Lives as long as its connection, or somebody holds it.
+  std::shared_ptr<Client> Obtain(const std::string& peer);
+
+  // Those of Add, some of which may have been closed.
+  int64_t size() const;
+
+ private:
+  struct Open {
+    uint64_t inode = 0;
+    std::shared_ptr<Client> client;
+  };
+
+  bool IsFullFor(const std::string& address) const;
+  void ForgetClosed(int64_t now_ms);
+  bool BreakIdleOf(const std::string* address);
+  void Forget(int fd);
+  std::shared_ptr<Client> ObtainLocked(const std::string& peer);
+
+  const int64_t connections_max_;
+  const int64_t per_address_max_;
+
+  mutable std::mutex mutex_;
+  absl::flat_hash_map<int, Open> open_;  // by descriptor
+  absl::flat_hash_map<std::string, int64_t> by_address_;
+  absl::flat_hash_map<std::string, std::weak_ptr<Client>> clients_;  // by peer
+  int64_t look_again_at_ms_ = 0;
+};
+
+// The name that gRPC gives this end of a connection.
+std::string PeerName(const sockaddr_storage& peer);
+
+}  // namespace treadle::rpc
