@@ -73,11 +73,10 @@ struct View {
   const ProgressState* Progress(TaskId task) const;
   // A finished task whose outcome is still kept, with its result. NOT_FOUND otherwise.
   absl::StatusOr<OutcomeReady> Finished(TaskId task) const;
-  // Up to `limit` finished tasks by id, those after `after`; sets `after` to the last one looked at
-  // and `done` when there are no more. Looks at no more than 10,000 rows.
-  std::vector<engine::FinishedRow> ListFinished(
-      size_t limit, TaskId& after, bool& done,
-      absl::FunctionRef<bool(const engine::FinishedRow&)> accept) const;
+  // Up to `limit` (at least 1) finished tasks by id, from `from` on. Looks at no more than 10,000
+  // rows, those that have expired and were not dropped yet among them.
+  absl::StatusOr<FinishedPage> ListFinished(
+      size_t limit, TaskId from, absl::FunctionRef<bool(const engine::FinishedRow&)> accept) const;
   class Internals;
   const Internals* internals = nullptr;
 };

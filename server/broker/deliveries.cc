@@ -168,10 +168,9 @@ absl::StatusOr<OutcomeReady> View::Finished(TaskId task) const {
   return internals->stored.Finished(task);
 }
 
-std::vector<engine::FinishedRow> View::ListFinished(
-    size_t limit, TaskId& after, bool& done,
-    absl::FunctionRef<bool(const engine::FinishedRow&)> accept) const {
-  return internals->stored.ListFinished(limit, after, done, accept);
+absl::StatusOr<FinishedPage> View::ListFinished(
+    size_t limit, TaskId from, absl::FunctionRef<bool(const engine::FinishedRow&)> accept) const {
+  return internals->stored.ListFinished(limit, from, accept);
 }
 
 }  // namespace treadle::broker

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -42,6 +43,12 @@ struct OutcomeReady {
   engine::CallId call{};
   std::shared_ptr<const engine::FinishedRow> row;
   BodyPtr result;  // null unless it succeeded
+};
+
+// Some of the tasks that have ended.
+struct FinishedPage {
+  std::vector<engine::FinishedRow> rows;
+  std::optional<TaskId> next;  // go on from it; absent: there are no more
 };
 
 // An awaited, watched or cancelled id names no task that is known (any more).

@@ -13,9 +13,9 @@ namespace {
 constexpr int64_t kTellEveryMs = 1'000;
 constexpr int64_t kLookAtClockEveryRows = 4'096;
 
-// What others refer to comes first.
-constexpr RowKind kOrder[] = {RowKind::kMeta,    RowKind::kQueue, RowKind::kSession, RowKind::kTask,
-                              RowKind::kAttempt, RowKind::kGrant, RowKind::kKey};
+// What others refer to comes first. What has ended and request keys stay where they are.
+constexpr RowKind kOrder[] = {RowKind::kMeta, RowKind::kQueue,   RowKind::kSession,
+                              RowKind::kTask, RowKind::kAttempt, RowKind::kGrant};
 
 // Leases of tasks whose durability is MEMORY or WRITTEN leave before they are on disk: a power cut
 // can make the stored counter forget them. So each run begins in a block of tokens of its own,
@@ -47,7 +47,6 @@ absl::Status Broker::Impl::Recover(absl::AnyInvocable<void(int64_t rows)> progre
             told_at_ms = clock_.NowMs();
             progress(rows);
           }
-          if (IsFinishedRow(key, value)) return true;
           absl::StatusOr<engine::Row> row = decoder.Decode(key, value);
           if (row.ok()) BeginTokensOfARun(*row);
           status = row.ok() ? engine_.Load(*row) : row.status();

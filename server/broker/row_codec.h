@@ -14,8 +14,8 @@
 
 namespace treadle::broker {
 
-// A stored value: the store's expiry prefix (server/store/expiry.h), for a 't' row one byte that
-// tells a task from a finished one, then the row's message of treadle/storage/v1/rows.proto.
+// A stored value: the store's expiry prefix (server/store/expiry.h), then the row's message of
+// treadle/storage/v1/rows.proto.
 
 // Turns rows into keys and values. Keeps its message objects, so that a row costs no allocation.
 // One thread.
@@ -27,7 +27,8 @@ class RowEncoder {
   RowEncoder& operator=(const RowEncoder&) = delete;
 
   // Appends the change to `batch`. `body`: the payload of a TaskRow, the result of a FinishedRow;
-  // null otherwise, or where there is none. Copied straight into the value.
+  // null otherwise, or where there is none. Copied straight into the value. A FinishedRow deletes
+  // its TaskRow, too.
   void Encode(const engine::RowChange& change, const Body* body, store::WriteBatch& batch);
 
  private:
@@ -35,9 +36,6 @@ class RowEncoder {
   std::unique_ptr<Messages> messages_;
   std::string key_;  // scratch
 };
-
-// True for a finished task's row, without parsing it. False for every other row and for garbage.
-bool IsFinishedRow(std::string_view key, std::string_view value);
 
 // Turns keys and values into rows again. Rows decoded by one decoder share equal names and retry
 // policies: use one for a whole recovery. One thread.

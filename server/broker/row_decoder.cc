@@ -9,7 +9,6 @@
 #include "google/protobuf/wire_format_lite.h"
 
 #include "server/broker/row_codec.h"
-#include "server/broker/row_format.h"
 #include "server/store/expiry.h"
 #include "treadle/storage/v1/rows.pb.h"
 
@@ -108,12 +107,6 @@ engine::RetryPolicy RetryOf(storage::v1::Retry& retry) {
 }
 
 }  // namespace
-
-bool IsFinishedRow(std::string_view key, std::string_view value) {
-  if (KindOfKey(key) != RowKind::kTask || !store::HasExpiryPrefix(value)) return false;
-  const std::string_view rest = store::WithoutExpiry(value);
-  return !rest.empty() && rest[0] == static_cast<char>(TaskRowForm::kFinished);
-}
 
 struct RowDecoder::State {
   storage::v1::Meta meta;
@@ -215,18 +208,6 @@ struct RowDecoder::State {
     return row;
   }
 
-  absl::StatusOr<engine::Row> TaskOrFinished(TaskId id, std::string_view bytes,
-                                             std::optional<Body>* body) {
-    if (bytes.empty()) return Damaged("it is cut short");
-    switch (static_cast<TaskRowForm>(bytes[0])) {
-      case TaskRowForm::kAccepted:
-        return Task(id, bytes.substr(kTaskRowFormBytes), body);
-      case TaskRowForm::kFinished:
-        return Finished(id, bytes.substr(kTaskRowFormBytes), body);
-    }
-    return Damaged("it is neither accepted nor finished");
-  }
-
   absl::StatusOr<engine::Row> Attempt(TaskId id, std::string_view bytes) {
     if (absl::Status status = Parse(bytes, attempt); !status.ok()) return status;
     return engine::AttemptRow{.id = id,
@@ -289,7 +270,7 @@ struct RowDecoder::State {
       case RowKind::kQueue:
         return Queue(key, bytes);
       case RowKind::kTask:
-        if (const auto id = TaskOfKey(key)) return TaskOrFinished(*id, bytes, body);
+        if (const auto id = TaskOfKey(key)) return Task(*id, bytes, body);
         break;
       case RowKind::kAttempt:
         if (const auto id = TaskOfKey(key)) return Attempt(*id, bytes);
@@ -299,6 +280,9 @@ struct RowDecoder::State {
         break;
       case RowKind::kSession:
         if (const auto number = NumberOfKey(key)) return Session(*number, bytes);
+        break;
+      case RowKind::kFinished:
+        if (const auto id = TaskOfKey(key)) return Finished(*id, bytes, body);
         break;
       case RowKind::kKey:
         if (const auto parts = RequestKeyOfKey(key)) return Key(*parts, bytes);

@@ -11,7 +11,6 @@
 
 #include "proto/support/assert.h"
 #include "server/broker/row_codec.h"
-#include "server/broker/row_format.h"
 #include "server/store/expiry.h"
 #include "treadle/storage/v1/rows.pb.h"
 
@@ -71,7 +70,7 @@ uint8_t* WriteBody(int field, const Body& body, size_t body_size, uint8_t* at) {
 
 // What stands before the row's message.
 struct Prefix {
-  char bytes[store::kExpiresBytes + kTaskRowFormBytes];
+  char bytes[store::kExpiresBytes];
   size_t size = 0;
 
   static Prefix Stays() {
@@ -84,10 +83,6 @@ struct Prefix {
     prefix.size =
         static_cast<size_t>(store::WriteExpires(expires_at_ms, prefix.bytes) - prefix.bytes);
     return prefix;
-  }
-  Prefix With(TaskRowForm form) && {
-    bytes[size++] = static_cast<char>(form);
-    return *this;
   }
 };
 
@@ -174,8 +169,7 @@ struct RowEncoder::Messages {
     task.set_digest_low(spec.digest.low);
     task.set_order(row.order);
     task.set_submitted_at_ms(row.submitted_at_ms);
-    broker::Put(target, Prefix::Stays().With(TaskRowForm::kAccepted), task,
-                storage::v1::Task::kBodyFieldNumber, body);
+    broker::Put(target, Prefix::Stays(), task, storage::v1::Task::kBodyFieldNumber, body);
   }
 
   void Put(const engine::AttemptRow& row, const Body*, const Target& target) {
@@ -218,7 +212,7 @@ struct RowEncoder::Messages {
     finished.set_payload_bytes(row.payload_bytes);
     finished.set_request_key(row.request_key);
     if (row.error != engine::TaskError()) Fill(row.error, *finished.mutable_error());
-    broker::Put(target, Prefix::Expires(row.expires_at_ms).With(TaskRowForm::kFinished), finished,
+    broker::Put(target, Prefix::Expires(row.expires_at_ms), finished,
                 storage::v1::Finished::kBodyFieldNumber, body);
   }
 
@@ -249,11 +243,17 @@ void RowEncoder::Encode(const engine::RowChange& change, const Body* body,
                         store::WriteBatch& batch) {
   if (const auto* key = std::get_if<engine::RowKey>(&change)) {
     WriteKeyOf(*key, key_);
-    return batch.Delete(key_);
+    // A task's row is put once, when it is accepted: its id is never used again.
+    return std::holds_alternative<engine::TaskKey>(*key) ? batch.DeleteOnce(key_)
+                                                         : batch.Delete(key_);
   }
   const auto& row = std::get<engine::Row>(change);
   WriteKeyOf(row, key_);
   std::visit([&](const auto& kind) { messages_->Put(kind, body, Target{key_, batch}); }, row);
+  if (const auto* finished = std::get_if<engine::FinishedRow>(&row)) {
+    WriteKeyOf(engine::TaskKey{finished->id}, key_);
+    batch.DeleteOnce(key_);
+  }
 }
 
 }  // namespace treadle::broker

@@ -54,19 +54,13 @@ void WriteRequestKeyKey(std::string_view queue, std::string_view request_key, st
   key.append(queue).append(request_key);
 }
 
-std::string NumberKey(RowKind kind, uint64_t number) {
-  std::string key;
-  WriteNumberKey(kind, number, key);
-  return key;
-}
-
 struct KeyWriter {
   std::string& key;
 
   void operator()(const engine::MetaRow&) const { Begin(RowKind::kMeta, key); }
   void operator()(const engine::QueueRow& row) const { WriteQueueKey(row.config.name, key); }
   void operator()(const engine::TaskRow& row) const { Task(RowKind::kTask, row.id); }
-  void operator()(const engine::FinishedRow& row) const { Task(RowKind::kTask, row.id); }
+  void operator()(const engine::FinishedRow& row) const { Task(RowKind::kFinished, row.id); }
   void operator()(const engine::AttemptRow& row) const { Task(RowKind::kAttempt, row.id); }
   void operator()(const engine::GrantRow& row) const { Number(RowKind::kGrant, row.grant); }
   void operator()(const engine::SessionRow& row) const { Number(RowKind::kSession, row.session); }
@@ -106,6 +100,11 @@ std::string TaskRowKey(TaskId id) {
   WriteTaskKey(RowKind::kTask, id, key);
   return key;
 }
+std::string FinishedRowKey(TaskId id) {
+  std::string key;
+  WriteTaskKey(RowKind::kFinished, id, key);
+  return key;
+}
 std::string RequestKeyRowKey(std::string_view queue, std::string_view request_key) {
   std::string key;
   WriteRequestKeyKey(queue, request_key, key);
@@ -116,12 +115,7 @@ KeyRange AllRows() { return {"", "\xff"}; }
 
 KeyRange RowsOf(RowKind kind) { return {std::string(1, static_cast<char>(kind)), EndOf(kind)}; }
 
-KeyRange TaskRowsAfter(TaskId id) { return {TaskRowKey(id) + '\0', EndOf(RowKind::kTask)}; }
-
-KeyRange TaskRowsOfSession(uint64_t session) {
-  return {NumberKey(RowKind::kTask, session),
-          session == UINT64_MAX ? EndOf(RowKind::kTask) : NumberKey(RowKind::kTask, session + 1)};
-}
+KeyRange FinishedRowsFrom(TaskId id) { return {FinishedRowKey(id), EndOf(RowKind::kFinished)}; }
 
 std::optional<RowKind> KindOfKey(std::string_view key) {
   if (key.empty()) return std::nullopt;
@@ -132,6 +126,7 @@ std::optional<RowKind> KindOfKey(std::string_view key) {
     case RowKind::kAttempt:
     case RowKind::kGrant:
     case RowKind::kSession:
+    case RowKind::kFinished:
     case RowKind::kKey:
       return kind;
   }
@@ -175,6 +170,9 @@ std::string DescribeKey(std::string_view key) {
       break;
     case RowKind::kSession:
       if (const auto session = NumberOfKey(key)) return absl::StrCat("session ", *session);
+      break;
+    case RowKind::kFinished:
+      if (const auto id = TaskOfKey(key)) return absl::StrCat("outcome of task ", id->ToString());
       break;
     case RowKind::kKey:
       if (const auto parts = RequestKeyOfKey(key)) {

@@ -16,11 +16,13 @@ namespace treadle::broker {
 // meets rows in the order of their ids.
 //   'm'                                    counters
 //   'q' name                               a queue
-//   't' session sequence                   a task: accepted, later finished
+//   't' session sequence                   a task that has not ended
 //   'a' session sequence                   its attempts
 //   'g' grant                              leases
 //   's' session                            a session
+//   'f' session sequence                   a task that has ended
 //   'k' queue's length (2 bytes) queue key a request key
+// What has ended is apart from what has not, so that a start does not read it.
 enum class RowKind : char {
   kMeta = 'm',
   kQueue = 'q',
@@ -28,6 +30,7 @@ enum class RowKind : char {
   kAttempt = 'a',
   kGrant = 'g',
   kSession = 's',
+  kFinished = 'f',
   kKey = 'k',
 };
 
@@ -41,18 +44,18 @@ struct KeyRange {
 void WriteKeyOf(const engine::Row& row, std::string& key);
 void WriteKeyOf(const engine::RowKey& row_key, std::string& key);
 std::string TaskRowKey(TaskId id);
+std::string FinishedRowKey(TaskId id);
 // REQUIRES: queue.size() < 65,536.
 std::string RequestKeyRowKey(std::string_view queue, std::string_view request_key);
 
 KeyRange AllRows();
 KeyRange RowsOf(RowKind kind);
-// Tasks, accepted or finished, with ids above `id`.
-KeyRange TaskRowsAfter(TaskId id);
-KeyRange TaskRowsOfSession(uint64_t session);
+// Finished tasks from `id` on.
+KeyRange FinishedRowsFrom(TaskId id);
 
 // Absent: no stored row has such a key.
 std::optional<RowKind> KindOfKey(std::string_view key);
-// Of a 't' or 'a' key. Absent: it is malformed.
+// Of a 't', 'a' or 'f' key. Absent: it is malformed.
 std::optional<TaskId> TaskOfKey(std::string_view key);
 // Of a 'g' or 's' key.
 std::optional<uint64_t> NumberOfKey(std::string_view key);

@@ -12,7 +12,7 @@
 namespace treadle::broker {
 namespace {
 
-constexpr int kListRowsMax = 10'000;
+constexpr size_t kListRowsMax = 10'000;
 
 BodyPtr Share(std::optional<Body> body) {
   return body.has_value() ? std::make_shared<const Body>(std::move(*body)) : EmptyBody();
@@ -35,10 +35,10 @@ absl::StatusOr<BodyPtr> StoredTasks::Payload(TaskId task) {
 }
 
 absl::StatusOr<OutcomeReady> StoredTasks::Finished(TaskId task) {
-  const std::string key = TaskRowKey(task);
+  const std::string key = FinishedRowKey(task);
   absl::StatusOr<std::string> value = store_.Get(key);
   if (!value.ok() && !absl::IsNotFound(value.status())) return value.status();
-  if (!value.ok() || !IsFinishedRow(key, *value)) {
+  if (!value.ok()) {
     return absl::NotFoundError(absl::StrCat(
         "task ", task.ToString(),
         " is not known: check the id; outcomes are dropped when their result_ttl_ms is over"));
@@ -66,30 +66,21 @@ absl::StatusOr<std::optional<engine::KeyRow>> StoredTasks::RequestKey(std::strin
   return std::move(known);
 }
 
-std::vector<engine::FinishedRow> StoredTasks::ListFinished(
-    size_t limit, TaskId& after, bool& done,
-    absl::FunctionRef<bool(const engine::FinishedRow&)> accept) {
-  std::vector<engine::FinishedRow> rows;
-  const KeyRange range = TaskRowsAfter(after);
-  int looked_at = 0;
-  done = true;
-  const absl::Status status =
-      store_.Scan(range.begin, range.end, [&](std::string_view key, std::string_view value) {
-        if (rows.size() == limit || looked_at == kListRowsMax) {
-          done = false;
-          return false;
-        }
-        ++looked_at;
-        after = TaskOfKey(key).value_or(after);
-        if (!IsFinishedRow(key, value)) return true;
+absl::StatusOr<FinishedPage> StoredTasks::ListFinished(
+    size_t limit, TaskId from, absl::FunctionRef<bool(const engine::FinishedRow&)> accept) {
+  FinishedPage page;
+  const KeyRange range = FinishedRowsFrom(from);
+  const absl::StatusOr<std::optional<std::string>> next = store_.Scan(
+      range.begin, range.end, kListRowsMax, [&](std::string_view key, std::string_view value) {
         absl::StatusOr<engine::Row> row = decoder_.Decode(key, value);
         if (!row.ok()) return true;  // a list shows what can be read; asking for the task says more
         auto& finished = std::get<engine::FinishedRow>(*row);
-        if (accept(finished)) rows.push_back(std::move(finished));
-        return true;
+        if (accept(finished)) page.rows.push_back(std::move(finished));
+        return page.rows.size() < limit;
       });
-  if (!status.ok()) rows.clear();
-  return rows;
+  if (!next.ok()) return next.status();
+  if (next->has_value()) page.next = TaskOfKey(**next);
+  return page;
 }
 
 }  // namespace treadle::broker

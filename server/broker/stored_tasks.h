@@ -30,9 +30,8 @@ class StoredTasks {
   absl::StatusOr<std::optional<engine::KeyRow>> RequestKey(std::string_view queue,
                                                            std::string_view key, int64_t now_ms);
   // See View::ListFinished.
-  std::vector<engine::FinishedRow> ListFinished(
-      size_t limit, TaskId& after, bool& done,
-      absl::FunctionRef<bool(const engine::FinishedRow&)> accept);
+  absl::StatusOr<FinishedPage> ListFinished(
+      size_t limit, TaskId from, absl::FunctionRef<bool(const engine::FinishedRow&)> accept);
 
  private:
   store::Store& store_;

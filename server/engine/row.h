@@ -30,8 +30,8 @@ struct QueueRow {
 };
 
 // A task that was accepted. Written once; the broker stores the payload in the same row. What
-// changes later stands in AttemptRow and GrantRow; when the task ends, FinishedRow takes this row's
-// place (same key).
+// changes later stands in AttemptRow and GrantRow; when the task ends, its FinishedRow takes this
+// row's place: whoever stores that one deletes this one.
 struct TaskRow {
   TaskId id;
   TaskSpec spec;       // run_at_ms and deadline_at_ms are absolute here, the relative forms 0
@@ -106,7 +106,7 @@ using Row =
 struct QueueKey {
   std::string name;
 };
-// The task's row, accepted or finished (a result time-to-live of 0 keeps none).
+// The row of a task that has ended without leaving an outcome (its result time-to-live is 0).
 struct TaskKey {
   TaskId id;
 };

@@ -27,7 +27,7 @@ constexpr uint32_t kFinalStates = 1u << static_cast<int>(engine::TaskState::kSuc
 struct Position {
   bool finished_part = false;
   uint64_t order = 0;  // of the last unfinished task
-  TaskId task;         // the last finished one
+  TaskId task;         // the next finished one
 
   std::string Encode() const {
     return finished_part ? absl::StrCat("f ", task.session, " ", task.sequence)
@@ -64,30 +64,34 @@ struct Question {
 };
 
 // Fills one page; moves `position` on, or clears it at the end.
-void FillPage(const broker::View& view, const Question& question, size_t limit,
-              std::optional<Position>& position, v1::ListTasksResponse& response) {
+absl::Status FillPage(const broker::View& view, const Question& question, size_t limit,
+                      std::optional<Position>& position, v1::ListTasksResponse& response) {
   bool done = true;
   if (!position->finished_part && question.wants_unfinished()) {
     for (const engine::TaskView& task : view.engine.ListTasks(
              question.queue, question.type, question.states, limit, position->order, done)) {
       Write(task, view.Progress(task.id), response.add_tasks());
     }
-    if (!done) return;
+    if (!done) return absl::OkStatus();
   }
   if (!question.include_finished) {
     position.reset();
-    return;
+    return absl::OkStatus();
   }
   position->finished_part = true;
   const size_t room = limit - static_cast<size_t>(response.tasks_size());
-  if (room == 0) return;
-  for (const engine::FinishedRow& row : view.ListFinished(
-           room, position->task, done, [&question](const engine::FinishedRow& finished) {
-             return question.Accepts(finished);
-           })) {
-    Write(row, response.add_tasks());
+  if (room == 0) return absl::OkStatus();
+  const absl::StatusOr<broker::FinishedPage> page = view.ListFinished(
+      room, position->task,
+      [&question](const engine::FinishedRow& finished) { return question.Accepts(finished); });
+  if (!page.ok()) return page.status();
+  for (const engine::FinishedRow& row : page->rows) Write(row, response.add_tasks());
+  if (page->next.has_value()) {
+    position->task = *page->next;
+  } else {
+    position.reset();
   }
-  if (done) position.reset();
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -106,7 +110,7 @@ absl::Status ListTasks(UnaryCall& call, v1::ListTasksRequest& request) {
       [question, position,
        limit](const broker::View& view) mutable -> absl::StatusOr<v1::ListTasksResponse> {
         v1::ListTasksResponse response;
-        FillPage(view, question, limit, position, response);
+        if (absl::Status s = FillPage(view, question, limit, position, response); !s.ok()) return s;
         if (position.has_value()) {
           response.set_next_page_token(EncodePageToken(question.ToString(), position->Encode()));
         }

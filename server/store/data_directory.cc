@@ -138,6 +138,11 @@ absl::Status DataDirectory::CheckFormat() {
                      ", this one reads up to ", kFormat,
                      "): start that version or a later one, or name another directory"));
   }
+  if (format < kFormat) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "'", path_, "' was written by an older Treadle (store format ", format, ", this one reads ",
+        kFormat, "): finish its tasks with that version, and name a new directory"));
+  }
   has_format_ = true;
   return absl::OkStatus();
 }

@@ -100,15 +100,16 @@ absl::StatusOr<std::string> MemoryStore::Get(std::string_view key) {
   return row->second;
 }
 
-absl::Status MemoryStore::Scan(
-    std::string_view begin, std::string_view end,
-    absl::FunctionRef<bool(std::string_view key, std::string_view value)> visit) {
+absl::StatusOr<std::optional<std::string>> MemoryStore::Scan(std::string_view begin,
+                                                             std::string_view end, size_t rows_max,
+                                                             VisitRow visit) {
   const int64_t now_ms = clock_.NowMs();
-  for (auto row = rows_.lower_bound(begin); row != rows_.end() && KeyLess::View(row->first) < end;
-       ++row) {
-    if (!Expired(row->second, now_ms) && !visit(KeyLess::View(row->first), row->second)) break;
+  auto row = rows_.lower_bound(begin);
+  for (bool more = true; row != rows_.end() && KeyLess::View(row->first) < end; ++row, --rows_max) {
+    if (!more || rows_max == 0) return std::string(KeyLess::View(row->first));
+    if (!Expired(row->second, now_ms)) more = visit(KeyLess::View(row->first), row->second);
   }
-  return absl::OkStatus();
+  return std::nullopt;
 }
 
 int64_t MemoryStore::FreeBytes() { return std::numeric_limits<int64_t>::max(); }

@@ -27,9 +27,9 @@ class MemoryStore final : public Store {
   void RequestSync() override;
   void SetOnSynced(std::function<void(absl::StatusOr<Sequence>)> on_synced) override;
   absl::StatusOr<std::string> Get(std::string_view key) override;
-  absl::Status Scan(
-      std::string_view begin, std::string_view end,
-      absl::FunctionRef<bool(std::string_view key, std::string_view value)> visit) override;
+  using Store::Scan;
+  absl::StatusOr<std::optional<std::string>> Scan(std::string_view begin, std::string_view end,
+                                                  size_t rows_max, VisitRow visit) override;
   int64_t FreeBytes() override;
 
   // Rows held, expired ones that were not dropped yet among them.

@@ -1,6 +1,7 @@
 #include "server/store/rocks_store.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -22,6 +23,8 @@ namespace treadle::store {
 namespace {
 
 constexpr size_t kScanReadaheadBytes = 2 << 20;
+// Values of up to 256 MiB: few at a time. RocksDB looks 32 keys up at once.
+constexpr size_t kGetAtOnce = 32;
 
 rocksdb::Slice ToSlice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 
@@ -93,7 +96,8 @@ absl::StatusOr<Sequence> RocksStore::Append(const WriteBatch& batch) {
       TREADLE_ASSERT(HasExpiryPrefix(*change.value));
       status = rocks_batch_->Put(ToSlice(change.key), ToSlice(*change.value));
     } else {
-      status = rocks_batch_->Delete(ToSlice(change.key));
+      status = change.put_once ? rocks_batch_->SingleDelete(ToSlice(change.key))
+                               : rocks_batch_->Delete(ToSlice(change.key));
     }
     if (!status.ok()) return Fail(RocksError(status, directory_->path()));
   }
@@ -180,9 +184,33 @@ absl::StatusOr<std::string> RocksStore::Get(std::string_view key) {
   return value;
 }
 
-absl::Status RocksStore::Scan(
-    std::string_view begin, std::string_view end,
-    absl::FunctionRef<bool(std::string_view key, std::string_view value)> visit) {
+absl::Status RocksStore::GetMany(absl::Span<const std::string> keys, VisitFound visit) {
+  std::array<rocksdb::Slice, kGetAtOnce> slices;
+  std::array<rocksdb::PinnableSlice, kGetAtOnce> values;
+  std::array<rocksdb::Status, kGetAtOnce> statuses;
+  const int64_t now_ms = clock_.NowMs();
+  for (size_t first = 0; first < keys.size(); first += kGetAtOnce) {
+    const absl::Span<const std::string> some = keys.subspan(first, kGetAtOnce);
+    std::transform(some.begin(), some.end(), slices.begin(), ToSlice);
+    db_->MultiGet(rocksdb::ReadOptions(), db_->DefaultColumnFamily(), some.size(), slices.data(),
+                  values.data(), statuses.data());
+    for (size_t i = 0; i < some.size(); ++i) {
+      if (!statuses[i].ok() && !statuses[i].IsNotFound()) {
+        return RocksError(statuses[i], directory_->path());
+      }
+      std::optional<std::string_view> value;
+      if (statuses[i].ok()) value = values[i].ToStringView();
+      if (value.has_value() && Expired(*value, now_ms)) value.reset();
+      if (!visit(first + i, value)) return absl::OkStatus();
+      values[i].Reset();
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<std::string>> RocksStore::Scan(std::string_view begin,
+                                                            std::string_view end, size_t rows_max,
+                                                            VisitRow visit) {
   const int64_t now_ms = clock_.NowMs();
   const rocksdb::Slice upper_bound = ToSlice(end);
   rocksdb::ReadOptions read;
@@ -190,11 +218,18 @@ absl::Status RocksStore::Scan(
   read.fill_cache = false;
   read.readahead_size = kScanReadaheadBytes;
   const std::unique_ptr<rocksdb::Iterator> row(db_->NewIterator(read));
-  for (row->Seek(ToSlice(begin)); row->Valid(); row->Next()) {
+  bool more = true;
+  for (row->Seek(ToSlice(begin)); row->Valid(); row->Next(), --rows_max) {
+    if (!more || rows_max == 0) return row->key().ToString();
     const std::string_view value = row->value().ToStringView();
-    if (!Expired(value, now_ms) && !visit(row->key().ToStringView(), value)) break;
+    if (!Expired(value, now_ms)) more = visit(row->key().ToStringView(), value);
   }
-  return row->status().ok() ? absl::OkStatus() : RocksError(row->status(), directory_->path());
+  if (!row->status().ok()) return RocksError(row->status(), directory_->path());
+  return std::nullopt;
+}
+
+void RocksStore::ReadLater(Urgency urgency, absl::AnyInvocable<void()> read) {
+  read_thread_.Add(urgency == Urgency::kWork, std::move(read));
 }
 
 int64_t RocksStore::FreeBytes() { return directory_->FreeBytes(); }

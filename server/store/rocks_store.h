@@ -16,6 +16,7 @@
 #include "server/store/ballast.h"
 #include "server/store/busy_time.h"
 #include "server/store/data_directory.h"
+#include "server/store/read_thread.h"
 #include "server/store/store.h"
 #include "server/store/sync_thread.h"
 
@@ -73,9 +74,11 @@ class RocksStore final : public Store {
   void RequestSync() override;
   void SetOnSynced(std::function<void(absl::StatusOr<Sequence>)> on_synced) override;
   absl::StatusOr<std::string> Get(std::string_view key) override;
-  absl::Status Scan(
-      std::string_view begin, std::string_view end,
-      absl::FunctionRef<bool(std::string_view key, std::string_view value)> visit) override;
+  absl::Status GetMany(absl::Span<const std::string> keys, VisitFound visit) override;
+  using Store::Scan;
+  absl::StatusOr<std::optional<std::string>> Scan(std::string_view begin, std::string_view end,
+                                                  size_t rows_max, VisitRow visit) override;
+  void ReadLater(Urgency urgency, absl::AnyInvocable<void()> read) override;
   int64_t FreeBytes() override;
   std::optional<int64_t> BusySinceMs() const override;
 
@@ -117,7 +120,8 @@ class RocksStore final : public Store {
   absl::Status failure_;  // guarded by failure_mutex_
 
   std::unique_ptr<rocksdb::DB> db_;
-  std::unique_ptr<SyncThread> sync_thread_;  // last: it uses the rest
+  std::unique_ptr<SyncThread> sync_thread_;  // it and the next use the rest
+  ReadThread read_thread_;                   // last: what it calls uses the rest
 };
 
 }  // namespace treadle::store

@@ -6,9 +6,11 @@
 #include <string>
 #include <string_view>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 
 #include "server/store/write_batch.h"
 
@@ -23,8 +25,9 @@ enum class Reach { kMemory, kDisk };
 
 // Durable rows: an ordered map from keys to values, changed by atomic batches, in order.
 //
-// Append, Get and Scan are called from one thread (the broker's). `on_synced` is called from a
-// thread of the store's, or from within RequestSync; never after the destructor has returned.
+// Everything is called from one thread (the broker's), but Get, GetMany and Scan also from within a
+// call that ReadLater makes. `on_synced` is called from a thread of the store's, or from within
+// RequestSync; never after the destructor has returned.
 //
 // A value whose first byte is 1 expires: bytes 2 to 9 are its time of expiry, Unix time in
 // milliseconds, little endian. After that Get and Scan no longer show it, and the store drops it
@@ -52,11 +55,26 @@ class Store {
   // NOT_FOUND: no such key. Sees every append, durable or not.
   virtual absl::StatusOr<std::string> Get(std::string_view key) = 0;
 
-  // Every key in [begin, end), ascending, until `visit` returns false. `visit` must not call the
-  // store.
-  virtual absl::Status Scan(
-      std::string_view begin, std::string_view end,
-      absl::FunctionRef<bool(std::string_view key, std::string_view value)> visit) = 0;
+  using VisitFound = absl::FunctionRef<bool(size_t index, std::optional<std::string_view> value)>;
+  // Get for each key, in order, until `visit` returns false; cheaper than one by one where keys
+  // ascend and lie close together. Absent: no such key.
+  virtual absl::Status GetMany(absl::Span<const std::string> keys, VisitFound visit);
+
+  using VisitRow = absl::FunctionRef<bool(std::string_view key, std::string_view value)>;
+  // Keys in [begin, end), ascending, until `visit` returns false or `rows_max` were looked at,
+  // those that are hidden because they have expired among them. Returns from which key to go on;
+  // absent: the end was reached. `visit` must not call the store.
+  virtual absl::StatusOr<std::optional<std::string>> Scan(std::string_view begin,
+                                                          std::string_view end, size_t rows_max,
+                                                          VisitRow visit) = 0;
+  // All of them, or until `visit` returns false.
+  absl::Status Scan(std::string_view begin, std::string_view end, VisitRow visit);
+
+  enum class Urgency { kWork, kQuestion };
+  // Has `read` called once, on a thread of the store's or from within: for reads that may have to
+  // wait for a disk. It sees everything that was appended before. Those of one urgency are called
+  // in order, work before questions. What has not begun when the store is destroyed is dropped.
+  virtual void ReadLater(Urgency urgency, absl::AnyInvocable<void()> read);
 
   // Bytes free on the device that holds the store; INT64_MAX where there is none.
   virtual int64_t FreeBytes() = 0;

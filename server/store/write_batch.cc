@@ -17,18 +17,20 @@ void WriteBatch::Put(std::string_view key, std::string_view value) {
 }
 
 char* WriteBatch::Put(std::string_view key, size_t value_bytes) {
-  TREADLE_ASSERT(value_bytes < kDeleted);
+  TREADLE_ASSERT(value_bytes < kDeletedOnce);
   return Add(key, static_cast<uint32_t>(value_bytes));
 }
 
 void WriteBatch::Delete(std::string_view key) { Add(key, kDeleted); }
 
+void WriteBatch::DeleteOnce(std::string_view key) { Add(key, kDeletedOnce); }
+
 char* WriteBatch::Add(std::string_view key, uint32_t value_bytes) {
-  TREADLE_ASSERT(key.size() < kDeleted);
+  TREADLE_ASSERT(key.size() < kDeletedOnce);
   const size_t begin = bytes_.size();
   spans_.push_back(Span{begin, static_cast<uint32_t>(key.size()), value_bytes});
   bytes_.append(key);
-  if (value_bytes != kDeleted) bytes_.append(value_bytes, '\0');
+  if (value_bytes < kDeletedOnce) bytes_.append(value_bytes, '\0');
   return bytes_.data() + begin + key.size();
 }
 
@@ -42,7 +44,9 @@ void WriteBatch::Clear() {
 WriteBatch::Change WriteBatch::operator[](size_t index) const {
   const Span& span = spans_[index];
   const std::string_view key(bytes_.data() + span.begin, span.key_bytes);
-  if (span.value_bytes == kDeleted) return {key, std::nullopt};
+  if (span.value_bytes >= kDeletedOnce) {
+    return {key, std::nullopt, span.value_bytes == kDeletedOnce};
+  }
   return {key, std::string_view(key.data() + key.size(), span.value_bytes)};
 }
 

@@ -17,6 +17,7 @@ class WriteBatch {
   struct Change {
     std::string_view key;
     std::optional<std::string_view> value;  // absent: delete
+    bool put_once = false;                  // deleted with DeleteOnce
   };
 
   // REQUIRES, here and below: fewer than 4 GiB.
@@ -24,6 +25,9 @@ class WriteBatch {
   // The value's bytes are the caller's to write, before it changes the batch again.
   char* Put(std::string_view key, size_t value_bytes);
   void Delete(std::string_view key);
+  // The same, and cheaper to clean up, for a key that was put exactly once since it was last
+  // deleted, if ever. REQUIRES: that; and a key that is deleted so is never deleted otherwise.
+  void DeleteOnce(std::string_view key);
   void Clear();
 
   bool empty() const { return spans_.empty(); }
@@ -34,7 +38,9 @@ class WriteBatch {
   Change operator[](size_t index) const;
 
  private:
+  // In place of a value's size.
   static constexpr uint32_t kDeleted = UINT32_MAX;
+  static constexpr uint32_t kDeletedOnce = UINT32_MAX - 1;
 
   // A key and, right after it, its value.
   struct Span {

@@ -1,10 +1,12 @@
 // What those are told who await, watch, cancel and ask.
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
+#include "server/broker/row_key.h"
 #include "tests/broker/broker_fixture.h"
 
 namespace treadle::broker {
@@ -156,18 +158,34 @@ TEST_F(BrokerAnswersTest, AQuestionIsAnsweredWhenWhatItSawIsSafe) {
 
 TEST_F(BrokerAnswersTest, FinishedTasksAreListedFromTheStore) {
   const TaskId id = RunOne("result");
-  std::vector<engine::FinishedRow> rows;
+  FinishedPage page;
   Query query = [&](const View& view) {
-    TaskId after;
-    bool done = false;
-    rows = view.ListFinished(10, after, done, [](const engine::FinishedRow&) { return true; });
-    EXPECT_TRUE(done);
+    page = *view.ListFinished(10, TaskId{}, [](const engine::FinishedRow&) { return true; });
     return Answer([] {});
   };
   Post(std::move(query));
   Turn();
-  ASSERT_THAT(rows, SizeIs(1));
-  EXPECT_EQ(rows[0].id, id);
+  ASSERT_THAT(page.rows, SizeIs(1));
+  EXPECT_EQ(page.rows[0].id, id);
+  EXPECT_FALSE(page.next.has_value());
+}
+
+// Its time must not grow with what has ended.
+TEST_F(BrokerAnswersTest, AStartReadsNothingOfWhatHasEnded) {
+  const TaskId ended = Submit("payload", {.request_key = "once"});
+  Attach(1);
+  TurnAndSync();
+  Succeed(TakeLeases().at(0).lease, "result");
+  const TaskId waiting = Submit("payload");
+  TurnAndSync();
+  store.scanned_keys.clear();
+  Start();
+  EXPECT_THAT(store.scanned_keys, testing::Contains(TaskRowKey(waiting)));
+  for (const std::string& key : store.scanned_keys) {
+    EXPECT_NE(KindOfKey(key), RowKind::kFinished) << DescribeKey(key);
+    EXPECT_NE(KindOfKey(key), RowKind::kKey) << DescribeKey(key);
+    EXPECT_NE(TaskOfKey(key), ended) << DescribeKey(key);
+  }
 }
 
 TEST_F(BrokerAnswersTest, ARequestKeyIsKnownWhenItsTaskHasEnded) {

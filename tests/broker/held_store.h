@@ -1,7 +1,10 @@
 #pragma once
 
 #include <functional>
+#include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "proto/support/clock.h"
 #include "server/store/memory_store.h"
@@ -36,10 +39,13 @@ class HeldStore final : public store::Store {
     ++gets;
     return rows_.Get(key);
   }
-  absl::Status Scan(
-      std::string_view begin, std::string_view end,
-      absl::FunctionRef<bool(std::string_view key, std::string_view value)> visit) override {
-    return rows_.Scan(begin, end, visit);
+  using Store::Scan;
+  absl::StatusOr<std::optional<std::string>> Scan(std::string_view begin, std::string_view end,
+                                                  size_t rows_max, VisitRow visit) override {
+    return rows_.Scan(begin, end, rows_max, [&](std::string_view key, std::string_view value) {
+      scanned_keys.emplace_back(key);
+      return visit(key, value);
+    });
   }
   int64_t FreeBytes() override { return free_bytes; }
 
@@ -50,6 +56,7 @@ class HeldStore final : public store::Store {
   bool fail_append = false;
   int syncs_requested = 0;
   int gets = 0;
+  std::vector<std::string> scanned_keys;
   store::Sequence appended = 0;
   int64_t free_bytes = INT64_MAX;
 

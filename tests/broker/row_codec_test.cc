@@ -170,8 +170,8 @@ TEST(RowCodec, ReusedEncoderLeavesNothingOfTheRowBefore) {
   succeeded.queue = succeeded.type = std::make_shared<const std::string>();
   encoder.Encode(plain, nullptr, batch);
   encoder.Encode(succeeded, nullptr, batch);
-  EXPECT_EQ(*batch[2].value, Encoded(plain));
-  EXPECT_EQ(*batch[3].value, Encoded(succeeded));
+  EXPECT_EQ(*batch[3].value, Encoded(plain));
+  EXPECT_EQ(*batch[4].value, Encoded(succeeded));
 }
 
 TEST(RowCodec, PayloadAndResultTravelWithTheirRow) {
@@ -202,7 +202,7 @@ TEST(RowCodec, HandWrittenBodyIsTheStorageMessage) {
   const Body body = SomeBody();
   const std::string value = Encoded(SomeTask(), &body);
   storage::v1::Task task;
-  ASSERT_TRUE(task.ParseFromString(value.substr(store::kStaysBytes + 1)));
+  ASSERT_TRUE(task.ParseFromString(value.substr(store::kStaysBytes)));
   EXPECT_EQ(task.queue(), "mail");
   EXPECT_EQ(task.body().bytes(), body.bytes);
   EXPECT_EQ(task.body().content_type(), "text/plain");
@@ -220,19 +220,16 @@ TEST(RowCodec, FinishedRowsAndKeysExpireOthersStay) {
   }
 }
 
-TEST(RowCodec, FinishedRowsAreToldApartWithoutParsing) {
-  for (const engine::Row& row : OneOfEachKind()) {
-    EXPECT_EQ(IsFinishedRow(KeyOf(row), Encoded(row)),
-              std::holds_alternative<engine::FinishedRow>(row));
-  }
-  EXPECT_FALSE(IsFinishedRow("", ""));
-  EXPECT_FALSE(IsFinishedRow(TaskRowKey(kTask), ""));
-  EXPECT_FALSE(IsFinishedRow(TaskRowKey(kTask), std::string(1, '\0')));
-}
-
-TEST(RowCodec, FinishedRowTakesTheTaskRowsPlace) {
-  EXPECT_EQ(KeyOf(engine::Row(SomeTask())), KeyOf(engine::Row(SomeFinished())));
+TEST(RowCodec, FinishedRowTakesTheTaskRowsPlaceApartFromIt) {
   EXPECT_EQ(KeyOf(engine::Row(SomeTask())), TaskRowKey(kTask));
+  EXPECT_EQ(KeyOf(engine::Row(SomeFinished())), FinishedRowKey(kTask));
+  store::WriteBatch batch;
+  RowEncoder().Encode(SomeFinished(), nullptr, batch);
+  ASSERT_EQ(batch.size(), 2u);
+  EXPECT_EQ(batch[0].key, FinishedRowKey(kTask));
+  EXPECT_EQ(batch[1].key, TaskRowKey(kTask));
+  EXPECT_FALSE(batch[1].value.has_value());
+  EXPECT_TRUE(batch[1].put_once);
 }
 
 TEST(RowCodec, DeletesNameTheRowsThatPutsMade) {
@@ -250,6 +247,7 @@ TEST(RowCodec, DeletesNameTheRowsThatPutsMade) {
     const store::WriteBatch::Change change = batch[0];
     EXPECT_EQ(change.key, KeyOf(rows[row]));
     EXPECT_FALSE(change.value.has_value());
+    EXPECT_EQ(change.put_once, std::holds_alternative<engine::TaskKey>(key));
   }
 }
 
@@ -279,11 +277,12 @@ TEST(RowCodec, DamagedRowIsDataLossAndNamed) {
   const std::string zero(1, '\0');
   expect_damaged("", zero, "key ''");
   expect_damaged("z\x01", zero, "key 'z\\x01'");
-  expect_damaged("t123", zero + "T", "key 't123'");
+  expect_damaged("t123", zero, "key 't123'");
+  expect_damaged("f123", zero, "key 'f123'");
   expect_damaged(TaskRowKey({1, 2}), "", "task 1-2");
-  expect_damaged(TaskRowKey({1, 2}), zero, "task 1-2");
   expect_damaged(TaskRowKey({1, 2}), zero + "X", "task 1-2");
-  expect_damaged(TaskRowKey({1, 2}), zero + "T", "unknown enum value 0");
+  expect_damaged(TaskRowKey({1, 2}), zero, "unknown enum value 0");
+  expect_damaged(FinishedRowKey({1, 2}), zero, "outcome of task 1-2");
   expect_damaged("qmail", Encoded(engine::QueueRow()), "queue 'mail'");
   expect_damaged(RequestKeyRowKey("mail", "once"), "\x02", "request key 'once' of queue 'mail'");
 }
@@ -313,10 +312,10 @@ TEST(RowKey, ScansMeetTasksInTheOrderOfTheirIds) {
       {1, 1}, {1, 2}, {1, 256}, {2, 1}, {255, 9}, {256, 1}, {UINT64_MAX, UINT64_MAX}};
   for (size_t i = 1; i < ids.size(); ++i) {
     EXPECT_LT(TaskRowKey(ids[i - 1]), TaskRowKey(ids[i]));
-    const KeyRange after = TaskRowsAfter(ids[i - 1]);
-    EXPECT_GT(after.begin, TaskRowKey(ids[i - 1]));
-    EXPECT_LE(after.begin, TaskRowKey(ids[i]));
-    EXPECT_GT(after.end, TaskRowKey(ids[i]));
+    const KeyRange from = FinishedRowsFrom(ids[i]);
+    EXPECT_GT(from.begin, FinishedRowKey(ids[i - 1]));
+    EXPECT_LE(from.begin, FinishedRowKey(ids[i]));
+    EXPECT_GT(from.end, FinishedRowKey(ids[i]));
   }
 }
 
@@ -331,6 +330,7 @@ TEST(RowKey, RangesHoldTheirKindAndNoOther) {
       {RowKind::kAttempt, KeyOf(engine::RowKey(engine::AttemptKey{kTask}))},
       {RowKind::kGrant, KeyOf(engine::RowKey(engine::GrantKey{engine::GrantId{UINT64_MAX}}))},
       {RowKind::kSession, KeyOf(engine::RowKey(engine::SessionKey{0}))},
+      {RowKind::kFinished, FinishedRowKey({UINT64_MAX, UINT64_MAX})},
       {RowKind::kKey, RequestKeyRowKey("q", "k")}};
   for (const auto& [kind, key] : keys) {
     EXPECT_EQ(KindOfKey(key), kind);
@@ -339,10 +339,6 @@ TEST(RowKey, RangesHoldTheirKindAndNoOther) {
       EXPECT_EQ(holds(RowsOf(kind), other_key), kind == other) << DescribeKey(other_key);
     }
   }
-  EXPECT_TRUE(holds(TaskRowsOfSession(7), TaskRowKey({7, 0})));
-  EXPECT_TRUE(holds(TaskRowsOfSession(7), TaskRowKey({7, UINT64_MAX})));
-  EXPECT_FALSE(holds(TaskRowsOfSession(7), TaskRowKey({8, 0})));
-  EXPECT_TRUE(holds(TaskRowsOfSession(UINT64_MAX), TaskRowKey({UINT64_MAX, UINT64_MAX})));
 }
 
 TEST(RowKey, QueueAndRequestKeyNeverRunTogether) {

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "proto/support/assert.h"
 #include "server/store/expiry.h"
 
 namespace treadle::sim {
@@ -31,6 +32,7 @@ class Disk::OpenStore final : public store::Store {
   absl::StatusOr<store::Sequence> Append(const store::WriteBatch& batch) override {
     if (std::exchange(disk_.fail_next_append, false)) return absl::DataLossError("EIO on append");
     disk_.observer_.Appended(batch);
+    disk_.CheckPutOnce(batch);
     Apply(batch, disk_.rows_);
     disk_.tail_.push_back(Unsynced{batch});
     ++disk_.appends_;
@@ -58,15 +60,17 @@ class Disk::OpenStore final : public store::Store {
     return found->second;
   }
 
-  absl::Status Scan(
-      std::string_view begin, std::string_view end,
-      absl::FunctionRef<bool(std::string_view key, std::string_view value)> visit) override {
+  using Store::Scan;
+  absl::StatusOr<std::optional<std::string>> Scan(std::string_view begin, std::string_view end,
+                                                  size_t rows_max, VisitRow visit) override {
+    bool more = true;
     for (auto at = disk_.rows_.lower_bound(begin); at != disk_.rows_.end() && at->first < end;
-         ++at) {
+         ++at, --rows_max) {
+      if (!more || rows_max == 0) return at->first;
       if (store::Expired(at->second, disk_.timeline_.NowMs())) continue;
-      if (!visit(at->first, at->second)) break;
+      more = visit(at->first, at->second);
     }
-    return absl::OkStatus();
+    return std::nullopt;
   }
 
   int64_t FreeBytes() override { return disk_.full ? 0 : INT64_MAX; }
@@ -115,6 +119,17 @@ void Disk::Crash(bool power) {
   tail_.clear();
   rows_ = durable_;
   full = false;
+}
+
+void Disk::CheckPutOnce(const store::WriteBatch& batch) {
+  for (size_t i = 0; i < batch.size(); ++i) {
+    const store::WriteBatch::Change change = batch[i];
+    if (change.value.has_value() && rows_.contains(change.key)) {
+      put_again_.insert(std::string(change.key));
+    } else if (!change.value.has_value()) {
+      TREADLE_ASSERT(put_again_.erase(std::string(change.key)) == 0 || !change.put_once);
+    }
+  }
 }
 
 void Disk::NoteFingerprint(uint64_t fingerprint) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "server/store/store.h"
@@ -61,12 +62,15 @@ class Disk {
   };
 
   void MakeDurable(size_t batches);
+  // Asserts what WriteBatch::DeleteOnce requires.
+  void CheckPutOnce(const store::WriteBatch& batch);
 
   Timeline& timeline_;
   Random& random_;
   Observer& observer_;
   Rows durable_;
   Rows rows_;
+  std::set<std::string> put_again_;  // keys that were put twice since they were last deleted
   std::deque<Unsynced> tail_;
   uint64_t appends_ = 0;
   uint64_t durable_fingerprint_ = 0;

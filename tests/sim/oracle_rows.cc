@@ -35,6 +35,7 @@ void Oracle::Check(const StoredChange& change) {
   if (change.deleted) {
     if (broker::KindOfKey(change.key) != broker::RowKind::kTask) return;
     const TaskId id = *broker::TaskOfKey(change.key);
+    if (const Ledger::Task* ended = live_.Find(id); ended != nullptr && ended->kept) return;
     const Ledger::Task& task = Unfinished(id, "deletion");
     Expect(task.row.spec.result_ttl_ms == 0, Promise::kNeverLost,
            absl::StrCat("the outcome of ", id.ToString(), " is dropped at once"));

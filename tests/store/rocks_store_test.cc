@@ -7,9 +7,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <memory>
+#include <optional>
 #include <signal.h>
 #include <string>
+#include <thread>
 #include <unistd.h>
 #include <vector>
 
@@ -125,6 +128,73 @@ TEST_F(RocksStoreTest, OlderValueOfAnExpiredRowNeverComesBack) {
   EXPECT_THAT(ScanAll(*Open()).value(), ElementsAre(Pair("t2", Staying("accepted"))));
 }
 
+// As a task's row, which is put once and deleted once.
+TEST_F(RocksStoreTest, RowDeletedOnceStaysAwayAndLeavesNothing) {
+  std::unique_ptr<RocksStore> store = Open();
+  for (int round = 0; round < 3; ++round) {  // in tables of several levels
+    store->Append(BatchOf({{"t1", Staying("1")}, {"t2", Staying("2")}})).value();
+    if (round > 0) {
+      ASSERT_TRUE(store->Compact().ok());
+    }
+    WriteBatch batch;
+    batch.DeleteOnce("t1");
+    if (round < 2) batch.DeleteOnce("t2");
+    store->Append(batch).value();
+    EXPECT_EQ(store->Get("t1").status().code(), absl::StatusCode::kNotFound);
+    if (round > 1) {
+      ASSERT_TRUE(store->Compact().ok());
+    }
+  }
+  EXPECT_THAT(ScanAll(*store).value(), ElementsAre(Pair("t2", Staying("2"))));
+  store.reset();
+  EXPECT_THAT(ScanAll(*Open()).value(), ElementsAre(Pair("t2", Staying("2"))));
+}
+
+// A list must not cost more because of what has expired and is still in the tables.
+TEST_F(RocksStoreTest, ScanCountsWhatHasExpiredAndSaysWhereItStopped) {
+  std::unique_ptr<RocksStore> store = Open();
+  WriteBatch batch;
+  for (int i = 10'000; i < 40'000; ++i) {
+    batch.Put(absl::StrCat("f", i), Expiring(kNow + 10, std::string(20, 'x')));
+  }
+  batch.Put("f40000", Staying("lives"));
+  ASSERT_TRUE(store->Append(batch).ok());
+  clock_.Set(kNow + 10);
+  int visits = 0;
+  const auto visit = [&](std::string_view, std::string_view) { return ++visits > 0; };
+  std::optional<std::string> next = "f";
+  for (const char* stop : {"f20000", "f30000", "f40000"}) {
+    next = store->Scan(*next, "g", 10'000, visit).value();
+    ASSERT_EQ(next, stop);
+    EXPECT_EQ(visits, 0);
+  }
+  EXPECT_EQ(store->Scan(*next, "g", 10'000, visit).value(), std::nullopt);
+  EXPECT_EQ(visits, 1);
+}
+
+TEST_F(RocksStoreTest, ReadsAreMadeOnAnotherThreadTheUrgentOnesFirst) {
+  std::unique_ptr<RocksStore> store = Open();
+  store->Append(BatchOf({{"a", Staying("1")}})).value();
+  std::promise<void> release;
+  std::promise<std::vector<std::string>> all;
+  std::vector<std::string> made;
+  std::thread::id thread;
+  store->ReadLater(Store::Urgency::kQuestion, [&, go = release.get_future().share()] {
+    go.wait();
+    thread = std::this_thread::get_id();
+  });
+  for (const char* name : {"first", "second"}) {
+    store->ReadLater(Store::Urgency::kQuestion, [&, name] {
+      made.push_back(name);
+      if (made.size() == 3) all.set_value(made);
+    });
+  }
+  store->ReadLater(Store::Urgency::kWork, [&] { made.push_back(store->Get("a").value()); });
+  release.set_value();
+  EXPECT_THAT(all.get_future().get(), ElementsAre(Staying("1"), "first", "second"));
+  EXPECT_NE(thread, std::this_thread::get_id());
+}
+
 TEST_F(RocksStoreTest, SecondStoreOfOneProcessIsRefused) {
   const std::unique_ptr<RocksStore> store = Open();
   EXPECT_THAT(Refusal(absl::StatusCode::kFailedPrecondition),
@@ -145,10 +215,18 @@ TEST_F(RocksStoreTest, SecondProcessIsRefusedUntilTheFirstHasEnded) {
 
 TEST_F(RocksStoreTest, NewerFormatIsRefusedWithTheWayOut) {
   Open().reset();
-  Write("FORMAT", "treadle store, format 2\n");
+  Write("FORMAT", "treadle store, format 3\n");
   EXPECT_THAT(Refusal(absl::StatusCode::kFailedPrecondition),
-              HasSubstr("written by a newer Treadle (store format 2, this one reads up to 1): "
+              HasSubstr("written by a newer Treadle (store format 3, this one reads up to 2): "
                         "start that version or a later one"));
+}
+
+TEST_F(RocksStoreTest, OlderFormatIsRefusedWithTheWayOut) {
+  Open().reset();
+  Write("FORMAT", "treadle store, format 1\n");
+  EXPECT_THAT(Refusal(absl::StatusCode::kFailedPrecondition),
+              HasSubstr("written by an older Treadle (store format 1, this one reads 2): finish "
+                        "its tasks with that version"));
 }
 
 TEST_F(RocksStoreTest, DamagedFormatIsRefused) {

@@ -3,6 +3,7 @@
 #include "server/store/store.h"
 
 #include <cstdint>
+#include <future>
 #include <memory>
 #include <random>
 #include <string>
@@ -113,6 +114,64 @@ TYPED_TEST(EveryStore, ScanEndsWhenVisitSaysSo) {
                   .Scan("", "z", [&](std::string_view, std::string_view) { return ++visits < 2; })
                   .ok());
   EXPECT_EQ(visits, 2);
+}
+
+TYPED_TEST(EveryStore, ScanStopsAfterSoManyRowsAndSaysWhereToGoOn) {
+  this->Append({{"a", Staying("")}, {"b", Expiring(kNow, "")}, {"c", Staying("")}});
+  std::vector<std::string> keys;
+  const auto collect = [&](std::string_view key, std::string_view) {
+    keys.emplace_back(key);
+    return true;
+  };
+  EXPECT_EQ(this->store().Scan("", "z", 2, collect).value(), "c") << "hidden rows count";
+  EXPECT_THAT(keys, ElementsAre("a"));
+  EXPECT_EQ(this->store().Scan("c", "z", 2, collect).value(), std::nullopt);
+  EXPECT_THAT(keys, ElementsAre("a", "c"));
+  EXPECT_EQ(this->store().Scan("", "z", 0, collect).value(), "a");
+  const auto refuse = [](std::string_view, std::string_view) { return false; };
+  EXPECT_EQ(this->store().Scan("", "z", 9, refuse).value(), "b");
+  EXPECT_EQ(this->store().Scan("c", "z", 9, refuse).value(), std::nullopt);
+}
+
+TYPED_TEST(EveryStore, GetManyIsGetForEachKey) {
+  Changes changes;
+  for (int i = 0; i < 200; ++i) {
+    changes.emplace_back("k" + std::to_string(i), Staying(std::to_string(i)));
+  }
+  changes.emplace_back("k17", Expiring(kNow, "expired"));
+  changes.emplace_back("k18", std::nullopt);
+  this->Append(changes);
+  std::vector<std::string> keys = {"absent"};
+  for (int i = 0; i < 200; ++i) keys.push_back("k" + std::to_string(i));
+  size_t visits = 0;
+  ASSERT_TRUE(this->store()
+                  .GetMany(keys,
+                           [&](size_t index, std::optional<std::string_view> value) {
+                             EXPECT_EQ(index, visits++);
+                             const absl::StatusOr<std::string> one = this->store().Get(keys[index]);
+                             EXPECT_EQ(value.has_value(), one.ok());
+                             EXPECT_EQ(value.value_or(""), one.value_or(""));
+                             return visits < 150;
+                           })
+                  .ok());
+  EXPECT_EQ(visits, 150u);
+}
+
+TYPED_TEST(EveryStore, ReadsThatComeLaterSeeWhatWasAppended) {
+  std::promise<std::string> value;
+  this->Append({{"a", Staying("1")}});
+  this->store().ReadLater(Store::Urgency::kQuestion,
+                          [&] { value.set_value(this->store().Get("a").value()); });
+  EXPECT_EQ(value.get_future().get(), Staying("1"));
+}
+
+TYPED_TEST(EveryStore, RowDeletedOnceIsGone) {
+  this->Append({{"a", Staying("1")}, {"b", Staying("2")}});
+  WriteBatch batch;
+  batch.DeleteOnce("a");
+  batch.DeleteOnce("never there");
+  ASSERT_TRUE(this->store().Append(batch).ok());
+  EXPECT_THAT(this->All(), ElementsAre(Pair("b", Staying("2"))));
 }
 
 TYPED_TEST(EveryStore, KeysAreOrderedAsUnsignedBytes) {
