@@ -19,6 +19,10 @@ StopSignals::StopSignals() {
   sigemptyset(&set);
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGTERM);
+  struct sigaction hangup;
+  TREADLE_ASSERT(::sigaction(SIGHUP, nullptr, &hangup) == 0);
+  // What is blocked would be heard although it is ignored.
+  if (hangup.sa_handler != SIG_IGN) sigaddset(&set, SIGHUP);
   TREADLE_ASSERT(pthread_sigmask(SIG_BLOCK, &set, nullptr) == 0);
   signal_fd_ = ::signalfd(-1, &set, SFD_CLOEXEC);
   end_fd_ = ::eventfd(0, EFD_CLOEXEC);
@@ -57,6 +61,7 @@ void StopSignals::Wait() {
 
 void StopSignals::Received(int signal) {
   std::lock_guard lock(mutex_);
+  if (stopping_ && signal == SIGHUP) return;
   if (std::exchange(stopping_, true)) ::_exit(128 + signal);
   if (callback_) {
     caller_ = std::thread([this, signal] { callback_(signal); });

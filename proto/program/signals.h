@@ -6,15 +6,17 @@
 
 namespace treadle::program {
 
-// Turns SIGINT and SIGTERM into a call of a plain function on a plain thread.
+// Turns SIGINT, SIGTERM and SIGHUP (the terminal is closed) into a call of a plain function on a
+// plain thread. SIGHUP is left alone where it is ignored, as nohup wants it.
 //
-// Construct one first thing in main(), before any other thread is started: it blocks both signals,
+// Construct one first thing in main(), before any other thread is started: it blocks the signals,
 // and threads inherit that. (So do child processes: reset the signal mask when spawning one.)
 // SIGPIPE is ignored, so that a closed log pipe does not end the process.
 //
 // The first signal calls the callback; one that came before there was a callback is kept for it. A
 // second signal ends the process at once with exit code 128 + its number: whoever waits for a drain
-// and has no more patience presses Ctrl-C again.
+// and has no more patience presses Ctrl-C again. A SIGHUP is never the second one: a terminal that
+// is closed sends several.
 class StopSignals {
  public:
   StopSignals();

@@ -2,6 +2,7 @@
 
 #include <future>
 #include <signal.h>
+#include <thread>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
@@ -28,6 +29,34 @@ TEST(StopSignals, KeepsASignalThatCameTooEarly) {
 TEST(StopSignals, EndsWithoutASignal) {
   StopSignals signals;
   signals.OnStop([](int) { FAIL(); });
+}
+
+TEST(StopSignals, HearsThatTheTerminalIsClosedHoweverOftenItIsTold) {
+  StopSignals signals;
+  std::promise<int> heard, again;
+  signals.OnStop([&](int signal) { heard.set_value(signal); });
+  ::kill(::getpid(), SIGHUP);
+  EXPECT_EQ(heard.get_future().get(), SIGHUP);
+  ::kill(::getpid(), SIGHUP);  // would end the tests if it counted
+  sigset_t pending;
+  do {
+    std::this_thread::yield();
+    ::sigpending(&pending);
+  } while (sigismember(&pending, SIGHUP) == 1);
+}
+
+TEST(StopSignals, LeavesAnIgnoredHangupAlone) {
+  const auto before = ::signal(SIGHUP, SIG_IGN);
+  {
+    StopSignals signals;
+    std::promise<int> heard;
+    signals.OnStop([&](int signal) { heard.set_value(signal); });
+    ::kill(::getpid(), SIGHUP);
+    ::kill(::getpid(), SIGTERM);
+    EXPECT_EQ(heard.get_future().get(), SIGTERM);
+  }
+  ::signal(SIGHUP, SIG_IGN);  // drops the one that waits where an earlier test has blocked it
+  ::signal(SIGHUP, before);
 }
 
 TEST(StopSignalsDeathTest, SecondSignalEndsTheProcess) {
