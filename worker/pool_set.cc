@@ -38,6 +38,8 @@ absl::StatusOr<std::unique_ptr<ProcessPool>> StartProcesses(
   ProcessPoolOptions processes;
   processes.slots = OneForEachCpu(options.processes);
   processes.waiting_max = WaitingMax(options);
+  processes.child_arguments = options.child_arguments;
+  processes.guard = options.guard;
   processes.child_key = child_key;
   processes.max_tasks_per_child = options.max_tasks_per_child;
   processes.memory_bytes_max = options.child_memory_bytes_max;

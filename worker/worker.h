@@ -20,6 +20,7 @@
 
 #include "worker/log.h"
 #include "worker/permanent_error.h"
+#include "worker/pool/guard.h"
 #include "worker/pool/handlers.h"
 #include "worker/run_in.h"
 #include "worker/task_context.h"
@@ -67,6 +68,13 @@ struct WorkerOptions {
   // Of CPU time in one task in a child process, in whole seconds, rounded up: beyond it the process
   // is ended by SIGXCPU. 0: no bound.
   std::chrono::milliseconds child_cpu_time_max{0};
+  // What child processes are started with, the program's name first. None: what this program was
+  // started with.
+  std::vector<std::string> child_arguments;
+  // Ends child processes, and what they have started in groups of their own, with this process,
+  // whatever ends it (worker/pool/guard.h): `*worker::Guard::Start()`, first thing in main(). None:
+  // children see to it themselves, which they cannot when they are killed together with it.
+  std::shared_ptr<worker::Guard> guard;
   // A handler in a child process that was told to stop (its task was cancelled, or timed out) gets
   // SIGTERM after the first, and SIGKILL after both.
   std::chrono::milliseconds terminate_after{2'000};
@@ -88,12 +96,12 @@ struct WorkerOptions {
 //
 // Handle and HandleRaw come before Run, on one thread. Handlers are called on many threads at once.
 //
-// Child processes (RunIn::kProcess) are this program, started again with the same arguments: main()
-// runs in them too, as far as Run, which there runs tasks for its parent instead, and never
-// returns. So what main() does before Run happens in every child: let it register handlers and read
-// flags; what must happen only once (binding ports, writing files, printing) is for
-// !Worker::InChild(). Do not use gRPC before Run in a child, and have the Workers of a program be
-// made in the same order each time.
+// Child processes (RunIn::kProcess) are this program, started again with the same arguments (or
+// with WorkerOptions::child_arguments): main() runs in them too, as far as Run, which there runs
+// tasks for its parent instead, and never returns. So what main() does before Run happens in every
+// child: let it register handlers and read flags; what must happen only once (binding ports,
+// writing files, printing) is for !Worker::InChild(). Do not use gRPC before Run in a child, and
+// have the Workers of a program be made in the same order each time.
 class Worker {
   template <typename F>
   using RawArgument =

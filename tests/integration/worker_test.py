@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """The stock treadle-worker: programs, cancels, drains, crashes and stops."""
 
+import os
 import pathlib
+import shutil
+import subprocess
 import unittest
 
 import api
@@ -15,6 +18,7 @@ CANCELLED = api.task.TASK_STATE_CANCELLED
 EXPIRED = api.task.TASK_STATE_EXPIRED
 LEASE = "--lease-time=2s"
 SHELL = "--allow-exec=/bin/sh"
+IN_PROCESSES = ["--run-in=exec=process", "--processes=1"]
 
 
 def alive(pid):
@@ -23,6 +27,21 @@ def alive(pid):
     except FileNotFoundError:
         return False
     return status.rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def parent(pid):
+    return int(pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
+def children(pid):
+    found = []
+    for folder in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            if parent(folder.name) == pid:
+                found.append(int(folder.name))
+        except (FileNotFoundError, ProcessLookupError):
+            pass  # it has just ended
+    return found
 
 
 class Worker(Scenario):
@@ -218,6 +237,115 @@ class Worker(Scenario):
         self.assertEqual(status.code, 10, "ABORTED")
         self.assertEqual(connection.complete(second, result=b"in time").code, 0)
         self.assertEqual(connection.outcome(name).result, b"in time")
+
+    def test_programs_end_with_their_worker(self):
+        """Whatever ends it, and wherever they run: with all that they have started."""
+        broker = self.broker()
+        connection = self.connect(broker)
+        ends = {"killed": [9], "impatient": [15, 2]}
+        for where in ([], IN_PROCESSES):
+            for how, signals in ends.items():
+                case = how + "-process" * bool(where)
+                with self.subTest(case):
+                    worker = self.worker(
+                        broker.address, SHELL, *where, name=case, queues=[case]
+                    )
+                    program, child = self.start_program(connection, case)
+                    for number in signals:
+                        worker.signal(number)
+                    worker.wait()
+                    self.until_gone(program, child)
+
+    def test_a_program_ends_with_the_pool_child_that_runs_it(self):
+        broker = self.broker()
+        worker = self.worker(broker.address, SHELL, *IN_PROCESSES)
+        connection = self.connect(broker)
+        program, child = self.start_program(connection, "default")
+        pool_child = parent(program)
+        self.assertEqual(parent(pool_child), worker.pid)
+        os.kill(pool_child, 9)
+        self.until_gone(program, child)
+        self.assertTrue(worker.running(), worker.tail())
+
+    def test_a_program_in_a_process_that_ignores_sigterm_is_killed(self):
+        broker = self.broker()
+        self.worker(broker.address, SHELL, *IN_PROCESSES)
+        connection = self.connect(broker)
+        (name,) = connection.submit(
+            self.shell(
+                f"trap '' TERM; echo $$ > \"{self.folder}/pid\"; while :; do sleep 0.1; done",
+                attempt_timeout_ms=500,
+                max_attempts=1,
+            )
+        )
+        outcome = connection.outcome(name)
+        self.assertEqual((outcome.state, outcome.error.type), (FAILED, "AttemptTimeout"))
+        self.assert_killed()
+
+    def test_children_depend_on_no_config_and_no_program_that_has_changed(self):
+        broker = self.broker()
+        config, other = self.folder / "worker.conf", self.folder / "other"
+        shutil.copy("/bin/true", other)
+        config.write_text(f"allow-exec = /bin/sh\nallow-exec = {other}\n")
+        worker = self.worker(broker.address, f"--config={config}", *IN_PROCESSES)
+        connection = self.connect(broker)
+        program, child = self.start_program(connection, "default", max_attempts=1)
+        config.write_text("nonsense\n")
+        other.unlink()
+        os.kill(parent(program), 9)
+        self.until_gone(program, child)
+        (name,) = connection.submit(self.shell("echo in a new child", max_attempts=1))
+        self.assertEqual(connection.outcome(name).result, b"in a new child\n")
+        self.assertNotIn("trying again", worker.output())
+
+    def test_a_closed_terminal_drains(self):
+        broker = self.broker()
+        worker = self.worker(broker.address, SHELL)
+        connection = self.connect(broker)
+        go = self.folder / "go"
+        (name,) = connection.submit(
+            self.shell(f'echo x > "{self.folder}/on"; until [ -e "{go}" ]; do sleep 0.05; done')
+        )
+        self.until_file("on")
+        worker.signal(1)
+        worker.signal(1)  # terminals send several
+        processes.wait_until(lambda: "draining" in worker.output(), "the drain")
+        go.touch()
+        self.assertEqual(worker.wait(), 0, worker.tail())
+        outcome = connection.outcome(name)
+        self.assertEqual((outcome.state, outcome.attempts), (SUCCEEDED, 1))
+
+    def test_a_worker_in_the_place_of_init_reaps_what_it_is_left_with(self):
+        alone = ["unshare", "--pid", "--fork", "--mount-proc"]
+        if subprocess.run([*alone, "true"], capture_output=True).returncode != 0:
+            self.skipTest("no right to make a PID namespace")
+        broker = self.broker()
+        first = processes.Worker(self.folder, broker.address, SHELL)
+        first.command = alone + first.command
+        self.own(first).start()
+        connection = self.connect(broker)
+        names = connection.submit(*[self.shell("(setsid sleep 0.2 &); echo started")] * 10)
+        for name in names:
+            self.assertEqual(connection.outcome(name).result, b"started\n")
+        (init,) = children(first.pid)
+        # The guard is its child, too.
+        processes.wait_until(lambda: len(children(init)) == 1, "the others to be reaped")
+
+    def start_program(self, connection, queue, **fields):
+        """A program that has started another: both their process ids."""
+        files = [self.folder / f"{queue}-{name}" for name in ("program", "child")]
+        connection.submit(
+            self.shell(
+                f'sleep 600 & echo $! > "{files[1]}"; echo $$ > "{files[0]}"; wait',
+                queue=queue,
+                **fields,
+            )
+        )
+        return [int(self.until_file(file.name)) for file in files]
+
+    def until_gone(self, *pids):
+        for pid in pids:
+            processes.wait_until(lambda pid=pid: not alive(pid), f"process {pid} to end")
 
     def assert_killed(self):
         """The program that wrote its process id is not there any more."""

@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
+#include <new>
 #include <signal.h>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <unistd.h>
@@ -13,7 +15,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
+
+#include "proto/support/descriptors.h"
 
 namespace treadle::worker {
 namespace {
@@ -23,6 +28,11 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 constexpr int64_t kMiB = int64_t{1} << 20;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
 
 class ChildProcessTest : public ::testing::Test {
  protected:
@@ -33,8 +43,10 @@ class ChildProcessTest : public ::testing::Test {
     std::string folder = (std::filesystem::temp_directory_path() / "treadle-XXXXXX").string();
     folder_ = ::mkdtemp(folder.data());
     files_before_ = OpenFiles();
+    ::getrlimit(RLIMIT_NOFILE, &descriptors_);
   }
   ~ChildProcessTest() override {
+    ::setrlimit(RLIMIT_NOFILE, &descriptors_);
     EXPECT_EQ(OpenFiles(), files_before_) << "open files were left behind";
     EXPECT_TRUE(::waitpid(-1, nullptr, WNOHANG) < 0 && errno == ECHILD)
         << "a child was left behind";
@@ -57,6 +69,13 @@ class ChildProcessTest : public ::testing::Test {
   }
   ChildResult RunShell(const std::string& script, std::string_view input = {}) {
     return Run({"/bin/sh", "-c", script}, input);
+  }
+
+  // Until the test ends.
+  void LowerDescriptors(rlim_t count) {
+    rlimit limit = descriptors_;
+    limit.rlim_cur = count;
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
   }
 
   // Waits until the file is there with something in it, and returns that.
@@ -86,6 +105,7 @@ class ChildProcessTest : public ::testing::Test {
   std::stop_source stop_;
   std::filesystem::path folder_;
   int files_before_ = 0;
+  rlimit descriptors_{};
 };
 
 TEST_F(ChildProcessTest, InputGoesInAndOutputComesOut) {
@@ -190,6 +210,75 @@ TEST_F(ChildProcessTest, WhatTheProgramLeavesBehindIsKilled) {
   EXPECT_EQ(result.exit_status, 0);
   EXPECT_EQ(result.output, "done\n") << "though its child still held the pipe";
   EXPECT_TRUE(AwaitDeath(Await("orphan")));
+}
+
+TEST_F(ChildProcessTest, NobodyInItsGroupIsAliveWhenTheCallReturns) {
+  const ChildResult result =
+      RunShell("for i in $(seq 50); do sleep 1000 & echo $!; done; exec 1>&- 2>&-");
+  std::istringstream pids(result.output);
+  int count = 0;
+  for (std::string pid; pids >> pid; ++count) {
+    std::ifstream file("/proc/" + pid + "/stat");
+    std::string line;
+    EXPECT_TRUE(!std::getline(file, line) || line.find(") Z ") != std::string::npos) << line;
+  }
+  EXPECT_EQ(count, 50);
+}
+
+TEST_F(ChildProcessTest, WhatIsThrownLeavesNothingBehind) {
+  if (kSanitized) GTEST_SKIP() << "sanitizers have memory limits of their own";
+  options_.output_bytes_max = int64_t{1} << 40;
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_DATA, &before), 0);
+  rlimit small = before;
+  small.rlim_cur = 256 * kMiB;
+  ASSERT_EQ(::setrlimit(RLIMIT_DATA, &small), 0);
+  options_.argv = {"/usr/bin/yes"};
+  EXPECT_THROW(static_cast<void>(RunChild(options_, "", stop_.get_token())), std::bad_alloc);
+  ASSERT_EQ(::setrlimit(RLIMIT_DATA, &before), 0);
+  // The fixture looks for children and open files.
+}
+
+TEST_F(ChildProcessTest, AStopIsHeardThoughDescriptorsAreUsedUpMeanwhile) {
+  std::vector<int> all;
+  std::jthread stopper([&] {
+    Await("ready");
+    for (int file; (file = ::open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0;) all.push_back(file);
+    stop_.request_stop();
+  });
+  LowerDescriptors(64);
+  const ChildResult result =
+      RunShell("echo yes > " + (folder_ / "ready").string() + "; exec sleep 1000");
+  stopper.join();
+  for (const int file : all) ::close(file);
+  EXPECT_EQ(result.signal, SIGTERM);
+  EXPECT_TRUE(result.stopped);
+}
+
+TEST_F(ChildProcessTest, WithoutDescriptorsNothingIsStarted) {
+  LowerDescriptors(64);
+  for (int spare = 0; spare < 9; ++spare) {
+    std::vector<int> all;
+    for (int file; (file = ::open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0;) all.push_back(file);
+    for (int i = 0; i < spare; ++i) {
+      ::close(all.back());
+      all.pop_back();
+    }
+    options_.argv = {"/bin/true"};
+    const absl::StatusOr<ChildResult> result = RunChild(options_, "", stop_.get_token());
+    for (const int file : all) ::close(file);
+    if (spare < 7) {
+      EXPECT_EQ(result.status().code(), absl::StatusCode::kResourceExhausted) << spare;
+    } else if (spare == 8) {
+      EXPECT_TRUE(result.ok()) << result.status();
+    }
+  }
+}
+
+TEST_F(ChildProcessTest, TheProgramHasTheLimitOfOpenFilesThatWeWereStartedWith) {
+  LowerDescriptors(100);
+  RaiseDescriptorLimit();
+  EXPECT_EQ(RunShell("ulimit -Sn").output, std::to_string(FirstDescriptorLimit().rlim_cur) + "\n");
 }
 
 TEST_F(ChildProcessTest, AProgramThatCannotBeStartedIsAnError) {

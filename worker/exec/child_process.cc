@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 
 #include "proto/support/assert.h"
+#include "worker/pool/dying_groups.h"
 #include "worker/pool/file_descriptor.h"
 #include "worker/pool/spawn_plan.h"
 
@@ -95,25 +96,33 @@ class SigpipeBlock {
 // A running child and the pipes to it.
 class Child {
  public:
-  static absl::StatusOr<Child> Start(const ChildOptions& options);
-  Child(Child&&) = default;
+  explicit Child(const ChildOptions& options) : options_(options) {}
+  // Kills it, when Run has not come to its end.
+  ~Child() { End(); }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
 
+  absl::Status Start();
+  // REQUIRES: it was started. Once.
   ChildResult Run(std::string_view input, const std::stop_token& stop);
 
  private:
-  explicit Child(const ChildOptions& options) : options_(&options) {}
-
   bool HasEnded() const;
+  void Tell() const;
   void SignalGroup(int signal) const { ::kill(-pid_, signal); }
   int WaitMs() const;
   void Stop();
   void Feed();
   bool ReadOutput();
   bool ReadError();
+  void ReadRest();
   void Reap();
+  void End();
 
-  const ChildOptions* options_;
-  pid_t pid_ = 0;
+  const ChildOptions& options_;
+  Guard::Place place_;
+  pid_t pid_ = 0;         // 0: none, or reaped
+  FileDescriptor told_;   // readable once it was told to stop
   FileDescriptor ended_;  // readable once the child has ended; none: the system has no such thing
   FileDescriptor input_;
   FileDescriptor output_;
@@ -124,47 +133,49 @@ class Child {
   ChildResult result_;
 };
 
-absl::StatusOr<Child> Child::Start(const ChildOptions& options) {
+absl::Status Child::Start() {
   absl::StatusOr<Pipe> input = NewPipe();
   absl::StatusOr<Pipe> output = NewPipe();
   absl::StatusOr<Pipe> error = NewPipe();
   absl::Status status = input.status();
   status.Update(output.status());
   status.Update(error.status());
+  told_ = FileDescriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!told_.open()) status.Update(SystemError("an event for a child process", errno));
+  if (status.ok() && options_.guard != nullptr) {
+    absl::StatusOr<Guard::Place> place = options_.guard->Enter();
+    status.Update(place.status());
+    if (place.ok()) place_ = *std::move(place);
+  }
   if (!status.ok()) return status;
 
-  Child child(options);
   SpawnPlan plan;
   plan.Give(input->read.number(), STDIN_FILENO);
   plan.Give(output->write.number(), STDOUT_FILENO);
   plan.Give(error->write.number(), STDERR_FILENO);
   plan.CloseFrom(STDERR_FILENO + 1);
-  const int failure = plan.Spawn(options.argv[0], options.argv, options.environment, child.pid_);
+  plan.EnterGroup(place_);
+  plan.EndWithThread();
+  const int failure = plan.Spawn(options_.argv[0], options_.argv, options_.environment, pid_);
   if (failure != 0) {
-    return SystemError(absl::StrCat("program '", options.argv[0], "' cannot be started"), failure);
+    return SystemError(absl::StrCat("program '", options_.argv[0], "' cannot be started"), failure);
   }
-  child.ended_ = FileDescriptor(static_cast<int>(::syscall(SYS_pidfd_open, child.pid_, 0)));
-  child.input_ = std::move(input->write);
-  child.output_ = std::move(output->read);
-  child.error_ = std::move(error->read);
-  for (const FileDescriptor* file : {&child.input_, &child.output_, &child.error_}) {
-    DoNotBlock(*file);
-  }
-  return child;
+  ended_ = FileDescriptor(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
+  input_ = std::move(input->write);
+  output_ = std::move(output->read);
+  error_ = std::move(error->read);
+  for (const FileDescriptor* file : {&input_, &output_, &error_}) DoNotBlock(*file);
+  return absl::OkStatus();
 }
 
 ChildResult Child::Run(std::string_view input, const std::stop_token& stop) {
   const SigpipeBlock sigpipe_block;
   to_write_ = input;
   if (to_write_.empty()) input_.Close();
-  const FileDescriptor told(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  const std::stop_callback tell(stop, [&told] {
-    const uint64_t one = 1;
-    static_cast<void>(::write(told.number(), &one, sizeof(one)));
-  });
+  const std::stop_callback tell(stop, [this] { Tell(); });
   // Until the child itself has ended: those that it left behind may hold its pipes for ever.
   while (!HasEnded()) {
-    pollfd files[] = {{told.number(), static_cast<short>(kill_at_ ? 0 : POLLIN), 0},
+    pollfd files[] = {{told_.number(), static_cast<short>(kill_at_ ? 0 : POLLIN), 0},
                       {ended_.number(), POLLIN, 0},
                       {input_.number(), POLLOUT, 0},
                       {output_.number(), POLLIN, 0},
@@ -176,14 +187,23 @@ ChildResult Child::Run(std::string_view input, const std::stop_token& stop) {
     result_.stopped |= stop.stop_requested();
     if (result_.stopped || result_.output_too_large) Stop();
   }
-  // What the child wrote is in the pipes. A process that has left the group may write on and on.
   SignalGroup(SIGKILL);
+  ReadRest();
+  End();
+  return std::move(result_);
+}
+
+void Child::Tell() const {
+  const uint64_t one = 1;
+  static_cast<void>(::write(told_.number(), &one, sizeof(one)));
+}
+
+// What the child wrote is in the pipes. A process that has left the group may write on and on.
+void Child::ReadRest() {
   for (size_t i = 0; i < kLastReadsMax && ReadOutput(); ++i) {
   }
   for (size_t i = 0; i < kLastReadsMax && ReadError(); ++i) {
   }
-  Reap();
-  return std::move(result_);
 }
 
 bool Child::HasEnded() const {
@@ -208,7 +228,7 @@ void Child::Stop() {
     kill_at_ = steady_clock::now();
     // What writes too much has had its chance.
     if (!result_.output_too_large) {
-      *kill_at_ += options_->kill_after;
+      *kill_at_ += options_.kill_after;
       SignalGroup(SIGTERM);
     }
   }
@@ -243,7 +263,7 @@ bool ReadSome(FileDescriptor& file, std::string& text) {
 
 bool Child::ReadOutput() {
   if (result_.output_too_large || !ReadSome(output_, result_.output)) return false;
-  if (static_cast<int64_t>(result_.output.size()) <= options_->output_bytes_max) return true;
+  if (static_cast<int64_t>(result_.output.size()) <= options_.output_bytes_max) return true;
   result_.output_too_large = true;
   result_.output.clear();
   output_.Close();
@@ -252,7 +272,7 @@ bool Child::ReadOutput() {
 
 bool Child::ReadError() {
   if (!ReadSome(error_, result_.error)) return false;
-  const auto bytes_max = static_cast<size_t>(options_->error_bytes_max);
+  const auto bytes_max = static_cast<size_t>(options_.error_bytes_max);
   if (result_.error.size() > bytes_max) {
     result_.error.erase(0, result_.error.size() - bytes_max);
   }
@@ -273,13 +293,24 @@ void Child::Reap() {
   }
 }
 
+// Returns when nobody in its group is alive.
+void Child::End() {
+  if (pid_ == 0) return;
+  DyingGroups group;
+  group.Kill(pid_);
+  place_.Leave();  // while the child's number is nobody else's
+  Reap();
+  pid_ = 0;
+  while (!group.AreDead()) ::poll(nullptr, 0, static_cast<int>(group.pause().count()));
+}
+
 }  // namespace
 
 absl::StatusOr<ChildResult> RunChild(const ChildOptions& options, std::string_view input,
                                      const std::stop_token& stop) {
-  absl::StatusOr<Child> child = Child::Start(options);
-  if (!child.ok()) return child.status();
-  return child->Run(input, stop);
+  Child child(options);
+  if (absl::Status status = child.Start(); !status.ok()) return status;
+  return child.Run(input, stop);
 }
 
 }  // namespace treadle::worker

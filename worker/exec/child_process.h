@@ -9,6 +9,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
+#include "worker/pool/guard.h"
+
 namespace treadle::worker {
 
 struct ChildOptions {
@@ -20,6 +22,8 @@ struct ChildOptions {
   int64_t error_bytes_max = 0;           // the last so many bytes of standard error are kept
   // Between SIGTERM and SIGKILL, when the child is told to stop.
   std::chrono::milliseconds kill_after{2'000};
+  // Ends the child's group when this process ends first. None: the child alone is ended then.
+  Guard* guard = nullptr;
 };
 
 // How a child process ended.
@@ -37,12 +41,13 @@ struct ChildResult {
 // does not read its input loses nothing but the input.
 //
 // The child leads a process group of its own, with default signals and no other open files. When it
-// has ended, what is left of its group is killed, so nothing outlives the call (but for a process
-// that has left the group). When `stop` is requested the whole group gets SIGTERM, and SIGKILL
-// `kill_after` later. Blocks its thread; thread-safe; uses posix_spawn, since a plain fork is not
-// safe beside gRPC.
+// has ended, what is left of its group is killed, and the call returns when all of it is dead: so
+// nothing outlives the call (but for a process that has left the group). When `stop` is requested
+// the whole group gets SIGTERM, and SIGKILL `kill_after` later. Blocks its thread; thread-safe.
 //
 // An error means that the program was never started; it names the program and the reason.
+// RESOURCE_EXHAUSTED: this process has no more descriptors, or the system no more processes or
+// memory. Five descriptors are needed while the program runs, three more while it is started.
 absl::StatusOr<ChildResult> RunChild(const ChildOptions& options, std::string_view input,
                                      const std::stop_token& stop);
 

@@ -78,6 +78,7 @@ AttemptResult Run(const ExecOptions& options, TaskContext& context, const std::s
   child.environment = Environment(context);
   child.output_bytes_max = options.output_bytes_max;
   child.error_bytes_max = kErrorTailBytes;
+  child.guard = options.guard.get();
   absl::StatusOr<ChildResult> result = RunChild(child, input, context.stop_token());
   if (!result.ok()) {
     return AttemptResult::Failed("ExecFailed", std::string(result.status().message()));

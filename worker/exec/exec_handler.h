@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 
 #include "proto/support/limits.h"
+#include "worker/pool/guard.h"
 #include "worker/pool/handlers.h"
 
 namespace treadle::worker {
@@ -14,7 +16,8 @@ namespace treadle::worker {
 struct ExecOptions {
   ExecOptions() = default;
 
-  std::string program;  // its absolute path
+  std::string program;           // its absolute path
+  std::shared_ptr<Guard> guard;  // of what programs start; may be none
   // Of a program's standard output; the broker's own bound on results holds too.
   int64_t output_bytes_max = limits::kPayloadBytesMax;
 };

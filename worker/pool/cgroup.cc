@@ -57,17 +57,23 @@ bool IsDelegated(const std::string& folder, const std::string& path) {
   return ::getxattr(folder.c_str(), kDelegateAttribute, &value, 1) == 1 && value == '1';
 }
 
-absl::Status MakeRoom(const std::string& folder) {
+// The system takes one process a write.
+bool MoveTo(const std::string& folder, pid_t companion) {
+  const std::string members = absl::StrCat(folder, "/cgroup.procs");
+  return (companion == 0 || WriteFile(members, absl::StrCat(companion))) &&
+         WriteFile(members, absl::StrCat(::getpid()));
+}
+
+absl::Status MakeRoom(const std::string& folder, pid_t companion) {
   const std::string control = absl::StrCat(folder, "/cgroup.subtree_control");
   const std::string leaf = absl::StrCat(folder, "/", LeafName());
   if (FileHasWord(control, "memory")) return absl::OkStatus();
-  const std::string pid = absl::StrCat(::getpid());
-  if ((::mkdir(leaf.c_str(), 0755) == 0 || errno == EEXIST) &&
-      WriteFile(absl::StrCat(leaf, "/cgroup.procs"), pid) && WriteFile(control, "+memory")) {
+  if ((::mkdir(leaf.c_str(), 0755) == 0 || errno == EEXIST) && MoveTo(leaf, companion) &&
+      WriteFile(control, "+memory")) {
     return absl::OkStatus();
   }
   const int error = errno;
-  WriteFile(absl::StrCat(folder, "/cgroup.procs"), pid);
+  MoveTo(folder, companion);
   ::rmdir(leaf.c_str());
   return absl::FailedPreconditionError(
       absl::StrCat("cgroup ", folder, " cannot have others below it: ", std::strerror(error),
@@ -93,7 +99,7 @@ absl::StatusOr<std::shared_ptr<CgroupTree>> CgroupTree::Find(const CgroupPlaces&
     return absl::FailedPreconditionError(
         absl::StrCat("cgroup ", folder, " has no memory controller"));
   }
-  if (absl::Status status = MakeRoom(folder); !status.ok()) return status;
+  if (absl::Status status = MakeRoom(folder, places.companion); !status.ok()) return status;
   return std::shared_ptr<CgroupTree>(new CgroupTree(std::move(folder), name));
 }
 

@@ -22,6 +22,7 @@ struct CgroupPlaces {
 
   std::string root = "/sys/fs/cgroup";
   std::string self = "/proc/self/cgroup";
+  pid_t companion = 0;  // a process that moves where this one does; 0: none
 };
 
 class Cgroup;

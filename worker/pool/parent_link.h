@@ -19,7 +19,8 @@ inline constexpr char kChildVariable[] = "TREADLE_POOL_CHILD";
 inline constexpr int kChildSocket = 3;   // frames, both ways
 inline constexpr int kChildControl = 4;  // StopOrders, to the child; its end is the parent's end
 inline constexpr int kChildPage = 5;     // a ChildPage
-inline constexpr int kChildFiles = 6;    // all below are the child's
+inline constexpr int kChildGroups = 6;   // the parent's guard's table, or nothing
+inline constexpr int kChildFiles = 7;    // all below are the child's
 
 // What a child says without a word, so that it is known even of one that died: shared memory.
 struct ChildPage {

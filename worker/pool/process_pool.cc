@@ -44,7 +44,10 @@ absl::StatusOr<std::unique_ptr<ProcessPool>> ProcessPool::Start(
   std::unique_ptr<ProcessPool> pool(new ProcessPool(std::move(loop)));
   std::shared_ptr<CgroupTree> cgroups;
   if (starting->options().memory_bytes_max > 0) {
-    auto found = CgroupTree::Find(starting->options().cgroups, starting->options().child_key);
+    CgroupPlaces places = starting->options().cgroups;
+    if (starting->options().guard != nullptr)
+      places.companion = starting->options().guard->process();
+    auto found = CgroupTree::Find(places, starting->options().child_key);
     pool->memory_bound_ = found.ok() ? absl::StrCat("cgroup v2 ", (*found)->folder())
                                      : absl::StrCat("RLIMIT_DATA (", found.status().message(), ")");
     if (found.ok()) cgroups = *std::move(found);

@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 
 #include "worker/pool/cgroup.h"
+#include "worker/pool/guard.h"
 #include "worker/pool/handlers.h"
 #include "worker/pool/pool.h"
 
@@ -18,6 +20,12 @@ struct ProcessPoolOptions {
 
   std::string name = "process";
   int slots = 1;  // children, from 1 to 1,000
+  // What the children are started with, the program's name first. None: what this process was
+  // started with.
+  std::vector<std::string> child_arguments;
+  // Ends the children, and what they have started, with this process. None: they do so themselves,
+  // as far as they live.
+  std::shared_ptr<Guard> guard;
   // Tells the children whose they are, in a program with several such pools: ParentLink::Key.
   std::string child_key;
   // Attempts that may wait for a slot, on top of those that fill the slots.
@@ -42,12 +50,13 @@ struct ProcessPoolOptions {
   std::chrono::milliseconds restart_max{30'000};
 };
 
-// Runs each attempt in one of a fixed number of child processes: this binary, started again with
-// the same arguments, which must come to ServeParent (pool_child.h) when ParentLink::Exists().
+// Runs each attempt in one of a fixed number of child processes: this binary, started again, which
+// must come to ServeParent (pool_child.h) when ParentLink::Exists().
 //
 // - A child that dies costs the attempt that it was running, which fails with an error of type
 //   "Signal" or "ExitStatus" that says how; a new child takes its place. One that was handed an
-//   attempt and died before it began it costs nothing.
+//   attempt and died before it began it costs nothing. An attempt is over when its child's process
+//   group is dead, and the groups that the child has entered with the guard.
 // - Stop is meant: what its stop token does not end within terminate_after is ended by SIGTERM, and
 //   then by SIGKILL. A child that was sent a signal gets no other attempt, so that none is hit by a
 //   late one.

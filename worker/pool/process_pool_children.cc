@@ -33,6 +33,14 @@ void ProcessPool::Loop::Watch(Child& child, int operation, bool writable) {
   ::epoll_ctl(epoll_.number(), operation, child.process->socket(), &event);
 }
 
+// Before its descriptors are closed: another thread may be about to start a program, and hold
+// copies of them, for which the system would report a child that is no more.
+void ProcessPool::Loop::WatchNoMore(const Child& child) {
+  for (const int file : {child.process->socket(), child.process->ended()}) {
+    ::epoll_ctl(epoll_.number(), EPOLL_CTL_DEL, file, nullptr);
+  }
+}
+
 // None: the child bounds itself.
 std::unique_ptr<Cgroup> ProcessPool::Loop::NewCgroup() {
   if (cgroups_ == nullptr) return nullptr;
@@ -59,7 +67,8 @@ void ProcessPool::Loop::StartChildren(Time now) {
     setup.cpu_seconds_max = CeilSeconds(options_.cpu_time_max);
     std::unique_ptr<Cgroup> cgroup = NewCgroup();
     const bool has_cgroup = cgroup != nullptr;
-    auto process = SpawnedChild::Start(setup, options_.child_key, std::move(cgroup));
+    auto process = SpawnedChild::Start(setup, options_.child_arguments, options_.child_key,
+                                       std::move(cgroup), options_.guard);
     if (!process.ok()) {
       StartFailed(setup.number, std::string(process.status().message()), now);
       continue;
@@ -259,7 +268,15 @@ void ProcessPool::Loop::CheckExit(Child& child, Time now) {
   while (frames.Receive(child.process->socket()) == FrameReader::Got::kSome) {
     while (frames.Next(frame)) TakeFrame(child, std::move(frame), now);
   }
-  if (const std::optional<ProcessExit> exit = child.process->Reap()) Exited(child, *exit, now);
+  const std::optional<ProcessExit> exit = child.process->Reap();
+  if (!exit) return;
+  WatchNoMore(child);
+  DyingGroups& left_behind = child.process->left_behind();
+  if (child.state == State::kRunning && !left_behind.AreDead()) {
+    child.look_at = now + left_behind.pause();
+    return;
+  }
+  Exited(child, *exit, now);
 }
 
 void ProcessPool::Loop::Exited(Child& child, const ProcessExit& exit, Time now) {

@@ -124,7 +124,7 @@ void ProcessPool::Loop::Run() {
     AdvanceShutdown(now);
     for (const auto& child : children_) {
       SignalLate(*child, now);
-      if (pidless_) CheckExit(*child, now);
+      if (pidless_ || now >= child->look_at) CheckExit(*child, now);
     }
     std::erase_if(children_, [](const auto& child) { return child->gone; });
     StartChildren(now);
@@ -157,7 +157,7 @@ void ProcessPool::Loop::WaitForEvents() {
 int ProcessPool::Loop::WaitMs(Time now) const {
   Time wake = kill_all_at_;
   for (const auto& child : children_) {
-    wake = std::min({wake, child->next_signal_at, child->kill_at});
+    wake = std::min({wake, child->next_signal_at, child->kill_at, child->look_at});
   }
   if (!shutting_down_) {
     for (const Place& place : places_) {

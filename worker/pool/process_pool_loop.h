@@ -66,7 +66,8 @@ class ProcessPool::Loop {
     bool told_to_stop = false;          // this attempt
     Time next_signal_at = Time::max();  // SIGKILL once it is signalled, SIGTERM before
     Time kill_at = Time::max();         // whatever it does
-    bool gone = false;                  // its process has ended
+    Time look_at = Time::max();         // what it has left behind is being killed
+    bool gone = false;                  // its process has ended, and all of its group
   };
 
   // Where a child is, or will be.
@@ -109,6 +110,7 @@ class ProcessPool::Loop {
   void Exited(Child& child, const ProcessExit& exit, Time now);
   AttemptResult Died(const Child& child, const ProcessExit& exit) const;
   void Watch(Child& child, int operation, bool writable);
+  void WatchNoMore(const Child& child);
 
   const ProcessPoolOptions options_;
   const std::shared_ptr<const Handlers> handlers_;

@@ -1,15 +1,39 @@
 #include "worker/pool/spawn_plan.h"
 
+#include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <fcntl.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "proto/support/descriptors.h"
 
 namespace treadle::worker {
 namespace {
 
-// posix_spawn wants them so, and changes none of them.
+// More than the child needs until its program begins.
+constexpr size_t kStackBytes = size_t{32} << 10;
+constexpr int kSignals = 64;
+// Where the system cannot close a range: so many are closed one by one.
+constexpr int kClosedOneByOne = 65'536;
+
+// The kernel's own form of it, all of it zero: the signal's default.
+struct KernelSigaction {
+  void* handler;
+  unsigned long flags;
+  void* restorer;
+  uint64_t mask;
+};
+
+// execve wants them so, and changes none of them.
 std::vector<char*> Pointers(const std::vector<std::string>& strings) {
   std::vector<char*> pointers;
-  pointers.reserve(strings.size() + 1);
   for (const std::string& string : strings) pointers.push_back(const_cast<char*>(string.c_str()));
   pointers.push_back(nullptr);
   return pointers;
@@ -17,36 +41,105 @@ std::vector<char*> Pointers(const std::vector<std::string>& strings) {
 
 }  // namespace
 
-SpawnPlan::SpawnPlan() {
-  posix_spawn_file_actions_init(&files_);
-  posix_spawnattr_init(&attributes_);
-  posix_spawnattr_setflags(&attributes_,
-                           POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-  posix_spawnattr_setpgroup(&attributes_, 0);
-  sigset_t signals;
-  sigfillset(&signals);
-  posix_spawnattr_setsigdefault(&attributes_, &signals);
-  sigemptyset(&signals);
-  posix_spawnattr_setsigmask(&attributes_, &signals);
+// All that the child needs, made before it begins: it allocates nothing.
+struct SpawnPlan::Order {
+  const SpawnPlan* plan;
+  const char* program;
+  char* const* arguments;
+  char* const* environment;
+  File* files;  // a copy, which the child may write to
+  rlimit descriptors;
+  pid_t parent;
+  int error;
+};
+
+// In the child, with the parent's memory and on a stack of its own. System calls only: what stands
+// around them in the C library, or a sanitizer, would change what belongs to the parent.
+int SpawnPlan::InChild(void* argument) {
+  Order& order = *static_cast<Order*>(argument);
+  const SpawnPlan& plan = *order.plan;
+  const size_t file_count = plan.files_.size();
+  const auto failed = [&order] {
+    order.error = errno;
+    ::syscall(SYS_exit_group, 127);
+    return 127;
+  };
+
+  constexpr KernelSigaction kDefault{};
+  for (int signal = 1; signal <= kSignals; ++signal) {
+    ::syscall(SYS_rt_sigaction, signal, &kDefault, nullptr, sizeof(kDefault.mask));
+  }
+  if (plan.end_with_thread_) {
+    if (::syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return failed();
+    // It may have ended before that.
+    if (::syscall(SYS_getppid) != order.parent) return failed();
+  }
+  if (::syscall(SYS_setpgid, 0, 0) != 0) return failed();
+  if (plan.place_ != nullptr && !plan.place_->Put(static_cast<pid_t>(::syscall(SYS_getpid)))) {
+    return failed();
+  }
+
+  // First out of each other's way.
+  for (size_t i = 0; i < file_count; ++i) {
+    File& file = order.files[i];
+    if (file.file < 0 || file.file >= plan.close_from_) continue;
+    const long above = ::syscall(SYS_fcntl, file.file, F_DUPFD_CLOEXEC, plan.close_from_);
+    if (above < 0) return failed();
+    file.file = static_cast<int>(above);
+  }
+  for (size_t i = 0; i < file_count; ++i) {
+    const File& file = order.files[i];
+    const long from =
+        file.file >= 0 ? file.file : ::syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDONLY, 0);
+    if (from < 0) return failed();
+    // The one that was opened just now may have the right number by itself.
+    if (from != file.as && ::syscall(SYS_dup3, from, file.as, 0) < 0) return failed();
+    if (file.file < 0 && from != file.as) ::syscall(SYS_close, from);
+  }
+  if (::syscall(SYS_close_range, plan.close_from_, ~0U, 0) != 0) {
+    const int end = static_cast<int>(
+        std::min<rlim_t>(order.descriptors.rlim_max, static_cast<rlim_t>(kClosedOneByOne)));
+    for (int file = plan.close_from_; file < end; ++file) ::syscall(SYS_close, file);
+  }
+  ::syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &order.descriptors, nullptr);
+
+  constexpr uint64_t kNone = 0;
+  ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &kNone, nullptr, sizeof(kNone));
+  ::syscall(SYS_execve, order.program, order.arguments, order.environment);
+  return failed();
 }
-
-SpawnPlan::~SpawnPlan() {
-  posix_spawnattr_destroy(&attributes_);
-  posix_spawn_file_actions_destroy(&files_);
-}
-
-void SpawnPlan::Give(int file, int as) { posix_spawn_file_actions_adddup2(&files_, file, as); }
-
-void SpawnPlan::GiveNothing(int as) {
-  posix_spawn_file_actions_addopen(&files_, as, "/dev/null", O_RDONLY, 0);
-}
-
-void SpawnPlan::CloseFrom(int first) { posix_spawn_file_actions_addclosefrom_np(&files_, first); }
 
 int SpawnPlan::Spawn(const std::string& program, const std::vector<std::string>& arguments,
                      const std::vector<std::string>& environment, pid_t& child) const {
-  return ::posix_spawn(&child, program.c_str(), &files_, &attributes_, Pointers(arguments).data(),
-                       Pointers(environment).data());
+  const std::vector<char*> argument_pointers = Pointers(arguments);
+  const std::vector<char*> environment_pointers = Pointers(environment);
+  std::vector<File> files = files_;
+  Order order{this,
+              program.c_str(),
+              argument_pointers.data(),
+              environment_pointers.data(),
+              files.data(),
+              FirstDescriptorLimit(),
+              ::getpid(),
+              0};
+  alignas(16) char stack[kStackBytes];
+  // No handler of this process may run in the child.
+  sigset_t all, before;
+  sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  const int made = ::clone(InChild, stack + kStackBytes, CLONE_VM | CLONE_VFORK | SIGCHLD, &order);
+  const int error = made < 0 ? errno : order.error;
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (made < 0) return error;
+  if (error != 0) {
+    // Its program never began. It is out of the guard's table before its number is another's.
+    if (place_ != nullptr) place_->Put(0);
+    while (::waitpid(made, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    return error;
+  }
+  child = made;
+  return 0;
 }
 
 }  // namespace treadle::worker

@@ -43,7 +43,7 @@ absl::Status SystemError(std::string_view what, int error) {
 }
 
 // What this process was started with.
-std::vector<std::string> Arguments() {
+std::vector<std::string> OwnArguments() {
   std::ifstream file("/proc/self/cmdline", std::ios::binary);
   std::vector<std::string> arguments;
   for (std::string argument; std::getline(file, argument, '\0');) arguments.push_back(argument);
@@ -99,9 +99,9 @@ std::string ProcessExit::ToString() const {
   return text;
 }
 
-absl::StatusOr<std::unique_ptr<SpawnedChild>> SpawnedChild::Start(ChildSetup setup,
-                                                                  const std::string& key,
-                                                                  std::unique_ptr<Cgroup> cgroup) {
+absl::StatusOr<std::unique_ptr<SpawnedChild>> SpawnedChild::Start(
+    ChildSetup setup, const std::vector<std::string>& arguments, const std::string& key,
+    std::unique_ptr<Cgroup> cgroup, std::shared_ptr<Guard> guard) {
   std::unique_ptr<SpawnedChild> child(new SpawnedChild);
   child->reaped_ = true;  // until there is one
   FileDescriptor socket, control;
@@ -118,15 +118,25 @@ absl::StatusOr<std::unique_ptr<SpawnedChild>> SpawnedChild::Start(ChildSetup set
   if (mapped == MAP_FAILED) return SystemError("shared memory for a child process", errno);
   child->page_ = static_cast<ChildPage*>(mapped);
 
-  child->token_ = NewToken();
   SpawnPlan plan;
+  if (guard != nullptr) {
+    absl::StatusOr<Guard::Place> place = guard->Enter();
+    if (!place.ok()) return place.status();
+    child->place_ = *std::move(place);
+    plan.EnterGroup(child->place_);
+    plan.Give(guard->table_file(), kChildGroups);
+    child->guard_ = std::move(guard);
+  } else {
+    plan.GiveNothing(kChildGroups);
+  }
+  child->token_ = NewToken();
   plan.GiveNothing(STDIN_FILENO);
   plan.Give(socket.number(), kChildSocket);
   plan.Give(control.number(), kChildControl);
   plan.Give(page.number(), kChildPage);
   plan.CloseFrom(kChildFiles);
   // By this name it is found also when its file has been replaced since this process began.
-  const int error = plan.Spawn("/proc/self/exe", Arguments(),
+  const int error = plan.Spawn("/proc/self/exe", arguments.empty() ? OwnArguments() : arguments,
                                Environment(absl::StrCat(child->token_, "/", key)), child->pid_);
   if (error != 0) {
     return SystemError("this program cannot be started again as a child process", error);
@@ -145,8 +155,11 @@ absl::StatusOr<std::unique_ptr<SpawnedChild>> SpawnedChild::Start(ChildSetup set
 SpawnedChild::~SpawnedChild() {
   if (!reaped_) {
     Signal(SIGKILL);
-    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+    siginfo_t info{};
+    while (::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT) < 0 &&
+           errno == EINTR) {
     }
+    Reap();
   }
   if (page_ != nullptr) ::munmap(page_, sizeof(ChildPage));
 }
@@ -203,27 +216,37 @@ bool SpawnedChild::HasEnded() const {
 }
 
 std::optional<ProcessExit> SpawnedChild::Reap() {
-  if (reaped_ || !HasEnded()) return std::nullopt;
-  // Before its number may be another's.
-  ::kill(-pid_, SIGKILL);
+  if (!HasEnded()) return std::nullopt;
+  if (!reaped_) {
+    // Before its number may be another's.
+    groups_.Kill(pid_);
+    if (guard_ != nullptr) {
+      for (const pid_t leader : guard_->GroupsOf(pid_)) groups_.Kill(leader);
+      guard_->Forget(pid_);
+    }
+    place_.Leave();
+    ReapProcess();
+  }
+  return exit_;
+}
+
+void SpawnedChild::ReapProcess() {
   int status = 0;
   pid_t reaped;
   while ((reaped = ::waitpid(pid_, &status, 0)) < 0 && errno == EINTR) {
   }
   reaped_ = true;
-  ProcessExit exit;
   if (reaped != pid_) {
-    exit.status = -1;  // this process ignores SIGCHLD, so the system kept nothing
+    exit_.status = -1;  // this process ignores SIGCHLD, so the system kept nothing
   } else if (WIFSIGNALED(status)) {
-    exit.signal = WTERMSIG(status);
-    if (exit.signal == SIGKILL && cgroup_ != nullptr && cgroup_->out_of_memory()) {
-      exit.memory_bytes_max = cgroup_->memory_bytes_max();
+    exit_.signal = WTERMSIG(status);
+    if (exit_.signal == SIGKILL && cgroup_ != nullptr && cgroup_->out_of_memory()) {
+      exit_.memory_bytes_max = cgroup_->memory_bytes_max();
     }
   } else {
-    exit.status = WEXITSTATUS(status);
+    exit_.status = WEXITSTATUS(status);
   }
   cgroup_.reset();
-  return exit;
 }
 
 }  // namespace treadle::worker

@@ -1,18 +1,22 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include <sys/types.h>
 
 #include "worker/pool/cgroup.h"
+#include "worker/pool/dying_groups.h"
 #include "worker/pool/file_descriptor.h"
 #include "worker/pool/frame.h"
+#include "worker/pool/guard.h"
 #include "worker/pool/parent_link.h"
 
 namespace treadle::worker {
@@ -33,13 +37,13 @@ struct ProcessExit {
 // and what it starts itself ends with it. Not thread-safe.
 class SpawnedChild {
  public:
-  // posix_spawn, never a bare fork, which is not safe beside gRPC and other threads. The child is
-  // told `setup` as soon as it listens; `key` is for it to know whose it is; `cgroup`, when there
-  // is one, bounds its memory in the place of its own rlimit. RESOURCE_EXHAUSTED, INTERNAL: the
-  // system refuses.
-  static absl::StatusOr<std::unique_ptr<SpawnedChild>> Start(ChildSetup setup,
-                                                             const std::string& key,
-                                                             std::unique_ptr<Cgroup> cgroup);
+  // The child is told `setup` as soon as it listens; `arguments` are what it is started with;
+  // `key` is for it to know whose it is; `cgroup`, when there is one, bounds its memory in the
+  // place of its own rlimit; `guard`, when there is one, ends it with this process.
+  // RESOURCE_EXHAUSTED, INTERNAL: the system refuses.
+  static absl::StatusOr<std::unique_ptr<SpawnedChild>> Start(
+      ChildSetup setup, const std::vector<std::string>& arguments, const std::string& key,
+      std::unique_ptr<Cgroup> cgroup, std::shared_ptr<Guard> guard);
   // Kills it, when it has not been reaped.
   ~SpawnedChild();
   SpawnedChild(const SpawnedChild&) = delete;
@@ -72,15 +76,23 @@ class SpawnedChild {
   bool HasEnded() const;
   // False: it bounds its memory itself, if at all.
   bool in_cgroup() const { return cgroup_ != nullptr; }
-  // None: it has not ended. What it has left behind of its process group is killed.
+  // None: it has not ended. What it has left behind is killed: its process group, and the groups
+  // that it has entered with the guard.
   std::optional<ProcessExit> Reap();
+  // All of that, once it was reaped.
+  DyingGroups& left_behind() { return groups_; }
 
  private:
   SpawnedChild() = default;
+  void ReapProcess();
 
   std::string token_;
   pid_t pid_ = 0;
   bool reaped_ = false;
+  std::shared_ptr<Guard> guard_;
+  Guard::Place place_;
+  ProcessExit exit_;    // when it has been reaped
+  DyingGroups groups_;  // of it and what it has started
   FileDescriptor socket_;
   FileDescriptor control_;
   FileDescriptor ended_;

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/worker/pool/guarded.h"
 #include "tests/worker/pool/stage.h"
 #include "worker/pool/parent_link.h"
 #include "worker/pool/pool_child.h"
@@ -31,6 +32,9 @@ int main(int argc, char** argv) {
     Handlers handlers;
     treadle::worker::AddStageHandlers(handlers, treadle::worker::Stage::Found());
     treadle::worker::ServeParent(handlers, treadle::worker::InitializeChild);
+  }
+  if (const char* const how = std::getenv(treadle::worker::kGuardedVariable)) {
+    treadle::worker::RunGuarded(how);
   }
   testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();

@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 
 #include "proto/support/assert.h"
+#include "worker/pool/spawn_plan.h"
 
 namespace treadle::worker {
 namespace {
@@ -67,6 +68,15 @@ AttemptResult StartHelper(Stage& stage) {
   return Done();
 }
 
+AttemptResult RunProgram(Stage& stage) {
+  static const std::shared_ptr<Guard> guard = *Guard::Start();
+  const Guard::Place place = *guard->Enter();
+  stage.child = ::getpid();
+  if (!StartProgram(stage, place)) return AttemptResult::Failed("NoProgram", "");
+  WaitUntil([&stage] { return stage.door_open.load(); });
+  return Done();
+}
+
 // Dies as by the system, for want of memory, in a folder of cgroups that a test has made.
 AttemptResult DieOfMemory(const std::string& cgroups) {
   for (const auto& entry : std::filesystem::directory_iterator(cgroups)) {
@@ -80,7 +90,7 @@ AttemptResult DieOfMemory(const std::string& cgroups) {
   return AttemptResult::Failed("NoCgroup", cgroups);
 }
 
-void AddEnds(Handlers& handlers) {
+void AddEnds(Handlers& handlers, const std::shared_ptr<Stage>& stage) {
   handlers.Add("segfault", [](TaskContext&, std::string) {
     ::raise(SIGSEGV);
     return Done();
@@ -91,6 +101,7 @@ void AddEnds(Handlers& handlers) {
     return Done();
   });
   handlers.Add("exit", [](TaskContext&, std::string) -> AttemptResult { ::_exit(3); });
+  handlers.Add("program", [stage](TaskContext&, std::string) { return RunProgram(*stage); });
   handlers.Add("die_of_memory",
                [](TaskContext&, const std::string& cgroups) { return DieOfMemory(cgroups); });
   handlers.Add("hog", [](TaskContext&, std::string) { return Hog(); });
@@ -119,6 +130,28 @@ std::shared_ptr<Stage> Stage::Found() {
   const int file = ::open(path, O_RDWR | O_CLOEXEC);
   TREADLE_ASSERT(file >= 0);
   return Map(file);
+}
+
+bool StartProgram(Stage& stage, const Guard::Place& place) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return false;
+  SpawnPlan plan;
+  plan.GiveNothing(STDIN_FILENO);
+  plan.Give(ends[1], STDOUT_FILENO);
+  plan.Give(ends[1], STDERR_FILENO);
+  plan.CloseFrom(STDERR_FILENO + 1);
+  plan.EnterGroup(place);
+  plan.EndWithThread();
+  pid_t program = 0;
+  const std::string script = "sleep 600 & echo $!; wait";
+  const int error = plan.Spawn("/bin/sh", {"/bin/sh", "-c", script}, {}, program);
+  ::close(ends[1]);
+  char text[32] = "";
+  if (error == 0) static_cast<void>(::read(ends[0], text, sizeof(text) - 1));
+  ::close(ends[0]);
+  stage.process = program;
+  stage.helper = std::atoi(text);
+  return error == 0;
 }
 
 std::string Describe(const TaskContext& context) {
@@ -163,7 +196,7 @@ void AddStageHandlers(Handlers& handlers, const std::shared_ptr<Stage>& stage) {
   handlers.Add("describe",
                [](TaskContext& context, std::string) { return Done(Describe(context)); });
   handlers.Add("helper", [stage](TaskContext&, std::string) { return StartHelper(*stage); });
-  AddEnds(handlers);
+  AddEnds(handlers, stage);
 }
 
 }  // namespace treadle::worker

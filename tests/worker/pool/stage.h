@@ -7,6 +7,7 @@
 #include <string>
 #include <thread>
 
+#include "worker/pool/guard.h"
 #include "worker/pool/handlers.h"
 
 namespace treadle::worker {
@@ -21,6 +22,8 @@ struct Stage {
   std::atomic<int> marks;
   std::atomic<int64_t> process;  // of the handler that last said so
   std::atomic<int64_t> helper;   // a process that a handler has started
+  std::atomic<int64_t> child;    // a pool's
+  std::atomic<int64_t> guard;
 
   // A new one, which processes that are started from now on find too.
   static std::shared_ptr<Stage> New();
@@ -56,6 +59,7 @@ bool WaitUntil(Condition condition) {
 //   segfault, abort, kill, exit, hog   die, each in its way
 //   spin           computes, and never looks
 //   stubborn       ignores SIGTERM, and never looks
+//   program        StartProgram, in a place of its parent's guard, and waits for the door
 //   helper         starts a process that outlives its handler, and waits for the door
 void AddStageHandlers(Handlers& handlers, const std::shared_ptr<Stage>& stage);
 
@@ -63,6 +67,10 @@ void AddStageHandlers(Handlers& handlers, const std::shared_ptr<Stage>& stage);
 //   block          blocks the loop, as no coroutine should, until the door is open
 //   nap            sleeps as many milliseconds as its payload says
 void AddStageCoroutines(Handlers& handlers, const std::shared_ptr<Stage>& stage);
+
+// Starts a program in a group of its own, which that place is given, and which starts another: they
+// are the stage's process and helper. False: the system refuses.
+bool StartProgram(Stage& stage, const Guard::Place& place);
 
 // Of `describe`.
 std::string Describe(const TaskContext& context);

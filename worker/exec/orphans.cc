@@ -1,0 +1,65 @@
+#include "worker/exec/orphans.h"
+
+#include <csignal>
+#include <exception>
+#include <iterator>
+#include <poll.h>
+#include <thread>
+#include <unistd.h>
+
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+
+#include "worker/pool/file_descriptor.h"
+
+namespace treadle::worker {
+namespace {
+
+// How often it is looked whether a process has ended, where the signal that says so went to a
+// thread that does not block it.
+constexpr int kLookEveryMs = 1'000;
+
+bool IsInit() {
+  int subreaper = 0;
+  return ::getpid() == 1 || (::prctl(PR_GET_CHILD_SUBREAPER, &subreaper) == 0 && subreaper != 0);
+}
+
+void Reap() {
+  siginfo_t info{};
+  // Of this thread's children only: programs and children of pools are other threads'.
+  while (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | __WNOTHREAD) == 0 && info.si_pid != 0) {
+    info.si_pid = 0;
+  }
+}
+
+}  // namespace
+
+void WithoutOrphans(const std::function<void()>& work) {
+  if (!IsInit()) {
+    work();
+    return;
+  }
+  sigset_t child_ended;
+  sigemptyset(&child_ended);
+  sigaddset(&child_ended, SIGCHLD);
+  ::pthread_sigmask(SIG_BLOCK, &child_ended, nullptr);
+  const FileDescriptor signals(::signalfd(-1, &child_ended, SFD_CLOEXEC | SFD_NONBLOCK));
+  const FileDescriptor done(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  std::jthread worker([&] {
+    work();
+    const uint64_t one = 1;
+    static_cast<void>(::write(done.number(), &one, sizeof(one)));
+  });
+  pollfd files[] = {{signals.number(), POLLIN, 0}, {done.number(), POLLIN, 0}};
+  while (files[1].revents == 0) {
+    Reap();
+    ::poll(files, std::size(files), kLookEveryMs);
+    signalfd_siginfo info;
+    while (::read(signals.number(), &info, sizeof(info)) > 0) {
+    }
+  }
+}
+
+}  // namespace treadle::worker

@@ -1,0 +1,157 @@
+#include "worker/options.h"
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/exec_task.h"
+
+#include "worker/exec/exec_handler.h"
+
+namespace treadle::worker {
+namespace {
+
+// In --run-in.
+constexpr std::string_view kAllPrograms = "exec";
+// A worker tells the broker of so many types, one of which is echo.
+constexpr size_t kProgramsMax = limits::kPoolTypesMax - 1;
+
+// None: it is not written as "TYPE=POOL".
+std::optional<std::pair<std::string, RunIn>> ReadRunIn(std::string_view entry) {
+  const size_t sign = entry.rfind('=');
+  if (sign == std::string_view::npos || sign == 0) return std::nullopt;
+  const std::optional<RunIn> run_in = RunInFrom(entry.substr(sign + 1));
+  if (!run_in || *run_in == RunIn::kCoroutine) return std::nullopt;
+  return std::pair(std::string(entry.substr(0, sign)), *run_in);
+}
+
+// What is said of one program wins over what is said of all.
+std::map<std::string, RunIn> RunInOf(const Options& options) {
+  std::map<std::string, RunIn> run_in;
+  std::optional<RunIn> programs;
+  for (const std::string& entry : options.run_in) {
+    const auto [type, where] = *ReadRunIn(entry);
+    if (type == kAllPrograms) {
+      programs = where;
+    } else {
+      run_in.insert_or_assign(type, where);
+    }
+  }
+  if (programs) {
+    for (const std::string& path : options.allowed) {
+      run_in.emplace(*ExecType(path), *programs);
+    }
+  }
+  return run_in;
+}
+
+// Of the exec handlers, between SIGTERM and SIGKILL to a program: the child process that waits for
+// it gets a signal itself only later.
+constexpr std::chrono::milliseconds kTerminateAfter{3'000};
+
+}  // namespace
+
+void AddFlags(CLI::App& app, Options& options) {
+  program::AddText(app, "--broker", options.broker, "HOST:PORT", "Where the broker listens.");
+  program::AddList(
+      app, "--queue", options.queues, "NAME",
+      "A queue to take tasks from; give the flag once for each. It need not exist yet. "
+      "Default: default.");
+  program::AddText(app, "--name", options.name, "NAME",
+                   "How the operator's tools show this worker. Default: host and process id.");
+  program::AddCount(app, "--concurrency", options.concurrency, 0, 10'000,
+                    "Tasks that run at once on threads. 0: one for each CPU.");
+  program::AddList(app, "--run-in", options.run_in, "TYPE=POOL",
+                   "Where tasks of a type run: thread, process, or auto, which measures them; give "
+                   "the flag once for each. exec stands for all programs, exec:PATH for one. "
+                   "Default: thread.");
+  program::AddCount(app, "--processes", options.processes, 0, 1'000,
+                    "Tasks that run at once in child processes, when --run-in says so. 0: one for "
+                    "each CPU.");
+  program::AddCount(app, "--max-tasks-per-child", options.max_tasks_per_child, 0, 1'000'000'000,
+                    "A child process is replaced after so many tasks. 0: never.");
+  program::AddSize(app, "--child-memory-max", options.child_memory_max, 0, limits::kGiB * 1024,
+                   "How much memory a child process may have: together with what it starts where "
+                   "the worker's cgroup is delegated to it, else each process for its data. 0: no "
+                   "bound.");
+  program::AddDuration(
+      app, "--child-cpu-time-max", options.child_cpu_time_max_ms, 0, limits::kDayMs,
+      "CPU time, in whole seconds, that a task may use in a child process, and again "
+      "in each program that runs for it. 0: no bound.");
+  program::AddCount(app, "--prefetch", options.prefetch, -1, 90'000,
+                    "Tasks fetched ahead of a free slot, so that short tasks need not wait for "
+                    "the network. -1: as many as are used up in a quarter of a second, measured.");
+  program::AddDuration(app, "--drain-timeout", options.drain_timeout_ms, 0, limits::kDayMs,
+                       "How long running tasks may go on after SIGTERM.");
+  program::AddList(
+      app, "--allow-exec", options.allowed, "PATH",
+      "The absolute path of a program that tasks may run; give the flag once for each. "
+      "Tasks of other programs go to other workers. It bounds the program, not its "
+      "arguments: who may submit may give any, and sh, env, find or tar run whatever "
+      "their arguments say.");
+  program::AddSize(app, "--exec-output-max", options.exec_output_max, 1,
+                   limits::kPayloadBytesMaxCeiling,
+                   "How much a program may write to standard output before it is killed. "
+                   "The broker's --payload-max bounds results too.");
+  program::AddLogFlags(app, options.log);
+}
+
+absl::Status Check(Options& options) {
+  if (options.queues.empty()) options.queues = {"default"};
+  if (options.allowed.empty()) {
+    return absl::InvalidArgumentError(
+        "no program is allowed, so this worker could run nothing: name each program that tasks may "
+        "run, as in --allow-exec /usr/bin/wc --allow-exec /usr/bin/sha256sum");
+  }
+  std::sort(options.allowed.begin(), options.allowed.end());
+  options.allowed.erase(std::unique(options.allowed.begin(), options.allowed.end()),
+                        options.allowed.end());
+  if (options.allowed.size() > kProgramsMax) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--allow-exec names ", options.allowed.size(), " programs, and a worker may have ",
+        kProgramsMax, ": divide them between several workers"));
+  }
+  for (const std::string& entry : options.run_in) {
+    if (!ReadRunIn(entry)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--run-in ", entry, ": write TYPE=thread, TYPE=process or TYPE=auto"));
+    }
+  }
+  const absl::Status allowed = CheckAllowed(options.allowed);
+  if (allowed.ok()) return allowed;
+  return {allowed.code(), absl::StrCat("--allow-exec: ", allowed.message())};
+}
+
+WorkerOptions ToWorkerOptions(const Options& options) {
+  WorkerOptions worker(options.broker);
+  worker.queues = options.queues;
+  worker.name = options.name;
+  worker.concurrency = static_cast<int>(options.concurrency);
+  worker.processes = static_cast<int>(options.processes);
+  worker.max_tasks_per_child = options.max_tasks_per_child;
+  worker.child_memory_bytes_max = options.child_memory_max;
+  worker.child_cpu_time_max = std::chrono::milliseconds(options.child_cpu_time_max_ms);
+  worker.run_in = RunInOf(options);
+  if (options.prefetch >= 0) worker.prefetch = static_cast<int>(options.prefetch);
+  worker.drain_timeout = std::chrono::milliseconds(options.drain_timeout_ms);
+  worker.terminate_after = kTerminateAfter;
+  worker.child_arguments = ChildArguments(options);
+  return worker;
+}
+
+std::vector<std::string> ChildArguments(const Options& options) {
+  std::vector<std::string> arguments = {"treadle-worker"};
+  for (const std::string& path : options.allowed) {
+    arguments.push_back(absl::StrCat("--allow-exec=", path));
+  }
+  arguments.push_back(absl::StrCat("--exec-output-max=", options.exec_output_max));
+  arguments.push_back(absl::StrCat("--log-level=", options.log.level));
+  arguments.push_back(absl::StrCat("--log-format=", options.log.format));
+  return arguments;
+}
+
+}  // namespace treadle::worker
