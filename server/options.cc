@@ -16,7 +16,8 @@ constexpr char kExamples[] = R"(Examples:
   treadle-server --config /etc/treadle/server.conf
       Any of the flags, one 'name = value' a line.
 
-Exit codes: 0 after SIGTERM, SIGINT or SIGHUP, 1 could not start, 2 wrong flags, 3 the store failed.)";
+SIGTERM, SIGINT and SIGHUP end it in order. Exit codes: 0 after that, 1 could not start, 2 wrong
+flags, 3 the store failed.)";
 
 using namespace limits;  // NOLINT: names of bounds only
 

@@ -29,6 +29,7 @@ class LeaseBook {
     bool running = false;
     bool told = false;       // the broker was told of the start
     bool confirmed = false;  // and what told it has left
+    bool stopping = false;   // the broker wants its end
     bool has_progress = false;
     double fraction = -1;
     std::string message;

@@ -155,6 +155,7 @@ class Session final : public AttemptEvents,
   void TakeRefusals(const v1::AttachResponse& response);
   void LoseLease(uint64_t token);
   void GiveBack(const AttemptPtr& attempt);
+  bool Confirmed(Lock& lock, const AttemptPtr& attempt);
 
   // The drain.
   bool AdvanceDrain(Lock& lock, Time now);
@@ -170,7 +171,7 @@ class Session final : public AttemptEvents,
 
   std::mutex mutex_;
   std::condition_variable loop_;       // wakes Serve
-  std::condition_variable confirmed_;  // a start's confirmation, or no hope of one
+  std::condition_variable confirmed_;  // a start's confirmation, or why there will be none
   // All below: GUARDED_BY(mutex_).
   std::vector<ServedPool> pools_;
   LeaseBook leases_;

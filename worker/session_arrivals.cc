@@ -119,6 +119,7 @@ void Session::TakeStops(const v1::AttachResponse& response) {
     if (notice.reason() == v1::STOP_REASON_LEASE_LOST) {
       LoseLease(notice.token());
     } else if (LeaseBook::Lease* const lease = leases_.Find(notice.token())) {
+      lease->stopping = true;
       stop_clock_.StopNow(*pools_[static_cast<size_t>(lease->pool)].pool, lease->attempt,
                           ReasonOf(notice.reason()));
     }
@@ -190,12 +191,8 @@ bool Session::Begin(const AttemptPtr& attempt) {
     if (attempt->info().confirm_start) {
       confirm_wanted_ = true;
       Wake();
-      confirmed_.wait(lock, [&] {
-        lease = leases_.Find(*attempt);
-        return lease == nullptr || lease->confirmed ||
-               attempt->stop_reason() != StopReason::kNone || phase_ == Phase::kOver;
-      });
-      if (lease == nullptr || !lease->confirmed) return false;
+      if (!Confirmed(lock, attempt)) return false;
+      lease = leases_.Find(*attempt);
     } else {
       WakeBy(begun_at_ + kStartsLate);
     }
@@ -204,6 +201,25 @@ bool Session::Begin(const AttemptPtr& attempt) {
   }
   stop_clock_.Watch(*pool, attempt);
   return true;
+}
+
+// Waits until the broker knows of the start. False: the attempt must not run any more, be its start
+// known or not.
+bool Session::Confirmed(Lock& lock, const AttemptPtr& attempt) {
+  while (true) {
+    const LeaseBook::Lease* const lease = leases_.Find(*attempt);
+    if (lease == nullptr || lease->stopping || phase_ != Phase::kServing ||
+        attempt->stop_reason() != StopReason::kNone ||
+        (attempt->ends_by() && *attempt->ends_by() <= steady_clock::now())) {
+      return false;
+    }
+    if (lease->confirmed) return true;
+    if (attempt->ends_by()) {
+      confirmed_.wait_until(lock, *attempt->ends_by());
+    } else {
+      confirmed_.wait(lock);
+    }
+  }
 }
 
 void Session::End(const AttemptPtr& attempt, AttemptResult result) {

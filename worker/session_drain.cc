@@ -38,6 +38,7 @@ bool Session::AdvanceDrain(Lock& lock, Time now) {
     result_ = absl::CancelledError("the worker was told to end at once");
     phase_ = stream_ == nullptr ? Phase::kOver : Phase::kClosing;
     phase_until_ = Time::min();
+    confirmed_.notify_all();
     return true;
   }
   switch (phase_) {
@@ -89,6 +90,7 @@ bool Session::AdvanceDrain(Lock& lock, Time now) {
 
 void Session::BeginDrain(Time now) {
   phase_ = Phase::kDraining;
+  confirmed_.notify_all();
   drain_until_ = phase_until_ = now + options_.drain_timeout;
   leases_.WithdrawCredit();
   size_t released = 0;

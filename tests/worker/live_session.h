@@ -1,9 +1,12 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -42,10 +45,11 @@ class LiveSession {
 
   void Start(int slots, std::optional<int> prefetch) {
     session_ = std::make_shared<Session>(options);
+    const auto events = std::make_shared<Events>(session_, before_begin);
     ThreadPoolOptions pool_options;
     pool_options.slots = slots;
     pool_options.waiting_max = prefetch.value_or(Prefetch::kAdaptiveMax);
-    pool_ = *ThreadPool::Start(std::move(pool_options), handlers_, session_);
+    pool_ = *ThreadPool::Start(std::move(pool_options), handlers_, events);
     thread_ = std::thread([this, prefetch] {
       result_ = session_->Serve({ServedPool(*pool_, handlers_->Types(), Prefetch(prefetch))});
     });
@@ -61,8 +65,33 @@ class LiveSession {
   size_t abandoned() const { return abandoned_; }
 
   SessionOptions options;
+  // Called with an attempt's token when it is about to begin. May be empty.
+  std::function<void(uint64_t token)> before_begin;
 
  private:
+  // To the session.
+  class Events final : public AttemptEvents {
+   public:
+    Events(std::shared_ptr<Session> session, std::function<void(uint64_t)> before_begin)
+        : session_(std::move(session)), before_begin_(std::move(before_begin)) {}
+
+    bool Begin(const AttemptPtr& attempt) override {
+      if (before_begin_) before_begin_(attempt->info().token);
+      return session_->Begin(attempt);
+    }
+    void End(const AttemptPtr& attempt, AttemptResult result) override {
+      session_->End(attempt, std::move(result));
+    }
+    void Progress(const Attempt& attempt, double fraction, std::string_view message) override {
+      session_->Progress(attempt, fraction, message);
+    }
+    void Warn(std::string line) override { session_->Warn(std::move(line)); }
+
+   private:
+    const std::shared_ptr<Session> session_;
+    const std::function<void(uint64_t)> before_begin_;
+  };
+
   void End() {
     thread_.join();
     abandoned_ = pool_->Shutdown(std::chrono::milliseconds(0));

@@ -159,5 +159,30 @@ TEST_F(SessionDrainTest, AbortWaitsForNothing) {
   EXPECT_EQ(live_.abandoned(), 1);
 }
 
+TEST_F(SessionDrainTest, AStartThatCannotBeConfirmedDoesNotHoldUpADrain) {
+  std::atomic<bool> beginning = false;
+  live_.before_begin = [&](uint64_t token) {
+    if (token == 2) beginning = true;
+  };
+  // What its end must not wait for.
+  live_.options.drain_timeout = live_.options.stop_grace = std::chrono::hours(1);
+  Start(1, 1);
+  broker_.SendTask(TaskOf(1, "wait"));
+  v1::LeasedTask second = TaskOf(2, "echo");
+  second.set_confirm_start(true);
+  broker_.SendTask(second);
+  ASSERT_TRUE(broker_.WaitUntil([&] { return broker_.told_started(1); }));
+  broker_.WelcomeNobody();
+  broker_.Cut();
+  ASSERT_TRUE(broker_.WaitForStreams(2));
+  door_.Open();
+  ASSERT_TRUE(broker_.WaitUntil([&] { return beginning.load(); }));
+  live_.session().Drain();
+  broker_.Welcome(v1::Welcome());
+  broker_.Cut();
+  EXPECT_EQ(EndOf(2), v1::ATTEMPT_END_RELEASED);
+  EXPECT_TRUE(live_.Join().ok());
+}
+
 }  // namespace
 }  // namespace treadle::worker

@@ -275,5 +275,31 @@ TEST_F(SessionReconnectTest, AStartToConfirmWaitsForTheNextStreamWhenThisOneIsLo
   EXPECT_TRUE(broker_.told_started(2));
 }
 
+TEST_F(SessionReconnectTest, ADeadlineEndsTheWaitForAConfirmation) {
+  std::atomic<bool> next = false, late = false;
+  live_.Handle("late", [&](TaskContext&, std::string) {
+    late = true;
+    return AttemptResult::Succeeded("", "");
+  });
+  live_.Handle("next", [&](TaskContext&, std::string) {
+    next = true;
+    return AttemptResult::Succeeded("", "");
+  });
+  Start(1, 2);
+  broker_.SendTask(TaskOf(1, "wait"));
+  v1::LeasedTask second = TaskOf(2, "late");
+  second.set_confirm_start(true);
+  second.set_deadline_in_ms(1'000);
+  broker_.SendTask(second);
+  broker_.SendTask(TaskOf(3, "next"));
+  ASSERT_TRUE(broker_.WaitUntil([&] { return broker_.told_started(1); }));
+  broker_.WelcomeNobody();
+  broker_.Cut();
+  ASSERT_TRUE(broker_.WaitForStreams(2));
+  door_.Open();
+  EXPECT_TRUE(broker_.WaitUntil([&] { return next.load(); })) << "the slot is held";
+  EXPECT_FALSE(late);
+}
+
 }  // namespace
 }  // namespace treadle::worker
