@@ -25,7 +25,7 @@ void Broker::Impl::Act(Request& request) {
   } else if (auto* report = std::get_if<ReportProgress>(&request.action)) {
     Progress(std::move(*report));
   } else {
-    turn_.queries.push_back(std::move(std::get<Query>(request.action)));
+    reads_.Add({}, std::move(std::get<Query>(request.action)));
   }
 }
 
@@ -115,6 +115,7 @@ void Broker::Impl::OpenSession(engine::OpenSession open) {
 void Broker::Impl::CloseCall(engine::CallId call) {
   Step(engine::CallClosed{call});
   parked_.CallClosed(call);
+  reads_.CallClosed(call);
   std::vector<TaskId> unwatched;
   watchers_.CallClosed(call, unwatched);
   for (const TaskId task : unwatched) Step(engine::WatchTask{task, /*watch=*/false});
@@ -132,9 +133,9 @@ void Broker::Impl::Await(engine::CallId call, TaskId task, bool watch) {
   watchers_.Add(call, task, watch);
   if (watch) Step(engine::WatchTask{task, /*watch=*/true});
   if (watch) {
-    turn_.watches.push_back(WatchTask{call, task});
+    reads_.Add(call, WatchTask{call, task});
   } else {
-    turn_.awaits.push_back(AwaitTask{call, task});
+    reads_.Add(call, AwaitTask{call, task});
   }
 }
 

@@ -5,14 +5,16 @@
 #include <utility>
 
 #include "proto/support/assert.h"
+#include "server/broker/body.h"
 #include "server/broker/broker_impl.h"
 
 namespace treadle::broker {
 namespace {
 
-// What a turn makes of its requests is to stay in a processor's cache: ten times as many cost half
-// as much again for each task (tests/bench/broker_bench), ten times fewer a fifth.
-constexpr size_t kTurnRequestsMax = 1'000;
+// Between two looks at the clock.
+constexpr int64_t kTakeAtOnce = 64;
+// The clients' share of a turn that workers fill.
+constexpr int64_t kClientsShare = 4;
 
 }  // namespace
 
@@ -23,7 +25,7 @@ Broker::Impl::Impl(const BrokerOptions& options, const Clock& clock, store::Stor
       store_(store),
       outbox_(outbox),
       engine_(options.engine),
-      inbox_(std::make_shared<Inbox>(options.inbox_requests_max, options.inbox_bytes_max)),
+      inbox_(std::make_shared<Inbox>(clock, options.inbox_requests_max, options.inbox_bytes_max)),
       gate_(*this),
       stored_(store),
       cache_(options.payload_cache_bytes_max),
@@ -32,27 +34,74 @@ Broker::Impl::Impl(const BrokerOptions& options, const Clock& clock, store::Stor
 absl::StatusOr<bool> Broker::Impl::Turn() {
   const bool released = SyncsReturned();
   if (!failure_.ok()) return failure_;
+  Listen();
   if (Overfull()) return released;
+  if (!BeginTurn() && reads_.empty() && engine_.NextDeadline() > now_ms_) return released;
 
-  const absl::Span<Request> requests = inbox_->Take(kTurnRequestsMax);
-  now_ms_ = std::max(now_ms_, clock_.NowMs());
-  if (requests.empty() && engine_.NextDeadline() > now_ms_) return released;
-
-  RunTurn(requests);
+  TakeRequests();
+  FinishTurn();
   if (!failure_.ok()) return failure_;
   return true;
 }
 
-void Broker::Impl::RunTurn(absl::Span<Request> requests) {
-  for (size_t left = kTurnRequestsMax; !requests.empty(); requests = inbox_->Take(left)) {
-    for (Request& request : requests) Act(request);
-    left -= requests.size();
+// What passes between two turns beyond the time that Run waits at most, and half as much again for
+// a busy machine, passes for no lease: nobody listened, or what was heard could not be stepped.
+void Broker::Impl::Listen() {
+  const int64_t now_ms = std::max(now_ms_, clock_.NowMs());
+  const int64_t deaf_ms = now_ms - now_ms_ - options_.listen_ms * 3 / 2;
+  if (deaf_ms > 0) engine_.AddDeafTime(deaf_ms);
+  now_ms_ = now_ms;
+}
+
+bool Broker::Impl::BeginTurn() {
+  resumed_.clear();
+  const bool any = inbox_->BeginTurn(resumed_);
+  if (resumed_.empty()) return any;
+  std::vector<Delivery> deliveries;
+  deliveries.reserve(resumed_.size());
+  for (const engine::CallId call : resumed_) deliveries.emplace_back(ReadOn{call});
+  outbox_.Release(std::move(deliveries));
+  return any;
+}
+
+void Broker::Impl::TakeRequests() {
+  turn_bytes_ = 0;
+  const int64_t requests_max = options_.turn_requests_max;
+  const int64_t taken = Take(Lane::kWorkers, requests_max);
+  if (reads_.size() >= options_.pending_reads_max) return;
+  Take(Lane::kQuestions, options_.turn_reads_max);
+  Take(Lane::kClients, std::max({requests_max - taken, requests_max / kClientsShare, int64_t{1}}));
+}
+
+// How many it took. The bounds of bytes and time are the turn's, but no lane goes away with nothing
+// because of another.
+int64_t Broker::Impl::Take(Lane lane, int64_t requests_max) {
+  int64_t taken = 0;
+  while (taken < requests_max) {
+    const int64_t bytes_left = std::max<int64_t>(1, options_.turn_bytes_max - turn_bytes_);
+    const absl::Span<Request> requests = inbox_->Take(
+        lane, static_cast<size_t>(std::min(kTakeAtOnce, requests_max - taken)), bytes_left);
+    if (requests.empty()) break;
+    taken += static_cast<int64_t>(requests.size());
+    for (Request& request : requests) {
+      if (request.body != nullptr) turn_bytes_ += BytesOf(*request.body);
+      Act(request);
+    }
+    if (turn_bytes_ >= options_.turn_bytes_max) break;
+    if (clock_.NowMs() - now_ms_ >= options_.turn_ms_max) break;
   }
-  engine_.Tick(now_ms_, turn_.effects);
+  return taken;
+}
+
+// Leases are judged by when the broker was last told something that it has not stepped yet.
+void Broker::Impl::FinishTurn() {
+  const int64_t oldest_ms = inbox_->OldestArrivalMs(Lane::kWorkers);
+  engine_.Tick(now_ms_, std::max<int64_t>(0, now_ms_ - oldest_ms), turn_.effects);
   EncodeChanges();
   FreeAnswered();
   if (failure_.ok()) AppendRows();
   if (failure_.ok()) Deliver();
+  if (failure_.ok()) ReadSome();
   if (failure_.ok()) SyncIfAwaited();
   turn_.Clear();
 }
@@ -85,7 +134,8 @@ bool Broker::Impl::SyncsReturned() {
 }
 
 int64_t Broker::Impl::NextDeadline() const {
-  return Overfull() ? INT64_MAX : engine_.NextDeadline();
+  if (Overfull()) return INT64_MAX;
+  return reads_.empty() ? engine_.NextDeadline() : now_ms_;
 }
 
 absl::Status Broker::Impl::Run() {
@@ -102,7 +152,7 @@ absl::Status Broker::Impl::Run() {
     const int64_t deadline_ms = NextDeadline();
     std::optional<int64_t> timeout_ms;
     if (deadline_ms != INT64_MAX) {
-      timeout_ms = std::max<int64_t>(0, deadline_ms - clock_.NowMs());
+      timeout_ms = std::clamp<int64_t>(deadline_ms - clock_.NowMs(), 0, options_.listen_ms);
     }
     inbox_->Wait(timeout_ms, gate_.synced(),
                  Overfull() ? Inbox::For::kSync : Inbox::For::kAnything);
@@ -132,9 +182,6 @@ void Broker::Impl::Gathered::Clear() {
   batch.Clear();
   results.clear();
   result = nullptr;
-  awaits.clear();
-  watches.clear();
-  queries.clear();
   changed.clear();
 }
 
@@ -146,13 +193,17 @@ Broker::~Broker() = default;
 absl::Status Broker::Recover(absl::AnyInvocable<void(int64_t rows)> progress) {
   return impl_->Recover(std::move(progress));
 }
-absl::Status Broker::Post(std::vector<Request>&& requests) {
-  return impl_->inbox().Post(std::move(requests));
+absl::Status Broker::Post(Lane lane, std::vector<Request>&& requests) {
+  return impl_->inbox().Post(lane, std::move(requests));
 }
-absl::Status Broker::Post(Request request) {
+absl::Status Broker::Post(Lane lane, Request request) {
   std::vector<Request> one;
   one.push_back(std::move(request));
-  return impl_->inbox().Post(std::move(one));
+  return impl_->inbox().Post(lane, std::move(one));
+}
+absl::StatusOr<Reading> Broker::PostFrom(engine::CallId stream, Lane lane,
+                                         std::vector<Request>&& requests) {
+  return impl_->inbox().PostFrom(stream, lane, std::move(requests));
 }
 TaskId Broker::NewTaskId() { return impl_->NewTaskId(); }
 absl::StatusOr<bool> Broker::Turn() { return impl_->Turn(); }

@@ -26,10 +26,25 @@ struct BrokerOptions {
   // Submits are refused with RESOURCE_EXHAUSTED while the store's device has less free: completions
   // must still fit.
   int64_t free_disk_bytes_min = int64_t{256} << 20;
-  // Requests posted and not yet taken; beyond it Post refuses, and the edge answers
-  // RESOURCE_EXHAUSTED.
+  // Requests posted and not yet done, of each lane; beyond it Post refuses, and PostFrom holds its
+  // stream.
   int64_t inbox_requests_max = 1'000'000;
   int64_t inbox_bytes_max = int64_t{1} << 30;
+  // What one turn takes from the inbox. What it makes of its requests is to stay in a processor's
+  // cache: ten times as many cost half as much again for each task (tests/bench/broker_bench), ten
+  // times fewer a fifth. A turn may go beyond by what it takes at once: 64 requests, one body.
+  int64_t turn_requests_max = 1'000;
+  int64_t turn_bytes_max = int64_t{8} << 20;  // of payloads and results
+  int64_t turn_ms_max = 50;
+  // What one turn reads for those who ask: stored outcomes, views.
+  int64_t turn_reads_max = 1'000;
+  int64_t turn_read_ms_max = 5;
+  // What was asked for and not read yet; beyond it turns take from workers only.
+  int64_t pending_reads_max = 100'000;
+  // Run takes a turn at least this often while anything has a time. A longer time between two turns
+  // (the process was stopped, the machine paused, the disk stalled) is time in which the broker did
+  // not listen: see engine::Engine::AddDeafTime.
+  int64_t listen_ms = 200;
   // Payloads of submits that wait for room in a full queue. Beyond it submits do not wait: they are
   // refused when their queue is full.
   int64_t parked_bytes_max = int64_t{1} << 30;
@@ -91,6 +106,25 @@ struct Request {
   BodyPtr body;  // a submit's payload, a successful attempt's result
 };
 
+// Where a call's requests wait for the broker. A call posts all that it posts in one lane: so
+// nothing overtakes what it rests on, its start and its credit, its end and its submits. Between
+// calls there is no order but that of answers: who acts on an answer comes after it in any lane.
+//
+// Turns take from the lanes in this order. Leases live by what workers say, so that comes first,
+// whatever the backlog of the others.
+enum class Lane : uint8_t {
+  kWorkers,    // Attach, and the unary Lease, Extend and Complete
+  kQuestions,  // unary calls that change nothing: queries, AwaitTask, WatchTask
+  kClients,    // sessions, submits, cancels, queues
+};
+inline constexpr size_t kLanes = 3;
+
+// What a stream does after it has posted.
+enum class Reading {
+  kGoOn,
+  kWait,  // it posts nothing more until ReadOn is delivered to it
+};
+
 // The loop around the engine: takes requests, steps the engine, stores each turn's rows as one
 // batch, and releases what the turn wants said when the store has it as safe as was asked. While
 // one batch is being synced, further turns run and are appended: so batches grow by themselves when
@@ -107,15 +141,20 @@ class Broker {
   // Loads the engine from the store. `progress` is told of rows read so far, about once a second.
   absl::Status Recover(absl::AnyInvocable<void(int64_t rows)> progress);
 
-  // Hands over requests, in order. RESOURCE_EXHAUSTED: the inbox is full, nothing was taken:
-  // `requests` is as it was, to be tried again. UNAVAILABLE: the broker has stopped.
-  absl::Status Post(std::vector<Request>&& requests);
-  absl::Status Post(Request request);
+  // Hands over requests, in order. RESOURCE_EXHAUSTED: the lane is full, nothing was taken:
+  // `requests` is as it was. UNAVAILABLE: the broker has stopped.
+  absl::Status Post(Lane lane, std::vector<Request>&& requests);
+  absl::Status Post(Lane lane, Request request);
+  // As Post, for a stream: what it has read is taken in any case, so that it counts as heard. When
+  // the lane is full the stream reads no further, so that its peer is held back, until the outbox
+  // is given ReadOn for it, which may be before this returns.
+  absl::StatusOr<Reading> PostFrom(engine::CallId stream, Lane lane,
+                                   std::vector<Request>&& requests);
 
   // An id for a task that is submitted outside any client's session. After Recover.
   TaskId NewTaskId();
 
-  // One turn: what was posted so far, up to a bound; the rest is the next turn's. False: nothing
+  // One turn: what was posted so far, up to its bounds; the rest is the next turn's. False: nothing
   // was done. Not OK: the store failed; stop the process.
   absl::StatusOr<bool> Turn();
   // When Turn has something to do though nothing is posted and no sync returns. INT64_MAX: never.

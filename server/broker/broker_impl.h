@@ -16,6 +16,7 @@
 #include "server/broker/inbox.h"
 #include "server/broker/parked_bodies.h"
 #include "server/broker/payload_cache.h"
+#include "server/broker/pending_reads.h"
 #include "server/broker/progress_table.h"
 #include "server/broker/row_codec.h"
 #include "server/broker/stored_tasks.h"
@@ -56,12 +57,7 @@ class Broker::Impl : private Outbox {
     store::WriteBatch batch;
     // Results of tasks that succeeded, each with the index of its TaskFinished, ascending.
     std::vector<std::pair<size_t, BodyPtr>> results;
-    BodyPtr result;  // of the output that is being said
-    // Asked for in this turn: answered when its rows are in the store, where an outcome can be
-    // found then.
-    std::vector<AwaitTask> awaits;
-    std::vector<WatchTask> watches;
-    std::vector<Query> queries;
+    BodyPtr result;                       // of the output that is being said
     absl::flat_hash_set<TaskId> changed;  // watched tasks that were shown to have changed
 
     void Clear();
@@ -69,7 +65,11 @@ class Broker::Impl : private Outbox {
 
   bool SyncsReturned();
   bool Overfull() const { return gate_.waiting_bytes() > options_.unsynced_bytes_max; }
-  void RunTurn(absl::Span<Request> requests);
+  void Listen();
+  bool BeginTurn();
+  void TakeRequests();
+  int64_t Take(Lane lane, int64_t requests_max);
+  void FinishTurn();
   void AppendRows();
   void SyncIfAwaited();
   absl::Status SyncAll();
@@ -104,7 +104,9 @@ class Broker::Impl : private Outbox {
   void Say(engine::Durability after, engine::EndCall& event);
   void Say(engine::Durability after, engine::TaskChanged& event);
   void Say(engine::Durability after, engine::TaskFinished& event);
-  void AnswerIfFinished(engine::CallId call, TaskId task);
+  void ReadSome();
+  void Read(PendingReads::Read& read);
+  int64_t AnswerIfFinished(engine::CallId call, TaskId task);
   // From the gate: what leaves now.
   void Release(std::vector<Delivery> deliveries) override;
   bool IsStillUnknown(const TaskUnknown& unknown);
@@ -127,13 +129,16 @@ class Broker::Impl : private Outbox {
   ParkedBodies parked_;
   Watchers watchers_;
   ProgressTable progress_;
+  PendingReads reads_;
   int64_t unknowns_said_ = 0;  // and not released yet
   FreeSpace free_space_;
 
   int64_t now_ms_ = INT64_MIN;  // of the turn: never goes back, whatever the clock does
+  int64_t turn_bytes_ = 0;      // of bodies, taken or read in this turn
   absl::Status failure_;        // of the store: nothing is done any more
   Gathered turn_;
-  std::vector<engine::CallId> calls_;  // scratch
+  std::vector<engine::CallId> calls_;    // scratch
+  std::vector<engine::CallId> resumed_;  // scratch
 
   std::atomic<uint64_t> own_session_{0};
   std::atomic<uint64_t> last_task_{0};

@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "proto/support/assert.h"
+#include "server/broker/body.h"
 #include "server/broker/broker_impl.h"
 
 // What a turn wants said, once its rows are in the store.
@@ -20,12 +21,33 @@ void Broker::Impl::Deliver() {
     turn_.result = has_result ? std::move((result++)->second) : nullptr;
     std::visit([&](auto& event) { Say(outputs[i].after, event); }, outputs[i].event);
   }
-  for (const AwaitTask& await : turn_.awaits) AnswerIfFinished(await.call, await.task);
-  for (const WatchTask& watch : turn_.watches) {
-    Show(watch.call, watch.task);
-    AnswerIfFinished(watch.call, watch.task);
+}
+
+// After the turn's rows are in the store, where an outcome can be found then.
+void Broker::Impl::ReadSome() {
+  turn_bytes_ = 0;
+  const int64_t begun_ms = clock_.NowMs();
+  for (int64_t left = options_.turn_reads_max; left > 0 && failure_.ok(); --left) {
+    std::optional<PendingReads::Read> read = reads_.Next();
+    if (!read.has_value()) return;
+    Read(*read);
+    if (turn_bytes_ >= options_.turn_bytes_max) return;
+    if (clock_.NowMs() - begun_ms >= options_.turn_read_ms_max) return;
   }
-  for (Query& query : turn_.queries) Answer(query);
+}
+
+void Broker::Impl::Read(PendingReads::Read& read) {
+  if (const auto* await = std::get_if<AwaitTask>(&read)) {
+    turn_bytes_ += AnswerIfFinished(await->call, await->task);
+  } else if (const auto* watch = std::get_if<WatchTask>(&read)) {
+    Show(watch->call, watch->task);
+    turn_bytes_ += AnswerIfFinished(watch->call, watch->task);
+  } else if (auto* done = std::get_if<engine::CancelDone>(&read)) {
+    done->status = Finished(done->task).status();
+    gate_.Say(Durability::kSynced, std::move(*done));
+  } else {
+    Answer(std::get<Query>(read));
+  }
 }
 
 // The first word on a session's stream. What a session's number was given to must never be given
@@ -47,10 +69,10 @@ void Broker::Impl::Say(Durability after, engine::WorkerAttached& event) {
 
 void Broker::Impl::Say(Durability after, engine::CancelDone& event) {
   if (absl::IsNotFound(event.status)) {
-    event.status = Finished(event.task).status();
-    after = Durability::kSynced;
+    reads_.Add(event.call, std::move(event));
+  } else {
+    gate_.Say(after, std::move(event));
   }
-  gate_.Say(after, std::move(event));
 }
 
 void Broker::Impl::Say(Durability after, engine::Dispatched& event) {
@@ -112,18 +134,20 @@ void Broker::Impl::Show(engine::CallId call, TaskId task) {
 }
 
 // That a task is unknown waits for the disk, so that it does not overtake the outcome of one that
-// has ended and is not kept; the call's wish stays until then: see Release.
-void Broker::Impl::AnswerIfFinished(engine::CallId call, TaskId task) {
-  if (!watchers_.Has(call, task) || engine_.FindTask(task).has_value()) return;
+// has ended and is not kept; the call's wish stays until then: see Release. Returns the bytes read.
+int64_t Broker::Impl::AnswerIfFinished(engine::CallId call, TaskId task) {
+  if (!watchers_.Has(call, task) || engine_.FindTask(task).has_value()) return 0;
   absl::StatusOr<OutcomeReady> finished = Finished(task);
   if (finished.ok()) {
     watchers_.Remove(call, task);
     finished->call = call;
+    const int64_t bytes = finished->result == nullptr ? 0 : BytesOf(*finished->result);
     gate_.Say(Durability::kSynced, *std::move(finished));
-  } else {
-    ++unknowns_said_;
-    gate_.Say(Durability::kSynced, TaskUnknown{call, task});
+    return bytes;
   }
+  ++unknowns_said_;
+  gate_.Say(Durability::kSynced, TaskUnknown{call, task});
+  return 0;
 }
 
 void Broker::Impl::Release(std::vector<Delivery> deliveries) {

@@ -69,13 +69,19 @@ struct TaskSeen {
   ProgressState progress;
 };
 
+// The stream may post again: see Broker::PostFrom.
+struct ReadOn {
+  engine::CallId call{};
+};
+
 // A query's answer, made on the broker's thread, given when what it saw is durable.
 using Answer = absl::AnyInvocable<void()>;
 
-using Delivery = std::variant<engine::QueueChanged, engine::SessionOpened, engine::Submitted,
-                              engine::CancelDone, engine::WorkerAttached, engine::StopAttempt,
-                              engine::ReportDone, engine::ReportsHandled, engine::LeaseExtended,
-                              engine::EndCall, Leased, OutcomeReady, TaskUnknown, TaskSeen, Answer>;
+using Delivery =
+    std::variant<engine::QueueChanged, engine::SessionOpened, engine::Submitted, engine::CancelDone,
+                 engine::WorkerAttached, engine::StopAttempt, engine::ReportDone,
+                 engine::ReportsHandled, engine::LeaseExtended, engine::EndCall, Leased,
+                 OutcomeReady, TaskUnknown, TaskSeen, ReadOn, Answer>;
 
 // Where deliveries go. Called from the broker's thread, once for each release, in order; must not
 // block.

@@ -1,5 +1,6 @@
 #include "server/broker/inbox.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -27,38 +28,69 @@ bool EndsCall(const Request& request) {
   return command != nullptr && std::holds_alternative<engine::CallClosed>(*command);
 }
 
+absl::Status ClosedError() {
+  return absl::UnavailableError("the broker is shutting down: try again later");
+}
+
 }  // namespace
 
-Inbox::Inbox(int64_t requests_max, int64_t bytes_max)
-    : requests_max_(requests_max), bytes_max_(bytes_max) {}
+Inbox::Inbox(const Clock& clock, int64_t requests_max, int64_t bytes_max)
+    : clock_(clock), requests_max_(requests_max), bytes_max_(bytes_max) {}
 
-absl::Status Inbox::Post(std::vector<Request>&& requests) {
-  int64_t bytes = 0;
+absl::Status Inbox::Post(Lane lane, std::vector<Request>&& requests) {
+  Load load{.requests = static_cast<int64_t>(requests.size())};
   bool all_end_calls = true;
   for (const Request& request : requests) {
-    bytes += BytesOf(request);
+    load.bytes += BytesOf(request);
     all_end_calls = all_end_calls && EndsCall(request);
   }
   bool wake = false;
   {
     std::lock_guard lock(mutex_);
-    if (closed_) return absl::UnavailableError("the broker is shutting down: try again later");
-    const auto count = static_cast<int64_t>(requests.size());
-    const bool full =
-        requests_ + count > requests_max_ || (requests_ > 0 && bytes_ + bytes > bytes_max_);
-    if (full && !all_end_calls) {
+    if (closed_) return ClosedError();
+    LaneState& at = At(lane);
+    if (IsFull(at, load) && !all_end_calls) {
       return absl::ResourceExhaustedError(
-          absl::StrCat("the broker is overloaded (", requests_, " requests, ", bytes_,
+          absl::StrCat("the broker is overloaded (", at.load.requests, " requests, ", at.load.bytes,
                        " bytes are waiting): try again later, or send less at a time"));
     }
-    if (requests.empty()) return absl::OkStatus();
-    posted_.push_back(std::move(requests));
-    requests_ += count;
-    bytes_ += bytes;
-    wake = std::exchange(waiting_, false);
+    wake = Append(at, std::move(requests), load);
   }
   if (wake) news_.notify_one();
   return absl::OkStatus();
+}
+
+absl::StatusOr<Reading> Inbox::PostFrom(engine::CallId stream, Lane lane,
+                                        std::vector<Request>&& requests) {
+  Load load{.requests = static_cast<int64_t>(requests.size())};
+  for (const Request& request : requests) load.bytes += BytesOf(request);
+  bool wake = false;
+  Reading reading = Reading::kGoOn;
+  {
+    std::lock_guard lock(mutex_);
+    if (closed_) return ClosedError();
+    LaneState& at = At(lane);
+    if (IsFull(at, load)) {
+      at.held.push_back({stream, load});
+      reading = Reading::kWait;
+    }
+    wake = Append(at, std::move(requests), load);
+  }
+  if (wake) news_.notify_one();
+  return reading;
+}
+
+bool Inbox::IsFull(const LaneState& lane, const Load& more) const {
+  return lane.load.requests + more.requests > requests_max_ ||
+         (lane.load.requests > 0 && lane.load.bytes + more.bytes > bytes_max_);
+}
+
+bool Inbox::Append(LaneState& lane, std::vector<Request>&& requests, const Load& load) {
+  if (requests.empty()) return false;
+  lane.posted.push_back({std::move(requests), clock_.NowMs()});
+  lane.load.requests += load.requests;
+  lane.load.bytes += load.bytes;
+  return std::exchange(waiting_, false);
 }
 
 void Inbox::Close() {
@@ -80,23 +112,68 @@ void Inbox::Synced(absl::StatusOr<store::Sequence> upto) {
   news_.notify_one();
 }
 
-absl::Span<Request> Inbox::Take(size_t max) {
-  while (batch_ < taken_.size() && next_ == taken_[batch_].size()) {
-    std::exchange(taken_[batch_++], {});
-    next_ = 0;
+bool Inbox::BeginTurn(std::vector<engine::CallId>& resumed) {
+  std::lock_guard lock(mutex_);
+  bool any = false;
+  for (LaneState& lane : lanes_) {
+    const Load done = std::exchange(lane.done, {});
+    lane.load.requests -= done.requests;
+    lane.load.bytes -= done.bytes;
+    any = any || lane.load.requests > 0;
+    if (!lane.held.empty()) Resume(lane, resumed);
   }
-  if (batch_ == taken_.size()) {
-    taken_.clear();
-    batch_ = 0;
+  return any;
+}
+
+// As many as there is room for, if each posts as much again; one at least when all is taken.
+void Inbox::Resume(LaneState& lane, std::vector<engine::CallId>& resumed) const {
+  Load likely = lane.load;
+  while (!lane.held.empty()) {
+    const HeldStream& first = lane.held.front();
+    const bool empty = likely.requests == 0;
+    likely.requests += first.posted.requests;
+    likely.bytes += first.posted.bytes;
+    const bool fits = likely.requests <= requests_max_ && likely.bytes <= bytes_max_;
+    if (!fits && !empty) return;
+    resumed.push_back(first.call);
+    lane.held.pop_front();
+  }
+}
+
+absl::Span<Request> Inbox::Take(Lane lane, size_t requests_max, int64_t bytes_max) {
+  LaneState& at = At(lane);
+  while (at.batch < at.taken.size() && at.next == at.taken[at.batch].requests.size()) {
+    std::exchange(at.taken[at.batch++].requests, {});
+    at.next = 0;
+  }
+  if (at.batch == at.taken.size()) {
+    at.taken.clear();
+    at.batch = 0;
     std::lock_guard lock(mutex_);
-    posted_.swap(taken_);
-    requests_ = 0;
-    bytes_ = 0;
+    at.posted.swap(at.taken);
   }
-  if (taken_.empty()) return {};
-  const absl::Span<Request> next = absl::MakeSpan(taken_[batch_]).subspan(next_, max);
-  next_ += next.size();
-  return next;
+  if (at.taken.empty()) return {};
+  const absl::Span<Request> rest =
+      absl::MakeSpan(at.taken[at.batch].requests).subspan(at.next, requests_max);
+  size_t count = 0;
+  for (int64_t bytes = 0; count < rest.size() && bytes < bytes_max; ++count) {
+    const int64_t more = BytesOf(rest[count]);
+    bytes += more - static_cast<int64_t>(sizeof(Request));
+    at.done.bytes += more;
+  }
+  at.done.requests += static_cast<int64_t>(count);
+  at.next += count;
+  return rest.first(count);
+}
+
+int64_t Inbox::OldestArrivalMs(Lane lane) const {
+  const LaneState& at = At(lane);
+  for (size_t i = at.batch; i < at.taken.size(); ++i) {
+    const size_t next = i == at.batch ? at.next : 0;
+    if (next < at.taken[i].requests.size()) return at.taken[i].arrived_ms;
+  }
+  std::lock_guard lock(mutex_);
+  return at.posted.empty() ? INT64_MAX : at.posted.front().arrived_ms;
 }
 
 absl::StatusOr<store::Sequence> Inbox::synced() const {
@@ -115,7 +192,9 @@ void Inbox::Wait(std::optional<int64_t> timeout_ms, store::Sequence seen, For wh
       std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms.value_or(0));
   const auto news = [&] {
     if (!synced_.ok() || *synced_ != seen) return true;
-    return what == For::kAnything && (closed_ || !posted_.empty());
+    if (what == For::kSync) return false;
+    return closed_ || std::any_of(lanes_.begin(), lanes_.end(),
+                                  [](const LaneState& lane) { return !lane.posted.empty(); });
   };
   while (!news()) {
     waiting_ = true;

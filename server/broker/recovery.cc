@@ -59,10 +59,8 @@ absl::Status Broker::Impl::Recover(absl::AnyInvocable<void(int64_t rows)> progre
   if (absl::Status status = engine_.FinishLoad(now_ms_); !status.ok()) return status;
   progress(rows);
 
-  std::vector<Request> own;
-  own.push_back(
-      {engine::Command(engine::OpenSession{.call = kOwnCall, .for_unary = true}), nullptr});
-  RunTurn(absl::MakeSpan(own));
+  Step(engine::OpenSession{.call = kOwnCall, .for_unary = true});
+  FinishTurn();
   return failure_;
 }
 

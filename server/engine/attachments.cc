@@ -49,7 +49,8 @@ void Attachments::SetUp(Worker& worker, AttachWorker&& attach, int64_t now_ms) {
   worker.peer = std::move(attach.peer);
   worker.queues = std::move(attach.queues);
   worker.draining = false;
-  worker.attached_at_ms = worker.heard_at_ms = now_ms;
+  worker.attached_at_ms = now_ms;
+  worker.heard_listened_ms = s_.ListenedMs();
   worker.report_durability = Durability::kMemory;
   for (size_t i = 0; i < attach.pools.size(); ++i) {
     auto pool = std::make_unique<Pool>(worker);
@@ -122,10 +123,10 @@ void Attachments::LeaveQueues(Taker& taker) {
   for (Queue* const queue : queues) s_.queues.Release(*queue);
 }
 
-void Attachments::Apply(Turn& turn, const Heartbeat& heartbeat) {
+void Attachments::Apply(Turn&, const Heartbeat& heartbeat) {
   // The timer follows when it fires: a heartbeat costs no more than this.
   if (Worker* const worker = s_.calls.WorkerOf(heartbeat.call)) {
-    worker->heard_at_ms = turn.now_ms();
+    worker->heard_listened_ms = s_.ListenedMs();
   }
 }
 
@@ -176,13 +177,14 @@ Worker& Attachments::AddKnown(const std::string& worker_id, const Name& name, in
   Worker* worker = s_.holders.FindWorker(worker_id);
   if (worker == nullptr) worker = &s_.holders.AddWorker(worker_id);
   worker->name = name;
-  worker->attached_at_ms = worker->heard_at_ms = now_ms;
+  worker->attached_at_ms = now_ms;
+  worker->heard_listened_ms = now_ms - s_.deaf_ms;
   s_.timers.Set(*worker, now_ms + s_.options.lease_ms);
   return *worker;
 }
 
 void Attachments::Due(Turn& turn, Worker& worker, int64_t due_ms) {
-  const int64_t expires = worker.heard_at_ms + s_.options.lease_ms;
+  const int64_t expires = s_.WhenHeard(worker.heard_listened_ms + s_.options.lease_ms);
   if (expires > due_ms) return s_.timers.Set(worker, expires);
   if (worker.call != CallId{}) {
     EndStream(turn, worker, refusal::WorkerSilent(s_.options.lease_ms));

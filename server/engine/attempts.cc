@@ -47,7 +47,7 @@ void Lifecycle::Restore(Task& task, Grant& grant, Token token, Worker* worker, i
   } else {
     lease.started = true;
     lease.started_at_ms = grant.granted_at_ms;
-    lease.expires_at_ms = now_ms + grant.lease_ms;
+    lease.expires_listened_ms = now_ms - s_.deaf_ms + grant.lease_ms;
   }
 }
 

@@ -50,7 +50,7 @@ void Dispatch::MakeGrant(Turn& turn, Holder& holder) {
     lease.token = grant.TokenOf(i);
     lease.grant = &grant;
     if (holder.poll != nullptr) {
-      lease.expires_at_ms = turn.now_ms() + grant.lease_ms;
+      lease.expires_listened_ms = s_.ListenedMs() + grant.lease_ms;
       lifecycle_.MarkStarted(turn, task);
     }
     lifecycle_.Retime(task);

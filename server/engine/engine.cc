@@ -59,7 +59,14 @@ class Engine::Impl {
     attachments_.RetireIdle();
   }
 
-  void Tick(int64_t now_ms, Effects& effects) {
+  void AddDeafTime(int64_t deaf_ms) {
+    TREADLE_ASSERT(deaf_ms >= 0);
+    state_.deaf_ms += deaf_ms;
+  }
+
+  void Tick(int64_t now_ms, int64_t unheard_ms, Effects& effects) {
+    TREADLE_ASSERT(unheard_ms >= 0);
+    state_.unheard_ms = unheard_ms;
     Turn turn = Begin(now_ms, effects);
     int64_t budget = kTimersPerTurnMax;
     bool behind = false;
@@ -184,7 +191,7 @@ void Engine::Impl::FireTimer(Turn& turn) {
       state_.due_polls.push_back(static_cast<Poll&>(timed).call);
       return;
     case TimedKind::kSession:
-      return sessions_.Due(turn, static_cast<Session&>(timed));
+      return sessions_.Due(turn, static_cast<Session&>(timed), due_ms);
     case TimedKind::kWaiter:
       return admission_.Due(turn, static_cast<Waiter&>(timed));
   }
@@ -203,7 +210,10 @@ bool Engine::NeedsKeyLookup(std::string_view queue, std::string_view request_key
 void Engine::Step(int64_t now_ms, Command&& command, Effects& effects) {
   impl_->Step(now_ms, std::move(command), effects);
 }
-void Engine::Tick(int64_t now_ms, Effects& effects) { impl_->Tick(now_ms, effects); }
+void Engine::Tick(int64_t now_ms, int64_t unheard_ms, Effects& effects) {
+  impl_->Tick(now_ms, unheard_ms, effects);
+}
+void Engine::AddDeafTime(int64_t deaf_ms) { impl_->AddDeafTime(deaf_ms); }
 int64_t Engine::NextDeadline() const { return impl_->NextDeadline(); }
 
 uint64_t Engine::Fingerprint() const { return FingerprintOf(impl_->state()); }
@@ -234,7 +244,7 @@ std::vector<WorkerView> Engine::ListWorkers(std::string_view after, size_t limit
   const HolderTable::Workers& all = state.holders.workers();
   std::vector<WorkerView> views;
   for (auto it = all.upper_bound(after); it != all.end() && views.size() < limit; ++it) {
-    views.push_back(ViewOf(*it->second, state.options.lease_ms));
+    views.push_back(ViewOf(*it->second, state.options.lease_ms + state.deaf_ms));
   }
   return views;
 }

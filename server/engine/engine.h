@@ -138,7 +138,14 @@ class Engine {
   // Ends a turn: what is due by now happens, then runnable tasks meet free slots until no fitting
   // pair is left. When very much is due at once (100,000 timers, 10,000 tasks of purged queues), it
   // is spread over several turns: NextDeadline then is not after `now_ms`.
-  void Tick(int64_t now_ms, Effects& effects);
+  //
+  // What has arrived in the last `unheard_ms` was not stepped yet, so no lease that ended within
+  // them is over: its holder may have been heard from.
+  void Tick(int64_t now_ms, int64_t unheard_ms, Effects& effects);
+  void Tick(int64_t now_ms, Effects& effects) { Tick(now_ms, 0, effects); }
+  // For so long nobody listened (the process or its machine stood still): every lease, and every
+  // time in which a session may be resumed, lasts so much longer. Before the turn's first Step.
+  void AddDeafTime(int64_t deaf_ms);
   // When Tick has something to do next though no command comes. INT64_MAX: never.
   int64_t NextDeadline() const;
 

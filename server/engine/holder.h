@@ -53,7 +53,7 @@ struct Worker : Holder, Timed {
   std::vector<std::string> queues;
   std::vector<std::unique_ptr<Pool>> pools;
   int64_t attached_at_ms = 0;
-  int64_t heard_at_ms = 0;
+  int64_t heard_listened_ms = 0;  // see State::deaf_ms
   List<LiveLease, WorkerLeaseTag> leases;
   int64_t lease_count = 0;
   uint64_t leased_bytes = 0;

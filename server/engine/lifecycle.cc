@@ -142,21 +142,30 @@ void Lifecycle::LeaveWaiting(Task& task) {
   }
 }
 
-int64_t Lifecycle::NextDue(const Task& task) const {
+int64_t Lifecycle::UnaryLeaseDue(const Task& task, int64_t unheard_ms) const {
+  if (task.lease->worker != nullptr) return kNever;
+  return s_.WhenListened(task.lease->expires_listened_ms) + unheard_ms;
+}
+
+int64_t Lifecycle::NextDue(const Task& task, int64_t lease_due_ms) const {
   int64_t due = task.deadline_at_ms == 0 ? kNever : task.deadline_at_ms;
   if (task.state == TaskState::kScheduled) {
     due = std::min(due, task.run_at_ms);
   } else if (task.lease != nullptr) {
-    due = std::min(due, TimeoutDue(task));
-    if (task.lease->worker == nullptr) due = std::min(due, task.lease->expires_at_ms);
+    due = std::min({due, TimeoutDue(task), lease_due_ms});
   }
   return due;
 }
 
 void Lifecycle::Due(Turn& turn, Task& task) {
   // Whatever was due first; the rest is due at once when that has left it so.
-  const int64_t due = NextDue(task);
-  TREADLE_ASSERT(due <= turn.now_ms());
+  const int64_t lease_due = task.lease == nullptr ? kNever : UnaryLeaseDue(task, s_.unheard_ms);
+  const int64_t due = NextDue(task, lease_due);
+  if (due >
+      turn.now_ms()) {  // a lease: nobody listened for a while, or what arrived is not stepped
+    TREADLE_ASSERT(lease_due != kNever);
+    return s_.timers.Set(task, due);
+  }
   if (due == task.deadline_at_ms) return Expire(turn, task);
   if (task.state == TaskState::kScheduled) return Wake(turn, task);
   if (due == TimeoutDue(task)) return TimeOut(turn, task);

@@ -44,7 +44,9 @@ class Lifecycle {
   // A worker that holds enough payload bytes takes nothing until some are gone.
   void UpdateBlocked(Worker& worker);
   // When the task's timer must fire, by what it is doing.
-  int64_t NextDue(const Task& task) const;
+  int64_t NextDue(const Task& task) const {
+    return NextDue(task, task.lease == nullptr ? kNever : UnaryLeaseDue(task, /*unheard_ms=*/0));
+  }
   void Retime(Task& task) { s_.timers.Set(task, NextDue(task)); }
 
  private:
@@ -59,6 +61,8 @@ class Lifecycle {
   void Finish(Turn& turn, Task& task, TaskState state, int32_t attempts, TaskError error);
   FinishedRow RowOf(const Task& task, TaskState state, int64_t now_ms) const;
 
+  int64_t NextDue(const Task& task, int64_t lease_due_ms) const;
+  int64_t UnaryLeaseDue(const Task& task, int64_t unheard_ms) const;
   int64_t TimeoutDue(const Task& task) const;
   void TimeOut(Turn& turn, Task& task);
   void EndFailedAttempt(Turn& turn, Task& task, TaskError error, Pace pace);

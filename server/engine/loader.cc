@@ -207,6 +207,7 @@ absl::Status Loader::FinishSessions(int64_t now_ms) {
     if (id >= s_.counters.next_session) {
       return Contradiction("session ", id, " is newer than the counters");
     }
+    session->expires_listened_ms = now_ms - s_.deaf_ms + s_.options.resume_window_ms;
     s_.timers.Set(*session, now_ms + s_.options.resume_window_ms);
   }
   return absl::OkStatus();

@@ -74,7 +74,7 @@ void Reports::Apply(Turn& turn, const ExtendLease& extend) {
     if (task.lease->worker != nullptr) {
       answer.status = refusal::NotExtendable(extend.task);
     } else {
-      task.lease->expires_at_ms = turn.now_ms() + extend.lease_ms;
+      task.lease->expires_listened_ms = s_.ListenedMs() + extend.lease_ms;
       lifecycle_.Retime(task);
       if (task.cancel_requested) {
         answer.stop = StopReason::kCancelled;

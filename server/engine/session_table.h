@@ -20,7 +20,8 @@ struct Session : Timed {
   const uint64_t id;
   uint64_t floor = 1;
   RangeSet accepted;
-  CallId call{};  // its stream; 0: none, and it is kept until its timer
+  CallId call{};                    // its stream; 0: none, and it is kept until its timer
+  int64_t expires_listened_ms = 0;  // without a stream: see State::deaf_ms
   bool dirty = false;
   bool fresh = true;  // opened in this turn: it has no row yet
 

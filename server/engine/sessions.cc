@@ -83,10 +83,13 @@ void Sessions::Apply(Turn& turn, const CloseSession& close) {
 
 void Sessions::Detach(Session& session, int64_t now_ms) {
   session.call = CallId{};
+  session.expires_listened_ms = now_ms - s_.deaf_ms + s_.options.resume_window_ms;
   s_.timers.Set(session, now_ms + s_.options.resume_window_ms);
 }
 
-void Sessions::Due(Turn& turn, Session& session) {
+void Sessions::Due(Turn& turn, Session& session, int64_t due_ms) {
+  const int64_t expires = s_.WhenListened(session.expires_listened_ms);
+  if (expires > due_ms) return s_.timers.Set(session, expires);
   turn.Erase(SessionKey{session.id});
   s_.sessions.Erase(session);
 }

@@ -17,8 +17,9 @@ class Sessions {
 
   // The session's stream is gone: it may be resumed for a while.
   void Detach(Session& session, int64_t now_ms);
-  // It was not resumed in time.
-  void Due(Turn& turn, Session& session);
+  // The timer that was set for `due_ms` has fired: it was not resumed in time, or nobody listened
+  // for a while and the timer is set anew.
+  void Due(Turn& turn, Session& session, int64_t due_ms);
   // Ends a turn: rows of the sessions that changed.
   void WriteChanged(Turn& turn);
 

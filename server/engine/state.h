@@ -26,6 +26,11 @@ struct State {
   MetaRow counters;
   bool counters_dirty = false;
   int64_t now_ms = 0;  // of the latest step
+  // Leases, and the times in which sessions may be resumed, are counted by a clock that stands
+  // still while nobody listens: their fields `..._listened_ms`. Their timers are set as if it never
+  // stood still, and set anew when they fire too early.
+  int64_t deaf_ms = 0;     // for how long it has stood still
+  int64_t unheard_ms = 0;  // in this Tick: what arrived in so long is not stepped yet
 
   Timers timers;
   QueueTable queues;
@@ -42,6 +47,12 @@ struct State {
   std::vector<Queue*> purging;
   std::vector<Holder*> given;     // who was given tasks in this Tick
   std::vector<CallId> due_polls;  // whose wait is over in this Tick
+
+  int64_t ListenedMs() const { return now_ms - deaf_ms; }
+  // When the clock of leases will show this time.
+  int64_t WhenListened(int64_t listened_ms) const { return listened_ms + deaf_ms; }
+  // By when, at the earliest, it is clear that nothing was heard until then. In Tick.
+  int64_t WhenHeard(int64_t listened_ms) const { return listened_ms + deaf_ms + unheard_ms; }
 
   uint64_t NextOrder() { return Next(counters.next_order); }
   uint64_t NextSession() { return Next(counters.next_session); }

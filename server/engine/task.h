@@ -32,7 +32,8 @@ struct LiveLease : ListNode<WorkerLeaseTag> {
   int32_t pool = 0;
   bool started = false;
   int64_t started_at_ms = 0;
-  int64_t expires_at_ms = 0;  // unary only; a worker's leases expire together
+  // Unary only (a worker's leases expire together): see State::deaf_ms.
+  int64_t expires_listened_ms = 0;
 };
 
 // What few tasks have.

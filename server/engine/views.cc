@@ -67,7 +67,7 @@ WorkerView ViewOf(const Worker& worker, int64_t lease_ms) {
     view.pools.push_back(PoolView{pool->spec, pool->taker.credit, pool->leased, pool->running});
   }
   view.attached_at_ms = worker.attached_at_ms;
-  view.lease_expires_at_ms = worker.heard_at_ms + lease_ms;
+  view.lease_expires_at_ms = worker.heard_listened_ms + lease_ms;
   view.succeeded_total = worker.succeeded_total;
   view.failed_total = worker.failed_total;
   return view;

@@ -16,7 +16,7 @@ constexpr int64_t kItemBytes = 96;  // what an item has beside its long fields, 
 }  // namespace
 
 AttachStream::AttachStream(Edge& edge, grpc::CallbackServerContext* context)
-    : BidiCall(edge, context), bounds_(edge.bounds()) {}
+    : BidiCall(edge, context, broker::Lane::kWorkers), bounds_(edge.bounds()) {}
 
 absl::Status AttachStream::OnMessage(const grpc::ByteBuffer& message) {
   request_.Clear(static_cast<int64_t>(message.Length()));
@@ -100,7 +100,7 @@ absl::Status AttachStream::HandleReports(v1::AttachRequest& request,
   return absl::OkStatus();
 }
 
-void AttachStream::Deliver(broker::Delivery& delivery) {
+void AttachStream::Hear(broker::Delivery& delivery) {
   if (const auto* leased = std::get_if<broker::Leased>(&delivery)) {
     Leased(*leased);
   } else if (const auto* handled = std::get_if<engine::ReportsHandled>(&delivery)) {
@@ -160,7 +160,9 @@ void AttachStream::Flush() {
 
 void AttachStream::OnOver() {
   edge_.handlers.Drop(worker_id_, id());
-  (void)edge_.broker.Post(ToRequest(engine::CallClosed{id()}));
+  std::vector<broker::Request> last;
+  last.push_back(ToRequest(engine::CallClosed{id()}));
+  PostLast(std::move(last));
 }
 
 }  // namespace treadle::rpc

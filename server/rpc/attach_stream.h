@@ -17,10 +17,10 @@ class AttachStream final : public BidiCall {
  public:
   AttachStream(Edge& edge, grpc::CallbackServerContext* context);
 
-  void Deliver(broker::Delivery& delivery) override;
   void Flush() override;
 
  protected:
+  void Hear(broker::Delivery& delivery) override;
   absl::Status OnMessage(const grpc::ByteBuffer& message) override;
   const char* first_field() const override { return "hello"; }
   void OnOver() override;

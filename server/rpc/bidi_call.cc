@@ -2,17 +2,18 @@
 
 #include <exception>
 #include <utility>
+#include <variant>
 
 #include "absl/strings/str_cat.h"
 
 #include "proto/wire/settings.h"
 
 namespace treadle::rpc {
-namespace {
 
-constexpr int64_t kRetryPostMs = 5;
-
-}  // namespace
+BidiCall::BidiCall(Edge& edge, grpc::CallbackServerContext* context, broker::Lane lane)
+    : StreamCall(edge, context), input_(edge.broker, id(), lane, [this] {
+        UnlessFinished([this] { StartRead(&reading_); });
+      }) {}
 
 void BidiCall::Begin() {
   heard_at_ms_ = edge_.clock.NowMs();
@@ -20,7 +21,7 @@ void BidiCall::Begin() {
     End(std::move(status));
     return;
   }
-  ResumeReading();
+  input_.Begin();
 }
 
 void BidiCall::OnReadDone(bool ok) {
@@ -34,7 +35,7 @@ void BidiCall::OnReadDone(bool ok) {
     return;
   }
   begun_ = true;
-  HoldReading();
+  input_.Arrived();
   absl::Status status;
   try {
     status = OnMessage(reading_);
@@ -49,33 +50,21 @@ void BidiCall::OnReadDone(bool ok) {
   }
 }
 
-void BidiCall::Post(std::vector<broker::Request> requests) {
-  if (requests.empty()) return;
-  unposted_ = std::move(requests);
-  if (!TryPost()) RetryPost();
-}
-
-bool BidiCall::TryPost() {
-  const absl::Status status = edge_.broker.Post(std::move(unposted_));
-  if (absl::IsResourceExhausted(status)) return false;
-  unposted_.clear();
-  if (!status.ok()) End(status);
-  return true;
-}
-
-void BidiCall::RetryPost() {
-  HoldReading();
-  edge_.pulse.After(kRetryPostMs, [this, weak = weak_from_this()] {
-    const std::shared_ptr<Call> self = weak.lock();
-    if (self == nullptr || ended()) return;
-    if (!TryPost()) RetryPost();
+void BidiCall::Deliver(broker::Delivery& delivery) {
+  if (std::holds_alternative<broker::ReadOn>(delivery)) {
     ResumeReading();
-  });
+  } else {
+    Hear(delivery);
+  }
+}
+
+void BidiCall::Post(std::vector<broker::Request> requests) {
+  if (absl::Status status = input_.Post(std::move(requests)); !status.ok()) End(std::move(status));
 }
 
 void BidiCall::ResumeReading() {
   heard_at_ms_ = edge_.clock.NowMs();
-  if (--holds_ == 0) UnlessFinished([this] { StartRead(&reading_); });
+  input_.Resume();
 }
 
 void BidiCall::Beat(int64_t now_ms) {
@@ -86,7 +75,7 @@ void BidiCall::Beat(int64_t now_ms) {
           absl::StrCat(first_field(), ": nothing came in the ", edge_.options.first_message_ms,
                        " ms since this stream was opened; send it at once")));
     }
-  } else if (holds_ == 0 && silent_ms > wire::kPeerSilentMs) {
+  } else if (!input_.held() && silent_ms > wire::kPeerSilentMs) {
     End(absl::UnavailableError(absl::StrCat(
         "nothing came on this stream for ", wire::kPeerSilentMs,
         " ms; send something, an empty message at least, every ", wire::kHeartbeatMs, " ms")));

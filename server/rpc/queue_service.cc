@@ -45,7 +45,7 @@ absl::Status Change(UnaryCall& call, Command command, Then then) {
       self.End(changed->status);
     }
   });
-  call.Post(ToRequest(std::move(command)));
+  call.Post(broker::Lane::kClients, ToRequest(std::move(command)));
   return absl::OkStatus();
 }
 

@@ -23,8 +23,8 @@ void HandBack(broker::Broker& broker, engine::CallId call, const Range& leased) 
                                                     .token = task.lease.token,
                                                     .end = engine::AttemptEnd::kReleased}));
   }
-  // When it is refused, the leases expire by themselves.
-  (void)broker.Post(std::move(requests));
+  // Also when the lane is full: otherwise they would wait for their leases to expire.
+  (void)broker.PostFrom(call, broker::Lane::kWorkers, std::move(requests));
 }
 
 }  // namespace treadle::rpc

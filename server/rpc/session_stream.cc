@@ -23,7 +23,7 @@ engine::Durability AskedOf(uint64_t item) { return static_cast<engine::Durabilit
 }  // namespace
 
 SessionStream::SessionStream(Edge& edge, grpc::CallbackServerContext* context)
-    : BidiCall(edge, context), bounds_(edge.bounds()) {}
+    : BidiCall(edge, context, broker::Lane::kClients), bounds_(edge.bounds()) {}
 
 absl::Status SessionStream::OnMessage(const grpc::ByteBuffer& message) {
   if (message.Length() == 0 && begun_) return absl::OkStatus();
@@ -123,7 +123,7 @@ void SessionStream::NotAnId(const std::string& text, const absl::Status& status)
   edge_.outbox.Release(std::move(deliveries));
 }
 
-void SessionStream::Deliver(broker::Delivery& delivery) {
+void SessionStream::Hear(broker::Delivery& delivery) {
   if (const auto* submitted = std::get_if<engine::Submitted>(&delivery)) {
     Submitted(*submitted);
   } else if (const auto* outcome = std::get_if<broker::OutcomeReady>(&delivery)) {
@@ -212,10 +212,10 @@ void SessionStream::Flush() {
 
 void SessionStream::OnOver() {
   // A client that closed its side is finished with its session; one that was lost may come back.
-  if (client_finished()) {
-    (void)edge_.broker.Post(ToRequest(engine::CloseSession{id()}));
-  }
-  (void)edge_.broker.Post(ToRequest(engine::CallClosed{id()}));
+  std::vector<broker::Request> last;
+  if (client_finished()) last.push_back(ToRequest(engine::CloseSession{id()}));
+  last.push_back(ToRequest(engine::CallClosed{id()}));
+  PostLast(std::move(last));
 }
 
 }  // namespace treadle::rpc

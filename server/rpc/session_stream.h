@@ -21,10 +21,10 @@ class SessionStream final : public BidiCall {
  public:
   SessionStream(Edge& edge, grpc::CallbackServerContext* context);
 
-  void Deliver(broker::Delivery& delivery) override;
   void Flush() override;
 
  protected:
+  void Hear(broker::Delivery& delivery) override;
   absl::Status OnMessage(const grpc::ByteBuffer& message) override;
   const char* first_field() const override { return "open"; }
   void OnOver() override;

@@ -74,7 +74,7 @@ absl::Status Submit(Edge& edge, UnaryCall& call, v1::SubmitRequest& request) {
       });
   // Those that wait for room in a full queue wait no longer than the call.
   call.Park();
-  call.Post(std::move(requests));
+  call.Post(broker::Lane::kClients, std::move(requests));
   return absl::OkStatus();
 }
 

@@ -92,7 +92,7 @@ absl::Status AwaitTask(Edge& edge, UnaryCall& call, v1::AwaitTaskRequest& reques
   }
   call.Expect(OnAwaited);
   call.Park();
-  call.Post({broker::AwaitTask{call.id(), *task}, nullptr});
+  call.Post(broker::Lane::kQuestions, {broker::AwaitTask{call.id(), *task}, nullptr});
   edge.pulse.After(request.timeout_ms(), [weak = call.weak_from_this()] {
     const auto self = std::static_pointer_cast<UnaryCall>(weak.lock());
     if (self != nullptr) self->Reply(v1::AwaitTaskResponse());
@@ -116,7 +116,7 @@ absl::Status CancelTask(UnaryCall& call, v1::CancelTaskRequest& request) {
   const auto task = ValidateTaskId("task_id", request.task_id());
   if (!task.ok()) return task.status();
   call.Expect(OnCancelled);
-  call.Post(ToRequest(engine::Cancel{.call = call.id(), .task = *task}));
+  call.Post(broker::Lane::kClients, ToRequest(engine::Cancel{.call = call.id(), .task = *task}));
   return absl::OkStatus();
 }
 

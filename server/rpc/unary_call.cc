@@ -1,6 +1,7 @@
 #include "server/rpc/unary_call.h"
 
 #include "proto/wire/status.h"
+#include "server/rpc/requests.h"
 
 namespace treadle::rpc {
 
@@ -27,23 +28,25 @@ bool UnaryCall::Reply(const google::protobuf::MessageLite& response) {
   return true;
 }
 
-void UnaryCall::Post(std::vector<broker::Request> requests) {
-  if (absl::Status status = edge_.broker.Post(std::move(requests)); !status.ok()) {
-    End(std::move(status));
-  }
+void UnaryCall::Post(broker::Lane lane, std::vector<broker::Request> requests) {
+  lane_ = lane;
+  EndIfRefused(edge_.broker.Post(lane, std::move(requests)));
 }
 
-void UnaryCall::Post(broker::Request request) {
-  if (absl::Status status = edge_.broker.Post(std::move(request)); !status.ok()) {
-    End(std::move(status));
-  }
+void UnaryCall::Post(broker::Lane lane, broker::Request request) {
+  lane_ = lane;
+  EndIfRefused(edge_.broker.Post(lane, std::move(request)));
+}
+
+void UnaryCall::EndIfRefused(absl::Status status) {
+  if (!status.ok()) End(std::move(status));
 }
 
 void UnaryCall::OnCancel() { End(absl::CancelledError("the client has gone")); }
 
 void UnaryCall::OnDone() {
   const std::shared_ptr<Call> last = std::move(self_);
-  if (parked_) (void)edge_.broker.Post(broker::Request{engine::Command{engine::CallClosed{id()}}});
+  if (parked_) (void)edge_.broker.Post(lane_, ToRequest(engine::CallClosed{id()}));
   edge_.calls.Remove(*this);
 }
 

@@ -40,32 +40,38 @@ class UnaryCall final : public Call, public grpc::ServerUnaryReactor {
   // It does not any more.
   void Unpark() { parked_ = false; }
 
-  // Hands over requests; an error ends the call with it.
-  void Post(std::vector<broker::Request> requests);
-  void Post(broker::Request request);
+  // Hands over requests; an error ends the call with it. From the call's handler; always the same
+  // lane.
+  void Post(broker::Lane lane, std::vector<broker::Request> requests);
+  void Post(broker::Lane lane, broker::Request request);
   // Asks on the broker's thread; the call's answer is what `ask` returns. It must not touch the
-  // call.
+  // call. What was answered before is seen by it.
   template <typename Response>
   void Ask(absl::AnyInvocable<absl::StatusOr<Response>(const broker::View&)> ask) {
-    Post(broker::Request{
-        broker::Query([self = std::static_pointer_cast<UnaryCall>(shared_from_this()),
-                       ask = std::move(ask)](const broker::View& view) mutable -> broker::Answer {
-          return [self, response = ask(view)] {
-            if (response.ok()) {
-              self->Reply(*response);
-            } else {
-              self->End(response.status());
-            }
-          };
-        })});
+    EndIfRefused(edge_.broker.Post(
+        broker::Lane::kQuestions,
+        broker::Request{broker::Query(
+            [self = std::static_pointer_cast<UnaryCall>(shared_from_this()),
+             ask = std::move(ask)](const broker::View& view) mutable -> broker::Answer {
+              return [self, response = ask(view)] {
+                if (response.ok()) {
+                  self->Reply(*response);
+                } else {
+                  self->End(response.status());
+                }
+              };
+            })}));
   }
 
   void OnCancel() override;
   void OnDone() override;
 
  private:
+  void EndIfRefused(absl::Status status);
+
   Edge& edge_;
   grpc::ByteBuffer* const response_;
+  broker::Lane lane_ = broker::Lane::kQuestions;
   OnDelivery on_delivery_;
   std::atomic<bool> finished_{false};
   std::atomic<bool> parked_{false};

@@ -25,7 +25,8 @@ absl::Status WatchStream::Start(const grpc::ByteBuffer& request) {
   if (absl::Status s = Parse(request, edge_.message_bytes_max(), message); !s.ok()) return s;
   const auto task = ValidateTaskId("task_id", message.task_id());
   if (!task.ok()) return task.status();
-  return edge_.broker.Post(broker::Request{broker::WatchTask{id(), *task}, nullptr});
+  return edge_.broker.Post(broker::Lane::kQuestions,
+                           broker::Request{broker::WatchTask{id(), *task}, nullptr});
 }
 
 void WatchStream::Deliver(broker::Delivery& delivery) {
@@ -45,6 +46,8 @@ void WatchStream::Deliver(broker::Delivery& delivery) {
   }
 }
 
-void WatchStream::OnOver() { (void)edge_.broker.Post(ToRequest(engine::CallClosed{id()})); }
+void WatchStream::OnOver() {
+  (void)edge_.broker.Post(broker::Lane::kQuestions, ToRequest(engine::CallClosed{id()}));
+}
 
 }  // namespace treadle::rpc

@@ -61,7 +61,7 @@ absl::Status Lease(Edge& edge, UnaryCall& call, v1::LeaseRequest& request) {
     }
   });
   call.Park();
-  call.Post(ToRequest(std::move(poll)));
+  call.Post(broker::Lane::kWorkers, ToRequest(std::move(poll)));
   return absl::OkStatus();
 }
 
@@ -113,7 +113,7 @@ absl::Status Complete(Edge& edge, UnaryCall& call, v1::CompleteRequest& request)
     Write(*done, filling.response.mutable_results(static_cast<int>(done->item)));
     filling.Answered(self);
   });
-  call.Post(std::move(requests));
+  call.Post(broker::Lane::kWorkers, std::move(requests));
   return absl::OkStatus();
 }
 
@@ -166,7 +166,7 @@ absl::Status Extend(Edge& edge, UnaryCall& call, v1::ExtendRequest& request) {
     Write(*extended, filling.response.mutable_results(static_cast<int>(extended->item)));
     filling.Answered(self);
   });
-  call.Post(std::move(requests));
+  call.Post(broker::Lane::kWorkers, std::move(requests));
   return absl::OkStatus();
 }
 

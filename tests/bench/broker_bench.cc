@@ -152,7 +152,7 @@ class Bench {
   static Request Tell(engine::Command command) { return Request{std::move(command), nullptr}; }
 
   void Post(std::vector<Request> requests) {
-    if (!requests.empty()) Check(broker_.Post(std::move(requests)));
+    if (!requests.empty()) Check(broker_.Post(Lane::kClients, std::move(requests)));
   }
   void Turn() {
     const absl::StatusOr<bool> done = broker_.Turn();

@@ -61,7 +61,7 @@ class BrokerTest : public testing::Test {
   }
 
   void Post(Action action, BodyPtr body = nullptr) {
-    ASSERT_TRUE(broker->Post(Request{std::move(action), std::move(body)}).ok());
+    ASSERT_TRUE(broker->Post(lane, Request{std::move(action), std::move(body)}).ok());
   }
   void Tell(engine::Command command, BodyPtr body = nullptr) {
     Post(std::move(command), std::move(body));
@@ -150,6 +150,8 @@ class BrokerTest : public testing::Test {
     return id;
   }
 
+  // Where Post and Tell post: one for all, so that all come in the order of the test's lines.
+  Lane lane = Lane::kClients;
   BrokerOptions options;
   TestClock clock;
   HeldStore store{clock};

@@ -130,12 +130,14 @@ TEST_F(BrokerTest, StopFinishesWhatWasPosted) {
     engine::Submit submit{.call = kClient, .id = running.NewTaskId()};
     submit.spec.queue = "mail";
     submit.spec.type = "send";
-    ASSERT_TRUE(running.Post(Request{engine::Command(std::move(submit)), Bytes("x")}).ok());
+    ASSERT_TRUE(
+        running.Post(Lane::kClients, Request{engine::Command(std::move(submit)), Bytes("x")}).ok());
   }
   running.Stop();
   loop.join();
   EXPECT_THAT(listener.Take<engine::Submitted>(), SizeIs(100));
-  EXPECT_TRUE(absl::IsUnavailable(running.Post(Request{engine::Command(engine::Heartbeat{}), {}})));
+  EXPECT_TRUE(absl::IsUnavailable(
+      running.Post(Lane::kClients, Request{engine::Command(engine::Heartbeat{}), {}})));
 }
 
 }  // namespace

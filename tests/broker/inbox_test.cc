@@ -8,6 +8,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
+#include "tests/broker/held_store.h"
+
 namespace treadle::broker {
 namespace {
 
@@ -20,28 +22,44 @@ Request Command(engine::Command command, size_t body_bytes = 0) {
           std::make_shared<const Body>(Body{.bytes = std::string(body_bytes, 'x')})};
 }
 
-absl::Status Post(Inbox& inbox, Request request) {
+std::vector<Request> One(Request request) {
   std::vector<Request> one;
   one.push_back(std::move(request));
-  return inbox.Post(std::move(one));
+  return one;
+}
+
+absl::Status Post(Inbox& inbox, Request request, Lane lane = Lane::kClients) {
+  return inbox.Post(lane, One(std::move(request)));
 }
 
 // The calls of what is taken at once.
-std::vector<uint64_t> Take(Inbox& inbox, size_t max) {
+std::vector<uint64_t> Take(Inbox& inbox, size_t max, Lane lane = Lane::kClients,
+                           int64_t bytes_max = INT64_MAX) {
   std::vector<uint64_t> calls;
-  for (const Request& request : inbox.Take(max)) {
+  for (const Request& request : inbox.Take(lane, max, bytes_max)) {
     const auto& command = std::get<engine::Command>(request.action);
     calls.push_back(static_cast<uint64_t>(std::get<engine::Heartbeat>(command).call));
   }
   return calls;
 }
 
+// The streams that may post again.
+std::vector<uint64_t> Resumed(Inbox& inbox) {
+  std::vector<CallId> resumed;
+  inbox.BeginTurn(resumed);
+  std::vector<uint64_t> calls;
+  for (const CallId call : resumed) calls.push_back(static_cast<uint64_t>(call));
+  return calls;
+}
+
+TestClock test_clock;
+
 TEST(Inbox, GivesWhatWasPostedInOrderAndNeverMoreThanAsked) {
-  Inbox inbox(100, 1 << 20);
+  Inbox inbox(test_clock, 100, 1 << 20);
   std::vector<Request> many;
   for (const uint64_t call : {1, 2, 3}) many.push_back(Command(engine::Heartbeat{CallId{call}}));
-  EXPECT_TRUE(inbox.Post(std::move(many)).ok());
-  EXPECT_TRUE(inbox.Post(std::vector<Request>()).ok());
+  EXPECT_TRUE(inbox.Post(Lane::kClients, std::move(many)).ok());
+  EXPECT_TRUE(inbox.Post(Lane::kClients, std::vector<Request>()).ok());
   EXPECT_TRUE(Post(inbox, Command(engine::Heartbeat{CallId{4}})).ok());
   EXPECT_THAT(Take(inbox, 2), ElementsAre(1, 2));
   EXPECT_TRUE(Post(inbox, Command(engine::Heartbeat{CallId{5}})).ok());
@@ -53,39 +71,117 @@ TEST(Inbox, GivesWhatWasPostedInOrderAndNeverMoreThanAsked) {
 }
 
 TEST(Inbox, BeyondItsRequestsItRefusesAndTakesNothing) {
-  Inbox inbox(2, 1 << 20);
+  Inbox inbox(test_clock, 2, 1 << 20);
   EXPECT_TRUE(Post(inbox, Command(engine::Heartbeat{CallId{1}})).ok());
   std::vector<Request> two;
   two.push_back(Command(engine::Heartbeat{CallId{2}}));
   two.push_back(Command(engine::Heartbeat{CallId{3}}));
-  const absl::Status refused = inbox.Post(std::move(two));
+  const absl::Status refused = inbox.Post(Lane::kClients, std::move(two));
   EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
   EXPECT_EQ(two.size(), 2u);
-  EXPECT_EQ(inbox.Take(10).size(), 1u);
-  EXPECT_TRUE(inbox.Post(std::move(two)).ok());
+  EXPECT_THAT(Take(inbox, 10), ElementsAre(1));
+  EXPECT_FALSE(inbox.Post(Lane::kClients, std::move(two)).ok());  // it is at work on the first
+  EXPECT_THAT(Resumed(inbox), IsEmpty());
+  EXPECT_TRUE(inbox.Post(Lane::kClients, std::move(two)).ok());
 }
 
 TEST(Inbox, BeyondItsBytesItRefusesUnlessEmpty) {
-  Inbox inbox(100, 10'000);
+  Inbox inbox(test_clock, 100, 10'000);
   EXPECT_TRUE(Post(inbox, Command(engine::Heartbeat{CallId{1}}, 50'000)).ok());
   EXPECT_TRUE(absl::IsResourceExhausted(Post(inbox, Command(engine::Heartbeat{CallId{1}}))));
 }
 
 TEST(Inbox, TheEndOfACallIsTakenEvenWhenFull) {
-  Inbox inbox(1, 1 << 20);
+  Inbox inbox(test_clock, 1, 1 << 20);
   EXPECT_TRUE(Post(inbox, Command(engine::Heartbeat{CallId{1}})).ok());
   EXPECT_FALSE(Post(inbox, Command(engine::Heartbeat{CallId{1}})).ok());
   EXPECT_TRUE(Post(inbox, Command(engine::CallClosed{CallId{1}})).ok());
 }
 
+TEST(Inbox, AFullLaneHoldsBackNobodyInAnother) {
+  Inbox inbox(test_clock, 1, 1 << 20);
+  EXPECT_TRUE(Post(inbox, Command(engine::Heartbeat{CallId{1}})).ok());
+  EXPECT_FALSE(Post(inbox, Command(engine::Heartbeat{CallId{1}})).ok());
+  EXPECT_TRUE(Post(inbox, Command(engine::Heartbeat{CallId{2}}), Lane::kWorkers).ok());
+  EXPECT_THAT(Take(inbox, 10, Lane::kWorkers), ElementsAre(2));
+  EXPECT_THAT(Take(inbox, 10), ElementsAre(1));
+}
+
+TEST(Inbox, WhatAStreamHasReadIsTakenAndItWaitsForRoom) {
+  Inbox inbox(test_clock, 2, 1 << 20);
+  const auto post = [&](uint64_t call, size_t count) {
+    std::vector<Request> requests;
+    while (requests.size() < count) requests.push_back(Command(engine::Heartbeat{CallId{call}}));
+    return inbox.PostFrom(CallId{call}, Lane::kClients, std::move(requests)).value();
+  };
+  EXPECT_EQ(post(1, 2), Reading::kGoOn);
+  EXPECT_EQ(post(2, 1), Reading::kWait);
+  EXPECT_EQ(post(3, 2), Reading::kWait);
+  EXPECT_EQ(post(4, 1), Reading::kWait);
+  EXPECT_THAT(Resumed(inbox), IsEmpty());
+  EXPECT_THAT(Take(inbox, 10), ElementsAre(1, 1));
+  EXPECT_THAT(Take(inbox, 10), ElementsAre(2));
+  EXPECT_THAT(Resumed(inbox), IsEmpty());  // what is there fills it
+  EXPECT_THAT(Take(inbox, 1), ElementsAre(3));
+  EXPECT_THAT(Resumed(inbox), IsEmpty());
+  EXPECT_THAT(Take(inbox, 1), ElementsAre(3));
+  EXPECT_THAT(Resumed(inbox), ElementsAre(2));  // the others in their turn
+  EXPECT_THAT(Take(inbox, 10), ElementsAre(4));
+  EXPECT_THAT(Resumed(inbox), ElementsAre(3));
+  EXPECT_THAT(Resumed(inbox), ElementsAre(4));
+  EXPECT_THAT(Resumed(inbox), IsEmpty());
+}
+
+TEST(Inbox, AStreamWhoseMessageIsLargerThanTheInboxIsNotHeldForEver) {
+  Inbox inbox(test_clock, 2, 1'000);
+  EXPECT_TRUE(Post(inbox, Command(engine::Heartbeat{CallId{1}})).ok());
+  EXPECT_EQ(*inbox.PostFrom(CallId{2}, Lane::kClients,
+                            One(Command(engine::Heartbeat{CallId{2}}, 50'000))),
+            Reading::kWait);
+  EXPECT_THAT(Take(inbox, 1), ElementsAre(1));
+  EXPECT_THAT(Take(inbox, 1), ElementsAre(2));
+  EXPECT_THAT(Resumed(inbox), ElementsAre(2));
+}
+
+TEST(Inbox, ATurnTakesNoMoreThanItsBytesButOneBody) {
+  Inbox inbox(test_clock, 100, 1 << 20);
+  std::vector<Request> many;
+  for (const uint64_t call : {1, 2, 3}) {
+    many.push_back(Command(engine::Heartbeat{CallId{call}}, 10'000));
+  }
+  EXPECT_TRUE(inbox.Post(Lane::kClients, std::move(many)).ok());
+  EXPECT_THAT(Take(inbox, 10, Lane::kClients, 15'000), ElementsAre(1, 2));
+  EXPECT_THAT(Take(inbox, 10, Lane::kClients, 1), ElementsAre(3));
+}
+
+TEST(Inbox, TellsWhenTheOldestCameThatWasNotTaken) {
+  TestClock clock;
+  Inbox inbox(clock, 100, 1 << 20);
+  EXPECT_EQ(inbox.OldestArrivalMs(Lane::kWorkers), INT64_MAX);
+  const int64_t first_ms = clock.now_ms;
+  std::vector<Request> two;
+  for (const uint64_t call : {1, 2}) two.push_back(Command(engine::Heartbeat{CallId{call}}));
+  EXPECT_TRUE(inbox.Post(Lane::kWorkers, std::move(two)).ok());
+  clock.now_ms += 70;
+  EXPECT_TRUE(Post(inbox, Command(engine::Heartbeat{CallId{3}}), Lane::kWorkers).ok());
+  EXPECT_TRUE(Post(inbox, Command(engine::Heartbeat{CallId{4}}), Lane::kClients).ok());
+  EXPECT_EQ(inbox.OldestArrivalMs(Lane::kWorkers), first_ms);
+  EXPECT_THAT(Take(inbox, 1, Lane::kWorkers), ElementsAre(1));
+  EXPECT_EQ(inbox.OldestArrivalMs(Lane::kWorkers), first_ms);
+  EXPECT_THAT(Take(inbox, 1, Lane::kWorkers), ElementsAre(2));
+  EXPECT_EQ(inbox.OldestArrivalMs(Lane::kWorkers), first_ms + 70);
+  EXPECT_THAT(Take(inbox, 1, Lane::kWorkers), ElementsAre(3));
+  EXPECT_EQ(inbox.OldestArrivalMs(Lane::kWorkers), INT64_MAX);
+}
+
 TEST(Inbox, ClosedItIsUnavailable) {
-  Inbox inbox(1, 1 << 20);
+  Inbox inbox(test_clock, 1, 1 << 20);
   inbox.Close();
   EXPECT_TRUE(absl::IsUnavailable(Post(inbox, Command(engine::CallClosed{CallId{1}}))));
 }
 
 TEST(Inbox, AFailedSyncStays) {
-  Inbox inbox(1, 1 << 20);
+  Inbox inbox(test_clock, 1, 1 << 20);
   inbox.Synced(3);
   inbox.Synced(absl::DataLossError("fdatasync: EIO"));
   inbox.Synced(4);
@@ -93,15 +189,15 @@ TEST(Inbox, AFailedSyncStays) {
 }
 
 TEST(Inbox, ARequestWakesTheSleeper) {
-  Inbox inbox(10, 1 << 20);
+  Inbox inbox(test_clock, 10, 1 << 20);
   std::thread poster([&] { EXPECT_TRUE(Post(inbox, Command(engine::Heartbeat{CallId{1}})).ok()); });
   inbox.Wait(std::nullopt, 0, Inbox::For::kAnything);
-  EXPECT_EQ(inbox.Take(10).size(), 1u);
+  EXPECT_THAT(Take(inbox, 10), ElementsAre(1));
   poster.join();
 }
 
 TEST(Inbox, ASyncWakesTheSleeperThatWaitsForNothingElse) {
-  Inbox inbox(10, 1 << 20);
+  Inbox inbox(test_clock, 10, 1 << 20);
   EXPECT_TRUE(Post(inbox, Command(engine::Heartbeat{CallId{1}})).ok());
   std::thread store([&] { inbox.Synced(1); });
   inbox.Wait(std::nullopt, 0, Inbox::For::kSync);

@@ -70,13 +70,14 @@ std::string Script::Run(const std::string& text) {
 std::string Script::RunBlock(const std::vector<std::string>& lines) {
   effects_ = Effects();
   tick_ = true;
+  unheard_ms_ = 0;
   ++turns_;
   std::string shown;
   for (const std::string& line : lines) {
     if (line[0] == '#') continue;
     RunLine(line, shown);
   }
-  if (tick_) engine_->Tick(now_ms_, effects_);
+  if (tick_) engine_->Tick(now_ms_, unheard_ms_, effects_);
   std::string text;
   for (const RowChange& change : effects_.changes) absl::StrAppend(&text, Format(change), "\n");
   for (const Output& output : effects_.outputs) absl::StrAppend(&text, Format(output), "\n");
@@ -94,13 +95,17 @@ void Script::RunLine(const std::string& text, std::string& shown) {
     now_ms_ += line.Number("ms");
   } else if (line.verb() == "at") {
     now_ms_ = line.Number("ms");
+  } else if (line.verb() == "deaf") {
+    engine_->AddDeafTime(line.Number("ms"));
+  } else if (line.verb() == "unheard") {
+    unheard_ms_ = line.Number("ms");
   } else if (line.verb() == "no-tick") {
     tick_ = false;
   } else if (line.verb() == "restart") {
     engine_ = Reload();
   } else if (line.verb() == "show") {
     // What is shown is how things are at the end of the turn.
-    if (tick_) engine_->Tick(now_ms_, effects_);
+    if (tick_) engine_->Tick(now_ms_, unheard_ms_, effects_);
     absl::StrAppend(&shown, Show(line));
   } else if (line.verb() == "submit") {
     for (Submit& submit : ParseSubmits(line)) Step(std::move(submit));

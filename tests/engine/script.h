@@ -17,6 +17,8 @@ namespace treadle::engine {
 // that they wait for). Before "----" there may be, beside the commands of script_line.cc:
 //   options NAME=VALUE ...   first block only: EngineOptions
 //   after ms=N | at ms=N        moves the clock (it begins at 1000)
+//   deaf ms=N                nobody listened for so long: Engine::AddDeafTime
+//   unheard ms=N             what arrived in so long is not stepped at the block's Tick
 //   no-tick                  the block does not end with Tick
 //   restart                  the engine is replaced by one loaded from the rows
 //   show task|queue|queues|workers|tasks|totals|deadline|holds ...
@@ -46,6 +48,7 @@ class Script {
   RowStore rows_;
   Effects effects_;
   int64_t now_ms_ = 1000;
+  int64_t unheard_ms_ = 0;
   bool tick_ = true;
   uint64_t turns_ = 0;
 };

@@ -42,7 +42,7 @@ void Caller::Act(bool calm) {
     Ask(accepted_.front());
     accepted_.pop_front();
   } else if (choice < 55) {
-    const CallId call = network_.Open(*this);
+    const CallId call = network_.OpenUnary(*this, broker::Lane::kClients);
     network_.Send(call, engine::Cancel{call, 0, SomeTask()});
     calls_[call];
   } else if (choice < 65) {
@@ -55,7 +55,7 @@ void Caller::Act(bool calm) {
         if (finished.ok()) oracle_.Answered(*finished);
       });
     });
-    (void)server_.broker().Post(std::move(query));
+    (void)server_.broker().Post(broker::Lane::kQuestions, std::move(query));
   } else if (choice < 75) {
     Operate();
   } else if (choice < 80 && !calls_.empty()) {  // gives a call up
@@ -92,7 +92,7 @@ void Caller::Submit(std::vector<Work> works) {
     std::move(works.begin(), works.end(), std::back_inserter(retries_));
     return;
   }
-  const CallId call = network_.Open(*this);
+  const CallId call = network_.OpenUnary(*this, broker::Lane::kClients);
   std::vector<Request> requests;
   for (Work& work : works) {
     std::map<uint64_t, Work>& submits = calls_[call].submits;
@@ -109,7 +109,7 @@ void Caller::Submit(std::vector<Work> works) {
 }
 
 void Caller::Ask(TaskId task) {
-  const CallId call = network_.Open(*this);
+  const CallId call = network_.OpenUnary(*this, broker::Lane::kQuestions);
   std::vector<Request> requests;
   if (random_.OneIn(2)) {
     requests.push_back({broker::AwaitTask{call, task}, nullptr});
@@ -127,7 +127,7 @@ TaskId Caller::SomeTask() {
 }
 
 void Caller::CreateQueue(const std::string& name) {
-  const CallId call = network_.Open(*this);
+  const CallId call = network_.OpenUnary(*this, broker::Lane::kClients);
   engine::QueueConfig config{name, engine::Discipline::kFifo, 1'000, 1 << 20};
   if (name == "lifo") config.discipline = engine::Discipline::kLifo;
   if (name == "priority") config.discipline = engine::Discipline::kPriority;
@@ -138,20 +138,20 @@ void Caller::CreateQueue(const std::string& name) {
 }
 
 void Caller::Resume(const std::string& queue) {
-  const CallId call = network_.Open(*this);
+  const CallId call = network_.OpenUnary(*this, broker::Lane::kClients);
   network_.Send(call, engine::PauseQueue{call, queue, /*paused=*/false});
   calls_[call];
 }
 
 void Caller::Reopen(const std::string& queue) {
-  const CallId call = network_.Open(*this);
+  const CallId call = network_.OpenUnary(*this, broker::Lane::kClients);
   network_.Send(call, engine::UpdateQueue{call, queue, std::nullopt, std::nullopt, false});
   calls_[call];
 }
 
 void Caller::Operate() {
   const std::string& name = random_.Pick(kQueues);
-  const CallId call = network_.Open(*this);
+  const CallId call = network_.OpenUnary(*this, broker::Lane::kClients);
   calls_[call];
   const uint64_t choice = random_.Below(10);
   if (choice < 5) {

@@ -5,6 +5,8 @@
 #include <utility>
 #include <variant>
 
+#include "proto/support/assert.h"
+
 namespace treadle::sim {
 namespace {
 
@@ -24,6 +26,26 @@ CallId CallOf(const Delivery& delivery) {
       delivery);
 }
 
+bool EndsCall(const std::vector<Request>& requests) {
+  const auto* command = std::get_if<engine::Command>(&requests.front().action);
+  return command != nullptr && std::holds_alternative<engine::CallClosed>(*command);
+}
+
+// Of what peers send: queries do not come this way.
+std::vector<Request> Copy(const std::vector<Request>& requests) {
+  std::vector<Request> copies;
+  for (const Request& request : requests) {
+    std::visit(
+        [&](const auto& action) {
+          if constexpr (std::is_copy_constructible_v<std::decay_t<decltype(action)>>) {
+            copies.push_back({action, request.body});
+          }
+        },
+        request.action);
+  }
+  return copies;
+}
+
 }  // namespace
 
 Network::Network(Timeline& timeline, Random& random, Trace& trace, Oracle& oracle)
@@ -40,6 +62,8 @@ void Network::SetBroker(broker::Broker* broker) {
   ++run_;
   if (broker != nullptr) return;
   for (auto& [call, state] : calls_) {
+    state.input = nullptr;
+    state.unread.clear();
     state.to_broker = state.from_broker = false;
     if (state.open) {
       timeline_.In(random_.Between(0, calm ? 10 : 1'000), [this, lost = call] { LosePeer(lost); });
@@ -47,13 +71,18 @@ void Network::SetBroker(broker::Broker* broker) {
   }
 }
 
-CallId Network::Open(Peer& peer) {
+CallId Network::Open(Peer& peer, broker::Lane lane, bool stream) {
   const CallId call{next_call_++};
   Call& state = calls_[call];
   state.peer = &peer;
+  state.lane = lane;
   if (broker_ == nullptr) {
     state.to_broker = state.from_broker = false;
     timeline_.In(random_.Between(1, 200), [this, call] { LosePeer(call); });
+  } else if (stream) {
+    state.input = std::make_unique<broker::StreamInput>(*broker_, call, lane,
+                                                        [&state] { state.reading = true; });
+    state.input->Begin();
   }
   return call;
 }
@@ -75,9 +104,42 @@ void Network::Send(CallId call, engine::Command command, broker::BodyPtr body) {
 
 void Network::Arrive(CallId call, std::vector<Request> requests) {
   if (broker_ == nullptr) return;
+  Call& state = calls_.at(call);
+  if (state.input == nullptr) return ArriveUnary(call, std::move(requests));
+  state.unread.push_back(std::move(requests));
+  if (state.input->held()) ++held_;
+  Read(state);
+}
+
+void Network::ArriveUnary(CallId call, std::vector<Request> requests) {
   trace_.Note("arrive", {static_cast<uint64_t>(call), requests.size()});
-  for (const Request& request : requests) oracle_.Arrived(request);
-  if (!broker_->Post(std::move(requests)).ok()) Break(call);
+  const std::vector<Request> copies = Copy(requests);
+  if (broker_->Post(calls_.at(call).lane, std::move(requests)).ok()) {
+    for (const Request& request : copies) oracle_.Arrived(request);
+  } else {
+    ++held_;
+    Break(call);
+  }
+}
+
+// The stream's messages, one after the other, until one is held back.
+void Network::Read(Call& state) {
+  while (state.input != nullptr && state.reading && !state.unread.empty()) {
+    state.reading = false;
+    std::vector<Request> requests = std::move(state.unread.front());
+    state.unread.pop_front();
+    trace_.Note("read", {requests.size()});
+    for (const Request& request : requests) oracle_.Arrived(request);
+    if (EndsCall(requests)) {
+      state.input->Close(std::move(requests));
+      state.unread.clear();
+      return;
+    }
+    state.input->Arrived();
+    // A broker that stops is killed by the simulator, not closed.
+    TREADLE_ASSERT(state.input->Post(std::move(requests)).ok());
+    state.input->Resume();
+  }
 }
 
 void Network::Close(CallId call) {
@@ -98,7 +160,11 @@ void Network::Break(CallId call, bool peer_hears) {
     if (run_ != run || broker_ == nullptr) return;
     std::vector<Request> closed;
     closed.push_back({engine::Command(engine::CallClosed{call}), nullptr});
-    Arrive(call, std::move(closed));
+    Call& broken = calls_.at(call);
+    if (broken.input == nullptr) return ArriveUnary(call, std::move(closed));
+    for (const Request& request : closed) oracle_.Arrived(request);
+    broken.unread.clear();
+    broken.input->Close(std::move(closed));
   });
   if (peer_hears) {
     timeline_.In(random_.Between(0, calm ? 10 : 2'000), [this, call] { LosePeer(call); });
@@ -122,6 +188,12 @@ void Network::Release(std::vector<Delivery> deliveries) {
       continue;
     }
     const CallId call = CallOf(delivery);
+    if (std::holds_alternative<broker::ReadOn>(delivery)) {
+      Call& resumed = calls_.at(call);
+      resumed.input->Resume();
+      Read(resumed);
+      continue;
+    }
     trace_.Note("release", {delivery.index(), static_cast<uint64_t>(call)});
     oracle_.Released(delivery);
     Call& state = calls_.at(call);

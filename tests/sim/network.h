@@ -1,12 +1,15 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
+#include <memory>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
 
 #include "server/broker/broker.h"
+#include "server/broker/stream_input.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/random.h"
 #include "tests/sim/timeline.h"
@@ -25,7 +28,8 @@ class Peer {
 
 // Calls between peers and the broker, with the part of the edge (server/rpc) in it: messages arrive
 // late, in order within a call and in any order between calls; connections break, and each side
-// hears of it in its own time.
+// hears of it in its own time. While the broker has no room streams are not read, and unary calls
+// are refused, which their peers take for a broken connection.
 class Network final : public broker::Outbox {
  public:
   Network(Timeline& timeline, Random& random, Trace& trace, Oracle& oracle);
@@ -33,7 +37,8 @@ class Network final : public broker::Outbox {
   // The broker is there (null: it is not, and every call to it is lost).
   void SetBroker(broker::Broker* broker);
 
-  engine::CallId Open(Peer& peer);
+  engine::CallId OpenUnary(Peer& peer, broker::Lane lane) { return Open(peer, lane, false); }
+  engine::CallId OpenStream(Peer& peer, broker::Lane lane) { return Open(peer, lane, true); }
   void Send(engine::CallId call, std::vector<broker::Request> requests);
   void Send(engine::CallId call, engine::Command command, broker::BodyPtr body = nullptr);
   // This peer has no more to say or hear. What it said before still arrives.
@@ -49,9 +54,17 @@ class Network final : public broker::Outbox {
   // Faults are over: short delays from now on.
   bool calm = false;
 
+  // Times that a stream was held back, or a unary call refused, because the broker had no room.
+  uint64_t held() const { return held_; }
+
  private:
   struct Call {
     Peer* peer = nullptr;
+    broker::Lane lane{};
+    std::unique_ptr<broker::StreamInput>
+        input;             // null: unary, or the broker that it led to is dead
+    bool reading = false;  // the stream takes the next message
+    std::deque<std::vector<broker::Request>> unread;
     bool open = true;         // the peer's side
     bool to_broker = true;    // what is sent arrives
     bool from_broker = true;  // what is released arrives
@@ -59,8 +72,11 @@ class Network final : public broker::Outbox {
     int64_t last_out_ms = 0;
   };
 
+  engine::CallId Open(Peer& peer, broker::Lane lane, bool stream);
   int64_t Delay();
   void Arrive(engine::CallId call, std::vector<broker::Request> requests);
+  void ArriveUnary(engine::CallId call, std::vector<broker::Request> requests);
+  void Read(Call& state);
   void LosePeer(engine::CallId call);
 
   Timeline& timeline_;
@@ -70,6 +86,7 @@ class Network final : public broker::Outbox {
   broker::Broker* broker_ = nullptr;
   uint64_t run_ = 0;  // of the broker
   uint64_t next_call_ = 1;
+  uint64_t held_ = 0;
   std::map<engine::CallId, Call> calls_;
 };
 

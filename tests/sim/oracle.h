@@ -31,7 +31,7 @@ enum class Promise {
   kOneLease = 2,           // one live lease for each task; stale tokens change nothing
   kSafeToRepeat = 3,       // the same request key, or sequence, is the same task
   kOrder = 4,              // FIFO, LIFO, PRIORITY
-  kSurvivesRestart = 5,    // a running task with a live worker is not run again
+  kSurvivesStalls = 5,     // a running task with a live worker is not run again
   kAliveMeansWorking = 6,  // runnable tasks and free slots do not stay apart
   kNoUndueBlame = 7,       // only what was executing is blamed for a crash
   kBounded = 8,            // clear errors at every bound
@@ -58,6 +58,9 @@ class Oracle final : public Disk::Observer {
   void Answered(const broker::OutcomeReady& outcome) { CheckTold(outcome); }
 
   // oracle_turns.cc.
+  // The broker listens again. What has passed since the last time, beyond a moment, is counted for
+  // no lease.
+  void TurnBegins();
   void TurnEnded(const engine::Engine& engine);
   // The broker died; `power`: with its machine. What is durable now is all that is left.
   void Crashed(bool power);
@@ -113,7 +116,7 @@ class Oracle final : public Disk::Observer {
     TaskId task;
     std::string worker;  // empty: unary
     int64_t lease_ms = 0;
-    int64_t until_ms = 0;  // unary
+    int64_t until_ms = 0;  // unary, in ListenedMs
     int64_t told_started_at_ms = INT64_MAX;
     bool executed = false;  // in truth
     bool released = false;  // the worker was told of it
@@ -179,6 +182,7 @@ class Oracle final : public Disk::Observer {
 
   void Said(const engine::SessionOpened& event);
   void Said(const engine::Submitted& event);
+  void Said(const engine::QueueChanged& event) { purged_.erase(event.call); }
   void Said(const engine::CancelDone& event);
   void Said(const engine::WorkerAttached& event);
   void Said(const engine::ReportDone& event);
@@ -191,6 +195,7 @@ class Oracle final : public Disk::Observer {
   void Said(const Other&) {}
   // The task whose request key is in force now, and will be for another `for_ms`.
   std::optional<TaskId> KeyHolder(const Ledger::RequestKey& key, int64_t for_ms) const;
+  bool PurgeAsked(const std::string& queue) const;
   void CheckUnknown(TaskId id) const;
   void CheckUnknown(engine::CallId call, TaskId id);
   void CheckTold(const broker::OutcomeReady& outcome);
@@ -198,8 +203,15 @@ class Oracle final : public Disk::Observer {
   void CheckOrder(const engine::Engine& engine, const std::vector<engine::TaskView>& queued) const;
   void CheckWorking(const engine::Engine& engine,
                     const std::vector<engine::TaskView>& queued) const;
+  // A clock that stands still while the broker does not listen: leases last as long on it.
+  int64_t ListenedMs() const {
+    return std::min(timeline_.NowMs(), listened_at_ms_ + kListensMs) - deaf_ms_;
+  }
   int64_t LeasedBytes(const std::string& worker_id) const;
   void CheckBounds(const engine::Engine& engine);
+
+  // A broker that takes no turn for longer than this does not listen.
+  static constexpr int64_t kListensMs = 400;
 
   const engine::EngineOptions options_;
   Timeline& timeline_;
@@ -220,10 +232,10 @@ class Oracle final : public Disk::Observer {
   std::set<TaskId> cancel_asked_;
   // Cancels and watches of tasks that were not there yet, and not answered so.
   std::map<std::pair<engine::CallId, TaskId>, int64_t> asked_too_early_;
-  std::set<std::string> purged_;  // queues, since the last turn
+  std::map<engine::CallId, std::string> purged_;  // queues, until it was answered
 
   std::map<engine::Token, Lease> leases_;
-  std::map<std::string, int64_t> heard_at_ms_;  // of workers
+  std::map<std::string, int64_t> heard_at_ms_;  // of workers, in ListenedMs
   std::map<engine::CallId, std::string> workers_;
   std::map<std::string, engine::CallId> streams_;
   std::map<engine::CallId, std::vector<std::pair<uint64_t, engine::Token>>> reports_;
@@ -232,6 +244,9 @@ class Oracle final : public Disk::Observer {
   uint64_t last_token_released_ = 0;
   uint64_t last_token_of_earlier_runs_ = 0;
   int64_t started_at_ms_ = 0;  // this run of the broker
+  int64_t started_listened_ms_ = 0;
+  int64_t listened_at_ms_ = 0;  // the latest turn
+  int64_t deaf_ms_ = 0;
 
   // Of the turn at hand.
   std::vector<TaskId> granted_;

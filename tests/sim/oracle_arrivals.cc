@@ -41,7 +41,7 @@ void Oracle::Arrived(const engine::Command& command, const broker::Request& requ
       }
     }
   } else if (const auto* purge = std::get_if<engine::PurgeQueue>(&command)) {
-    purged_.insert(purge->name);
+    purged_[purge->call] = purge->name;
   } else if (const auto* start = std::get_if<engine::StartAttempt>(&command)) {
     const auto lease = leases_.find(start->token);
     if (lease != leases_.end()) {
@@ -65,7 +65,7 @@ void Oracle::Arrived(const engine::Command& command, const broker::Request& requ
   } else if (const auto* extend = std::get_if<engine::ExtendLease>(&command)) {
     const auto lease = leases_.find(extend->token);
     if (lease != leases_.end() && lease->second.task == extend->task) {
-      lease->second.until_ms = now_ms + extend->lease_ms;
+      lease->second.until_ms = ListenedMs() + extend->lease_ms;
     }
   } else if (const auto* closed = std::get_if<engine::CallClosed>(&command)) {
     for (auto& [queue, waiting] : waiting_) {
@@ -77,7 +77,7 @@ void Oracle::Arrived(const engine::Command& command, const broker::Request& requ
 void Oracle::Heard(CallId stream) {
   const auto worker = workers_.find(stream);
   if (worker == workers_.end() || streams_[worker->second] != stream) return;
-  heard_at_ms_[worker->second] = timeline_.NowMs();
+  heard_at_ms_[worker->second] = ListenedMs();
 }
 
 void Oracle::ArrivedSubmit(const engine::Submit& submit, const broker::Request& request) {

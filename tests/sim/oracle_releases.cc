@@ -117,7 +117,7 @@ void Oracle::Said(const engine::CancelDone& event) {
 void Oracle::Said(const engine::WorkerAttached& event) {
   for (const engine::HeldLease& lease : event.revoked) {
     const Ledger::Task* task = live_.Find(lease.task);
-    Expect(task == nullptr || task->lease != lease.token, Promise::kSurvivesRestart,
+    Expect(task == nullptr || task->lease != lease.token, Promise::kSurvivesStalls,
            absl::StrCat("lease ", static_cast<uint64_t>(lease.token), " of ", lease.task.ToString(),
                         " is revoked though it lives"));
   }

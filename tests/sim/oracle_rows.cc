@@ -107,19 +107,18 @@ void Oracle::CheckLeaseOver(const Ledger::Task& task, bool attempt_spent) {
   const bool unary = lease.worker.empty();
   const int64_t expires_at_ms =
       unary ? lease.until_ms
-            : std::max(heard_at_ms_[lease.worker], started_at_ms_) + lease.lease_ms;
+            : std::max(heard_at_ms_[lease.worker], started_listened_ms_) + lease.lease_ms;
   const int64_t timeout_ms = task.row.spec.attempt_timeout_ms;
   const bool timed_out =
       timeout_ms > 0 &&
       lease.told_started_at_ms <= now_ms - timeout_ms - options_.attempt_timeout_grace_ms;
-  const bool lost = now_ms >= expires_at_ms || lease.not_named || timed_out;
+  const bool lost = ListenedMs() >= expires_at_ms || lease.not_named || timed_out;
   const std::string what =
       absl::StrCat("lease ", static_cast<uint64_t>(task.lease), " of ", task.row.id.ToString());
   if (!lease.reported) ++counts_.taken_back;
-  Expect(lost || lease.reported,
-         started_at_ms_ > 0 && counts_.crashes > 0 ? Promise::kSurvivesRestart : Promise::kOneLease,
+  Expect(lost || lease.reported, Promise::kSurvivesStalls,
          absl::StrCat(what, " is taken from a worker that is alive ('", lease.worker,
-                      "', for another ", expires_at_ms - now_ms, " ms)"));
+                      "', for another ", expires_at_ms - ListenedMs(), " ms)"));
   if (!attempt_spent) return;
   Expect(lease.reported_failed || (lost && (unary || lease.executed)), Promise::kNoUndueBlame,
          absl::StrCat(what, " costs an attempt though it was not executing"));
@@ -138,7 +137,7 @@ void Oracle::CheckGrant(const engine::GrantRow& row) {
         Lease{.task = row.tasks[i],
               .worker = row.worker_id,
               .lease_ms = row.lease_ms,
-              .until_ms = row.granted_at_ms + row.lease_ms,
+              .until_ms = ListenedMs() + row.lease_ms,
               .told_started_at_ms = row.worker_id.empty() ? row.granted_at_ms : INT64_MAX};
     granted_.push_back(row.tasks[i]);
     left_from_[task.row.spec.queue].Add(task.row);
@@ -162,7 +161,7 @@ void Oracle::CheckFinished(const engine::FinishedRow& row, const std::string& re
                           static_cast<uint64_t>(task.lease)));
       break;
     case TaskState::kCancelled:
-      Expect(cancel_asked_.contains(row.id) || purged_.contains(spec.queue), Promise::kNeverLost,
+      Expect(cancel_asked_.contains(row.id) || PurgeAsked(spec.queue), Promise::kNeverLost,
              absl::StrCat(id, " is cancelled though nobody asked"));
       break;
     case TaskState::kExpired:
@@ -176,6 +175,11 @@ void Oracle::CheckFinished(const engine::FinishedRow& row, const std::string& re
   }
   Expect(row.state == TaskState::kSucceeded || !row.error.type.empty(), Promise::kBounded,
          absl::StrCat(id, " ends without a result or an error"));
+}
+
+bool Oracle::PurgeAsked(const std::string& queue) const {
+  return std::any_of(purged_.begin(), purged_.end(),
+                     [&](const auto& purge) { return purge.second == queue; });
 }
 
 void Oracle::CheckKey(const engine::KeyRow& row) {

@@ -18,6 +18,12 @@ void Oracle::Broken(Promise promise, const std::string& what) const {
   throw Violation(absl::StrCat("promise ", static_cast<int>(promise), ": ", what));
 }
 
+void Oracle::TurnBegins() {
+  const int64_t now_ms = timeline_.NowMs();
+  deaf_ms_ += std::max<int64_t>(0, now_ms - listened_at_ms_ - kListensMs);
+  listened_at_ms_ = now_ms;
+}
+
 void Oracle::TurnEnded(const engine::Engine& engine) {
   engine.CheckInvariants();
   uint64_t after = 0;
@@ -31,7 +37,6 @@ void Oracle::TurnEnded(const engine::Engine& engine) {
   waited_.clear();
   accepted_into_.clear();
   left_from_.clear();
-  purged_.clear();
 }
 
 // Of two tasks of one queue and type, which any taker of the one could have had instead, the first
@@ -151,6 +156,7 @@ void Oracle::Crashed(bool power) {
   reports_.clear();
   reports_at_hand_.clear();
   refused_.clear();
+  purged_.clear();
   granted_.clear();
   waited_.clear();
   accepted_into_.clear();
@@ -159,9 +165,10 @@ void Oracle::Crashed(bool power) {
 }
 
 void Oracle::Starting() {
-  started_at_ms_ = timeline_.NowMs();
+  started_at_ms_ = listened_at_ms_ = timeline_.NowMs();
+  started_listened_ms_ = ListenedMs();
   for (auto& [token, lease] : leases_) {
-    lease.until_ms = started_at_ms_ + lease.lease_ms;
+    lease.until_ms = ListenedMs() + lease.lease_ms;
     lease.told_started_at_ms = lease.worker.empty() ? lease.told_started_at_ms : INT64_MAX;
   }
 }

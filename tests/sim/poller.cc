@@ -33,7 +33,7 @@ void Poller::Act(bool calm) {
       return Complete(done);
     }
     if (calm ? now_ms > job.expires_at_ms - 500 : random_.OneIn(6)) {
-      const CallId call = network_.Open(*this);
+      const CallId call = network_.OpenUnary(*this, broker::Lane::kWorkers);
       calls_[call] = token;
       const int64_t lease_ms = random_.Between(1'000, 3'000);
       job.expires_at_ms = now_ms + lease_ms;
@@ -48,7 +48,7 @@ void Poller::Act(bool calm) {
 }
 
 void Poller::Poll(bool calm) {
-  poll_ = network_.Open(*this);
+  poll_ = network_.OpenUnary(*this, broker::Lane::kWorkers);
   engine::PollTasks poll{.call = poll_,
                          .queues = {"fifo", "priority", "new-1"},
                          .types = {"quick", "flaky"},
@@ -63,7 +63,7 @@ void Poller::Poll(bool calm) {
 }
 
 void Poller::Complete(const Job& job) {
-  const CallId call = network_.Open(*this);
+  const CallId call = network_.OpenUnary(*this, broker::Lane::kWorkers);
   calls_[call] = job.lease.token;
   engine::EndAttempt end{.call = call,
                          .task = job.lease.task,

@@ -58,14 +58,16 @@ void Server::Start() {
   network_.SetBroker(broker_.get());
 }
 
-void Server::Turn() {
+bool Server::Turn() {
+  oracle_.TurnBegins();
   const uint64_t appends = disk_.appends();
   const absl::StatusOr<bool> done = broker_->Turn();
   if (!done.ok()) {
     trace_.Note("store failed");
-    return Crash(/*power=*/true);  // what a failed sync has left on the disk is not known
+    Crash(/*power=*/true);  // what a failed sync has left on the disk is not known
+    return false;
   }
-  if (!*done) return;
+  if (!*done) return false;
   ++turns_;
   const uint64_t fingerprint = broker_->engine().Fingerprint();
   if (disk_.appends() == appends && fingerprint != fingerprint_) {
@@ -76,6 +78,7 @@ void Server::Turn() {
   trace_.Note("turn", {fingerprint});
   oracle_.TurnEnded(broker_->engine());
   if (random_.OneIn(50)) CheckReload();
+  return true;
 }
 
 void Server::CheckReload() {
@@ -87,6 +90,7 @@ void Server::CheckReload() {
 void Server::DieInTurn(bool power, bool stored) {
   network_.swallow = true;
   if (!stored) disk_.fail_next_append = true;
+  oracle_.TurnBegins();
   const uint64_t appends = disk_.appends();
   const absl::StatusOr<bool> done = broker_->Turn();
   if (done.ok() || disk_.appends() != appends) {

@@ -20,7 +20,8 @@ class Server {
   broker::Broker& broker() { return *broker_; }
 
   void Start();
-  void Turn();
+  // False: the broker had nothing to do, or has died.
+  bool Turn();
   // A turn that ends before it can say anything: with its rows stored, or without them.
   void DieInTurn(bool power, bool stored);
   void Crash(bool power);

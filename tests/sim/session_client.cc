@@ -69,7 +69,7 @@ std::string SessionClient::Left() const {
 }
 
 void SessionClient::Connect() {
-  call_ = network_.Open(*this);
+  call_ = network_.OpenStream(*this, broker::Lane::kClients);
   opened_ = false;
   all_outcomes_ = random_.Percent(80);
   std::vector<Request> requests;

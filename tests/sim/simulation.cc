@@ -45,6 +45,13 @@ broker::BrokerOptions SmallOptions(uint64_t seed) {
   bound(options.engine.workers_max, 1, 3);
   bound(options.engine.polls_max, 1, 1);
   options.engine.auto_create_queues = !random.OneIn(12);
+  bound(options.inbox_requests_max, 5, 60);
+  bound(options.inbox_bytes_max, 2'000, 60'000);
+  // Most turns take all that there is, some runs have a backlog all the time.
+  bound(options.turn_requests_max, 1, 12);
+  bound(options.turn_bytes_max, 1, 2'000);
+  bound(options.turn_reads_max, 1, 3);
+  bound(options.pending_reads_max, 1, 10);
   return options;
 }
 
@@ -117,7 +124,8 @@ class Simulation {
     const bool power = random_.OneIn(2);
     if (random_.OneIn(150)) return server_.Crash(power);
     if (random_.OneIn(200)) return server_.DieInTurn(power, /*stored=*/random_.OneIn(2));
-    if (!random_.OneIn(8)) server_.Turn();
+    for (uint64_t turns = random_.Below(8); turns > 0 && server_.Turn(); turns /= 2) {
+    }
   }
 
   void DiskFaults() {
@@ -145,7 +153,8 @@ class Simulation {
     for (auto& caller : callers_) caller->Act(/*calm=*/true);
     for (auto& worker : workers_) worker->Act(/*calm=*/true);
     for (auto& poller : pollers_) poller->Act(/*calm=*/true);
-    server_.Turn();
+    while (server_.Turn()) {
+    }
   }
 
   // What has not come to its end; empty: all has.

@@ -91,7 +91,7 @@ void Worker::Act(bool calm) {
 }
 
 void Worker::Connect() {
-  call_ = network_.Open(*this);
+  call_ = network_.OpenStream(*this, broker::Lane::kWorkers);
   attached_ = false;
   granted_.assign(pools_.size(), 0);
   next_report_ = 1;

@@ -1,0 +1,57 @@
+#include "server/broker/stream_input.h"
+
+#include <utility>
+
+#include "absl/status/statusor.h"
+
+#include "proto/support/assert.h"
+
+namespace treadle::broker {
+
+StreamInput::StreamInput(Broker& broker, engine::CallId call, Lane lane,
+                         absl::AnyInvocable<void()> read)
+    : broker_(broker), call_(call), lane_(lane), read_(std::move(read)) {}
+
+void StreamInput::Hold() {
+  const std::lock_guard lock(mutex_);
+  ++holds_;
+}
+
+void StreamInput::Resume() {
+  {
+    const std::lock_guard lock(mutex_);
+    TREADLE_ASSERT(holds_ > 0);
+    if (--holds_ > 0) return;
+  }
+  read_();
+}
+
+bool StreamInput::held() const {
+  const std::lock_guard lock(mutex_);
+  return holds_ > 0;
+}
+
+absl::Status StreamInput::Post(std::vector<Request> requests) {
+  if (requests.empty()) return absl::OkStatus();
+  absl::StatusOr<Reading> reading = Reading::kGoOn;
+  {
+    const std::lock_guard lock(mutex_);
+    TREADLE_ASSERT(holds_ > 0);
+    if (closed_) return absl::OkStatus();
+    // First: the broker's answer may come before PostFrom returns.
+    ++holds_;
+    reading = broker_.PostFrom(call_, lane_, std::move(requests));
+  }
+  if (!reading.ok() || *reading == Reading::kGoOn) Resume();
+  return reading.status();
+}
+
+void StreamInput::Close(std::vector<Request> last) {
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+  ++holds_;  // it reads no more, also when the broker lets it
+  (void)broker_.PostFrom(call_, lane_,
+                         std::move(last));  // a broker that has stopped forgets it all
+}
+
+}  // namespace treadle::broker

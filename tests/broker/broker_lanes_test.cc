@@ -1,0 +1,204 @@
+#include "tests/broker/broker_fixture.h"
+
+// Time under load: lanes, the bounds of a turn, and what the broker did not hear.
+
+namespace treadle::broker {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+class BrokerLanesTest : public BrokerTest {
+ protected:
+  BrokerLanesTest() { options.engine.lease_ms = 1'000; }
+
+  // A task that the worker has begun to run.
+  engine::Lease RunningTask() {
+    Submit("payload");
+    lane = Lane::kWorkers;
+    Attach(1);
+    lane = Lane::kClients;
+    for (int turns = 0; turns < 5; ++turns) TurnAndSync();
+    const std::vector<LeasedTask> leases = TakeLeases();
+    EXPECT_THAT(leases, SizeIs(1));
+    TellWorkers(engine::StartAttempt{kWorker, leases.at(0).lease.token});
+    TurnAndSync();
+    listener.heard.clear();
+    return leases.at(0).lease;
+  }
+  void TellWorkers(engine::Command command, BodyPtr body = nullptr) {
+    lane = Lane::kWorkers;
+    Tell(std::move(command), std::move(body));
+    lane = Lane::kClients;
+  }
+  bool IsRunning(TaskId task) {
+    return broker->engine().FindTask(task)->state == engine::TaskState::kRunning;
+  }
+  // The broker listens, and nothing happens.
+  void PassQuietly(int64_t ms) {
+    for (; ms > 0; ms -= options.listen_ms) {
+      clock.now_ms += std::min(ms, options.listen_ms);
+      Turn();
+    }
+  }
+};
+
+TEST_F(BrokerLanesTest, AHeartbeatCountsBehindAnyBacklog) {
+  options.turn_requests_max = 10;
+  Start();
+  const engine::Lease lease = RunningTask();
+  PassQuietly(900);
+  for (int i = 0; i < 1'500; ++i) Submit("x");
+  TellWorkers(engine::Heartbeat{kWorker});
+  PassQuietly(200);
+  EXPECT_TRUE(IsRunning(lease.task));
+  PassQuietly(1'000);
+  EXPECT_FALSE(IsRunning(lease.task));
+}
+
+TEST_F(BrokerLanesTest, WhatArrivedAndIsNotSteppedKeepsLeasesAlive) {
+  options.turn_requests_max = 1;
+  Start();
+  const engine::Lease lease = RunningTask();
+  PassQuietly(900);
+  for (int i = 0; i < 5; ++i) TellWorkers(engine::Heartbeat{kOther});
+  TellWorkers(engine::EndReports{kWorker, 1});
+  TellWorkers(engine::Heartbeat{kWorker});
+  PassQuietly(200);
+  EXPECT_TRUE(IsRunning(lease.task));
+  for (int i = 0; i < 10; ++i) Turn();
+  EXPECT_THAT(listener.Take<engine::ReportsHandled>(), SizeIs(1));
+  PassQuietly(900);
+  EXPECT_TRUE(IsRunning(lease.task));
+  PassQuietly(200);
+  EXPECT_FALSE(IsRunning(lease.task));
+}
+
+TEST_F(BrokerLanesTest, APauseOfTheBrokerCostsNobodyItsLease) {
+  const engine::Lease lease = RunningTask();
+  clock.now_ms += 60'000;
+  Turn();
+  EXPECT_TRUE(IsRunning(lease.task));
+  TellWorkers(engine::Heartbeat{kWorker});
+  Turn();
+  PassQuietly(900);
+  EXPECT_TRUE(IsRunning(lease.task));
+  PassQuietly(100);
+  EXPECT_FALSE(IsRunning(lease.task));
+}
+
+TEST_F(BrokerLanesTest, AStalledDiskCostsNobodyItsLease) {
+  options.unsynced_bytes_max = 1;
+  Start();
+  Submit("payload", {.durability = engine::Durability::kMemory});
+  TellWorkers(engine::PollTasks{
+      .call = kOther, .queues = {"mail"}, .worker_name = "w", .lease_ms = 2'000, .wait_ms = 0});
+  TurnAndSync();
+  const std::vector<LeasedTask> leases = TakeLeases();
+  ASSERT_THAT(leases, SizeIs(1));
+  Submit("more");
+  Turn();  // its sync does not return
+  for (int i = 0; i < 100; ++i) {
+    clock.now_ms += 100;
+    Turn();
+  }
+  TellWorkers(engine::ExtendLease{.call = kOther,
+                                  .task = leases[0].lease.task,
+                                  .token = leases[0].lease.token,
+                                  .lease_ms = 2'000});
+  store.FinishSync();
+  Turn();
+  EXPECT_TRUE(IsRunning(leases[0].lease.task));
+}
+
+TEST_F(BrokerLanesTest, ATurnIsBoundedInBytes) {
+  options.turn_bytes_max = 10'000;
+  Start();
+  for (int i = 0; i < 5; ++i) {
+    Submit(std::string(6'000, 'x'), {.durability = engine::Durability::kMemory});
+  }
+  Turn();
+  EXPECT_THAT(listener.Take<engine::Submitted>(), SizeIs(2));
+  Turn();
+  EXPECT_THAT(listener.Take<engine::Submitted>(), SizeIs(2));
+  Turn();
+  EXPECT_THAT(listener.Take<engine::Submitted>(), SizeIs(1));
+}
+
+TEST_F(BrokerLanesTest, ATurnIsBoundedInTime) {
+  struct SlowClock final : Clock {
+    int64_t NowMs() const override { return now_ms += 10; }
+    mutable int64_t now_ms = 1'000'000;
+  };
+  SlowClock slow;
+  store::MemoryStore memory(slow);
+  Broker timed(options, slow, memory, listener);
+  ASSERT_TRUE(timed.Recover([](int64_t) {}).ok());
+  constexpr size_t kReports = 900;  // fewer than a turn may take
+  for (size_t i = 0; i < kReports; ++i) {
+    engine::Command report = engine::EndReports{kWorker, i};
+    ASSERT_TRUE(timed.Post(Lane::kWorkers, Request{std::move(report), nullptr}).ok());
+  }
+  ASSERT_TRUE(timed.Turn().ok());
+  EXPECT_THAT(listener.Take<engine::ReportsHandled>(), SizeIs(testing::Lt(kReports / 10)));
+}
+
+TEST_F(BrokerLanesTest, WorkersComeFirstAndLeaveClientsAShare) {
+  options.turn_requests_max = 8;
+  Start();
+  RunningTask();
+  for (int i = 0; i < 20; ++i) TellWorkers(engine::EndReports{kWorker, 1});
+  for (int i = 0; i < 20; ++i) Submit("x", {.durability = engine::Durability::kMemory});
+  Turn();
+  EXPECT_THAT(listener.Take<engine::ReportsHandled>(), SizeIs(8));
+  EXPECT_THAT(listener.Take<engine::Submitted>(), SizeIs(2));
+}
+
+TEST_F(BrokerLanesTest, ManyOutcomesAreReadOverManyTurnsAndKeepNobodyWaiting) {
+  options.turn_reads_max = 10;
+  Start();
+  const TaskId ended = RunOne("result");
+  listener.heard.clear();
+  const int gets = store.gets;
+  // They are waited for, not dropped, though they are one and the same: cancels ask for each.
+  for (int i = 0; i < 1'000; ++i) Tell(engine::Cancel{.call = kClient, .task = ended});
+  Turn();
+  EXPECT_LE(store.gets - gets, 10);
+  lane = Lane::kQuestions;
+  Post(AwaitTask{kOther, ended});
+  Turn();
+  Turn();
+  EXPECT_THAT(listener.Take<OutcomeReady>(), SizeIs(1));  // among the first
+  EXPECT_LE(store.gets - gets, 30);
+  for (int turns = 0; turns < 100; ++turns) Turn();
+  EXPECT_THAT(listener.Take<engine::CancelDone>(), SizeIs(1'000));
+}
+
+TEST_F(BrokerLanesTest, WhoLeavesIsNotReadFor) {
+  options.turn_reads_max = 1;
+  Start();
+  const TaskId ended = RunOne("result");
+  listener.heard.clear();
+  for (int i = 0; i < 100; ++i) Tell(engine::Cancel{.call = kClient, .task = ended});
+  Turn();
+  Tell(engine::CallClosed{kClient});
+  const int gets = store.gets;
+  Turn();
+  EXPECT_EQ(store.gets, gets);
+  EXPECT_GT(broker->NextDeadline(), clock.now_ms);
+}
+
+TEST_F(BrokerLanesTest, LargeOutcomesAreReadAFewInEachTurn) {
+  options.turn_bytes_max = 10'000;
+  Start();
+  const TaskId ended = RunOne(std::string(6'000, 'x'));
+  for (uint64_t call = 100; call < 110; ++call) Post(AwaitTask{engine::CallId{call}, ended});
+  listener.heard.clear();
+  Turn();
+  EXPECT_THAT(listener.Take<OutcomeReady>(), SizeIs(2));
+  EXPECT_EQ(broker->NextDeadline(), clock.now_ms);
+}
+
+}  // namespace
+}  // namespace treadle::broker
