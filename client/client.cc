@@ -10,6 +10,7 @@
 #include "client/wait.h"
 #include <grpcpp/grpcpp.h>
 
+#include "proto/support/address.h"
 #include "proto/support/utf8.h"
 #include "proto/wire/settings.h"
 
@@ -33,20 +34,21 @@ absl::Status CheckOptions(const ClientOptions& options) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Client>> Client::Connect(ClientOptions options) {
+  const absl::StatusOr<Address> broker = ParseAddress(options.address);
+  if (!broker.ok()) return broker.status();
   absl::Status status = CheckOptions(options);
   if (!status.ok()) return status;
   if (options.name.empty()) options.name = DefaultName();
   const auto deadline = DeadlineAfter(options.connect_timeout);
-  std::unique_ptr<Client> client(new Client(std::make_unique<Impl>(std::move(options))));
+  std::unique_ptr<Client> client(new Client(std::make_unique<Impl>(std::move(options), *broker)));
   status = client->session().WaitUntilOpen(deadline);
   if (!status.ok()) return status;
   return client;
 }
 
-Client::Impl::Impl(ClientOptions options_in)
+Client::Impl::Impl(ClientOptions options_in, const Address& broker)
     : options(std::move(options_in)),
-      channel(grpc::CreateCustomChannel(options.address, grpc::InsecureChannelCredentials(),
-                                        wire::ClientChannelArguments(/*own_connection=*/true))),
+      channel(wire::NewChannel(broker, options.http_proxy)),
       tasks(v1::TaskService::NewStub(channel)),
       queues(v1::QueueService::NewStub(channel)),
       admin(v1::AdminService::NewStub(channel)),

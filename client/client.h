@@ -33,8 +33,10 @@ struct ClientOptions {
   ClientOptions() {}
   explicit ClientOptions(std::string address_in) : address(std::move(address_in)) {}
 
-  // The broker, as gRPC names it: "host:port", "dns:///host:port", "unix:/path".
+  // The broker, "HOST:PORT", with brackets around an IPv6 address.
   std::string address = limits::kDefaultAddress;
+  // Reach it through the proxy that http_proxy, https_proxy or grpc_proxy names in the environment.
+  bool http_proxy = false;
   // For people: shown by the operator's tools. At most 255 bytes. Empty: host and process id.
   std::string name;
 

@@ -8,6 +8,7 @@
 #include "client/watches.h"
 #include <grpcpp/grpcpp.h>
 
+#include "proto/support/address.h"
 #include "treadle/v1/admin_service.grpc.pb.h"
 #include "treadle/v1/queue_service.grpc.pb.h"
 #include "treadle/v1/task_service.grpc.pb.h"
@@ -15,7 +16,7 @@
 namespace treadle {
 
 struct Client::Impl {
-  explicit Impl(ClientOptions options_in);
+  Impl(ClientOptions options_in, const Address& broker);
 
   const ClientOptions options;
   const std::shared_ptr<grpc::Channel> channel;

@@ -49,6 +49,13 @@ absl::StatusOr<std::string> EncodeArguments(const std::vector<std::string>& argu
         absl::StrCat("an argument is not UTF-8: pass such bytes through standard input (",
                      header.status().message(), ")"));
   }
+  constexpr int64_t kArgumentsBytesMax =
+      limits::kHeadersBytesMax - static_cast<int64_t>(kExecArgumentsHeader.size());
+  if (static_cast<int64_t>(header->size()) > kArgumentsBytesMax) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the arguments take ", header->size(), " bytes, and a task holds ", kArgumentsBytesMax,
+        ": split them over several tasks, or pass what is long as standard input or in a file"));
+  }
   return header;
 }
 

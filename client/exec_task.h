@@ -30,7 +30,8 @@ inline constexpr std::string_view kExecArgumentsHeader = "exec.args";
 // can hold (at most 250 bytes of UTF-8, no control characters).
 absl::StatusOr<std::string> ExecType(std::string_view program);
 
-// The header's text. INVALID_ARGUMENT: text that is not UTF-8, or has a NUL.
+// The header's text. INVALID_ARGUMENT: text that is not UTF-8, or has a NUL, or is longer than a
+// task's headers may be (limits::kHeadersBytesMax).
 absl::StatusOr<std::string> EncodeArguments(const std::vector<std::string>& arguments);
 // INVALID_ARGUMENT: not a JSON array of strings.
 absl::StatusOr<std::vector<std::string>> DecodeArguments(std::string_view header);

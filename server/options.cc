@@ -22,8 +22,8 @@ flags, 3 the store failed.)";
 using namespace limits;  // NOLINT: names of bounds only
 
 void AddPlaceFlags(CLI::App& app, Options& options) {
-  program::AddText(app, "--listen", options.rpc.listen, "HOST:PORT",
-                   "Where to serve gRPC. Port 0 takes any free one.");
+  program::AddAddress(app, "--listen", options.rpc.listen, /*port_min=*/0,
+                      "Where to serve gRPC. Port 0 takes any free one.");
   program::AddText(app, "--port-file", options.port_file, "FILE",
                    "Write the port here once it is served, for scripts.");
   program::AddChoice(app, "--store", options.store, {"memory", "rocksdb"},

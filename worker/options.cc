@@ -56,7 +56,9 @@ constexpr std::chrono::milliseconds kTerminateAfter{3'000};
 }  // namespace
 
 void AddFlags(CLI::App& app, Options& options) {
-  program::AddText(app, "--broker", options.broker, "HOST:PORT", "Where the broker listens.");
+  program::AddAddress(app, "--broker", options.broker, /*port_min=*/1, "Where the broker listens.");
+  program::AddSwitch(app, "--http-proxy", options.http_proxy,
+                     "Reach the broker through the proxy that the environment's http_proxy names.");
   program::AddList(
       app, "--queue", options.queues, "NAME",
       "A queue to take tasks from; give the flag once for each. It need not exist yet. "
@@ -128,6 +130,7 @@ absl::Status Check(Options& options) {
 
 WorkerOptions ToWorkerOptions(const Options& options) {
   WorkerOptions worker(options.broker);
+  worker.http_proxy = options.http_proxy;
   worker.queues = options.queues;
   worker.name = options.name;
   worker.concurrency = static_cast<int>(options.concurrency);

@@ -15,6 +15,7 @@ namespace treadle::worker {
 
 struct Options {
   std::string broker = limits::kDefaultAddress;
+  bool http_proxy = false;
   std::vector<std::string> queues;
   std::string name;
   int64_t concurrency = 0;

@@ -180,10 +180,8 @@ void Session::Connect(Lock& lock, Time now) {
   heard_at_ = sent_at_ = now;
   lock.unlock();
   // A connection of its own, made anew: it is tried at once, and says why it fails.
-  std::shared_ptr<grpc::Channel> channel = grpc::CreateCustomChannel(
-      options_.broker, grpc::InsecureChannelCredentials(), wire::ClientChannelArguments(true));
-  std::unique_ptr<AttachStream> stream =
-      AttachStream::Open(std::move(channel), shared_from_this(), hello_);
+  std::unique_ptr<AttachStream> stream = AttachStream::Open(
+      wire::NewChannel(options_.broker, options_.http_proxy), shared_from_this(), hello_);
   lock.lock();
   stream_ = std::move(stream);
 }
@@ -275,7 +273,7 @@ void Session::Ended(const absl::Status& status) {
 }
 
 void Session::CancelStream(const char* why) {
-  Note(LogLevel::kWarning, absl::StrCat("leaving broker ", options_.broker, ": ", why));
+  Note(LogLevel::kWarning, absl::StrCat("leaving broker ", options_.broker.ToString(), ": ", why));
   cancelled_ = true;
   stream_->Cancel();
 }
@@ -305,10 +303,10 @@ void Session::StreamEnded(Lock& lock, Time now) {
   }
   if (was_welcomed || now >= complain_at_) {
     complain_at_ = now + kComplainEvery;
-    Note(LogLevel::kWarning,
-         absl::StrCat(was_welcomed ? "lost broker " : "cannot reach broker ", options_.broker, " (",
-                      status.ok() ? "it ended the stream" : status.ToString(), "): trying again; ",
-                      leases_.size(), " tasks are kept"));
+    Note(LogLevel::kWarning, absl::StrCat(was_welcomed ? "lost broker " : "cannot reach broker ",
+                                          options_.broker.ToString(), " (",
+                                          status.ok() ? "it ended the stream" : status.ToString(),
+                                          "): trying again; ", leases_.size(), " tasks are kept"));
   }
   const double share = std::uniform_real_distribution<double>(0.5, 1)(random_);
   connect_at_ = now + std::chrono::duration_cast<microseconds>(backoff_ * share);

@@ -16,6 +16,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 
+#include "proto/support/address.h"
 #include "proto/wire/settings.h"
 #include "worker/attach_stream.h"
 #include "worker/handler_stats.h"
@@ -31,7 +32,8 @@ namespace treadle::worker {
 struct SessionOptions {
   SessionOptions() = default;
 
-  std::string broker;  // "host:port"
+  Address broker;
+  bool http_proxy = false;
   std::string worker_id;
   std::string worker_name;
   std::vector<std::string> queues;

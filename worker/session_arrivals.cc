@@ -108,9 +108,9 @@ void Session::TakeWelcome(const v1::Welcome& welcome) {
     LoseLease(lease.token());
   }
   if (!revoked.empty()) reports_.Drop(revoked);
-  Note(LogLevel::kInfo,
-       absl::StrCat("attached to broker ", options_.broker, " as '", options_.worker_name, "', ",
-                    leases_.size(), " tasks are here, ", revoked.size(), " were lost"));
+  Note(LogLevel::kInfo, absl::StrCat("attached to broker ", options_.broker.ToString(), " as '",
+                                     options_.worker_name, "', ", leases_.size(),
+                                     " tasks are here, ", revoked.size(), " were lost"));
 }
 
 void Session::TakeStops(const v1::AttachResponse& response) {

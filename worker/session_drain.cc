@@ -63,7 +63,7 @@ bool Session::AdvanceDrain(Lock& lock, Time now) {
       if (now < phase_until_ && !reports_done(now)) return false;
       if (!reports_.empty()) {
         result_ = absl::DeadlineExceededError(
-            absl::StrCat("broker ", options_.broker,
+            absl::StrCat("broker ", options_.broker.ToString(),
                          " did not acknowledge the last reports in time: it will run their tasks "
                          "again when their leases expire"));
       }

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
+#include "proto/support/address.h"
 #include "proto/support/limits.h"
 #include "proto/support/utf8.h"
 #include "worker/handler_stats.h"
@@ -81,6 +82,7 @@ absl::Status Check(const WorkerOptions& options) {
   if (options.queues.empty()) {
     return absl::InvalidArgumentError("queues is empty: name the queues to serve");
   }
+  if (const auto broker = ParseAddress(options.broker); !broker.ok()) return broker.status();
   // What is sent must be UTF-8; what else a name must be, the broker says.
   for (const std::string& queue : options.queues) {
     if (!IsPrintableUtf8(queue)) {
@@ -105,7 +107,9 @@ class Worker::Impl {
     // A child talks to its parent alone.
     if (InChild()) return;
     worker::SessionOptions session;
-    session.broker = options_.broker;
+    // What is no address, Run refuses.
+    session.broker = ParseAddress(options_.broker).value_or(Address());
+    session.http_proxy = options_.http_proxy;
     session.worker_id = NewWorkerId();
     session.worker_name = options_.name;
     session.queues = options_.queues;

@@ -32,7 +32,9 @@ struct WorkerOptions {
   WorkerOptions() = default;
   explicit WorkerOptions(std::string broker_in) : broker(std::move(broker_in)) {}
 
-  std::string broker = "127.0.0.1:7733";          // host:port
+  std::string broker = "127.0.0.1:7733";  // HOST:PORT, brackets around an IPv6 address
+  // Reach it through the proxy that http_proxy, https_proxy or grpc_proxy names in the environment.
+  bool http_proxy = false;
   std::vector<std::string> queues = {"default"};  // 1 to 256, which need not exist yet
   std::string name;                               // for people; empty: "<host>:<process id>"
   // Tasks that run at once on threads. 0: one for each CPU. At most 10,000.

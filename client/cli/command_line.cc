@@ -30,9 +30,11 @@ std::unique_ptr<CLI::App> NewRoot(Context& context, Command& chosen) {
   root->get_formatter()->label("SUBCOMMAND", "COMMAND");
   root->get_formatter()->label("Subcommands", "Commands");
   root->get_formatter()->label("Positionals", "Arguments");
-  program::AddText(*root, "--broker", context.broker, "ADDRESS",
-                   "The broker, host:port. The environment variable TREADLE_BROKER sets it, too.")
+  program::AddAddress(*root, "--broker", context.broker, /*port_min=*/1,
+                      "The broker. The environment variable TREADLE_BROKER sets it, too.")
       ->envname("TREADLE_BROKER");
+  program::AddSwitch(*root, "--http-proxy", context.http_proxy,
+                     "Reach it through the proxy that the environment's http_proxy names.");
   program::AddChoice(*root, "-o,--output", context.output, {"text", "json"},
                      "For people, or for programs: one JSON object a line.");
   program::AddDuration(*root, "--connect-timeout", context.connect_timeout_ms, 0, limits::kHourMs,
@@ -93,7 +95,9 @@ int RunCommandLine(const std::vector<std::string>& args, Terminal& terminal, Int
   if (const auto code = Parse(*root, std::move(line.options), context)) {
     return static_cast<int>(*code);
   }
-  return static_cast<int>(chosen(context));
+  const ExitCode code = chosen(context);
+  if (code == ExitCode::kInterrupted && interrupt.fired()) return 128 + interrupt.signal();
+  return static_cast<int>(code);
 }
 
 }  // namespace treadle::cli

@@ -10,16 +10,17 @@ namespace treadle::cli {
 
 absl::StatusOr<std::unique_ptr<Client>> Context::Connect(ClientOptions options) const {
   options.address = broker;
+  options.http_proxy = http_proxy;
   options.connect_timeout = std::chrono::milliseconds(connect_timeout_ms);
   options.shutdown_timeout = std::chrono::milliseconds(500);
   absl::StatusOr<std::unique_ptr<Client>> client = Client::Connect(std::move(options));
   if (absl::IsUnavailable(client.status()) || absl::IsDeadlineExceeded(client.status())) {
     const std::string message(client.status().message());
     const size_t cause = std::min(message.find('('), message.size());
-    return absl::UnavailableError(
-        fmt::format("no broker answers at {}: start treadle-server there, or name another with "
-                    "--broker or TREADLE_BROKER\n{}",
-                    broker, message.substr(cause)));
+    return absl::UnavailableError(fmt::format(
+        "no broker answers at {}{}: start treadle-server there, or name another with "
+        "--broker or TREADLE_BROKER\n{}",
+        broker, http_proxy ? " through the environment's http_proxy" : "", message.substr(cause)));
   }
   if (absl::IsUnimplemented(client.status())) {
     return absl::UnavailableError(

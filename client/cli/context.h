@@ -25,6 +25,7 @@ struct Context {
   Terminal& terminal;
   Interrupt& interrupt;
   std::string broker = limits::kDefaultAddress;
+  bool http_proxy = false;
   std::string output = "text";
   int64_t connect_timeout_ms = 2'000;
   // For commands that take a program (program_args.h): it, and its arguments.

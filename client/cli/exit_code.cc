@@ -39,6 +39,6 @@ const char kExitCodeHelp[] =
     "  5    the time to wait is over; the task goes on\n"
     "  6    the broker refuses for now: a full queue, a name in use, a bound reached\n"
     "  7    another error: a local file, say\n"
-    "  130  interrupted by Ctrl-C\n";
+    "  130  interrupted by Ctrl-C; 143 by SIGTERM\n";
 
 }  // namespace treadle::cli

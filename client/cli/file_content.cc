@@ -1,36 +1,93 @@
 #include "client/cli/file_content.h"
 
+#include <array>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 
-#include "absl/status/status.h"
 #include "client/cli/human.h"
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include "proto/program/units.h"
 #include "proto/support/limits.h"
 
 namespace treadle::cli {
+namespace {
+
+constexpr size_t kChunkBytes = 64 * 1024;
+constexpr auto kBytesMax = static_cast<size_t>(limits::kPayloadBytesMaxCeiling);
+
+absl::Status Unreadable(std::string_view name, const std::string& why) {
+  return absl::UnknownError(fmt::format("cannot read {}: {}",
+                                        name == "-"
+                                            ? std::string("standard input")
+                                            : fmt::format("'{}'", Printable(std::string(name))),
+                                        why));
+}
+
+absl::Status TooLong(std::string_view name, const char* what) {
+  return Unreadable(name,
+                    fmt::format("{} is longer than {}, which no broker takes; store it where "
+                                "the worker can read it, and pass its name",
+                                what, program::FormatSizeBytes(limits::kPayloadBytesMaxCeiling)));
+}
+
+absl::Status ReadError(std::string_view name) {
+  return Unreadable(name, errno == 0 ? "it ended in an error" : std::strerror(errno));
+}
+
+absl::StatusOr<std::string> ReadAll(std::istream& input, std::string_view name) {
+  std::string content;
+  std::array<char, kChunkBytes> chunk;
+  errno = 0;
+  while (input) {
+    input.read(chunk.data(), chunk.size());
+    content.append(chunk.data(), static_cast<size_t>(input.gcount()));
+    if (content.size() > kBytesMax) return TooLong(name, "it");
+  }
+  if (input.bad()) return ReadError(name);
+  return content;
+}
+
+}  // namespace
+
+absl::Status OpenFile(const std::string& path, std::ifstream& file) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return Unreadable(path, std::strerror(errno));
+  if (S_ISDIR(status.st_mode)) return Unreadable(path, "it is a folder");
+  file.open(path, std::ios::binary);
+  return file.is_open() ? absl::OkStatus() : Unreadable(path, std::strerror(errno));
+}
 
 absl::StatusOr<std::string> ReadContent(const std::string& path, Terminal& terminal) {
-  if (path == "-") {
-    return std::string(std::istreambuf_iterator<char>(terminal.in), {});
+  if (path == "-") return ReadAll(terminal.in, path);
+  std::ifstream file;
+  if (absl::Status status = OpenFile(path, file); !status.ok()) return status;
+  return ReadAll(file, path);
+}
+
+absl::StatusOr<std::optional<std::string>> ReadItem(std::istream& input, char delimiter,
+                                                    std::string_view name) {
+  using Traits = std::istream::traits_type;
+  if (!input) return std::nullopt;
+  errno = 0;
+  std::string item;
+  try {
+    std::streambuf& bytes = *input.rdbuf();
+    for (auto c = bytes.sbumpc(); c != Traits::to_int_type(delimiter); c = bytes.sbumpc()) {
+      if (Traits::eq_int_type(c, Traits::eof())) {
+        input.setstate(std::ios::eofbit);
+        if (item.empty()) return std::nullopt;
+        break;
+      }
+      if (item.size() == kBytesMax) return TooLong(name, "an item of it");
+      item += Traits::to_char_type(c);
+    }
+  } catch (const std::ios::failure&) {  // the buffer's word for an error of the system
+    input.setstate(std::ios::badbit);
+    return ReadError(name);
   }
-  auto unreadable = [&](const std::string& why) {
-    return absl::UnknownError(fmt::format("cannot read '{}': {}", Printable(path), why));
-  };
-  struct stat status {};
-  if (::stat(path.c_str(), &status) != 0) return unreadable(std::strerror(errno));
-  if (S_ISDIR(status.st_mode)) return unreadable("it is a folder");
-  if (status.st_size > limits::kPayloadBytesMaxCeiling) {
-    return unreadable("it is larger than any broker takes; pass its name instead");
-  }
-  std::ifstream file(path, std::ios::binary);
-  std::string content(std::istreambuf_iterator<char>(file), {});
-  if (!file.is_open() || file.bad()) return unreadable(std::strerror(errno));
-  return content;
+  return item;
 }
 
 }  // namespace treadle::cli

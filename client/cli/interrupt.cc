@@ -10,7 +10,7 @@ Interrupt::Scope::Scope(Interrupt& interrupt, std::function<void()> stop) : inte
   std::lock_guard lock(interrupt_.mutex_);
   TREADLE_ASSERT(!interrupt_.stop_);
   interrupt_.stop_ = std::move(stop);
-  if (interrupt_.fired_) interrupt_.stop_();
+  if (interrupt_.signal_ != 0) interrupt_.stop_();
 }
 
 Interrupt::Scope::~Scope() {
@@ -18,23 +18,23 @@ Interrupt::Scope::~Scope() {
   interrupt_.stop_ = nullptr;
 }
 
-bool Interrupt::Fire() {
+bool Interrupt::Fire(int signal) {
   std::lock_guard lock(mutex_);
-  fired_ = true;
+  if (signal_ == 0) signal_ = signal;
   changed_.notify_all();
   if (!stop_) return false;
   stop_();
   return true;
 }
 
-bool Interrupt::fired() const {
+int Interrupt::signal() const {
   std::lock_guard lock(mutex_);
-  return fired_;
+  return signal_;
 }
 
 bool Interrupt::WaitFor(std::chrono::milliseconds time) {
   std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, time, [this] { return fired_; });
+  return changed_.wait_for(lock, time, [this] { return signal_ != 0; });
 }
 
 }  // namespace treadle::cli

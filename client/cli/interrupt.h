@@ -24,15 +24,17 @@ class Interrupt {
   };
 
   // A signal has come. False: nobody takes care of it; end the process.
-  bool Fire();
-  bool fired() const;
+  bool Fire(int signal);
+  bool fired() const { return signal() != 0; }
+  // The first that came; 0: none.
+  int signal() const;
   // Sleeps. True: a signal has come.
   bool WaitFor(std::chrono::milliseconds time);
 
  private:
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  bool fired_ = false;          // GUARDED_BY(mutex_)
+  int signal_ = 0;              // GUARDED_BY(mutex_)
   std::function<void()> stop_;  // GUARDED_BY(mutex_)
 };
 

@@ -1,44 +1,39 @@
 #include "client/cli/item_source.h"
 
-#include <cerrno>
-#include <cstring>
 #include <fstream>
 #include <utility>
 
-#include "absl/status/status.h"
-#include "client/cli/human.h"
-#include <fmt/format.h>
+#include "client/cli/file_content.h"
 
 namespace treadle::cli {
 
+using Item = absl::StatusOr<std::optional<std::string>>;
+
 ItemSource ItemsOf(std::vector<std::string> items) {
   const size_t count = items.size();
-  return {[items = std::move(items), at = size_t{0}]() mutable -> std::optional<std::string> {
+  return {[items = std::move(items), at = size_t{0}]() mutable -> Item {
             if (at == items.size()) return std::nullopt;
             return std::move(items[at++]);
           },
           count};
 }
 
-ItemSource ItemsFrom(std::istream& input, char delimiter) {
-  return {[&input, delimiter]() -> std::optional<std::string> {
-            for (std::string item; std::getline(input, item, delimiter);) {
-              if (!item.empty()) return item;
+ItemSource ItemsFrom(std::istream& input, char delimiter, std::string name) {
+  return {[&input, delimiter, name = std::move(name)]() -> Item {
+            while (true) {
+              Item item = ReadItem(input, delimiter, name);
+              if (!item.ok() || !item->has_value() || !(*item)->empty()) return item;
             }
-            return std::nullopt;
           },
           std::nullopt};
 }
 
 absl::StatusOr<ItemSource> ItemsFromFile(const std::string& path, char delimiter,
                                          Terminal& terminal) {
-  if (path == "-") return ItemsFrom(terminal.in, delimiter);
-  auto file = std::make_shared<std::ifstream>(path, std::ios::binary);
-  if (!file->is_open()) {
-    return absl::UnknownError(
-        fmt::format("cannot read '{}': {}", Printable(path), std::strerror(errno)));
-  }
-  ItemSource source = ItemsFrom(*file, delimiter);
+  if (path == "-") return ItemsFrom(terminal.in, delimiter, path);
+  auto file = std::make_shared<std::ifstream>();
+  if (absl::Status status = OpenFile(path, *file); !status.ok()) return status;
+  ItemSource source = ItemsFrom(*file, delimiter, path);
   return ItemSource{[file, next = std::move(source.next)] { return next(); }, std::nullopt};
 }
 

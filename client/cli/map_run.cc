@@ -26,8 +26,9 @@ using SteadyClock = std::chrono::steady_clock;
 // An item, from when it was read until it is printed.
 struct MapRun::Slot {
   ItemEnd end;
-  Future<Payload> future;  // while the task is under way
+  Future<Payload> future;  // while the task is under way; not valid while it is being submitted
   bool ended = false;
+  bool cancelled = false;  // by CancelRest
 };
 
 // What the reading thread shares with the printing one and with the client's callbacks. It may
@@ -47,8 +48,9 @@ struct MapRun::Shared {
   int64_t failed = 0;
   int64_t unprinted_bytes = 0;
   bool source_ended = false;
-  bool submitting = false;  // the reader uses the client
-  bool stop = false;        // submit no more
+  absl::Status source_error;  // why there are no more, when it is not that all were read
+  bool submitting = false;    // the reader uses the client
+  bool stop = false;          // submit no more
   bool interrupted = false;
 
   bool RoomForMore() const {
@@ -79,19 +81,20 @@ void MapRun::Read(std::shared_ptr<Shared> shared) {
       shared->changed.wait(lock, [&] { return shared->stop || shared->RoomForMore(); });
       if (shared->stop) return;
     }
-    std::optional<std::string> item = shared->source.next();
+    absl::StatusOr<std::optional<std::string>> item = shared->source.next();
     auto slot = std::make_shared<Slot>();
     {
       std::lock_guard lock(shared->mutex);
       if (shared->stop) return;
-      if (!item.has_value()) {
+      if (!item.ok() || !item->has_value()) {
         shared->source_ended = true;
+        shared->source_error = item.status();
         shared->changed.notify_all();
         return;
       }
       shared->read++;
       shared->submitting = true;
-      slot->end.item = *std::move(item);
+      slot->end.item = **std::move(item);
       shared->slots.push_back(slot);
     }
     Submit(shared, slot);
@@ -180,27 +183,47 @@ bool MapRun::PrintUntilStopped() {
 
 // Cancels what is under way, and prints the failure that stopped the run if it has not been.
 void MapRun::CancelRest() {
+  const auto until = SteadyClock::now() + kCancelWait;
+  std::shared_ptr<Slot> failure;
   std::unique_lock lock(shared_->mutex);
   shared_->stop = true;
   shared_->changed.notify_all();
-  shared_->changed.wait(lock, [&] { return !shared_->submitting; });
-  std::vector<Future<Payload>> under_way;
-  std::shared_ptr<Slot> failure;
-  for (const std::shared_ptr<Slot>& slot : shared_->slots) {
-    if (!slot->ended) under_way.push_back(slot->future);
-    if (slot->ended && !slot->end.result.ok() && failure == nullptr) failure = slot;
-  }
   ended_by_itself_ = shared_->ended;
+  for (const std::shared_ptr<Slot>& slot : shared_->slots) {
+    if (!slot->ended || slot->end.result.ok()) continue;
+    failure = slot;
+    break;
+  }
+  // First: a submit may wait for the room that these take. Then that one.
+  CancelUnderWay(lock);
+  shared_->changed.wait_until(lock, until, [&] { return !shared_->submitting; });
+  CancelUnderWay(lock);
+  if (failure != nullptr && exit_code_ == ExitCode::kOk) {
+    lock.unlock();
+    Print(failure->end);
+    lock.lock();
+  }
+  shared_->changed.wait_until(lock, until, [&] { return shared_->ended == shared_->read; });
+}
+
+void MapRun::CancelUnderWay(std::unique_lock<std::mutex>& lock) {
+  std::vector<Future<Payload>> under_way;
+  for (const std::shared_ptr<Slot>& slot : shared_->slots) {
+    if (slot->ended || !slot->future.valid() || std::exchange(slot->cancelled, true)) continue;
+    under_way.push_back(slot->future);
+  }
+  cancelled_ += std::ssize(under_way);
   lock.unlock();
-  if (failure != nullptr && exit_code_ == ExitCode::kOk) Print(failure->end);
   for (const Future<Payload>& future : under_way) future.Cancel();
   lock.lock();
-  shared_->changed.wait_for(lock, kCancelWait, [&] { return shared_->ended == shared_->read; });
-  cancelled_ = static_cast<int64_t>(under_way.size());
 }
 
 ExitCode MapRun::Summarise(bool stopped) {
   const MapProgress progress = shared_->Progress();
+  if (!shared_->source_error.ok()) {
+    const ExitCode code = context_.Fail(shared_->source_error);
+    if (exit_code_ == ExitCode::kOk) exit_code_ = code;
+  }
   if (stopped) {
     const std::string done =
         fmt::format("{} of {}{} items ended, {} were cancelled", ended_by_itself_, progress.total,
@@ -230,7 +253,10 @@ ExitCode MapRun::Run() {
   std::thread(Read, shared_).detach();
   const bool stopped = PrintUntilStopped();
   if (stopped) CancelRest();
-  client_.Shutdown();  // no callback comes after this
+  client_.Shutdown();  // no callback comes after this, and no submit waits for room
+  std::unique_lock lock(shared_->mutex);
+  shared_->changed.wait(lock, [&] { return !shared_->submitting; });
+  lock.unlock();
   return Summarise(stopped);
 }
 

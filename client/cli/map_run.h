@@ -45,6 +45,8 @@ class MapRun {
   ExitCode Print(const ItemEnd& end);
   bool PrintUntilStopped();
   void CancelRest();
+  // What has not been cancelled yet. `lock` holds the shared mutex; let go of meanwhile.
+  void CancelUnderWay(std::unique_lock<std::mutex>& lock);
   ExitCode Summarise(bool stopped);
 
   Context& context_;

@@ -95,7 +95,7 @@ std::string DescribeCancel(const v1::Task& task) {
   return fmt::format("{} had ended before: {}\n", task.task_id(), state);
 }
 
-void PrintTasks(const Context& context, const std::vector<v1::Task>& tasks) {
+ExitCode PrintTasks(const Context& context, const std::vector<v1::Task>& tasks) {
   constexpr auto kRight = Table::Align::kRight;
   Table table({{"ID"},
                {"QUEUE"},
@@ -117,7 +117,7 @@ void PrintTasks(const Context& context, const std::vector<v1::Task>& tasks) {
                    ? fmt::format("{}: {}", task.last_error().type(), task.last_error().message())
                    : ""});
   }
-  context.Print(table);
+  return context.Print(table);
 }
 
 absl::Status FillRequest(const ListFlags& flags, v1::ListTasksRequest& request) {
@@ -166,12 +166,12 @@ ExitCode ListTasks(Context& context, const ListFlags& flags) {
                                   : "no such unfinished tasks; --all shows finished ones, too");
     return ExitCode::kOk;
   }
-  PrintTasks(context, tasks);
+  const ExitCode printed = PrintTasks(context, tasks);
   if (!request.page_token().empty()) {
     context.terminal.Complain(
         fmt::format("these are the first {}; --limit shows more", tasks.size()));
   }
-  return ExitCode::kOk;
+  return printed;
 }
 
 }  // namespace

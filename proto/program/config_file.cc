@@ -38,6 +38,10 @@ std::vector<CLI::ConfigItem> ConfigFile::from_config(std::istream& input) const 
   for (const CLI::Option* option : app_.get_options()) {
     if (option->count() > 0) on_command_line.insert(option);
   }
+  // An open folder looks like an empty file until it is read.
+  if (input.peek() == std::istream::traits_type::eof() && input.bad()) {
+    throw CLI::FileError::Missing(file);
+  }
   std::map<const CLI::Option*, int> seen;  // and the line
   std::string line;
   for (int number = 1; std::getline(input, line); ++number) {

@@ -12,6 +12,7 @@
 #include "proto/program/config_file.h"
 #include "proto/program/help.h"
 #include "proto/program/units.h"
+#include "proto/support/address.h"
 
 #ifndef TREADLE_VERSION
 #error "TREADLE_VERSION comes from the build"
@@ -82,6 +83,13 @@ void AddConfigFlag(CLI::App& app) {
 CLI::Option* AddText(CLI::App& app, const std::string& flag, std::string& value,
                      const std::string& value_name, const std::string& help) {
   return app.add_option(flag, value, help)->option_text(value_name)->capture_default_str();
+}
+
+CLI::Option* AddAddress(CLI::App& app, const std::string& flag, std::string& value, int port_min,
+                        const std::string& help) {
+  return AddText(app, flag, value, "HOST:PORT", help)->check([port_min](const std::string& text) {
+    return std::string(ParseAddress(text, port_min).status().message());
+  });
 }
 
 CLI::Option* AddList(CLI::App& app, const std::string& flag, std::vector<std::string>& values,

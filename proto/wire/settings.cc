@@ -2,7 +2,10 @@
 
 #include <limits>
 #include <stdlib.h>
+#include <string>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include <google/protobuf/stubs/logging.h>
 
 namespace treadle::wire {
@@ -22,7 +25,7 @@ void QuietGrpc() {
   google::protobuf::SetLogHandler(nullptr);
 }
 
-grpc::ChannelArguments ClientChannelArguments(bool own_connection) {
+std::shared_ptr<grpc::Channel> NewChannel(const Address& broker, bool http_proxy) {
   grpc::ChannelArguments arguments;
   // The broker bounds what it sends.
   arguments.SetMaxReceiveMessageSize(std::numeric_limits<int>::max());
@@ -33,8 +36,12 @@ grpc::ChannelArguments ClientChannelArguments(bool own_connection) {
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectBackoffMs);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectBackoffMaxMs);
-  if (own_connection) arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  return arguments;
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, http_proxy ? 1 : 0);
+  // With its scheme, so that a host called "unix" or "dns" is a host all the same.
+  const std::string target =
+      absl::StrCat("dns:///", absl::StrReplaceAll(broker.ToString(), {{"%", "%25"}}));
+  return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments);
 }
 
 void ApplyServerSettings(grpc::ServerBuilder& builder, int64_t message_bytes_max) {

@@ -1,8 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include <grpcpp/grpcpp.h>
+
+#include "proto/support/address.h"
 
 // The one place that both ends take their gRPC settings from, and what else both must know:
 // keepalive that one side sends and the other forbids ends every call of a connection.
@@ -25,9 +28,11 @@ inline constexpr char kNoType[] = "(none)";
 // main().
 void QuietGrpc();
 
-// For channels to a broker. `own_connection`: do not share a TCP connection with other channels of
-// this process.
-grpc::ChannelArguments ClientChannelArguments(bool own_connection = false);
+// A channel to a broker, with a TCP connection of its own. `http_proxy`: through the proxy that
+// grpc_proxy, https_proxy or http_proxy names in the environment, as gRPC does unless told
+// otherwise. Off for all that do not ask for it: a broker stands beside its clients, and the proxy
+// that leads to the web is no way to it.
+std::shared_ptr<grpc::Channel> NewChannel(const Address& broker, bool http_proxy = false);
 
 // For the broker's server: keepalive, message size, and one listener for each port.
 void ApplyServerSettings(grpc::ServerBuilder& builder, int64_t message_bytes_max);

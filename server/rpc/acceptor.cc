@@ -69,7 +69,7 @@ Acceptor::Acceptor(Connections& connections, const Clock& clock)
 
 Acceptor::~Acceptor() { Stop(); }
 
-absl::Status Acceptor::Listen(ListenAddress& address) {
+absl::Status Acceptor::Listen(Address& address) {
   TREADLE_ASSERT(listeners_.empty());
   const auto cannot = [&address](absl::string_view reason) {
     return absl::UnavailableError(

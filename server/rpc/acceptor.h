@@ -8,9 +8,9 @@
 #include "absl/status/status.h"
 #include <grpcpp/server_builder.h>
 
+#include "proto/support/address.h"
 #include "proto/support/clock.h"
 #include "server/rpc/connections.h"
-#include "server/rpc/listen_address.h"
 
 namespace treadle::rpc {
 
@@ -32,7 +32,7 @@ class Acceptor {
 
   // Listens on every address that the name has; port 0 becomes the one that was chosen. Nothing is
   // accepted yet. UNAVAILABLE: why not.
-  absl::Status Listen(ListenAddress& address);
+  absl::Status Listen(Address& address);
   // From now on connections go to `sink`. Once, after Listen and after gRPC's server has started.
   void Start(Sink sink);
   // Listens no more; nothing goes to the sink after it. Any thread; more than once is fine.

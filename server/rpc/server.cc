@@ -11,6 +11,7 @@
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
 
+#include "proto/support/address.h"
 #include "proto/support/assert.h"
 #include "proto/wire/settings.h"
 #include "server/rpc/acceptor.h"
@@ -19,7 +20,6 @@
 #include "server/rpc/connections.h"
 #include "server/rpc/edge.h"
 #include "server/rpc/handler_table.h"
-#include "server/rpc/listen_address.h"
 #include "server/rpc/outbox.h"
 #include "server/rpc/pulse.h"
 #include "server/rpc/queue_service.h"
@@ -52,9 +52,11 @@ class Server::Impl {
 
   absl::Status Start(broker::Broker& broker, const store::Store& store) {
     TREADLE_ASSERT(!edge_.has_value());
-    absl::StatusOr<ListenAddress> address = ParseListenAddress(options_.listen);
-    if (!address.ok()) return address.status();
-    address_ = *std::move(address);
+    const absl::StatusOr<Address> address = ParseAddress(options_.listen, /*port_min=*/0);
+    if (!address.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("--listen: ", address.status().message()));
+    }
+    address_ = *address;
     if (absl::Status s = acceptor_.Listen(address_); !s.ok()) return s;
 
     pulse_.emplace(calls_, clock_);
@@ -118,7 +120,7 @@ class Server::Impl {
  private:
   const Options options_;
   const Clock& clock_;
-  ListenAddress address_;
+  Address address_;
   Connections connections_;
   Calls calls_;
   Acceptor acceptor_;

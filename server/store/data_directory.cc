@@ -60,7 +60,12 @@ absl::StatusOr<std::unique_ptr<DataDirectory>> DataDirectory::Open(const std::st
 
 absl::Status DataDirectory::Create() {
   std::error_code error;
-  const std::filesystem::path parent = std::filesystem::absolute(path_).parent_path();
+  const std::filesystem::path parent = std::filesystem::absolute(path_, error).parent_path();
+  if (error) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("'", path_, "' lies in the working directory, which is not there any more (",
+                     error.message(), "): start in another one, or name an absolute path"));
+  }
   std::filesystem::create_directories(parent, error);
   if (error) return FileError(error.value(), parent.string(), "cannot be created");
   if (::mkdir(path_.c_str(), kDirectoryMode) == 0) {

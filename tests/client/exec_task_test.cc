@@ -45,6 +45,14 @@ TEST(ExecTask, ArgumentsThatCannotTravelAreRefused) {
   EXPECT_EQ(code({"/bin/echo", std::string("a\0b", 3)}), absl::StatusCode::kInvalidArgument);
 }
 
+TEST(ExecTask, TooLongArgumentsAreRefusedInTheWordsOfWhoGaveThem) {
+  const absl::Status status = EncodeArguments({std::string(20'000, 'x')}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_NE(status.message().find("the arguments take 20004 bytes"),
+            std::string::npos)
+      << status;
+}
+
 TEST(ExecTask, BadHeaderIsRefused) {
   for (const char* header : {"", "wc", "{}", "[1]", "[\"-n\",1]", "[\"a\\u0000b\"]", "[\"-n\""}) {
     EXPECT_EQ(DecodeArguments(header).status().code(), absl::StatusCode::kInvalidArgument)

@@ -5,6 +5,7 @@
 
 #include "client/task_error.h"
 
+#include "proto/support/address.h"
 #include "proto/wire/settings.h"
 
 namespace treadle::test {
@@ -17,9 +18,7 @@ constexpr auto kCallTimeout = std::chrono::seconds(5);
 }  // namespace
 
 UnaryWorker::UnaryWorker(const std::string& address, std::string queue, Handler handler)
-    : stub_(v1::WorkerService::NewStub(
-          grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
-                                    wire::ClientChannelArguments(/*own_connection=*/true)))),
+    : stub_(v1::WorkerService::NewStub(wire::NewChannel(*ParseAddress(address)))),
       queue_(std::move(queue)),
       handler_(std::move(handler)),
       thread_([this] { Run(); }) {}

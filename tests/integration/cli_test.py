@@ -2,7 +2,9 @@
 """The command line `treadle` as scripts use it, and its client over broken connections."""
 
 import json
+import os
 import signal
+import socket
 import subprocess
 import unittest
 
@@ -12,7 +14,8 @@ from proxy import Proxy
 from scenario import Scenario
 
 OK, TASK_FAILED, USAGE, NOT_FOUND, UNREACHABLE, TIMEOUT, REFUSED = range(7)
-INTERRUPTED = 130
+OTHER = 7
+INTERRUPTED, TERMINATED = 130, 143
 
 
 class CommandLine(Scenario):
@@ -23,7 +26,7 @@ class CommandLine(Scenario):
 
     def start(self, *words, stdin=subprocess.DEVNULL):
         child = subprocess.Popen(
-            [processes.BIN / "treadle", f"--broker={self.address}", *words],
+            [processes.BIN / "treadle", "--broker", self.address, *words],
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -78,6 +81,65 @@ class CommandLine(Scenario):
         self.server.kill()
         _, err = self.treadle("server", "info", "--connect-timeout=500ms", code=UNREACHABLE)
         self.assertIn(self.address, err)
+
+    def test_what_cannot_be_written_is_an_error(self):
+        self.treadle("submit", "--type=nobody")
+        for words in (["task", "list"], ["task", "list", "--output=json"], ["queue", "list"],
+                      ["server", "info"], ["--help"], ["submit", "--type=nobody"]):
+            with open("/dev/full", "w", encoding="utf-8") as full:
+                ran = subprocess.run(
+                    [processes.BIN / "treadle", f"--broker={self.address}", *words],
+                    stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, text=True,
+                    timeout=processes.LIMIT_S, check=False)
+            self.assertEqual(ran.returncode, OTHER, f"{words}: {ran.stderr}")
+            self.assertIn("cannot write", ran.stderr)
+
+    def test_what_cannot_be_read_is_an_error(self):
+        folder = str(self.folder)
+        for words in (["map", "--items", folder, "--type=a"],
+                      ["submit", "--type=a", "--payload", "@" + folder],
+                      ["submit", "--type=a", "--payload", "@/nowhere"]):
+            _, err = self.treadle(*words, code=OTHER)
+            self.assertIn("cannot read", err)
+        for words in (["map", "--type=a"], ["submit", "--type=a", "--payload=-"]):
+            at = os.open(folder, os.O_RDONLY)
+            try:
+                ran = subprocess.run(
+                    [processes.BIN / "treadle", f"--broker={self.address}", *words], stdin=at,
+                    capture_output=True, text=True, timeout=processes.LIMIT_S, check=False)
+            finally:
+                os.close(at)
+            self.assertEqual(ran.returncode, OTHER, f"{words}: {ran.stderr}")
+            self.assertIn("cannot read standard input: Is a directory", ran.stderr)
+
+    def test_a_proxy_for_the_web_is_not_asked_for_the_broker(self):
+        with socket.create_server(("127.0.0.1", 0)) as nobody:
+            proxy = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        environment = dict(os.environ, http_proxy=proxy, https_proxy=proxy, grpc_proxy=proxy)
+
+        def info(*flags):
+            return subprocess.run(
+                [processes.BIN / "treadle", f"--broker={self.address}", *flags,
+                 "--connect-timeout=1s", "server", "info"],
+                env=environment, capture_output=True, text=True, timeout=processes.LIMIT_S,
+                check=False)
+
+        self.assertEqual(info().returncode, OK, info().stderr)
+        asked = info("--http-proxy")
+        self.assertEqual(asked.returncode, UNREACHABLE, asked.stderr)
+        self.assertIn("http_proxy", asked.stderr)
+        self.worker(self.address, "--allow-exec=/bin/true", env=environment)
+        self.treadle("submit", "--wait", "--", "/bin/true")
+
+    def test_an_address_that_is_none_is_named_as_the_mistake(self):
+        port = int(self.address.rsplit(":", 1)[1])
+        for address, word in ((f"127.0.0.1:{port + 65536}", "65535"), ("127.0.0.1", "has no port"),
+                              (str(port), "has no host"), (f"http://127.0.0.1:{port}", "URL"),
+                              ("", "empty")):
+            self.address = address
+            _, err = self.treadle("server", "info", code=USAGE)
+            self.assertIn(word, err)
+            self.assertEqual(len(err.splitlines()), 2, err)  # and no line of gRPC's own
 
     def test_map_keeps_the_order_of_its_items(self):
         self.worker(self.address, "--allow-exec=/bin/sh", "--concurrency=4")
@@ -161,6 +223,27 @@ class CommandLine(Scenario):
         processes.wait_until(
             lambda: connection.info().unfinished_tasks == 0, "the programs to be stopped"
         )
+
+    def test_ctrl_c_ends_a_map_that_waits_for_room(self):
+        """More than the client may have unanswered, in a queue that has no room for it."""
+        self.treadle("queue", "create", "full", "--max-bytes=8MiB")
+        connection = self.connect(self.server)
+        item = self.folder / "item"
+        item.write_bytes(bytes(3 << 20))
+        for number, code in ((signal.SIGINT, INTERRUPTED), (signal.SIGTERM, TERMINATED)):
+            child = self.start("map", "-q", "full", "--stdin-files", "--", "/bin/true", ":::",
+                               *[str(item)] * 40)
+
+            def waits():
+                shown = self.treadle("queue", "show", "full", "--output=json")[0]
+                return json.loads(shown)["stats"].get("waiting_submitters", 0) > 0
+
+            processes.wait_until(waits, "submits to wait for room")
+            child.send_signal(number)
+            _, err = child.communicate(timeout=processes.LIMIT_S)
+            self.assertEqual(child.returncode, code, err)
+            processes.wait_until(lambda: connection.info().unfinished_tasks == 0,
+                                 "the tasks to be cancelled")
 
     def test_queues_and_workers_are_listed(self):
         self.worker(self.address, "--allow-exec=/bin/true", name="loom-7", queues=["cloth"])

@@ -142,10 +142,10 @@ class Broker(Process):
 class Worker(Process):
     """The stock treadle-worker."""
 
-    def __init__(self, folder, address, *flags, name="worker", queues=("default",)):
+    def __init__(self, folder, address, *flags, name="worker", queues=("default",), env=None):
         command = [BIN / "treadle-worker", f"--broker={address}", f"--name={name}"]
         command += [f"--queue={queue}" for queue in queues]
-        super().__init__(folder, name, command + list(flags))
+        super().__init__(folder, name, command + list(flags), env)
 
 
 class Script(Process):

@@ -51,6 +51,16 @@ class Startup(Scenario):
         path.write_text("not a folder\n")
         self.refuses(self.second(data=path), path)
 
+    def test_a_working_directory_that_is_gone(self):
+        gone = self.folder / "gone"
+        gone.mkdir()
+        ran = subprocess.run(
+            ["/bin/sh", "-c", f'cd "{gone}" && rmdir "{gone}" && exec "$0" --listen=127.0.0.1:0',
+             processes.BIN / "treadle-server"],
+            capture_output=True, text=True, timeout=processes.LIMIT_S, check=False)
+        self.assertEqual(ran.returncode, 1, ran.stderr)
+        self.assertIn("name an absolute path", ran.stderr)
+
     def test_a_data_directory_without_rights(self):
         path = self.folder / "locked"
         path.mkdir(mode=0o500)

@@ -125,6 +125,23 @@ TEST_F(Flags, MissingConfigFileIsAnError) {
   EXPECT_THAT(said, HasSubstr("'/nonexistent/x.conf'"));
 }
 
+TEST_F(Flags, AFolderIsNoConfigFile) {
+  EXPECT_EQ(Run({"--config", "/"}), kExitUsage);
+  EXPECT_THAT(said, HasSubstr("--config: cannot read '/'"));
+}
+
+TEST_F(Flags, AddressesAreCheckedOnTheCommandLineAndInTheConfigFile) {
+  std::string broker = "127.0.0.1:7733";
+  AddAddress(*app, "--broker", broker, 1, "The broker.");
+  EXPECT_EQ(Run({"--broker", "http://127.0.0.1:7733"}), kExitUsage);
+  EXPECT_THAT(said, HasSubstr("--broker: 'http://127.0.0.1:7733' is a URL"));
+  EXPECT_EQ(Run({"--broker", ""}), kExitUsage);
+  EXPECT_EQ(Run({"--config", File("broker = 127.0.0.1:73269\n").c_str()}), kExitUsage);
+  EXPECT_THAT(said, HasSubstr("from 1 to 65535"));
+  EXPECT_EQ(Run({"--broker", "[::1]:7734"}), -1);
+  EXPECT_EQ(broker, "[::1]:7734");
+}
+
 TEST_F(Flags, BadValuesNameTheFlagAndTheBounds) {
   EXPECT_EQ(Run({"--lease-time", "2h"}), kExitUsage);
   EXPECT_THAT(said, HasSubstr("--lease-time: '2h' is out of bounds: from 1s to 1m"));

@@ -128,8 +128,7 @@ TEST_F(Bounds, AHalfOpenConnectionIsGivenUp) {
     return response.workers_size() == 1 && response.workers(0).connected();
   };
   TcpProxy proxy(server.port());
-  auto stub = v1::WorkerService::NewStub(grpc::CreateCustomChannel(
-      proxy.address(), grpc::InsecureChannelCredentials(), wire::ClientChannelArguments(true)));
+  auto stub = v1::WorkerService::NewStub(wire::NewChannel(*ParseAddress(proxy.address())));
   WorkerClient worker(*stub);
   worker.Write(WorkerClient::Hello("w", "mail"));
   ASSERT_TRUE(worker.Next().has_welcome());

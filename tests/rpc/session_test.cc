@@ -158,8 +158,7 @@ TEST_F(Session, ACutConnectionKeepsTheSession) {
   for (int round = 0; round < 5; ++round) {
     uint64_t id = 0;
     {
-      auto stub = v1::TaskService::NewStub(grpc::CreateCustomChannel(
-          proxy.address(), grpc::InsecureChannelCredentials(), wire::ClientChannelArguments(true)));
+      auto stub = v1::TaskService::NewStub(wire::NewChannel(*ParseAddress(proxy.address())));
       SessionClient session(*stub);
       id = session.Open().session_id();
       ASSERT_NE(id, 0u);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <utility>
 
+#include "proto/support/address.h"
 #include "proto/support/assert.h"
 #include "proto/wire/settings.h"
 #include "server/store/memory_store.h"
@@ -51,8 +52,7 @@ LocalServer::~LocalServer() {
 }
 
 std::shared_ptr<grpc::Channel> LocalServer::NewChannel() const {
-  return grpc::CreateCustomChannel(address(), grpc::InsecureChannelCredentials(),
-                                   wire::ClientChannelArguments(/*own_connection=*/true));
+  return wire::NewChannel(*ParseAddress(address()));
 }
 
 TemporaryFolder::TemporaryFolder()

@@ -24,7 +24,7 @@ namespace treadle::worker {
 class LiveSession {
  public:
   explicit LiveSession(const FakeBroker& broker) {
-    options.broker = broker.address();
+    options.broker = *ParseAddress(broker.address());
     options.worker_id = "worker-id";
     options.worker_name = "worker-name";
     options.queues = {"queue", "other"};

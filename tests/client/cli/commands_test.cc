@@ -1,4 +1,5 @@
 #include <atomic>
+#include <csignal>
 #include <fstream>
 #include <functional>
 #include <memory>
@@ -89,7 +90,7 @@ class Commands : public ::testing::Test {
     std::atomic<bool> ended{false};
     std::thread ctrl_c([&] {
       then();
-      while (!ended && !interrupt.Fire()) std::this_thread::yield();
+      while (!ended && !interrupt.Fire(SIGINT)) std::this_thread::yield();
     });
     Ran ran = Treadle(std::move(args), "", interrupt);
     ended = true;
