@@ -95,6 +95,7 @@ fi
 say 'done'
 failed=$(count failures)
 skipped=$(count skipped)
+tests/support/skipped.py "${results[@]}"
 if [[ ${#failures[@]} -gt 0 ]]; then
   printf 'FAILED: %s\n' "${failures[@]}"
 fi
