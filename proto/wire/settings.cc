@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include <google/protobuf/stubs/logging.h>
+#include <grpc/grpc.h>
 
 namespace treadle::wire {
 namespace {
@@ -18,6 +19,17 @@ constexpr int kReconnectBackoffMaxMs = 2'000;
 // How long one attempt to connect may take, though its name says otherwise.
 constexpr int kConnectTimeoutMs = 5'000;
 
+// When the last user of gRPC lets go of it, gRPC shuts down and waits for its threads, one of which
+// may sit in a poll of 10 s that a large write has left behind (run_poller in gRPC's
+// tcp_posix.cc): so we never let go.
+void KeepGrpcRunning() {
+  static const bool once = [] {
+    grpc_init();
+    return true;
+  }();
+  static_cast<void>(once);
+}
+
 }  // namespace
 
 void QuietGrpc() {
@@ -26,6 +38,7 @@ void QuietGrpc() {
 }
 
 std::shared_ptr<grpc::Channel> NewChannel(const Address& broker, bool http_proxy) {
+  KeepGrpcRunning();
   grpc::ChannelArguments arguments;
   // The broker bounds what it sends.
   arguments.SetMaxReceiveMessageSize(std::numeric_limits<int>::max());
@@ -45,6 +58,7 @@ std::shared_ptr<grpc::Channel> NewChannel(const Address& broker, bool http_proxy
 }
 
 void ApplyServerSettings(grpc::ServerBuilder& builder, int64_t message_bytes_max) {
+  KeepGrpcRunning();
   builder.SetMaxReceiveMessageSize(static_cast<int>(message_bytes_max));
   builder.SetMaxSendMessageSize(std::numeric_limits<int>::max());
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
