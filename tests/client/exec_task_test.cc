@@ -48,9 +48,7 @@ TEST(ExecTask, ArgumentsThatCannotTravelAreRefused) {
 TEST(ExecTask, TooLongArgumentsAreRefusedInTheWordsOfWhoGaveThem) {
   const absl::Status status = EncodeArguments({std::string(20'000, 'x')}).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_NE(status.message().find("the arguments take 20004 bytes"),
-            std::string::npos)
-      << status;
+  EXPECT_NE(status.message().find("the arguments take 20004 bytes"), std::string::npos) << status;
 }
 
 TEST(ExecTask, BadHeaderIsRefused) {
