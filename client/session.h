@@ -141,6 +141,7 @@ class Session final : public FutureHome, private StreamEvents {
   bool writes_done_ = false;
   ReconnectBackoff backoff_;
   TimePoint last_heard_;
+  std::chrono::milliseconds peer_silent_{};  // of this stream: longer is gone
   TimePoint last_written_;
   TimePoint next_attempt_;
   TimePoint alone_since_;  // without a stream

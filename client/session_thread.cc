@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/session.h"
 
+#include "proto/wire/arrival.h"
 #include "proto/wire/settings.h"
 
 // The session's own thread: it drains the inbox, keeps the ledger, and keeps a stream open.
@@ -91,7 +92,7 @@ Session::TimePoint Session::NextTimer() const {
       break;
     case StreamState::kOpening:
     case StreamState::kOpen:
-      if (!break_reason_.has_value()) timer = last_heard_ + kPeerSilent;
+      if (!break_reason_.has_value()) timer = last_heard_ + peer_silent_;
       if (CanWrite() && !stopping_) timer = std::min(timer, last_written_ + heartbeat_);
       break;
     case StreamState::kClosing:
@@ -144,6 +145,8 @@ void Session::HandleMessage(v1::SessionResponse& message, Effects& effects) {
     fresh_ = false;
     backoff_.Reset();
     heartbeat_ = std::max(kHeartbeatMin, milliseconds(message.opened().heartbeat_ms()));
+    peer_silent_ =
+        kPeerSilent + milliseconds(wire::ArrivalMs(message.opened().message_bytes_max()));
     ledger_.StreamOpened(message.opened(), effects);
     std::lock_guard lock(mutex_);
     opened_once_ = true;
@@ -238,6 +241,7 @@ void Session::OpenStream() {
   resuming_ = open.session_id() != 0;
   stream_state_ = StreamState::kOpening;
   last_heard_ = steady_clock::now();
+  peer_silent_ = kPeerSilent;
   stream_.reset(new SessionStream(channel_, *this));
   Write(request.SerializeAsString());
 }
@@ -248,9 +252,9 @@ void Session::BreakIfHopeless(TimePoint now) {
   if (closing && now >= close_deadline_) {
     BreakStream(absl::UnavailableError("what the broker sent could not be read"));
   }
-  if (!closing && now >= last_heard_ + kPeerSilent) {
-    BreakStream(
-        absl::UnavailableError(absl::StrCat("nothing was heard for ", wire::kPeerSilentMs, " ms")));
+  if (!closing && now >= last_heard_ + peer_silent_) {
+    BreakStream(absl::UnavailableError(
+        absl::StrCat("nothing was heard for ", peer_silent_.count(), " ms")));
   }
   if (stopping_ && (stream_state_ == StreamState::kOpening || now >= stop_deadline_)) {
     BreakStream(absl::CancelledError("the client was shut down"));

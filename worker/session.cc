@@ -129,7 +129,7 @@ Session::Time Session::NextWake(Time now) const {
   if (stream_ == nullptr) {
     include(connect_at_);
   } else if (!cancelled_) {
-    include(heard_at_ + options_.peer_silent);
+    include(heard_at_ + peer_silent_);
     if (phase_ != Phase::kClosing) include(SendDue());
     // Those who have something to send until then need not wake us.
     if (sent_at_ + spacing_ > now) include(sent_at_ + spacing_);
@@ -161,7 +161,7 @@ bool Session::KeepStream(Lock& lock, Time now) {
     stream_->Cancel();
   } else if (broken_) {
     CancelStream("it does not keep to the protocol");
-  } else if (now >= heard_at_ + options_.peer_silent) {
+  } else if (now >= heard_at_ + peer_silent_) {
     CancelStream("nothing was heard from it for too long");
   } else if (phase_ != Phase::kClosing && now >= SendDue()) {
     Send(lock, now);
@@ -178,6 +178,7 @@ void Session::Connect(Lock& lock, Time now) {
   writing_ = writing_hello_ = true;
   handlers_told_ = handlers_.empty();
   heard_at_ = sent_at_ = now;
+  peer_silent_ = options_.peer_silent;
   lock.unlock();
   // A connection of its own, made anew: it is tried at once, and says why it fails.
   std::unique_ptr<AttachStream> stream = AttachStream::Open(

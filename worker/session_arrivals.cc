@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "proto/support/limits.h"
+#include "proto/wire/arrival.h"
 #include "proto/wire/settings.h"
 #include "worker/session.h"
 
@@ -100,6 +101,7 @@ void Session::TakeWelcome(const v1::Welcome& welcome) {
       milliseconds(welcome.heartbeat_ms() <= 0 ? wire::kHeartbeatMs
                                                : std::clamp(welcome.heartbeat_ms(), kHeartbeatMsMin,
                                                             wire::kPeerSilentMs / 2));
+  peer_silent_ = options_.peer_silent + milliseconds(wire::ArrivalMs(welcome.message_bytes_max()));
   payload_bytes_max_ =
       welcome.payload_bytes_max() <= 0 ? limits::kPayloadBytesMax : welcome.payload_bytes_max();
   absl::flat_hash_set<uint64_t> revoked;

@@ -12,7 +12,7 @@
 namespace treadle::wire {
 namespace {
 
-constexpr int kKeepaliveTimeMs = 20'000;
+constexpr int kKeepaliveTimeMs = 10'000;
 constexpr int kKeepaliveTimeoutMs = 10'000;
 constexpr int kReconnectBackoffMs = 100;
 constexpr int kReconnectBackoffMaxMs = 2'000;

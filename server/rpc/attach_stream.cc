@@ -158,6 +158,12 @@ void AttachStream::Flush() {
   if (!response_.empty()) Send(response_.Take());
 }
 
+// The heartbeats that are due wait behind the message.
+void AttachStream::OnArriving() {
+  // When the lane is full the broker does not judge by what it cannot have heard.
+  (void)edge_.broker.Post(broker::Lane::kWorkers, ToRequest(engine::Heartbeat{id()}));
+}
+
 void AttachStream::OnOver() {
   edge_.handlers.Drop(worker_id_, id());
   std::vector<broker::Request> last;

@@ -23,6 +23,7 @@ class AttachStream final : public BidiCall {
   void Hear(broker::Delivery& delivery) override;
   absl::Status OnMessage(const grpc::ByteBuffer& message) override;
   const char* first_field() const override { return "hello"; }
+  void OnArriving() override;
   void OnOver() override;
 
  private:

@@ -1,6 +1,8 @@
 #include "server/rpc/bidi_call.h"
 
+#include <algorithm>
 #include <exception>
+#include <optional>
 #include <utility>
 #include <variant>
 
@@ -9,6 +11,15 @@
 #include "proto/wire/settings.h"
 
 namespace treadle::rpc {
+namespace {
+
+// More than heartbeats are apart; less than the shortest lease lasts.
+constexpr int64_t kLookAfterMs = wire::kHeartbeatMs * 3 / 2;
+constexpr int64_t kLookEveryMs = 200;
+// Pings and window updates of an idle connection are less.
+constexpr int64_t kArrivingBytesPerMs = 4;
+
+}  // namespace
 
 BidiCall::BidiCall(Edge& edge, grpc::CallbackServerContext* context, broker::Lane lane)
     : StreamCall(edge, context), input_(edge.broker, id(), lane, [this] {
@@ -67,8 +78,24 @@ void BidiCall::ResumeReading() {
   input_.Resume();
 }
 
+// Silence is measured in bytes, because gRPC shows a message when it is whole: one that is large
+// may take longer than a peer may be silent, and a worker's lease lasts.
+bool BidiCall::IsArriving(int64_t now_ms) {
+  if (now_ms - heard_at_ms_ < kLookAfterMs || now_ms - looked_at_ms_ < kLookEveryMs) return false;
+  const std::optional<uint64_t> received = ReceivedBytes(*client());
+  if (!received.has_value()) return false;
+  const bool was_looking = looked_at_ms_ > heard_at_ms_;
+  const int64_t passed_ms = now_ms - std::exchange(looked_at_ms_, now_ms);
+  const uint64_t more = *received - std::exchange(received_bytes_, *received);
+  return was_looking && static_cast<int64_t>(more) >= kArrivingBytesPerMs * passed_ms;
+}
+
 void BidiCall::Beat(int64_t now_ms) {
-  const int64_t silent_ms = now_ms - heard_at_ms_;
+  if (begun_ && !input_.held() && !ended() && IsArriving(now_ms)) {
+    arriving_at_ms_ = now_ms;
+    OnArriving();
+  }
+  const int64_t silent_ms = now_ms - std::max<int64_t>(heard_at_ms_, arriving_at_ms_);
   if (!begun_) {
     if (silent_ms > edge_.options.first_message_ms) {
       End(absl::DeadlineExceededError(

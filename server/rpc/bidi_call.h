@@ -40,6 +40,10 @@ class BidiCall : public StreamCall<grpc::ServerBidiReactor<grpc::ByteBuffer, grp
   // The name of the field that a first message carries: "hello".
   virtual const char* first_field() const = 0;
 
+  // A message has been arriving for a while, and is not whole yet. On the pulse's thread, a few
+  // times a second.
+  virtual void OnArriving() {}
+
   // Hands the requests over; reading goes on when the broker has room for more. From OnMessage, or
   // while reading is held.
   void Post(std::vector<broker::Request> requests);
@@ -55,12 +59,20 @@ class BidiCall : public StreamCall<grpc::ServerBidiReactor<grpc::ByteBuffer, grp
   bool client_finished() const { return client_closed_ && !context_->IsCancelled(); }
 
  private:
+  bool IsArriving(int64_t now_ms);
+
   broker::StreamInput input_;
   grpc::ByteBuffer reading_;  // gRPC's between StartRead and OnReadDone
   std::atomic<bool> greeted_{false};
   std::atomic<bool> begun_{false};  // the first message has come
   std::atomic<bool> client_closed_{false};
   std::atomic<int64_t> heard_at_ms_{0};
+
+  // The pulse's thread's: when it last looked at what has come on the connection, and how much it
+  // was.
+  int64_t looked_at_ms_ = 0;
+  int64_t arriving_at_ms_ = 0;
+  uint64_t received_bytes_ = 0;
 };
 
 }  // namespace treadle::rpc

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include <arpa/inet.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sys/stat.h>
 
@@ -57,6 +58,17 @@ std::string PeerName(const sockaddr_storage& peer) {
 
 Client::Client(std::string of_peer) : peer(std::move(of_peer)), address(AddressOf(peer)) {}
 
+std::optional<uint64_t> ReceivedBytes(const Client& client) {
+  const int fd = client.fd;
+  tcp_info info{};
+  socklen_t length = sizeof(info);
+  if (fd < 0 || InodeOf(fd) != client.inode ||
+      ::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) {
+    return std::nullopt;
+  }
+  return info.tcpi_bytes_received;
+}
+
 Connections::Connections(int64_t connections_max)
     : connections_max_(connections_max), per_address_max_(connections_max - connections_max / 10) {}
 
@@ -80,8 +92,10 @@ absl::Status Connections::Add(int fd, const sockaddr_storage& peer, int64_t now_
   }
   std::shared_ptr<Client> client = ObtainLocked(name);
   client->idle_since_ms = now_ms;
+  client->inode = InodeOf(fd);
+  client->fd = fd;
   ++by_address_[address];
-  open_[fd] = Open{InodeOf(fd), std::move(client)};
+  open_[fd] = Open{client->inode, std::move(client)};
   return absl::OkStatus();
 }
 
@@ -130,6 +144,7 @@ void Connections::Forget(int fd) {
   const auto found = open_.find(fd);
   if (found == open_.end()) return;
   const std::shared_ptr<Client> client = std::move(found->second.client);
+  client->fd = -1;
   open_.erase(found);
   const auto of_address = by_address_.find(client->address);
   if (--of_address->second == 0) by_address_.erase(of_address);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "absl/container/flat_hash_map.h"
@@ -18,6 +19,10 @@ struct Client {
 
   const std::string peer;
   const std::string address;  // the same without the port
+
+  // Its socket, while it is open: -1, 0. Connections sets them.
+  std::atomic<int> fd{-1};
+  std::atomic<uint64_t> inode{0};
 
   // Open at present. Calls changes them.
   std::atomic<int32_t> calls{0};
@@ -69,6 +74,9 @@ class Connections {
   absl::flat_hash_map<std::string, std::weak_ptr<Client>> clients_;  // by peer
   int64_t look_again_at_ms_ = 0;
 };
+
+// How many bytes have come on the client's connection; absent: it is closed. Any thread.
+std::optional<uint64_t> ReceivedBytes(const Client& client);
 
 // The name that gRPC gives this end of a connection.
 std::string PeerName(const sockaddr_storage& peer);

@@ -18,12 +18,30 @@ Pulse::~Pulse() {
   thread_.join();
 }
 
-void Pulse::After(int64_t delay_ms, absl::AnyInvocable<void()> callback) {
+Pulse::Timer Pulse::After(int64_t delay_ms, absl::AnyInvocable<void()> callback) {
+  Timer timer;
+  bool is_first = false;
   {
     std::lock_guard lock(mutex_);
-    timers_.push(Timer{clock_.NowMs() + delay_ms, std::move(callback)});
+    timer = {clock_.NowMs() + delay_ms, ++last_number_};
+    is_first = timers_.emplace(timer, std::move(callback)).first == timers_.begin();
   }
-  news_.notify_one();
+  if (is_first) news_.notify_one();
+  return timer;
+}
+
+void Pulse::Cancel(const Timer& timer) {
+  absl::AnyInvocable<void()> callback;  // destroyed without the lock
+  std::lock_guard lock(mutex_);
+  const auto found = timers_.find(timer);
+  if (found == timers_.end()) return;
+  callback = std::move(found->second);
+  timers_.erase(found);
+}
+
+size_t Pulse::timers() const {
+  std::lock_guard lock(mutex_);
+  return timers_.size();
 }
 
 void Pulse::Run() {
@@ -31,9 +49,9 @@ void Pulse::Run() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     int64_t now_ms = clock_.NowMs();
-    while (!timers_.empty() && timers_.top().at_ms <= now_ms && !stopping_) {
-      auto callback = std::move(timers_.top().callback);
-      timers_.pop();
+    while (!timers_.empty() && timers_.begin()->first.first <= now_ms && !stopping_) {
+      auto callback = std::move(timers_.begin()->second);
+      timers_.erase(timers_.begin());
       lock.unlock();
       callback();
       callback = nullptr;
@@ -47,7 +65,7 @@ void Pulse::Run() {
       next_beat_ms = now_ms + kBeatMs;
     }
     int64_t until_ms = next_beat_ms;
-    if (!timers_.empty()) until_ms = std::min(until_ms, timers_.top().at_ms);
+    if (!timers_.empty()) until_ms = std::min(until_ms, timers_.begin()->first.first);
     if (stopping_ || until_ms <= now_ms) continue;
     news_.wait_for(lock, std::chrono::milliseconds(until_ms - now_ms));
   }

@@ -2,10 +2,10 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <map>
 #include <mutex>
-#include <queue>
 #include <thread>
-#include <vector>
+#include <utility>
 
 #include "absl/functional/any_invocable.h"
 
@@ -23,24 +23,24 @@ class Pulse {
   Pulse(Calls& calls, const Clock& clock);
   ~Pulse();
 
+  // When it goes off, and its number.
+  using Timer = std::pair<int64_t, uint64_t>;
   // Once, at about this time from now; not after the destructor has begun.
-  void After(int64_t delay_ms, absl::AnyInvocable<void()> callback);
+  Timer After(int64_t delay_ms, absl::AnyInvocable<void()> callback);
+  // What a timer holds goes with it. It may be going off at this moment, or be over.
+  void Cancel(const Timer& timer);
+  // Those that have neither gone off nor been cancelled.
+  size_t timers() const;
 
  private:
-  struct Timer {
-    int64_t at_ms;
-    // Timers are not moved out of the queue's top by its own interface.
-    mutable absl::AnyInvocable<void()> callback;
-    bool operator<(const Timer& other) const { return at_ms > other.at_ms; }
-  };
-
   void Run();
 
   Calls& calls_;
   const Clock& clock_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable news_;
-  std::priority_queue<Timer> timers_;
+  std::map<Timer, absl::AnyInvocable<void()>> timers_;
+  uint64_t last_number_ = 0;
   bool stopping_ = false;
   std::thread thread_;
 };

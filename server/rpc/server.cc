@@ -95,6 +95,7 @@ class Server::Impl {
 
   std::string address() const { return address_.ToString(); }
   int port() const { return address_.port; }
+  size_t timers() const { return pulse_->timers(); }
 
   void StopAccepting() {
     calls_.Close();
@@ -145,6 +146,7 @@ absl::Status Server::Start(broker::Broker& broker, const store::Store& store) {
 }
 std::string Server::address() const { return impl_->address(); }
 int Server::port() const { return impl_->port(); }
+size_t Server::timers() const { return impl_->timers(); }
 void Server::StopAccepting() { impl_->StopAccepting(); }
 void Server::Stop() { impl_->Stop(); }
 

@@ -37,6 +37,9 @@ class Server {
   std::string address() const;
   int port() const;
 
+  // Timers of open calls. For tests.
+  size_t timers() const;
+
   // From now on calls are refused with UNAVAILABLE, and health says NOT_SERVING. Open calls go on.
   void StopAccepting();
   // After the broker has stopped: what it released is sent, then every open call is ended with

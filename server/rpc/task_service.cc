@@ -78,7 +78,7 @@ void AskForOutcome(UnaryCall& call, TaskId task) {
       });
 }
 
-absl::Status AwaitTask(Edge& edge, UnaryCall& call, v1::AwaitTaskRequest& request) {
+absl::Status AwaitTask(UnaryCall& call, v1::AwaitTaskRequest& request) {
   const auto task = ValidateTaskId("task_id", request.task_id());
   if (!task.ok()) return task.status();
   if (absl::Status s =
@@ -92,11 +92,8 @@ absl::Status AwaitTask(Edge& edge, UnaryCall& call, v1::AwaitTaskRequest& reques
   }
   call.Expect(OnAwaited);
   call.Park();
+  call.ReplyAfter(request.timeout_ms(), std::make_shared<v1::AwaitTaskResponse>());
   call.Post(broker::Lane::kQuestions, {broker::AwaitTask{call.id(), *task}, nullptr});
-  edge.pulse.After(request.timeout_ms(), [weak = call.weak_from_this()] {
-    const auto self = std::static_pointer_cast<UnaryCall>(weak.lock());
-    if (self != nullptr) self->Reply(v1::AwaitTaskResponse());
-  });
   return absl::OkStatus();
 }
 
@@ -147,10 +144,7 @@ grpc::ServerUnaryReactor* TaskService::GetTask(grpc::CallbackServerContext* cont
 grpc::ServerUnaryReactor* TaskService::AwaitTask(grpc::CallbackServerContext* context,
                                                  const grpc::ByteBuffer* request,
                                                  grpc::ByteBuffer* response) {
-  return Receive<v1::AwaitTaskRequest>(edge_, context, request, response,
-                                       [this](UnaryCall& call, v1::AwaitTaskRequest& message) {
-                                         return rpc::AwaitTask(edge_, call, message);
-                                       });
+  return Receive<v1::AwaitTaskRequest>(edge_, context, request, response, rpc::AwaitTask);
 }
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* TaskService::WatchTask(

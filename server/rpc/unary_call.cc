@@ -28,6 +28,14 @@ bool UnaryCall::Reply(const google::protobuf::MessageLite& response) {
   return true;
 }
 
+void UnaryCall::ReplyAfter(int64_t delay_ms,
+                           std::shared_ptr<const google::protobuf::MessageLite> response) {
+  timer_ = edge_.pulse.After(delay_ms, [weak = weak_from_this(), response = std::move(response)] {
+    const auto self = std::static_pointer_cast<UnaryCall>(weak.lock());
+    if (self != nullptr) self->Reply(*response);
+  });
+}
+
 void UnaryCall::Post(broker::Lane lane, std::vector<broker::Request> requests) {
   lane_ = lane;
   EndIfRefused(edge_.broker.Post(lane, std::move(requests)));
@@ -46,6 +54,7 @@ void UnaryCall::OnCancel() { End(absl::CancelledError("the client has gone")); }
 
 void UnaryCall::OnDone() {
   const std::shared_ptr<Call> last = std::move(self_);
+  if (timer_.has_value()) edge_.pulse.Cancel(*timer_);
   if (parked_) (void)edge_.broker.Post(lane_, ToRequest(engine::CallClosed{id()}));
   edge_.calls.Remove(*this);
 }

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/functional/any_invocable.h"
@@ -40,6 +41,9 @@ class UnaryCall final : public Call, public grpc::ServerUnaryReactor {
   // It does not any more.
   void Unpark() { parked_ = false; }
 
+  // Answers with this unless somebody else has by then. From the call's handler.
+  void ReplyAfter(int64_t delay_ms, std::shared_ptr<const google::protobuf::MessageLite> response);
+
   // Hands over requests; an error ends the call with it. From the call's handler; always the same
   // lane.
   void Post(broker::Lane lane, std::vector<broker::Request> requests);
@@ -75,6 +79,7 @@ class UnaryCall final : public Call, public grpc::ServerUnaryReactor {
   OnDelivery on_delivery_;
   std::atomic<bool> finished_{false};
   std::atomic<bool> parked_{false};
+  std::optional<Pulse::Timer> timer_;  // goes with the call
   std::shared_ptr<Call> self_;
 };
 

@@ -1,6 +1,9 @@
 #include "tests/support/tcp_proxy.h"
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
+#include <chrono>
 #include <poll.h>
 #include <unistd.h>
 
@@ -23,12 +26,14 @@ sockaddr_in Loopback(int port) {
   return address;
 }
 
-// Passes on what is there. False: the connection is over.
-bool Pass(int from, int to) {
+// Passes on what is there, up to a bound, which becomes less by it. False: the connection is over.
+bool Pass(int from, int to, int64_t& bytes_max) {
   std::array<char, 65'536> bytes;
-  const ssize_t count = ::recv(from, bytes.data(), bytes.size(), MSG_DONTWAIT);
+  const size_t room = std::min<size_t>(bytes.size(), static_cast<size_t>(bytes_max));
+  const ssize_t count = ::recv(from, bytes.data(), room, MSG_DONTWAIT);
   if (count < 0) return errno == EAGAIN;
   if (count == 0) return false;
+  bytes_max -= count;
   for (ssize_t sent = 0; sent < count;) {
     const ssize_t n = ::send(to, bytes.data() + sent, count - sent, MSG_NOSIGNAL);
     if (n <= 0) return false;
@@ -36,6 +41,29 @@ bool Pass(int from, int to) {
   }
   return true;
 }
+
+// What may pass one way.
+class Allowance {
+ public:
+  // Grows with the time, to no more than a tenth of a second's share at once.
+  void Grow(int64_t bytes_per_second, std::chrono::steady_clock::time_point now) {
+    if (bytes_per_second == INT64_MAX) {
+      bytes = INT64_MAX;
+    } else {
+      const auto passed = std::chrono::duration_cast<std::chrono::microseconds>(now - at_);
+      const int64_t share = std::max<int64_t>(1, bytes_per_second / 10);
+      const int64_t more =
+          std::min<int64_t>(passed.count(), 1'000'000) * bytes_per_second / 1'000'000;
+      if (more == 0) return;
+      bytes = std::min(share, (bytes > share ? 0 : bytes) + more);
+    }
+    at_ = now;
+  }
+  int64_t bytes = 0;
+
+ private:
+  std::chrono::steady_clock::time_point at_ = std::chrono::steady_clock::now();
+};
 
 void Reset(int fd) {
   const linger none{1, 0};  // close sends a reset
@@ -93,13 +121,24 @@ void TcpProxy::Accept() {
 
 void TcpProxy::Relay(Connection& connection) {
   bool open = true;
+  Allowance up;
+  Allowance down;
   while (open && !stopping_ && !connection.cut) {
-    const auto events = static_cast<short>(frozen_ ? 0 : POLLIN);
+    const auto now = std::chrono::steady_clock::now();
+    up.Grow(bytes_per_second_, now);
+    down.Grow(bytes_per_second_, now);
+    const auto events = [this](const Allowance& allowance) {
+      return static_cast<short>(frozen_ || allowance.bytes == 0 ? 0 : POLLIN);
+    };
     std::array<pollfd, 2> fds = {
-        {{connection.client_fd, events, 0}, {connection.server_fd, events, 0}}};
+        {{connection.client_fd, events(up), 0}, {connection.server_fd, events(down), 0}}};
     if (::poll(fds.data(), fds.size(), kLookMs) <= 0 || frozen_) continue;
-    if (fds[0].revents != 0) open = Pass(connection.client_fd, connection.server_fd);
-    if (open && fds[1].revents != 0) open = Pass(connection.server_fd, connection.client_fd);
+    if (fds[0].revents != 0 && up.bytes > 0) {
+      open = Pass(connection.client_fd, connection.server_fd, up.bytes);
+    }
+    if (open && fds[1].revents != 0 && down.bytes > 0) {
+      open = Pass(connection.server_fd, connection.client_fd, down.bytes);
+    }
   }
   Reset(connection.client_fd);
   Reset(connection.server_fd);

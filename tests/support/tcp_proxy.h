@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <list>
 #include <mutex>
 #include <string>
@@ -26,6 +27,8 @@ class TcpProxy {
   // are taken, and nothing passes on them either.
   void Freeze() { frozen_ = true; }
   void Thaw() { frozen_ = false; }
+  // A slow link: so many bytes pass each way in a second, on each connection.
+  void SlowDown(int64_t bytes_per_second) { bytes_per_second_ = bytes_per_second; }
 
  private:
   struct Connection {
@@ -42,6 +45,7 @@ class TcpProxy {
   int listen_fd_ = -1;
   int port_ = 0;
   std::atomic<bool> frozen_{false};
+  std::atomic<int64_t> bytes_per_second_{INT64_MAX};
   std::atomic<bool> stopping_{false};
   std::mutex mutex_;
   std::list<Connection> connections_;

@@ -383,5 +383,60 @@ TEST(WorkerRefused, WhatTheBrokerDoesNotAcceptIsTheReasonWhyRunReturns) {
   EXPECT_EQ(worker.Join().code(), absl::StatusCode::kInvalidArgument);
 }
 
+// A message on these links takes longer than a peer may be silent, and than a lease lasts.
+constexpr int64_t kSlowLinkBytesPerSecond = 150'000;
+constexpr size_t kLargeBytes = 1'800'000;
+
+class SlowLinkTest : public ::testing::Test {
+ protected:
+  static LocalServerOptions ShortLeases() {
+    LocalServerOptions options;
+    options.broker.engine.lease_ms = 2'000;
+    return options;
+  }
+
+  LocalServer server_{ShortLeases()};
+  test::TcpProxy link_{server_.port()};
+};
+
+TEST_F(SlowLinkTest, ALargeTaskAndItsResultCostTheWorkerNeitherStreamNorLease) {
+  std::atomic<int> runs = 0;
+  LiveWorker worker(link_.address());
+  worker->Handle(kMark, [&](TaskContext&, std::string text) {
+    ++runs;
+    return text;
+  });
+  worker.Start();
+  const std::unique_ptr<Client> client = ConnectTo(server_.address());
+  const Executor executor(*client, ExecutorOptions("default"));
+  ASSERT_TRUE(executor.Submit(kMark, std::string("warm")).Result(kPatience).ok());
+  link_.SlowDown(kSlowLinkBytesPerSecond);
+  const Future<std::string> large = executor.Submit(kMark, std::string(kLargeBytes, 'x'));
+  const absl::StatusOr<std::string> result = large.Result(2 * kPatience);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->size(), kLargeBytes);
+  EXPECT_EQ(runs, 2);
+  EXPECT_EQ(client->GetTask(large.Id())->attempts(), 1);
+}
+
+TEST_F(SlowLinkTest, ALargeTaskAndItsOutcomeDoNotCostTheClientItsStream) {
+  std::atomic<int> runs = 0;
+  LiveWorker worker(server_.address());
+  worker->Handle(kMark, [&](TaskContext&, std::string text) {
+    ++runs;
+    return text;
+  });
+  worker.Start();
+  const std::unique_ptr<Client> client = ConnectTo(link_.address());
+  const Executor executor(*client, ExecutorOptions("default"));
+  ASSERT_TRUE(executor.Submit(kMark, std::string("warm")).Result(kPatience).ok());
+  link_.SlowDown(kSlowLinkBytesPerSecond);
+  const absl::StatusOr<std::string> result =
+      executor.Submit(kMark, std::string(kLargeBytes, 'x')).Result(2 * kPatience);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->size(), kLargeBytes);
+  EXPECT_EQ(runs, 2);
+}
+
 }  // namespace
 }  // namespace treadle
