@@ -96,8 +96,11 @@ absl::StatusOr<Sequence> RocksStore::Append(const WriteBatch& batch) {
       TREADLE_ASSERT(HasExpiryPrefix(*change.value));
       status = rocks_batch_->Put(ToSlice(change.key), ToSlice(*change.value));
     } else {
-      status = change.put_once ? rocks_batch_->SingleDelete(ToSlice(change.key))
-                               : rocks_batch_->Delete(ToSlice(change.key));
+      // Not the last one: a row and its SingleDelete that meet in a table leave no trace, and the
+      // MANIFEST's last sequence number would be that of an earlier batch (CheckRecovery).
+      const bool is_last = i + 1 == batch.size();
+      status = change.put_once && !is_last ? rocks_batch_->SingleDelete(ToSlice(change.key))
+                                           : rocks_batch_->Delete(ToSlice(change.key));
     }
     if (!status.ok()) return Fail(RocksError(status, directory_->path()));
   }
