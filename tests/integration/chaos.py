@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""chaos.py broker|workers [SEED]: work goes on while processes are killed at random moments.
+"""chaos.py broker|pauses|workers [SEED [BREAKS]]: work goes on while processes are killed or
+stopped at random moments.
 
-A client submits durably over a session stream. Workers of two kinds serve it: ones in Python, which
-note every lease, and stock treadle-workers, whose programs note every run. Meanwhile either the
-broker is killed with -9 ten times and started again on the same data and port, or workers are
-killed and stopped past their lease. Then, from what the client was told and the workers noted:
-every acknowledged task has ended, none ended in two ways, no submit became two tasks, no two leases
-of one task were live at once, and late reports were refused.
+A client submits over a session stream, at every durability that survives what is done. Workers of
+two kinds serve it: ones in Python, which lease by unary calls, extend what they hold for long and
+note it all, and stock treadle-workers, whose programs note every run. Meanwhile the broker is
+killed with -9 ten times and started again on the same data and port; or it is stopped past every
+lease and goes on; or workers are killed and stopped past their leases. Then, from what the client
+was told and the workers noted: every acknowledged task has ended, none ended in two ways, no submit
+became two tasks, no two leases of one task were live at once, late reports were refused, and no
+lease of a worker that lived was lost over a broker's pause.
 """
 
 import collections
@@ -29,13 +32,17 @@ LEASE_MS = 2000
 ABORTED = 10
 UNFINISHED_MAX = 1500
 BATCH = 25
+# What an acknowledgement outlives: kill -9 of the broker, or nothing that happens to it.
+SAFE = (api.task.DURABILITY_SYNCED, api.task.DURABILITY_WRITTEN)
+ANY = (*SAFE, api.task.DURABILITY_MEMORY)
 # A lease is over at the broker's next turn, not in the same microsecond.
 SLACK_S = 1.0
 
 
 class Chaos:
-    def __init__(self, what, seed):
+    def __init__(self, what, seed, breaks):
         self.what = what
+        self.breaks = breaks
         self.random = random.Random(seed)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="treadle-chaos-"))
         self.runs = self.folder / "runs.txt"
@@ -78,11 +85,16 @@ class Chaos:
         connection = api.Connection(self.broker.address)
         session = Session(connection)
         try:
-            for _ in range(BREAKS):
+            for _ in range(self.breaks):
                 self.submit_for(session, self.random.uniform(0.3, 1.5))
                 if self.what == "broker":
                     self.counts["broker kills"] += 1
                     self.broker.restart()
+                elif self.what == "pauses":
+                    self.counts["broker pauses"] += 1
+                    self.broker.pause()
+                    self.submit_for(session, self.random.uniform(1, 2) * LEASE_MS / 1000)
+                    self.broker.resume()
                 else:
                     self.break_worker(workers, session)
             self.submit_for(session, 0.5)
@@ -114,7 +126,7 @@ class Chaos:
         common = {
             "queue": QUEUE,
             "payload": f"{number}\n".encode(),
-            "durability": api.task.DURABILITY_SYNCED,
+            "durability": self.random.choice(SAFE if self.what == "broker" else ANY),
             "max_attempts": 1000,
         }
         if number % 10 == 0:
@@ -159,7 +171,7 @@ class Chaos:
         if len(session.acknowledged) != self.submitted:
             problems.append(f"{self.submitted - len(session.acknowledged)} submits not accepted: "
                             f"{list(session.refused.items())[:3]}")
-        weak = [i for i, d in session.acknowledged.items() if d != api.task.DURABILITY_SYNCED]
+        weak = [i for i, d in session.acknowledged.items() if d < session.asked[i]]
         if weak:
             problems.append(f"acknowledged with less than was asked for: {weak[:5]}")
         for name in session.acknowledged:
@@ -183,7 +195,11 @@ class Chaos:
         for path in self.folder.glob("*.journal"):
             for line in path.read_text().splitlines():
                 entry = json.loads(line)
-                (reports if "code" in entry else leases)[entry["token"]] = entry
+                if "extended" in entry:
+                    self.counts["extensions"] += 1
+                    leases[entry["token"]].update(entry)
+                else:
+                    (reports if "code" in entry else leases)[entry["token"]] = entry
         return leases, reports
 
     def judge_numbers(self, leases):
@@ -203,6 +219,8 @@ class Chaos:
             its_leases.sort(key=lambda lease: lease["token"])
             for one, next_one in zip(its_leases, its_leases[1:]):
                 self.counts["tasks leased again"] += 1
+                if self.what == "pauses":
+                    yield f"task {name} was taken from a worker that lives: token {one['token']}"
                 if next_one["live_from"] < one["live_until"]:
                     yield (f"task {name} had two live leases: token {one['token']} until "
                            f"{one['live_until']:.3f}, {next_one['token']} from "
@@ -216,6 +234,8 @@ class Chaos:
             told = {result.decode() for _, result, _ in again.get(name, ())}
             if accepted and told != {report["result"]}:
                 yield f"task {name}: report {report['result']} was accepted, the outcome is {told}"
+            if not accepted and self.what == "pauses":
+                yield f"task {name}: a report was refused though its worker lives"
             if not accepted and report["code"] != ABORTED:
                 yield f"task {name}: a report was refused with code {report['code']}"
             late = report["sent"] > leases[token]["over_from"] + SLACK_S
@@ -230,21 +250,22 @@ class Chaos:
         for number in range(0, self.submitted, 10):
             times = runs[str(number)]
             # Workers that live through a broker's restart keep what they run.
-            if times == 0 or (times > 1 and self.what == "broker"):
+            if times == 0 or (times > 1 and self.what != "workers"):
                 yield f"the program of submit {number} ran {times} times"
 
 
 def main():
     what = sys.argv[1]
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(1 << 32)
-    print(f"chaos {what}, seed {seed}", flush=True)
-    chaos = Chaos(what, seed)
+    breaks = int(sys.argv[3]) if len(sys.argv) > 3 else BREAKS
+    print(f"chaos {what}, seed {seed}, {breaks} breaks", flush=True)
+    chaos = Chaos(what, seed, breaks)
     try:
         chaos.run()
     except BaseException:
         for process in chaos.processes[:6]:
             print(f"--- end of {process.log}\n{process.tail()}")
-        print(f"--- kept: {chaos.folder}; again: chaos.py {what} {seed}")
+        print(f"--- kept: {chaos.folder}; again: chaos.py {what} {seed} {breaks}")
         raise
     shutil.rmtree(chaos.folder)
 

@@ -47,6 +47,7 @@ class Session:
         self.resent = 0
         self.pending = {}  # sequence -> spec: not answered
         self.acknowledged = {}  # id -> durability
+        self.asked = {}  # id -> durability
         self.refused = {}  # sequence -> status
         self.awaited = set()  # ids whose outcome is still to come
         self.unknown = {}  # id -> status
@@ -183,10 +184,12 @@ class Session:
                 return
 
     def _accept(self, sequence, durability):
-        if self.pending.pop(sequence, None) is None:
+        spec = self.pending.pop(sequence, None)
+        if spec is None:
             return  # an answer to what was sent twice
         name = task_id(self.session_id, sequence)
         self.acknowledged[name] = durability
+        self.asked[name] = spec.durability
         if name not in self.outcomes:
             self.awaited.add(name)
 
