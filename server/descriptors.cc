@@ -4,7 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include <spdlog/spdlog.h>
-#include <sys/resource.h>
+
+#include "proto/support/descriptors.h"
 
 namespace treadle::server {
 namespace {
@@ -14,7 +15,7 @@ constexpr int64_t kOwn = 64;
 constexpr int64_t kTableFilesMin = 20;
 constexpr int64_t kTableFilesMax = 512;
 constexpr int64_t kConnectionsMin = 16;
-constexpr rlim_t kEnough = 1 << 20;
+constexpr int64_t kEnough = 1 << 20;
 
 }  // namespace
 
@@ -35,16 +36,11 @@ absl::StatusOr<DescriptorPlan> PlanDescriptors(int64_t limit, int64_t connection
 }
 
 absl::StatusOr<DescriptorPlan> ReserveDescriptors(int64_t connections_wanted) {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return absl::InternalError("getrlimit failed");
-  const rlim_t before = limit.rlim_cur;
-  limit.rlim_cur = std::max(limit.rlim_cur, std::min(limit.rlim_max, kEnough));
-  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) limit.rlim_cur = before;
-  const auto plan =
-      PlanDescriptors(static_cast<int64_t>(std::min(limit.rlim_cur, kEnough)), connections_wanted);
+  const DescriptorLimit limit = RaiseDescriptorLimit();
+  const auto plan = PlanDescriptors(std::min(limit.now, kEnough), connections_wanted);
   if (!plan.ok()) return plan;
   spdlog::info("open files: {}{}; room for {} connections and {} files of the store", plan->limit,
-               limit.rlim_cur == before ? "" : absl::StrCat(" (raised from ", before, ")"),
+               limit.now == limit.before ? "" : absl::StrCat(" (raised from ", limit.before, ")"),
                plan->connections, plan->table_files);
   if (plan->connections < connections_wanted) {
     spdlog::warn(

@@ -60,6 +60,7 @@ void AddHandlers(treadle::Worker& serving, const worker::Options& options,
     worker::ExecOptions exec;
     exec.program = path;
     exec.guard = guard;
+    exec.log = LogLine;
     exec.output_bytes_max = options.exec_output_max;
     serving.HandleRaw(*treadle::ExecType(path), [run = worker::ExecHandler(std::move(exec))](
                                                     TaskContext& context, Bytes input) {
@@ -83,21 +84,29 @@ int main(int argc, char** argv) {
   program::StopSignals signals;
   // The system must tell how programs ended, whatever our parent wanted of its own children.
   std::signal(SIGCHLD, SIG_DFL);
-  treadle::RaiseDescriptorLimit();
+  const treadle::DescriptorLimit descriptors = treadle::RaiseDescriptorLimit();
   worker::Options options;
   const auto app = program::NewApp("treadle-worker", kDescription, kExamples);
   program::AddConfigFlag(*app);
   worker::AddFlags(*app, options);
   if (const std::optional<int> code = program::Parse(*app, argc, argv)) return *code;
+  std::string fewer_slots;
   // A child process was given what its parent has checked.
   if (!treadle::Worker::InChild()) {
     if (const absl::Status status = worker::Check(options); !status.ok()) {
       std::fprintf(stderr, "treadle-worker: %s\n", std::string(status.message()).c_str());
       return program::kExitUsage;
     }
+    absl::StatusOr<std::string> fitted = worker::FitDescriptors(options, descriptors.now);
+    if (!fitted.ok()) {
+      std::fprintf(stderr, "treadle-worker: %s\n", std::string(fitted.status().message()).c_str());
+      return EXIT_FAILURE;
+    }
+    fewer_slots = *std::move(fitted);
   }
 
   auto logging = std::make_unique<program::Logging>(options.log);
+  if (!fewer_slots.empty()) spdlog::warn("{}", fewer_slots);
   treadle::WorkerOptions worker_options = worker::ToWorkerOptions(options);
   worker_options.guard = OrWarn(guard);
   worker_options.log = LogLine;

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -52,6 +53,17 @@ std::map<std::string, RunIn> RunInOf(const Options& options) {
 // Of the exec handlers, between SIGTERM and SIGKILL to a program: the child process that waits for
 // it gets a signal itself only later.
 constexpr std::chrono::milliseconds kTerminateAfter{3'000};
+
+// The log, signals, the guard, gRPC and its connections: 16 were seen.
+constexpr int64_t kOwnDescriptors = 24;
+// Of a program while it is started (child_process.h), and of a child process.
+constexpr int64_t kProgramDescriptors = 8;
+constexpr int64_t kChildDescriptors = 6;
+constexpr char kHowToRaise[] = "raise the limit (ulimit -n, systemd's LimitNOFILE)";
+
+int64_t OneForEachCpu(int64_t wish) {
+  return wish > 0 ? wish : std::max<int64_t>(1, std::thread::hardware_concurrency());
+}
 
 }  // namespace
 
@@ -126,6 +138,36 @@ absl::Status Check(Options& options) {
   const absl::Status allowed = CheckAllowed(options.allowed);
   if (allowed.ok()) return allowed;
   return {allowed.code(), absl::StrCat("--allow-exec: ", allowed.message())};
+}
+
+absl::StatusOr<std::string> FitDescriptors(Options& options, int64_t descriptors) {
+  const std::map<std::string, RunIn> run_in = RunInOf(options);
+  const bool in_processes = std::any_of(
+      run_in.begin(), run_in.end(), [](const auto& type) { return type.second != RunIn::kThread; });
+  const int64_t threads = OneForEachCpu(options.concurrency);
+  const int64_t processes = in_processes ? OneForEachCpu(options.processes) : 0;
+  const int64_t one =
+      kOwnDescriptors + kProgramDescriptors + (in_processes ? kChildDescriptors : 0);
+  const int64_t needed =
+      kOwnDescriptors + threads * kProgramDescriptors + processes * kChildDescriptors;
+  if (needed <= descriptors) return std::string();
+  if (one > descriptors) {
+    return absl::FailedPreconditionError(absl::StrCat("this process may have ", descriptors,
+                                                      " descriptors, and needs ", one,
+                                                      " to run one task at a time: ", kHowToRaise));
+  }
+  const double share = static_cast<double>(descriptors - one) / static_cast<double>(needed - one);
+  options.concurrency = 1 + static_cast<int64_t>(static_cast<double>(threads - 1) * share);
+  std::string line = absl::StrCat("this process may have ", descriptors, " descriptors, and needs ",
+                                  needed, " to run ", threads, " tasks on threads");
+  if (in_processes) {
+    options.processes = 1 + static_cast<int64_t>(static_cast<double>(processes - 1) * share);
+    absl::StrAppend(&line, " and ", processes, " in processes");
+  }
+  absl::StrAppend(&line, " at once: it runs ", options.concurrency);
+  if (in_processes) absl::StrAppend(&line, " and ", options.processes);
+  absl::StrAppend(&line, "; ", kHowToRaise, " for more");
+  return line;
 }
 
 WorkerOptions ToWorkerOptions(const Options& options) {

@@ -36,6 +36,10 @@ void AddFlags(CLI::App& app, Options& options);
 // Completes what was given. INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED: it cannot be meant.
 absl::Status Check(Options& options);
 
+// Lowers --concurrency and --processes to what so many descriptors are enough for, and returns what
+// to log about that; empty: they are enough. FAILED_PRECONDITION: not even for one task at once.
+absl::StatusOr<std::string> FitDescriptors(Options& options, int64_t descriptors);
+
 WorkerOptions ToWorkerOptions(const Options& options);
 
 // What child processes are started with: what they need of the options, said so that it does not

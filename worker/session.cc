@@ -55,6 +55,7 @@ Session::Session(SessionOptions options)
 Session::~Session() = default;
 
 absl::Status Session::Serve(std::vector<ServedPool> pools) {
+  if (absl::Status started = stop_clock_.Start(); !started.ok()) return started;
   Lock lock(mutex_);
   pools_ = std::move(pools);
   std::vector<LeaseBook::Room> rooms;

@@ -84,7 +84,8 @@ class Session final : public AttemptEvents,
   //
   // OK: every attempt was reported, and every report acknowledged. INVALID_ARGUMENT, UNIMPLEMENTED,
   // UNAUTHENTICATED, PERMISSION_DENIED, FAILED_PRECONDITION: the broker refused this worker at its
-  // first attach. DEADLINE_EXCEEDED: reports were not acknowledged in time. CANCELLED: Abort.
+  // first attach. RESOURCE_EXHAUSTED: the system has no more threads. DEADLINE_EXCEEDED: reports
+  // were not acknowledged in time. CANCELLED: Abort.
   absl::Status Serve(std::vector<ServedPool> pools);
 
   // From now on the pools run these types, one list for each pool, in the order of Serve's. The

@@ -1,14 +1,25 @@
 #include "worker/stop_clock.h"
 
 #include <pthread.h>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
 
 namespace treadle::worker {
 
 using std::chrono::steady_clock;
 
-StopClock::StopClock() : thread_([this] { Run(); }) {}
-
 StopClock::~StopClock() { Close(); }
+
+absl::Status StopClock::Start() {
+  try {
+    thread_ = std::thread([this] { Run(); });
+  } catch (const std::system_error& error) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the thread that stops attempts cannot be started: ", error.what()));
+  }
+  return absl::OkStatus();
+}
 
 StopClock::Key StopClock::KeyOf(const Attempt& attempt) { return {*attempt.ends_by(), &attempt}; }
 

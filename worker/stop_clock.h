@@ -8,6 +8,8 @@
 #include <thread>
 #include <utility>
 
+#include "absl/status/status.h"
+
 #include "worker/pool/attempt.h"
 #include "worker/pool/pool.h"
 
@@ -18,9 +20,12 @@ namespace treadle::worker {
 // Thread-safe.
 class StopClock {
  public:
-  StopClock();
+  StopClock() = default;
   // As Close.
   ~StopClock();
+
+  // Starts the thread. RESOURCE_EXHAUSTED: the system has no more.
+  absl::Status Start();
 
   // Stops `attempt` when its ends_by passes. Nothing for an attempt that nothing bounds. `pool`
   // must live until Forget, or Close.

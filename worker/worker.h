@@ -152,6 +152,7 @@ class Worker {
   //   INVALID_ARGUMENT, FAILED_PRECONDITION  an option is out of bounds, a type has two handlers,
   //                                          there are none, an initializer threw, or child
   //                                          processes do not get ready
+  //   RESOURCE_EXHAUSTED                     the system has no more threads, processes, descriptors
   //   any code of a refusal                  the broker does not accept this worker
   //   ABORTED                                handlers did not stop, and still run: end the process
   //   DEADLINE_EXCEEDED                      the broker did not acknowledge the last reports

@@ -1,5 +1,6 @@
 #include "proto/support/descriptors.h"
 
+#include <algorithm>
 #include <mutex>
 #include <optional>
 
@@ -7,6 +8,8 @@
 
 namespace treadle {
 namespace {
+
+constexpr rlim_t kEnough = 1 << 20;
 
 // The limit belongs to the process, and so does what it was.
 std::mutex mutex;
@@ -24,7 +27,7 @@ DescriptorLimit RaiseDescriptorLimit() {
   std::lock_guard lock(mutex);
   rlimit limit = Now();
   if (!first) first = limit;
-  limit.rlim_cur = limit.rlim_max;
+  limit.rlim_cur = std::max(limit.rlim_cur, std::min(limit.rlim_max, kEnough));
   ::setrlimit(RLIMIT_NOFILE, &limit);
   return {static_cast<int64_t>(first->rlim_cur), static_cast<int64_t>(Now().rlim_cur)};
 }

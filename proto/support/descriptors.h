@@ -12,8 +12,8 @@ struct DescriptorLimit {
   int64_t now;
 };
 
-// Raises the soft limit to the hard one. Call it in main(). Where the system refuses, `now` is what
-// it was.
+// Raises the soft limit to the hard one, but not beyond a million. Call it in main(). Where the
+// system refuses, `now` is what it was.
 DescriptorLimit RaiseDescriptorLimit();
 
 // What this process was started with, for what it starts itself: programs that use select() must

@@ -331,6 +331,44 @@ class Worker(Scenario):
         # The guard is its child, too.
         processes.wait_until(lambda: len(children(init)) == 1, "the others to be reaped")
 
+    def test_few_descriptors_are_said_and_enough_for_fewer_tasks(self):
+        broker = self.broker()
+        connection = self.connect(broker)
+        for case, where in (("threads", []), ("processes", ["--run-in=exec=process"])):
+            with self.subTest(case):
+                flags = [SHELL, *where, "--concurrency=100", "--processes=100"]
+                worker = self.limited(64, broker.address, *flags, name=case, queues=[case])
+                names = connection.submit(*[self.shell("echo ran", queue=case)] * 30)
+                for name in names:
+                    outcome = connection.outcome(name)
+                    self.assertEqual((outcome.result, outcome.attempts), (b"ran\n", 1))
+                self.assertIn("may have 64 descriptors, and needs", worker.output())
+                self.assertTrue(worker.running(), worker.tail())
+
+    def test_too_few_descriptors_are_said_at_once(self):
+        worker = self.limited(20, "127.0.0.1:1", SHELL)
+        self.assertEqual(worker.wait(), 1)
+        self.assertIn("may have 20 descriptors, and needs 32", worker.output())
+
+    def test_descriptors_that_are_used_up_cost_no_attempt(self):
+        broker = self.broker()
+        worker = self.limited("64:256", broker.address, SHELL, "--concurrency=4")
+        connection = self.connect(broker)
+        processes.wait_until(lambda: "attached" in worker.output(), "the worker to attach")
+        subprocess.run(["prlimit", f"--pid={worker.pid}", "--nofile=3:256"], check=True)
+        names = connection.submit(*[self.shell("echo ran", max_attempts=1)] * 8)
+        processes.wait_until(lambda: "handed back" in worker.output(), "a task to be handed back")
+        subprocess.run(["prlimit", f"--pid={worker.pid}", "--nofile=256:256"], check=True)
+        for name in names:
+            outcome = connection.outcome(name)
+            self.assertEqual((outcome.result, outcome.attempts), (b"ran\n", 1))
+
+    def limited(self, descriptors, address, *flags, **options):
+        """A worker that may have so many open files."""
+        worker = processes.Worker(self.folder, address, *flags, **options)
+        worker.command = ["prlimit", f"--nofile={descriptors}"] + worker.command
+        return self.own(worker).start()
+
     def start_program(self, connection, queue, **fields):
         """A program that has started another: both their process ids."""
         files = [self.folder / f"{queue}-{name}" for name in ("program", "child")]

@@ -1,8 +1,11 @@
 #include "worker/exec/exec_handler.h"
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -10,12 +13,14 @@
 #include "client/exec_task.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "tests/worker/pool/recording_events.h"
 
 namespace treadle::worker {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 class ExecHandlerTest : public ::testing::Test {
@@ -90,6 +95,44 @@ TEST_F(ExecHandlerTest, ArgumentsThatCannotBeReadAreRefused) {
     EXPECT_THAT(result.error_message, HasSubstr("exec.args"));
     EXPECT_TRUE(result.permanent);
   }
+}
+
+TEST_F(ExecHandlerTest, WithoutRoomForItTheTaskIsHandedBackAndTheLogSaysWhy) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit none = before;
+  none.rlim_cur = 0;
+  std::string log;
+  options_.log = [&log](LogLevel, std::string_view line) { log = line; };
+  options_.room_wait = std::chrono::milliseconds(1);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const AttemptResult result = RunArgv({"/bin/cat"}, "x");
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(result.end, AttemptEnd::kReleased);
+  EXPECT_THAT(log, AllOf(HasSubstr("task 3f-1k9"), HasSubstr("Too many open files"),
+                         HasSubstr("--concurrency")));
+}
+
+TEST_F(ExecHandlerTest, AProgramWaitsForRoom) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit none = before;
+  none.rlim_cur = 0;
+  options_.room_wait = std::chrono::hours(1);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const std::jthread giver([&] {
+    // It has looked in vain once at least.
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    ::setrlimit(RLIMIT_NOFILE, &before);
+  });
+  EXPECT_EQ(RunArgv({"/bin/cat"}, "x").bytes, "x");
+}
+
+TEST_F(ExecHandlerTest, ArgumentsThatAreTooLongForTheSystemAreNotTriedAgain) {
+  const AttemptResult result = RunArgv({"/bin/cat", std::string(1 << 20, 'x')});
+  EXPECT_EQ(result.error_type, "ExecFailed");
+  EXPECT_THAT(result.error_message, HasSubstr("Argument list too long"));
+  EXPECT_TRUE(result.permanent);
 }
 
 TEST_F(ExecHandlerTest, TheProgramKnowsItsTask) {

@@ -22,6 +22,8 @@ using std::chrono::steady_clock;
 
 class StopClockTest : public ::testing::Test {
  protected:
+  StopClockTest() { EXPECT_TRUE(clock_.Start().ok()); }
+
   // An attempt that ends so long from now.
   static AttemptPtr Ending(uint64_t token, steady_clock::duration from_now) {
     AttemptInfo info;

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <iterator>
+#include <memory>
+#include <mutex>
 #include <unistd.h>
 #include <utility>
 
@@ -13,6 +16,7 @@
 #include "client/codec.h"
 #include "client/exec_task.h"
 #include "client/task_error.h"
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "worker/exec/child_process.h"
@@ -21,6 +25,8 @@
 namespace treadle::worker {
 namespace {
 
+constexpr std::chrono::milliseconds kLookForRoomEvery{50};
+constexpr std::chrono::seconds kComplainEvery{10};
 constexpr int64_t kErrorTailBytes = 16 * limits::kKiB;
 constexpr const char* kKeptVariables[] = {"PATH", "HOME", "LANG", "TZ"};
 
@@ -64,7 +70,44 @@ AttemptResult ToResult(ChildResult child, const ExecOptions& options) {
   return AttemptResult::Succeeded(std::move(child.output), std::string(kBytesContentType));
 }
 
-AttemptResult Run(const ExecOptions& options, TaskContext& context, const std::string& input) {
+absl::StatusOr<ChildResult> RunWhenThereIsRoom(const ChildOptions& child, const std::string& input,
+                                               const TaskContext& context,
+                                               std::chrono::milliseconds wait_max) {
+  const auto until = std::chrono::steady_clock::now() + wait_max;
+  while (true) {
+    absl::StatusOr<ChildResult> result = RunChild(child, input, context.stop_token());
+    if (!absl::IsResourceExhausted(result.status()) || std::chrono::steady_clock::now() >= until ||
+        !context.SleepFor(kLookForRoomEvery)) {
+      return result;
+    }
+  }
+}
+
+// Why tasks are handed back, from time to time. Thread-safe.
+class Complaints {
+ public:
+  void Tell(const Log& log, const std::string& task_id, const std::string& why) {
+    {
+      std::lock_guard lock(mutex_);
+      const auto now = std::chrono::steady_clock::now();
+      if (!log || now < next_at_) return;
+      next_at_ = now + kComplainEvery;
+    }
+    rlimit limit{};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    log(LogLevel::kWarning,
+        absl::StrCat("task ", task_id, " is handed back: ", why, ": lower --concurrency, or raise ",
+                     "the limits (", limit.rlim_cur,
+                     " descriptors now: ulimit -n, systemd's LimitNOFILE)"));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::chrono::steady_clock::time_point next_at_{};
+};
+
+AttemptResult Run(const ExecOptions& options, Complaints& complaints, TaskContext& context,
+                  const std::string& input) {
   ChildOptions child;
   child.argv = {options.program};
   if (const auto header = context.headers().find(kExecArgumentsHeader);
@@ -79,11 +122,16 @@ AttemptResult Run(const ExecOptions& options, TaskContext& context, const std::s
   child.output_bytes_max = options.output_bytes_max;
   child.error_bytes_max = kErrorTailBytes;
   child.guard = options.guard.get();
-  absl::StatusOr<ChildResult> result = RunChild(child, input, context.stop_token());
-  if (!result.ok()) {
-    return AttemptResult::Failed("ExecFailed", std::string(result.status().message()));
+  absl::StatusOr<ChildResult> result = RunWhenThereIsRoom(child, input, context, options.room_wait);
+  if (result.ok()) return ToResult(*std::move(result), options);
+  const std::string why(result.status().message());
+  // No fault of the task's: this worker has too little of something.
+  if (absl::IsResourceExhausted(result.status())) {
+    complaints.Tell(options.log, context.task_id(), why);
+    return AttemptResult::Released();
   }
-  return ToResult(*std::move(result), options);
+  // Arguments that are too long for the system stay so.
+  return AttemptResult::Failed("ExecFailed", why, absl::IsInvalidArgument(result.status()));
 }
 
 }  // namespace
@@ -104,8 +152,9 @@ absl::Status CheckAllowed(const std::vector<std::string>& allowed) {
 }
 
 Handler ExecHandler(ExecOptions options) {
-  return [options = std::move(options)](TaskContext& context, const std::string& payload) {
-    return Run(options, context, payload);
+  return [options = std::move(options), complaints = std::make_shared<Complaints>()](
+             TaskContext& context, const std::string& payload) {
+    return Run(options, *complaints, context, payload);
   };
 }
 

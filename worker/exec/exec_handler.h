@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -8,6 +9,7 @@
 #include "absl/status/status.h"
 
 #include "proto/support/limits.h"
+#include "worker/log.h"
 #include "worker/pool/guard.h"
 #include "worker/pool/handlers.h"
 
@@ -18,6 +20,10 @@ struct ExecOptions {
 
   std::string program;           // its absolute path
   std::shared_ptr<Guard> guard;  // of what programs start; may be none
+  // How long a program waits for room when the system has no descriptors, processes or memory for
+  // it; then the task is handed back.
+  std::chrono::milliseconds room_wait{2'000};
+  Log log;  // thread-safe; may be empty
   // Of a program's standard output; the broker's own bound on results holds too.
   int64_t output_bytes_max = limits::kPayloadBytesMax;
 };
@@ -34,7 +40,7 @@ absl::Status CheckAllowed(const std::vector<std::string>& allowed);
 //   "Signal"          a signal ended it
 //   "OutputTooLarge"  it wrote more than the bound, and was killed; permanent
 //   "BadArguments"    the task's arguments cannot be read; permanent
-//   "ExecFailed"      it could not be started
+//   "ExecFailed"      it could not be started, for another reason than a want of room
 // When the task is to stop, the program and all its children get SIGTERM, and SIGKILL 2 s later.
 Handler ExecHandler(ExecOptions options);
 

@@ -1,5 +1,6 @@
 #include "worker/exec/orphans.h"
 
+#include <atomic>
 #include <csignal>
 #include <exception>
 #include <iterator>
@@ -46,14 +47,16 @@ void WithoutOrphans(const std::function<void()>& work) {
   sigaddset(&child_ended, SIGCHLD);
   ::pthread_sigmask(SIG_BLOCK, &child_ended, nullptr);
   const FileDescriptor signals(::signalfd(-1, &child_ended, SFD_CLOEXEC | SFD_NONBLOCK));
-  const FileDescriptor done(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  const FileDescriptor told(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  std::atomic<bool> done = false;
   std::jthread worker([&] {
     work();
+    done = true;
     const uint64_t one = 1;
-    static_cast<void>(::write(done.number(), &one, sizeof(one)));
+    static_cast<void>(::write(told.number(), &one, sizeof(one)));
   });
-  pollfd files[] = {{signals.number(), POLLIN, 0}, {done.number(), POLLIN, 0}};
-  while (files[1].revents == 0) {
+  pollfd files[] = {{signals.number(), POLLIN, 0}, {told.number(), POLLIN, 0}};
+  while (!done) {
     Reap();
     ::poll(files, std::size(files), kLookEveryMs);
     signalfd_siginfo info;

@@ -1,6 +1,7 @@
 #include "worker/pool/confirmed_starts.h"
 
 #include <pthread.h>
+#include <system_error>
 #include <utility>
 
 namespace treadle::worker {
@@ -18,10 +19,25 @@ ConfirmedStarts::~ConfirmedStarts() {
 }
 
 void ConfirmedStarts::Begin(AttemptPtr attempt) {
-  std::lock_guard lock(mutex_);
-  waiting_.push_back(std::move(attempt));
-  if (!thread_.joinable()) thread_ = std::thread([this] { Run(); });
-  changed_.notify_one();
+  {
+    std::lock_guard lock(mutex_);
+    if (Started()) {
+      waiting_.push_back(std::move(attempt));
+      changed_.notify_one();
+      return;
+    }
+  }
+  events_->Warn("the thread that confirms starts cannot be started: their tasks are handed back");
+  begun_(attempt, false);
+}
+
+bool ConfirmedStarts::Started() {
+  try {
+    if (!thread_.joinable()) thread_ = std::thread([this] { Run(); });
+  } catch (const std::system_error&) {
+    return false;
+  }
+  return true;
 }
 
 void ConfirmedStarts::Run() {

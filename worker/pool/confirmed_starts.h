@@ -13,10 +13,10 @@ namespace treadle::worker {
 
 // Begins those attempts whose Begin has to wait for the broker, on a thread of its own, for pools
 // whose own thread must not wait. Few attempts are of that kind: the thread is started for the
-// first. Thread-safe.
+// first; while the system has none, attempts do not begin. Thread-safe.
 class ConfirmedStarts {
  public:
-  // Called on that thread with each attempt, and whether it has begun.
+  // Called on that thread, or by Begin, with each attempt, and whether it has begun.
   using Begun = std::function<void(const AttemptPtr& attempt, bool begun)>;
 
   ConfirmedStarts(std::shared_ptr<AttemptEvents> events, Begun begun);
@@ -26,6 +26,7 @@ class ConfirmedStarts {
   void Begin(AttemptPtr attempt);
 
  private:
+  bool Started();
   void Run();
 
   const std::shared_ptr<AttemptEvents> events_;

@@ -16,8 +16,13 @@ constexpr uint32_t kFrameMark = 0x7264'6C31;
 constexpr size_t kBufferBytes = size_t{64} << 10;
 constexpr size_t kErrorTypeBytesMax = 1024;
 
+// Most heads are not larger.
+constexpr size_t kHeadBytes = 256;
+
 class HeadWriter {
  public:
+  HeadWriter() { head_.reserve(kHeadBytes); }
+
   template <typename T>
   HeadWriter& Number(T value) {
     static_assert(std::is_arithmetic_v<T> || std::is_enum_v<T>);

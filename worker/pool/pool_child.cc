@@ -7,6 +7,7 @@
 #include <optional>
 #include <pthread.h>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <unistd.h>
 #include <utility>
@@ -132,7 +133,14 @@ class PoolChild {
 
 void PoolChild::Serve(const std::function<void(int)>& initializer) {
   RestoreSignals();
-  std::thread([this] { HearOrders(); }).detach();
+  try {
+    std::thread([this] { HearOrders(); }).detach();
+  } catch (const std::system_error& error) {
+    parent_.Send(
+        FrameKind::kReady, 0, parent_.token(),
+        absl::StrCat("the thread that hears stop orders cannot be started: ", error.what()));
+    EndProcess(EXIT_FAILURE);
+  }
   Setup(initializer);
   Frame frame;
   while (parent_.Next(frame) && frame.kind == FrameKind::kRun) Run(std::move(frame));

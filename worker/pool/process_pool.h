@@ -61,7 +61,8 @@ struct ProcessPoolOptions {
 //   then by SIGKILL. A child that was sent a signal gets no other attempt, so that none is hit by a
 //   late one.
 // - When children do not become ready they are started again at growing intervals; when there is no
-//   other child meanwhile, and three starts have failed, what waits fails with "BrokenPool".
+//   other child meanwhile, and three starts have failed, what waits fails with "BrokenPool", or is
+//   handed back when the system had no descriptors, processes or memory for them.
 // - When the parent ends, however, so do the children, and what they have started in their
 //   process groups.
 //

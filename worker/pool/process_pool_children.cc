@@ -19,6 +19,8 @@ constexpr milliseconds kLeaveGrace{5'000};
 constexpr int kReceivesAtOnce = 16;
 // As long as so many starts in a row have failed, and no child is left, nothing waits for one.
 constexpr int64_t kStartsFailedBroken = 3;
+constexpr char kHowChildrenStart[] =
+    ": a child is this program, started again, and has to come to Worker::Run";
 
 int64_t CeilSeconds(milliseconds time) {
   return std::chrono::ceil<std::chrono::seconds>(time).count();
@@ -70,7 +72,10 @@ void ProcessPool::Loop::StartChildren(Time now) {
     auto process = SpawnedChild::Start(setup, options_.child_arguments, options_.child_key,
                                        std::move(cgroup), options_.guard);
     if (!process.ok()) {
-      StartFailed(setup.number, std::string(process.status().message()), now);
+      StartFailed(setup.number,
+                  absl::Status(process.status().code(),
+                               absl::StrCat("cannot be started: ", process.status().message())),
+                  now);
       continue;
     }
     if (has_cgroup && !(*process)->in_cgroup() && !(*process)->HasEnded()) {
@@ -93,8 +98,9 @@ void ProcessPool::Loop::StartChildren(Time now) {
   }
 }
 
-// The child's place is free.
-void ProcessPool::Loop::StartFailed(int number, const std::string& why, Time now) {
+// The child's place is free. `why`: RESOURCE_EXHAUSTED when the system has no room for one now,
+// which is no fault of the program's.
+void ProcessPool::Loop::StartFailed(int number, const absl::Status& why, Time now) {
   const milliseconds pause =
       std::min(options_.restart_max,
                options_.restart_min * (int64_t{1} << std::min<int64_t>(starts_failed_, 20)));
@@ -103,14 +109,14 @@ void ProcessPool::Loop::StartFailed(int number, const std::string& why, Time now
   place.child = nullptr;
   place.start_at = now + pause;
   if (shutting_down_) return;
-  const std::string line = absl::StrCat("child ", number, " of pool '", options_.name, "' ", why);
+  const std::string line =
+      absl::StrCat("child ", number, " of pool '", options_.name, "' ", why.message());
   {
     std::lock_guard lock(mutex_);
     if (!started_) {
-      start_.Update(absl::FailedPreconditionError(
-          absl::StrCat(line,
-                       ": a child is this program, started again with the same arguments, "
-                       "and has to come to Worker::Run")));
+      start_.Update(absl::IsResourceExhausted(why)
+                        ? absl::ResourceExhaustedError(line)
+                        : absl::FailedPreconditionError(absl::StrCat(line, kHowChildrenStart)));
       changed_.notify_all();
       return;
     }
@@ -119,15 +125,18 @@ void ProcessPool::Loop::StartFailed(int number, const std::string& why, Time now
   if (starts_failed_ < kStartsFailedBroken) return;
   const bool alone = std::all_of(places_.begin(), places_.end(),
                                  [](const Place& other) { return other.child == nullptr; });
-  if (alone) FailWaiting(line);
+  if (!alone) return;
+  // What this worker has no room for, another may have.
+  EndWaiting(absl::IsResourceExhausted(why)
+                 ? AttemptResult::Released()
+                 : AttemptResult::Failed("BrokenPool",
+                                         absl::StrCat("no child process can be started: ", line)));
 }
 
-void ProcessPool::Loop::FailWaiting(const std::string& why) {
-  const AttemptResult broken =
-      AttemptResult::Failed("BrokenPool", absl::StrCat("no child process can be started: ", why));
-  for (Returned& returned : returned_) ends_.emplace_back(std::move(returned.attempt), broken);
+void ProcessPool::Loop::EndWaiting(const AttemptResult& result) {
+  for (Returned& returned : returned_) ends_.emplace_back(std::move(returned.attempt), result);
   returned_.clear();
-  while (AttemptPtr attempt = TakeWaiting()) ends_.emplace_back(std::move(attempt), broken);
+  while (AttemptPtr attempt = TakeWaiting()) ends_.emplace_back(std::move(attempt), result);
 }
 
 void ProcessPool::Loop::Read(Child& child, Time now) {
@@ -166,7 +175,8 @@ void ProcessPool::Loop::TakeReady(Child& child, const Frame& frame, Time now) {
   if (frame.head != child.process->token()) why = "is not the process that was started";
   if (!why.empty()) {
     Leave(child, now);
-    StartFailed(child.number, absl::StrCat("is not ready: ", why), now);
+    StartFailed(child.number, absl::FailedPreconditionError(absl::StrCat("is not ready: ", why)),
+                now);
     return;
   }
   child.state = State::kIdle;
@@ -290,15 +300,17 @@ void ProcessPool::Loop::Exited(Child& child, const ProcessExit& exit, Time now) 
   }
   if (state == State::kStarting) {
     const bool late = child.signalled && !shutting_down_;
-    StartFailed(child.number,
-                late ? absl::StrCat("was not ready after ", options_.start_timeout.count(), " ms")
-                     : absl::StrCat(exit.ToString(), " before it was ready"),
-                now);
+    StartFailed(
+        child.number,
+        absl::FailedPreconditionError(
+            late ? absl::StrCat("was not ready after ", options_.start_timeout.count(), " ms")
+                 : absl::StrCat(exit.ToString(), " before it was ready")),
+        now);
   } else if (state == State::kIdle) {
     --idle_;
     const std::string how = absl::StrCat(exit.ToString(), " between two tasks");
     if (child.ended == 0) {
-      StartFailed(child.number, how, now);
+      StartFailed(child.number, absl::FailedPreconditionError(how), now);
     } else {
       events_->Warn(absl::StrCat("child ", child.number, " of pool '", options_.name, "' ", how));
     }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <pthread.h>
+#include <system_error>
 #include <unistd.h>
 
 #include "absl/strings/str_cat.h"
@@ -52,7 +53,12 @@ absl::Status ProcessPool::Loop::Start(std::shared_ptr<CgroupTree> cgroups) {
         absl::StrCat("pool '", options_.name, "': no more files can be opened"));
   }
   // The children are started by this thread, and end with it at the latest.
-  thread_ = std::thread([this] { Run(); });
+  try {
+    thread_ = std::thread([this] { Run(); });
+  } catch (const std::system_error& error) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the thread of pool '", options_.name, "' cannot be started: ", error.what()));
+  }
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return started_ || !start_.ok(); });
   return start_;

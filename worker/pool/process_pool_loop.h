@@ -93,8 +93,8 @@ class ProcessPool::Loop {
   void StartChildren(Time now);
   std::unique_ptr<Cgroup> NewCgroup();
   void LeaveCgroups(absl::string_view why);
-  void StartFailed(int number, const std::string& why, Time now);
-  void FailWaiting(const std::string& why);
+  void StartFailed(int number, const absl::Status& why, Time now);
+  void EndWaiting(const AttemptResult& result);
   void Read(Child& child, Time now);
   void TakeFrame(Child& child, Frame frame, Time now);
   void TakeReady(Child& child, const Frame& frame, Time now);

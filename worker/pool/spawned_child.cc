@@ -80,10 +80,11 @@ bool Connect(int type, FileDescriptor& ours, FileDescriptor& theirs) {
   if (::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends) != 0) return false;
   ours = FileDescriptor(ends[0]);
   theirs = MoveUp(ends[1]);
+  if (!theirs.open()) return false;
   for (const FileDescriptor* end : {&ours, &theirs}) {
     ::setsockopt(end->number(), SOL_SOCKET, SO_SNDBUF, &kSocketBytes, sizeof(kSocketBytes));
   }
-  return theirs.open() && ::fcntl(ours.number(), F_SETFL, O_NONBLOCK) == 0;
+  return ::fcntl(ours.number(), F_SETFL, O_NONBLOCK) == 0;
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "tests/worker/pool/recording_events.h"
 #include "tests/worker/pool/stage.h"
@@ -257,6 +258,47 @@ TEST_F(ProcessPoolTest, ChildrenThatCannotStartAnyMoreDoNotSpinAndTheirTasksFail
   // And it is whole again as soon as they can.
   stage_->door_open = false;
   ASSERT_TRUE(WaitUntil([this] { return Run("echo").end == AttemptEnd::kSucceeded; }));
+}
+
+// From here on no descriptor can be opened; those that are open stay so.
+class NoDescriptors {
+ public:
+  NoDescriptors() {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    rlimit none = before_;
+    none.rlim_cur = 0;
+    ::setrlimit(RLIMIT_NOFILE, &none);
+  }
+  ~NoDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(ProcessPoolTest, WithoutDescriptorsForAChildItsTasksAreHandedBack) {
+  options_.restart_min = options_.restart_max = milliseconds(1);
+  Start();
+  {
+    const NoDescriptors none;
+    EXPECT_EQ(Run("exit").error_type, "ExitStatus");
+    EXPECT_EQ(Run("echo").end, AttemptEnd::kReleased);
+    EXPECT_THAT(events_->warnings().at(0), HasSubstr("Too many open files"));
+  }
+  ASSERT_TRUE(WaitUntil([this] { return Run("echo").end == AttemptEnd::kSucceeded; }));
+}
+
+TEST_F(ProcessPoolTest, WithoutDescriptorsThereIsNoPoolAndItSaysWhy) {
+  options_.slots = 100;
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  rlimit few = before;
+  few.rlim_cur = 40;
+  ::setrlimit(RLIMIT_NOFILE, &few);
+  const auto pool = ProcessPool::Start(options_, handlers_, events_);
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_EQ(pool.status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(pool.status().message()),
+              AllOf(HasSubstr("Too many open files"), Not(HasSubstr("Worker::Run"))));
 }
 
 TEST_F(ProcessPoolTest, OptionsOutOfBoundsAreRefused) {
