@@ -129,7 +129,8 @@ TEST_F(ExecHandlerTest, AProgramWaitsForRoom) {
 }
 
 TEST_F(ExecHandlerTest, ArgumentsThatAreTooLongForTheSystemAreNotTriedAgain) {
-  const AttemptResult result = RunArgv({"/bin/cat", std::string(1 << 20, 'x')});
+  const std::string header = "[\"" + std::string(1 << 20, 'x') + "\"]";
+  const AttemptResult result = RunHeader("/bin/cat", header);
   EXPECT_EQ(result.error_type, "ExecFailed");
   EXPECT_THAT(result.error_message, HasSubstr("Argument list too long"));
   EXPECT_TRUE(result.permanent);
