@@ -36,7 +36,14 @@ constexpr int kExitStoreFailed = 3;
 
 absl::StatusOr<std::unique_ptr<store::Store>> OpenStore(const Options& options, int64_t table_files,
                                                         const Clock& clock) {
-  if (options.store == "memory") return std::make_unique<store::MemoryStore>(clock);
+  if (options.store == "memory") {
+    if (options.memory_store_bytes_max <= options.broker.free_disk_bytes_min) {
+      return absl::InvalidArgumentError(
+          "--memory-store-max is not more than --free-disk-min, so that every submit would be "
+          "refused: raise the one or lower the other");
+    }
+    return std::make_unique<store::MemoryStore>(clock, options.memory_store_bytes_max);
+  }
   store::RocksStoreOptions rocks;
   rocks.directory = options.data_directory;
   rocks.table_files_max = table_files;

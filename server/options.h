@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -15,6 +16,7 @@ namespace treadle::server {
 struct Options {
   std::string store = "rocksdb";  // memory, rocksdb
   std::string data_directory = "treadle-data";
+  int64_t memory_store_bytes_max = int64_t{4} << 30;
   std::string port_file;
   broker::BrokerOptions broker;
   rpc::Options rpc;

@@ -1,7 +1,7 @@
 #include "server/store/memory_store.h"
 
+#include <algorithm>
 #include <cstring>
-#include <limits>
 #include <optional>
 #include <tuple>
 #include <utility>
@@ -19,6 +19,9 @@ constexpr int64_t kMsPerSecond = 1'000;
 // Appends drop a little faster than they can add, so that no append pays for many that expired.
 constexpr size_t kDropsPerAppend = 64;
 constexpr size_t kDropsPerChange = 2;
+constexpr size_t kDropsPerLook = 20'000;
+// A row's place in the map and its value's own memory, beside the bytes of both.
+constexpr int64_t kRowBytes = 96;
 // What a value may leave unused of its predecessor's memory, beside its own size.
 constexpr size_t kRoomBytes = 256;
 
@@ -40,7 +43,8 @@ std::string_view MemoryStore::KeyStack::top() const {
 
 void MemoryStore::KeyStack::Pop() { bytes_.resize(bytes_.size() - sizeof(size_t) - top().size()); }
 
-MemoryStore::MemoryStore(const Clock& clock) : clock_(clock) {}
+MemoryStore::MemoryStore(const Clock& clock, int64_t bytes_max)
+    : clock_(clock), bytes_max_(bytes_max) {}
 
 absl::StatusOr<Sequence> MemoryStore::Append(const WriteBatch& batch) {
   for (size_t i = 0; i < batch.size(); ++i) {
@@ -48,7 +52,7 @@ absl::StatusOr<Sequence> MemoryStore::Append(const WriteBatch& batch) {
     if (change.value.has_value()) {
       Put(change.key, *change.value);
     } else {
-      rows_.erase(change.key);
+      Erase(change.key);
     }
   }
   DropExpired(kDropsPerAppend + kDropsPerChange * batch.size());
@@ -61,13 +65,23 @@ void MemoryStore::Put(std::string_view key, std::string_view value) {
   if (row == rows_.end() || KeyLess::View(row->first) != key) {
     row = rows_.emplace_hint(row, std::piecewise_construct,
                              std::forward_as_tuple(key.begin(), key.end()), std::tuple<>());
+    bytes_ += kRowBytes + static_cast<int64_t>(key.size());
   }
+  bytes_ += static_cast<int64_t>(value.size()) - static_cast<int64_t>(row->second.size());
   // An outcome takes its task's place: the payload's memory must not stay with it.
   if (row->second.capacity() > 2 * value.size() + kRoomBytes) row->second = std::string();
   row->second.assign(value);
   if (const std::optional<int64_t> expires_at_ms = ExpiresAtMs(value)) {
     expiring_[*expires_at_ms / kMsPerSecond].Push(key);
+    bytes_ += KeyStack::BytesOf(key);
   }
+}
+
+void MemoryStore::Erase(std::string_view key) {
+  const auto row = rows_.find(key);
+  if (row == rows_.end()) return;
+  bytes_ -= kRowBytes + static_cast<int64_t>(key.size() + row->second.size());
+  rows_.erase(row);
 }
 
 void MemoryStore::DropExpired(size_t rows_max) {
@@ -76,8 +90,10 @@ void MemoryStore::DropExpired(size_t rows_max) {
     const auto first = expiring_.begin();
     // A second that has wholly passed: all of its keys are due.
     if (first->first >= now_ms / kMsPerSecond) return;
-    const auto row = rows_.find(first->second.top());
-    if (row != rows_.end() && Expired(row->second, now_ms)) rows_.erase(row);
+    const std::string_view key = first->second.top();
+    const auto row = rows_.find(key);
+    bytes_ -= KeyStack::BytesOf(key);
+    if (row != rows_.end() && Expired(row->second, now_ms)) Erase(key);
     first->second.Pop();
     if (first->second.empty()) expiring_.erase(first);
   }
@@ -112,6 +128,10 @@ absl::StatusOr<std::optional<std::string>> MemoryStore::Scan(std::string_view be
   return std::nullopt;
 }
 
-int64_t MemoryStore::FreeBytes() { return std::numeric_limits<int64_t>::max(); }
+// Who is told that there is no room appends nothing, and may wait for what has expired.
+int64_t MemoryStore::FreeBytes() {
+  DropExpired(kDropsPerLook);
+  return std::max<int64_t>(0, bytes_max_ - bytes_);
+}
 
 }  // namespace treadle::store

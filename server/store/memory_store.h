@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <string>
 #include <string_view>
@@ -16,10 +17,13 @@ namespace treadle::store {
 
 // Rows in this process's memory, gone with it. Owns no thread: `on_synced` is called from within
 // RequestSync, and says what its caller may believe of a memory store, that everything was applied.
+//
+// `bytes_max` is what it may take, near enough: FreeBytes tells how much of it is left. Append does
+// not refuse beyond it; who appends asks first and keeps a margin, as with a disk.
 class MemoryStore final : public Store {
  public:
   // `clock` decides what has expired; it outlives the store.
-  explicit MemoryStore(const Clock& clock);
+  explicit MemoryStore(const Clock& clock, int64_t bytes_max = std::numeric_limits<int64_t>::max());
 
   std::string_view Kind() const override { return "memory"; }
   Reach reach() const override { return Reach::kMemory; }
@@ -32,6 +36,8 @@ class MemoryStore final : public Store {
                                                   size_t rows_max, VisitRow visit) override;
   int64_t FreeBytes() override;
 
+  // What it takes, near enough.
+  int64_t bytes() const { return bytes_; }
   // Rows held, expired ones that were not dropped yet among them.
   size_t RowCount() const { return rows_.size(); }
 
@@ -47,6 +53,9 @@ class MemoryStore final : public Store {
   // Keys one after the other, the last of which can be taken off again.
   class KeyStack {
    public:
+    static int64_t BytesOf(std::string_view key) {
+      return static_cast<int64_t>(key.size() + sizeof(size_t));
+    }
     bool empty() const { return bytes_.empty(); }
     void Push(std::string_view key);
     std::string_view top() const;
@@ -60,7 +69,11 @@ class MemoryStore final : public Store {
   // Drops up to `rows_max` rows that have expired.
   void DropExpired(size_t rows_max);
 
+  void Erase(std::string_view key);
+
   const Clock& clock_;
+  const int64_t bytes_max_;
+  int64_t bytes_ = 0;  // of rows_ and expiring_, about
   std::function<void(absl::StatusOr<Sequence>)> on_synced_;
   Sequence appended_ = 0;
   absl::btree_map<Key, std::string, KeyLess> rows_;

@@ -296,6 +296,28 @@ TYPED_TEST(EveryStore, SaysWhatItIs) {
   EXPECT_GT(this->store().FreeBytes(), 0);
 }
 
+TEST(MemoryStore, TellsHowMuchOfItsBoundIsLeft) {
+  ManualClock clock(kNow);
+  MemoryStore store(clock, 1'000'000);
+  EXPECT_EQ(store.FreeBytes(), 1'000'000);
+  const std::string value = Expiring(kNow + 500, std::string(1'000, 'x'));
+  for (int i = 0; i < 500; ++i) {
+    ASSERT_TRUE(store.Append(BatchOf({{"k" + std::to_string(i), value}})).ok());
+  }
+  EXPECT_LT(store.FreeBytes(), 500'000);
+  EXPECT_GT(store.FreeBytes(), 300'000);
+  const int64_t before = store.FreeBytes();
+  ASSERT_TRUE(store.Append(BatchOf({{"k1", Staying("")}, {"k2", std::nullopt}})).ok());
+  EXPECT_GT(store.FreeBytes(), before + 1'900);
+  ASSERT_TRUE(store.Append(BatchOf({{"large", Staying(std::string(1'000'000, 'x'))}})).ok())
+      << "what was accepted is taken";
+  EXPECT_EQ(store.FreeBytes(), 0);
+  ASSERT_TRUE(store.Append(BatchOf({{"large", std::nullopt}, {"k1", std::nullopt}})).ok());
+  clock.Set(kNow + 5'000);
+  EXPECT_EQ(store.FreeBytes(), 1'000'000) << "what has expired goes though nothing is appended";
+  EXPECT_EQ(store.bytes(), 0);
+}
+
 TEST(MemoryStore, LaterAppendsDropWhatExpired) {
   ManualClock clock(kNow);
   MemoryStore store(clock);
