@@ -108,18 +108,18 @@ absl::Status Loader::FinishQueues() {
 
 absl::Status Loader::FinishTasks() {
   for (const auto& [order, task] : s_.tasks.in_order()) {
-    const std::string id = task->id.ToString();
+    const auto id = [&] { return task->id.ToString(); };
     if (order >= s_.counters.next_order || task->id.session >= s_.counters.next_session) {
-      return Contradiction("task ", id, " is newer than the counters");
+      return Contradiction("task ", id(), " is newer than the counters");
     }
     const Queue& queue = task->queue();
     if (task->priority != 0 && queue.config.discipline != Discipline::kPriority) {
-      return Contradiction("task ", id, " has a priority in queue '", *queue.name,
+      return Contradiction("task ", id(), " has a priority in queue '", *queue.name,
                            "', which knows none");
     }
     if (task->has_key() &&
         !s_.keys.Add(*queue.name, task->extras->request_key, {task->id, task->extras->digest})) {
-      return Contradiction("task ", id, " has the request key of another one");
+      return Contradiction("task ", id(), " has the request key of another one");
     }
   }
   return absl::OkStatus();
@@ -128,15 +128,15 @@ absl::Status Loader::FinishTasks() {
 absl::Status Loader::FinishAttempts() {
   for (AttemptRow& row : attempts_) {
     Task* const task = s_.tasks.Find(row.id);
-    const std::string id = row.id.ToString();
-    if (task == nullptr) return Contradiction("attempts of task ", id, ", which has no row");
-    if (task->has_attempt_row) return Contradiction("two rows of attempts of task ", id);
+    const auto id = [&] { return row.id.ToString(); };
+    if (task == nullptr) return Contradiction("attempts of task ", id(), ", which has no row");
+    if (task->has_attempt_row) return Contradiction("two rows of attempts of task ", id());
     if (row.attempts_spent < 0 || row.attempts_spent >= task->max_attempts) {
-      return Contradiction("task ", id, " has spent ", row.attempts_spent, " of ",
+      return Contradiction("task ", id(), " has spent ", row.attempts_spent, " of ",
                            task->max_attempts, " attempts and has not ended");
     }
     if (static_cast<uint64_t>(row.last_token) >= s_.counters.next_token) {
-      return Contradiction("the token of task ", id, " is newer than the counters");
+      return Contradiction("the token of task ", id(), " is newer than the counters");
     }
     task->has_attempt_row = true;
     task->attempts_spent = row.attempts_spent;

@@ -33,9 +33,12 @@ bool MayRetry(const RetryPolicy& policy, const TaskError& error) {
 int64_t BackoffMs(const RetryPolicy& policy, TaskId task, int32_t attempts_spent) {
   const double most = static_cast<double>(policy.max_delay_ms);
   double delay = static_cast<double>(policy.initial_delay_ms);
-  // Multiplied step by step: std::pow may differ from one C library to the next.
-  for (int32_t n = 1; n < attempts_spent && delay < most && policy.multiplier > 1; ++n) {
-    delay *= policy.multiplier;
+  if (delay > 0 && policy.multiplier > 1) {
+    // std::pow may differ from one C library to the next.
+    double factor = policy.multiplier;
+    for (int32_t left = attempts_spent - 1; left > 0; left /= 2, factor *= factor) {
+      if (left % 2 != 0) delay *= factor;
+    }
   }
   delay = std::min(delay, most);
   delay *= 1 + policy.jitter * Spread(task, attempts_spent);

@@ -1,6 +1,9 @@
 #include "server/rpc/admin_service.h"
 
+#include <algorithm>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "proto/support/limits.h"
 #include "server/rpc/convert.h"
@@ -13,6 +16,7 @@ namespace {
 
 constexpr absl::string_view kListQuestion = "workers";
 constexpr size_t kPageBytes = limits::kOutgoingMessageBytes;
+constexpr size_t kWorkersAtOnce = 8;
 
 v1::ServerInfo MakeInfo(const Edge& edge, const broker::View& view) {
   const Options& options = edge.options;
@@ -57,17 +61,22 @@ absl::Status ListWorkers(Edge& edge, UnaryCall& call, v1::ListWorkersRequest& re
        limit](const broker::View& view) -> absl::StatusOr<v1::ListWorkersResponse> {
         v1::ListWorkersResponse response;
         size_t bytes = 0;
-        for (const engine::WorkerView& known : view.engine.ListWorkers(after, limit)) {
-          v1::Worker& worker = *response.add_workers();
-          Write(known, &worker);
-          edge.handlers.Write(worker.worker_id(), worker);
-          bytes += worker.ByteSizeLong();
-          const bool full = bytes >= kPageBytes;
-          if (full || static_cast<size_t>(response.workers_size()) == limit) {
-            response.set_next_page_token(EncodePageToken(kListQuestion, worker.worker_id()));
+        std::string last = after;
+        // A few at a time: a worker of many pools fills a page.
+        for (size_t left = limit; left > 0 && bytes < kPageBytes;) {
+          const std::vector<engine::WorkerView> some =
+              view.engine.ListWorkers(last, std::min(left, kWorkersAtOnce));
+          if (some.empty()) return response;
+          for (const engine::WorkerView& known : some) {
+            v1::Worker& worker = *response.add_workers();
+            Write(known, &worker);
+            edge.handlers.Write(worker.worker_id(), worker);
+            bytes += worker.ByteSizeLong();
           }
-          if (full) break;
+          last = some.back().worker_id;
+          left -= some.size();
         }
+        response.set_next_page_token(EncodePageToken(kListQuestion, last));
         return response;
       });
   return absl::OkStatus();

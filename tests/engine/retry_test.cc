@@ -25,6 +25,17 @@ TEST(Retry, TheWaitGrowsByTheMultiplierUpToTheCap) {
   EXPECT_EQ(BackoffMs(policy, task, 1'000), 60'000);
 }
 
+// In no more steps than the number of attempts has bits.
+TEST(Retry, AMultiplierJustAboveOneGrowsAsLongAsItTakes) {
+  RetryPolicy policy = WithoutJitter();
+  policy.multiplier = 1.000001;
+  policy.max_delay_ms = 1'000'000;
+  EXPECT_NEAR(BackoffMs(policy, TaskId{1, 1}, 1'000'001), 2'718, 1);
+  EXPECT_EQ(BackoffMs(policy, TaskId{1, 1}, 2'000'000'000), 1'000'000);
+  policy.initial_delay_ms = 0;
+  EXPECT_EQ(BackoffMs(policy, TaskId{1, 1}, 2'000'000'000), 0);
+}
+
 TEST(Retry, ACapBelowTheFirstDelayHolds) {
   RetryPolicy policy = WithoutJitter();
   policy.max_delay_ms = 300;
