@@ -11,7 +11,10 @@ namespace treadle::broker {
 using engine::Durability;
 
 void Broker::Impl::Act(Request& request) {
-  if (!failure_.ok()) return;
+  if (failure_.ok() && !HoldBack(request)) ActNow(request);
+}
+
+void Broker::Impl::ActNow(Request& request) {
   BodyPtr body = std::move(request.body);
   if (body == nullptr) body = EmptyBody();
   if (auto* command = std::get_if<engine::Command>(&request.action)) {
@@ -25,7 +28,7 @@ void Broker::Impl::Act(Request& request) {
   } else if (auto* report = std::get_if<ReportProgress>(&request.action)) {
     Progress(std::move(*report));
   } else {
-    reads_.Add({}, std::move(std::get<Query>(request.action)));
+    questions_.Add({}, std::move(std::get<Query>(request.action)));
   }
 }
 
@@ -47,15 +50,6 @@ void Broker::Impl::Submit(engine::Command&& command, BodyPtr body) {
   auto& submit = std::get<engine::Submit>(command);
   const absl::Status& room = free_space_.Check(now_ms_);
   if (!room.ok() && !Known(submit.id)) return Refuse(submit, room);
-  if (!submit.spec.request_key.empty() &&
-      engine_.NeedsKeyLookup(submit.spec.queue, submit.spec.request_key)) {
-    auto known = stored_.RequestKey(submit.spec.queue, submit.spec.request_key, now_ms_);
-    if (!known.ok()) {
-      failure_ = known.status();
-      return;
-    }
-    submit.known_key = *std::move(known);
-  }
   // What is parked already goes on waiting, and costs nothing more.
   if (parked_.bytes() > options_.parked_bytes_max && !parked_.Has(submit.id)) {
     submit.wait_if_full_ms = 0;
@@ -76,7 +70,7 @@ void Broker::Impl::Submit(engine::Command&& command, BodyPtr body) {
 // A submit that comes again, whose first one waits for room, or was accepted: refusing it would
 // say what is not so.
 bool Broker::Impl::Known(TaskId task) {
-  return parked_.Has(task) || engine_.FindTask(task).has_value() || Finished(task).ok();
+  return parked_.Has(task) || IsUnfinished(task) || stored_.Finished(task).ok();
 }
 
 void Broker::Impl::Refuse(const engine::Submit& submit, absl::Status status) {
@@ -115,7 +109,9 @@ void Broker::Impl::OpenSession(engine::OpenSession open) {
 void Broker::Impl::CloseCall(engine::CallId call) {
   Step(engine::CallClosed{call});
   parked_.CallClosed(call);
-  reads_.CallClosed(call);
+  questions_.CallClosed(call);
+  store_reads_.CallClosed(call);
+  late_.CallClosed(call);
   std::vector<TaskId> unwatched;
   watchers_.CallClosed(call, unwatched);
   for (const TaskId task : unwatched) Step(engine::WatchTask{task, /*watch=*/false});
@@ -133,9 +129,9 @@ void Broker::Impl::Await(engine::CallId call, TaskId task, bool watch) {
   watchers_.Add(call, task, watch);
   if (watch) Step(engine::WatchTask{task, /*watch=*/true});
   if (watch) {
-    reads_.Add(call, WatchTask{call, task});
+    questions_.Add(call, WatchTask{call, task});
   } else {
-    reads_.Add(call, AwaitTask{call, task});
+    questions_.Add(call, AwaitTask{call, task});
   }
 }
 
@@ -168,6 +164,9 @@ void Broker::Impl::EncodeChanges(TaskId task, const BodyPtr& body) {
   const std::vector<engine::RowChange>& changes = turn_.effects.changes;
   for (; turn_.changes_encoded < changes.size(); ++turn_.changes_encoded) {
     const engine::RowChange& change = changes[turn_.changes_encoded];
+    if (const auto* row = std::get_if<engine::Row>(&change)) {
+      if (const auto* key = std::get_if<engine::KeyRow>(row)) held_.Written(*key);
+    }
     const BodyPtr row_body = BodyOf(change, task, body);
     encoder_.Encode(change, row_body.get(), turn_.batch);
   }

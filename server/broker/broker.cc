@@ -15,6 +15,10 @@ namespace {
 constexpr int64_t kTakeAtOnce = 64;
 // The clients' share of a turn that workers fill.
 constexpr int64_t kClientsShare = 4;
+// More would keep what is more urgent waiting for too long.
+constexpr int64_t kQuestionsAtOnce = 256;
+// Of requests that wait for the store to be read. Beyond it no more of such are taken.
+constexpr int64_t kHeldBytesMax = 64 << 20;
 
 }  // namespace
 
@@ -29,19 +33,33 @@ Broker::Impl::Impl(const BrokerOptions& options, const Clock& clock, store::Stor
       gate_(*this),
       stored_(store),
       cache_(options.payload_cache_bytes_max),
-      free_space_(store, options.free_disk_bytes_min) {}
+      free_space_(store, options.free_disk_bytes_min),
+      store_reads_({std::min(options.turn_reads_max, kQuestionsAtOnce), options.turn_bytes_max},
+                   store, inbox_, [this](absl::Status failure) { failure_ = std::move(failure); }) {
+}
 
 absl::StatusOr<bool> Broker::Impl::Turn() {
   const bool released = SyncsReturned();
   if (!failure_.ok()) return failure_;
   Listen();
   if (Overfull()) return released;
-  if (!BeginTurn() && reads_.empty() && engine_.NextDeadline() > now_ms_) return released;
+  const bool any = BeginTurn();
+  found_ = inbox_->TakeFound();
+  const bool due = !found_.empty() || !questions_.empty() || engine_.NextDeadline() <= now_ms_;
+  if (!any && !due) return released;
 
-  TakeRequests();
+  FollowReads();
+  // What waits may have to wait longer: see TakeRequests.
+  if (TakeRequests() == 0 && !due) return released;
   FinishTurn();
   if (!failure_.ok()) return failure_;
   return true;
+}
+
+void Broker::Impl::FollowReads() {
+  for (Reads::Then& then : std::exchange(found_, {})) {
+    if (failure_.ok()) then();
+  }
 }
 
 // What passes between two turns beyond the time that Run waits at most, and half as much again for
@@ -64,13 +82,21 @@ bool Broker::Impl::BeginTurn() {
   return any;
 }
 
-void Broker::Impl::TakeRequests() {
+// Workers' requests, and of the others no more while too much waits for the store to be read.
+// Returns how many.
+int64_t Broker::Impl::TakeRequests() {
   turn_bytes_ = 0;
   const int64_t requests_max = options_.turn_requests_max;
-  const int64_t taken = Take(Lane::kWorkers, requests_max);
-  if (reads_.size() >= options_.pending_reads_max) return;
-  Take(Lane::kQuestions, options_.turn_reads_max);
-  Take(Lane::kClients, std::max({requests_max - taken, requests_max / kClientsShare, int64_t{1}}));
+  const int64_t workers = Take(Lane::kWorkers, requests_max);
+  if (!TakesFromClients()) return workers;
+  return workers + Take(Lane::kQuestions, options_.turn_reads_max) +
+         Take(Lane::kClients,
+              std::max({requests_max - workers, requests_max / kClientsShare, int64_t{1}}));
+}
+
+bool Broker::Impl::TakesFromClients() const {
+  return questions_.size() + store_reads_.waiting() < options_.pending_reads_max &&
+         held_.bytes() <= kHeldBytesMax;
 }
 
 // How many it took. The bounds of bytes and time are the turn's, but no lane goes away with nothing
@@ -101,7 +127,12 @@ void Broker::Impl::FinishTurn() {
   FreeAnswered();
   if (failure_.ok()) AppendRows();
   if (failure_.ok()) Deliver();
-  if (failure_.ok()) ReadSome();
+  if (failure_.ok()) AnswerQuestions();
+  if (failure_.ok()) {
+    ReadMissing();
+    ReadKeys();
+    store_reads_.StartQuestions();
+  }
   if (failure_.ok()) SyncIfAwaited();
   turn_.Clear();
 }
@@ -135,7 +166,7 @@ bool Broker::Impl::SyncsReturned() {
 
 int64_t Broker::Impl::NextDeadline() const {
   if (Overfull()) return INT64_MAX;
-  return reads_.empty() ? engine_.NextDeadline() : now_ms_;
+  return questions_.empty() ? engine_.NextDeadline() : now_ms_;
 }
 
 absl::Status Broker::Impl::Run() {
@@ -155,7 +186,9 @@ absl::Status Broker::Impl::Run() {
       timeout_ms = std::clamp<int64_t>(deadline_ms - clock_.NowMs(), 0, options_.listen_ms);
     }
     inbox_->Wait(timeout_ms, gate_.synced(),
-                 Overfull() ? Inbox::For::kSync : Inbox::For::kAnything);
+                 Overfull()           ? Inbox::For::kSync
+                 : TakesFromClients() ? Inbox::For::kAnything
+                                      : Inbox::For::kWorkers);
   }
 }
 
@@ -182,6 +215,7 @@ void Broker::Impl::Gathered::Clear() {
   batch.Clear();
   results.clear();
   result = nullptr;
+  missing.clear();
   changed.clear();
 }
 

@@ -5,19 +5,23 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/types/span.h"
 
 #include "server/broker/broker.h"
+#include "server/broker/call_queue.h"
 #include "server/broker/free_space.h"
 #include "server/broker/gate.h"
+#include "server/broker/held_requests.h"
 #include "server/broker/inbox.h"
+#include "server/broker/late_leases.h"
 #include "server/broker/parked_bodies.h"
 #include "server/broker/payload_cache.h"
-#include "server/broker/pending_reads.h"
 #include "server/broker/progress_table.h"
+#include "server/broker/reads.h"
 #include "server/broker/row_codec.h"
 #include "server/broker/stored_tasks.h"
 #include "server/broker/watchers.h"
@@ -30,8 +34,12 @@ class View::Internals {
   StoredTasks& stored;
 };
 
+// What was asked and may need the store. CancelDone: of a task that is not unfinished; whether it
+// has ended is to be read.
+using Question = std::variant<AwaitTask, WatchTask, engine::CancelDone, Query>;
+
 // broker.cc: the turn. actions.cc: what requests do before the turn is stored. deliveries.cc: what
-// is said after. recovery.cc: the start.
+// is said after. held.cc: what waits for the store to be read. recovery.cc: the start.
 class Broker::Impl : private Outbox {
  public:
   Impl(const BrokerOptions& options, const Clock& clock, store::Store& store, Outbox& outbox);
@@ -57,7 +65,8 @@ class Broker::Impl : private Outbox {
     store::WriteBatch batch;
     // Results of tasks that succeeded, each with the index of its TaskFinished, ascending.
     std::vector<std::pair<size_t, BodyPtr>> results;
-    BodyPtr result;                       // of the output that is being said
+    BodyPtr result;  // of the output that is being said
+    std::vector<LateLeases::Missing> missing;
     absl::flat_hash_set<TaskId> changed;  // watched tasks that were shown to have changed
 
     void Clear();
@@ -67,15 +76,26 @@ class Broker::Impl : private Outbox {
   bool Overfull() const { return gate_.waiting_bytes() > options_.unsynced_bytes_max; }
   void Listen();
   bool BeginTurn();
-  void TakeRequests();
+  void FollowReads();
+  int64_t TakeRequests();
+  bool TakesFromClients() const;
+  bool IsUnfinished(TaskId task) const { return engine_.FindTask(task).has_value(); }
   int64_t Take(Lane lane, int64_t requests_max);
   void FinishTurn();
   void AppendRows();
   void SyncIfAwaited();
   absl::Status SyncAll();
 
+  // held.cc
+  bool HoldBack(Request& request);
+  void GoOn(engine::CallId call);
+  void ReadKeys();
+  void ReadMissing();
+  void FoundMissing(const std::vector<LateLeases::Missing>& missing, std::vector<BodyPtr> bodies);
+
   // actions.cc
   void Act(Request& request);
+  void ActNow(Request& request);
   void Act(engine::Command&& command, BodyPtr body);
   void Submit(engine::Command&& command, BodyPtr body);
   bool Known(TaskId task);
@@ -100,19 +120,20 @@ class Broker::Impl : private Outbox {
   void Say(engine::Durability after, engine::WorkerAttached& event);
   void Say(engine::Durability after, engine::CancelDone& event);
   void Say(engine::Durability after, engine::Dispatched& event);
+  void SayBehindLeases(engine::CallId call, engine::Durability after, Delivery delivery);
   void Say(engine::Durability after, engine::StopAttempt& event);
   void Say(engine::Durability after, engine::EndCall& event);
   void Say(engine::Durability after, engine::TaskChanged& event);
   void Say(engine::Durability after, engine::TaskFinished& event);
-  void ReadSome();
-  void Read(PendingReads::Read& read);
-  int64_t AnswerIfFinished(engine::CallId call, TaskId task);
+  void AnswerQuestions();
+  void Ask(Question& question);
+  void AskForOutcome(engine::CallId call, TaskId task);
+  void TellOutcome(engine::CallId call, TaskId task, absl::StatusOr<OutcomeReady> finished);
   // From the gate: what leaves now.
   void Release(std::vector<Delivery> deliveries) override;
   bool IsStillUnknown(const TaskUnknown& unknown);
   void Show(engine::CallId call, TaskId task);
   void Answer(Query& query);
-  absl::StatusOr<OutcomeReady> Finished(TaskId task);
 
   const BrokerOptions options_;
   const Clock& clock_;
@@ -123,19 +144,23 @@ class Broker::Impl : private Outbox {
   // Shared with the store's thread, which may call back when this broker is gone.
   const std::shared_ptr<Inbox> inbox_;
   Gate gate_;
-  StoredTasks stored_;
+  StoredTasks stored_;  // for what is asked on this thread
   RowEncoder encoder_;
   PayloadCache cache_;
+  LateLeases late_;
+  HeldRequests held_;
   ParkedBodies parked_;
   Watchers watchers_;
   ProgressTable progress_;
-  PendingReads reads_;
+  CallQueue<Question> questions_;
   int64_t unknowns_said_ = 0;  // and not released yet
   FreeSpace free_space_;
 
   int64_t now_ms_ = INT64_MIN;  // of the turn: never goes back, whatever the clock does
   int64_t turn_bytes_ = 0;      // of bodies, taken or read in this turn
   absl::Status failure_;        // of the store: nothing is done any more
+  Reads store_reads_;
+  std::vector<Reads::Then> found_;  // by reads, and not followed yet
   Gathered turn_;
   std::vector<engine::CallId> calls_;    // scratch
   std::vector<engine::CallId> resumed_;  // scratch

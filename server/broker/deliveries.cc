@@ -24,29 +24,31 @@ void Broker::Impl::Deliver() {
 }
 
 // After the turn's rows are in the store, where an outcome can be found then.
-void Broker::Impl::ReadSome() {
-  turn_bytes_ = 0;
+void Broker::Impl::AnswerQuestions() {
   const int64_t begun_ms = clock_.NowMs();
-  for (int64_t left = options_.turn_reads_max; left > 0 && failure_.ok(); --left) {
-    std::optional<PendingReads::Read> read = reads_.Next();
-    if (!read.has_value()) return;
-    Read(*read);
-    if (turn_bytes_ >= options_.turn_bytes_max) return;
+  for (int64_t left = options_.turn_reads_max; left > 0; --left) {
+    auto next = questions_.Next();
+    if (!next.has_value()) return;
+    Ask(next->second);
     if (clock_.NowMs() - begun_ms >= options_.turn_read_ms_max) return;
   }
 }
 
-void Broker::Impl::Read(PendingReads::Read& read) {
-  if (const auto* await = std::get_if<AwaitTask>(&read)) {
-    turn_bytes_ += AnswerIfFinished(await->call, await->task);
-  } else if (const auto* watch = std::get_if<WatchTask>(&read)) {
+void Broker::Impl::Ask(Question& question) {
+  if (const auto* await = std::get_if<AwaitTask>(&question)) {
+    AskForOutcome(await->call, await->task);
+  } else if (const auto* watch = std::get_if<WatchTask>(&question)) {
     Show(watch->call, watch->task);
-    turn_bytes_ += AnswerIfFinished(watch->call, watch->task);
-  } else if (auto* done = std::get_if<engine::CancelDone>(&read)) {
-    done->status = Finished(done->task).status();
-    gate_.Say(Durability::kSynced, std::move(*done));
+    AskForOutcome(watch->call, watch->task);
+  } else if (auto* done = std::get_if<engine::CancelDone>(&question)) {
+    store_reads_.Ask(done->call, [this, event = *done](StoredTasks& stored) mutable -> Reads::Then {
+      event.status = stored.Finished(event.task).status();
+      return [this, event = std::move(event)]() mutable {
+        gate_.Say(Durability::kSynced, std::move(event));
+      };
+    });
   } else {
-    Answer(std::get<Query>(read));
+    Answer(std::get<Query>(question));
   }
 }
 
@@ -69,7 +71,7 @@ void Broker::Impl::Say(Durability after, engine::WorkerAttached& event) {
 
 void Broker::Impl::Say(Durability after, engine::CancelDone& event) {
   if (absl::IsNotFound(event.status)) {
-    reads_.Add(event.call, std::move(event));
+    questions_.Add(event.call, std::move(event));
   } else {
     gate_.Say(after, std::move(event));
   }
@@ -78,29 +80,32 @@ void Broker::Impl::Say(Durability after, engine::CancelDone& event) {
 void Broker::Impl::Say(Durability after, engine::Dispatched& event) {
   Leased leased{.call = event.call, .now_ms = now_ms_};
   leased.tasks.reserve(event.leases.size());
+  bool complete = true;
   for (engine::Lease& lease : event.leases) {
     progress_.Drop(lease.task);
     BodyPtr payload = cache_.Take(lease.task);
-    if (payload == nullptr) {
-      absl::StatusOr<BodyPtr> stored = stored_.Payload(lease.task);
-      if (!stored.ok()) {
-        failure_ = stored.status();
-        return;
-      }
-      payload = *std::move(stored);
-    }
+    complete = complete && payload != nullptr;
     leased.tasks.push_back(LeasedTask{std::move(lease), std::move(payload)});
   }
-  gate_.Say(after, std::move(leased));
+  if (complete) {
+    SayBehindLeases(event.call, after, std::move(leased));
+  } else {
+    late_.Put(after, std::move(leased), turn_.missing);
+  }
+}
+
+// What is said to a call comes after the leases whose payloads it waits for.
+void Broker::Impl::SayBehindLeases(engine::CallId call, Durability after, Delivery delivery) {
+  if (!late_.PutBehind(call, after, delivery)) gate_.Say(after, std::move(delivery));
 }
 
 // A stop must not overtake the lease that it is about, which may still wait for the disk, nor a
 // call's end what was said on it.
 void Broker::Impl::Say(Durability, engine::StopAttempt& event) {
-  gate_.Say(Durability::kSynced, std::move(event));
+  SayBehindLeases(event.call, Durability::kSynced, std::move(event));
 }
 void Broker::Impl::Say(Durability, engine::EndCall& event) {
-  gate_.Say(Durability::kSynced, std::move(event));
+  SayBehindLeases(event.call, Durability::kSynced, std::move(event));
 }
 
 void Broker::Impl::Say(Durability after, engine::TaskFinished& event) {
@@ -133,21 +138,28 @@ void Broker::Impl::Show(engine::CallId call, TaskId task) {
                      progress == nullptr ? ProgressState{} : *progress});
 }
 
+void Broker::Impl::AskForOutcome(engine::CallId call, TaskId task) {
+  if (!watchers_.Has(call, task) || IsUnfinished(task)) return;
+  store_reads_.Ask(call, [this, call, task](StoredTasks& stored) -> Reads::Then {
+    return [this, call, task, finished = stored.Finished(task)]() mutable {
+      TellOutcome(call, task, std::move(finished));
+    };
+  });
+}
+
 // That a task is unknown waits for the disk, so that it does not overtake the outcome of one that
-// has ended and is not kept; the call's wish stays until then: see Release. Returns the bytes read.
-int64_t Broker::Impl::AnswerIfFinished(engine::CallId call, TaskId task) {
-  if (!watchers_.Has(call, task) || engine_.FindTask(task).has_value()) return 0;
-  absl::StatusOr<OutcomeReady> finished = Finished(task);
+// has ended and is not kept; the call's wish stays until then: see Release.
+void Broker::Impl::TellOutcome(engine::CallId call, TaskId task,
+                               absl::StatusOr<OutcomeReady> finished) {
+  if (!watchers_.Has(call, task)) return;  // it was told meanwhile
   if (finished.ok()) {
     watchers_.Remove(call, task);
     finished->call = call;
-    const int64_t bytes = finished->result == nullptr ? 0 : BytesOf(*finished->result);
     gate_.Say(Durability::kSynced, *std::move(finished));
-    return bytes;
+  } else if (!IsUnfinished(task) || watchers_.IsWatching(call, task)) {
+    ++unknowns_said_;
+    gate_.Say(Durability::kSynced, TaskUnknown{call, task});
   }
-  ++unknowns_said_;
-  gate_.Say(Durability::kSynced, TaskUnknown{call, task});
-  return 0;
 }
 
 void Broker::Impl::Release(std::vector<Delivery> deliveries) {
@@ -167,23 +179,17 @@ void Broker::Impl::Release(std::vector<Delivery> deliveries) {
 // lost. Who awaits it goes on waiting. (Who watches it is told: it has not seen the task come.)
 bool Broker::Impl::IsStillUnknown(const TaskUnknown& unknown) {
   if (!watchers_.Has(unknown.call, unknown.task)) return false;  // it has been told the outcome
-  if (engine_.FindTask(unknown.task).has_value() &&
-      !watchers_.IsWatching(unknown.call, unknown.task)) {
+  if (IsUnfinished(unknown.task) && !watchers_.IsWatching(unknown.call, unknown.task)) {
     return false;
   }
   watchers_.Remove(unknown.call, unknown.task);
   return true;
 }
 
-absl::StatusOr<OutcomeReady> Broker::Impl::Finished(TaskId task) {
-  absl::StatusOr<OutcomeReady> finished = stored_.Finished(task);
-  if (!finished.ok() && !absl::IsNotFound(finished.status())) failure_ = finished.status();
-  return finished;
-}
-
 void Broker::Impl::Answer(Query& query) {
   const View::Internals internals{progress_, stored_};
   gate_.Say(Durability::kSynced, query(View{engine_, store_, now_ms_, &internals}));
+  if (absl::Status failure = stored_.TakeFailure(); !failure.ok()) failure_ = std::move(failure);
 }
 
 const ProgressState* View::Progress(TaskId task) const { return internals->progress.Find(task); }

@@ -11,18 +11,6 @@
 namespace treadle::broker {
 namespace {
 
-// What a request holds in memory, near enough.
-int64_t BytesOf(const Request& request) {
-  int64_t bytes = sizeof(Request);
-  if (request.body != nullptr) bytes += BytesOf(*request.body);
-  if (const auto* command = std::get_if<engine::Command>(&request.action)) {
-    if (const auto* end = std::get_if<engine::EndAttempt>(command)) {
-      bytes += static_cast<int64_t>(end->error.message.size());
-    }
-  }
-  return bytes;
-}
-
 bool EndsCall(const Request& request) {
   const auto* command = std::get_if<engine::Command>(&request.action);
   return command != nullptr && std::holds_alternative<engine::CallClosed>(*command);
@@ -33,6 +21,17 @@ absl::Status ClosedError() {
 }
 
 }  // namespace
+
+int64_t BytesOf(const Request& request) {
+  int64_t bytes = sizeof(Request);
+  if (request.body != nullptr) bytes += BytesOf(*request.body);
+  if (const auto* command = std::get_if<engine::Command>(&request.action)) {
+    if (const auto* end = std::get_if<engine::EndAttempt>(command)) {
+      bytes += static_cast<int64_t>(end->error.message.size());
+    }
+  }
+  return bytes;
+}
 
 Inbox::Inbox(const Clock& clock, int64_t requests_max, int64_t bytes_max)
     : clock_(clock), requests_max_(requests_max), bytes_max_(bytes_max) {}
@@ -110,6 +109,20 @@ void Inbox::Synced(absl::StatusOr<store::Sequence> upto) {
     waiting_ = false;
   }
   news_.notify_one();
+}
+
+void Inbox::Found(absl::AnyInvocable<void()> then) {
+  {
+    std::lock_guard lock(mutex_);
+    found_.push_back(std::move(then));
+    waiting_ = false;
+  }
+  news_.notify_one();
+}
+
+std::vector<absl::AnyInvocable<void()>> Inbox::TakeFound() {
+  std::lock_guard lock(mutex_);
+  return std::exchange(found_, {});
 }
 
 bool Inbox::BeginTurn(std::vector<engine::CallId>& resumed) {
@@ -193,8 +206,10 @@ void Inbox::Wait(std::optional<int64_t> timeout_ms, store::Sequence seen, For wh
   const auto news = [&] {
     if (!synced_.ok() || *synced_ != seen) return true;
     if (what == For::kSync) return false;
-    return closed_ || std::any_of(lanes_.begin(), lanes_.end(),
-                                  [](const LaneState& lane) { return !lane.posted.empty(); });
+    if (closed_ || !found_.empty() || !At(Lane::kWorkers).posted.empty()) return true;
+    return what == For::kAnything &&
+           std::any_of(lanes_.begin(), lanes_.end(),
+                       [](const LaneState& lane) { return !lane.posted.empty(); });
   };
   while (!news()) {
     waiting_ = true;

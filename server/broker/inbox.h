@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
@@ -18,8 +19,11 @@
 
 namespace treadle::broker {
 
-// Where other threads leave word for the broker's: requests, syncs that have returned, the wish to
-// stop. Any thread posts; the broker's thread takes.
+// What a request holds in memory, near enough.
+int64_t BytesOf(const Request& request);
+
+// Where other threads leave word for the broker's: requests, syncs that have returned, what was
+// read, the wish to stop. Any thread posts; the broker's thread takes.
 //
 // Requests wait in lanes, each with the whole bound of its own, so that a flood in one holds back
 // nobody in another. What is taken goes on counting until the turn that took it is over.
@@ -41,6 +45,9 @@ class Inbox {
   void Close();
   // A sync has returned. Errors stay: nothing that comes later can make up for them.
   void Synced(absl::StatusOr<store::Sequence> upto);
+  // Something was read: `then` is to follow from it on the broker's thread. Never refused: the
+  // broker bounds what it reads.
+  void Found(absl::AnyInvocable<void()> then);
 
   // The rest but Wait is for the broker's thread only.
 
@@ -52,13 +59,19 @@ class Inbox {
   absl::Span<Request> Take(Lane lane, size_t requests_max, int64_t bytes_max);
   // When the oldest of the lane's requests came that was not taken yet; INT64_MAX: there is none.
   int64_t OldestArrivalMs(Lane lane) const;
+  // What Found was told since the last time, in order.
+  std::vector<absl::AnyInvocable<void()>> TakeFound();
   // The latest word of Synced; 0: none yet.
   absl::StatusOr<store::Sequence> synced() const;
   bool closed() const;
 
-  enum class For { kSync, kAnything };
-  // Waits until a sync returns that the caller, who knows of `seen`, has not heard of; also until
-  // there is a request or the inbox is closed; or `timeout_ms` is over.
+  enum class For {
+    kSync,
+    kWorkers,   // also what was read and what workers say: the others' requests cannot be taken now
+    kAnything,  // also any request
+  };
+  // Waits until a sync returns that the caller, who knows of `seen`, has not heard of; also for
+  // `what` there is, or until the inbox is closed, unless for a sync only; or `timeout_ms` is over.
   void Wait(std::optional<int64_t> timeout_ms, store::Sequence seen, For what);
 
  private:
@@ -100,6 +113,7 @@ class Inbox {
   mutable std::mutex mutex_;
   std::condition_variable news_;
   std::array<LaneState, kLanes> lanes_;
+  std::vector<absl::AnyInvocable<void()>> found_;
   absl::StatusOr<store::Sequence> synced_ = store::Sequence{0};
   bool closed_ = false;
   bool waiting_ = false;  // the broker's thread sleeps: wake it

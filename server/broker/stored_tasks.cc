@@ -1,6 +1,8 @@
 #include "server/broker/stored_tasks.h"
 
+#include <algorithm>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <utility>
 
@@ -20,31 +22,61 @@ BodyPtr Share(std::optional<Body> body) {
 
 }  // namespace
 
-absl::StatusOr<BodyPtr> StoredTasks::Payload(TaskId task) {
-  const std::string key = TaskRowKey(task);
+absl::Status StoredTasks::Fail(absl::Status status) {
+  if (failure_.ok()) failure_ = status;
+  return status;
+}
+
+absl::StatusOr<std::string> StoredTasks::Get(const std::string& key) {
   absl::StatusOr<std::string> value = store_.Get(key);
-  if (absl::IsNotFound(value.status())) {
-    return absl::DataLossError(
-        absl::StrCat("task ", task.ToString(), " is unfinished, but the store has no row of it"));
+  if (value.ok()) {
+    bytes_read_ += static_cast<int64_t>(value->size());
+  } else if (!absl::IsNotFound(value.status())) {
+    return Fail(value.status());
   }
-  if (!value.ok()) return value.status();
-  std::optional<Body> body;
-  const absl::StatusOr<engine::Row> row = decoder_.Decode(key, *value, &body);
-  if (!row.ok()) return row.status();
-  return Share(std::move(body));
+  return value;
+}
+
+absl::StatusOr<engine::Row> StoredTasks::Decode(std::string_view key, std::string_view value,
+                                                std::optional<Body>* body) {
+  absl::StatusOr<engine::Row> row = decoder_.Decode(key, value, body);
+  if (!row.ok()) return Fail(row.status());
+  return row;
+}
+
+std::vector<BodyPtr> StoredTasks::Payloads(absl::Span<const TaskId> tasks) {
+  std::vector<BodyPtr> bodies(tasks.size());
+  // In the store's order: the next row is beside the last one.
+  std::vector<size_t> order(tasks.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return tasks[a] < tasks[b]; });
+  std::vector<std::string> keys;
+  keys.reserve(tasks.size());
+  for (const size_t index : order) keys.push_back(TaskRowKey(tasks[index]));
+  const absl::Status status =
+      store_.GetMany(keys, [&](size_t at, std::optional<std::string_view> value) {
+        if (!value.has_value()) return true;
+        bytes_read_ += static_cast<int64_t>(value->size());
+        std::optional<Body> body;
+        if (!Decode(keys[at], *value, &body).ok()) return false;
+        bodies[order[at]] = Share(std::move(body));
+        return true;
+      });
+  if (!status.ok()) Fail(status).IgnoreError();
+  return bodies;
 }
 
 absl::StatusOr<OutcomeReady> StoredTasks::Finished(TaskId task) {
   const std::string key = FinishedRowKey(task);
-  absl::StatusOr<std::string> value = store_.Get(key);
-  if (!value.ok() && !absl::IsNotFound(value.status())) return value.status();
-  if (!value.ok()) {
+  const absl::StatusOr<std::string> value = Get(key);
+  if (absl::IsNotFound(value.status())) {
     return absl::NotFoundError(absl::StrCat(
         "task ", task.ToString(),
         " is not known: check the id; outcomes are dropped when their result_ttl_ms is over"));
   }
+  if (!value.ok()) return value.status();
   std::optional<Body> body;
-  absl::StatusOr<engine::Row> row = decoder_.Decode(key, *value, &body);
+  absl::StatusOr<engine::Row> row = Decode(key, *value, &body);
   if (!row.ok()) return row.status();
   auto& finished = std::get<engine::FinishedRow>(*row);
   const bool succeeded = finished.state == engine::TaskState::kSucceeded;
@@ -52,18 +84,14 @@ absl::StatusOr<OutcomeReady> StoredTasks::Finished(TaskId task) {
                       .result = succeeded ? Share(std::move(body)) : nullptr};
 }
 
-absl::StatusOr<std::optional<engine::KeyRow>> StoredTasks::RequestKey(std::string_view queue,
-                                                                      std::string_view key,
-                                                                      int64_t now_ms) {
+std::optional<engine::KeyRow> StoredTasks::RequestKey(std::string_view queue,
+                                                      std::string_view key) {
   const std::string row_key = RequestKeyRowKey(queue, key);
-  absl::StatusOr<std::string> value = store_.Get(row_key);
-  if (absl::IsNotFound(value.status())) return std::nullopt;
-  if (!value.ok()) return value.status();
-  absl::StatusOr<engine::Row> row = decoder_.Decode(row_key, *value);
-  if (!row.ok()) return row.status();
-  auto& known = std::get<engine::KeyRow>(*row);
-  if (known.expires_at_ms <= now_ms) return std::nullopt;
-  return std::move(known);
+  const absl::StatusOr<std::string> value = Get(row_key);
+  if (!value.ok()) return std::nullopt;
+  absl::StatusOr<engine::Row> row = Decode(row_key, *value);
+  if (!row.ok()) return std::nullopt;
+  return std::move(std::get<engine::KeyRow>(*row));
 }
 
 absl::StatusOr<FinishedPage> StoredTasks::ListFinished(
@@ -72,13 +100,14 @@ absl::StatusOr<FinishedPage> StoredTasks::ListFinished(
   const KeyRange range = FinishedRowsFrom(from);
   const absl::StatusOr<std::optional<std::string>> next = store_.Scan(
       range.begin, range.end, kListRowsMax, [&](std::string_view key, std::string_view value) {
+        bytes_read_ += static_cast<int64_t>(value.size());
         absl::StatusOr<engine::Row> row = decoder_.Decode(key, value);
         if (!row.ok()) return true;  // a list shows what can be read; asking for the task says more
         auto& finished = std::get<engine::FinishedRow>(*row);
         if (accept(finished)) page.rows.push_back(std::move(finished));
         return page.rows.size() < limit;
       });
-  if (!next.ok()) return next.status();
+  if (!next.ok()) return Fail(next.status());
   if (next->has_value()) page.next = TaskOfKey(**next);
   return page;
 }

@@ -2,11 +2,15 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 
 #include "proto/support/task_id.h"
 #include "server/broker/delivery.h"
@@ -16,26 +20,40 @@
 
 namespace treadle::broker {
 
-// What the broker reads back from the store while it runs. Errors but NOT_FOUND mean that the store
-// is damaged: stop. One thread.
+// What the broker reads back from the store while it runs. One thread at a time, on which the store
+// may be read (see store::Store).
 class StoredTasks {
  public:
   explicit StoredTasks(store::Store& store) : store_(store) {}
 
-  // An unfinished task's payload, never null. DATA_LOSS: it is not there.
-  absl::StatusOr<BodyPtr> Payload(TaskId task);
+  // Unfinished tasks' payloads, in the order of `tasks`. Null: there is no row of such a task, it
+  // has ended.
+  std::vector<BodyPtr> Payloads(absl::Span<const TaskId> tasks);
   // NOT_FOUND: there is no such outcome (any more).
   absl::StatusOr<OutcomeReady> Finished(TaskId task);
   // What the store knows of a request key; absent: nothing, or its window is over.
-  absl::StatusOr<std::optional<engine::KeyRow>> RequestKey(std::string_view queue,
-                                                           std::string_view key, int64_t now_ms);
-  // See View::ListFinished.
+  std::optional<engine::KeyRow> RequestKey(std::string_view queue, std::string_view key);
+  // Up to `limit` (at least 1) finished tasks by id, from `from` on. Looks at no more than 10,000
+  // rows, those that have expired and were not dropped yet among them.
   absl::StatusOr<FinishedPage> ListFinished(
       size_t limit, TaskId from, absl::FunctionRef<bool(const engine::FinishedRow&)> accept);
 
+  // Of the values that were read.
+  int64_t bytes_read() const { return bytes_read_; }
+  // The first error since the last time: the store is damaged or has failed, stop.
+  absl::Status TakeFailure() { return std::exchange(failure_, absl::OkStatus()); }
+
  private:
+  // OK or NOT_FOUND; anything else is a failure, too.
+  absl::StatusOr<std::string> Get(const std::string& key);
+  absl::StatusOr<engine::Row> Decode(std::string_view key, std::string_view value,
+                                     std::optional<Body>* body = nullptr);
+  absl::Status Fail(absl::Status status);
+
   store::Store& store_;
   RowDecoder decoder_;
+  int64_t bytes_read_ = 0;
+  absl::Status failure_;
 };
 
 }  // namespace treadle::broker

@@ -42,6 +42,7 @@ TEST_F(BrokerAnswersTest, AwaitingATaskThatHasEndedFindsItsStoredOutcome) {
   const TaskId id = RunOne("result");
   Post(AwaitTask{kOther, id});
   Turn();
+  Turn();  // what was read
   const auto outcomes = listener.Take<OutcomeReady>();
   ASSERT_THAT(outcomes, SizeIs(1));
   EXPECT_EQ(outcomes[0].result->bytes, "result");
@@ -63,6 +64,7 @@ TEST_F(BrokerAnswersTest, AwaitingATaskThatEndsInTheSameTurn) {
 
 TEST_F(BrokerAnswersTest, AwaitingAnUnknownTaskSaysSo) {
   Post(AwaitTask{kOther, TaskId{77, 7}});
+  Turn();
   Turn();
   const auto unknown = listener.Take<TaskUnknown>();
   ASSERT_THAT(unknown, SizeIs(1));
@@ -174,6 +176,7 @@ TEST_F(BrokerAnswersTest, FinishedTasksAreListedFromTheStore) {
 TEST_F(BrokerAnswersTest, AStartReadsNothingOfWhatHasEnded) {
   const TaskId ended = Submit("payload", {.request_key = "once"});
   Attach(1);
+  TurnAndSync();  // its key is looked up
   TurnAndSync();
   Succeed(TakeLeases().at(0).lease, "result");
   const TaskId waiting = Submit("payload");
@@ -192,6 +195,7 @@ TEST_F(BrokerAnswersTest, ARequestKeyIsKnownWhenItsTaskHasEnded) {
   const engine::TaskSpec spec{.request_key = "once", .digest = {1, 2}};
   const TaskId first = Submit("payload", spec);
   Attach(1);
+  TurnAndSync();  // its key is looked up
   TurnAndSync();
   const std::vector<LeasedTask> leases = TakeLeases();
   ASSERT_THAT(leases, SizeIs(1));
@@ -201,6 +205,7 @@ TEST_F(BrokerAnswersTest, ARequestKeyIsKnownWhenItsTaskHasEnded) {
 
   Submit("payload", spec);
   Submit("other", {.request_key = "once", .digest = {3, 4}});
+  TurnAndSync();
   TurnAndSync();
   auto answers = listener.Take<engine::Submitted>();
   ASSERT_THAT(answers, SizeIs(2));

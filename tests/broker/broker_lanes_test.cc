@@ -196,8 +196,10 @@ TEST_F(BrokerLanesTest, LargeOutcomesAreReadAFewInEachTurn) {
   for (uint64_t call = 100; call < 110; ++call) Post(AwaitTask{engine::CallId{call}, ended});
   listener.heard.clear();
   Turn();
-  EXPECT_THAT(listener.Take<OutcomeReady>(), SizeIs(2));
-  EXPECT_EQ(broker->NextDeadline(), clock.now_ms);
+  for (int turns = 0; turns < 5; ++turns) {
+    Turn();
+    EXPECT_THAT(listener.Take<OutcomeReady>(), SizeIs(2));
+  }
 }
 
 }  // namespace

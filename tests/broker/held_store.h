@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <optional>
 #include <string>
@@ -48,12 +49,27 @@ class HeldStore final : public store::Store {
     });
   }
   int64_t FreeBytes() override { return free_bytes; }
+  void ReadLater(Urgency, absl::AnyInvocable<void()> read) override {
+    reads_.push_back(std::move(read));
+    if (!hold_reads) FinishReads();
+  }
+
+  void FinishRead() {
+    absl::AnyInvocable<void()> read = std::move(reads_.front());
+    reads_.pop_front();
+    read();
+  }
+  void FinishReads() {
+    while (!reads_.empty()) FinishRead();
+  }
+  size_t reads_held() const { return reads_.size(); }
 
   void FinishSync() { on_synced_(appended); }
   void FinishSync(store::Sequence upto) { on_synced_(upto); }
   void FailSync() { on_synced_(absl::DataLossError("fdatasync: EIO")); }
 
   bool fail_append = false;
+  bool hold_reads = false;  // until FinishRead is called
   int syncs_requested = 0;
   int gets = 0;
   std::vector<std::string> scanned_keys;
@@ -62,6 +78,7 @@ class HeldStore final : public store::Store {
 
  private:
   store::MemoryStore rows_;
+  std::deque<absl::AnyInvocable<void()>> reads_;
   std::function<void(absl::StatusOr<store::Sequence>)> on_synced_;
 };
 

@@ -23,13 +23,29 @@ TEST(PayloadCache, ABodyLeavesWithItsFirstDispatch) {
   EXPECT_EQ(cache.bytes(), 0);
 }
 
-TEST(PayloadCache, WhatWasPutLongestAgoMakesRoom) {
+TEST(PayloadCache, OfABacklogTheHeadIsKept) {
   PayloadCache cache(10'000);
   for (uint64_t i = 1; i <= 20; ++i) cache.Put(Id(i), Bytes(1'000));
   EXPECT_LE(cache.bytes(), 10'000);
+  EXPECT_NE(cache.Take(Id(1)), nullptr);
+  EXPECT_NE(cache.Take(Id(2)), nullptr);
+  EXPECT_EQ(cache.Take(Id(20)), nullptr);
+  EXPECT_FALSE(cache.Has(Id(20)));
+}
+
+// As of a queue that is paused while others go on.
+TEST(PayloadCache, WhatIsPassedOverAgainAndAgainMakesRoom) {
+  PayloadCache cache(10'000);
+  for (uint64_t i = 1; i <= 20; ++i) cache.Put(Id(i), Bytes(1'000));
+  for (uint64_t i = 100; i < 2'000; ++i) {
+    cache.Put(Id(i), Bytes(1'000));
+    cache.Take(Id(i));
+  }
   EXPECT_EQ(cache.Take(Id(1)), nullptr);
-  EXPECT_NE(cache.Take(Id(20)), nullptr);
-  EXPECT_NE(cache.Take(Id(19)), nullptr);
+  for (uint64_t i = 2'000; i < 2'010; ++i) {
+    cache.Put(Id(i), Bytes(1'000));
+    EXPECT_NE(cache.Take(Id(i)), nullptr);
+  }
 }
 
 TEST(PayloadCache, OneLargerThanTheCacheIsNotKept) {
@@ -46,22 +62,22 @@ TEST(PayloadCache, TakenFromTheMiddleKeepsTheOthersInTheirOrder) {
   EXPECT_NE(cache.Take(Id(2)), nullptr);
   cache.Put(Id(4), Bytes(1'000));  // in the place that 2 left
   cache.Put(Id(5), Bytes(1'000));
-  EXPECT_EQ(cache.Take(Id(1)), nullptr);
+  EXPECT_NE(cache.Take(Id(1)), nullptr);
   EXPECT_NE(cache.Take(Id(3)), nullptr);
   EXPECT_NE(cache.Take(Id(4)), nullptr);
-  EXPECT_NE(cache.Take(Id(5)), nullptr);
+  EXPECT_EQ(cache.Take(Id(5)), nullptr);
 }
 
 TEST(PayloadCache, NewestFirstAndEvictionsAtOnceKeepItsBound) {
   constexpr int64_t kBytesMax = 200'000;
   PayloadCache cache(kBytesMax);
+  int missed = 0;
   for (uint64_t i = 1; i <= 50'000; ++i) {
     cache.Put(Id(i), Bytes(i % 300));
-    if (i % 3 != 0) {
-      EXPECT_NE(cache.Take(Id(i)), nullptr) << i;
-    }
+    if (i % 3 != 0 && cache.Take(Id(i)) == nullptr) ++missed;
     ASSERT_LE(cache.bytes(), kBytesMax);
   }
+  EXPECT_LT(missed, 1'100) << "it takes some to see that what came first is not next";
   EXPECT_GT(cache.size(), 100u);
 }
 

@@ -75,13 +75,36 @@ class Disk::OpenStore final : public store::Store {
 
   int64_t FreeBytes() override { return disk_.full ? 0 : INT64_MAX; }
 
+  void ReadLater(Urgency urgency, absl::AnyInvocable<void()> read) override {
+    (urgency == Urgency::kWork ? work_ : questions_).push_back(std::move(read));
+    if (!reading_) StartRead();
+  }
+
  private:
+  void StartRead() {
+    reading_ = true;
+    disk_.timeline_.In(TakesMs(), [self = self_] {
+      if (*self != nullptr) (*self)->FinishRead();
+    });
+  }
+
+  void FinishRead() {
+    auto& reads = work_.empty() ? questions_ : work_;
+    absl::AnyInvocable<void()> read = std::move(reads.front());
+    reads.pop_front();
+    read();
+    reading_ = false;
+    if (!work_.empty() || !questions_.empty()) StartRead();
+  }
+
+  int64_t TakesMs() const {
+    Random& random = disk_.random_;
+    return disk_.slow || random.OneIn(20) ? random.Between(20, 500) : random.Between(0, 5);
+  }
+
   void StartSync() {
     syncing_ = true;
-    Random& random = disk_.random_;
-    const int64_t takes_ms =
-        disk_.slow || random.OneIn(20) ? random.Between(20, 500) : random.Between(0, 5);
-    disk_.timeline_.In(takes_ms, [self = self_, upto = appended_] {
+    disk_.timeline_.In(TakesMs(), [self = self_, upto = appended_] {
       if (*self != nullptr) (*self)->FinishSync(upto);
     });
   }
@@ -104,6 +127,9 @@ class Disk::OpenStore final : public store::Store {
   store::Sequence synced_ = 0;
   bool syncing_ = false;
   bool again_ = false;
+  std::deque<absl::AnyInvocable<void()>> work_;
+  std::deque<absl::AnyInvocable<void()>> questions_;
+  bool reading_ = false;
 };
 
 Disk::Disk(Timeline& timeline, Random& random, Observer& observer)

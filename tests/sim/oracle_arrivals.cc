@@ -103,9 +103,13 @@ void Oracle::ArrivedSubmit(const engine::Submit& submit, const broker::Request& 
   if (submit.wait_if_full_ms == 0) return;
   std::vector<Waiting>& waiting = waiting_[submit.spec.queue];
   const int64_t until_ms = timeline_.NowMs() + submit.wait_if_full_ms;
+  // What its call sends after a request key waits until that was looked up.
+  const bool key_was_sent = std::any_of(asking_.begin(), asking_.end(), [&](const auto& entry) {
+    return entry.second.call == submit.call && !entry.second.key.empty();
+  });
   for (Waiting& one : waiting) {
     if (one.id != submit.id) continue;
-    one.vague = one.vague || one.call == submit.call;
+    one.vague = one.vague || one.call == submit.call || key_was_sent;
     one.call = submit.call;  // a newer one as a rule: it keeps its place
     one.until_ms = std::min(one.until_ms, until_ms);
     return;
@@ -114,7 +118,7 @@ void Oracle::ArrivedSubmit(const engine::Submit& submit, const broker::Request& 
                             .call = submit.call,
                             .arrival = arrivals_,
                             .until_ms = until_ms,
-                            .vague = !submit.spec.request_key.empty()});
+                            .vague = key_was_sent});
 }
 
 void Oracle::ArrivedAttach(const engine::AttachWorker& attach) {

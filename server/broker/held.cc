@@ -1,0 +1,138 @@
+#include <memory>
+#include <optional>
+#include <utility>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+
+#include "server/broker/broker_impl.h"
+
+// What waits for the store to be read: submits for what it knows of their request keys, leases for
+// their payloads.
+
+namespace treadle::broker {
+namespace {
+
+// Of one read. What is more urgent waits for no more than that.
+constexpr size_t kPayloadsAtOnce = 512;
+
+// {}: it belongs to no call.
+engine::CallId CallOf(const Action& action) {
+  return std::visit(
+      [](const auto& of) {
+        if constexpr (std::is_same_v<std::decay_t<decltype(of)>, engine::Command>) {
+          return std::visit(
+              [](const auto& command) {
+                if constexpr (requires { command.call; }) return command.call;
+                return engine::CallId{};
+              },
+              of);
+        } else if constexpr (requires { of.call; }) {
+          return of.call;
+        } else {
+          return engine::CallId{};
+        }
+      },
+      action);
+}
+
+engine::Submit* SubmitWithKey(Action& action) {
+  auto* command = std::get_if<engine::Command>(&action);
+  auto* submit = command == nullptr ? nullptr : std::get_if<engine::Submit>(command);
+  return submit == nullptr || submit->spec.request_key.empty() ? nullptr : submit;
+}
+
+}  // namespace
+
+// True: the request waits, for what the store knows of its key, or behind what its call asked for
+// before.
+bool Broker::Impl::HoldBack(Request& request) {
+  const engine::Submit* const submit = SubmitWithKey(request.action);
+  const engine::CallId call = CallOf(request.action);
+  std::shared_ptr<KeyLookup> lookup;
+  if (submit != nullptr && engine_.NeedsKeyLookup(submit->spec.queue, submit->spec.request_key)) {
+    lookup = held_.Lookup(submit->spec.queue, submit->spec.request_key);
+  } else if (!held_.Holds(call)) {
+    return false;
+  }
+  held_.Hold(call, std::move(request), std::move(lookup));
+  return true;
+}
+
+// The call's requests happen, up to the next that must wait.
+void Broker::Impl::GoOn(engine::CallId call) {
+  while (HeldRequests::Held* const held = failure_.ok() ? held_.Next(call) : nullptr) {
+    engine::Submit* const submit = SubmitWithKey(held->request.action);
+    if (submit != nullptr && engine_.NeedsKeyLookup(submit->spec.queue, submit->spec.request_key)) {
+      if (held->lookup == nullptr) {
+        held->lookup = held_.Lookup(submit->spec.queue, submit->spec.request_key);
+      }
+      if (!held->lookup->done) return;
+      submit->known_key = held->lookup->row;
+    }
+    Request request = std::move(held->request);
+    held_.Pop(call);
+    ActNow(request);
+  }
+}
+
+void Broker::Impl::ReadKeys() {
+  std::vector<std::shared_ptr<KeyLookup>> lookups = held_.TakeNew();
+  if (lookups.empty()) return;
+  std::vector<std::pair<std::string, std::string>> keys;
+  keys.reserve(lookups.size());
+  for (const auto& lookup : lookups) keys.emplace_back(lookup->queue, lookup->key);
+  store_reads_.Work([this, keys = std::move(keys),
+                     lookups = std::move(lookups)](StoredTasks& stored) mutable -> Reads::Then {
+    std::vector<std::optional<engine::KeyRow>> rows;
+    rows.reserve(keys.size());
+    for (const auto& [queue, key] : keys) rows.push_back(stored.RequestKey(queue, key));
+    return [this, rows = std::move(rows), lookups = std::move(lookups)]() mutable {
+      for (size_t i = 0; i < rows.size(); ++i) {
+        HeldRequests::Found(*lookups[i], std::move(rows[i]));
+      }
+      lookups.clear();
+      for (const engine::CallId call : held_.Calls()) GoOn(call);
+    };
+  });
+}
+
+void Broker::Impl::ReadMissing() {
+  const absl::Span<const LateLeases::Missing> missing = turn_.missing;
+  for (size_t first = 0; first < missing.size(); first += kPayloadsAtOnce) {
+    const auto some = missing.subspan(first, kPayloadsAtOnce);
+    store_reads_.Work([this, some = std::vector(some.begin(), some.end())](
+                          StoredTasks& stored) mutable -> Reads::Then {
+      std::vector<TaskId> tasks;
+      tasks.reserve(some.size());
+      for (const LateLeases::Missing& one : some) tasks.push_back(one.task);
+      return [this, some = std::move(some), bodies = stored.Payloads(tasks)]() mutable {
+        FoundMissing(some, std::move(bodies));
+      };
+    });
+  }
+}
+
+void Broker::Impl::FoundMissing(const std::vector<LateLeases::Missing>& missing,
+                                std::vector<BodyPtr> bodies) {
+  for (size_t i = 0; i < missing.size(); ++i) {
+    const LateLeases::Missing& one = missing[i];
+    if (bodies[i] == nullptr && IsUnfinished(one.task)) {
+      failure_ = absl::DataLossError(absl::StrCat(
+          "task ", one.task.ToString(), " is unfinished, but the store has no row of it"));
+      return;
+    }
+    if (const std::optional<int32_t> pool = late_.Found(one, std::move(bodies[i]))) {
+      // The lease ended before its holder heard of it: what it was lent with is free again.
+      Step(engine::AddCredit{one.call, *pool, 1});
+    }
+  }
+  std::vector<LateLeases::Say> ready;
+  for (const LateLeases::Missing& one : missing) late_.Take(one.call, ready);
+  for (auto& [after, delivery] : ready) {
+    if (auto* leased = std::get_if<Leased>(&delivery)) leased->now_ms = now_ms_;
+    gate_.Say(after, std::move(delivery));
+  }
+}
+
+}  // namespace treadle::broker

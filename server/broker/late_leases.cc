@@ -1,0 +1,56 @@
+#include "server/broker/late_leases.h"
+
+#include <algorithm>
+#include <variant>
+
+#include "proto/support/assert.h"
+
+namespace treadle::broker {
+
+bool LateLeases::PutBehind(engine::CallId call, engine::Durability after, Delivery& delivery) {
+  if (calls_.empty()) return false;
+  const auto found = calls_.find(call);
+  if (found == calls_.end()) return false;
+  found->second.push_back(Late{++last_number_, after, std::move(delivery)});
+  return true;
+}
+
+void LateLeases::Put(engine::Durability after, Leased leased, std::vector<Missing>& missing) {
+  const size_t before = missing.size();
+  const engine::CallId call = leased.call;
+  ++last_number_;
+  for (size_t i = 0; i < leased.tasks.size(); ++i) {
+    if (leased.tasks[i].body != nullptr) continue;
+    missing.push_back(Missing{call, last_number_, i, leased.tasks[i].lease.task});
+  }
+  TREADLE_ASSERT(missing.size() > before);
+  calls_[call].push_back(Late{last_number_, after, std::move(leased), missing.size() - before});
+}
+
+std::optional<int32_t> LateLeases::Found(const Missing& missing, BodyPtr body) {
+  const auto found = calls_.find(missing.call);
+  if (found == calls_.end()) return std::nullopt;  // the call is over
+  const auto late =
+      std::lower_bound(found->second.begin(), found->second.end(), missing.number,
+                       [](const Late& one, uint64_t number) { return one.number < number; });
+  TREADLE_ASSERT(late != found->second.end() && late->number == missing.number);
+  LeasedTask& leased = std::get<Leased>(late->delivery).tasks[missing.index];
+  leased.body = std::move(body);
+  --late->missing;
+  return leased.body == nullptr ? std::optional(leased.lease.pool) : std::nullopt;
+}
+
+void LateLeases::Take(engine::CallId call, std::vector<Say>& ready) {
+  const auto found = calls_.find(call);
+  if (found == calls_.end()) return;
+  std::deque<Late>& late = found->second;
+  for (; !late.empty() && late.front().missing == 0; late.pop_front()) {
+    if (auto* leased = std::get_if<Leased>(&late.front().delivery)) {
+      std::erase_if(leased->tasks, [](const LeasedTask& task) { return task.body == nullptr; });
+    }
+    ready.emplace_back(late.front().after, std::move(late.front().delivery));
+  }
+  if (late.empty()) calls_.erase(found);
+}
+
+}  // namespace treadle::broker
