@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <fstream>
+#include <memory>
 #include <spawn.h>
 #include <string>
 #include <unistd.h>
@@ -14,7 +15,9 @@
 #include <sys/wait.h>
 
 #include "tests/worker/pool/guarded.h"
+#include "tests/worker/pool/recording_events.h"
 #include "tests/worker/pool/stage.h"
+#include "worker/pool/process_pool.h"
 
 namespace treadle::worker {
 namespace {
@@ -111,6 +114,33 @@ TEST_F(GuardTest, WhatAPoolsChildHasStartedEndsWithTheChild) {
   EXPECT_TRUE(Lives(guarded_));
   ::kill(guarded_, SIGKILL);
   AwaitEnd();
+}
+
+TEST_F(GuardTest, WhenTheGuardIsKilledFirstProgramsStillEnd) {
+  Start("program");
+  ::kill(static_cast<pid_t>(stage_->guard), SIGKILL);
+  // Its parent reaps it only at its own end.
+  ASSERT_TRUE(WaitUntil([this] { return !Lives(stage_->guard); }));
+  ::kill(guarded_, SIGKILL);
+  AwaitEnd();
+  EXPECT_TRUE(WaitUntil([this] { return !Lives(stage_->process); }));
+}
+
+TEST_F(GuardTest, AnAttemptIsOverWhenAllThatItsChildHasStartedIsDead) {
+  const auto handlers = std::make_shared<Handlers>();
+  AddStageHandlers(*handlers, stage_);
+  const auto events = std::make_shared<RecordingEvents>();
+  ProcessPoolOptions options;
+  options.guard = *Guard::Start();
+  const auto pool = *ProcessPool::Start(options, handlers, events);
+  std::vector<AttemptPtr> attempts = {NewAttempt(1, "program")};
+  ASSERT_EQ(pool->Submit(attempts), 1);
+  ASSERT_TRUE(WaitUntil([this] { return stage_->helper != 0; }));
+  ::kill(static_cast<pid_t>(stage_->child), SIGKILL);
+  ASSERT_TRUE(events->WaitForEnded(1));
+  EXPECT_FALSE(Lives(stage_->process));
+  EXPECT_FALSE(Lives(stage_->helper));
+  EXPECT_EQ(events->result(1).error_type, "Signal");
 }
 
 TEST_F(GuardTest, ListsOfProcessesShowItUnderItsOwnName) {
