@@ -2,11 +2,14 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <fcntl.h>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <set>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -14,6 +17,7 @@
 
 #include "tests/worker/pool/recording_events.h"
 #include "tests/worker/pool/stage.h"
+#include "worker/pool/file_descriptor.h"
 
 namespace treadle::worker {
 namespace {
@@ -102,6 +106,39 @@ TEST_F(ProcessPoolTest, AChildThatIsKilledBetweenTwoTasksCostsNothing) {
   EXPECT_EQ(Run("echo").end, AttemptEnd::kSucceeded);
   ASSERT_TRUE(events_->WaitForWarnings(0));
   EXPECT_NE(ChildId(), child);
+}
+
+// Whether the pool's thread sleeps, seen often enough to be no accident.
+bool PoolSleeps() {
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::string name;
+    std::getline(std::ifstream(task.path() / "comm"), name);
+    if (name != "process-pool") continue;
+    for (int i = 0; i < 20; ++i) {
+      std::string stat;
+      std::getline(std::ifstream(task.path() / "stat"), stat);
+      if (stat.find(") S ") == std::string::npos) return false;
+      std::this_thread::sleep_for(milliseconds(1));
+    }
+    return true;
+  }
+  return false;
+}
+
+TEST_F(ProcessPoolTest, AChildIsForgottenThoughOthersHoldCopiesOfItsDescriptors) {
+  Start();
+  const pid_t child = ChildId();
+  // As a thread has them that is about to start a program.
+  std::vector<int> numbers;
+  for (const auto& file : std::filesystem::directory_iterator("/proc/self/fd")) {
+    numbers.push_back(std::stoi(file.path().filename()));
+  }
+  std::vector<FileDescriptor> copies;
+  for (const int number : numbers) copies.emplace_back(::fcntl(number, F_DUPFD_CLOEXEC, 0));
+  ::kill(child, SIGKILL);
+  ASSERT_TRUE(events_->WaitForWarnings(0));
+  EXPECT_NE(ChildId(), child);
+  EXPECT_TRUE(WaitUntil(PoolSleeps)) << "it hears of the dead child for ever";
 }
 
 TEST_F(ProcessPoolTest, AnAttemptThatItsChildNeverBeganIsRunByAnother) {
