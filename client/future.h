@@ -152,7 +152,8 @@ class [[nodiscard]] Future : public FutureBase {
   //   - DEADLINE_EXCEEDED without a TaskError: the timeout passed; call again to go on waiting
   //   - INVALID_ARGUMENT: the submit or the result's encoding is wrong, as the message says
   //   - RESOURCE_EXHAUSTED: the queue, or this client's window, is full
-  //   - NOT_FOUND: no such task, or its outcome is not kept any more
+  //   - NOT_FOUND: no such task, or its outcome is not kept any more; also when the broker has lost
+  //     its store, and the task with it
   //   - ABORTED: the submit's fate is unknown: the broker forgot this client's session before it
   //     had answered. A request key avoids this: keyed submits are sent again by themselves
   //   - UNAVAILABLE: the client gave up reaching the broker (ClientOptions::give_up_after)

@@ -39,12 +39,18 @@ class Ledger {
 
   // The session to resume; 0: none yet.
   uint64_t session_id() const { return session_id_; }
+  // What the broker wants to see for it.
+  const std::string& resume_secret() const { return resume_secret_; }
+  // All submits below it were answered.
+  uint64_t acknowledged_below() const { return answered_.Floor(); }
 
   // A stream is open. The session goes on (`opened` names it and says so): what was not answered is
   // sent again under the same sequences. Otherwise a new session begins: what was never sent is
   // sent in it, so is what has a request key; what was sent without key and not answered ends with
   // ABORTED, since nobody can tell whether it was accepted. Accepted tasks are awaited by their id
-  // either way.
+  // either way: when it is another life of the broker, whose store has nothing of the one before,
+  // their ids are unknown there, and they end with NOT_FOUND. No id is given twice; should a broker
+  // give a session's number again all the same, what was accepted under it ends at once.
   void StreamOpened(const v1::SessionOpened& opened, Effects& effects);
 
   // Takes the outcomes' bytes out of `message`.
@@ -82,6 +88,7 @@ class Ledger {
   std::vector<FutureState*> SentInOrder() const;
   void ResendSent();
   void GiveUpSession(Effects& effects);
+  void ForgetTasksOf(uint64_t session, Effects& effects);
   void AwaitAccepted();
   void AppendTasks(std::string& message, int64_t& items, Effects& effects);
   void AppendIds(std::string& message, int field, std::deque<TaskId>& ids, int64_t& items) const;
@@ -89,6 +96,7 @@ class Ledger {
   void RefuseTooLarge(FutureState& state, Effects& effects);
 
   uint64_t session_id_ = 0;
+  std::string resume_secret_;
   uint64_t next_sequence_ = 1;
   AnsweredSequences answered_;
   uint64_t told_floor_ = 1;  // the acknowledged_below that was sent last

@@ -31,7 +31,9 @@ void Ledger::StreamOpened(const v1::SessionOpened& opened, Effects& effects) {
     ResendSent();
   } else {
     GiveUpSession(effects);
+    if (opened.session_id() == session_id_) ForgetTasksOf(session_id_, effects);
     session_id_ = opened.session_id();
+    resume_secret_ = opened.resume_secret();
     next_sequence_ = 1;
     answered_ = AnsweredSequences();
   }
@@ -86,6 +88,22 @@ void Ledger::GiveUpSession(Effects& effects) {
     FutureStateRef attached = std::move(state->next_of_same_id);
     if (attached) Insert(std::move(attached));
     outgoing_.push_front(state);
+  }
+}
+
+// The broker begins again with numbers that it has given before: the ids would be those of other
+// tasks from now on.
+void Ledger::ForgetTasksOf(uint64_t session, Effects& effects) {
+  std::vector<TaskId> ids;
+  table_.ForEach([&](TaskId id, const FutureStateRef&) {
+    if (id.session == session) ids.push_back(id);
+  });
+  for (const TaskId id : ids) {
+    EndAllOf(table_.Remove(id),
+             absl::NotFoundError(absl::StrCat(
+                 "task ", id.ToString(),
+                 " is not known any more: the broker has lost its store, or it is another broker")),
+             effects);
   }
 }
 

@@ -21,8 +21,9 @@
 // A lease can be lost while its holder still believes in it: a process that was stopped for a while
 // cannot know. Permit::lost() says so as soon as this process notices, which may be too late; so
 // what the lock protects should check Permit::token(): tokens of one broker grow with every lease,
-// also across its restarts, and a resource that remembers the greatest token it has seen, and
-// refuses smaller ones, is never changed by a holder that was overtaken.
+// also across its restarts and without its store (unless its machine's clock is set back: see
+// proto/treadle/v1/worker_service.proto), and a resource that remembers the greatest token it has
+// seen, and refuses smaller ones, is never changed by a holder that was overtaken.
 //
 // The queue of a semaphore or event is not for anything else: purging or deleting it takes permits
 // away from everyone.

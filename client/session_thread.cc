@@ -237,7 +237,11 @@ void Session::OpenStream() {
   v1::SessionRequest request;
   v1::SessionOpen& open = *request.mutable_open();
   open.set_client_name(options_.name);
-  if (!fresh_) open.set_session_id(ledger_.session_id());
+  if (!fresh_ && ledger_.session_id() != 0) {
+    open.set_session_id(ledger_.session_id());
+    open.set_resume_secret(ledger_.resume_secret());
+    request.set_acknowledged_below(ledger_.acknowledged_below());
+  }
   resuming_ = open.session_id() != 0;
   stream_state_ = StreamState::kOpening;
   last_heard_ = steady_clock::now();

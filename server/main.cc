@@ -20,6 +20,7 @@
 #include "proto/program/signals.h"
 #include "proto/program/units.h"
 #include "proto/support/clock.h"
+#include "proto/support/random_bits.h"
 #include "proto/wire/settings.h"
 #include "server/broker/broker.h"
 #include "server/descriptors.h"
@@ -88,9 +89,10 @@ int Run(const Options& options, program::StopSignals& signals) {
   edge.connections_max = descriptors->connections;
   rpc::Server server(std::move(edge), clock);
   broker::Broker broker(options.broker, clock, **store, server.outbox());
-  const absl::Status recovered = broker.Recover([](int64_t rows) {
-    if (rows > 0) spdlog::info("recovering: {} rows read", rows);
-  });
+  const absl::Status recovered =
+      broker.Recover(engine::IncarnationAt(clock.NowMs(), RandomBits()), [](int64_t rows) {
+        if (rows > 0) spdlog::info("recovering: {} rows read", rows);
+      });
   if (!recovered.ok()) return CannotStart(recovered);
   if (const absl::Status s = server.Start(broker, **store); !s.ok()) return CannotStart(s);
   if (!options.port_file.empty()) {

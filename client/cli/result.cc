@@ -34,9 +34,9 @@ void AddResultCommand(CLI::App& root, Command& chosen) {
       "task is. Ctrl-C ends the wait, not the task.\n"
       "\n"
       "Examples:\n"
-      "  treadle result 3f-1k9 > report.pdf\n"
-      "  treadle result 3f-1k9 --timeout 10s || echo \"not yet, or failed: $?\"\n"
-      "  treadle result 3f-1k9 --output json | jq .state\n");
+      "  treadle result cnsef1k6a7-1k9 > report.pdf\n"
+      "  treadle result cnsef1k6a7-1k9 --timeout 10s || echo \"not yet, or failed: $?\"\n"
+      "  treadle result cnsef1k6a7-1k9 --output json | jq .state\n");
   program::AddText(command, "ID", flags->task_id, "", "The task, as treadle submit printed it.")
       ->required();
   AddBound(command, "--timeout", flags->timeout_ms, limits::kAheadMsMax,

@@ -184,8 +184,8 @@ void AddTaskCommands(CLI::App& root, Command& chosen) {
   CLI::App& show =
       AddSubcommand(group, "show", "Shows all about a task but its payload and its result.",
                     "Examples:\n"
-                    "  treadle task show 3f-1k9\n"
-                    "  treadle task show 3f-1k9 --output json | jq .attempts\n");
+                    "  treadle task show cnsef1k6a7-1k9\n"
+                    "  treadle task show cnsef1k6a7-1k9 --output json | jq .attempts\n");
   show.add_option("ID", flags->ids, "The task's id; several are fine.")->required();
   show.callback([&chosen, flags] {
     chosen = [flags](Context& context) {
@@ -198,7 +198,7 @@ void AddTaskCommands(CLI::App& root, Command& chosen) {
       AddSubcommand(group, "cancel",
                     "Cancels tasks. One that runs is told to stop, and ends when its handler does.",
                     "Examples:\n"
-                    "  treadle task cancel 3f-1k9 3f-1ka\n"
+                    "  treadle task cancel cnsef1k6a7-1k9 cnsef1k6a7-1ka\n"
                     "  treadle task list --queue mail --output json | jq -r .task_id |\n"
                     "    xargs treadle task cancel\n");
   cancel.add_option("ID", cancel_flags->ids, "The task's id; several are fine.")->required();

@@ -22,6 +22,7 @@ inline constexpr char kDefaultAddress[] = "127.0.0.1:7733";
 // Text.
 inline constexpr int64_t kNameBytesMax = 255;  // queue, type, worker and client names, keys
 inline constexpr int64_t kWorkerIdBytesMax = 64;
+inline constexpr int64_t kResumeSecretBytes = 16;
 inline constexpr int64_t kHeadersMax = 64;
 inline constexpr int64_t kHeadersBytesMax = 16 * kKiB;
 inline constexpr int64_t kContentTypeBytesMax = 255;

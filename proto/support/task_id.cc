@@ -56,9 +56,9 @@ absl::StatusOr<TaskId> TaskId::Parse(std::string_view text) {
   const size_t dash = text.find('-');
   if (dash == std::string_view::npos || !ReadNumber(text.substr(0, dash), id.session) ||
       !ReadNumber(text.substr(dash + 1), id.sequence)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("task_id '", absl::string_view(text.data(), std::min<size_t>(text.size(), 40)),
-                     "' is not a task's id: use the id that submit returned, like '3f-1k9'"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "task_id '", absl::string_view(text.data(), std::min<size_t>(text.size(), 40)),
+        "' is not a task's id: use the id that submit returned, like 'cnsef1k6a7-1k9'"));
   }
   return id;
 }

@@ -16,7 +16,7 @@ namespace treadle {
 // answered.
 //
 // Text form: "<session>-<sequence>", both in Crockford's base 32 in lower case without leading
-// zeros: "3f-1k9".
+// zeros: "cnsef1k6a7-1k9".
 struct TaskId {
   uint64_t session = 0;
   uint64_t sequence = 0;

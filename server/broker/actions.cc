@@ -1,6 +1,7 @@
 #include <utility>
 #include <variant>
 
+#include "proto/support/assert.h"
 #include "server/broker/body.h"
 #include "server/broker/broker_impl.h"
 
@@ -48,8 +49,7 @@ void Broker::Impl::Act(engine::Command&& command, BodyPtr body) {
 
 void Broker::Impl::Submit(engine::Command&& command, BodyPtr body) {
   auto& submit = std::get<engine::Submit>(command);
-  const absl::Status& room = free_space_.Check(now_ms_);
-  if (!room.ok() && !Known(submit.id)) return Refuse(submit, room);
+  if (submit.refusal.ok()) submit.refusal = free_space_.Check(now_ms_);
   // What is parked already goes on waiting, and costs nothing more.
   if (parked_.bytes() > options_.parked_bytes_max && !parked_.Has(submit.id)) {
     submit.wait_if_full_ms = 0;
@@ -65,20 +65,6 @@ void Broker::Impl::Submit(engine::Command&& command, BodyPtr body) {
     if (said != nullptr && said->call == call && said->item == item) return;
   }
   parked_.Park(call, item, task, std::move(body));  // not answered: it waits for room
-}
-
-// A submit that comes again, whose first one waits for room, or was accepted: refusing it would
-// say what is not so.
-bool Broker::Impl::Known(TaskId task) {
-  return parked_.Has(task) || IsUnfinished(task) || stored_.Finished(task).ok();
-}
-
-void Broker::Impl::Refuse(const engine::Submit& submit, absl::Status status) {
-  turn_.effects.outputs.push_back(
-      {Durability::kMemory, engine::Submitted{.call = submit.call,
-                                              .item = submit.item,
-                                              .id = submit.id,
-                                              .status = std::move(status)}});
 }
 
 void Broker::Impl::EndAttempt(engine::Command&& command, BodyPtr body) {
@@ -114,6 +100,7 @@ void Broker::Impl::CloseCall(engine::CallId call) {
   late_.CallClosed(call);
   std::vector<TaskId> unwatched;
   watchers_.CallClosed(call, unwatched);
+  turn_.closed.insert(call);
   for (const TaskId task : unwatched) Step(engine::WatchTask{task, /*watch=*/false});
 }
 
@@ -179,13 +166,14 @@ BodyPtr Broker::Impl::BodyOf(const engine::RowChange& change, TaskId task, const
   if (row == nullptr) return nullptr;
   if (const auto* accepted = std::get_if<engine::TaskRow>(row)) {
     BodyPtr payload = accepted->id == task ? body : parked_.Take(accepted->id);
-    if (payload == nullptr) payload = EmptyBody();
+    TREADLE_ASSERT(payload != nullptr && payload->bytes.size() == accepted->spec.payload_bytes);
     cache_.Put(accepted->id, payload);
     return payload;
   }
   if (const auto* finished = std::get_if<engine::FinishedRow>(row)) {
-    const bool succeeded = finished->state == engine::TaskState::kSucceeded;
-    return succeeded && finished->id == task ? body : nullptr;
+    if (finished->state != engine::TaskState::kSucceeded) return nullptr;
+    TREADLE_ASSERT(finished->id == task && body != nullptr);
+    return body;
   }
   return nullptr;
 }

@@ -202,6 +202,23 @@ absl::Status Broker::Impl::SyncAll() {
   return absl::OkStatus();
 }
 
+Holdings Broker::Impl::holdings() const {
+  const engine::EngineTotals totals = engine_.Totals();
+  return {.unfinished_tasks = totals.unfinished_tasks,
+          .sessions = totals.sessions,
+          .workers = totals.workers,
+          .calls = totals.calls,
+          .undeclared_queues = totals.undeclared_queues,
+          .waits = watchers_.size(),
+          .watching_calls = watchers_.calls(),
+          .watching_sessions = watchers_.sessions(),
+          .parked_payloads = parked_.size(),
+          .parked_bytes = parked_.bytes(),
+          .progress = static_cast<int64_t>(progress_.size()),
+          .cached_payloads = static_cast<int64_t>(cache_.size()),
+          .unknowns = unknowns_said_};
+}
+
 TaskId Broker::Impl::NewTaskId() {
   const uint64_t session = own_session_.load(std::memory_order_relaxed);
   TREADLE_ASSERT(session != 0);
@@ -217,6 +234,7 @@ void Broker::Impl::Gathered::Clear() {
   result = nullptr;
   missing.clear();
   changed.clear();
+  closed.clear();
 }
 
 Broker::Broker(const BrokerOptions& options, const Clock& clock, store::Store& store,
@@ -224,8 +242,9 @@ Broker::Broker(const BrokerOptions& options, const Clock& clock, store::Store& s
     : impl_(std::make_unique<Impl>(options, clock, store, outbox)) {}
 Broker::~Broker() = default;
 
-absl::Status Broker::Recover(absl::AnyInvocable<void(int64_t rows)> progress) {
-  return impl_->Recover(std::move(progress));
+absl::Status Broker::Recover(engine::Incarnation incarnation,
+                             absl::AnyInvocable<void(int64_t rows)> progress) {
+  return impl_->Recover(incarnation, std::move(progress));
 }
 absl::Status Broker::Post(Lane lane, std::vector<Request>&& requests) {
   return impl_->inbox().Post(lane, std::move(requests));
@@ -245,5 +264,6 @@ int64_t Broker::NextDeadline() const { return impl_->NextDeadline(); }
 absl::Status Broker::Run() { return impl_->Run(); }
 void Broker::Stop() { impl_->inbox().Close(); }
 const engine::Engine& Broker::engine() const { return impl_->engine(); }
+Holdings Broker::holdings() const { return impl_->holdings(); }
 
 }  // namespace treadle::broker

@@ -125,6 +125,26 @@ enum class Reading {
   kWait,  // it posts nothing more until ReadOn is delivered to it
 };
 
+// How many things the broker keeps, beside what its store does. When all tasks have ended and
+// everybody has left, all are 0.
+struct Holdings {
+  int64_t unfinished_tasks = 0;
+  int64_t sessions = 0;
+  int64_t workers = 0;
+  int64_t calls = 0;              // with something of the engine's on them
+  int64_t undeclared_queues = 0;  // names that somebody serves, and that no queue has
+  int64_t waits = 0;              // AwaitTask and WatchTask of unfinished tasks
+  int64_t watching_calls = 0;     // that wait, or hear of their session's tasks
+  int64_t watching_sessions = 0;
+  int64_t parked_payloads = 0;  // of submits that wait for room
+  int64_t parked_bytes = 0;
+  int64_t progress = 0;
+  int64_t cached_payloads = 0;
+  int64_t unknowns = 0;  // answers that say so, and wait for the disk
+
+  bool operator==(const Holdings&) const = default;
+};
+
 // The loop around the engine: takes requests, steps the engine, stores each turn's rows as one
 // batch, and releases what the turn wants said when the store has it as safe as was asked. While
 // one batch is being synced, further turns run and are appended: so batches grow by themselves when
@@ -138,8 +158,10 @@ class Broker {
   Broker(const BrokerOptions& options, const Clock& clock, store::Store& store, Outbox& outbox);
   ~Broker();
 
-  // Loads the engine from the store. `progress` is told of rows read so far, about once a second.
-  absl::Status Recover(absl::AnyInvocable<void(int64_t rows)> progress);
+  // Loads the engine from the store, and begins a new life. `incarnation` is one that no other life
+  // had: engine::IncarnationAt. `progress` is told of rows read so far, about once a second.
+  absl::Status Recover(engine::Incarnation incarnation,
+                       absl::AnyInvocable<void(int64_t rows)> progress);
 
   // Hands over requests, in order. RESOURCE_EXHAUSTED: the lane is full, nothing was taken:
   // `requests` is as it was. UNAVAILABLE: the broker has stopped.
@@ -165,7 +187,9 @@ class Broker {
   absl::Status Run();
   void Stop();
 
+  // The thread of Turn.
   const engine::Engine& engine() const;
+  Holdings holdings() const;
 
  private:
   class Impl;

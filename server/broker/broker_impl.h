@@ -44,7 +44,8 @@ class Broker::Impl : private Outbox {
  public:
   Impl(const BrokerOptions& options, const Clock& clock, store::Store& store, Outbox& outbox);
 
-  absl::Status Recover(absl::AnyInvocable<void(int64_t rows)> progress);
+  absl::Status Recover(engine::Incarnation incarnation,
+                       absl::AnyInvocable<void(int64_t rows)> progress);
   absl::StatusOr<bool> Turn();
   int64_t NextDeadline() const;
   absl::Status Run();
@@ -52,6 +53,7 @@ class Broker::Impl : private Outbox {
 
   Inbox& inbox() { return *inbox_; }
   const engine::Engine& engine() const { return engine_; }
+  Holdings holdings() const;
 
  private:
   // The call of the broker's own session, which numbers the tasks of unary submits.
@@ -68,6 +70,7 @@ class Broker::Impl : private Outbox {
     BodyPtr result;  // of the output that is being said
     std::vector<LateLeases::Missing> missing;
     absl::flat_hash_set<TaskId> changed;  // watched tasks that were shown to have changed
+    absl::flat_hash_set<engine::CallId> closed;  // nothing is kept for them any more
 
     void Clear();
   };
@@ -98,8 +101,6 @@ class Broker::Impl : private Outbox {
   void ActNow(Request& request);
   void Act(engine::Command&& command, BodyPtr body);
   void Submit(engine::Command&& command, BodyPtr body);
-  bool Known(TaskId task);
-  void Refuse(const engine::Submit& submit, absl::Status status);
   void EndAttempt(engine::Command&& command, BodyPtr body);
   void OpenSession(engine::OpenSession open);
   void CloseCall(engine::CallId call);

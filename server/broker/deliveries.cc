@@ -61,7 +61,9 @@ void Broker::Impl::Say(Durability after, engine::SessionOpened& event) {
     gate_.HoldAll();
     return;
   }
-  if (event.status.ok()) watchers_.SessionOpened(event.call, event.session);
+  if (event.status.ok() && !turn_.closed.contains(event.call)) {
+    watchers_.SessionOpened(event.call, event.session);
+  }
   gate_.SayFirst(after, std::move(event));
 }
 

@@ -29,6 +29,7 @@ class ParkedBodies {
   bool Has(TaskId task) const { return tasks_.contains(task); }
   bool empty() const { return tasks_.empty(); }
   int64_t bytes() const { return bytes_; }
+  int64_t size() const { return static_cast<int64_t>(tasks_.size()); }
 
  private:
   struct Parked {

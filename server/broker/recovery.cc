@@ -14,24 +14,13 @@ constexpr int64_t kTellEveryMs = 1'000;
 constexpr int64_t kLookAtClockEveryRows = 4'096;
 
 // What others refer to comes first. What has ended and request keys stay where they are.
-constexpr RowKind kOrder[] = {RowKind::kMeta, RowKind::kQueue,   RowKind::kSession,
-                              RowKind::kTask, RowKind::kAttempt, RowKind::kGrant};
-
-// Leases of tasks whose durability is MEMORY or WRITTEN leave before they are on disk: a power cut
-// can make the stored counter forget them. So each run begins in a block of tokens of its own,
-// which is on disk before anything leaves. 2^36 tokens last 19 hours at a million a second, without
-// one sync in between; and 2^17 runs fit into the 2^53 that a JavaScript number holds.
-constexpr uint64_t kTokensOfARun = uint64_t{1} << 36;
-
-void BeginTokensOfARun(engine::Row& row) {
-  if (auto* meta = std::get_if<engine::MetaRow>(&row)) {
-    meta->next_token = (meta->next_token / kTokensOfARun + 1) * kTokensOfARun;
-  }
-}
+constexpr RowKind kOrder[] = {RowKind::kMeta,    RowKind::kQueue, RowKind::kSession, RowKind::kTask,
+                              RowKind::kAttempt, RowKind::kGrant, RowKind::kReports};
 
 }  // namespace
 
-absl::Status Broker::Impl::Recover(absl::AnyInvocable<void(int64_t rows)> progress) {
+absl::Status Broker::Impl::Recover(engine::Incarnation incarnation,
+                                   absl::AnyInvocable<void(int64_t rows)> progress) {
   store_.SetOnSynced(
       [inbox = inbox_](absl::StatusOr<store::Sequence> upto) { inbox->Synced(std::move(upto)); });
 
@@ -48,7 +37,6 @@ absl::Status Broker::Impl::Recover(absl::AnyInvocable<void(int64_t rows)> progre
             progress(rows);
           }
           absl::StatusOr<engine::Row> row = decoder.Decode(key, value);
-          if (row.ok()) BeginTokensOfARun(*row);
           status = row.ok() ? engine_.Load(*row) : row.status();
           return status.ok();
         });
@@ -59,6 +47,8 @@ absl::Status Broker::Impl::Recover(absl::AnyInvocable<void(int64_t rows)> progre
   if (absl::Status status = engine_.FinishLoad(now_ms_); !status.ok()) return status;
   progress(rows);
 
+  // Its numbers are on the disk before anything else leaves: see Say(SessionOpened).
+  Step(engine::BeginLife{incarnation});
   Step(engine::OpenSession{.call = kOwnCall, .for_unary = true});
   FinishTurn();
   return failure_;

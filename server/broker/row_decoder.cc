@@ -116,6 +116,7 @@ struct RowDecoder::State {
   storage::v1::Grant grant;
   storage::v1::Finished finished;
   storage::v1::Session session;
+  storage::v1::Reports reports;
   storage::v1::Key key_message;
 
   // The last ones seen: rows come by session, and a session's tasks are much alike.
@@ -240,10 +241,32 @@ struct RowDecoder::State {
   absl::StatusOr<engine::Row> Session(uint64_t number, std::string_view bytes) {
     if (absl::Status status = Parse(bytes, session); !status.ok()) return status;
     if (session.accepted_size() % 2 != 0) return Damaged("its ranges are not pairs");
-    engine::SessionRow row = {.session = number, .floor = session.floor()};
+    engine::SessionRow row = {.session = number,
+                              .floor = session.floor(),
+                              .accepted = {},
+                              .secret = {session.secret_high(), session.secret_low()}};
     row.accepted.reserve(static_cast<size_t>(session.accepted_size() / 2));
     for (int i = 0; i < session.accepted_size(); i += 2) {
       row.accepted.emplace_back(session.accepted(i), session.accepted(i + 1));
+    }
+    return row;
+  }
+
+  absl::StatusOr<engine::Row> Reports(uint64_t number, std::string_view bytes) {
+    if (absl::Status status = Parse(bytes, reports); !status.ok()) return status;
+    const int size = reports.tokens_size();
+    if (reports.sessions_size() != size || reports.sequences_size() != size ||
+        reports.ends_size() != size) {
+      return Damaged("its columns are not of one length");
+    }
+    engine::ReportsRow row = {.number = number, .reports = {}};
+    row.reports.reserve(static_cast<size_t>(size));
+    for (int i = 0; i < size; ++i) {
+      engine::AcceptedReport& report = row.reports.emplace_back(
+          TaskId{reports.sessions(i), reports.sequences(i)}, engine::Token{reports.tokens(i)});
+      absl::Status status = ToEnum(reports.ends(i), engine::AttemptEnd::kSucceeded,
+                                   engine::AttemptEnd::kReleased, report.end);
+      if (!status.ok()) return status;
     }
     return row;
   }
@@ -283,6 +306,9 @@ struct RowDecoder::State {
         break;
       case RowKind::kFinished:
         if (const auto id = TaskOfKey(key)) return Finished(*id, bytes, body);
+        break;
+      case RowKind::kReports:
+        if (const auto number = NumberOfKey(key)) return Reports(*number, bytes);
         break;
       case RowKind::kKey:
         if (const auto parts = RequestKeyOfKey(key)) return Key(*parts, bytes);

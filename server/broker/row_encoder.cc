@@ -129,6 +129,7 @@ struct RowEncoder::Messages {
   storage::v1::Grant grant;
   storage::v1::Finished finished;
   storage::v1::Session session;
+  storage::v1::Reports reports;
   storage::v1::Key key;
 
   void Put(const engine::MetaRow& row, const Body*, const Target& target) {
@@ -223,7 +224,20 @@ struct RowEncoder::Messages {
       session.add_accepted(first);
       session.add_accepted(last);
     }
+    session.set_secret_high(row.secret.high);
+    session.set_secret_low(row.secret.low);
     broker::Put(target, Prefix::Stays(), session);
+  }
+
+  void Put(const engine::ReportsRow& row, const Body*, const Target& target) {
+    reports.Clear();
+    for (const engine::AcceptedReport& report : row.reports) {
+      reports.add_sessions(report.task.session);
+      reports.add_sequences(report.task.sequence);
+      reports.add_tokens(static_cast<uint64_t>(report.token));
+      reports.add_ends(static_cast<int32_t>(report.end));
+    }
+    broker::Put(target, Prefix::Stays(), reports);
   }
 
   void Put(const engine::KeyRow& row, const Body*, const Target& target) {

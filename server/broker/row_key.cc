@@ -65,12 +65,14 @@ struct KeyWriter {
   void operator()(const engine::GrantRow& row) const { Number(RowKind::kGrant, row.grant); }
   void operator()(const engine::SessionRow& row) const { Number(RowKind::kSession, row.session); }
   void operator()(const engine::KeyRow& row) const { WriteRequestKeyKey(row.queue, row.key, key); }
+  void operator()(const engine::ReportsRow& row) const { Number(RowKind::kReports, row.number); }
 
   void operator()(const engine::QueueKey& row) const { WriteQueueKey(row.name, key); }
   void operator()(const engine::TaskKey& row) const { Task(RowKind::kTask, row.id); }
   void operator()(const engine::AttemptKey& row) const { Task(RowKind::kAttempt, row.id); }
   void operator()(const engine::GrantKey& row) const { Number(RowKind::kGrant, row.grant); }
   void operator()(const engine::SessionKey& row) const { Number(RowKind::kSession, row.session); }
+  void operator()(const engine::ReportsKey& row) const { Number(RowKind::kReports, row.number); }
 
   void Task(RowKind kind, TaskId id) const { WriteTaskKey(kind, id, key); }
   template <typename Id>
@@ -127,6 +129,7 @@ std::optional<RowKind> KindOfKey(std::string_view key) {
     case RowKind::kGrant:
     case RowKind::kSession:
     case RowKind::kFinished:
+    case RowKind::kReports:
     case RowKind::kKey:
       return kind;
   }
@@ -173,6 +176,9 @@ std::string DescribeKey(std::string_view key) {
       break;
     case RowKind::kFinished:
       if (const auto id = TaskOfKey(key)) return absl::StrCat("outcome of task ", id->ToString());
+      break;
+    case RowKind::kReports:
+      if (const auto number = NumberOfKey(key)) return absl::StrCat("reports ", *number);
       break;
     case RowKind::kKey:
       if (const auto parts = RequestKeyOfKey(key)) {

@@ -21,6 +21,7 @@ namespace treadle::broker {
 //   'g' grant                              leases
 //   's' session                            a session
 //   'f' session sequence                   a task that has ended
+//   'r' number                             unary reports that were accepted
 //   'k' queue's length (2 bytes) queue key a request key
 // What has ended is apart from what has not, so that a start does not read it.
 enum class RowKind : char {
@@ -31,6 +32,7 @@ enum class RowKind : char {
   kGrant = 'g',
   kSession = 's',
   kFinished = 'f',
+  kReports = 'r',
   kKey = 'k',
 };
 
@@ -57,7 +59,7 @@ KeyRange FinishedRowsFrom(TaskId id);
 std::optional<RowKind> KindOfKey(std::string_view key);
 // Of a 't', 'a' or 'f' key. Absent: it is malformed.
 std::optional<TaskId> TaskOfKey(std::string_view key);
-// Of a 'g' or 's' key.
+// Of a 'g', 's' or 'r' key.
 std::optional<uint64_t> NumberOfKey(std::string_view key);
 
 struct RequestKeyParts {
@@ -66,7 +68,7 @@ struct RequestKeyParts {
 };
 std::optional<RequestKeyParts> RequestKeyOfKey(std::string_view key);
 
-// A key as an operator may read it: "task 3f-1k9", "queue 'mail'".
+// A key as an operator may read it: "task cnsef1k6a7-1k9", "queue 'mail'".
 std::string DescribeKey(std::string_view key);
 
 }  // namespace treadle::broker

@@ -16,8 +16,12 @@ namespace {
 
 constexpr size_t kListRowsMax = 10'000;
 
-BodyPtr Share(std::optional<Body> body) {
-  return body.has_value() ? std::make_shared<const Body>(std::move(*body)) : EmptyBody();
+// Every payload and every result is stored, also one without a byte.
+absl::StatusOr<BodyPtr> Share(TaskId task, const char* what, std::optional<Body> body) {
+  if (body.has_value()) return std::make_shared<const Body>(std::move(*body));
+  return absl::DataLossError(
+      absl::StrCat("task ", task.ToString(), " has lost its ", what,
+                   ": the store is damaged: restore the data directory from a backup"));
 }
 
 }  // namespace
@@ -59,7 +63,12 @@ std::vector<BodyPtr> StoredTasks::Payloads(absl::Span<const TaskId> tasks) {
         bytes_read_ += static_cast<int64_t>(value->size());
         std::optional<Body> body;
         if (!Decode(keys[at], *value, &body).ok()) return false;
-        bodies[order[at]] = Share(std::move(body));
+        absl::StatusOr<BodyPtr> payload = Share(tasks[order[at]], "payload", std::move(body));
+        if (!payload.ok()) {
+          Fail(payload.status()).IgnoreError();
+          return false;
+        }
+        bodies[order[at]] = *std::move(payload);
         return true;
       });
   if (!status.ok()) Fail(status).IgnoreError();
@@ -79,9 +88,14 @@ absl::StatusOr<OutcomeReady> StoredTasks::Finished(TaskId task) {
   absl::StatusOr<engine::Row> row = Decode(key, *value, &body);
   if (!row.ok()) return row.status();
   auto& finished = std::get<engine::FinishedRow>(*row);
-  const bool succeeded = finished.state == engine::TaskState::kSucceeded;
+  BodyPtr result;
+  if (finished.state == engine::TaskState::kSucceeded) {
+    absl::StatusOr<BodyPtr> stored = Share(task, "result", std::move(body));
+    if (!stored.ok()) return Fail(stored.status());
+    result = *std::move(stored);
+  }
   return OutcomeReady{.row = std::make_shared<const engine::FinishedRow>(std::move(finished)),
-                      .result = succeeded ? Share(std::move(body)) : nullptr};
+                      .result = std::move(result)};
 }
 
 std::optional<engine::KeyRow> StoredTasks::RequestKey(std::string_view queue,

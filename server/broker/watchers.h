@@ -38,6 +38,8 @@ class Watchers {
 
   // Entries of Add.
   int64_t size() const { return size_; }
+  int64_t calls() const { return static_cast<int64_t>(calls_.size()); }
+  int64_t sessions() const { return static_cast<int64_t>(sessions_.size()); }
 
  private:
   struct Watcher {

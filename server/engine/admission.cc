@@ -18,18 +18,22 @@ Durability Admission::AnswerAfter(const Submit& submit, Durability after) const 
 }
 
 void Admission::Answer(Turn& turn, const Submit& submit, const absl::Status& status) const {
-  const Durability after = status.ok() ? submit.spec.durability : Durability::kMemory;
-  turn.Say(AnswerAfter(submit, after), Submitted{submit.call, submit.item, submit.id, status});
+  const Durability after =
+      AnswerAfter(submit, status.ok() ? submit.spec.durability : Durability::kMemory);
+  turn.Say(after, Submitted{submit.call, submit.item, submit.id, status, /*existing=*/false,
+                            status.ok() ? after : Durability::kMemory});
 }
 
 void Admission::AnswerExisting(Turn& turn, const Submit& submit, TaskId first) const {
-  turn.Say(AnswerAfter(submit, submit.spec.durability),
-           Submitted{submit.call, submit.item, first, absl::OkStatus(), /*existing=*/true});
+  const Durability after = AnswerAfter(submit, submit.spec.durability);
+  turn.Say(after,
+           Submitted{submit.call, submit.item, first, absl::OkStatus(), /*existing=*/true, after});
 }
 
 void Admission::Apply(Turn& turn, Submit&& submit) {
   if (submit.sequenced && AnswerRepeat(turn, submit)) return;
   if (!submit.spec.request_key.empty() && AnswerKey(turn, submit)) return;
+  if (!submit.refusal.ok()) return Answer(turn, submit, submit.refusal);
   Queue* const known = s_.queues.Find(submit.spec.queue);
   const absl::Status status = Check(known, submit.spec);
   if (!status.ok()) {

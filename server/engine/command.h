@@ -6,12 +6,22 @@
 #include <variant>
 #include <vector>
 
+#include "absl/status/status.h"
+
+#include "server/engine/incarnation.h"
 #include "server/engine/row.h"
 #include "server/engine/types.h"
 
 // What the engine is told. `call` is where the answer goes.
 
 namespace treadle::engine {
+
+// A life of the broker begins: sessions and tokens are numbered from here, or from where the stored
+// counters are if that is further. The first command after loading. What follows from it must be
+// durable before anything leaves.
+struct BeginLife {
+  Incarnation incarnation{};
+};
 
 struct CreateQueue {
   CallId call{};
@@ -46,6 +56,12 @@ struct OpenSession {
   // Only a new number, for ids of tasks that are submitted outside of sessions. Nothing is kept
   // that could be resumed: no client can get at these ids.
   bool for_unary = false;
+  // New: the one that will resume it. Resumed: the one that was shown; another than the session's
+  // own is answered as if there were no such session.
+  ResumeSecret secret;
+  // Resumed: what its client has acknowledged. A session that knows of nothing near that is the
+  // client's no more: the store is an older copy.
+  uint64_t acknowledged_below = 0;
 };
 // The session's client will never again send a sequence below this one.
 struct AcknowledgeSession {
@@ -65,6 +81,10 @@ struct Submit {
   bool sequenced = false;
   TaskSpec spec;
   int64_t wait_if_full_ms = 0;
+  // Not OK: why this is no submit to accept (it is malformed, the disk is nearly full). One that
+  // was accepted before, or waits for room, is answered as such all the same: a refusal would say
+  // what is not so.
+  absl::Status refusal;
   // What the store knows of (queue, request key), for keys whose task is not in memory any more.
   // The broker looks it up when Engine::NeedsKeyLookup says so.
   std::optional<KeyRow> known_key;
@@ -153,9 +173,9 @@ struct WatchTask {
   bool watch = true;
 };
 
-using Command = std::variant<CreateQueue, UpdateQueue, DeleteQueue, PauseQueue, PurgeQueue,
-                             OpenSession, AcknowledgeSession, CloseSession, Submit, Cancel,
-                             AttachWorker, Heartbeat, AddCredit, DrainWorker, StartAttempt,
+using Command = std::variant<BeginLife, CreateQueue, UpdateQueue, DeleteQueue, PauseQueue,
+                             PurgeQueue, OpenSession, AcknowledgeSession, CloseSession, Submit,
+                             Cancel, AttachWorker, Heartbeat, AddCredit, DrainWorker, StartAttempt,
                              EndAttempt, EndReports, PollTasks, ExtendLease, CallClosed, WatchTask>;
 
 }  // namespace treadle::engine

@@ -1,5 +1,6 @@
 #include "server/engine/engine.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "proto/support/assert.h"
@@ -82,6 +83,7 @@ class Engine::Impl {
     if (!behind) dispatch_.AnswerDuePolls(turn);
     attachments_.RetireIdle();
     sessions_.WriteChanged(turn);
+    reports_.WriteAccepted(turn);
     if (state_.counters_dirty) turn.Put(state_.counters);
     state_.counters_dirty = false;
     state_.tasks.EndTurn();
@@ -110,6 +112,7 @@ class Engine::Impl {
     return Turn(now_ms, effects);
   }
 
+  void Apply(Turn& turn, BeginLife&& command);
   void Apply(Turn& turn, CreateQueue&& command) { queue_commands_.Apply(turn, command); }
   void Apply(Turn& turn, UpdateQueue&& command) { queue_commands_.Apply(turn, command); }
   void Apply(Turn& turn, DeleteQueue&& command) { queue_commands_.Apply(turn, command); }
@@ -146,6 +149,15 @@ class Engine::Impl {
   std::unique_ptr<Loader> loader_;  // until the first step
   bool after_tick_ = false;
 };
+
+void Engine::Impl::Apply(Turn&, BeginLife&& command) {
+  const uint64_t first = static_cast<uint64_t>(command.incarnation);
+  MetaRow& counters = state_.counters;
+  const uint64_t forgotten = counters.next_token > 1 ? kForgottenTokensMax : 0;
+  counters.next_session = std::max(counters.next_session, first);
+  counters.next_token = std::max(counters.next_token + forgotten, first);
+  state_.counters_dirty = true;
+}
 
 void Engine::Impl::Apply(Turn& turn, Cancel&& command) {
   CancelDone done{command.call, command.item, command.task};
@@ -266,6 +278,8 @@ EngineTotals Engine::Totals() const {
   totals.queues = state.queues.declared_count();
   totals.workers = static_cast<int64_t>(state.holders.workers().size());
   totals.sessions = static_cast<int64_t>(state.sessions.size());
+  totals.calls = static_cast<int64_t>(state.calls.all().size());
+  totals.undeclared_queues = static_cast<int64_t>(state.queues.all().size()) - totals.queues;
   return totals;
 }
 

@@ -31,6 +31,7 @@ struct EngineOptions {
   int64_t worker_inflight_bytes_max = int64_t{64} << 20;
   int64_t session_gap_max = 1'000'000;   // how far a sequence may jump ahead
   int64_t session_ranges_max = 100'000;  // gaps between one session's accepted sequences
+  int64_t reports_kept_max = 100'000;    // accepted unary reports that may come again
   int64_t lease_ms = 15'000;             // of an attached worker, renewed by every message
   int64_t resume_window_ms = 600'000;    // a session without a stream is kept so long
   int64_t request_key_window_ms = 86'400'000;
@@ -104,6 +105,8 @@ struct EngineTotals {
   int64_t queues = 0;
   int64_t workers = 0;
   int64_t sessions = 0;
+  int64_t calls = 0;              // with a session, a worker, a poll or a waiting submit on them
+  int64_t undeclared_queues = 0;  // names that somebody serves, and that no queue has
 };
 
 // The rules of Treadle's queues, and nothing else: no clock, thread, file, socket or randomness but

@@ -8,7 +8,7 @@
 namespace treadle::engine {
 namespace {
 
-enum class Part : uint8_t { kCounters = 1, kQueue, kTask, kGrant, kSession };
+enum class Part : uint8_t { kCounters = 1, kQueue, kTask, kGrant, kSession, kReports };
 
 void AddError(StableHash& hash, const TaskError& error) {
   hash.Add(error.type).Add(error.message).Add(error.worker).Add(error.attempt).Add(error.permanent);
@@ -88,8 +88,17 @@ uint64_t HashOf(const Grant& grant) {
 
 uint64_t HashOf(const Session& session) {
   StableHash hash(static_cast<uint64_t>(Part::kSession));
-  hash.Add(session.id).Add(session.floor);
+  hash.Add(session.id).Add(session.floor).Add(session.secret.high).Add(session.secret.low);
   for (const auto& [first, last] : session.accepted.ranges()) hash.Add(first).Add(last);
+  return hash.value();
+}
+
+uint64_t HashOf(const ReportsRow& row) {
+  StableHash hash(static_cast<uint64_t>(Part::kReports));
+  hash.Add(row.number);
+  for (const AcceptedReport& report : row.reports) {
+    hash.Add(report.task.session).Add(report.task.sequence).Add(report.token).Add(report.end);
+  }
   return hash.value();
 }
 
@@ -105,6 +114,7 @@ uint64_t FingerprintOf(const State& state) {
   }
   for (const auto& [first_token, grant] : state.grants.all()) sum += HashOf(grant);
   for (const auto& [id, session] : state.sessions.all()) sum += HashOf(*session);
+  for (const ReportsRow& row : state.reports.rows()) sum += HashOf(row);
   return sum;
 }
 

@@ -185,6 +185,7 @@ void CheckState(const State& state, const Lifecycle& lifecycle, bool after_tick)
   }
   CheckHolders(state, seen);
   CheckCalls(state);
+  state.reports.CheckInvariants();
   for (const auto& [id, session] : state.sessions.all()) {
     TREADLE_ASSERT(id < state.counters.next_session);
     const bool kept = state.timers.DueOf(*session) != kNever;

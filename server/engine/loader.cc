@@ -76,7 +76,7 @@ absl::Status Loader::Take(const SessionRow& row) {
   if (s_.sessions.Find(row.session) != nullptr) {
     return Contradiction("two rows for session ", row.session);
   }
-  Session& session = s_.sessions.Add(row.session);
+  Session& session = s_.sessions.Add(row.session, row.secret);
   session.fresh = false;
   session.floor = row.floor;
   if (!session.accepted.Assign(row.accepted) ||
@@ -87,6 +87,11 @@ absl::Status Loader::Take(const SessionRow& row) {
   return absl::OkStatus();
 }
 
+absl::Status Loader::Take(const ReportsRow& row) {
+  reports_.push_back(row);
+  return absl::OkStatus();
+}
+
 absl::Status Loader::Finish(int64_t now_ms) {
   s_.now_ms = now_ms;
   if (!s_.tasks.SortLoaded()) return Contradiction("two tasks have the same place in submit order");
@@ -94,6 +99,7 @@ absl::Status Loader::Finish(int64_t now_ms) {
   TREADLE_RETURN_IF_ERROR(FinishTasks());
   TREADLE_RETURN_IF_ERROR(FinishAttempts());
   TREADLE_RETURN_IF_ERROR(FinishGrants(now_ms));
+  TREADLE_RETURN_IF_ERROR(FinishReports());
   TREADLE_RETURN_IF_ERROR(FinishSessions(now_ms));
   return EnterTasks(now_ms);
 }
@@ -199,6 +205,25 @@ absl::Status Loader::FinishGrant(const GrantRow& row, int64_t now_ms) {
   if (grant.live == 0) {
     return Contradiction("grant ", static_cast<uint64_t>(row.grant), " has no lease that lives");
   }
+  return absl::OkStatus();
+}
+
+absl::Status Loader::FinishReports() {
+  std::sort(reports_.begin(), reports_.end(),
+            [](const ReportsRow& a, const ReportsRow& b) { return a.number < b.number; });
+  for (ReportsRow& row : reports_) {
+    for (const AcceptedReport& report : row.reports) {
+      if (static_cast<uint64_t>(report.token) >= s_.counters.next_token) {
+        return Contradiction("the token of a report for task ", report.task.ToString(),
+                             " is newer than the counters");
+      }
+    }
+    const uint64_t number = row.number;
+    if (!s_.reports.AddLoaded(std::move(row))) {
+      return Contradiction("the reports of row ", number, " are there twice");
+    }
+  }
+  reports_ = {};
   return absl::OkStatus();
 }
 

@@ -30,6 +30,7 @@ class Loader {
   absl::Status Take(const AttemptRow& row);
   absl::Status Take(const GrantRow& row);
   absl::Status Take(const SessionRow& row);
+  absl::Status Take(const ReportsRow& row);
   // What has ended is the store's alone.
   absl::Status Take(const FinishedRow&) { return absl::OkStatus(); }
   absl::Status Take(const KeyRow&) { return absl::OkStatus(); }
@@ -39,6 +40,7 @@ class Loader {
   absl::Status FinishAttempts();
   absl::Status FinishGrants(int64_t now_ms);
   absl::Status FinishGrant(const GrantRow& row, int64_t now_ms);
+  absl::Status FinishReports();
   absl::Status FinishSessions(int64_t now_ms);
   absl::Status EnterTasks(int64_t now_ms);
 
@@ -48,6 +50,7 @@ class Loader {
   bool has_meta_ = false;
   std::vector<AttemptRow> attempts_;
   std::vector<GrantRow> grants_;
+  std::vector<ReportsRow> reports_;
 };
 
 }  // namespace treadle::engine

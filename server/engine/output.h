@@ -30,6 +30,7 @@ struct SessionOpened {
   absl::Status status;
   uint64_t session = 0;
   bool resumed = false;
+  ResumeSecret secret;
 };
 
 struct Submitted {
@@ -38,6 +39,8 @@ struct Submitted {
   TaskId id;
   absl::Status status;
   bool existing = false;  // its request key named `id`, which was there already
+  // Accepted: how safe the task is when this is released.
+  Durability durability = Durability::kMemory;
 };
 
 // OK also for a running task that was told to stop, and for one that had ended in memory this turn.

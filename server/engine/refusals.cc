@@ -172,8 +172,10 @@ absl::Status TooManyRanges(int64_t ranges_max) {
 }
 
 absl::Status NoSuchSession(uint64_t session) {
-  return absl::NotFoundError(absl::StrCat(
-      "session ", session, " is not known, or no longer: open a new one with session_id 0"));
+  return absl::NotFoundError(
+      absl::StrCat("session ", session,
+                   " is not known here, or no longer, or resume_secret is not the one that its "
+                   "SessionOpened gave: open a new one with session_id 0"));
 }
 
 absl::Status TooManySessions(int64_t sessions_max) {

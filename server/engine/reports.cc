@@ -32,6 +32,13 @@ void Reports::Apply(Turn& turn, const StartAttempt& start) {
 
 void Reports::Apply(Turn& turn, EndAttempt&& end) {
   absl::Status status = Check(end.call, end.task, end.token);
+  if (!status.ok() && s_.reports.Has({end.task, end.token, end.end})) {
+    // Its answer was lost, so it is told again. How safe the first one had to be is not known here.
+    if (end.reply) {
+      turn.Say(Durability::kSynced, ReportDone{end.call, end.item, end.task, end.token});
+    }
+    return;
+  }
   if (!status.ok()) {
     turn.Say(Durability::kMemory,
              ReportDone{end.call, end.item, end.task, end.token, std::move(status)});
@@ -56,7 +63,17 @@ void Reports::Apply(Turn& turn, EndAttempt&& end) {
       lifecycle_.GiveBack(turn, task);
       break;
   }
-  if (end.reply) turn.Say(after, ReportDone{end.call, end.item, end.task, end.token});
+  if (!end.reply) return;
+  s_.reports.Add({end.task, end.token, end.end});
+  turn.Say(after, ReportDone{end.call, end.item, end.task, end.token});
+}
+
+void Reports::WriteAccepted(Turn& turn) {
+  if (!s_.reports.has_news()) return;
+  turn.Put(s_.reports.TakeNews());
+  while (s_.reports.size() > s_.options.reports_kept_max) {
+    turn.Erase(ReportsKey{s_.reports.DropOldest()});
+  }
 }
 
 void Reports::Apply(Turn& turn, const EndReports& reports) {

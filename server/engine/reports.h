@@ -18,6 +18,8 @@ class Reports {
   void Apply(Turn& turn, EndAttempt&& end);
   void Apply(Turn& turn, const EndReports& reports);
   void Apply(Turn& turn, const ExtendLease& extend);
+  // Ends a turn: the row of the unary reports that were accepted in it.
+  void WriteAccepted(Turn& turn);
 
   // May this call speak for the lease? An attached worker only for its own and for unary ones; a
   // unary call, which is nobody in particular, for whatever it has the token of.

@@ -89,6 +89,23 @@ struct SessionRow {
   uint64_t session = 0;
   uint64_t floor = 1;
   std::vector<std::pair<uint64_t, uint64_t>> accepted;
+  ResumeSecret secret;
+};
+
+// How the holder of a lease said that its attempt ended.
+struct AcceptedReport {
+  TaskId task;
+  Token token{};
+  AttemptEnd end = AttemptEnd::kSucceeded;
+
+  bool operator==(const AcceptedReport&) const = default;
+};
+
+// Unary reports that were accepted in one turn. Rows are numbered 1, 2, 3, ...; the oldest are
+// deleted when enough newer ones are there (EngineOptions::reports_kept_max).
+struct ReportsRow {
+  uint64_t number = 0;
+  std::vector<AcceptedReport> reports;
 };
 
 // A request key's task. Dropped after expires_at_ms by the store.
@@ -100,8 +117,8 @@ struct KeyRow {
   int64_t expires_at_ms = 0;
 };
 
-using Row =
-    std::variant<MetaRow, QueueRow, TaskRow, AttemptRow, GrantRow, FinishedRow, SessionRow, KeyRow>;
+using Row = std::variant<MetaRow, QueueRow, TaskRow, AttemptRow, GrantRow, FinishedRow, SessionRow,
+                         KeyRow, ReportsRow>;
 
 struct QueueKey {
   std::string name;
@@ -119,8 +136,11 @@ struct GrantKey {
 struct SessionKey {
   uint64_t session = 0;
 };
+struct ReportsKey {
+  uint64_t number = 0;
+};
 
-using RowKey = std::variant<QueueKey, TaskKey, AttemptKey, GrantKey, SessionKey>;
+using RowKey = std::variant<QueueKey, TaskKey, AttemptKey, GrantKey, SessionKey, ReportsKey>;
 
 // A row to put, or the key of one to delete. Applied in order, all or nothing.
 using RowChange = std::variant<Row, RowKey>;

@@ -15,9 +15,11 @@ namespace treadle::engine {
 
 // A client's session: which of its sequences were accepted, so that none is accepted twice.
 struct Session : Timed {
-  explicit Session(uint64_t number) : Timed(TimedKind::kSession), id(number) {}
+  Session(uint64_t number, const ResumeSecret& resumed_with)
+      : Timed(TimedKind::kSession), id(number), secret(resumed_with) {}
 
   const uint64_t id;
+  const ResumeSecret secret;
   uint64_t floor = 1;
   RangeSet accepted;
   CallId call{};                    // its stream; 0: none, and it is kept until its timer
@@ -41,8 +43,9 @@ class SessionTable {
     return found == sessions_.end() ? nullptr : found->second.get();
   }
   // REQUIRES: a new id.
-  Session& Add(uint64_t id) {
-    return *sessions_.emplace_hint(sessions_.end(), id, std::make_unique<Session>(id))->second;
+  Session& Add(uint64_t id, const ResumeSecret& secret) {
+    return *sessions_.emplace_hint(sessions_.end(), id, std::make_unique<Session>(id, secret))
+                ->second;
   }
   void Erase(Session& session) {
     std::erase(dirty_, &session);

@@ -20,14 +20,16 @@ void Sessions::Apply(Turn& turn, const OpenSession& open) {
                SessionOpened{open.call, refusal::TooManySessions(s_.options.sessions_max)});
       return;
     }
-    Session& session = s_.sessions.Add(s_.NextSession());
+    Session& session = s_.sessions.Add(s_.NextSession(), open.secret);
     s_.sessions.Touch(session);
     Attach(session, open.call);
-    turn.Say(Durability::kSynced, SessionOpened{open.call, absl::OkStatus(), session.id});
+    turn.Say(Durability::kSynced, SessionOpened{open.call, absl::OkStatus(), session.id,
+                                                /*resumed=*/false, session.secret});
     return;
   }
   Session* const session = s_.sessions.Find(open.session);
-  if (session == nullptr) {
+  if (session == nullptr || session->secret != open.secret ||
+      IsTooFar(*session, open.acknowledged_below)) {
     turn.Say(Durability::kMemory,
              SessionOpened{open.call, refusal::NoSuchSession(open.session), open.session});
     return;
@@ -37,8 +39,13 @@ void Sessions::Apply(Turn& turn, const OpenSession& open) {
     TakeOver(*session, open.call);
   }
   Attach(*session, open.call);
-  turn.Say(Durability::kMemory,
-           SessionOpened{open.call, absl::OkStatus(), session->id, /*resumed=*/true});
+  turn.Say(Durability::kMemory, SessionOpened{open.call, absl::OkStatus(), session->id,
+                                              /*resumed=*/true, session->secret});
+}
+
+// Below what no client of this session can have acknowledged.
+bool Sessions::IsTooFar(const Session& session, uint64_t below) const {
+  return below > session.newest() + static_cast<uint64_t>(s_.options.session_gap_max) + 1;
 }
 
 // What waits for room keeps its place; the answer goes over the newer stream.
@@ -59,10 +66,10 @@ void Sessions::Attach(Session& session, CallId call) {
 void Sessions::Apply(Turn& turn, const AcknowledgeSession& acknowledge) {
   Session* const session = s_.calls.SessionOf(acknowledge.call);
   if (session == nullptr || acknowledge.below <= session->floor) return;
-  const uint64_t newest = session->newest();
-  if (acknowledge.below > newest + static_cast<uint64_t>(s_.options.session_gap_max) + 1) {
+  if (IsTooFar(*session, acknowledge.below)) {
     turn.Say(Durability::kMemory,
-             EndCall{acknowledge.call, refusal::AcknowledgedTooFar(acknowledge.below, newest)});
+             EndCall{acknowledge.call,
+                     refusal::AcknowledgedTooFar(acknowledge.below, session->newest())});
     return;
   }
   session->floor = acknowledge.below;
@@ -97,7 +104,7 @@ void Sessions::Due(Turn& turn, Session& session, int64_t due_ms) {
 void Sessions::WriteChanged(Turn& turn) {
   for (Session* const session : s_.sessions.TakeDirty()) {
     session->fresh = false;
-    turn.Put(SessionRow{session->id, session->floor, session->accepted.ranges()});
+    turn.Put(SessionRow{session->id, session->floor, session->accepted.ranges(), session->secret});
   }
 }
 

@@ -24,6 +24,7 @@ class Sessions {
   void WriteChanged(Turn& turn);
 
  private:
+  bool IsTooFar(const Session& session, uint64_t below) const;
   void TakeOver(Session& session, CallId newer);
   void Attach(Session& session, CallId call);
 

@@ -9,6 +9,7 @@
 #include "server/engine/holder_table.h"
 #include "server/engine/matching.h"
 #include "server/engine/queue_table.h"
+#include "server/engine/report_log.h"
 #include "server/engine/request_keys.h"
 #include "server/engine/session_table.h"
 #include "server/engine/task_table.h"
@@ -39,6 +40,7 @@ struct State {
   WaiterTable waiters;
   SessionTable sessions;
   GrantTable grants;
+  ReportLog reports;
   HolderTable holders;
   CallTable calls;
   Matching matching;

@@ -16,7 +16,8 @@ namespace treadle::engine {
 // One open gRPC call, unary or stream, as the edge numbers them. Never 0, never used twice in one
 // process.
 enum class CallId : uint64_t {};
-// A lease's fencing number. Grows strictly, also across restarts. 0: none.
+// A lease's fencing number. Grows strictly, also across restarts, and no other life of the store
+// has it: see incarnation.h. 0: none.
 enum class Token : uint64_t {};
 // One batch of leases given to one holder in one turn: one row.
 enum class GrantId : uint64_t {};
@@ -91,6 +92,14 @@ struct TaskSpec {
   std::shared_ptr<const RetryPolicy> retry;
   std::string request_key;  // empty: none
   ContentDigest digest;     // with a request key
+};
+
+// What a client shows to resume its session: 128 random bits, made by the edge.
+struct ResumeSecret {
+  uint64_t high = 0;
+  uint64_t low = 0;
+
+  bool operator==(const ResumeSecret&) const = default;
 };
 
 struct TaskError {

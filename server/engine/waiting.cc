@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <utility>
 
 #include "proto/support/assert.h"
@@ -41,6 +42,8 @@ void Admission::TakeOver(Waiter& waiter, Submit& submit, int64_t now_ms) {
   LeaveCall(waiter);
   waiter.submit.call = submit.call;
   waiter.submit.item = submit.item;
+  // What the first stream asked for holds, too: it may be the same one.
+  waiter.submit.spec.durability = std::max(waiter.submit.spec.durability, submit.spec.durability);
   s_.calls.Obtain(submit.call).waiters.PushBack(waiter);
   s_.timers.Set(waiter, now_ms + submit.wait_if_full_ms);
 }

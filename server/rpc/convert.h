@@ -46,8 +46,14 @@ engine::EndAttempt ReadReport(v1::AttemptReport& report, TaskId task, broker::Bo
 broker::ProgressState ReadProgress(v1::Progress& progress);
 
 absl::Status UnknownTaskError(TaskId task);
-// The level that an acknowledgement states.
-v1::Durability AckLevel(engine::Durability asked, bool disk);
+// The level that an acknowledgement states, on a store that reaches the disk, or does not.
+v1::Durability AckLevel(engine::Durability reached, bool disk);
+
+// A session's, 16 bytes on the wire. NewSecret makes one that nobody can foretell; ReadSecret gives
+// for an absent one what no session has.
+engine::ResumeSecret NewSecret();
+engine::ResumeSecret ReadSecret(const std::string& bytes);
+std::string WriteSecret(const engine::ResumeSecret& secret);
 
 void Write(const broker::LeasedTask& task, int64_t now_ms, v1::LeasedTask* out);
 void Write(const broker::OutcomeReady& outcome, v1::Outcome* out);

@@ -1,6 +1,8 @@
+#include <cstring>
 #include <utility>
 
 #include "proto/support/limits.h"
+#include "proto/support/random_bits.h"
 #include "proto/support/utf8.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/digest.h"
@@ -146,6 +148,16 @@ broker::ProgressState ReadProgress(v1::Progress& progress) {
           .message = progress.message().size() > limits::kProgressMessageBytesMax
                          ? CutMiddle(progress.message(), limits::kProgressMessageBytesMax)
                          : std::move(*progress.mutable_message())};
+}
+
+engine::ResumeSecret NewSecret() { return {RandomBits() | 1, RandomBits()}; }
+
+engine::ResumeSecret ReadSecret(const std::string& bytes) {
+  engine::ResumeSecret secret;
+  if (bytes.size() != limits::kResumeSecretBytes) return secret;
+  std::memcpy(&secret.high, bytes.data(), sizeof(secret.high));
+  std::memcpy(&secret.low, bytes.data() + sizeof(secret.high), sizeof(secret.low));
+  return secret;
 }
 
 }  // namespace treadle::rpc

@@ -13,13 +13,6 @@ namespace {
 
 constexpr int64_t kItemBytes = 64;  // what an item has beside its long fields, about
 
-// What comes back with a submit's answer: its sequence, and the durability that was asked for.
-uint64_t Item(uint64_t sequence, engine::Durability asked) {
-  return sequence << 2 | static_cast<uint64_t>(asked);
-}
-uint64_t SequenceOf(uint64_t item) { return item >> 2; }
-engine::Durability AskedOf(uint64_t item) { return static_cast<engine::Durability>(item & 3); }
-
 }  // namespace
 
 SessionStream::SessionStream(Edge& edge, grpc::CallbackServerContext* context)
@@ -43,13 +36,15 @@ absl::Status SessionStream::Open(const v1::SessionOpen& open) {
   if (!request_->has_open()) {
     return absl::InvalidArgumentError("open: absent; it must be in the stream's first message");
   }
-  if (absl::Status s = ValidateOptionalName("open.client_name", open.client_name()); !s.ok()) {
-    return s;
-  }
+  if (absl::Status s = ValidateOpen(open); !s.ok()) return s;
   begun_ = true;
   HoldReading();
   std::vector<broker::Request> requests;
-  requests.push_back(ToRequest(engine::OpenSession{id(), open.session_id()}));
+  requests.push_back(ToRequest(engine::OpenSession{
+      .call = id(),
+      .session = open.session_id(),
+      .secret = open.session_id() == 0 ? NewSecret() : ReadSecret(open.resume_secret()),
+      .acknowledged_below = request_->acknowledged_below()}));
   requests.push_back({broker::DeliverOutcomes{id(), !open.outcomes_on_request_only()}, nullptr});
   Post(std::move(requests));
   return absl::OkStatus();
@@ -59,37 +54,29 @@ void SessionStream::Handle(v1::SessionRequest& request) {
   std::vector<broker::Request> requests;
   requests.reserve(request.tasks_size() + request.await_task_ids_size() +
                    request.cancel_task_ids_size() + 1);
-  std::vector<broker::Delivery> refused;
   if (request.acknowledged_below() != 0) {
     requests.push_back(ToRequest(engine::AcknowledgeSession{id(), request.acknowledged_below()}));
   }
-  HandleTasks(request, requests, refused);
+  HandleTasks(request, requests);
   HandleIds(request, requests);
-  // By way of the outbox, because what is sent is its thread's.
-  if (!refused.empty()) edge_.outbox.Release(std::move(refused));
   Post(std::move(requests));
 }
 
-void SessionStream::HandleTasks(v1::SessionRequest& request, std::vector<broker::Request>& requests,
-                                std::vector<broker::Delivery>& refused) {
+// What is malformed goes the same way: the broker may have accepted it before, when its bounds were
+// others, and says so then.
+void SessionStream::HandleTasks(v1::SessionRequest& request,
+                                std::vector<broker::Request>& requests) {
   if (request.tasks().empty()) return;
   const int64_t now_ms = edge_.clock.NowMs();
   for (v1::SequencedTask& sequenced : *request.mutable_tasks()) {
-    const TaskId task{session_, sequenced.sequence()};
     absl::Status status = ValidateTask(sequenced.task(), bounds_, now_ms);
-    if (!status.ok()) {
-      refused.push_back(
-          engine::Submitted{.call = id(),
-                            .item = Item(sequenced.sequence(), engine::Durability::kMemory),
-                            .id = task,
-                            .status = std::move(status)});
-      continue;
-    }
     broker::BodyPtr body;
-    engine::Submit submit = reader_.Read(*sequenced.mutable_task(), body);
+    engine::Submit submit;
+    if (status.ok()) submit = reader_.Read(*sequenced.mutable_task(), body);
+    submit.refusal = std::move(status);
     submit.call = id();
-    submit.item = Item(sequenced.sequence(), submit.spec.durability);
-    submit.id = task;
+    submit.item = sequenced.sequence();
+    submit.id = TaskId{session_, sequenced.sequence()};
     submit.sequenced = true;
     requests.push_back(ToRequest(std::move(submit), std::move(body)));
   }
@@ -112,7 +99,8 @@ void SessionStream::HandleIds(v1::SessionRequest& request, std::vector<broker::R
   }
 }
 
-// By way of the outbox, too; its deliveries speak of ids that can be read.
+// By way of the outbox, because what is sent is its thread's; its deliveries speak of ids that can
+// be read.
 void SessionStream::NotAnId(const std::string& text, const absl::Status& status) {
   std::vector<broker::Delivery> deliveries;
   deliveries.emplace_back(broker::Answer(
@@ -156,6 +144,7 @@ void SessionStream::Opened(const engine::SessionOpened& opened) {
   out.set_batch_tasks_max(edge_.options.batch_tasks_max);
   out.set_payload_bytes_max(edge_.options.payload_bytes_max);
   out.set_message_bytes_max(edge_.message_bytes_max());
+  out.set_resume_secret(WriteSecret(opened.secret));
   Flush();
   Greeted();
   session_ = opened.session;
@@ -164,9 +153,8 @@ void SessionStream::Opened(const engine::SessionOpened& opened) {
 }
 
 void SessionStream::Submitted(const engine::Submitted& submitted) {
-  const uint64_t sequence = SequenceOf(submitted.item);
-  const v1::Durability level =
-      AckLevel(AskedOf(submitted.item), edge_.reach == store::Reach::kDisk);
+  const uint64_t sequence = submitted.item;
+  const v1::Durability level = AckLevel(submitted.durability, edge_.reach == store::Reach::kDisk);
   if (submitted.status.ok() && !submitted.existing) {
     Accepted(sequence, level);
     return;

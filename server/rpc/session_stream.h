@@ -33,8 +33,7 @@ class SessionStream final : public BidiCall {
   absl::Status Open(const v1::SessionOpen& open);
   // Posts everything but `open`.
   void Handle(v1::SessionRequest& request);
-  void HandleTasks(v1::SessionRequest& request, std::vector<broker::Request>& requests,
-                   std::vector<broker::Delivery>& refused);
+  void HandleTasks(v1::SessionRequest& request, std::vector<broker::Request>& requests);
   void HandleIds(v1::SessionRequest& request, std::vector<broker::Request>& requests);
   void NotAnId(const std::string& text, const absl::Status& status);
 

@@ -14,7 +14,6 @@ namespace {
 // The response as it fills.
 struct Filling {
   v1::SubmitResponse response;
-  std::vector<engine::Durability> asked;  // by item
   size_t unanswered = 0;
 };
 
@@ -23,7 +22,7 @@ void Fill(const engine::Submitted& submitted, bool disk, Filling& filling) {
   wire::ToItem(submitted.status, result.mutable_status());
   if (submitted.status.ok()) {
     result.set_task_id(submitted.id.ToString());
-    result.set_durability(AckLevel(filling.asked[submitted.item], disk));
+    result.set_durability(AckLevel(submitted.durability, disk));
     result.set_existing(submitted.existing);
   }
   --filling.unanswered;
@@ -38,7 +37,6 @@ absl::Status Submit(Edge& edge, UnaryCall& call, v1::SubmitRequest& request) {
     return s;
   }
   Filling filling;
-  filling.asked.resize(request.tasks_size(), engine::Durability::kMemory);
   std::vector<broker::Request> requests;
   requests.reserve(request.tasks_size());
   SubmitReader reader;
@@ -54,7 +52,6 @@ absl::Status Submit(Edge& edge, UnaryCall& call, v1::SubmitRequest& request) {
     submit.call = call.id();
     submit.item = static_cast<uint64_t>(i);
     submit.id = edge.broker.NewTaskId();
-    filling.asked[i] = submit.spec.durability;
     requests.push_back(ToRequest(std::move(submit), std::move(body)));
   }
   if (requests.empty()) {

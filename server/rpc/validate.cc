@@ -65,7 +65,7 @@ absl::StatusOr<TaskId> ValidateTaskId(absl::string_view field, const std::string
   if (id.ok()) return id;
   return absl::InvalidArgumentError(
       absl::StrCat(field, ": '", CutMiddle(value, kShownBytesMax),
-                   "' is not a task's id; use the id that submit returned, like '3f-1k9'"));
+                   "' is not a task's id; use the id that submit returned, like 'cnsef1k6a7-1k9'"));
 }
 
 absl::Status ValidateQueue(const v1::QueueConfig& config) {

@@ -18,7 +18,7 @@
 
 namespace treadle::rpc {
 
-// Of a session: sequences leave room for two more bits.
+// Of a session. Nobody comes that far by counting.
 inline constexpr uint64_t kSequenceMax = UINT64_MAX >> 3;
 
 struct Bounds {
@@ -39,6 +39,7 @@ absl::Status ValidateBatch(absl::string_view field, int64_t count, int64_t min, 
 absl::StatusOr<TaskId> ValidateTaskId(absl::string_view field, const std::string& value);
 
 absl::Status ValidateTask(const v1::TaskSpec& task, const Bounds& bounds, int64_t now_ms);
+absl::Status ValidateOpen(const v1::SessionOpen& open);
 absl::Status ValidateSession(const v1::SessionRequest& request, const Bounds& bounds);
 
 absl::Status ValidateHello(const v1::WorkerHello& hello);

@@ -135,6 +135,22 @@ absl::Status ValidateTask(const v1::TaskSpec& task, const Bounds& bounds, int64_
   return absl::OkStatus();
 }
 
+absl::Status ValidateOpen(const v1::SessionOpen& open) {
+  if (absl::Status s = ValidateOptionalName("open.client_name", open.client_name()); !s.ok()) {
+    return s;
+  }
+  // An absent one fits no session: that is NOT_FOUND, and the broker's to say.
+  const std::string& secret = open.resume_secret();
+  if (!secret.empty() && (open.session_id() == 0 || secret.size() != limits::kResumeSecretBytes)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("open.resume_secret: has ", secret.size(), " bytes with session_id ",
+                     open.session_id(), "; send the ", limits::kResumeSecretBytes,
+                     " bytes that the session's SessionOpened gave, or "
+                     "neither for a new session"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ValidateSession(const v1::SessionRequest& request, const Bounds& bounds) {
   const int64_t max = bounds.batch_tasks_max;
   if (absl::Status s = ValidateBatch("tasks", request.tasks_size(), 0, max); !s.ok()) return s;

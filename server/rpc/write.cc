@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <cstring>
 
 #include "absl/strings/str_cat.h"
 
+#include "proto/support/limits.h"
 #include "proto/wire/status.h"
 #include "server/rpc/convert.h"
 
@@ -15,8 +17,8 @@ absl::Status UnknownTaskError(TaskId task) {
       " is not known; check the id (outcomes are dropped when their result_ttl_ms is over)"));
 }
 
-v1::Durability AckLevel(engine::Durability asked, bool disk) {
-  return disk ? static_cast<v1::Durability>(asked) : v1::DURABILITY_MEMORY;
+v1::Durability AckLevel(engine::Durability reached, bool disk) {
+  return disk ? static_cast<v1::Durability>(reached) : v1::DURABILITY_MEMORY;
 }
 
 void Write(const broker::LeasedTask& task, int64_t now_ms, v1::LeasedTask* out) {
@@ -163,6 +165,13 @@ void Write(const engine::ReportDone& done, v1::ReportResult* out) {
   out->set_task_id(done.task.ToString());
   out->set_token(static_cast<uint64_t>(done.token));
   wire::ToItem(done.status, out->mutable_status());
+}
+
+std::string WriteSecret(const engine::ResumeSecret& secret) {
+  std::string bytes(limits::kResumeSecretBytes, '\0');
+  std::memcpy(bytes.data(), &secret.high, sizeof(secret.high));
+  std::memcpy(bytes.data() + sizeof(secret.high), &secret.low, sizeof(secret.low));
+  return bytes;
 }
 
 }  // namespace treadle::rpc

@@ -78,7 +78,7 @@ class Bench {
  public:
   Bench(store::Store& store, const Clock& clock, int64_t batch)
       : batch_(batch), broker_(Options(), clock, store, ends_) {
-    Check(broker_.Recover([](int64_t) {}));
+    Check(broker_.Recover(treadle::engine::Incarnation{1}, [](int64_t) {}));
     std::vector<Request> opening;
     opening.push_back(Tell(engine::OpenSession{kClient}));
     opening.push_back(Tell(engine::AttachWorker{.call = kWorker,

@@ -55,7 +55,7 @@ class BrokerTest : public testing::Test {
 
   void Start() {
     broker = std::make_unique<Broker>(options, clock, store, listener);
-    ASSERT_TRUE(broker->Recover([](int64_t) {}).ok());
+    ASSERT_TRUE(broker->Recover(incarnation, [](int64_t) {}).ok());
     store.FinishSync();
     Turn();
   }
@@ -153,6 +153,7 @@ class BrokerTest : public testing::Test {
   // Where Post and Tell post: one for all, so that all come in the order of the test's lines.
   Lane lane = Lane::kClients;
   BrokerOptions options;
+  engine::Incarnation incarnation{1};  // small numbers are easily read
   TestClock clock;
   HeldStore store{clock};
   Listener listener;

@@ -5,11 +5,14 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
+#include "server/broker/row_codec.h"
 #include "tests/broker/broker_fixture.h"
 
 namespace treadle::broker {
 namespace {
 
+using engine::Durability;
+using testing::IsEmpty;
 using testing::SizeIs;
 
 class BrokerPayloadsTest : public BrokerTest {
@@ -107,6 +110,84 @@ TEST_F(BrokerPayloadsTest, OnANearlyFullDiskASubmitThatWaitsAndComesAgainKeepsIt
   clock.now_ms += 2'000;
   SubmitWaiting({session, 1}, "second");
   ExpectSecondPayloadIsKept();
+}
+
+TEST_F(BrokerPayloadsTest, OnANearlyFullDiskASequenceThatWasAcceptedAndIsGoneIsStillAccepted) {
+  const uint64_t session = OpenSession();
+  engine::Submit submit{.call = kClient, .item = 1, .id = {session, 1}, .sequenced = true};
+  submit.spec.queue = "mail";
+  submit.spec.type = "send";
+  submit.spec.result_ttl_ms = 0;
+  Tell(submit);
+  Tell(engine::Cancel{kOther, 0, submit.id});
+  TurnAndSync();
+  ASSERT_EQ(broker->engine().Totals().unfinished_tasks, 0);
+  listener.Take<engine::Submitted>();
+  store.free_bytes = 1;
+  clock.now_ms += 2'000;
+  Tell(submit);
+  submit.item = submit.id.sequence = 2;
+  Tell(submit);
+  TurnAndSync();
+  const auto answers = listener.Take<engine::Submitted>();
+  ASSERT_THAT(answers, SizeIs(2));
+  for (const engine::Submitted& answer : answers) {
+    EXPECT_EQ(answer.status.ok(), answer.item == 1) << answer.status;
+  }
+  EXPECT_EQ(broker->engine().Totals().unfinished_tasks, 0);
+}
+
+TEST_F(BrokerPayloadsTest, AnAnswerStatesTheLevelThatItWaitedFor) {
+  const uint64_t session = OpenSession();
+  FillQueue();
+  SubmitWaiting({session, 1}, "second", Durability::kMemory);
+  SubmitWaiting({session, 1}, "second", Durability::kSynced);
+  Attach(2);
+  TurnAndSync();
+  listener.heard.clear();
+  SubmitWaiting({session, 1}, "second", Durability::kWritten);
+  Turn();
+  const auto written = listener.Take<engine::Submitted>();
+  ASSERT_THAT(written, SizeIs(1));
+  EXPECT_EQ(written[0].durability, Durability::kWritten);
+}
+
+TEST_F(BrokerPayloadsTest, WhatWaitedForRoomAndWasAskedForTwiceIsAsSafeAsTheStrongerLevelSays) {
+  const uint64_t session = OpenSession();
+  FillQueue();
+  SubmitWaiting({session, 1}, "second", Durability::kMemory);
+  SubmitWaiting({session, 1}, "second", Durability::kSynced);
+  TurnAndSync();
+  listener.heard.clear();
+  Attach(1);
+  Turn();
+  EXPECT_THAT(listener.Take<engine::Submitted>(), IsEmpty());  // its row is not on the disk
+  store.FinishSync();
+  Turn();
+  const auto answers = listener.Take<engine::Submitted>();
+  ASSERT_THAT(answers, SizeIs(1));
+  EXPECT_EQ(answers[0].durability, Durability::kSynced);
+}
+
+// A payload that the store has lost is not an empty one.
+TEST_F(BrokerPayloadsTest, ATaskWhoseStoredPayloadIsMissingIsDamageAndNotAnEmptyPayload) {
+  options.payload_cache_bytes_max = 0;
+  Start();
+  const TaskId id = Submit("payload");
+  TurnAndSync();
+  engine::TaskRow row;
+  row.id = id;
+  row.spec.queue = "mail";
+  row.spec.type = "send";
+  row.spec.payload_bytes = 7;
+  row.order = 1;
+  store::WriteBatch batch;
+  RowEncoder().Encode(engine::Row(row), /*body=*/nullptr, batch);
+  ASSERT_TRUE(store.Append(batch).ok());
+  Attach(1);
+  const absl::StatusOr<bool> done = broker->Turn();
+  EXPECT_TRUE(absl::IsDataLoss(done.status())) << done.status();
+  EXPECT_THAT(std::string(done.status().message()), testing::HasSubstr("payload"));
 }
 
 TEST_F(BrokerPayloadsTest, ASequenceThatWaitsKeepsItsPayloadThoughItWasAcknowledgedAndComesAgain) {

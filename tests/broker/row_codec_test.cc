@@ -92,6 +92,11 @@ std::vector<engine::Row> OneOfEachKind() {
   session.session = 9;
   session.floor = 4;
   session.accepted = {{4, 6}, {9, 9}};
+  session.secret = {UINT64_MAX, 12};
+  engine::ReportsRow reports;
+  reports.number = 8;
+  reports.reports = {{kTask, engine::Token{4}, engine::AttemptEnd::kSucceeded},
+                     {{1, 2}, engine::Token{5}, engine::AttemptEnd::kReleased}};
   return {engine::MetaRow{2, 3, 4, 5},
           queue,
           SomeTask(),
@@ -99,6 +104,7 @@ std::vector<engine::Row> OneOfEachKind() {
           grant,
           SomeFinished(),
           session,
+          reports,
           engine::KeyRow{"mail", "once", kTask, {1, 2}, 7'000}};
 }
 
@@ -330,6 +336,7 @@ TEST(RowKey, RangesHoldTheirKindAndNoOther) {
       {RowKind::kAttempt, KeyOf(engine::RowKey(engine::AttemptKey{kTask}))},
       {RowKind::kGrant, KeyOf(engine::RowKey(engine::GrantKey{engine::GrantId{UINT64_MAX}}))},
       {RowKind::kSession, KeyOf(engine::RowKey(engine::SessionKey{0}))},
+      {RowKind::kReports, KeyOf(engine::RowKey(engine::ReportsKey{0}))},
       {RowKind::kFinished, FinishedRowKey({UINT64_MAX, UINT64_MAX})},
       {RowKind::kKey, RequestKeyRowKey("q", "k")}};
   for (const auto& [kind, key] : keys) {

@@ -470,5 +470,58 @@ TEST(BrokerCutOff, ABrokerThatForgotEverythingSaysSo) {
   EXPECT_EQ(*executor.Submit(kSquare, 3).Result(kPatience), 9);
 }
 
+// Promise 9: the tasks of the broker's next life are not those of the one that is lost.
+TEST(BrokerCutOff, WhatIsSubmittedWhileABrokerForgetsEverythingIsNotTakenForWhatWasLost) {
+  std::optional<LocalServer> server;
+  server.emplace();
+  LocalServerOptions options;
+  options.listen = server->address();
+  const std::unique_ptr<Client> client = ConnectTo(options.listen);
+  const Executor executor(*client, ExecutorOptions("cpu"));
+  const Future<int64_t> lost = executor.Submit(kSquare, 2);
+  ASSERT_TRUE(lost.Accepted(kPatience).ok());
+  server.reset();
+  SubmitOptions fresh_options;
+  fresh_options.request_key = "fresh";  // it may be sent before the loss is noticed
+  const Future<int64_t> fresh = executor.Submit(fresh_options, kSquare, 3);
+  server.emplace(options);
+  const UnaryWorker worker(options.listen, "cpu", Work);
+  EXPECT_EQ(*fresh.Result(kPatience), 9);
+  EXPECT_EQ(lost.Result(kPatience).status().code(), absl::StatusCode::kNotFound);
+}
+
+// Two clients that come back to a broker that has forgotten both: neither gets the other's session.
+TEST(BrokerCutOff, ClientsOfABrokerThatForgotEverythingKeepTheirOwnTasks) {
+  std::optional<LocalServer> server;
+  server.emplace();
+  LocalServerOptions options;
+  options.listen = server->address();
+  const std::unique_ptr<Client> first = ConnectTo(options.listen);
+  const std::unique_ptr<Client> second = ConnectTo(options.listen);
+  const Executor one(*first, ExecutorOptions("cpu"));
+  const Executor other(*second, ExecutorOptions("cpu"));
+  ASSERT_TRUE(one.Submit(kSquare, 2).Accepted(kPatience).ok());
+  ASSERT_TRUE(other.Submit(kSquare, 3).Accepted(kPatience).ok());
+  for (int life = 0; life < 3; ++life) {
+    server.reset();
+    std::vector<Future<int64_t>> ones;
+    std::vector<Future<int64_t>> others;
+    for (int64_t i = 1; i <= 20; ++i) {
+      SubmitOptions keyed;
+      keyed.request_key = "one-" + std::to_string(i);
+      ones.push_back(one.Submit(keyed, kSquare, i));
+      keyed.request_key = "other-" + std::to_string(i);
+      others.push_back(other.Submit(keyed, kSquare, 100 * i));
+    }
+    server.emplace(options);
+    const UnaryWorker worker(options.listen, "cpu", Work);
+    for (int64_t i = 1; i <= 20; ++i) {
+      const auto index = static_cast<size_t>(i - 1);
+      EXPECT_EQ(*ones[index].Result(kPatience), i * i);
+      EXPECT_EQ(*others[index].Result(kPatience), 10'000 * i * i);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace treadle

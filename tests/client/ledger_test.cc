@@ -330,8 +330,42 @@ TEST_F(LedgerTest, EndAllEndsEverythingAndSendsNothingAgain) {
   EXPECT_EQ(request.acknowledged_below(), 2u);
 }
 
+// Should a broker give a number twice all the same, the old tasks are not taken for the new ones.
+TEST_F(LedgerTest, AnotherSessionOfTheSameNumberIsAStranger) {
+  Open(2);
+  const FutureStateRef lost = Submit("lost");
+  const FutureStateRef unanswered = Submit("unanswered");
+  Next();
+  Accept(1, 1);
+  const FutureStateRef fresh = Submit("fresh");
+  Open(2);
+  EXPECT_EQ(lost->status.code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(unanswered->status.code(), absl::StatusCode::kAborted);
+  const v1::SessionRequest request = Next();
+  ASSERT_EQ(request.tasks_size(), 1);
+  EXPECT_EQ(request.tasks(0).sequence(), 1u);
+  EXPECT_EQ(request.tasks(0).task().payload(), "fresh");
+  EXPECT_EQ(request.await_task_ids_size(), 0);
+  Accept(1, 1);
+  Succeed({2, 1}, "result");
+  EXPECT_EQ(fresh->result, "result");
+}
+
+TEST_F(LedgerTest, ASessionsSecretIsTheOneThatItsBrokerGave) {
+  EXPECT_EQ(ledger_.resume_secret(), "");
+  v1::SessionOpened opened;
+  opened.set_session_id(7);
+  opened.set_resume_secret("0123456789abcdef");
+  ledger_.StreamOpened(opened, effects_);
+  EXPECT_EQ(ledger_.resume_secret(), "0123456789abcdef");
+  opened.set_session_id(8);
+  opened.set_resume_secret("fedcba9876543210");
+  ledger_.StreamOpened(opened, effects_);
+  EXPECT_EQ(ledger_.resume_secret(), "fedcba9876543210");
+}
+
 // A broker that keeps its word, behind a connection that breaks at any moment and takes what is
-// under way with it, in both directions.
+// under way with it, in both directions. It may lose its store.
 struct ModelBroker {
   struct Session {
     std::set<uint64_t> accepted;
@@ -340,7 +374,8 @@ struct ModelBroker {
   std::map<uint64_t, Session> sessions;
   uint64_t next_session = 1;
   std::map<std::string, TaskId> keys;
-  std::map<TaskId, std::string> tasks;  // all that were ever accepted, with their payload
+  std::map<TaskId, std::string> tasks;  // all that were accepted in this life, with their payload
+  std::map<TaskId, std::string> lost;   // in earlier ones
   std::set<TaskId> ended;
   std::deque<v1::SessionRequest> to_broker;
   std::deque<v1::SessionResponse> to_client;
@@ -372,6 +407,12 @@ struct ModelBroker {
     }
     for (const std::string& text : request.await_task_ids()) {
       const TaskId id = *TaskId::Parse(text);
+      if (lost.contains(id)) {
+        v1::UnknownTask& unknown = *response.add_unknown_tasks();
+        unknown.set_task_id(text);
+        unknown.mutable_status()->set_code(static_cast<int>(absl::StatusCode::kNotFound));
+        continue;
+      }
       ASSERT_TRUE(tasks.contains(id));
       delivers.insert(id);
       if (ended.contains(id)) AddOutcome(id, response);
@@ -385,6 +426,16 @@ struct ModelBroker {
     outcome.set_state(v1::TASK_STATE_SUCCEEDED);
     outcome.set_result(tasks[id]);
     delivers.erase(id);
+  }
+
+  // Another life, without what the store of this one had.
+  void LoseStore() {
+    lost.merge(tasks);
+    tasks.clear();
+    ended.clear();
+    keys.clear();
+    sessions.clear();
+    next_session += 100;
   }
 
   void FinishSome(std::mt19937& random) {
@@ -413,6 +464,7 @@ TEST_F(LedgerTest, NoSubmitIsLostOrDoubledOverBreakingConnections) {
         broker.delivers.clear();
         const bool forget = faults && random() % 5 == 0;
         if (forget) broker.sessions.erase(ledger_.session_id());
+        if (faults && random() % 20 == 0) broker.LoseStore();
         const bool known = broker.sessions.contains(ledger_.session_id());
         broker.current = known ? ledger_.session_id() : broker.next_session++;
         broker.sessions[broker.current];
@@ -448,6 +500,8 @@ TEST_F(LedgerTest, NoSubmitIsLostOrDoubledOverBreakingConnections) {
       if (state->status.ok()) {
         EXPECT_EQ(state->result, payload);
         EXPECT_EQ(accepted[payload], 1) << payload;
+      } else if (absl::IsNotFound(state->status)) {
+        EXPECT_TRUE(broker.lost.contains(state->id)) << payload;
       } else {
         // Only the submit of a forgotten session, and never twice.
         EXPECT_EQ(state->status.code(), absl::StatusCode::kAborted);

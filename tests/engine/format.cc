@@ -3,6 +3,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
+#include "proto/support/assert.h"
+
 namespace treadle::engine {
 namespace {
 
@@ -36,6 +38,20 @@ const char* NameOf(Durability durability) {
       return "written";
     case Durability::kSynced:
       return "synced ";
+  }
+  return "?";
+}
+
+const char* NameOf(AttemptEnd end) {
+  switch (end) {
+    case AttemptEnd::kSucceeded:
+      return "succeeded";
+    case AttemptEnd::kFailed:
+      return "failed";
+    case AttemptEnd::kStopped:
+      return "stopped";
+    case AttemptEnd::kReleased:
+      return "released";
   }
   return "?";
 }
@@ -100,9 +116,19 @@ struct RowFormat {
   }
   std::string operator()(const SessionRow& row) const {
     return absl::StrCat("session ", row.session, " floor=", row.floor, " accepted=",
-                        absl::StrJoin(row.accepted, ",", [](std::string* out, const auto& range) {
-                          absl::StrAppend(out, range.first);
-                          if (range.second > range.first) absl::StrAppend(out, "..", range.second);
+                        absl::StrJoin(row.accepted, ",",
+                                      [](std::string* out, const auto& range) {
+                                        absl::StrAppend(out, range.first);
+                                        if (range.second > range.first)
+                                          absl::StrAppend(out, "..", range.second);
+                                      }),
+                        Field("secret", row.secret.low));
+  }
+  std::string operator()(const ReportsRow& row) const {
+    return absl::StrCat("reports ", row.number,
+                        absl::StrJoin(row.reports, "", [](std::string* out, const auto& report) {
+                          absl::StrAppend(out, " ", report.task.ToString(), "/",
+                                          Number(report.token), "/", NameOf(report.end));
                         }));
   }
   std::string operator()(const KeyRow& row) const {
@@ -117,6 +143,9 @@ struct RowFormat {
   }
   std::string operator()(const SessionKey& key) const {
     return absl::StrCat("session ", key.session);
+  }
+  std::string operator()(const ReportsKey& key) const {
+    return absl::StrCat("reports ", key.number);
   }
 };
 
@@ -136,7 +165,8 @@ struct EventFormat {
   }
   std::string operator()(const SessionOpened& event) const {
     return absl::StrCat(Call(event), "session-opened ", event.session,
-                        Flag("resumed", event.resumed), " ", Format(event.status));
+                        Flag("resumed", event.resumed), Field("secret", event.secret.low), " ",
+                        Format(event.status));
   }
   std::string operator()(const Submitted& event) const {
     return absl::StrCat(Call(event), "submitted #", event.item, " ", event.id.ToString(), " ",
@@ -231,6 +261,11 @@ std::string Format(const RowChange& change) {
 }
 
 std::string Format(const Output& output) {
+  const auto* submitted = std::get_if<Submitted>(&output.event);
+  if (submitted != nullptr && submitted->status.ok()) {
+    // An answer states how safe its task is by then.
+    TREADLE_ASSERT(submitted->durability == output.after);
+  }
   return absl::StrCat("> ", NameOf(output.after), " ", std::visit(EventFormat(), output.event));
 }
 

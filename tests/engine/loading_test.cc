@@ -180,5 +180,15 @@ TEST(Loading, RefusesATaskRowThatNoSubmitMade) {
   ExpectDataLoss(LoadWith({AcceptedTask({1, 3}, 0)}), "not one of an accepted task");
 }
 
+TEST(Loading, ReportsThatContradictEachOtherAreRefused) {
+  const AcceptedReport report{{1, 1}, Token{3}, AttemptEnd::kSucceeded};
+  const ReportsRow reports{1, {report}};
+  EXPECT_TRUE(LoadWith({reports}).ok());
+  ExpectDataLoss(LoadWith({reports, reports}), "row 1 are there twice");
+  ExpectDataLoss(LoadWith({reports, ReportsRow{2, {report}}}), "row 2 are there twice");
+  ExpectDataLoss(LoadWith({ReportsRow{1, {{{1, 1}, Token{10}, AttemptEnd::kSucceeded}}}}),
+                 "a report for task 1-1");
+}
+
 }  // namespace
 }  // namespace treadle::engine

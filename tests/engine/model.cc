@@ -22,7 +22,7 @@ struct VisibleText {
   }
   std::string operator()(const SessionOpened& e) const {
     return absl::StrCat("session-opened ", Number(e.call), " ", e.session, " ", e.resumed, " ",
-                        Text(e.status));
+                        e.secret.low, " ", Text(e.status));
   }
   std::string operator()(const Submitted& e) const {
     return absl::StrCat("submitted ", Number(e.call), " ", e.item, " ", e.id.ToString(), " ",
@@ -88,6 +88,13 @@ void Model::Step(int64_t now_ms, const Command& command) {
   std::visit([this](const auto& one) { Apply(one); }, command);
   Serve(/*late=*/false);
   RetireIdle();
+}
+
+void Model::Apply(const BeginLife& command) {
+  const uint64_t first = static_cast<uint64_t>(command.incarnation);
+  next_session_ = std::max(next_session_, first);
+  if (next_token_ > 1) next_token_ += uint64_t{1} << 24;
+  next_token_ = std::max(next_token_, first);
 }
 
 void Model::Apply(const CreateQueue& command) {
@@ -189,10 +196,12 @@ void Model::Apply(const OpenSession& command) {
       return Say(SessionOpened{command.call, Code(absl::StatusCode::kResourceExhausted)});
     }
     sessions_[next_session_].call = command.call;
-    return Say(SessionOpened{command.call, absl::OkStatus(), next_session_++});
+    sessions_[next_session_].secret = command.secret;
+    return Say(
+        SessionOpened{command.call, absl::OkStatus(), next_session_++, false, command.secret});
   }
   const auto session = sessions_.find(command.session);
-  if (session == sessions_.end()) {
+  if (session == sessions_.end() || session->second.secret != command.secret) {
     return Say(SessionOpened{command.call, Code(absl::StatusCode::kNotFound), command.session});
   }
   if (session->second.call != CallId{}) {
@@ -206,7 +215,7 @@ void Model::Apply(const OpenSession& command) {
     }
   }
   session->second.call = command.call;
-  Say(SessionOpened{command.call, absl::OkStatus(), command.session, true});
+  Say(SessionOpened{command.call, absl::OkStatus(), command.session, true, command.secret});
 }
 
 void Model::Apply(const AcknowledgeSession& command) {

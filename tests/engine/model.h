@@ -79,6 +79,7 @@ struct ModelSession {
   std::set<uint64_t> accepted;
   CallId call{};
   int64_t expires_at_ms = 0;  // without a call
+  ResumeSecret secret;
 };
 
 struct ModelKey {
@@ -113,6 +114,7 @@ class Model {
   void Say(Event event);
 
   // model.cc: queues, sessions, calls.
+  void Apply(const BeginLife& command);
   void Apply(const CreateQueue& command);
   void Apply(const UpdateQueue& command);
   void Apply(const DeleteQueue& command);
@@ -188,6 +190,7 @@ class Model {
   std::map<std::string, ModelWorker> workers_;
   std::map<CallId, PollTasks> polls_;
   std::map<CallId, int64_t> poll_until_ms_;
+  std::vector<AcceptedReport> reports_;  // unary ones
   uint64_t next_session_ = 1;
   uint64_t next_order_ = 1;
   uint64_t next_token_ = 1;

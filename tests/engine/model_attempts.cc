@@ -117,6 +117,11 @@ bool Model::MayReport(CallId call, TaskId id, Token token) const {
 void Model::Apply(const EndAttempt& command) {
   ReportDone done{command.call, command.item, command.task, command.token};
   if (!MayReport(command.call, command.task, command.token)) {
+    const AcceptedReport report{command.task, command.token, command.end};
+    if (std::find(reports_.begin(), reports_.end(), report) != reports_.end()) {
+      if (command.reply) Say(done);
+      return;
+    }
     done.status = absl::AbortedError("model");
     return Say(done);
   }
@@ -140,7 +145,9 @@ void Model::Apply(const EndAttempt& command) {
       task.suspect = false;
       FailAttempt(task, error, /*at_once=*/false);
   }
-  if (command.reply) Say(done);
+  if (!command.reply) return;
+  reports_.push_back({command.task, command.token, command.end});
+  Say(done);
 }
 
 void Model::Apply(const EndReports& command) {

@@ -30,6 +30,7 @@ void Model::Apply(const Submit& submit) {
   const TaskSpec& spec = submit.spec;
   if (submit.sequenced && AnswerRepeat(submit)) return;
   if (!spec.request_key.empty() && AnswerKey(submit)) return;
+  if (!submit.refusal.ok()) return Refuse(submit, submit.refusal.code());
   const bool exists = queues_.contains(spec.queue);
   if (!exists && !options_.auto_create_queues) return Refuse(submit, absl::StatusCode::kNotFound);
   if (exists && queues_[spec.queue].closed) {

@@ -107,6 +107,7 @@ class RandomRun {
   int turn_ = 0;
   uint64_t calls_ = 0;
   uint64_t unary_ = 0;
+  std::vector<EndAttempt> said_;
 };
 
 Submit RandomRun::RandomSubmit() {
@@ -152,6 +153,7 @@ Submit RandomRun::RandomSubmit() {
     spec.payload_bytes = spec.digest.low * 50;
   }
   if (OneIn(2)) submit.wait_if_full_ms = static_cast<int64_t>(Below(1'000)) * 10 + 7;
+  if (OneIn(40)) submit.refusal = absl::ResourceExhaustedError("the disk is nearly full");
   return submit;
 }
 
@@ -207,11 +209,13 @@ Command RandomRun::RandomSessionCommand() {
   const CallId call = AnySessionCall();
   switch (Below(5)) {
     case 0:
-      return OpenSession{OneIn(20) ? call : NewCall(), 0};
+      return OpenSession{OneIn(20) ? call : NewCall(), 0, false, {0, Below(3)}};
     case 1: {
       const auto* const session = OneOf(model_.sessions());
-      return OpenSession{NewCall(),
-                         session == nullptr || OneIn(10) ? 1 + Below(20) : session->first};
+      if (session == nullptr || OneIn(10)) return OpenSession{NewCall(), 1 + Below(20)};
+      const ResumeSecret other{1, session->second.secret.low};
+      return OpenSession{NewCall(), session->first, false,
+                         OneIn(8) ? other : session->second.secret};
     }
     case 2:
       return AcknowledgeSession{call, Below(40)};
@@ -261,6 +265,12 @@ Command RandomRun::RandomWorkerCommand() {
 }
 
 Command RandomRun::RandomReport() {
+  if (!said_.empty() && OneIn(8)) {  // once more: its answer was lost
+    EndAttempt again = said_[Below(said_.size())];
+    again.call = NewCall();
+    if (OneIn(8)) again.end = AttemptEnd::kStopped;
+    return again;
+  }
   const auto* const task = OneOf(model_.tasks());
   if (task == nullptr) return EndReports{AnyWorkerCall(), Below(100)};
   const ModelTask& about = task->second;
@@ -281,6 +291,7 @@ Command RandomRun::RandomReport() {
   end.error.type = OneOf<std::string>({"Oops", "Oops", "Fatal"});
   end.error.permanent = OneIn(10);
   end.reply = OneIn(2);
+  if (end.reply) said_.push_back(end);
   return end;
 }
 
@@ -375,6 +386,7 @@ std::unique_ptr<Engine> RandomRun::Reloaded() {
 void RandomRun::Restart() {
   engine_ = Reloaded();
   model_.Restart(now_ms_);
+  if (OneIn(2)) Step(BeginLife{Incarnation{Below(uint64_t{1} << 40)}});
 }
 
 uint64_t NumberFrom(const char* variable, uint64_t standard) {

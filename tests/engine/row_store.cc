@@ -27,6 +27,7 @@ std::string KeyOf(const RowKey& key) {
                         [](const AttemptKey& k) { return "a" + k.id.ToString(); },
                         [](const GrantKey& k) { return GrantName(k.grant); },
                         [](const SessionKey& k) { return absl::StrCat("s", k.session); },
+                        [](const ReportsKey& k) { return absl::StrCat("r", k.number); },
                     },
                     key);
 }
@@ -43,6 +44,7 @@ std::string KeyOf(const Row& row) {
                         [](const FinishedRow& r) { return "t" + r.id.ToString(); },
                         [](const SessionRow& r) { return absl::StrCat("s", r.session); },
                         [](const KeyRow& r) { return absl::StrCat("k", r.queue, "\n", r.key); },
+                        [](const ReportsRow& r) { return absl::StrCat("r", r.number); },
                     },
                     row);
 }

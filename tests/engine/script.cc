@@ -28,6 +28,7 @@ int64_t* OptionOf(EngineOptions& options, const std::string& name) {
   if (name == "worker_inflight_bytes_max") return &options.worker_inflight_bytes_max;
   if (name == "session_gap_max") return &options.session_gap_max;
   if (name == "session_ranges_max") return &options.session_ranges_max;
+  if (name == "reports_kept_max") return &options.reports_kept_max;
   if (name == "lease_ms") return &options.lease_ms;
   if (name == "resume_window_ms") return &options.resume_window_ms;
   if (name == "request_key_window_ms") return &options.request_key_window_ms;

@@ -205,6 +205,7 @@ std::vector<Submit> ParseSubmits(const ScriptLine& line) {
   submit.call = line.Call();
   submit.sequenced = line.Has("sequenced");
   submit.wait_if_full_ms = line.Number("wait");
+  if (line.Has("refusal")) submit.refusal = absl::ResourceExhaustedError(line.Text("refusal"));
   TaskSpec& spec = submit.spec;
   spec.queue = line.Text("queue", "mail");
   spec.type = line.Text("type", "send");
@@ -258,7 +259,11 @@ Command ParseCommand(const ScriptLine& line) {
   if (verb == "pause") return PauseQueue{call, line.Text("queue"), true};
   if (verb == "resume") return PauseQueue{call, line.Text("queue"), false};
   if (verb == "purge") return PurgeQueue{call, line.Text("queue")};
-  if (verb == "open") return OpenSession{call, number("session"), line.Has("for_unary")};
+  if (verb == "begin") return BeginLife{Incarnation{number("incarnation")}};
+  if (verb == "open") {
+    return OpenSession{
+        call, number("session"), line.Has("for_unary"), {0, number("secret")}, number("below")};
+  }
   if (verb == "acknowledge") return AcknowledgeSession{call, number("below")};
   if (verb == "close-session") return CloseSession{call};
   if (verb == "cancel") return Cancel{call, number("item"), line.Id("id")};

@@ -43,6 +43,7 @@ class Session:
         self._news = queue.Queue()  # messages for the stream that is up
         self._next = 1
         self.session_id = 0
+        self._resume_secret = b""
         self.connects = 0
         self.resent = 0
         self.pending = {}  # sequence -> spec: not answered
@@ -125,7 +126,11 @@ class Session:
             opened.set()
 
     def _requests(self, news, opened, over):
-        start = api.tasks.SessionOpen(session_id=self.session_id, client_name=self._name)
+        start = api.tasks.SessionOpen(
+            session_id=self.session_id,
+            client_name=self._name,
+            resume_secret=self._resume_secret,
+        )
         yield api.tasks.SessionRequest(open=start)
         opened.wait()
         while not over.is_set():
@@ -142,6 +147,7 @@ class Session:
                 if self.session_id not in (0, response.opened.session_id):
                     self.failure = "the broker opened another session than the one asked for"
                 self.session_id = response.opened.session_id
+                self._resume_secret = response.opened.resume_secret
                 self.connects += 1
                 self._go_on()
                 opened.set()

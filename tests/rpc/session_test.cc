@@ -1,3 +1,6 @@
+#include <set>
+#include <string>
+
 #include "tests/rpc/stream.h"
 #include "tests/support/tcp_proxy.h"
 
@@ -117,33 +120,34 @@ TEST_F(Session, ARequestKeyNamesTheFirstTask) {
 TEST_F(Session, AHalfClosedSessionIsForgotten) {
   const int64_t sessions_before = Info().sessions();
   SessionClient session(*tasks);
-  const uint64_t id = session.Open().session_id();
+  const v1::SessionOpened opened = session.Open();
   EXPECT_EQ(Info().sessions(), sessions_before + 1);
   session.HalfClose();
   EXPECT_TRUE(session.Finish().ok());
   // The stream's end reaches the client before the broker hears of it.
   Eventually([&] { return Info().sessions() == sessions_before; });
   SessionClient again(*tasks);
-  again.Open(id);
+  again.Open(opened);
   const grpc::Status status = again.Finish();
   EXPECT_EQ(status.error_code(), grpc::NOT_FOUND);
   EXPECT_THAT(status.error_message(), HasSubstr("session_id"));
 }
 
 TEST_F(Session, ACancelledStreamIsResumedAndWhatWasSentTwiceIsAcceptedOnce) {
-  uint64_t id = 0;
+  v1::SessionOpened before;
   {
     SessionClient session(*tasks);
-    id = session.Open().session_id();
+    before = session.Open();
     session.Submit(1, Spec("mail"));
     ReadAccepted(session, 1);
     session.Cancel();
     EXPECT_EQ(session.Finish().error_code(), grpc::CANCELLED);
   }
   SessionClient session(*tasks);
-  const v1::SessionOpened opened = session.Open(id);
+  const v1::SessionOpened opened = session.Open(before);
   EXPECT_TRUE(opened.resumed());
-  EXPECT_EQ(opened.session_id(), id);
+  EXPECT_EQ(opened.session_id(), before.session_id());
+  EXPECT_EQ(opened.resume_secret(), before.resume_secret());
   v1::SessionRequest request;
   SessionClient::Add(request, 1, Spec("mail"));
   SessionClient::Add(request, 2, Spec("mail"));
@@ -156,17 +160,17 @@ TEST_F(Session, ACancelledStreamIsResumedAndWhatWasSentTwiceIsAcceptedOnce) {
 TEST_F(Session, ACutConnectionKeepsTheSession) {
   TcpProxy proxy(server.port());
   for (int round = 0; round < 5; ++round) {
-    uint64_t id = 0;
+    v1::SessionOpened before;
     {
       auto stub = v1::TaskService::NewStub(wire::NewChannel(*ParseAddress(proxy.address())));
       SessionClient session(*stub);
-      id = session.Open().session_id();
-      ASSERT_NE(id, 0u);
+      before = session.Open();
+      ASSERT_NE(before.session_id(), 0u);
       proxy.Cut();
       EXPECT_EQ(session.Finish().error_code(), grpc::UNAVAILABLE);
     }
     SessionClient session(*tasks);
-    EXPECT_TRUE(session.Open(id).resumed()) << session.Finish().error_message();
+    EXPECT_TRUE(session.Open(before).resumed()) << session.Finish().error_message();
   }
 }
 
@@ -222,12 +226,55 @@ TEST_F(Session, OutcomesCanBeLeftOutUnlessAwaited) {
 
 TEST_F(Session, ASecondStreamTakesTheSessionOver) {
   SessionClient first(*tasks);
-  const uint64_t id = first.Open().session_id();
+  const v1::SessionOpened opened = first.Open();
   SessionClient second(*tasks);
-  EXPECT_TRUE(second.Open(id).resumed());
+  EXPECT_TRUE(second.Open(opened).resumed());
   EXPECT_FALSE(first.Finish().ok());
   second.Submit(1, Spec("mail"));
   EXPECT_EQ(ReadAccepted(second, 1), 1);
+}
+
+// Promise 9: who knows a session's number cannot go on with it, nor does its stream notice.
+TEST_F(Session, IsResumedOnlyWithItsSecret) {
+  SessionClient session(*tasks);
+  const v1::SessionOpened opened = session.Open();
+  EXPECT_EQ(opened.resume_secret().size(), 16u);
+  EXPECT_LT(opened.session_id(), uint64_t{1} << 53);
+  v1::SessionOpened stranger = opened;
+  for (const std::string& secret : {std::string(), std::string(16, '\0'), std::string(16, 'x')}) {
+    stranger.set_resume_secret(secret);
+    SessionClient thief(*tasks);
+    thief.Open(stranger);
+    const grpc::Status status = thief.Finish();
+    EXPECT_EQ(status.error_code(), grpc::NOT_FOUND);
+    EXPECT_THAT(status.error_message(), HasSubstr("resume_secret"));
+  }
+  session.Submit(1, Spec("mail"));
+  EXPECT_EQ(ReadAccepted(session, 1), 1);
+}
+
+TEST_F(Session, EachHasASecretOfItsOwn) {
+  std::set<std::string> secrets;
+  for (int i = 0; i < 20; ++i) secrets.insert(SessionClient(*tasks).Open().resume_secret());
+  EXPECT_EQ(secrets.size(), 20u);
+}
+
+TEST_F(Session, ASecretThatNobodyGaveIsNamed) {
+  v1::SessionOpened before;
+  before.set_session_id(1);
+  before.set_resume_secret("short");
+  SessionClient session(*tasks);
+  session.Open(before);
+  grpc::Status status = session.Finish();
+  EXPECT_EQ(status.error_code(), grpc::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("open.resume_secret: has 5 bytes"));
+  before.set_session_id(0);
+  before.set_resume_secret(std::string(16, 'x'));
+  SessionClient fresh(*tasks);
+  fresh.Open(before);
+  status = fresh.Finish();
+  EXPECT_EQ(status.error_code(), grpc::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("session_id 0"));
 }
 
 TEST_F(Session, HeartbeatsComeByThemselves) {

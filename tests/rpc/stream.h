@@ -48,9 +48,10 @@ class SessionClient : public Stream<v1::SessionRequest, v1::SessionResponse> {
       : Stream([&stub](grpc::ClientContext* context) { return stub.Session(context); }) {}
 
   // Opens a session, new or to go on with.
-  v1::SessionOpened Open(uint64_t session_id = 0) {
+  v1::SessionOpened Open(const v1::SessionOpened& before = {}) {
     v1::SessionRequest request;
-    request.mutable_open()->set_session_id(session_id);
+    request.mutable_open()->set_session_id(before.session_id());
+    request.mutable_open()->set_resume_secret(before.resume_secret());
     Write(request);
     return Next().opened();
   }

@@ -279,5 +279,21 @@ TEST_F(UnaryCalls, AnAwaitThatIsAnsweredLeavesNoTimer) {
   Eventually([&] { return server.edge().timers() == 0; });
 }
 
+// Its answer may have been lost: who reports again hears what was heard the first time.
+TEST_F(UnaryCalls, AReportThatComesAgainIsAnsweredAsTheFirstTime) {
+  v1::TaskSpec spec = Spec("mail");
+  spec.set_result_ttl_ms(0);
+  Submit(spec);
+  const v1::AttemptReport report = Succeeded(Lease("mail").tasks(0), "42");
+  EXPECT_EQ(Complete(report).status().code(), 0);
+  EXPECT_EQ(Complete(report).status().code(), 0);
+  v1::AttemptReport other = report;
+  other.set_end(v1::ATTEMPT_END_RELEASED);
+  EXPECT_EQ(Complete(other).status().code(), grpc::ABORTED);
+  other.set_end(report.end());
+  other.set_token(report.token() - 1);
+  EXPECT_EQ(Complete(other).status().code(), grpc::ABORTED);
+}
+
 }  // namespace
 }  // namespace treadle::test

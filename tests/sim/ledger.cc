@@ -16,6 +16,7 @@ struct Applier {
 
   void operator()(const engine::MetaRow&) {}
   void operator()(const engine::SessionRow&) {}
+  void operator()(const engine::ReportsRow&) {}
   void operator()(const engine::QueueRow& row) { ledger.queues[row.config.name] = row; }
   void operator()(const engine::KeyRow& row) { ledger.keys[{row.queue, row.key}] = row; }
   void operator()(const engine::TaskRow& row) {

@@ -50,7 +50,8 @@ void Server::Start() {
   oracle_.Starting();
   store_ = disk_.Open();
   broker_ = std::make_unique<broker::Broker>(options_, timeline_, *store_, network_);
-  const absl::Status recovered = broker_->Recover([](int64_t) {});
+  const absl::Status recovered =
+      broker_->Recover(engine::IncarnationAt(timeline_.NowMs(), random_.Next()), [](int64_t) {});
   if (!recovered.ok()) throw Violation(absl::StrCat("recovery: ", recovered.ToString()));
   fingerprint_ = broker_->engine().Fingerprint();
   disk_.NoteFingerprint(fingerprint_);

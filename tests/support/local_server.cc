@@ -7,6 +7,7 @@
 
 #include "proto/support/address.h"
 #include "proto/support/assert.h"
+#include "proto/support/random_bits.h"
 #include "proto/wire/settings.h"
 #include "server/store/memory_store.h"
 #include "server/store/rocks_store.h"
@@ -39,7 +40,8 @@ LocalServer::LocalServer(LocalServerOptions options)
   if (options.rpc.version.empty()) options.rpc.version = "test";
   server_ = std::make_unique<rpc::Server>(options.rpc, clock_);
   broker_ = std::make_unique<broker::Broker>(options.broker, clock_, *store_, server_->outbox());
-  OkOrAbort("recovery", broker_->Recover([](int64_t) {}));
+  OkOrAbort("recovery",
+            broker_->Recover(engine::IncarnationAt(clock_.NowMs(), RandomBits()), [](int64_t) {}));
   OkOrAbort("start", server_->Start(*broker_, *store_));
   broker_thread_ = std::thread([this] { OkOrAbort("broker", broker_->Run()); });
 }
