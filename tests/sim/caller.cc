@@ -69,6 +69,11 @@ void Caller::Act(bool calm) {
   }
 }
 
+void Caller::Leave() {
+  for (const auto& [call, state] : calls_) network_.Close(call);
+  calls_.clear();
+}
+
 std::string Caller::Left() const {
   if (calls_.empty() && retries_.empty() && accepted_.empty()) return "";
   std::string left =

@@ -19,6 +19,8 @@ class Caller final : public Peer {
          Server& server);
 
   void Act(bool calm);
+  // Gives up what is still open, for good.
+  void Leave();
   // A closed queue takes tasks again.
   void Reopen(const std::string& queue);
   // A paused queue works again.

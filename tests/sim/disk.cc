@@ -158,6 +158,13 @@ void Disk::CheckPutOnce(const store::WriteBatch& batch) {
   }
 }
 
+void Disk::Restore(const Copy& copy) {
+  tail_.clear();
+  rows_ = durable_ = copy.rows;
+  put_again_ = copy.put_again;
+  durable_fingerprint_ = copy.fingerprint;
+}
+
 void Disk::NoteFingerprint(uint64_t fingerprint) {
   (tail_.empty() ? durable_fingerprint_ : tail_.back().fingerprint) = fingerprint;
 }

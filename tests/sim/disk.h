@@ -41,6 +41,17 @@ class Disk {
   uint64_t durable_fingerprint() const { return durable_fingerprint_; }
 
   using Rows = std::map<std::string, std::string, std::less<>>;
+  // All that it holds at one time.
+  struct Copy {
+    Rows rows;
+    std::set<std::string> put_again;
+    uint64_t fingerprint = 0;
+  };
+  // What is durable now.
+  Copy Backup() const { return {durable_, put_again_, durable_fingerprint_}; }
+  // REQUIRES: no store is open. Only the copy is left.
+  void Restore(const Copy& copy);
+
   const Rows& durable_rows() const { return durable_; }
   // All that was appended; equal to the durable ones after a crash.
   const Rows& rows() const { return rows_; }

@@ -16,7 +16,7 @@ struct Applier {
 
   void operator()(const engine::MetaRow&) {}
   void operator()(const engine::SessionRow&) {}
-  void operator()(const engine::ReportsRow&) {}
+  void operator()(const engine::ReportsRow& row) { ledger.reports[row.number] = row; }
   void operator()(const engine::QueueRow& row) { ledger.queues[row.config.name] = row; }
   void operator()(const engine::KeyRow& row) { ledger.keys[{row.queue, row.key}] = row; }
   void operator()(const engine::TaskRow& row) {
@@ -74,6 +74,8 @@ void Apply(const StoredChange& change, Ledger& ledger) {
     task.finished = true;
   } else if (broker::KindOfKey(change.key) == broker::RowKind::kQueue) {
     ledger.queues.erase(change.key.substr(1));
+  } else if (broker::KindOfKey(change.key) == broker::RowKind::kReports) {
+    ledger.reports.erase(*broker::NumberOfKey(change.key));
   }
 }
 

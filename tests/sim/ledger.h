@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -29,12 +30,19 @@ struct Ledger {
   std::map<TaskId, Task> tasks;
   std::map<RequestKey, engine::KeyRow> keys;
   std::map<std::string, engine::QueueRow, std::less<>> queues;
+  std::map<uint64_t, engine::ReportsRow> reports;  // that may come again
   uint64_t last_token = 0;
   uint64_t last_order = 0;
 
   const Task* Find(TaskId id) const {
     const auto found = tasks.find(id);
     return found == tasks.end() ? nullptr : &found->second;
+  }
+  bool Has(const engine::AcceptedReport& report) const {
+    return std::any_of(reports.begin(), reports.end(), [&](const auto& row) {
+      const auto& all = row.second.reports;
+      return std::find(all.begin(), all.end(), report) != all.end();
+    });
   }
 };
 

@@ -20,21 +20,25 @@
 
 namespace treadle::sim {
 
-// A promise of design.md was broken.
-struct Violation : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
 // The promises of design.md ("A task's life"), by number.
 enum class Promise {
   kNeverLost = 1,          // an acknowledged submit is never lost at the durability it states
   kOneLease = 2,           // one live lease for each task; stale tokens change nothing
-  kSafeToRepeat = 3,       // the same request key, or sequence, is the same task
+  kSafeToRepeat = 3,       // the same request key or sequence is the same task; so are reports
   kOrder = 4,              // FIFO, LIFO, PRIORITY
   kSurvivesStalls = 5,     // a running task with a live worker is not run again
   kAliveMeansWorking = 6,  // runnable tasks and free slots do not stay apart
   kNoUndueBlame = 7,       // only what was executing is blamed for a crash
-  kBounded = 8,            // clear errors at every bound
+  kBounded = 8,            // clear errors at every bound; nothing is left over
+  kGivenOnce = 9,  // sessions, task ids and tokens never repeat, whatever became of the store
+};
+
+// A promise was broken.
+struct Violation : std::runtime_error {
+  Violation(Promise which, const std::string& what)
+      : std::runtime_error("promise " + std::to_string(static_cast<int>(which)) + ": " + what),
+        promise(which) {}
+  const Promise promise;
 };
 
 // What the outside has a right to see. It knows what reached the broker, what the broker said and
@@ -64,7 +68,11 @@ class Oracle final : public Disk::Observer {
   void TurnEnded(const engine::Engine& engine);
   // The broker died; `power`: with its machine. What is durable now is all that is left.
   void Crashed(bool power);
-  void Starting();
+  // What is durable now may be all that a later life has...
+  void BackedUp() { backup_ = durable_; }
+  // ... and is from now on; or (`restored` false) nothing is left.
+  void StoreLost(bool restored);
+  void Starting(engine::Incarnation incarnation);
   void Recovered(const engine::Engine& engine);
 
   // Every task that was accepted, by what is stored.
@@ -80,6 +88,9 @@ class Oracle final : public Disk::Observer {
     uint64_t unknown = 0;
     uint64_t progress = 0;
     uint64_t crashes = 0;
+    uint64_t stores_lost = 0;
+    uint64_t thieves = 0;           // who resumed a session without its secret, and were refused
+    uint64_t reports_repeated = 0;  // that had been accepted before
     std::map<engine::TaskState, uint64_t> ended;
 
     void Add(const Counts& other);
@@ -166,6 +177,7 @@ class Oracle final : public Disk::Observer {
 
   void Arrived(const engine::Command& command, const broker::Request& request);
   void ArrivedSubmit(const engine::Submit& submit, const broker::Request& request);
+  void ArrivedUnaryId(TaskId id);
   void ArrivedAttach(const engine::AttachWorker& attach);
   void Heard(engine::CallId stream);
   void AskedAbout(engine::CallId call, TaskId task);
@@ -219,12 +231,18 @@ class Oracle final : public Disk::Observer {
 
   Ledger live_;     // all that was appended
   Ledger durable_;  // all that is on disk
+  Ledger backup_;   // all that was on disk some time ago
   Counts counts_;
 
   std::map<TaskId, Submission> submissions_;
   uint64_t arrivals_ = 0;
   std::map<Asker, Asking> asking_;
   std::map<engine::CallId, uint64_t> sessions_;  // of streams
+  std::map<engine::CallId, engine::OpenSession> opening_;
+  // Of all lives: every session that somebody knows, with its secret, and those of unary submits.
+  std::map<uint64_t, engine::ResumeSecret> given_sessions_;
+  std::set<uint64_t> unary_sessions_;
+  std::map<engine::CallId, engine::AcceptedReport> reporting_;  // unary
   std::map<std::string, std::vector<Waiting>> waiting_;
   std::map<TaskId, engine::Durability> acknowledged_;
   std::map<TaskId, Told> told_;
@@ -243,6 +261,7 @@ class Oracle final : public Disk::Observer {
   std::set<std::pair<engine::CallId, engine::Token>> refused_;
   uint64_t last_token_released_ = 0;
   uint64_t last_token_of_earlier_runs_ = 0;
+  uint64_t highest_incarnation_ = 0;
   int64_t started_at_ms_ = 0;  // this run of the broker
   int64_t started_listened_ms_ = 0;
   int64_t listened_at_ms_ = 0;  // the latest turn

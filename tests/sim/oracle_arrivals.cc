@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <variant>
 
+#include "absl/strings/str_cat.h"
+
 #include "tests/sim/oracle.h"
 
 namespace treadle::sim {
@@ -34,6 +36,7 @@ void Oracle::Arrived(const engine::Command& command, const broker::Request& requ
     cancel_asked_.insert(cancel->task);
     AskedAbout(cancel->call, cancel->task);
   } else if (const auto* open = std::get_if<engine::OpenSession>(&command)) {
+    opening_[open->call] = *open;
     // A session's newer stream: what waits for room waits for it.
     for (auto& [queue, waiting] : waiting_) {
       for (Waiting& one : waiting) {
@@ -55,7 +58,13 @@ void Oracle::Arrived(const engine::Command& command, const broker::Request& requ
                                       end->end == engine::AttemptEnd::kFailed ||
                                       end->end == engine::AttemptEnd::kStopped;
     }
-    if (!end->reply) reports_at_hand_.emplace_back(end->call, end->token);
+    if (end->reply) {
+      const engine::AcceptedReport report{end->task, end->token, end->end};
+      reporting_[end->call] = report;
+      if (live_.Has(report)) ++counts_.reports_repeated;
+    } else {
+      reports_at_hand_.emplace_back(end->call, end->token);
+    }
   } else if (const auto* reports = std::get_if<engine::EndReports>(&command)) {
     for (const auto& [call, token] : reports_at_hand_) {
       if (call == reports->call) reports_[call].emplace_back(reports->sequence, token);
@@ -80,7 +89,18 @@ void Oracle::Heard(CallId stream) {
   heard_at_ms_[worker->second] = ListenedMs();
 }
 
+// Of the broker's own session, which no other life had.
+void Oracle::ArrivedUnaryId(TaskId id) {
+  const auto known = submissions_.find(id);
+  Expect(known == submissions_.end(), Promise::kGivenOnce,
+         absl::StrCat(id.ToString(), " is given to a second unary submit"));
+  if (!unary_sessions_.insert(id.session).second) return;
+  Expect(!given_sessions_.contains(id.session), Promise::kGivenOnce,
+         absl::StrCat("session ", id.session, " of unary submits was a client's"));
+}
+
 void Oracle::ArrivedSubmit(const engine::Submit& submit, const broker::Request& request) {
+  if (!submit.sequenced) ArrivedUnaryId(submit.id);
   trace_.Note("submit arrives", submit.id,
               {static_cast<uint64_t>(submit.call), submit.item, submit.spec.digest.high});
   Submission& submission = submissions_[submit.id];

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <variant>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 #include "tests/sim/oracle.h"
@@ -16,7 +15,23 @@ void Oracle::Released(const broker::Delivery& delivery) {
 }
 
 void Oracle::Said(const engine::SessionOpened& event) {
-  if (event.status.ok()) sessions_[event.call] = event.session;
+  const auto opening = opening_.extract(event.call);
+  if (!event.status.ok()) {
+    if (absl::IsNotFound(event.status) && given_sessions_.contains(event.session)) {
+      ++counts_.thieves;  // or it was forgotten
+    }
+    return;
+  }
+  const std::string what = absl::StrCat("session ", event.session);
+  const auto [given, first] = given_sessions_.emplace(event.session, event.secret);
+  if (!event.resumed) {
+    Expect(first && !unary_sessions_.contains(event.session), Promise::kGivenOnce,
+           absl::StrCat(what, " is given a second time"));
+  } else {
+    Expect(!first && !opening.empty() && opening.mapped().secret == given->second,
+           Promise::kGivenOnce, absl::StrCat(what, " is resumed without its secret"));
+  }
+  sessions_[event.call] = event.session;
 }
 
 std::optional<TaskId> Oracle::KeyHolder(const Ledger::RequestKey& key, int64_t for_ms) const {
@@ -57,8 +72,7 @@ void Oracle::Said(const engine::Submitted& event) {
            absl::StrCat("the same task again is refused: ", event.status.ToString()));
     const Ledger::Task* accepted = live_.Find(asking.id);
     Expect(!asking.sequenced || asking.twice || accepted == nullptr ||
-               !absl::IsResourceExhausted(event.status) ||
-               absl::StrContains(event.status.message(), "disk"),
+               !absl::IsResourceExhausted(event.status),
            Promise::kSafeToRepeat,
            absl::StrCat(id, " was accepted, and is refused when it comes again"));
     return;
@@ -67,7 +81,7 @@ void Oracle::Said(const engine::Submitted& event) {
   ++(event.existing ? counts_.existing : counts_.accepted);
   Expect(event.existing || event.id == asking.id, Promise::kSafeToRepeat,
          absl::StrCat(id, " answers another task"));
-  const Ledger& safe = asking.durability == Durability::kSynced ? durable_ : live_;
+  const Ledger& safe = event.durability == Durability::kSynced ? durable_ : live_;
   Expect(safe.Find(event.id) != nullptr, Promise::kNeverLost,
          absl::StrCat(id, " is acknowledged before it is stored as safely as it says"));
   const auto stored_key = live_.keys.find({asking.queue, asking.key});
@@ -86,7 +100,7 @@ void Oracle::Said(const engine::Submitted& event) {
     keys_[{asking.queue, asking.key}] = Key{event.id, asking.digest};
   }
   Durability& level = acknowledged_[event.id];
-  level = std::max(level, asking.durability);
+  level = std::max(level, event.durability);
 }
 
 void Oracle::CheckUnknown(TaskId id) const {
@@ -124,8 +138,12 @@ void Oracle::Said(const engine::WorkerAttached& event) {
 }
 
 void Oracle::Said(const engine::ReportDone& event) {
+  const auto unary = reporting_.extract(event.call);
   if (event.status.ok()) return;
   ++counts_.reports_refused;
+  Expect(unary.empty() || !live_.Has(unary.mapped()), Promise::kSafeToRepeat,
+         absl::StrCat("the report of token ", static_cast<uint64_t>(event.token),
+                      " was accepted, and is refused when it comes again"));
   refused_.insert({event.call, event.token});
   Expect(!event.status.message().empty(), Promise::kBounded, "a refusal without a reason");
 }

@@ -131,6 +131,9 @@ void Oracle::CheckGrant(const engine::GrantRow& row) {
     const std::string what = absl::StrCat("lease ", token, " of ", row.tasks[i].ToString());
     Expect(task.lease == Token{}, Promise::kOneLease,
            absl::StrCat(what, " is given while ", static_cast<uint64_t>(task.lease), " lives"));
+    const auto given = leases_.find(Token{token});
+    Expect(given == leases_.end() || !given->second.released, Promise::kGivenOnce,
+           absl::StrCat(what, " has a token that was given before"));
     Expect(token > live_.last_token && token > last_token_of_earlier_runs_, Promise::kOneLease,
            absl::StrCat(what, " has an old token"));
     leases_[Token{token}] =

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 #include <variant>
 
 #include "absl/strings/str_cat.h"
@@ -15,7 +16,7 @@ Oracle::Oracle(const engine::EngineOptions& options, Timeline& timeline, Trace& 
     : options_(options), timeline_(timeline), trace_(trace) {}
 
 void Oracle::Broken(Promise promise, const std::string& what) const {
-  throw Violation(absl::StrCat("promise ", static_cast<int>(promise), ": ", what));
+  throw Violation(promise, what);
 }
 
 void Oracle::TurnBegins() {
@@ -24,8 +25,8 @@ void Oracle::TurnBegins() {
   listened_at_ms_ = now_ms;
 }
 
+// What can be seen from outside is judged first: it says what a broken rule means.
 void Oracle::TurnEnded(const engine::Engine& engine) {
-  engine.CheckInvariants();
   uint64_t after = 0;
   bool done = false;
   const std::vector<engine::TaskView> queued =
@@ -37,6 +38,7 @@ void Oracle::TurnEnded(const engine::Engine& engine) {
   waited_.clear();
   accepted_into_.clear();
   left_from_.clear();
+  engine.CheckInvariants();
 }
 
 // Of two tasks of one queue and type, which any taker of the one could have had instead, the first
@@ -127,7 +129,7 @@ void Oracle::CheckBounds(const engine::Engine& engine) {
 
 void Oracle::Crashed(bool power) {
   ++counts_.crashes;
-  live_ = durable_;
+  const Ledger before = std::exchange(live_, durable_);
   const auto survives = [&](Durability level) {
     return level == Durability::kSynced || (level == Durability::kWritten && !power);
   };
@@ -140,7 +142,7 @@ void Oracle::Crashed(bool power) {
   std::erase_if(told_, [&](const auto& entry) {
     const Ledger::Task* task = durable_.Find(entry.first);
     if (task != nullptr && task->finished) return false;
-    const Durability level = submissions_[entry.first].spec.durability;
+    const Durability level = before.Find(entry.first)->row.spec.durability;
     Expect(!survives(level), Promise::kNeverLost,
            absl::StrCat("the outcome of ", entry.first.ToString(), " was told, and is lost"));
     return true;
@@ -149,6 +151,8 @@ void Oracle::Crashed(bool power) {
                 [&](const auto& entry) { return durable_.Find(entry.second.task) == nullptr; });
   asking_.clear();
   sessions_.clear();
+  opening_.clear();
+  reporting_.clear();
   asked_too_early_.clear();
   waiting_.clear();
   workers_.clear();
@@ -161,12 +165,28 @@ void Oracle::Crashed(bool power) {
   waited_.clear();
   accepted_into_.clear();
   left_from_.clear();
-  last_token_of_earlier_runs_ = last_token_released_;
 }
 
-void Oracle::Starting() {
+void Oracle::StoreLost(bool restored) {
+  ++counts_.stores_lost;
+  live_ = durable_ = restored ? backup_ : Ledger();
+  std::erase_if(acknowledged_,
+                [&](const auto& entry) { return durable_.Find(entry.first) == nullptr; });
+  std::erase_if(told_, [&](const auto& entry) {
+    const Ledger::Task* task = durable_.Find(entry.first);
+    return task == nullptr || !task->finished;
+  });
+  std::erase_if(keys_,
+                [&](const auto& entry) { return durable_.Find(entry.second.task) == nullptr; });
+}
+
+void Oracle::Starting(engine::Incarnation incarnation) {
   started_at_ms_ = listened_at_ms_ = timeline_.NowMs();
   started_listened_ms_ = ListenedMs();
+  // Tokens grow over all lives as long as the clock does not go back; each is given once even then.
+  const uint64_t first = static_cast<uint64_t>(incarnation);
+  last_token_of_earlier_runs_ = first > highest_incarnation_ ? last_token_released_ : 0;
+  highest_incarnation_ = std::max(highest_incarnation_, first);
   for (auto& [token, lease] : leases_) {
     lease.until_ms = ListenedMs() + lease.lease_ms;
     lease.told_started_at_ms = lease.worker.empty() ? lease.told_started_at_ms : INT64_MAX;
@@ -202,6 +222,9 @@ void Oracle::Counts::Add(const Counts& other) {
   unknown += other.unknown;
   progress += other.progress;
   crashes += other.crashes;
+  stores_lost += other.stores_lost;
+  thieves += other.thieves;
+  reports_repeated += other.reports_repeated;
   for (const auto& [state, count] : other.ended) ended[state] += count;
 }
 
@@ -213,10 +236,12 @@ std::string Oracle::Counts::ToString() const {
   return absl::StrCat(
       "submits: ", accepted, " accepted, ", existing, " existing, ", refused,
       " refused; leases: ", leases, " given, ", taken_back,
-      " taken back; reports: ", reports_refused, " refused; ends: ", of(TaskState::kSucceeded),
-      " succeeded, ", of(TaskState::kFailed), " failed, ", of(TaskState::kCancelled),
-      " cancelled, ", of(TaskState::kExpired), " expired; outcomes told: ", outcomes,
-      ", unknown: ", unknown, "; progress seen: ", progress, "; broker crashes: ", crashes);
+      " taken back; reports: ", reports_refused, " refused, ", reports_repeated,
+      " repeated; ends: ", of(TaskState::kSucceeded), " succeeded, ", of(TaskState::kFailed),
+      " failed, ", of(TaskState::kCancelled), " cancelled, ", of(TaskState::kExpired),
+      " expired; outcomes told: ", outcomes, ", unknown: ", unknown, "; progress seen: ", progress,
+      "; broker crashes: ", crashes, ", stores lost: ", stores_lost,
+      "; sessions not given to strangers: ", thieves);
 }
 
 std::string ResultOf(TaskId task, engine::Token token) {

@@ -27,11 +27,8 @@ void Poller::Act(bool calm) {
   if (!calm && random_.OneIn(100)) jobs_.clear();  // dies, and is there again
   if (poll_ == CallId{} && jobs_.size() < 3) return Poll(calm);
   for (auto& [token, job] : jobs_) {
-    if (now_ms >= job.done_at_ms) {
-      const Job done = job;
-      if (calm || !random_.OneIn(10)) jobs_.erase(token);  // else it says so again
-      return Complete(done);
-    }
+    if (job.report != CallId{}) continue;
+    if (now_ms >= job.done_at_ms) return Complete(job);
     if (calm ? now_ms > job.expires_at_ms - 500 : random_.OneIn(6)) {
       const CallId call = network_.OpenUnary(*this, broker::Lane::kWorkers);
       calls_[call] = token;
@@ -62,25 +59,39 @@ void Poller::Poll(bool calm) {
   network_.Send(poll_, std::move(poll));
 }
 
-void Poller::Complete(const Job& job) {
-  const CallId call = network_.OpenUnary(*this, broker::Lane::kWorkers);
-  calls_[call] = job.lease.token;
-  engine::EndAttempt end{.call = call,
-                         .task = job.lease.task,
-                         .token = job.lease.token,
-                         .end = engine::AttemptEnd::kSucceeded,
-                         .reply = true};
-  broker::BodyPtr result;
+// Once more when the answer was lost; now and then with another end, which it has no right to.
+void Poller::Complete(Job& job) {
+  if (job.end.task != TaskId{} && !random_.OneIn(10)) return Report(job);
+  job.end = engine::EndAttempt{.task = job.lease.task,
+                               .token = job.lease.token,
+                               .end = engine::AttemptEnd::kSucceeded,
+                               .reply = true};
+  job.result = nullptr;
   if (*job.lease.type == "flaky" && random_.OneIn(2)) {
-    end.end = engine::AttemptEnd::kFailed;
-    end.error = {.type = "Flaky", .message = "as it goes"};
+    job.end.end = engine::AttemptEnd::kFailed;
+    job.end.error = {.type = "Flaky", .message = "as it goes"};
   } else if (random_.OneIn(12)) {
-    end.end = engine::AttemptEnd::kReleased;
+    job.end.end = engine::AttemptEnd::kReleased;
   } else {
-    result = std::make_shared<broker::Body>(
+    job.result = std::make_shared<broker::Body>(
         broker::Body{.bytes = ResultOf(job.lease.task, job.lease.token)});
   }
-  network_.Send(call, std::move(end), std::move(result));
+  Report(job);
+}
+
+void Poller::Report(Job& job) {
+  const CallId call = network_.OpenUnary(*this, broker::Lane::kWorkers);
+  calls_[call] = job.lease.token;
+  job.end.call = job.report = call;
+  network_.Send(call, job.end, job.result);
+}
+
+void Poller::Leave() {
+  if (poll_ != CallId{}) network_.Close(poll_);
+  poll_ = {};
+  for (const auto& [call, token] : calls_) network_.Close(call);
+  calls_.clear();
+  jobs_.clear();
 }
 
 void Poller::Receive(CallId call, Delivery& delivery) {
@@ -93,6 +104,11 @@ void Poller::Receive(CallId call, Delivery& delivery) {
           random_.OneIn(5) ? random_.Between(1'000, 6'000) : random_.Between(1, 300);
       jobs_[token] = Job{task.lease, timeline_.NowMs() + takes_ms, timeline_.NowMs() + 1'000};
     }
+  } else if (const auto* done = std::get_if<engine::ReportDone>(&delivery)) {
+    const auto job = jobs_.find(done->token);
+    // Sometimes it did not listen.
+    if (job != jobs_.end()) job->second.report = {};
+    if (!random_.OneIn(6)) jobs_.erase(done->token);
   } else if (const auto* extended = std::get_if<engine::LeaseExtended>(&delivery)) {
     if (!extended->status.ok()) jobs_.erase(extended->token);
   }
@@ -103,7 +119,10 @@ void Poller::Receive(CallId call, Delivery& delivery) {
 
 void Poller::Lost(CallId call) {
   if (call == poll_) poll_ = {};
-  calls_.erase(call);
+  const auto about = calls_.extract(call);
+  if (about.empty()) return;
+  const auto job = jobs_.find(about.mapped());
+  if (job != jobs_.end() && job->second.report == call) job->second.report = {};
 }
 
 }  // namespace treadle::sim

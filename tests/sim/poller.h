@@ -15,6 +15,8 @@ class Poller final : public Peer {
          Oracle& oracle);
 
   void Act(bool calm);
+  // Stops asking for tasks, for good.
+  void Leave();
 
   void Receive(engine::CallId call, broker::Delivery& delivery) override;
   void Lost(engine::CallId call) override;
@@ -24,10 +26,14 @@ class Poller final : public Peer {
     engine::Lease lease;
     int64_t done_at_ms = 0;
     int64_t expires_at_ms = 0;
+    engine::EndAttempt end;  // once it was reported
+    broker::BodyPtr result;
+    engine::CallId report{};  // under way
   };
 
   void Poll(bool calm);
-  void Complete(const Job& job);
+  void Complete(Job& job);
+  void Report(Job& job);
 
   const uint64_t number_;
   Timeline& timeline_;

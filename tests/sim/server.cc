@@ -17,12 +17,12 @@ uint64_t FingerprintOf(const Disk::Rows& rows, const engine::EngineOptions& opti
   for (const auto& [key, value] : rows) {
     if (store::Expired(value, now_ms)) continue;
     const absl::StatusOr<engine::Row> row = decoder.Decode(key, value);
-    if (!row.ok()) throw Violation(row.status().ToString());
+    if (!row.ok()) throw Violation(Promise::kNeverLost, row.status().ToString());
     const absl::Status loaded = engine.Load(*row);
-    if (!loaded.ok()) throw Violation(loaded.ToString());
+    if (!loaded.ok()) throw Violation(Promise::kNeverLost, loaded.ToString());
   }
   const absl::Status finished = engine.FinishLoad(now_ms);
-  if (!finished.ok()) throw Violation(finished.ToString());
+  if (!finished.ok()) throw Violation(Promise::kNeverLost, finished.ToString());
   engine.CheckInvariants();
   return engine.Fingerprint();
 }
@@ -39,20 +39,25 @@ Server::Server(const broker::BrokerOptions& options, Timeline& timeline, Random&
       network_(network),
       disk_(disk) {
   disk_.NoteFingerprint(engine::Engine(options.engine).Fingerprint());
+  nothing_ = disk_.Backup();
 }
 
 void Server::Start() {
   trace_.Note("start");
   const uint64_t reloaded = FingerprintOf(disk_.rows(), options_.engine, timeline_.NowMs());
   if (reloaded != disk_.durable_fingerprint()) {
-    throw Violation("the rows do not load to the state that wrote them");
+    throw Violation(Promise::kNeverLost, "the rows do not load to the state that wrote them");
   }
-  oracle_.Starting();
+  // No process is there again within the millisecond in which it began.
+  timeline_.Advance(random_.Between(2, 20));
+  const engine::Incarnation incarnation = engine::IncarnationAt(timeline_.NowMs(), random_.Next());
+  oracle_.Starting(incarnation);
   store_ = disk_.Open();
   broker_ = std::make_unique<broker::Broker>(options_, timeline_, *store_, network_);
-  const absl::Status recovered =
-      broker_->Recover(engine::IncarnationAt(timeline_.NowMs(), random_.Next()), [](int64_t) {});
-  if (!recovered.ok()) throw Violation(absl::StrCat("recovery: ", recovered.ToString()));
+  const absl::Status recovered = broker_->Recover(incarnation, [](int64_t) {});
+  if (!recovered.ok()) {
+    throw Violation(Promise::kNeverLost, absl::StrCat("recovery: ", recovered.ToString()));
+  }
   fingerprint_ = broker_->engine().Fingerprint();
   disk_.NoteFingerprint(fingerprint_);
   oracle_.Recovered(broker_->engine());
@@ -72,7 +77,7 @@ bool Server::Turn() {
   ++turns_;
   const uint64_t fingerprint = broker_->engine().Fingerprint();
   if (disk_.appends() == appends && fingerprint != fingerprint_) {
-    throw Violation("the durable state has changed, and no row was stored");
+    throw Violation(Promise::kNeverLost, "the durable state has changed, and no row was stored");
   }
   fingerprint_ = fingerprint;
   disk_.NoteFingerprint(fingerprint);
@@ -84,8 +89,21 @@ bool Server::Turn() {
 
 void Server::CheckReload() {
   if (FingerprintOf(disk_.rows(), options_.engine, timeline_.NowMs()) != fingerprint_) {
-    throw Violation("the rows do not load to the state that wrote them");
+    throw Violation(Promise::kNeverLost, "the rows do not load to the state that wrote them");
   }
+}
+
+void Server::Backup() {
+  trace_.Note("backup");
+  backup_ = disk_.Backup();
+  oracle_.BackedUp();
+}
+
+void Server::LoseStore(bool restore) {
+  const bool restored = restore && backup_.has_value();
+  trace_.Note("store lost", {restored});
+  disk_.Restore(restored ? *backup_ : nothing_);
+  oracle_.StoreLost(restored);
 }
 
 void Server::DieInTurn(bool power, bool stored) {

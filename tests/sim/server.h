@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "server/broker/broker.h"
 #include "tests/sim/disk.h"
@@ -25,6 +26,10 @@ class Server {
   // A turn that ends before it can say anything: with its rows stored, or without them.
   void DieInTurn(bool power, bool stored);
   void Crash(bool power);
+  // While it is up, its store is copied as it is on the disk. While it is down, the store is lost:
+  // the next start finds the copy (if there is one, and `restore` says so), or nothing.
+  void Backup();
+  void LoseStore(bool restore);
 
   uint64_t turns() const { return turns_; }
 
@@ -40,6 +45,8 @@ class Server {
   Disk& disk_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<broker::Broker> broker_;
+  Disk::Copy nothing_;
+  std::optional<Disk::Copy> backup_;
   uint64_t fingerprint_ = 0;
   uint64_t turns_ = 0;
 };

@@ -10,6 +10,7 @@ namespace treadle::sim {
 using broker::Delivery;
 using broker::Request;
 using engine::CallId;
+using engine::Durability;
 
 SessionClient::SessionClient(Timeline& timeline, Random& random, Trace& trace, Network& network)
     : timeline_(timeline), random_(random), trace_(trace), network_(network) {}
@@ -45,8 +46,10 @@ void SessionClient::Act(bool calm) {
     Await();
   } else if (choice < 80) {
     Acknowledge();
-  } else if (choice < 84) {
+  } else if (choice < 82) {
     network_.Break(call_);
+  } else if (choice < 84) {
+    Steal();
   } else if (choice < 86) {  // its process dies: what it had sent is nobody's any more
     if (random_.OneIn(2)) network_.Send(call_, engine::CloseSession{call_});
     if (random_.OneIn(2)) {
@@ -56,6 +59,22 @@ void SessionClient::Act(bool calm) {
     }
     Forget();
   }
+}
+
+void SessionClient::Leave() {
+  if (call_ == CallId{}) return;
+  network_.Send(call_, engine::CloseSession{call_});
+  network_.Close(call_);
+  call_ = {};
+}
+
+// Somebody opens a session, perhaps one of which he knows the number, and is gone.
+void SessionClient::Steal() {
+  const CallId call = network_.OpenStream(*this, broker::Lane::kClients);
+  engine::OpenSession open{.call = call, .secret = {random_.Next(), random_.Next()}};
+  if (!random_.OneIn(3)) open.session = session_ - random_.Below(2);
+  network_.Send(call, open);
+  network_.Close(call);
 }
 
 std::string SessionClient::Left() const {
@@ -73,7 +92,11 @@ void SessionClient::Connect() {
   opened_ = false;
   all_outcomes_ = random_.Percent(80);
   std::vector<Request> requests;
-  const engine::Command open = engine::OpenSession{call_, session_};
+  if (session_ == 0) secret_ = {random_.Next(), random_.Next()};
+  const engine::Command open = engine::OpenSession{.call = call_,
+                                                   .session = session_,
+                                                   .secret = secret_,
+                                                   .acknowledged_below = acknowledged_below_};
   const broker::DeliverOutcomes outcomes{call_, all_outcomes_};
   if (random_.OneIn(2)) requests.push_back({outcomes, nullptr});
   requests.push_back({open, nullptr});
@@ -104,6 +127,7 @@ void SessionClient::Opened(const engine::SessionOpened& event) {
     return;
   }
   session_ = event.session;
+  secret_ = event.secret;
   opened_ = true;
   SendTasks(/*again=*/true);
   Await();
@@ -144,7 +168,11 @@ void SessionClient::SendTasks(bool again) {
   std::vector<Request> requests;
   for (auto& [sequence, task] : tasks_) {
     if (task.state != State::kUnsent && !(again && task.state == State::kSent)) continue;
-    task.sent_again = task.sent_again || task.state == State::kSent;
+    if (task.state == State::kSent) {
+      task.sent_again = true;
+      // It may want another level than it did at first.
+      if (random_.OneIn(8)) task.work.spec.durability = Durability(random_.Between(1, 3));
+    }
     task.state = State::kSent;
     requests.push_back(
         {engine::Command(engine::Submit{.call = call_,
@@ -175,6 +203,7 @@ void SessionClient::Acknowledge() {
       break;
     }
   }
+  acknowledged_below_ = std::max(acknowledged_below_, below);
   network_.Send(call_, engine::AcknowledgeSession{call_, below});
 }
 
@@ -183,6 +212,7 @@ void SessionClient::Forget() {
   opened_ = false;
   session_ = 0;
   next_sequence_ = 1;
+  acknowledged_below_ = 0;
   tasks_.clear();
 }
 

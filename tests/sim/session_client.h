@@ -17,6 +17,8 @@ class SessionClient final : public Peer {
 
   // One of the things that such a client may do next. `calm`: only what finishes its business.
   void Act(bool calm);
+  // Says goodbye, for good.
+  void Leave();
   // What is left to be answered or awaited; empty: nothing.
   std::string Left() const;
 
@@ -33,6 +35,7 @@ class SessionClient final : public Peer {
   };
 
   void Connect();
+  void Steal();
   void Opened(const engine::SessionOpened& event);
   void Answered(const engine::Submitted& event);
   void Ended(TaskId id);
@@ -49,7 +52,9 @@ class SessionClient final : public Peer {
   bool opened_ = false;
   bool all_outcomes_ = true;
   uint64_t session_ = 0;
+  engine::ResumeSecret secret_;  // of session_
   uint64_t next_sequence_ = 1;
+  uint64_t acknowledged_below_ = 0;
   std::map<uint64_t, Task> tasks_;
 };
 

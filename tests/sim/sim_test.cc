@@ -31,6 +31,9 @@ TEST(Simulation, EverythingThatIsPromisedAboutHappens) {
   EXPECT_GT(sum.reports_refused, 10u);
   EXPECT_GT(sum.outcomes, 500u);
   EXPECT_GT(sum.crashes, 20u);
+  EXPECT_GT(sum.stores_lost, 5u);
+  EXPECT_GT(sum.thieves, 20u);
+  EXPECT_GT(sum.reports_repeated, 20u);
   EXPECT_GT(sum.unknown, 20u);
   EXPECT_GT(sum.progress, 20u);
   for (const auto state : {engine::TaskState::kSucceeded, engine::TaskState::kFailed,

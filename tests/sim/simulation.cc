@@ -1,5 +1,6 @@
 #include "tests/sim/simulation.h"
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -15,6 +16,9 @@ namespace treadle::sim {
 namespace {
 
 constexpr int64_t kLivenessStepsMax = 4'000;
+constexpr int64_t kSettleMs = 5'000;
+// Calls that were cut are heard of by then, and what was said is on the disk.
+constexpr int64_t kEndMs = 10'000;
 
 // Small bounds and short times, so that a short run meets them all. Those that refuse what a run
 // lives on are in force in some runs only, each in its own.
@@ -42,6 +46,7 @@ broker::BrokerOptions SmallOptions(uint64_t seed) {
   bound(options.engine.sessions_max, 1, 3);
   bound(options.engine.session_gap_max, 5, 50);
   bound(options.engine.session_ranges_max, 1, 5);
+  bound(options.engine.reports_kept_max, 1, 20);
   bound(options.engine.workers_max, 1, 3);
   bound(options.engine.polls_max, 1, 1);
   options.engine.auto_create_queues = !random.OneIn(12);
@@ -79,13 +84,16 @@ class Simulation {
     server_.Start();
     for (int64_t step = 0; step < options_.steps; ++step) Step();
     BeCalm();
-    for (int64_t step = 0; !Left().empty(); ++step) {
+    // What somebody sent before he gave up may still arrive.
+    const int64_t settled_at_ms = timeline_.NowMs() + kSettleMs;
+    for (int64_t step = 0; !Left().empty() || timeline_.NowMs() < settled_at_ms; ++step) {
       if (step == kLivenessStepsMax) {
-        throw Violation(
-            absl::StrCat("promise 6: without faults it does not come to an end: ", Left()));
+        throw Violation(Promise::kAliveMeansWorking,
+                        absl::StrCat("without faults it does not come to an end: ", Left()));
       }
       CalmStep();
     }
+    EndAll();
   }
 
   RunResult Result() const {
@@ -118,9 +126,11 @@ class Simulation {
     }
     DiskFaults();
     if (!server_.up()) {
-      if (random_.Percent(15)) server_.Start();
-      return;
+      if (!random_.Percent(15)) return;
+      if (random_.OneIn(4)) server_.LoseStore(/*restore=*/random_.OneIn(2));
+      return server_.Start();
     }
+    if (random_.OneIn(60)) server_.Backup();
     const bool power = random_.OneIn(2);
     if (random_.OneIn(150)) return server_.Crash(power);
     if (random_.OneIn(200)) return server_.DieInTurn(power, /*stored=*/random_.OneIn(2));
@@ -155,6 +165,36 @@ class Simulation {
     for (auto& poller : pollers_) poller->Act(/*calm=*/true);
     while (server_.Turn()) {
     }
+  }
+
+  // Everybody leaves, and what is kept for those who may come back is kept for as long as that.
+  // Then nothing is left.
+  void EndAll() {
+    trace_.Note("the end");
+    for (auto& client : clients_) client->Leave();
+    for (auto& caller : callers_) caller->Leave();
+    for (auto& worker : workers_) worker->Leave();
+    for (auto& poller : pollers_) poller->Leave();
+    const engine::EngineOptions& kept = broker_options_.engine;
+    const int64_t until_ms =
+        timeline_.NowMs() + 2 * std::max(kept.resume_window_ms, kept.lease_ms) + kEndMs;
+    while (timeline_.NowMs() < until_ms) {
+      timeline_.Advance(random_.Between(50, 200));
+      if (!server_.up()) server_.Start();
+      while (server_.Turn()) {
+      }
+    }
+    const broker::Holdings left = server_.broker().holdings();
+    if (left == broker::Holdings{}) return;
+    throw Violation(
+        Promise::kBounded,
+        absl::StrCat("all is over, and the broker still keeps ", left.unfinished_tasks, " tasks, ",
+                     left.sessions, " sessions, ", left.workers, " workers, ", left.calls,
+                     " calls, ", left.undeclared_queues, " names of queues, ", left.waits,
+                     " waits, ", left.watching_calls, " calls and ", left.watching_sessions,
+                     " sessions that wait, ", left.parked_payloads, " parked payloads, ",
+                     left.progress, " progress reports, ", left.cached_payloads,
+                     " cached payloads, ", left.unknowns, " answers"));
   }
 
   // What has not come to its end; empty: all has.
@@ -192,14 +232,17 @@ class Simulation {
 
 RunResult Run(const RunOptions& options) {
   Simulation simulation(options);
-  std::optional<std::string> violation;
+  std::optional<Violation> violation;
   try {
     simulation.Run();
   } catch (const Violation& broken) {
-    violation = broken.what();
+    violation.emplace(broken);
   }
   RunResult result = simulation.Result();
-  result.violation = std::move(violation);
+  if (violation.has_value()) {
+    result.violation = violation->what();
+    result.promise = static_cast<int>(violation->promise);
+  }
   return result;
 }
 

@@ -21,6 +21,7 @@ struct RunOptions {
 struct RunResult {
   uint64_t hash = 0;  // of all that happened
   std::optional<std::string> violation;
+  int promise = 0;  // the one that was broken
   Oracle::Counts counts;
   uint64_t turns = 0;
   int64_t simulated_ms = 0;

@@ -34,7 +34,7 @@ class Timeline final : public Clock {
   }
 
  private:
-  int64_t now_ms_ = 1'700'000'000'000;
+  int64_t now_ms_ = 1'800'000'000'000;  // Treadle's clocks know the time from 2026 on
   uint64_t next_ = 0;
   std::map<std::pair<int64_t, uint64_t>, absl::AnyInvocable<void()>> events_;
 };

@@ -90,6 +90,13 @@ void Worker::Act(bool calm) {
   Flush();
 }
 
+void Worker::Leave() {
+  if (call_ != CallId{}) network_.Close(call_);
+  call_ = {};
+  jobs_.clear();
+  unheard_.clear();
+}
+
 void Worker::Connect() {
   call_ = network_.OpenStream(*this, broker::Lane::kWorkers);
   attached_ = false;
@@ -298,7 +305,9 @@ void Worker::ReportAnothers() {
   const auto& [id, task] =
       *std::next(tasks.begin(), static_cast<int64_t>(random_.Below(tasks.size())));
   const uint64_t now = static_cast<uint64_t>(task.lease);
-  const Token token{random_.OneIn(2) || now == 0 ? random_.Below(oracle_.ledger().last_token + 1)
+  // One of the latest, or of an earlier life, or the one before the task's.
+  const uint64_t latest = oracle_.ledger().last_token;
+  const Token token{random_.OneIn(2) || now == 0 ? latest - std::min(latest, random_.Below(40))
                                                  : now - 1};
   if (token == task.lease || jobs_.contains(token)) return;
   network_.Send(

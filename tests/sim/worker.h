@@ -17,6 +17,8 @@ class Worker final : public Peer {
          Oracle& oracle);
 
   void Act(bool calm);
+  // Its process ends, and no other begins.
+  void Leave();
 
   void Receive(engine::CallId call, broker::Delivery& delivery) override;
   void Lost(engine::CallId call) override;
