@@ -140,6 +140,7 @@ struct Holdings {
   int64_t parked_bytes = 0;
   int64_t progress = 0;
   int64_t cached_payloads = 0;
+  int64_t pending_reads = 0;
   int64_t unknowns = 0;  // answers that say so, and wait for the disk
 
   bool operator==(const Holdings&) const = default;

@@ -186,15 +186,15 @@ class Simulation {
     }
     const broker::Holdings left = server_.broker().holdings();
     if (left == broker::Holdings{}) return;
-    throw Violation(
-        Promise::kBounded,
-        absl::StrCat("all is over, and the broker still keeps ", left.unfinished_tasks, " tasks, ",
-                     left.sessions, " sessions, ", left.workers, " workers, ", left.calls,
-                     " calls, ", left.undeclared_queues, " names of queues, ", left.waits,
-                     " waits, ", left.watching_calls, " calls and ", left.watching_sessions,
-                     " sessions that wait, ", left.parked_payloads, " parked payloads, ",
-                     left.progress, " progress reports, ", left.cached_payloads,
-                     " cached payloads, ", left.unknowns, " answers"));
+    throw Violation(Promise::kBounded,
+                    absl::StrCat("all is over, and the broker still keeps ", left.unfinished_tasks,
+                                 " tasks, ", left.sessions, " sessions, ", left.workers,
+                                 " workers, ", left.calls, " calls, ", left.undeclared_queues,
+                                 " names of queues, ", left.waits, " waits, ", left.watching_calls,
+                                 " calls and ", left.watching_sessions, " sessions that wait, ",
+                                 left.parked_payloads, " parked payloads, ", left.progress,
+                                 " progress reports, ", left.cached_payloads, " cached payloads, ",
+                                 left.pending_reads, " reads, ", left.unknowns, " answers"));
   }
 
   // What has not come to its end; empty: all has.
