@@ -155,7 +155,7 @@ void Engine::Impl::Apply(Turn&, BeginLife&& command) {
   MetaRow& counters = state_.counters;
   const uint64_t forgotten = counters.next_token > 1 ? kForgottenTokensMax : 0;
   counters.next_session = std::max(counters.next_session, first);
-  counters.next_token = std::max(counters.next_token + forgotten, first);
+  counters.next_token = first > counters.next_token ? first : counters.next_token + forgotten;
   state_.counters_dirty = true;
 }
 

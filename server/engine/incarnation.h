@@ -23,10 +23,10 @@ namespace treadle::engine {
 //   - Two lives begin at once, on two machines: no process begins twice within a millisecond, and
 //     two that do differ in the random bits but for one in 2,048. A session is resumed only with
 //     its secret, and a report names a task and a token, both of which would have to agree.
-//   - The clock is behind: the stored counters do not go back: a life never begins below them. What
-//     a power cut may have taken from them is added: see kForgottenTokensMax. So an old number
-//     comes again only if the store is an older copy, the clock is behind as well, and it shows
-//     the millisecond of the first life's numbers with its random bits.
+//   - The clock is behind the stored counters: a life begins above them, and above what a power cut
+//     may have taken from them: see kForgottenTokensMax. So an old number comes again only if the
+//     store has lost it, the clock is behind as well, and it shows the very millisecond in which
+//     that number was reached, with the same random bits.
 //   - The clock does not know the time at all (it is before 2026, when there was no Treadle, or
 //     beyond 2159): all bits are random, below 2^48. No clock that is right leads there.
 //   - The clock was ahead, and is right now: as behind, above.

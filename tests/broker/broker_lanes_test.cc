@@ -134,7 +134,7 @@ TEST_F(BrokerLanesTest, ATurnIsBoundedInTime) {
   SlowClock slow;
   store::MemoryStore memory(slow);
   Broker timed(options, slow, memory, listener);
-  ASSERT_TRUE(timed.Recover([](int64_t) {}).ok());
+  ASSERT_TRUE(timed.Recover(engine::Incarnation{1}, [](int64_t) {}).ok());
   constexpr size_t kReports = 900;  // fewer than a turn may take
   for (size_t i = 0; i < kReports; ++i) {
     engine::Command report = engine::EndReports{kWorker, i};

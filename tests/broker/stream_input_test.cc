@@ -185,7 +185,7 @@ TEST(StreamInput, KeepsItsOrderThoughTheInboxIsFullAllTheTime) {
   store::MemoryStore store(clock);
   Transport transport;
   Broker broker(options, clock, store, transport);
-  ASSERT_TRUE(broker.Recover([](int64_t) {}).ok());
+  ASSERT_TRUE(broker.Recover(engine::Incarnation{1}, [](int64_t) {}).ok());
   StreamInput input(broker, kWorker, Lane::kWorkers, [&] { transport.Read(); });
   transport.Connect(input);
   std::thread loop([&] { EXPECT_TRUE(broker.Run().ok()); });

@@ -93,8 +93,11 @@ void Model::Step(int64_t now_ms, const Command& command) {
 void Model::Apply(const BeginLife& command) {
   const uint64_t first = static_cast<uint64_t>(command.incarnation);
   next_session_ = std::max(next_session_, first);
-  if (next_token_ > 1) next_token_ += uint64_t{1} << 24;
-  next_token_ = std::max(next_token_, first);
+  if (first > next_token_) {
+    next_token_ = first;
+  } else if (next_token_ > 1) {
+    next_token_ += uint64_t{1} << 24;
+  }
 }
 
 void Model::Apply(const CreateQueue& command) {

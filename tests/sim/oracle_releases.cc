@@ -129,6 +129,7 @@ void Oracle::Said(const engine::CancelDone& event) {
 }
 
 void Oracle::Said(const engine::WorkerAttached& event) {
+  attaching_.erase(event.call);
   for (const engine::HeldLease& lease : event.revoked) {
     const Ledger::Task* task = live_.Find(lease.task);
     Expect(task == nullptr || task->lease != lease.token, Promise::kSurvivesStalls,
@@ -168,6 +169,8 @@ void Oracle::Said(const broker::Leased& leased) {
     Expect(lease.task == one.lease.task && !lease.released, Promise::kOneLease,
            absl::StrCat(what, " is given out twice, or never was"));
     lease.released = true;
+    const auto stream = streams_.find(lease.worker);
+    if (stream != streams_.end() && stream->second == leased.call) lease.not_named = false;
     const Ledger::Task* task = live_.Find(one.lease.task);
     Expect(task != nullptr, Promise::kOneLease, absl::StrCat(what, ": no such task"));
     if (task->row.spec.durability == Durability::kSynced) {

@@ -136,12 +136,15 @@ void Oracle::CheckGrant(const engine::GrantRow& row) {
            absl::StrCat(what, " has a token that was given before"));
     Expect(token > live_.last_token && token > last_token_of_earlier_runs_, Promise::kOneLease,
            absl::StrCat(what, " has an old token"));
+    const auto stream = streams_.find(row.worker_id);
     leases_[Token{token}] =
         Lease{.task = row.tasks[i],
               .worker = row.worker_id,
               .lease_ms = row.lease_ms,
               .until_ms = ListenedMs() + row.lease_ms,
-              .told_started_at_ms = row.worker_id.empty() ? row.granted_at_ms : INT64_MAX};
+              .told_started_at_ms = row.worker_id.empty() ? row.granted_at_ms : INT64_MAX,
+              // Perhaps on the stream before, and then unknown to a worker that comes back.
+              .not_named = stream != streams_.end() && attaching_.contains(stream->second)};
     granted_.push_back(row.tasks[i]);
     left_from_[task.row.spec.queue].Add(task.row);
     ++counts_.leases;
