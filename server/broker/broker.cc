@@ -216,7 +216,7 @@ Holdings Broker::Impl::holdings() const {
           .parked_bytes = parked_.bytes(),
           .progress = static_cast<int64_t>(progress_.size()),
           .cached_payloads = static_cast<int64_t>(cache_.size()),
-          .pending_reads = reads_.size(),
+          .pending_reads = questions_.size(),
           .unknowns = unknowns_said_};
 }
 
