@@ -117,23 +117,37 @@ absl::StatusOr<std::shared_ptr<Guard>> Guard::Start() {
       !guard->Map()) {
     return SystemError("its table");
   }
+  guard->ours_ = true;
+  if (absl::Status status = guard->StartProcess(); !status.ok()) return status;
+  return guard;
+}
+
+// REQUIRES: mutex_, or nobody else has it yet.
+absl::Status Guard::StartProcess() {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return SystemError("a pipe");
-  FileDescriptor theirs(ends[0]);
-  guard->life_ = FileDescriptor(ends[1]);
+  const FileDescriptor theirs(ends[0]);
+  life_ = FileDescriptor(ends[1]);
   // Whatever is sent to the worker, its group or its terminal is not for the second process, which
   // has to outlive it: there they stay blocked.
   sigset_t all, before;
   sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  guard->process_ = ::fork();
-  if (guard->process_ == 0) guard->Watch(theirs.number());
+  process_ = ::fork();
+  if (process_ == 0) Watch(theirs.number());
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (guard->process_ < 0) {
-    guard->process_ = 0;
-    return SystemError("a process");
-  }
-  return guard;
+  if (process_ > 0) return absl::OkStatus();
+  process_ = 0;
+  return SystemError("a process");
+}
+
+// Somebody may have killed it. When there can be no other now, the next call tries again.
+void Guard::KeepProcess() {
+  if (!ours_) return;
+  std::lock_guard lock(mutex_);
+  if (process_ != 0 && ::waitpid(process_, nullptr, WNOHANG) == 0) return;
+  process_ = 0;
+  static_cast<void>(StartProcess());
 }
 
 // The second process.
@@ -174,6 +188,7 @@ Guard::~Guard() {
 }
 
 absl::StatusOr<Guard::Place> Guard::Enter() {
+  KeepProcess();
   const pid_t owner = ::getpid();
   const uint64_t mine = Sealed(static_cast<uint64_t>(owner), 0);
   const size_t from = next_.fetch_add(1, std::memory_order_relaxed);

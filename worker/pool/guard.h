@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -24,8 +25,9 @@ namespace treadle::worker {
 // theirs into the same table, where their parent finds what one that has died has left behind.
 //
 // What no guard can end: a process that has left its group (a daemon, setsid), and one with the
-// rights of another user. When the guard itself is killed first, programs still end, but not what
-// they have started (SpawnPlan::EndWithThread). Thread-safe.
+// rights of another user. When the second process is killed, the next Enter starts another; when it
+// is killed together with this one, programs still end, but not what they have started
+// (SpawnPlan::EndWithThread). Thread-safe.
 class Guard {
  public:
   // One group's place in the table.
@@ -78,19 +80,26 @@ class Guard {
   // What a pool's child needs of it.
   int table_file() const { return file_.number(); }
   // The second process. 0: it is another's, or there is none.
-  pid_t process() const { return process_; }
+  pid_t process() const {
+    std::lock_guard lock(mutex_);
+    return process_;
+  }
 
  private:
   Guard() = default;
   bool Map();
+  absl::Status StartProcess();
+  void KeepProcess();
   [[noreturn]] void Watch(int life);
   void KillAll() const;
 
   FileDescriptor file_;
   std::atomic<uint64_t>* table_ = nullptr;
   std::atomic<size_t> next_{0};  // where a free place is looked for first
-  FileDescriptor life_;          // its end is ours
-  pid_t process_ = 0;
+  bool ours_ = false;            // not a parent's
+  mutable std::mutex mutex_;
+  FileDescriptor life_;  // GUARDED_BY(mutex_): its end is ours
+  pid_t process_ = 0;    // GUARDED_BY(mutex_)
 };
 
 }  // namespace treadle::worker

@@ -126,6 +126,16 @@ TEST_F(GuardTest, WhenTheGuardIsKilledFirstProgramsStillEnd) {
   EXPECT_TRUE(WaitUntil([this] { return !Lives(stage_->process); }));
 }
 
+TEST_F(GuardTest, AGuardThatWasKilledIsReplaced) {
+  const auto guard = *Guard::Start();
+  const pid_t first = guard->process();
+  ::kill(first, SIGKILL);
+  ASSERT_TRUE(WaitUntil([first] { return !Lives(first); }));
+  EXPECT_TRUE(guard->Enter().ok());
+  EXPECT_NE(guard->process(), first);
+  EXPECT_TRUE(Lives(guard->process()));
+}
+
 TEST_F(GuardTest, AnAttemptIsOverWhenAllThatItsChildHasStartedIsDead) {
   const auto handlers = std::make_shared<Handlers>();
   AddStageHandlers(*handlers, stage_);
