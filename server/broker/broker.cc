@@ -31,7 +31,6 @@ Broker::Impl::Impl(const BrokerOptions& options, const Clock& clock, store::Stor
       engine_(options.engine),
       inbox_(std::make_shared<Inbox>(clock, options.inbox_requests_max, options.inbox_bytes_max)),
       gate_(*this),
-      stored_(store),
       cache_(options.payload_cache_bytes_max),
       free_space_(store, options.free_disk_bytes_min),
       store_reads_({std::min(options.turn_reads_max, kQuestionsAtOnce), options.turn_bytes_max},
@@ -130,6 +129,7 @@ void Broker::Impl::FinishTurn() {
   if (failure_.ok()) AnswerQuestions();
   if (failure_.ok()) {
     ReadMissing();
+    ReadMoreAhead();
     ReadKeys();
     store_reads_.StartQuestions();
   }
@@ -215,7 +215,7 @@ Holdings Broker::Impl::holdings() const {
           .parked_payloads = parked_.size(),
           .parked_bytes = parked_.bytes(),
           .progress = static_cast<int64_t>(progress_.size()),
-          .cached_payloads = static_cast<int64_t>(cache_.size()),
+          .cached_payloads = static_cast<int64_t>(cache_.size() + ahead_.size()),
           .pending_reads = questions_.size(),
           .unknowns = unknowns_said_};
 }
@@ -234,6 +234,7 @@ void Broker::Impl::Gathered::Clear() {
   results.clear();
   result = nullptr;
   missing.clear();
+  read_on.clear();
   changed.clear();
   closed.clear();
 }

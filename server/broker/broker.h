@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
-#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
@@ -79,24 +78,22 @@ struct ReportProgress {
   ProgressState progress;
 };
 
+class StoredTasks;
+
 // What a query may look at, on the broker's thread.
 struct View {
   const engine::Engine& engine;
-  store::Store& store;
   int64_t now_ms;
   // An unfinished task's latest progress; nullptr: none.
   const ProgressState* Progress(TaskId task) const;
-  // A finished task whose outcome is still kept, with its result. NOT_FOUND otherwise.
-  absl::StatusOr<OutcomeReady> Finished(TaskId task) const;
-  // Up to `limit` (at least 1) finished tasks by id, from `from` on. Looks at no more than 10,000
-  // rows, those that have expired and were not dropped yet among them.
-  absl::StatusOr<FinishedPage> ListFinished(
-      size_t limit, TaskId from, absl::FunctionRef<bool(const engine::FinishedRow&)> accept) const;
   class Internals;
   const Internals* internals = nullptr;
 };
-// Runs on the broker's thread, quickly; returns the answer to give.
-using Query = absl::AnyInvocable<Answer(const View&)>;
+// Runs on the store's thread, because it may have to wait for a disk; returns the answer to give.
+using Look = absl::AnyInvocable<Answer(StoredTasks&)>;
+// Runs on the broker's thread, quickly; returns the answer to give, or who looks for it among what
+// has ended.
+using Query = absl::AnyInvocable<std::variant<Answer, Look>(const View&)>;
 
 using Action =
     std::variant<engine::Command, AwaitTask, WatchTask, DeliverOutcomes, ReportProgress, Query>;

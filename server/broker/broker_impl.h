@@ -21,6 +21,7 @@
 #include "server/broker/parked_bodies.h"
 #include "server/broker/payload_cache.h"
 #include "server/broker/progress_table.h"
+#include "server/broker/read_ahead.h"
 #include "server/broker/reads.h"
 #include "server/broker/row_codec.h"
 #include "server/broker/stored_tasks.h"
@@ -31,7 +32,6 @@ namespace treadle::broker {
 class View::Internals {
  public:
   const ProgressTable& progress;
-  StoredTasks& stored;
 };
 
 // What was asked and may need the store. CancelDone: of a task that is not unfinished; whether it
@@ -69,7 +69,9 @@ class Broker::Impl : private Outbox {
     std::vector<std::pair<size_t, BodyPtr>> results;
     BodyPtr result;  // of the output that is being said
     std::vector<LateLeases::Missing> missing;
-    absl::flat_hash_set<TaskId> changed;  // watched tasks that were shown to have changed
+    // Queues and types of which payloads are to be read ahead.
+    std::vector<std::pair<engine::Name, engine::Name>> read_on;
+    absl::flat_hash_set<TaskId> changed;         // watched tasks that were shown to have changed
     absl::flat_hash_set<engine::CallId> closed;  // nothing is kept for them any more
 
     void Clear();
@@ -82,7 +84,6 @@ class Broker::Impl : private Outbox {
   void FollowReads();
   int64_t TakeRequests();
   bool TakesFromClients() const;
-  bool IsUnfinished(TaskId task) const { return engine_.FindTask(task).has_value(); }
   int64_t Take(Lane lane, int64_t requests_max);
   void FinishTurn();
   void AppendRows();
@@ -93,6 +94,7 @@ class Broker::Impl : private Outbox {
   bool HoldBack(Request& request);
   void GoOn(engine::CallId call);
   void ReadKeys();
+  void ReadMoreAhead();
   void ReadMissing();
   void FoundMissing(const std::vector<LateLeases::Missing>& missing, std::vector<BodyPtr> bodies);
 
@@ -121,6 +123,7 @@ class Broker::Impl : private Outbox {
   void Say(engine::Durability after, engine::WorkerAttached& event);
   void Say(engine::Durability after, engine::CancelDone& event);
   void Say(engine::Durability after, engine::Dispatched& event);
+  BodyPtr PayloadOf(const engine::Lease& lease);
   void SayBehindLeases(engine::CallId call, engine::Durability after, Delivery delivery);
   void Say(engine::Durability after, engine::StopAttempt& event);
   void Say(engine::Durability after, engine::EndCall& event);
@@ -145,9 +148,9 @@ class Broker::Impl : private Outbox {
   // Shared with the store's thread, which may call back when this broker is gone.
   const std::shared_ptr<Inbox> inbox_;
   Gate gate_;
-  StoredTasks stored_;  // for what is asked on this thread
   RowEncoder encoder_;
   PayloadCache cache_;
+  ReadAhead ahead_;
   LateLeases late_;
   HeldRequests held_;
   ParkedBodies parked_;

@@ -85,7 +85,7 @@ void Broker::Impl::Say(Durability after, engine::Dispatched& event) {
   bool complete = true;
   for (engine::Lease& lease : event.leases) {
     progress_.Drop(lease.task);
-    BodyPtr payload = cache_.Take(lease.task);
+    BodyPtr payload = PayloadOf(lease);
     complete = complete && payload != nullptr;
     leased.tasks.push_back(LeasedTask{std::move(lease), std::move(payload)});
   }
@@ -94,6 +94,21 @@ void Broker::Impl::Say(Durability after, engine::Dispatched& event) {
   } else {
     late_.Put(after, std::move(leased), turn_.missing);
   }
+}
+
+// Null: it is not in memory.
+BodyPtr Broker::Impl::PayloadOf(const engine::Lease& lease) {
+  BodyPtr payload = cache_.Take(lease.task);
+  if (payload != nullptr) return payload;
+  bool read_on = false;
+  payload = ahead_.Take(lease.task, read_on);
+  if (read_on || payload == nullptr) {
+    std::pair line(lease.queue, lease.type);
+    if (turn_.read_on.empty() || turn_.read_on.back() != line) {
+      turn_.read_on.push_back(std::move(line));
+    }
+  }
+  return payload;
 }
 
 // What is said to a call comes after the leases whose payloads it waits for.
@@ -114,7 +129,10 @@ void Broker::Impl::Say(Durability after, engine::TaskFinished& event) {
   const engine::FinishedRow& row = *event.row;
   progress_.Drop(row.id);
   // One that succeeded was dispatched, so its payload has left the cache.
-  if (row.state != engine::TaskState::kSucceeded) cache_.Take(row.id);
+  if (row.state != engine::TaskState::kSucceeded) {
+    cache_.Take(row.id);
+    ahead_.Drop(row.id);
+  }
   calls_.clear();
   watchers_.Finished(row.id, calls_);
   if (calls_.empty()) return;
@@ -141,7 +159,7 @@ void Broker::Impl::Show(engine::CallId call, TaskId task) {
 }
 
 void Broker::Impl::AskForOutcome(engine::CallId call, TaskId task) {
-  if (!watchers_.Has(call, task) || IsUnfinished(task)) return;
+  if (!watchers_.Has(call, task) || engine_.IsUnfinished(task)) return;
   store_reads_.Ask(call, [this, call, task](StoredTasks& stored) -> Reads::Then {
     return [this, call, task, finished = stored.Finished(task)]() mutable {
       TellOutcome(call, task, std::move(finished));
@@ -158,7 +176,7 @@ void Broker::Impl::TellOutcome(engine::CallId call, TaskId task,
     watchers_.Remove(call, task);
     finished->call = call;
     gate_.Say(Durability::kSynced, *std::move(finished));
-  } else if (!IsUnfinished(task) || watchers_.IsWatching(call, task)) {
+  } else if (!engine_.IsUnfinished(task) || watchers_.IsWatching(call, task)) {
     ++unknowns_said_;
     gate_.Say(Durability::kSynced, TaskUnknown{call, task});
   }
@@ -181,7 +199,7 @@ void Broker::Impl::Release(std::vector<Delivery> deliveries) {
 // lost. Who awaits it goes on waiting. (Who watches it is told: it has not seen the task come.)
 bool Broker::Impl::IsStillUnknown(const TaskUnknown& unknown) {
   if (!watchers_.Has(unknown.call, unknown.task)) return false;  // it has been told the outcome
-  if (IsUnfinished(unknown.task) && !watchers_.IsWatching(unknown.call, unknown.task)) {
+  if (engine_.IsUnfinished(unknown.task) && !watchers_.IsWatching(unknown.call, unknown.task)) {
     return false;
   }
   watchers_.Remove(unknown.call, unknown.task);
@@ -189,20 +207,20 @@ bool Broker::Impl::IsStillUnknown(const TaskUnknown& unknown) {
 }
 
 void Broker::Impl::Answer(Query& query) {
-  const View::Internals internals{progress_, stored_};
-  gate_.Say(Durability::kSynced, query(View{engine_, store_, now_ms_, &internals}));
-  if (absl::Status failure = stored_.TakeFailure(); !failure.ok()) failure_ = std::move(failure);
+  const View::Internals internals{progress_};
+  std::variant<broker::Answer, Look> reply = query(View{engine_, now_ms_, &internals});
+  if (auto* answer = std::get_if<broker::Answer>(&reply)) {
+    return gate_.Say(Durability::kSynced, std::move(*answer));
+  }
+  store_reads_.Ask(
+      {},
+      [this, look = std::move(std::get<Look>(reply))](StoredTasks& stored) mutable -> Reads::Then {
+        return [this, answer = look(stored)]() mutable {
+          gate_.Say(Durability::kSynced, std::move(answer));
+        };
+      });
 }
 
 const ProgressState* View::Progress(TaskId task) const { return internals->progress.Find(task); }
-
-absl::StatusOr<OutcomeReady> View::Finished(TaskId task) const {
-  return internals->stored.Finished(task);
-}
-
-absl::StatusOr<FinishedPage> View::ListFinished(
-    size_t limit, TaskId from, absl::FunctionRef<bool(const engine::FinishedRow&)> accept) const {
-  return internals->stored.ListFinished(limit, from, accept);
-}
 
 }  // namespace treadle::broker

@@ -117,7 +117,7 @@ void Broker::Impl::FoundMissing(const std::vector<LateLeases::Missing>& missing,
                                 std::vector<BodyPtr> bodies) {
   for (size_t i = 0; i < missing.size(); ++i) {
     const LateLeases::Missing& one = missing[i];
-    if (bodies[i] == nullptr && IsUnfinished(one.task)) {
+    if (bodies[i] == nullptr && engine_.IsUnfinished(one.task)) {
       failure_ = absl::DataLossError(absl::StrCat(
           "task ", one.task.ToString(), " is unfinished, but the store has no row of it"));
       return;
@@ -132,6 +132,21 @@ void Broker::Impl::FoundMissing(const std::vector<LateLeases::Missing>& missing,
   for (auto& [after, delivery] : ready) {
     if (auto* leased = std::get_if<Leased>(&delivery)) leased->now_ms = now_ms_;
     gate_.Say(after, std::move(delivery));
+  }
+}
+
+// The payloads that come next, where some of this turn's were not in memory or had been read ahead.
+void Broker::Impl::ReadMoreAhead() {
+  for (const auto& [queue, type] : turn_.read_on) {
+    std::vector<TaskId> tasks =
+        ahead_.Choose(engine_.NextReady(*queue, *type, ReadAhead::kTasksMax), cache_);
+    if (tasks.empty()) continue;
+    store_reads_.Work([this, tasks = std::move(tasks)](StoredTasks& stored) mutable -> Reads::Then {
+      std::vector<BodyPtr> bodies = stored.Payloads(tasks);
+      return [this, tasks = std::move(tasks), bodies = std::move(bodies)]() mutable {
+        for (size_t i = 0; i < tasks.size(); ++i) ahead_.Found(tasks[i], std::move(bodies[i]));
+      };
+    });
   }
 }
 

@@ -267,6 +267,21 @@ std::vector<TaskView> Engine::ListTasks(std::string_view queue, std::string_view
   return engine::ListTasks(impl_->state().tasks, queue, type, states, limit, after, done);
 }
 
+std::vector<ReadyTask> Engine::NextReady(std::string_view queue, const std::string& type,
+                                         size_t limit) const {
+  std::vector<ReadyTask> next;
+  const Queue* const found = impl_->state().queues.Find(queue);
+  if (found == nullptr) return next;
+  const auto line = found->lines.find(type);
+  if (line == found->lines.end()) return next;
+  line->second->ready.VisitFirst(limit, [&next](const Task& task) {
+    next.push_back({task.id, task.payload_bytes});
+  });
+  return next;
+}
+
+bool Engine::IsUnfinished(TaskId id) const { return impl_->state().tasks.Find(id) != nullptr; }
+
 bool Engine::HoldsLease(CallId call, TaskId task, Token token) const {
   return impl_->HoldsLease(call, task, token);
 }

@@ -29,11 +29,12 @@ struct EngineOptions {
   int32_t credit_max = 100'000;              // unused, of one pool
   // An attached worker that has this many payload bytes leased, or more, gets no further task.
   int64_t worker_inflight_bytes_max = int64_t{64} << 20;
-  int64_t session_gap_max = 1'000'000;   // how far a sequence may jump ahead
-  int64_t session_ranges_max = 100'000;  // gaps between one session's accepted sequences
-  int64_t reports_kept_max = 100'000;    // accepted unary reports that may come again
-  int64_t lease_ms = 15'000;             // of an attached worker, renewed by every message
-  int64_t resume_window_ms = 600'000;    // a session without a stream is kept so long
+  int64_t session_gap_max = 1'000'000;  // how far a sequence may jump ahead
+  // Gaps between one session's accepted sequences: all of them are written whenever one changes.
+  int64_t session_ranges_max = 1'000;
+  int64_t reports_kept_max = 100'000;  // accepted unary reports that may come again
+  int64_t lease_ms = 15'000;           // of an attached worker, renewed by every message
+  int64_t resume_window_ms = 600'000;  // a session without a stream is kept so long
   int64_t request_key_window_ms = 86'400'000;
   int64_t attempt_timeout_grace_ms =
       1'000;  // the worker's own report of a timeout, which says more, gets this long to arrive
@@ -98,6 +99,11 @@ struct WorkerView {
   int64_t lease_expires_at_ms = 0;
   int64_t succeeded_total = 0;
   int64_t failed_total = 0;
+};
+
+struct ReadyTask {
+  TaskId id;
+  uint64_t payload_bytes = 0;
 };
 
 struct EngineTotals {
@@ -169,6 +175,11 @@ class Engine {
   // end. Empty queue or type: all; states as a bit mask of 1 << TaskState, 0: all.
   std::vector<TaskView> ListTasks(std::string_view queue, std::string_view type, uint32_t states,
                                   size_t limit, uint64_t& after, bool& done) const;
+  // Up to `limit` runnable tasks of a queue and type, those that will be given out next, as far as
+  // that can be told at a glance.
+  std::vector<ReadyTask> NextReady(std::string_view queue, const std::string& type,
+                                   size_t limit) const;
+  bool IsUnfinished(TaskId id) const;
   // True when the token is the newest of a running task, held by this call's worker or by a unary
   // lease.
   bool HoldsLease(CallId call, TaskId task, Token token) const;

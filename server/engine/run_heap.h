@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -46,6 +47,19 @@ class RunHeap {
       ++first_;
     }
     if (holes_ > kHolesMin && holes_ > run_.size() / 2) Close();
+  }
+
+  // visit(const Item&), `limit` times at most: those that are on top, or soon will be. In order as
+  // far as they stand in the run; of the heap, whose order would have to be computed, the upper
+  // part.
+  template <typename Visit>
+  void VisitFirst(size_t limit, Visit visit) const {
+    const size_t in_heap = std::min(run_.empty() ? limit : limit / 2, heap_.entries().size());
+    for (size_t i = 0; i < in_heap; ++i) visit(std::as_const(*heap_.entries()[i].item));
+    const size_t in_run = std::min(limit - in_heap, run_.size());
+    for (size_t place = 0; place < in_run; ++place) {
+      if (run_[place].item != nullptr) visit(std::as_const(*run_[place].item));
+    }
   }
 
   void CheckInvariants() const {

@@ -1,6 +1,7 @@
 #include "server/rpc/list_tasks.h"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "absl/strings/str_split.h"
 
 #include "proto/support/limits.h"
+#include "server/broker/stored_tasks.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/page_token.h"
 #include "server/rpc/validate.h"
@@ -63,36 +65,56 @@ struct Question {
   }
 };
 
-// Fills one page; moves `position` on, or clears it at the end.
-absl::Status FillPage(const broker::View& view, const Question& question, size_t limit,
-                      std::optional<Position>& position, v1::ListTasksResponse& response) {
-  bool done = true;
-  if (!position->finished_part && question.wants_unfinished()) {
-    for (const engine::TaskView& task : view.engine.ListTasks(
-             question.queue, question.type, question.states, limit, position->order, done)) {
-      Write(task, view.Progress(task.id), response.add_tasks());
+// One page under way: those that have not ended come from the engine, then the others from the
+// store.
+struct Page {
+  Question question;
+  size_t limit = 0;
+  std::optional<Position> position;  // where to go on; absent: at the end
+  v1::ListTasksResponse response;
+
+  // True: the page is full, or wants nothing of what has ended.
+  bool AddUnfinished(const broker::View& view) {
+    if (!position->finished_part && question.wants_unfinished()) {
+      bool done = true;
+      for (const engine::TaskView& task : view.engine.ListTasks(
+               question.queue, question.type, question.states, limit, position->order, done)) {
+        Write(task, view.Progress(task.id), response.add_tasks());
+      }
+      if (!done) return true;
     }
-    if (!done) return absl::OkStatus();
+    if (!question.include_finished) {
+      position.reset();
+      return true;
+    }
+    position->finished_part = true;
+    return room() == 0;
   }
-  if (!question.include_finished) {
-    position.reset();
+
+  absl::Status AddFinished(broker::StoredTasks& stored) {
+    const absl::StatusOr<broker::FinishedPage> page = stored.ListFinished(
+        room(), position->task,
+        [this](const engine::FinishedRow& finished) { return question.Accepts(finished); });
+    if (!page.ok()) return page.status();
+    for (const engine::FinishedRow& row : page->rows) Write(row, response.add_tasks());
+    if (page->next.has_value()) {
+      position->task = *page->next;
+    } else {
+      position.reset();
+    }
     return absl::OkStatus();
   }
-  position->finished_part = true;
-  const size_t room = limit - static_cast<size_t>(response.tasks_size());
-  if (room == 0) return absl::OkStatus();
-  const absl::StatusOr<broker::FinishedPage> page = view.ListFinished(
-      room, position->task,
-      [&question](const engine::FinishedRow& finished) { return question.Accepts(finished); });
-  if (!page.ok()) return page.status();
-  for (const engine::FinishedRow& row : page->rows) Write(row, response.add_tasks());
-  if (page->next.has_value()) {
-    position->task = *page->next;
-  } else {
-    position.reset();
+
+  v1::ListTasksResponse Take() {
+    if (position.has_value()) {
+      response.set_next_page_token(EncodePageToken(question.ToString(), position->Encode()));
+    }
+    return std::move(response);
   }
-  return absl::OkStatus();
-}
+
+ private:
+  size_t room() const { return limit - static_cast<size_t>(response.tasks_size()); }
+};
 
 }  // namespace
 
@@ -105,16 +127,19 @@ absl::Status ListTasks(UnaryCall& call, v1::ListTasksRequest& request) {
   if (!token.ok()) return token.status();
   std::optional<Position> position = token->empty() ? Position() : Position::Decode(*token);
   if (!position.has_value()) return absl::InvalidArgumentError("page_token: not one of ours");
-  const size_t limit = request.page_size() == 0 ? limits::kTasksPageSize : request.page_size();
+  const auto page = std::make_shared<Page>();
+  page->question = std::move(question);
+  page->limit = request.page_size() == 0 ? limits::kTasksPageSize : request.page_size();
+  page->position = position;
+  using Response = absl::StatusOr<v1::ListTasksResponse>;
   call.Ask<v1::ListTasksResponse>(
-      [question, position,
-       limit](const broker::View& view) mutable -> absl::StatusOr<v1::ListTasksResponse> {
-        v1::ListTasksResponse response;
-        if (absl::Status s = FillPage(view, question, limit, position, response); !s.ok()) return s;
-        if (position.has_value()) {
-          response.set_next_page_token(EncodePageToken(question.ToString(), position->Encode()));
-        }
-        return response;
+      [page](const broker::View& view) -> std::optional<Response> {
+        if (!page->AddUnfinished(view)) return std::nullopt;
+        return page->Take();
+      },
+      [page](broker::StoredTasks& stored) -> Response {
+        if (absl::Status s = page->AddFinished(stored); !s.ok()) return s;
+        return page->Take();
       });
   return absl::OkStatus();
 }

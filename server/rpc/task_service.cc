@@ -1,9 +1,11 @@
 #include "server/rpc/task_service.h"
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "proto/support/limits.h"
+#include "server/broker/stored_tasks.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/list_tasks.h"
 #include "server/rpc/requests.h"
@@ -16,29 +18,25 @@
 namespace treadle::rpc {
 namespace {
 
-// The task wherever it is: in the engine, or among the finished ones.
-absl::StatusOr<v1::Task> FindTask(const broker::View& view, TaskId id) {
-  v1::Task task;
-  if (const auto found = view.engine.FindTask(id); found.has_value()) {
-    Write(*found, view.Progress(id), &task);
-    return task;
-  }
-  const absl::StatusOr<broker::OutcomeReady> finished = view.Finished(id);
-  if (absl::IsNotFound(finished.status())) return UnknownTaskError(id);
-  if (!finished.ok()) return finished.status();
-  Write(*finished->row, &task);
-  return task;
-}
-
+// Looks for a task wherever it is: in the engine, or among the finished ones.
 template <typename Response>
 void AskForTask(UnaryCall& call, TaskId id) {
-  call.Ask<Response>([id](const broker::View& view) -> absl::StatusOr<Response> {
-    absl::StatusOr<v1::Task> task = FindTask(view, id);
-    if (!task.ok()) return task.status();
-    Response response;
-    *response.mutable_task() = *std::move(task);
-    return response;
-  });
+  call.Ask<Response>(
+      [id](const broker::View& view) -> std::optional<absl::StatusOr<Response>> {
+        const auto found = view.engine.FindTask(id);
+        if (!found.has_value()) return std::nullopt;
+        Response response;
+        Write(*found, view.Progress(id), response.mutable_task());
+        return response;
+      },
+      [id](broker::StoredTasks& stored) -> absl::StatusOr<Response> {
+        const absl::StatusOr<broker::OutcomeReady> finished = stored.Finished(id);
+        if (absl::IsNotFound(finished.status())) return UnknownTaskError(id);
+        if (!finished.ok()) return finished.status();
+        Response response;
+        Write(*finished->row, response.mutable_task());
+        return response;
+      });
 }
 
 absl::Status GetTask(UnaryCall& call, v1::GetTaskRequest& request) {
@@ -65,13 +63,17 @@ void OnAwaited(UnaryCall& call, broker::Delivery& delivery) {
 
 // The outcome if there is one now.
 void AskForOutcome(UnaryCall& call, TaskId task) {
+  using Response = absl::StatusOr<v1::AwaitTaskResponse>;
   call.Ask<v1::AwaitTaskResponse>(
-      [task](const broker::View& view) -> absl::StatusOr<v1::AwaitTaskResponse> {
-        v1::AwaitTaskResponse response;
-        if (view.engine.FindTask(task).has_value()) return response;
-        const absl::StatusOr<broker::OutcomeReady> outcome = view.Finished(task);
+      [task](const broker::View& view) -> std::optional<Response> {
+        if (!view.engine.IsUnfinished(task)) return std::nullopt;
+        return v1::AwaitTaskResponse();
+      },
+      [task](broker::StoredTasks& stored) -> Response {
+        const absl::StatusOr<broker::OutcomeReady> outcome = stored.Finished(task);
         if (absl::IsNotFound(outcome.status())) return UnknownTaskError(task);
         if (!outcome.ok()) return outcome.status();
+        v1::AwaitTaskResponse response;
         response.set_finished(true);
         Write(*outcome, response.mutable_outcome());
         return response;

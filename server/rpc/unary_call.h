@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <utility>
+#include <variant>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
@@ -52,25 +53,49 @@ class UnaryCall final : public Call, public grpc::ServerUnaryReactor {
   // call. What was answered before is seen by it.
   template <typename Response>
   void Ask(absl::AnyInvocable<absl::StatusOr<Response>(const broker::View&)> ask) {
-    EndIfRefused(edge_.broker.Post(
-        broker::Lane::kQuestions,
-        broker::Request{broker::Query(
-            [self = std::static_pointer_cast<UnaryCall>(shared_from_this()),
-             ask = std::move(ask)](const broker::View& view) mutable -> broker::Answer {
-              return [self, response = ask(view)] {
-                if (response.ok()) {
-                  self->Reply(*response);
-                } else {
-                  self->End(response.status());
-                }
-              };
-            })}));
+    PostQuery(broker::Query([self = Self(), ask = std::move(ask)](const broker::View& view) mutable
+                            -> std::variant<broker::Answer, broker::Look> {
+      return AnswerWith<Response>(std::move(self), ask(view));
+    }));
+  }
+  // As Ask. Absent: what has ended is to be looked through, too; then the answer is what `look`
+  // returns, which is called on the store's thread.
+  template <typename Response>
+  void Ask(absl::AnyInvocable<std::optional<absl::StatusOr<Response>>(const broker::View&)> ask,
+           absl::AnyInvocable<absl::StatusOr<Response>(broker::StoredTasks&)> look) {
+    PostQuery(broker::Query(
+        [self = Self(), ask = std::move(ask), look = std::move(look)](
+            const broker::View& view) mutable -> std::variant<broker::Answer, broker::Look> {
+          if (auto response = ask(view))
+            return AnswerWith<Response>(std::move(self), *std::move(response));
+          return broker::Look([self = std::move(self),
+                               look = std::move(look)](broker::StoredTasks& stored) mutable {
+            return AnswerWith<Response>(std::move(self), look(stored));
+          });
+        }));
   }
 
   void OnCancel() override;
   void OnDone() override;
 
  private:
+  std::shared_ptr<UnaryCall> Self() {
+    return std::static_pointer_cast<UnaryCall>(shared_from_this());
+  }
+  template <typename Response>
+  static broker::Answer AnswerWith(std::shared_ptr<UnaryCall> call,
+                                   absl::StatusOr<Response> response) {
+    return [call = std::move(call), response = std::move(response)] {
+      if (response.ok()) {
+        call->Reply(*response);
+      } else {
+        call->End(response.status());
+      }
+    };
+  }
+  void PostQuery(broker::Query query) {
+    EndIfRefused(edge_.broker.Post(broker::Lane::kQuestions, broker::Request{std::move(query)}));
+  }
   void EndIfRefused(absl::Status status);
 
   Edge& edge_;

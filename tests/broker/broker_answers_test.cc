@@ -7,6 +7,7 @@
 #include "gtest/gtest.h"
 
 #include "server/broker/row_key.h"
+#include "server/broker/stored_tasks.h"
 #include "tests/broker/broker_fixture.h"
 
 namespace treadle::broker {
@@ -161,9 +162,11 @@ TEST_F(BrokerAnswersTest, AQuestionIsAnsweredWhenWhatItSawIsSafe) {
 TEST_F(BrokerAnswersTest, FinishedTasksAreListedFromTheStore) {
   const TaskId id = RunOne("result");
   FinishedPage page;
-  Query query = [&](const View& view) {
-    page = *view.ListFinished(10, TaskId{}, [](const engine::FinishedRow&) { return true; });
-    return Answer([] {});
+  Query query = [&](const View&) {
+    return Look([&](StoredTasks& stored) {
+      page = *stored.ListFinished(10, TaskId{}, [](const engine::FinishedRow&) { return true; });
+      return Answer([] {});
+    });
   };
   Post(std::move(query));
   Turn();

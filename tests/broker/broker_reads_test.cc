@@ -152,6 +152,23 @@ TEST_F(BrokerReadsTest, WhoAwaitsATaskThatComesMeanwhileGoesOnWaiting) {
               testing::Contains(testing::Field(&OutcomeReady::call, kOther)));
 }
 
+TEST_F(BrokerReadsTest, OfABacklogWhatComesNextIsReadAhead) {
+  for (int i = 0; i < 50; ++i) Submit("task " + std::to_string(i));
+  Attach(1);
+  TurnAndSync();
+  ReadAndTurn();
+  EXPECT_THAT(TakeLeases(), SizeIs(1));
+  const int gets = store.gets;
+  Tell(engine::AddCredit{kWorker, 0, 20});
+  TurnAndSync();
+  const std::vector<LeasedTask> leases = TakeLeases();
+  ASSERT_THAT(leases, SizeIs(20)) << "without waiting for a read";
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(leases[static_cast<size_t>(i)].body->bytes, "task " + std::to_string(i + 1));
+  }
+  EXPECT_EQ(store.gets, gets);
+}
+
 TEST_F(BrokerReadsTest, ASubmitWithAKeyWaitsForTheStoreAndItsCallBehindIt) {
   const TaskId keyed = SubmitWithKey(kClient, "once");
   const TaskId next = Submit("next");

@@ -49,6 +49,24 @@ TEST(RunHeap, WhatComesBackTakesItsPlace) {
   EXPECT_EQ(&Pop(heap), &c);
 }
 
+TEST(RunHeap, WhatComesFirstIsSeenInOrderWithoutItsHoles) {
+  Heap heap;
+  std::deque<Item> items(10);
+  for (size_t i = 0; i < items.size(); ++i) heap.Set(items[i], items[i].key = static_cast<int>(i));
+  heap.Remove(items[2]);
+  std::vector<int> seen;
+  heap.VisitFirst(4, [&](const Item& item) { seen.push_back(item.key); });
+  EXPECT_EQ(seen, (std::vector<int>{0, 1, 3}));
+  Item late;
+  heap.Set(late, late.key = 4);  // out of order: in the heap
+  seen.clear();
+  heap.VisitFirst(4, [&](const Item& item) { seen.push_back(item.key); });
+  EXPECT_EQ(seen, (std::vector<int>{4, 0, 1}));
+  seen.clear();
+  heap.VisitFirst(100, [&](const Item& item) { seen.push_back(item.key); });
+  EXPECT_EQ(seen.size(), 10u);
+}
+
 TEST(RunHeap, RemovingWhatIsNotThereDoesNothing) {
   Heap heap;
   Item a, b;

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "server/broker/stored_tasks.h"
 namespace treadle::sim {
 
 using broker::Delivery;
@@ -48,11 +49,13 @@ void Caller::Act(bool calm) {
   } else if (choice < 65) {
     if (!server_.up()) return;
     Request query;
-    query.action = broker::Query([this, task = SomeTask()](const broker::View& view) {
-      auto finished = view.Finished(task);
-      oracle_.Asked(task, view.engine.FindTask(task).has_value(), finished.ok());
-      return broker::Answer([this, finished = std::move(finished)] {
-        if (finished.ok()) oracle_.Answered(*finished);
+    query.action = broker::Query([this, task = SomeTask()](const broker::View&) {
+      return broker::Look([this, task](broker::StoredTasks& stored) {
+        auto finished = stored.Finished(task);
+        oracle_.Asked(task, server_.broker().engine().IsUnfinished(task), finished.ok());
+        return broker::Answer([this, finished = std::move(finished)] {
+          if (finished.ok()) oracle_.Answered(*finished);
+        });
       });
     });
     (void)server_.broker().Post(broker::Lane::kQuestions, std::move(query));

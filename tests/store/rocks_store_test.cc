@@ -150,7 +150,6 @@ TEST_F(RocksStoreTest, RowDeletedOnceStaysAwayAndLeavesNothing) {
   EXPECT_THAT(ScanAll(*Open()).value(), ElementsAre(Pair("t2", Staying("2"))));
 }
 
-// A list must not cost more because of what has expired and is still in the tables.
 // A row and its end that meet in a table leave nothing there, not even their numbers, by which the
 // next start knows that no log is missing.
 TEST_F(RocksStoreTest, StoreThatEndedWithADeletedOnceRowOpensAgainAndAgain) {
@@ -167,6 +166,7 @@ TEST_F(RocksStoreTest, StoreThatEndedWithADeletedOnceRowOpensAgainAndAgain) {
   EXPECT_THAT(ScanAll(*Open()).value(), ElementsAre(Pair("t3", Staying("3"))));
 }
 
+// A list must not cost more because of what has expired and is still in the tables.
 TEST_F(RocksStoreTest, ScanCountsWhatHasExpiredAndSaysWhereItStopped) {
   std::unique_ptr<RocksStore> store = Open();
   WriteBatch batch;

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+
+#include "proto/support/task_id.h"
+#include "server/broker/delivery.h"
+#include "server/broker/payload_cache.h"
+#include "server/engine/engine.h"
+
+namespace treadle::broker {
+
+// Payloads of a backlog, read from the store shortly before it is their turn: those that come first
+// in their queue, many at once. When half of them have been given out, the next ones are read. One
+// thread.
+class ReadAhead {
+ public:
+  // Of one read.
+  static constexpr size_t kTasksMax = 1'024;
+  static constexpr int64_t kBytesMax = 4 << 20;
+
+  ReadAhead() : read_(kKeptBytesMax) {}
+
+  // The task is given out. Null: its payload was not read ahead. `more`: set when it is time to
+  // read on, and left as it is otherwise.
+  BodyPtr Take(TaskId task, bool& more);
+  // Of these, which come next in a queue, those that are to be read: not here, not under way, and
+  // not in `cache`. They count as under way until Found.
+  std::vector<TaskId> Choose(const std::vector<engine::ReadyTask>& next, const PayloadCache& cache);
+  // What was read. Null: the task has ended.
+  void Found(TaskId task, BodyPtr body);
+  // It will not be given out any more.
+  void Drop(TaskId task);
+
+  size_t size() const { return read_.size(); }
+
+ private:
+  static constexpr int64_t kKeptBytesMax = 32 << 20;
+
+  PayloadCache read_;
+  absl::flat_hash_set<TaskId> under_way_;
+  absl::flat_hash_set<TaskId> marks_;  // in the middle of what was read at once
+};
+
+}  // namespace treadle::broker
