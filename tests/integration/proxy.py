@@ -1,11 +1,14 @@
-"""A TCP proxy that can fall silent as a network does, telling neither end."""
+"""A TCP proxy that can be slow, and fall silent, as a network does, telling neither end."""
 
 import socket
 import threading
+import time
 
 
 class Proxy:
-    def __init__(self, target):
+    def __init__(self, target, bytes_per_s=None):
+        """`bytes_per_s`: each way of each connection; None: as fast as it goes."""
+        self._bytes_per_s = bytes_per_s
         host, port = target.rsplit(":", 1)
         self._target = (host, int(port))
         self._lock = threading.Lock()
@@ -54,7 +57,7 @@ class Proxy:
             except OSError:
                 near.close()
                 continue
-            link = _Link(near, far)
+            link = _Link(near, far, self._bytes_per_s)
             with self._lock:
                 self._links.append(link)
             link.start()
@@ -63,7 +66,8 @@ class Proxy:
 class _Link:
     """One connection through the proxy."""
 
-    def __init__(self, near, far):
+    def __init__(self, near, far, bytes_per_s):
+        self._bytes_per_s = bytes_per_s
         self.frozen = threading.Event()
         self._ends = (near, far)
 
@@ -74,10 +78,12 @@ class _Link:
 
     def _pump(self, source, sink):
         try:
-            while data := source.recv(1 << 16):
+            while data := source.recv(1 << 16 if self._bytes_per_s is None else 1 << 12):
                 if self.frozen.is_set():
                     return  # both ends stay open, and neither hears a word
                 sink.sendall(data)
+                if self._bytes_per_s is not None:
+                    time.sleep(len(data) / self._bytes_per_s)
         except OSError:
             pass
         if not self.frozen.is_set():
