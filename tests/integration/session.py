@@ -46,6 +46,7 @@ class Session:
         self._resume_secret = b""
         self.connects = 0
         self.resent = 0
+        self._sent_again = set()  # sequences
         self.pending = {}  # sequence -> spec: not answered
         self.acknowledged = {}  # id -> durability
         self.asked = {}  # id -> durability
@@ -176,6 +177,7 @@ class Session:
         ]
         if self.connects > 1:
             self.resent += len(items)
+            self._sent_again.update(self.pending)
         for start in range(0, len(items), BATCH):
             self._news.put(api.tasks.SessionRequest(tasks=items[start : start + BATCH]))
         ids = sorted(self.awaited)
@@ -198,6 +200,9 @@ class Session:
         self.asked[name] = spec.durability
         if name not in self.outcomes:
             self.awaited.add(name)
+            # Outcomes come by themselves only on the stream that carried the first acceptance.
+            if sequence in self._sent_again:
+                self._news.put(api.tasks.SessionRequest(await_task_ids=[name]))
 
     def _note(self, outcome):
         told = (outcome.state, outcome.result, outcome.error.type)
