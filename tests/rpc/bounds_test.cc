@@ -67,7 +67,8 @@ TEST_F(Bounds, ParkedCallsOfOneClientAreBounded) {
 TEST_F(Bounds, ASlowReaderIsEndedAndCanComeBackForItsOutcomes) {
   constexpr int kTasks = 32;
   SessionClient session(*tasks);
-  const uint64_t id = session.Open().session_id();
+  const v1::SessionOpened opened = session.Open();
+  const uint64_t id = opened.session_id();
   v1::SessionRequest request;
   for (int i = 1; i <= kTasks; ++i) SessionClient::Add(request, i, Spec("mail"));
   session.Write(request);
@@ -87,7 +88,7 @@ TEST_F(Bounds, ASlowReaderIsEndedAndCanComeBackForItsOutcomes) {
   EXPECT_THAT(status.error_message(), HasSubstr("reader is too slow"));
 
   SessionClient again(*tasks);
-  ASSERT_TRUE(again.Open(id).resumed());
+  ASSERT_TRUE(again.Open(opened).resumed());
   outcomes = 0;
   for (uint64_t first = 1; first <= kTasks; first += 8) {
     v1::SessionRequest await;
