@@ -316,7 +316,7 @@ class Worker(Scenario):
         self.assertEqual((outcome.state, outcome.attempts), (SUCCEEDED, 1))
 
     def test_a_worker_in_the_place_of_init_reaps_what_it_is_left_with(self):
-        alone = ["unshare", "--pid", "--fork", "--mount-proc"]
+        alone = ["unshare", "--pid", "--kill-child", "--mount-proc"]
         if subprocess.run([*alone, "true"], capture_output=True).returncode != 0:
             self.skipTest("no right to make a PID namespace")
         broker = self.broker()
