@@ -1,15 +1,19 @@
 // treadle-server: builds the graph of store, broker and gRPC edge, runs it, and takes it down in
 // order.
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
@@ -35,6 +39,16 @@ namespace {
 constexpr int kExitCannotStart = 1;
 constexpr int kExitStoreFailed = 3;
 
+// What the store says when it fails leaves the memory ahead of the disk: nothing may be said any
+// more, so this does not even take leave. Two threads may find it out at once.
+[[noreturn]] void EndAtOnce(const absl::Status& status) {
+  static std::mutex once;
+  once.lock();
+  spdlog::critical("the store failed, so this process ends: {}", std::string(status.message()));
+  spdlog::shutdown();
+  std::_Exit(kExitStoreFailed);
+}
+
 absl::StatusOr<std::unique_ptr<store::Store>> OpenStore(const Options& options, int64_t table_files,
                                                         const Clock& clock) {
   if (options.store == "memory") {
@@ -52,30 +66,27 @@ absl::StatusOr<std::unique_ptr<store::Store>> OpenStore(const Options& options, 
     spdlog::info("reading the log: {} of {}", program::FormatSizeBytes(bytes_done),
                  program::FormatSizeBytes(bytes_total));
   };
+  rocks.notice = [](const std::string& notice) { spdlog::warn("{}", notice); };
+  rocks.on_failure = EndAtOnce;
   return store::RocksStore::Open(rocks, clock);
 }
 
 // Whole or not at all: a script that sees the file can read it.
 absl::Status WritePortFile(const std::string& path, int port) {
   const std::string temporary = absl::StrCat(path, ".new");
-  std::ofstream(temporary) << port << "\n";
-  if (std::rename(temporary.c_str(), path.c_str()) == 0) return absl::OkStatus();
-  return absl::UnavailableError(absl::StrCat("--port-file: cannot write '", path,
-                                             "': give a path in a folder that one may "
-                                             "write"));
+  std::ofstream file(temporary);
+  file << port << "\n";
+  file.close();
+  if (file && std::rename(temporary.c_str(), path.c_str()) == 0) return absl::OkStatus();
+  const int error = errno;
+  return absl::UnavailableError(absl::StrCat("--port-file: cannot write '", path, "' (",
+                                             std::strerror(error),
+                                             "): give a path in a folder that one may write"));
 }
 
 int CannotStart(const absl::Status& status) {
   std::fprintf(stderr, "treadle-server: %s\n", std::string(status.message()).c_str());
   return kExitCannotStart;
-}
-
-// What the store says when it fails leaves the memory ahead of the disk: nothing may be said any
-// more, so this does not even take leave.
-[[noreturn]] void EndAtOnce(const absl::Status& status) {
-  spdlog::critical("the store failed, so this process ends: {}", std::string(status.message()));
-  spdlog::shutdown();
-  std::_Exit(kExitStoreFailed);
 }
 
 int Run(const Options& options, program::StopSignals& signals) {
@@ -89,6 +100,8 @@ int Run(const Options& options, program::StopSignals& signals) {
   edge.connections_max = descriptors->connections;
   rpc::Server server(std::move(edge), clock);
   broker::Broker broker(options.broker, clock, **store, server.outbox());
+  // Whatever ends this, open calls are ended while the broker is still there.
+  const absl::Cleanup stop_serving = [&server] { server.Stop(); };
   const absl::Status recovered =
       broker.Recover(engine::IncarnationAt(clock.NowMs(), RandomBits()), [](int64_t rows) {
         if (rows > 0) spdlog::info("recovering: {} rows read", rows);

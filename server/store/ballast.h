@@ -7,7 +7,6 @@ namespace treadle::store {
 
 // Space held by a file that holds nothing, given back when the device runs out of it, so that what
 // is under way can still be finished and stored after the broker has begun to refuse new work.
-// (Debian's RocksDB aborts the process when it meets a full disk.)
 //
 // The steps as a device fills, with the store's and the broker's defaults:
 //   256 MiB free   the broker refuses submits (BrokerOptions::free_disk_bytes_min)

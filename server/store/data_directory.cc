@@ -31,8 +31,8 @@ constexpr char kFormatName[] = "/FORMAT";
 constexpr absl::string_view kFormatText = "treadle store, format ";
 // What a store's folder may hold before it has its FORMAT: a creation may have been cut short.
 // lost+found: the root of a disk of its own.
-constexpr std::array<std::string_view, 5> kOwnNames = {"IN-USE", "FORMAT.new", "BALLAST", "rows",
-                                                       "lost+found"};
+constexpr std::array<std::string_view, 7> kOwnNames = {
+    "IN-USE", "FORMAT.new", "SYNCED", "SYNCED.new", "BALLAST", "rows", "lost+found"};
 constexpr size_t kNamesShown = 3;
 
 std::string FormatLine() { return absl::StrCat(kFormatText, DataDirectory::kFormat, "\n"); }

@@ -12,6 +12,7 @@ namespace treadle::store {
 // The folder that holds one store, and this process's hold on it:
 //   IN-USE    locked while a process has the store open; says which (its pid)
 //   FORMAT    the store's format version; written last at creation, so a store that has it is whole
+//   SYNCED    see synced_ends.h
 //   BALLAST   see ballast.h
 //   rows/     RocksDB's own files
 // One thread at a time.
@@ -36,6 +37,7 @@ class DataDirectory {
 
   const std::string& path() const { return path_; }
   std::string rows_path() const { return path_ + "/rows"; }
+  std::string synced_path() const { return path_ + "/SYNCED"; }
   std::string ballast_path() const { return path_ + "/BALLAST"; }
   // On the device that holds the folder, for this user. 0 when the device does not answer.
   int64_t FreeBytes() const;

@@ -37,12 +37,17 @@ absl::Status FileError(int error, std::string_view path, std::string_view what) 
   switch (error) {
     case EACCES:
     case EPERM:
-    case EROFS:
       return absl::PermissionDeniedError(absl::StrCat(
           message, ": run as the user that owns it, or give it to the user that runs (chown)"));
     case ENOSPC:
     case EDQUOT:
       return absl::ResourceExhaustedError(absl::StrCat(message, ": free some space"));
+    case EROFS:
+      return absl::FailedPreconditionError(absl::StrCat(message, ": it ", kReadOnlyAdvice));
+    case EMFILE:
+    case ENFILE:
+      return absl::ResourceExhaustedError(
+          absl::StrCat(message, ": raise the limit (ulimit -n; LimitNOFILE= in a systemd unit)"));
     case EIO:
       return absl::DataLossError(absl::StrCat(message, ": the device failed"));
     default:

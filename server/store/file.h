@@ -12,8 +12,14 @@
 
 namespace treadle::store {
 
+// What to say of a file system that can't be written to, after its name.
+inline constexpr char kReadOnlyAdvice[] =
+    "is on a file system that is read-only: mount it for writing, and if the kernel took that away "
+    "after an error of the device, which its log tells, check the device first";
+
 // From errno, for a call that failed on `path`; `what`: "cannot be written", and so on. No rights:
-// PERMISSION_DENIED. No space: RESOURCE_EXHAUSTED. An error of the device: DATA_LOSS.
+// PERMISSION_DENIED. No space, no descriptors: RESOURCE_EXHAUSTED. An error of the device:
+// DATA_LOSS.
 absl::Status FileError(int error, std::string_view path, std::string_view what);
 
 absl::StatusOr<std::vector<std::string>> ListDirectory(const std::string& path);

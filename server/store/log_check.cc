@@ -68,7 +68,8 @@ LogEnd Damaged(size_t at, std::string_view damage) { return {LogEnd::State::kDam
 
 }  // namespace
 
-LogEnd CheckLog(std::string_view bytes, absl::FunctionRef<bool(std::string_view head)> visit) {
+LogEnd CheckLog(std::string_view bytes, size_t head_bytes_max,
+                absl::FunctionRef<bool(std::string_view head)> visit) {
   LogEnd end;
   bool in_record = false;
   size_t record_at = 0;
@@ -104,8 +105,7 @@ LogEnd CheckLog(std::string_view bytes, absl::FunctionRef<bool(std::string_view 
       head.clear();
       record_at = at;
     }
-    head.append(
-        block.substr(kHeaderBytes, std::min(header.length, kRecordHeadBytes - head.size())));
+    head.append(block.substr(kHeaderBytes, std::min(header.length, head_bytes_max - head.size())));
     at += kHeaderBytes + header.length;
     in_record = header.kind == Kind::kFirst || header.kind == Kind::kMiddle;
     if (in_record) continue;

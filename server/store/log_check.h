@@ -19,16 +19,17 @@ struct LogEnd {
   std::string_view damage = {};  // what is wrong, for people
 };
 
-// The head of a batch, and all the numbers that may stand before the lists in a MANIFEST's record.
-inline constexpr size_t kRecordHeadBytes = 256;
+// What stands before the changes in a batch.
+inline constexpr size_t kBatchHeadBytes = 12;
 
-// Reads a log's bytes. `visit` gets the first bytes of each whole record, up to kRecordHeadBytes;
+// Reads a log's bytes. `visit` gets the first bytes of each whole record, up to `head_bytes_max`;
 // false: the record does not belong there, the log is damaged.
 //
 // Torn: the file ends inside a record, or in nothing but zeros. So ends a log whose last write was
 // under way when its process or machine stopped, and that was never acknowledged. Damaged: all else
 // that cannot be read, a last record with a wrong checksum too, because it may have been
 // acknowledged.
-LogEnd CheckLog(std::string_view bytes, absl::FunctionRef<bool(std::string_view head)> visit);
+LogEnd CheckLog(std::string_view bytes, size_t head_bytes_max,
+                absl::FunctionRef<bool(std::string_view head)> visit);
 
 }  // namespace treadle::store

@@ -7,6 +7,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "rocksdb/db.h"
+#include "rocksdb/env.h"
 #include "rocksdb/perf_level.h"
 #include "rocksdb/write_batch.h"
 
@@ -18,6 +19,7 @@
 #include "server/store/rocks_options.h"
 #include "server/store/rocks_status.h"
 #include "server/store/table_check.h"
+#include "server/store/watched_files.h"
 
 namespace treadle::store {
 namespace {
@@ -46,23 +48,49 @@ RocksStore::RocksStore(const RocksStoreOptions& options, const Clock& clock,
       clock_(clock),
       directory_(std::move(directory)),
       expiry_(std::make_unique<ExpiryFilter>(clock)),
+      ends_(directory_->synced_path()),
+      files_(std::make_shared<WatchedFiles>(ends_)),
+      env_(rocksdb::NewCompositeEnv(files_)),
       ballast_(directory_->ballast_path(), options.ballast_bytes),
       rocks_batch_(std::make_unique<rocksdb::WriteBatch>()),
       append_time_(clock),
       sync_time_(clock) {}
 
-RocksStore::~RocksStore() = default;
+RocksStore::~RocksStore() {
+  sync_thread_ = nullptr;
+  files_->Unwatch();
+  // The next start believes what is on record, or what the log holds: this can't fail it.
+  ends_.WriteDurably().IgnoreError();
+}
+
+absl::StatusOr<Recovery> RocksStore::ReadRecovery() {
+  const absl::StatusOr<std::optional<SyncedEnds::Ends>> synced =
+      SyncedEnds::Read(directory_->synced_path());
+  if (!synced.ok()) return synced.status();
+  absl::StatusOr<Recovery> recovery =
+      CheckRecovery(directory_->rows_path(), *synced, directory_->synced_path());
+  if (recovery.ok() && !synced->has_value()) {
+    recovery->notices.push_back(
+        absl::StrCat("'", directory_->synced_path(),
+                     "' is missing: whether the write-ahead log has lost its end can't be told"));
+  }
+  return recovery;
+}
 
 absl::Status RocksStore::OpenRows() {
   const bool is_new = !directory_->has_format();
-  int64_t log_bytes = 0;
+  Recovery recovery;
   if (!is_new) {
-    const absl::StatusOr<int64_t> checked = CheckRecovery(directory_->rows_path());
+    absl::StatusOr<Recovery> checked = ReadRecovery();
     if (!checked.ok()) return checked.status();
-    log_bytes = *checked;
+    recovery = *std::move(checked);
+    for (const std::string& notice : recovery.notices) {
+      if (options_.notice != nullptr) options_.notice(notice);
+    }
   }
-  replay_progress_ = std::make_unique<ReplayProgress>(log_bytes, options_.progress);
+  replay_progress_ = std::make_unique<ReplayProgress>(recovery.log_bytes, options_.progress);
   rocksdb::Options rocks = RocksOptions(options_);
+  rocks.env = env_.get();
   rocks.create_if_missing = is_new;
   rocks.compaction_filter = expiry_.get();
   rocks.wal_filter = replay_progress_.get();
@@ -71,17 +99,20 @@ absl::Status RocksStore::OpenRows() {
   if (!opened.ok()) {
     absl::Status error = RocksError(opened, directory_->path());
     if (!absl::IsDataLoss(error)) return error;
-    absl::Status damaged_table = CheckTables(directory_->rows_path(), rocks);
+    absl::Status damaged_table = CheckTables(directory_->rows_path(), recovery.manifest, rocks);
     return damaged_table.ok() ? error : damaged_table;
   }
   db_.reset(db);
-  if (!is_new) return absl::OkStatus();
-  if (db_->GetLatestSequenceNumber() != 0) {
+  if (is_new && db_->GetLatestSequenceNumber() != 0) {
     return absl::DataLossError(
         absl::StrCat("data directory '", directory_->path(),
                      "' holds rows but has lost its FORMAT: restore it from a backup"));
   }
-  return directory_->WriteFormat();
+  if (absl::Status status = ends_.Begin(); !status.ok()) return status;
+  files_->Watch([this](const rocksdb::Status& status) {
+    Fail(RocksError(status, directory_->path())).IgnoreError();
+  });
+  return is_new ? directory_->WriteFormat() : absl::OkStatus();
 }
 
 absl::StatusOr<Sequence> RocksStore::Append(const WriteBatch& batch) {
@@ -141,7 +172,7 @@ absl::Status RocksStore::SwitchLog(bool wait) {
   if (status.ok()) status = db_->Flush(flush);
   if (!status.ok()) return RocksError(status, directory_->path());
   log_bytes_ = 0;
-  return absl::OkStatus();
+  return ends_.Write();
 }
 
 void RocksStore::SetOnSynced(std::function<void(absl::StatusOr<Sequence>)> on_synced) {
@@ -161,14 +192,19 @@ absl::StatusOr<Sequence> RocksStore::Sync() {
   if (const rocksdb::Status status = db_->SyncWAL(); !status.ok()) {
     return Fail(RocksError(status, directory_->path()));
   }
+  if (absl::Status status = ends_.Write(); !status.ok()) return Fail(std::move(status));
   synced_ = appended;
   return appended;
 }
 
 absl::Status RocksStore::Fail(absl::Status status) {
-  const std::lock_guard lock(failure_mutex_);
-  if (failure_.ok()) failure_ = std::move(status);
-  return failure_;
+  {
+    const std::lock_guard lock(failure_mutex_);
+    if (failure_.ok()) failure_ = std::move(status);
+    status = failure_;
+  }
+  if (options_.on_failure != nullptr) options_.on_failure(status);
+  return status;
 }
 
 absl::Status RocksStore::Failure() {

@@ -17,17 +17,22 @@
 #include "server/store/busy_time.h"
 #include "server/store/data_directory.h"
 #include "server/store/read_thread.h"
+#include "server/store/recovery_check.h"
 #include "server/store/store.h"
 #include "server/store/sync_thread.h"
+#include "server/store/synced_ends.h"
 
 namespace rocksdb {
 class CompactionFilter;
 class DB;
+class Env;
 class WalFilter;
 class WriteBatch;
 }  // namespace rocksdb
 
 namespace treadle::store {
+
+class WatchedFiles;
 
 struct RocksStoreOptions {
   std::string directory;  // created if missing; see DataDirectory
@@ -44,6 +49,14 @@ struct RocksStoreOptions {
   int64_t free_bytes_min = int64_t{64} << 20;
   // Called about once a second, on the opening thread, while the write-ahead log is read back.
   std::function<void(int64_t bytes_done, int64_t bytes_total)> progress;
+  // Told what an operator should know though the store opens, a sentence each: what a torn end of
+  // the write-ahead log dropped.
+  std::function<void(const std::string& notice)> notice;
+  // Called when a file could not be written or synced, on the thread that found it, of whichever
+  // kind, after which every Append fails; maybe more than once. A server ends its process here: if
+  // this returns, an assertion of RocksDB's may end it at any moment. What it gets is also what
+  // Append and `on_synced` say.
+  std::function<void(const absl::Status& failure)> on_failure;
 };
 
 // Rows in a RocksDB of this process. A batch is in the operating system's hands when Append
@@ -62,7 +75,7 @@ class RocksStore final : public Store {
   // and is read by several threads.
   static absl::StatusOr<std::unique_ptr<RocksStore>> Open(const RocksStoreOptions& options,
                                                           const Clock& clock);
-  // Waits for a sync and for compactions under way. Syncs nothing by itself.
+  // Waits for a sync and for compactions under way. Syncs no rows by itself.
   ~RocksStore() override;
   RocksStore(const RocksStore&) = delete;
   RocksStore& operator=(const RocksStore&) = delete;
@@ -90,6 +103,7 @@ class RocksStore final : public Store {
   RocksStore(const RocksStoreOptions& options, const Clock& clock,
              std::unique_ptr<DataDirectory> directory);
   absl::Status OpenRows();
+  absl::StatusOr<Recovery> ReadRecovery();
   absl::Status CheckSpace(int64_t batch_bytes);
   // Begins a new write-ahead log and has the rows of the old one written to a file, behind.
   absl::Status SwitchLog(bool wait);
@@ -103,6 +117,9 @@ class RocksStore final : public Store {
   const Clock& clock_;
   const std::unique_ptr<DataDirectory> directory_;
   const std::unique_ptr<rocksdb::CompactionFilter> expiry_;
+  SyncedEnds ends_;
+  const std::shared_ptr<WatchedFiles> files_;
+  const std::unique_ptr<rocksdb::Env> env_;
   std::unique_ptr<rocksdb::WalFilter> replay_progress_;
 
   // The appending thread's.

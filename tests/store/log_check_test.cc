@@ -15,6 +15,7 @@ namespace {
 
 constexpr size_t kBlockBytes = 32'768;
 constexpr size_t kHeaderBytes = 7;
+constexpr size_t kHeadBytes = 256;
 enum Kind : char { kFull = 1, kFirst = 2, kMiddle = 3, kLast = 4 };
 
 // Writes a log as RocksDB does; the string is the disk.
@@ -77,7 +78,7 @@ LogText SomeLog() {
 }
 
 LogEnd Check(std::string_view text) {
-  return CheckLog(text, [](std::string_view) { return true; });
+  return CheckLog(text, kHeadBytes, [](std::string_view) { return true; });
 }
 
 TEST(Crc32c, KnownAnswers) {
@@ -90,15 +91,15 @@ TEST(Crc32c, KnownAnswers) {
 TEST(LogCheck, WholeLogIsReadToItsEnd) {
   const LogText log = SomeLog();
   std::vector<std::string> heads;
-  const LogEnd end = CheckLog(log.text(), [&](std::string_view head) {
+  const LogEnd end = CheckLog(log.text(), kHeadBytes, [&](std::string_view head) {
     heads.emplace_back(head);
     return true;
   });
   EXPECT_EQ(end.state, LogEnd::State::kWhole);
   EXPECT_EQ(end.offset, log.text().size());
   ASSERT_EQ(heads.size(), 8u);
-  EXPECT_EQ(heads[0], Record(100).substr(0, kRecordHeadBytes));
-  EXPECT_EQ(heads[3], Record(30'000).substr(0, kRecordHeadBytes)) << "in two blocks";
+  EXPECT_EQ(heads[0], Record(100).substr(0, kHeadBytes));
+  EXPECT_EQ(heads[3], Record(30'000).substr(0, kHeadBytes)) << "in two blocks";
   EXPECT_EQ(heads[4], "");
 }
 
@@ -111,12 +112,12 @@ TEST(LogCheck, RecordsMayBeginAtEveryByteOfABlocksEnd) {
     log.Add(Record(kBlockBytes - kHeaderBytes - left));
     log.Add(Record(50));
     std::string head;
-    const LogEnd end = CheckLog(log.text(), [&](std::string_view bytes) {
+    const LogEnd end = CheckLog(log.text(), kHeadBytes, [&](std::string_view bytes) {
       head = bytes;
       return true;
     });
     EXPECT_EQ(end.state, LogEnd::State::kWhole) << left;
-    EXPECT_EQ(head, Record(50).substr(0, kRecordHeadBytes)) << left;
+    EXPECT_EQ(head, Record(50).substr(0, kHeadBytes)) << left;
   }
 }
 
@@ -183,7 +184,8 @@ TEST(LogCheck, MissingMiddleIsDamage) {
 TEST(LogCheck, RecordThatDoesNotBelongIsDamageWhereItBegins) {
   const LogText log = SomeLog();
   int records = 0;
-  const LogEnd end = CheckLog(log.text(), [&](std::string_view) { return ++records < 4; });
+  const LogEnd end =
+      CheckLog(log.text(), kHeadBytes, [&](std::string_view) { return ++records < 4; });
   EXPECT_EQ(end.state, LogEnd::State::kDamaged);
   EXPECT_EQ(end.offset, log.ends()[2]);
 }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -29,6 +30,7 @@ namespace treadle::store {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class LogSwitch : public ::testing::Test {
  protected:
@@ -130,7 +132,7 @@ TEST_F(LogSwitch, OldLogIsSyncedBeforeANewOneIsBegun) {
 }
 
 // Any but the last: nobody can tell whether that one was there.
-TEST_F(LogSwitch, LostLogIsAnErrorThatNamesTheNextOne) {
+TEST_F(LogSwitch, LostLogIsAnErrorThatNamesIt) {
   ASSERT_NO_FATAL_FAILURE(Fill(3));
   for (const size_t lost : {size_t{0}, size_t{1}}) {
     Copy();
@@ -139,12 +141,35 @@ TEST_F(LogSwitch, LostLogIsAnErrorThatNamesTheNextOne) {
     std::filesystem::remove(logs[lost]);
     const absl::Status status = RocksStore::Open(Options(copy_), clock_).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
-    EXPECT_THAT(std::string(status.message()), HasSubstr(logs[lost + 1]));
+    EXPECT_THAT(std::string(status.message()),
+                HasSubstr(absl::StrCat("'", logs[lost], "' is lost")));
+    // Without the record of what was synced, only what follows tells.
+    std::filesystem::remove(copy_ + "/SYNCED");
+    EXPECT_THAT(std::string(RocksStore::Open(Options(copy_), clock_).status().message()),
+                HasSubstr(logs[lost + 1]));
   }
   Copy();
   const absl::StatusOr<uint64_t> count = CountInCopy();
   ASSERT_TRUE(count.ok()) << count.status();
   EXPECT_EQ(*count, appended_) << "all is there where none is lost";
+}
+
+// What was begun after it is healthy, and no reason to give that up.
+TEST_F(LogSwitch, EarlierLogThatWasCutIsTheOneToBlame) {
+  ASSERT_NO_FATAL_FAILURE(Fill(3));
+  for (const size_t at : {size_t{0}, size_t{1}}) {
+    const std::string log = ReadFile(Logs(original_)[at]).value();
+    for (const size_t size : {size_t{0}, size_t{1}, log.size() / 2, log.size() - 1}) {
+      SCOPED_TRACE(absl::StrCat("log ", at, " cut to ", size));
+      Copy();
+      std::filesystem::resize_file(Logs(copy_)[at], size);
+      const absl::Status status = RocksStore::Open(Options(copy_), clock_).status();
+      EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+      EXPECT_THAT(std::string(status.message()),
+                  HasSubstr(absl::StrCat("'", Logs(copy_)[at], "' has lost its end")));
+      EXPECT_THAT(std::string(status.message()), Not(HasSubstr("truncate")));
+    }
+  }
 }
 
 // A sync that does not return, and an append that waits for it.

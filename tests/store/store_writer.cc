@@ -4,10 +4,13 @@
 //
 //   store_writer DIRECTORY [--batches=N] [--memtable-bytes=N] [--ballast-bytes=N]
 //                [--free-bytes-min=N] [--uid=N] [--hold] [--kill-at-sync=N] [--fail-at-sync=N]
-//                [--fail-file=SUFFIX]
+//                [--fail-at-write=N] [--fail-file=SUFFIX] [--fail-errno=N] [--ahead=N]
 //
 // --kill-at-sync: SIGKILL in place of the process's n-th fdatasync or fsync, whichever thread's.
-// --fail-at-sync: that one fails with EIO; with --fail-file only those of files so named count.
+// --fail-at-sync: that one fails; with --fail-file only those of files so named count.
+// --fail-at-write: all writes to the store's files from the n-th on fail; --fail-file as above.
+// --fail-errno: with which error, EIO if not said.
+// --ahead: how many batches may wait for their sync.
 // --hold: keeps the store open until standard input ends.
 
 #include <atomic>
@@ -40,6 +43,9 @@ namespace {
 std::atomic<int64_t> syncs = 0;
 int64_t kill_at_sync = 0;
 int64_t fail_at_sync = 0;
+std::atomic<int64_t> writes = 0;
+int64_t fail_at_write = 0;
+int64_t fail_errno = EIO;
 std::string fail_file;  // NOLINT: set before the first sync
 
 int CountedSync(const std::string& path, absl::FunctionRef<int()> sync) {
@@ -47,15 +53,19 @@ int CountedSync(const std::string& path, absl::FunctionRef<int()> sync) {
   const int64_t number = ++syncs;
   if (number == kill_at_sync) ::kill(::getpid(), SIGKILL);
   if (number != fail_at_sync) return sync();
-  errno = EIO;
+  errno = static_cast<int>(fail_errno);
   return -1;
 }
 
-constexpr uint64_t kBatchesAhead = 4;  // that wait for their sync
+int CountedWrite(const std::string& path) {
+  if (!absl::StrContains(path, "/rows/") || !absl::EndsWith(path, fail_file)) return 0;
+  return ++writes >= fail_at_write ? static_cast<int>(fail_errno) : 0;
+}
 
 struct Arguments {
   RocksStoreOptions options;
   int64_t batches = 100;
+  int64_t ahead = 4;
   int64_t uid = -1;
   bool hold = false;
 };
@@ -79,7 +89,9 @@ bool ReadArgument(std::string_view argument, Arguments& to) {
          ReadNumber(argument, "free-bytes-min", to.options.free_bytes_min) ||
          ReadNumber(argument, "uid", to.uid) ||
          ReadNumber(argument, "kill-at-sync", kill_at_sync) ||
-         ReadNumber(argument, "fail-at-sync", fail_at_sync);
+         ReadNumber(argument, "fail-at-sync", fail_at_sync) ||
+         ReadNumber(argument, "fail-at-write", fail_at_write) ||
+         ReadNumber(argument, "fail-errno", fail_errno) || ReadNumber(argument, "ahead", to.ahead);
 }
 
 int Fail(const absl::Status& status) {
@@ -133,7 +145,9 @@ int Run(const Arguments& arguments) {
   }
   Progress progress;  // outlives the store, whose thread tells it
   const SystemClock clock;
-  absl::StatusOr<std::unique_ptr<RocksStore>> store = RocksStore::Open(arguments.options, clock);
+  RocksStoreOptions options = arguments.options;
+  options.on_failure = [](const absl::Status& status) { std::_Exit(Fail(status)); };
+  absl::StatusOr<std::unique_ptr<RocksStore>> store = RocksStore::Open(options, clock);
   if (!store.ok()) return Fail(store.status());
   const absl::StatusOr<uint64_t> stored = WorkloadCount(**store);
   if (!stored.ok()) return Fail(stored.status());
@@ -143,9 +157,9 @@ int Run(const Arguments& arguments) {
     const absl::StatusOr<Sequence> appended = (*store)->Append(WorkloadBatch(*stored + i));
     if (!appended.ok()) return Fail(appended.status());
     (*store)->RequestSync();
-    if (i < kBatchesAhead) continue;
-    if (absl::Status status = progress.WaitFor(i - kBatchesAhead); !status.ok())
-      return Fail(status);
+    const auto ahead = static_cast<uint64_t>(arguments.ahead);
+    if (i < ahead) continue;
+    if (absl::Status status = progress.WaitFor(i - ahead); !status.ok()) return Fail(status);
   }
   if (absl::Status status = progress.WaitFor(static_cast<uint64_t>(arguments.batches));
       !status.ok()) {
@@ -170,5 +184,8 @@ int main(int argc, char** argv) {
     }
   }
   treadle::store::SetSyncHook(treadle::store::CountedSync);
+  if (treadle::store::fail_at_write > 0) {
+    treadle::store::SetWriteHook(treadle::store::CountedWrite);
+  }
   return treadle::store::Run(arguments);
 }

@@ -1,5 +1,6 @@
 #include "tests/store/sync_hook.h"
 
+#include <cerrno>
 #include <unistd.h>
 #include <utility>
 
@@ -9,25 +10,47 @@
 namespace treadle::store {
 namespace {
 
-SyncHook& Hook() {
+SyncHook& OfSyncs() {
   static SyncHook hook;
   return hook;
 }
 
-int Sync(long call, int file) {  // NOLINT: the system's type
-  const auto sync = [&] { return static_cast<int>(::syscall(call, file)); };
-  if (!Hook()) return sync();
+WriteHook& OfWrites() {
+  static WriteHook hook;
+  return hook;
+}
+
+std::string PathOf(int file) {
   char path[4096];
   const std::string link = absl::StrCat("/proc/self/fd/", file);
   const ssize_t size = ::readlink(link.c_str(), path, sizeof(path));
-  return Hook()(std::string(path, size > 0 ? static_cast<size_t>(size) : 0), sync);
+  return std::string(path, size > 0 ? static_cast<size_t>(size) : 0);
+}
+
+int Sync(long call, int file) {  // NOLINT: the system's type
+  const auto sync = [&] { return static_cast<int>(::syscall(call, file)); };
+  return OfSyncs() ? OfSyncs()(PathOf(file), sync) : sync();
+}
+
+ssize_t Write(int file, const void* bytes, size_t size) {
+  if (OfWrites()) {
+    if (const int error = OfWrites()(PathOf(file)); error != 0) {
+      errno = error;
+      return -1;
+    }
+  }
+  return ::syscall(SYS_write, file, bytes, size);
 }
 
 }  // namespace
 
-void SetSyncHook(SyncHook hook) { Hook() = std::move(hook); }
+void SetSyncHook(SyncHook hook) { OfSyncs() = std::move(hook); }
+void SetWriteHook(WriteHook hook) { OfWrites() = std::move(hook); }
 
 }  // namespace treadle::store
 
 extern "C" int fdatasync(int file) { return treadle::store::Sync(SYS_fdatasync, file); }
 extern "C" int fsync(int file) { return treadle::store::Sync(SYS_fsync, file); }
+extern "C" ssize_t write(int file, const void* bytes, size_t size) {
+  return treadle::store::Write(file, bytes, size);
+}

@@ -11,8 +11,11 @@ namespace treadle::store {
 // calls included. `path`: of the file. The hook calls `sync`, or sets errno and returns -1. It is
 // called by several threads at once.
 using SyncHook = std::function<int(const std::string& path, absl::FunctionRef<int()> sync)>;
-
 // Empty: syncs are only done. Not while a store is open.
 void SetSyncHook(SyncHook hook);
+
+// The same for write: the hook returns the errno with which it fails; 0: it is done.
+using WriteHook = std::function<int(const std::string& path)>;
+void SetWriteHook(WriteHook hook);
 
 }  // namespace treadle::store
