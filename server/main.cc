@@ -1,6 +1,7 @@
 // treadle-server: builds the graph of store, broker and gRPC edge, runs it, and takes it down in
 // order.
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -37,6 +38,8 @@ namespace treadle::server {
 namespace {
 
 constexpr int kExitCannotStart = 1;
+// Of the memory store, kept for the outcomes of what it holds.
+constexpr int64_t kMemoryStoreShare = 16;
 constexpr int kExitStoreFailed = 3;
 
 // What the store says when it fails leaves the memory ahead of the disk: nothing may be said any
@@ -62,6 +65,7 @@ absl::StatusOr<std::unique_ptr<store::Store>> OpenStore(const Options& options, 
   store::RocksStoreOptions rocks;
   rocks.directory = options.data_directory;
   rocks.table_files_max = table_files;
+  rocks.keep_free_bytes = options.broker.free_disk_bytes_min;
   rocks.progress = [](int64_t bytes_done, int64_t bytes_total) {
     spdlog::info("reading the log: {} of {}", program::FormatSizeBytes(bytes_done),
                  program::FormatSizeBytes(bytes_total));
@@ -140,6 +144,10 @@ int Main(int argc, char** argv) {
   const auto flags = MakeFlags(options);
   if (const std::optional<int> code = program::Parse(*flags, argc, argv)) return *code;
   options.rpc.engine = options.broker.engine;
+  if (int64_t& keep = options.broker.free_disk_bytes_min; options.store == "memory" && keep == 0) {
+    keep = std::min(broker::BrokerOptions().free_disk_bytes_min,
+                    options.memory_store_bytes_max / kMemoryStoreShare);
+  }
   options.rpc.version = program::Version();
   const program::Logging logging(options.log);
   return Run(options, signals);

@@ -53,8 +53,10 @@ void AddBoundFlags(CLI::App& app, Options& options) {
                     "Streams that one client's connection may have open.");
   program::AddSize(app, "--payload-cache", options.broker.payload_cache_bytes_max, 0, 64 * kGiB,
                    "Memory for payloads that wait to be dispatched; others are read back.");
-  program::AddSize(app, "--free-disk-min", options.broker.free_disk_bytes_min, 0, 1024 * kGiB,
-                   "Refuse submits while the disk, or the memory store, has less free.");
+  program::AddSize(
+      app, "--free-disk-min", options.broker.free_disk_bytes_min, 0, 1024 * kGiB,
+      "Refuse submits while the disk, or the memory store, has no more free than that, "
+      "beside what is kept for the store's own work and for outcomes.");
   program::AddSize(app, "--memory-store-max", options.memory_store_bytes_max, kMiB, 1024 * kGiB,
                    "What the memory store may take: waiting tasks and kept outcomes. More than "
                    "--free-disk-min.");

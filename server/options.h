@@ -18,7 +18,8 @@ struct Options {
   std::string data_directory = "treadle-data";
   int64_t memory_store_bytes_max = int64_t{4} << 30;
   std::string port_file;
-  broker::BrokerOptions broker;
+  // free_disk_bytes_min 0: what a disk, or a memory store, of its size asks for.
+  broker::BrokerOptions broker{.free_disk_bytes_min = 0};
   rpc::Options rpc;
   program::LogOptions log;
 };

@@ -164,4 +164,19 @@ int64_t DataDirectory::FreeBytes() const {
   return static_cast<int64_t>(about.f_bavail) * static_cast<int64_t>(about.f_frsize);
 }
 
+int64_t DataDirectory::UsedBytes() const {
+  constexpr int64_t kBlockBytes = 512;  // stat's unit
+  int64_t bytes = 0;
+  for (const std::string& folder : {path_, rows_path()}) {
+    const absl::StatusOr<std::vector<std::string>> names = ListDirectory(folder);
+    if (!names.ok()) continue;
+    for (const std::string& name : *names) {
+      struct stat about = {};
+      if (::stat(absl::StrCat(folder, "/", name).c_str(), &about) != 0) continue;
+      if (S_ISREG(about.st_mode)) bytes += static_cast<int64_t>(about.st_blocks) * kBlockBytes;
+    }
+  }
+  return bytes;
+}
+
 }  // namespace treadle::store

@@ -41,6 +41,8 @@ class DataDirectory {
   std::string ballast_path() const { return path_ + "/BALLAST"; }
   // On the device that holds the folder, for this user. 0 when the device does not answer.
   int64_t FreeBytes() const;
+  // On the device, by the files in it and in rows/.
+  int64_t UsedBytes() const;
 
  private:
   explicit DataDirectory(std::string path);

@@ -63,7 +63,9 @@ bool TakeNewFile(Reader& from, std::map<uint64_t, uint64_t>& tables) {
 
 }  // namespace
 
-bool Manifest::Take(std::string_view record) {
+void Manifest::Take(std::string_view record) { understood = TakeAll(record) && understood; }
+
+bool Manifest::TakeAll(std::string_view record) {
   Reader from{record};
   while (!from.bytes.empty()) {
     const uint64_t tag = from.Number();

@@ -17,9 +17,13 @@ struct Manifest {
   uint64_t last_sequence = 0;           // of the changes in tables; a later one is in those logs
   std::map<uint64_t, uint64_t> tables;  // the size in bytes of each, by its number
 
-  // Takes what one of the records says, in their order. False: something in it is not understood,
-  // and what comes after that was not taken.
-  bool Take(std::string_view record);
+  bool understood = true;  // all of it; otherwise there may be other tables
+
+  // Takes what one of the records says, in their order, up to what is not understood in it.
+  void Take(std::string_view record);
+
+ private:
+  bool TakeAll(std::string_view record);
 };
 
 }  // namespace treadle::store

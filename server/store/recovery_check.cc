@@ -1,5 +1,7 @@
 #include "server/store/recovery_check.h"
 
+#include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <limits>
@@ -130,10 +132,9 @@ absl::Status Check::ReadManifest() {
   const std::string path = PathOf(*name);
   const absl::StatusOr<std::string> bytes = ReadFile(path);
   if (!bytes.ok()) return Lost(bytes.status().message());
-  bool understood = true;
   const LogEnd end =
       CheckLog(*bytes, std::numeric_limits<size_t>::max(), [&](std::string_view record) {
-        understood = understood && found_.manifest.Take(record);
+        found_.manifest.Take(record);
         return true;
       });
   if (end.state == LogEnd::State::kDamaged) return Lost(DamageIn(path, end));
@@ -143,11 +144,11 @@ absl::Status Check::ReadManifest() {
     return Lost(absl::StrCat("'", path, "' has lost its end: it can be read up to byte ",
                              end.offset, ", and was synced up to byte ", synced_bytes));
   }
-  if (!understood) found_.manifest.tables.clear();  // RocksDB may know what it means
   return absl::OkStatus();
 }
 
 absl::Status Check::CheckTables() const {
+  if (!found_.manifest.understood) return absl::OkStatus();  // RocksDB may know what it means
   for (const auto& [number, bytes] : found_.manifest.tables) {
     const std::string path = PathOf(TableName(number));
     std::error_code error;
@@ -283,6 +284,21 @@ absl::StatusOr<Recovery> CheckRecovery(const std::string& directory,
                                        const std::optional<SyncedEnds::Ends>& synced,
                                        const std::string& record_path) {
   return Check(directory, synced, record_path).Run();
+}
+
+absl::Status DeleteUnnamed(const std::string& directory, const Manifest& manifest) {
+  if (!manifest.understood) return absl::OkStatus();
+  const absl::StatusOr<std::vector<std::string>> names = ListDirectory(directory);
+  if (!names.ok()) return names.status();
+  for (const std::string& name : *names) {
+    const std::optional<uint64_t> table = NumberOf(name, ".sst");
+    const std::optional<uint64_t> log = NumberOf(name, ".log");
+    const bool unnamed = (table.has_value() && !manifest.tables.contains(*table)) ||
+                         (log.has_value() && *log < manifest.first_log);
+    const std::string path = absl::StrCat(directory, "/", name);
+    if (unnamed && ::unlink(path.c_str()) != 0) return FileError(errno, path, "cannot be deleted");
+  }
+  return absl::OkStatus();
 }
 
 std::string TableName(uint64_t number) { return absl::StrFormat("%06d.sst", number); }

@@ -36,6 +36,10 @@ absl::StatusOr<Recovery> CheckRecovery(const std::string& directory,
                                        const std::optional<SyncedEnds::Ends>& synced,
                                        const std::string& record_path);
 
+// Deletes the tables that the MANIFEST does not name, and the logs before those that are read back.
+// REQUIRES: `manifest` is what CheckRecovery found.
+absl::Status DeleteUnnamed(const std::string& directory, const Manifest& manifest);
+
 // The name of a table's file in RocksDB's directory.
 std::string TableName(uint64_t number);
 // The number in "000012.log" for the ending ".log"; absent: not such a name.

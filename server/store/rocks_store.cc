@@ -6,14 +6,17 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "rocksdb/convenience.h"
 #include "rocksdb/db.h"
 #include "rocksdb/env.h"
 #include "rocksdb/perf_level.h"
 #include "rocksdb/write_batch.h"
 
 #include "proto/support/assert.h"
+#include "server/store/disk_space.h"
 #include "server/store/expiry.h"
 #include "server/store/expiry_filter.h"
+#include "server/store/reclaimer.h"
 #include "server/store/recovery_check.h"
 #include "server/store/replay_progress.h"
 #include "server/store/rocks_options.h"
@@ -28,7 +31,23 @@ constexpr size_t kScanReadaheadBytes = 2 << 20;
 // Values of up to 256 MiB: few at a time. RocksDB looks 32 keys up at once.
 constexpr size_t kGetAtOnce = 32;
 
+// Rows in memory: those that come, and two batches of them on their way to tables.
+constexpr int64_t kMemtables = 3;
+
 rocksdb::Slice ToSlice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
+
+RocksStoreOptions FitToDisk(RocksStoreOptions options, const DataDirectory& directory) {
+  const DiskShares shares = DiskShares::Of({.memtable_bytes = options.memtable_bytes,
+                                            .ballast_bytes = options.ballast_bytes,
+                                            .free_bytes_min = options.free_bytes_min,
+                                            .outcome_bytes_min = options.outcome_bytes_min},
+                                           directory.FreeBytes() + directory.UsedBytes());
+  options.memtable_bytes = shares.memtable_bytes;
+  options.ballast_bytes = shares.ballast_bytes;
+  options.free_bytes_min = shares.free_bytes_min;
+  options.outcome_bytes_min = shares.outcome_bytes_min;
+  return options;
+}
 
 }  // namespace
 
@@ -36,8 +55,8 @@ absl::StatusOr<std::unique_ptr<RocksStore>> RocksStore::Open(const RocksStoreOpt
                                                              const Clock& clock) {
   absl::StatusOr<std::unique_ptr<DataDirectory>> directory = DataDirectory::Open(options.directory);
   if (!directory.ok()) return directory.status();
-  std::unique_ptr<RocksStore> store(new RocksStore(options, clock, *std::move(directory)));
-  if (absl::Status status = store->CheckSpace(0); !status.ok()) return status;
+  const RocksStoreOptions fitting = FitToDisk(options, **directory);
+  std::unique_ptr<RocksStore> store(new RocksStore(fitting, clock, *std::move(directory)));
   if (absl::Status status = store->OpenRows(); !status.ok()) return status;
   return store;
 }
@@ -51,6 +70,8 @@ RocksStore::RocksStore(const RocksStoreOptions& options, const Clock& clock,
       ends_(directory_->synced_path()),
       files_(std::make_shared<WatchedFiles>(ends_)),
       env_(rocksdb::NewCompositeEnv(files_)),
+      space_(std::make_shared<DiskSpace>([this] { return directory_->FreeBytes(); },
+                                         options.free_bytes_min)),
       ballast_(directory_->ballast_path(), options.ballast_bytes),
       rocks_batch_(std::make_unique<rocksdb::WriteBatch>()),
       append_time_(clock),
@@ -59,6 +80,9 @@ RocksStore::RocksStore(const RocksStoreOptions& options, const Clock& clock,
 RocksStore::~RocksStore() {
   sync_thread_ = nullptr;
   files_->Unwatch();
+  space_->Stop();
+  if (db_ != nullptr) rocksdb::CancelAllBackgroundWork(db_.get(), /*wait=*/false);
+  reclaimer_ = nullptr;
   // The next start believes what is on record, or what the log holds: this can't fail it.
   ends_.WriteDurably().IgnoreError();
 }
@@ -88,12 +112,14 @@ absl::Status RocksStore::OpenRows() {
       if (options_.notice != nullptr) options_.notice(notice);
     }
   }
+  if (absl::Status status = MakeRoom(recovery); !status.ok()) return status;
   replay_progress_ = std::make_unique<ReplayProgress>(recovery.log_bytes, options_.progress);
   rocksdb::Options rocks = RocksOptions(options_);
   rocks.env = env_.get();
   rocks.create_if_missing = is_new;
   rocks.compaction_filter = expiry_.get();
   rocks.wal_filter = replay_progress_.get();
+  rocks.listeners.push_back(space_);
   rocksdb::DB* db = nullptr;
   const rocksdb::Status opened = rocksdb::DB::Open(rocks, directory_->rows_path(), &db);
   if (!opened.ok()) {
@@ -112,7 +138,41 @@ absl::Status RocksStore::OpenRows() {
   files_->Watch([this](const rocksdb::Status& status) {
     Fail(RocksError(status, directory_->path())).IgnoreError();
   });
+  BeginReclaiming();
   return is_new ? directory_->WriteFormat() : absl::OkStatus();
+}
+
+// What is read back from the logs moves to tables before the logs are deleted. Tables and logs that
+// nobody names are what a process left that was stopped in the midst of a compaction: hundreds of
+// MiB, maybe, that RocksDB deletes only afterwards.
+absl::Status RocksStore::MakeRoom(const Recovery& recovery) {
+  if (!directory_->has_format()) return CheckSpace(0);
+  const int64_t needed = recovery.log_bytes + options_.free_bytes_min;
+  ballast_.Adjust(directory_->FreeBytes(), needed);
+  if (directory_->FreeBytes() >= needed) return absl::OkStatus();
+  if (absl::Status status = DeleteUnnamed(directory_->rows_path(), recovery.manifest);
+      !status.ok()) {
+    return status;
+  }
+  const int64_t free_bytes = directory_->FreeBytes();
+  if (free_bytes >= recovery.log_bytes) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat(
+      "data directory '", directory_->path(), "' is on a full disk: ", free_bytes,
+      " bytes are free, and ", recovery.log_bytes,
+      " are needed to move what is in the write-ahead log to tables: free some space, then start "
+      "again: nothing is lost"));
+}
+
+void RocksStore::BeginReclaiming() {
+  space_->Measure(*db_);
+  reclaimer_ = std::make_unique<Reclaimer>(
+      Reclaimer::Needs{.free_bytes = [this] { return FreeBytes(); },
+                       .keep_free_bytes = options_.keep_free_bytes,
+                       .changes = [this] { return changes_.load(); },
+                       .move_to_tables = [this] { return SwitchLog(/*wait=*/true); }},
+      *db_, *space_, static_cast<uint64_t>(options_.memtable_bytes));
+  // Too little even for the rows of the start: what can be had is had first.
+  if (directory_->FreeBytes() < 2 * options_.free_bytes_min) reclaimer_->Pass();
 }
 
 absl::StatusOr<Sequence> RocksStore::Append(const WriteBatch& batch) {
@@ -137,8 +197,9 @@ absl::StatusOr<Sequence> RocksStore::Append(const WriteBatch& batch) {
   }
   const auto bytes = static_cast<int64_t>(rocks_batch_->GetDataSize());
   if (absl::Status enough = CheckSpace(bytes); !enough.ok()) return Fail(std::move(enough));
+  const std::lock_guard lock(log_mutex_);
   if (log_bytes_ > 0 && log_bytes_ + bytes > options_.memtable_bytes) {
-    if (absl::Status switched = SwitchLog(/*wait=*/false); !switched.ok()) {
+    if (absl::Status switched = SwitchLogLocked(/*wait=*/false); !switched.ok()) {
       return Fail(std::move(switched));
     }
   }
@@ -150,21 +211,27 @@ absl::StatusOr<Sequence> RocksStore::Append(const WriteBatch& batch) {
     return Fail(RocksError(status, directory_->path()));
   }
   log_bytes_ += bytes;
+  changes_ += batch.size();
   return appended_.fetch_add(1) + 1;
 }
 
 absl::Status RocksStore::CheckSpace(int64_t batch_bytes) {
-  ballast_.Adjust(FreeBytes(), 2 * options_.free_bytes_min);
-  const int64_t free_bytes = FreeBytes();
+  ballast_.Adjust(directory_->FreeBytes(), 2 * options_.free_bytes_min);
+  const int64_t free_bytes = directory_->FreeBytes();
   if (free_bytes >= options_.free_bytes_min + batch_bytes) return absl::OkStatus();
   return absl::ResourceExhaustedError(absl::StrCat(
       "data directory '", directory_->path(), "' is on a full disk (", free_bytes, " bytes free, ",
       options_.free_bytes_min + batch_bytes, " needed): free some space, then start again"));
 }
 
+absl::Status RocksStore::SwitchLog(bool wait) {
+  const std::lock_guard lock(log_mutex_);
+  return SwitchLogLocked(wait);
+}
+
 // The old log is synced first. Otherwise a power cut could take its tail and leave the new one's
 // head: batches without those before them.
-absl::Status RocksStore::SwitchLog(bool wait) {
+absl::Status RocksStore::SwitchLogLocked(bool wait) {
   rocksdb::FlushOptions flush;
   flush.wait = wait;
   flush.allow_write_stall = true;
@@ -271,7 +338,11 @@ void RocksStore::ReadLater(Urgency urgency, absl::AnyInvocable<void()> read) {
   read_thread_.Add(urgency == Urgency::kWork, std::move(read));
 }
 
-int64_t RocksStore::FreeBytes() { return directory_->FreeBytes(); }
+int64_t RocksStore::FreeBytes() {
+  const int64_t needed = space_->compaction_bytes() + kMemtables * options_.memtable_bytes +
+                         options_.free_bytes_min + options_.outcome_bytes_min;
+  return std::max<int64_t>(0, directory_->FreeBytes() - needed);
+}
 
 std::optional<int64_t> RocksStore::BusySinceMs() const {
   const int64_t since_ms = std::min(append_time_.since_ms(), sync_time_.since_ms());

@@ -32,6 +32,8 @@ class WriteBatch;
 
 namespace treadle::store {
 
+class DiskSpace;
+class Reclaimer;
 class WatchedFiles;
 
 struct RocksStoreOptions {
@@ -47,6 +49,13 @@ struct RocksStoreOptions {
   int64_t ballast_bytes = int64_t{64} << 20;  // see Ballast; 0: none
   // Append refuses below that: what is in memory must still find room in files.
   int64_t free_bytes_min = int64_t{64} << 20;
+  // Kept beside that, and what compactions need, for the outcomes of what was accepted: FreeBytes
+  // does not count it.
+  int64_t outcome_bytes_min = int64_t{256} << 20;
+  // These three, and memtable_bytes, are less on a small disk: see DiskShares.
+
+  // Below that many FreeBytes (or at 0) it drops what is dead to make room.
+  int64_t keep_free_bytes = 0;
   // Called about once a second, on the opening thread, while the write-ahead log is read back.
   std::function<void(int64_t bytes_done, int64_t bytes_total)> progress;
   // Told what an operator should know though the store opens, a sentence each: what a torn end of
@@ -92,6 +101,7 @@ class RocksStore final : public Store {
   absl::StatusOr<std::optional<std::string>> Scan(std::string_view begin, std::string_view end,
                                                   size_t rows_max, VisitRow visit) override;
   void ReadLater(Urgency urgency, absl::AnyInvocable<void()> read) override;
+  // Less what compactions, rows in memory and the outcomes of accepted tasks need.
   int64_t FreeBytes() override;
   std::optional<int64_t> BusySinceMs() const override;
 
@@ -104,9 +114,14 @@ class RocksStore final : public Store {
              std::unique_ptr<DataDirectory> directory);
   absl::Status OpenRows();
   absl::StatusOr<Recovery> ReadRecovery();
+  // Makes room for the logs' rows in tables: of what is no longer needed, where that must be.
+  absl::Status MakeRoom(const Recovery& recovery);
+  void BeginReclaiming();
   absl::Status CheckSpace(int64_t batch_bytes);
-  // Begins a new write-ahead log and has the rows of the old one written to a file, behind.
+  // Begins a new write-ahead log and has the rows of the old one written to a file, behind unless
+  // `wait`.
   absl::Status SwitchLog(bool wait);
+  absl::Status SwitchLogLocked(bool wait);
   absl::StatusOr<Sequence> Sync();
   // Makes `status` the answer to every later Append, unless something failed before: that is then
   // the cause, and what is returned.
@@ -122,23 +137,29 @@ class RocksStore final : public Store {
   const std::unique_ptr<rocksdb::Env> env_;
   std::unique_ptr<rocksdb::WalFilter> replay_progress_;
 
+  const std::shared_ptr<DiskSpace> space_;
+
   // The appending thread's.
   Ballast ballast_;
   const std::unique_ptr<rocksdb::WriteBatch> rocks_batch_;  // kept for its memory
-  int64_t log_bytes_ = 0;                                   // appended since the log was begun
+
+  std::mutex log_mutex_;   // held while a batch is written, or the log switched
+  int64_t log_bytes_ = 0;  // guarded by log_mutex_; appended since the log was begun
 
   BusyTime append_time_;
   BusyTime sync_time_;
   std::atomic<Sequence> appended_ = 0;
-  Sequence synced_ = 0;    // the sync thread's
+  std::atomic<uint64_t> changes_ = 0;  // of rows
+  Sequence synced_ = 0;                // the sync thread's
   std::mutex sync_mutex_;  // held while it syncs and, if that failed, until failure_ says so
 
   std::mutex failure_mutex_;
   absl::Status failure_;  // guarded by failure_mutex_
 
   std::unique_ptr<rocksdb::DB> db_;
-  std::unique_ptr<SyncThread> sync_thread_;  // it and the next use the rest
-  ReadThread read_thread_;                   // last: what it calls uses the rest
+  std::unique_ptr<Reclaimer> reclaimer_;  // it and the next two use the rest
+  std::unique_ptr<SyncThread> sync_thread_;
+  ReadThread read_thread_;  // last: what it calls uses the rest
 };
 
 }  // namespace treadle::store

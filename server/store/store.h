@@ -76,7 +76,7 @@ class Store {
   // in order, work before questions. What has not begun when the store is destroyed is dropped.
   virtual void ReadLater(Urgency urgency, absl::AnyInvocable<void()> read);
 
-  // Bytes free on the device that holds the store; INT64_MAX where there is none.
+  // Bytes free for new rows on the store's device, beside its own needs; INT64_MAX: no device.
   virtual int64_t FreeBytes() = 0;
 
   // Since when an append or a sync has been under way, the older of the two, by the clock that the

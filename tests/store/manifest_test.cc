@@ -49,46 +49,51 @@ std::string NewTable(uint64_t level, uint64_t number, uint64_t bytes) {
   return record + Text(kFileCreationTime, Varint(1'700'000'000)) + Varint(kTerminate);
 }
 
+void Take(Manifest& manifest, const std::string& record) {
+  manifest.Take(record);
+  EXPECT_TRUE(manifest.understood);
+}
+
 TEST(Manifest, LatestRecordsCount) {
   Manifest manifest;
-  EXPECT_TRUE(manifest.Take(Text(kDatabaseId, "2f3c8b2e") +
-                            Text(kComparator, "leveldb.BytewiseComparator")));
-  EXPECT_TRUE(manifest.Take(Varints({kLogNumber, 0, kLastSequence, 0})));
+  Take(manifest, Text(kDatabaseId, "2f3c8b2e") + Text(kComparator, "leveldb.BytewiseComparator"));
+  Take(manifest, Varints({kLogNumber, 0, kLastSequence, 0}));
   EXPECT_EQ(manifest.first_log, 0u);
-  EXPECT_TRUE(manifest.Take(Varints({kLogNumber, 300, kPrevLogNumber, 0, kNextFileNumber, 302,
-                                     kLastSequence, uint64_t{1} << 50}) +
-                            NewTable(0, 301, 999)));
+  Take(manifest, Varints({kLogNumber, 300, kPrevLogNumber, 0, kNextFileNumber, 302, kLastSequence,
+                          uint64_t{1} << 50}) +
+                     NewTable(0, 301, 999));
   EXPECT_EQ(manifest.first_log, 300u);
   EXPECT_EQ(manifest.last_sequence, uint64_t{1} << 50);
-  EXPECT_TRUE(
-      manifest.Take(Varints({kPrevLogNumber, 0, kNextFileNumber, 302, kMinLogNumberToKeep, 301})));
+  Take(manifest, Varints({kPrevLogNumber, 0, kNextFileNumber, 302, kMinLogNumberToKeep, 301}));
   EXPECT_EQ(manifest.first_log, 301u) << "whichever of the two is later";
-  EXPECT_TRUE(
-      manifest.Take(Varints({kPrevLogNumber, 0, kNextFileNumber, 310, kMinLogNumberToKeep, 299})));
+  Take(manifest, Varints({kPrevLogNumber, 0, kNextFileNumber, 310, kMinLogNumberToKeep, 299}));
   EXPECT_EQ(manifest.first_log, 301u);
 }
 
 TEST(Manifest, TablesAreThoseThatWereNotDeleted) {
   Manifest manifest;
-  EXPECT_TRUE(manifest.Take(NewTable(0, 12, 4'000) + NewTable(0, 14, 500)));
+  Take(manifest, NewTable(0, 12, 4'000) + NewTable(0, 14, 500));
   EXPECT_THAT(manifest.tables, ElementsAre(Pair(12, 4'000), Pair(14, 500)));
   // One moves to another level, the other goes.
-  EXPECT_TRUE(manifest.Take(Varints({kDeletedFile, 0, 12, kDeletedFile, 0, 14}) +
-                            NewTable(6, 12, 4'000) + NewTable(6, 16, 1)));
+  Take(manifest, Varints({kDeletedFile, 0, 12, kDeletedFile, 0, 14}) + NewTable(6, 12, 4'000) +
+                     NewTable(6, 16, 1));
   EXPECT_THAT(manifest.tables, ElementsAre(Pair(12, 4'000), Pair(16, 1)));
 }
 
 TEST(Manifest, UnknownPartsAreSaidToBe) {
-  EXPECT_FALSE(Manifest().Take(Varints({250, 1})));
-  EXPECT_TRUE(Manifest().Take(Text(kDatabaseId + 100, "from a later version")));
+  Manifest manifest;
+  manifest.Take(Text(kDatabaseId + 100, "from a later version, and may be passed over"));
+  EXPECT_TRUE(manifest.understood);
+  manifest.Take(Varints({250, 1}));
+  EXPECT_FALSE(manifest.understood);
 }
 
 TEST(Manifest, CutRecordsAndNoiseAreReadToTheirEnd) {
   const std::string record = NewTable(0, 12, 4'000) + Varints({kLogNumber, 300});
   for (size_t size = 1; size < record.size(); ++size) {
     Manifest manifest;
-    EXPECT_EQ(manifest.Take(std::string_view(record).substr(0, size)),
-              size == NewTable(0, 12, 4'000).size());
+    manifest.Take(std::string_view(record).substr(0, size));
+    EXPECT_EQ(manifest.understood, size == NewTable(0, 12, 4'000).size());
     EXPECT_EQ(manifest.first_log, 0u) << size;
   }
   for (int byte = 0; byte < 256; ++byte) {

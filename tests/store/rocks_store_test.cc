@@ -314,11 +314,6 @@ TEST_F(RocksStoreTest, MissingRightsAreNamed) {
   expect_refused();  // none, where only root may create one
 }
 
-TEST_F(RocksStoreTest, FullDiskAtTheStartIsRefused) {
-  options_.free_bytes_min = INT64_MAX / 4;
-  EXPECT_THAT(Refusal(absl::StatusCode::kResourceExhausted), HasSubstr("free some space"));
-}
-
 TEST_F(RocksStoreTest, BallastIsHeldWhileThereIsPlentyOfSpace) {
   options_.ballast_bytes = 1 << 20;
   options_.free_bytes_min = 0;

@@ -1,0 +1,104 @@
+#include "server/store/disk_space.h"
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "rocksdb/db.h"
+
+namespace treadle::store {
+namespace {
+
+// A memtable of a 128th: what is in memory and on its way to tables, and the levels that
+// compactions merge at a time, which are multiples of it, come to an eighth or so.
+constexpr int64_t kMemtableShare = 128;
+constexpr int64_t kMemtableBytesMin = int64_t{4} << 20;
+constexpr int64_t kBallastShare = 64;
+constexpr int64_t kFreeShare = 64;
+constexpr int64_t kFreeBytesMin = int64_t{4} << 20;
+constexpr int64_t kOutcomeShare = 32;
+constexpr auto kLookAgainAfter = std::chrono::milliseconds(200);
+
+int64_t InputBytes(const rocksdb::CompactionJobInfo& job) {
+  int64_t bytes = 0;
+  for (const std::string& path : job.input_files) {
+    std::error_code gone;
+    const uintmax_t size = std::filesystem::file_size(path, gone);
+    if (!gone) bytes += static_cast<int64_t>(size);
+  }
+  return bytes;
+}
+
+}  // namespace
+
+DiskShares DiskShares::Of(const DiskShares& wanted, int64_t disk_bytes) {
+  const int64_t memtable = std::max(kMemtableBytesMin, disk_bytes / kMemtableShare);
+  return {.memtable_bytes = std::min(wanted.memtable_bytes, memtable),
+          .ballast_bytes = std::min(wanted.ballast_bytes, disk_bytes / kBallastShare),
+          .free_bytes_min =
+              std::min(wanted.free_bytes_min, std::max(kFreeBytesMin, disk_bytes / kFreeShare)),
+          .outcome_bytes_min = std::min(wanted.outcome_bytes_min, disk_bytes / kOutcomeShare)};
+}
+
+DiskSpace::DiskSpace(std::function<int64_t()> device_free_bytes, int64_t headroom_bytes)
+    : device_free_bytes_(std::move(device_free_bytes)), headroom_bytes_(headroom_bytes) {}
+
+// All of level 0 goes into the next level that holds something; of the other levels one compaction
+// takes less (rocks_options.cc).
+void DiskSpace::Measure(rocksdb::DB& db) {
+  rocksdb::ColumnFamilyMetaData tables;
+  db.GetColumnFamilyMetaData(&tables);
+  int64_t bytes = 0;
+  for (const rocksdb::LevelMetaData& level : tables.levels) {
+    bytes += static_cast<int64_t>(level.size);
+    if (level.level > 0 && level.size > 0) break;
+  }
+  compaction_bytes_ = bytes;
+}
+
+bool DiskSpace::TryReserve(int64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  if (device_free_bytes_() < reserved_bytes_ + bytes + headroom_bytes_) return false;
+  reserved_bytes_ += bytes;
+  return true;
+}
+
+void DiskSpace::Release(int64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  reserved_bytes_ -= bytes;
+}
+
+void DiskSpace::Stop() {
+  const std::lock_guard lock(mutex_);
+  stopped_ = true;
+  stopped_changed_.notify_all();
+}
+
+void DiskSpace::OnFlushCompleted(rocksdb::DB* db, const rocksdb::FlushJobInfo&) { Measure(*db); }
+
+// On the thread of the compaction, which is picked and has written nothing yet.
+void DiskSpace::OnCompactionBegin(rocksdb::DB*, const rocksdb::CompactionJobInfo& job) {
+  const int64_t bytes = InputBytes(job);
+  while (!TryReserve(bytes)) {
+    std::unique_lock lock(mutex_);
+    if (stopped_changed_.wait_for(lock, kLookAgainAfter, [this] { return stopped_; })) return;
+  }
+  const std::lock_guard lock(mutex_);
+  reserved_by_job_[job.job_id] += bytes;
+}
+
+void DiskSpace::OnCompactionCompleted(rocksdb::DB* db, const rocksdb::CompactionJobInfo& job) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto reserved = reserved_by_job_.find(job.job_id);
+        reserved != reserved_by_job_.end()) {
+      reserved_bytes_ -= reserved->second;
+      reserved_by_job_.erase(reserved);
+    }
+  }
+  Measure(*db);
+}
+
+}  // namespace treadle::store

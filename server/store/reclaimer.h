@@ -1,0 +1,76 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "rocksdb/db.h"
+
+#include "server/store/disk_space.h"
+
+namespace treadle::store {
+
+// Gives back the space of what is dead (rows that were overwritten, deleted or have expired) when
+// space is short: RocksDB by itself merges tables when new ones have come, and rows that end come
+// in few.
+//
+// Once space is short, it makes a pass over the tables, and rests; another one while that pays (the
+// last gave back a twentieth, or lacked room, or met a table that RocksDB was merging), when an
+// eighth of the rows has changed since, or when space is short and any has; until a quarter of what
+// the tables hold is free again.
+class Reclaimer {
+ public:
+  struct Needs {
+    // What is free, and below what it is short. Any thread, here and below.
+    std::function<int64_t()> free_bytes;
+    int64_t keep_free_bytes = 0;
+    // Of rows, so far.
+    std::function<uint64_t()> changes;
+    // Has every row of now moved to tables: what they overwrite is dead there only then.
+    std::function<absl::Status()> move_to_tables;
+  };
+
+  // All outlive it.
+  Reclaimer(Needs needs, rocksdb::DB& db, DiskSpace& space, uint64_t table_bytes);
+  // Waits for the table at hand.
+  ~Reclaimer();
+
+  // Merges each table once into the level below, the last level's into themselves if they are old,
+  // one after the other, those for which there is room. For the thread that opens the store; later
+  // it is done behind.
+  void Pass();
+
+ private:
+  using Tables = std::vector<rocksdb::SstFileMetaData>;
+
+  void Run();
+  bool IsDue();
+  void PassLevel(int level, int below);
+  void SplitWide(int level, const Tables& below);
+  // `bytes`: the room that it needs; `table_bytes`: of the tables that come of it.
+  void Merge(const Tables& tables, int into_level, int64_t bytes);
+  void Merge(const Tables& tables, int into_level, int64_t bytes, uint64_t table_bytes);
+
+  const Needs needs_;
+  rocksdb::DB& db_;
+  DiskSpace& space_;
+  const uint64_t table_bytes_;
+
+  // The thread's.
+  bool reclaiming_ = false;
+  bool pays_ = false;
+  bool unfinished_ = false;  // the last pass: no room, or RocksDB was merging the same
+  uint64_t changes_seen_ = 0;
+
+  std::mutex mutex_;
+  std::condition_variable stopping_changed_;
+  std::atomic<bool> stopping_ = false;  // changed under mutex_
+  std::thread thread_;                  // last: it uses the rest
+};
+
+}  // namespace treadle::store
