@@ -23,6 +23,10 @@
 //   everything else     "application/json" through nlohmann: numbers, strings, vectors, maps, and
 //                       structs with to_json/from_json (NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE)
 //
+// nlohmann cuts numbers to the size of the integers that it reads them into, in silence. Decoding
+// refuses such values, also inside of containers and structs: it encodes what it has decoded, for
+// types that can be, and compares.
+//
 // One argument travels as its own value, several as a JSON array of theirs (so each must be a JSON
 // type), none as no bytes. An empty content type means that the sender did not say; it passes every
 // check. Another encoding for a type T of yours: specialise treadle::Codec<T>.
@@ -65,16 +69,28 @@ absl::Status DecodeFailed(const std::exception& error);
 absl::Status CheckArgumentCount(const nlohmann::json& array, size_t expected);
 absl::Status CheckNoArguments(std::string_view bytes, std::string_view content_type);
 absl::Status IntegerExpected(const nlohmann::json& json, bool in_range);
+// INVALID_ARGUMENT: an integer in `read`, which was decoded from `given` and encoded again, is what
+// a cut to its size leaves of the number there.
+absl::Status CheckNothingCut(const nlohmann::json& given, const nlohmann::json& read);
 
 absl::StatusOr<std::string> EncodeMessage(const google::protobuf::MessageLite& message);
 std::string MessageContentType(const google::protobuf::MessageLite& message);
 absl::Status DecodeMessage(std::string_view bytes, std::string_view content_type,
                            google::protobuf::MessageLite& message);
 
-template <typename T>
-concept Integer = std::integral<T> && !std::same_as<T, bool> && !std::same_as<T, char>;
+template <typename T, typename... Others>
+concept OneOf = (std::same_as<T, Others> || ...);
 
-// nlohmann cuts integers to size in silence; this refuses those that do not fit.
+template <typename T>
+concept Integer = std::integral<T> && !OneOf<T, bool, char, wchar_t, char8_t, char16_t, char32_t>;
+
+// Has integers inside, as far as one can tell from outside, and can be encoded again.
+template <typename T>
+concept MayBeCut = !Integer<T> && !std::floating_point<T> &&
+                   !OneOf<T, bool, std::string, nlohmann::json> && requires(const T& value) {
+  nlohmann::json(value);
+};
+
 template <typename T>
 absl::StatusOr<T> FromJson(const nlohmann::json& json) {
   try {
@@ -84,7 +100,12 @@ absl::StatusOr<T> FromJson(const nlohmann::json& json) {
                                                   : std::in_range<T>(json.get<int64_t>());
       if (!fits) return IntegerExpected(json, false);
     }
-    return json.get<T>();
+    absl::StatusOr<T> value = json.get<T>();
+    if constexpr (MayBeCut<T>) {
+      absl::Status status = CheckNothingCut(json, nlohmann::json(*value));
+      if (!status.ok()) return status;
+    }
+    return value;
   } catch (const std::exception& error) {
     return DecodeFailed(error);
   }

@@ -1,9 +1,17 @@
 #include "client/codec.h"
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <map>
+#include <set>
+#include <span>
 #include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "client/task_type.h"
@@ -20,6 +28,36 @@ struct Loom {
   bool operator==(const Loom&) const = default;
 };
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Loom, name, shafts)
+
+struct Shed {
+  std::vector<Loom> looms;
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Shed, looms)
+
+// Whose from_json changes what it reads.
+struct Percent {
+  int value = 0;
+};
+inline void to_json(nlohmann::json& json, const Percent& percent) { json = percent.value; }
+inline void from_json(const nlohmann::json& json, Percent& percent) {
+  percent.value = std::min(json.get<int>(), 100);
+}
+
+// What a task's arguments and results may be.
+static_assert(OwnsItsData<std::string>::value && OwnsItsData<std::vector<Loom>>::value &&
+              OwnsItsData<std::map<std::string, std::vector<int>>>::value &&
+              OwnsItsData<std::array<std::pair<int, bool>, 2>>::value &&
+              OwnsItsData<v1::Progress>::value && OwnsItsData<nlohmann::json>::value &&
+              OwnsItsData<void>::value && OwnsItsData<Bytes>::value);
+static_assert(!OwnsItsData<std::string_view>::value && !OwnsItsData<absl::string_view>::value &&
+              !OwnsItsData<const char*>::value && !OwnsItsData<std::span<int>>::value &&
+              !OwnsItsData<std::span<const int, 3>>::value &&
+              !OwnsItsData<absl::Span<int>>::value &&
+              !OwnsItsData<std::vector<std::string_view>>::value &&
+              !OwnsItsData<std::map<std::string, const char*>>::value &&
+              !OwnsItsData<std::pair<int, std::string_view>>::value &&
+              !OwnsItsData<std::array<const char*, 2>>::value &&
+              !OwnsItsData<std::reference_wrapper<int>>::value);
 
 namespace {
 
@@ -109,6 +147,42 @@ TEST(Codec, IntegersThatDoNotFitAreRefusedRatherThanCut) {
   EXPECT_THAT(std::string(DecodeError<uint32_t>("-1").message()), HasSubstr("does not fit"));
   EXPECT_THAT(std::string(DecodeError<int64_t>("9223372036854775808").message()),
               HasSubstr("does not fit"));
+}
+
+TEST(Codec, IntegersInsideAreNotCutEither) {
+  const std::vector<absl::Status> cut = {
+      DecodeError<std::vector<int32_t>>("[1,5000000000]"),
+      DecodeError<std::vector<int32_t>>("[1,3.7]"),
+      DecodeError<std::vector<int32_t>>("[1,1e300]"),
+      DecodeError<std::vector<uint8_t>>("[-1]"),
+      DecodeError<std::vector<int64_t>>("[18446744073709551615]"),
+      DecodeError<std::vector<uint64_t>>("[18446744073709551615,-1]"),
+      DecodeError<std::set<int16_t>>("[70000,5,4464]"),
+      DecodeError<std::map<std::string, int32_t>>(R"({"a":5000000000})"),
+      DecodeError<std::map<int32_t, int32_t>>("[[2,1],[1,5000000000]]"),
+      DecodeError<std::array<std::pair<std::string, int8_t>, 1>>(R"([["a",300]])"),
+      DecodeError<std::vector<std::vector<int32_t>>>("[[1],[5000000000]]"),
+      DecodeError<Loom>(R"({"name":"jack","shafts":5000000000})"),
+      DecodeError<std::vector<Loom>>(R"([{"name":"jack","shafts":3.7}])"),
+      DecodeError<Shed>(R"({"looms":[{"name":"jack","shafts":5000000000}]})"),
+      DecodeError<char>("300"),
+  };
+  for (const absl::Status& status : cut) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(status.message()), HasSubstr("does not fit"));
+  }
+  using Two = std::tuple<int, std::vector<int32_t>>;
+  EXPECT_EQ(DecodeArguments<Two>("[1,[5000000000]]", "application/json").status().code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+TEST(Codec, WhatFitsIsTakenInAnyOrderAndForm) {
+  EXPECT_EQ(*Codec<std::set<int>>::Decode("[256,0,3,3]", ""), (std::set<int>{0, 3, 256}));
+  EXPECT_EQ((*Codec<std::map<int, int>>::Decode("[[256,1],[0,257]]", ""))[0], 257);
+  EXPECT_EQ(Codec<std::vector<int64_t>>::Decode("[3.0,-3]", "")->front(), 3);
+  EXPECT_EQ(Codec<std::vector<double>>::Decode("[5000000000,3.7]", "")->back(), 3.7);
+  EXPECT_EQ(Codec<Loom>::Decode(R"({"shafts":8,"more":5000000000,"name":"j"})", "")->shafts, 8);
+  EXPECT_EQ(Codec<Percent>::Decode("150", "")->value, 100);
 }
 
 TEST(Codec, TextThatIsNotUtf8CannotBeEncoded) {
