@@ -34,8 +34,9 @@ struct TaskError {
   bool permanent = false;
 };
 
-// A task's end as a status, with the whole error inside (as a payload of type treadle.v1.Outcome),
-// so that nothing is lost on the way through code that knows absl::Status alone.
+// A task's end as a status, with the whole error inside, so that nothing is lost on the way through
+// code that knows absl::Status alone: the message in its words, the rest in a payload that people
+// can read where a status is printed.
 //
 //   CANCELLED                        CANCELLED
 //   EXPIRED, "AttemptTimeout"        DEADLINE_EXCEEDED
@@ -47,7 +48,9 @@ struct TaskError {
 absl::Status ToStatus(const TaskError& error);
 
 // The task's error inside a status that a Future gave. None: the status is not about the task but
-// about the call: a submit that was refused, a wait that timed out, a lost broker.
+// about the call: a submit that was refused, a wait that timed out, a lost broker. Where code on
+// the way has put words before the status's own the message is still found; where it has replaced
+// them it is they.
 std::optional<TaskError> GetTaskError(const absl::Status& status);
 
 // The `type` under which a handler's status travels: "NOT_FOUND" for kNotFound, and so on.

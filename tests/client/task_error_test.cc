@@ -1,5 +1,10 @@
 #include "client/task_error.h"
 
+#include <sstream>
+#include <string>
+
+#include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -33,6 +38,40 @@ TEST(TaskError, SurvivesTheStatusWhole) {
   EXPECT_EQ(error->attempt, 3);
   EXPECT_EQ(error->attempts, 3);
   EXPECT_TRUE(error->permanent);
+}
+
+TEST(TaskError, AStatusIsPrintedAsText) {
+  TaskError error = Failed("wärp 'n %=\n\\");
+  const absl::Status status = ToStatus(error);
+  std::ostringstream printed;
+  printed << ToStatus(Failed("ValueError"));
+  EXPECT_EQ(printed.str(),
+            "UNKNOWN: ValueError: no thread left (task 3f-1k9, attempt 3, worker loom:12) "
+            "[treadle/task_error='state=FAILED attempt=3 attempts=3 permanent=1 type=ValueError "
+            "task=3f-1k9 worker=loom:12']");
+  EXPECT_EQ(GetTaskError(status)->type, error.type);
+  EXPECT_EQ(GetTaskError(status)->message, error.message);
+}
+
+TEST(TaskError, TheMessageIsFoundWhateverItIs) {
+  for (const char* message :
+       {"", ": ", "X: (task 3f-1k9", " (task 3f-1k9, attempt 3, worker loom:12)", "two\nlines",
+        "w\xc3\xa4rp"}) {
+    for (const char* task : {"", "3f-1k9"}) {
+      TaskError error = Failed("X");
+      error.message = message;
+      error.task_id = task;
+      const absl::Status status = ToStatus(error);
+      EXPECT_EQ(GetTaskError(status)->message, message) << status;
+      absl::Status annotated(status.code(), absl::StrCat("page 7: ", status.message()));
+      status.ForEachPayload([&](absl::string_view type, const absl::Cord& payload) {
+        annotated.SetPayload(type, payload);
+      });
+      if (*message != '\0') {
+        EXPECT_EQ(GetTaskError(annotated)->message, message) << annotated;
+      }
+    }
+  }
 }
 
 TEST(TaskError, MapsOnCodes) {
