@@ -16,9 +16,10 @@
 #include "absl/status/statusor.h"
 #include "client/asyncio/queue.h"
 #include "client/asyncio/task.h"
+#include "client/asyncio/task_group.h"
 #include "client/asyncio/until.h"
-#include "client/duration.h"
 #include "client/future.h"
+#include "client/timeout.h"
 #include "client/wait.h"
 #include <asio.hpp>
 
@@ -39,7 +40,9 @@
 // statuses, never exceptions. A coroutine that is cancelled (Task::Cancel, a TaskGroup, Timeout, or
 // Asio's own cancellation) cancels what it awaits here, remote tasks included, unless they are
 // Shielded; the await ends with CANCELLED, and the next thing that the coroutine awaits throws
-// asio::error::operation_aborted, as Asio has it.
+// asio::error::operation_aborted, as Asio has it. An await that cancels Tasks returns when they
+// have unwound, as in Python, so that they may refer to what their caller has; remote tasks end
+// later. When the io_context is destroyed, so are the coroutines that still await something.
 //
 // Everything resumes on the awaiting coroutine's own executor. With an io_context that several
 // threads run, use a strand for coroutines that share data. Never block in a coroutine: Result,
@@ -50,59 +53,6 @@
 // coroutines that are functions, not lambdas.
 
 namespace treadle::asyncio {
-
-inline absl::Status CancelledWhileAwaiting() {
-  return absl::CancelledError("the coroutine was cancelled while it awaited this");
-}
-
-// The result, when it is there.
-template <Waitable W>
-asio::awaitable<ResultOf<WaitableValue<W>>> Await(W waitable) {
-  const Latch done = DoneLatch(waitable);
-  asio::awaitable<void> open = Until(done);
-  co_await std::move(open);
-  if (done.Done()) co_return waitable.Result();
-  waitable.Cancel();
-  co_return CancelledWhileAwaiting();
-}
-
-// As Await; but when the awaiting coroutine is cancelled, what it awaits goes on.
-template <Waitable W>
-asio::awaitable<ResultOf<WaitableValue<W>>> Shield(W waitable) {
-  const Latch done = DoneLatch(waitable);
-  asio::awaitable<void> open = Until(done);
-  co_await std::move(open);
-  if (done.Done()) co_return waitable.Result();
-  co_return CancelledWhileAwaiting();
-}
-
-// As Await, for so long at most: then it is cancelled, and DEADLINE_EXCEEDED is returned at once;
-// Python waits for the cancellation to take effect.
-template <Waitable W>
-asio::awaitable<ResultOf<WaitableValue<W>>> WaitFor(W waitable, treadle::Timeout timeout) {
-  const Latch done = DoneLatch(waitable);
-  asio::awaitable<bool> open = Until(done, DeadlineAfter(timeout));
-  const bool timed_out = co_await std::move(open);
-  if (done.Done()) co_return waitable.Result();
-  waitable.Cancel();
-  if (timed_out) co_return absl::DeadlineExceededError("not done within the timeout: cancelled");
-  co_return CancelledWhileAwaiting();
-}
-
-// Runs a coroutine for so long at most: Python's `async with timeout(...)` around its body.
-template <typename R>
-asio::awaitable<ResultOf<ValueOf<R>>> Timeout(treadle::Timeout timeout,
-                                              asio::awaitable<R> coroutine) {
-  const asio::any_io_executor executor = co_await asio::this_coro::executor;
-  Task<ValueOf<R>> task = CreateTask(executor, std::move(coroutine));
-  asio::awaitable<ResultOf<ValueOf<R>>> ended = WaitFor(std::move(task), timeout);
-  co_return co_await std::move(ended);
-}
-
-inline asio::awaitable<void> Sleep(treadle::Timeout duration) {
-  asio::steady_timer timer(co_await asio::this_coro::executor, duration);
-  co_await timer.async_wait(asio::use_awaitable);
-}
 
 // Opens when all are done, or, with `first_failure`, when one has failed.
 template <Waitable W>
@@ -119,19 +69,98 @@ Latch AllDoneLatch(const std::vector<W>& waitables, bool first_failure) {
   return latch;
 }
 
+inline Latch OpenLatch() {
+  const Latch latch;
+  latch.Open();
+  return latch;
+}
+
+template <Waitable W>
+Cancellation CancellationOf(std::vector<W> waitables) {
+  return [waitables = std::move(waitables)] {
+    for (const W& waitable : waitables) waitable.Cancel();
+    return kIsCoroutine<W> ? AllDoneLatch(waitables, /*first_failure=*/false) : OpenLatch();
+  };
+}
+
+// The result, when it is there.
+template <Waitable W>
+asio::awaitable<ResultOf<WaitableValue<W>>> Await(W waitable) {
+  asio::awaitable<AwaitEnd> awaited =
+      UntilOrCancel(DoneLatch(waitable), std::chrono::steady_clock::time_point::max(),
+                    CancellationOf(std::vector<W>{waitable}));
+  const AwaitEnd end = co_await std::move(awaited);
+  if (end == AwaitEnd::kOpen) co_return waitable.Result();
+  co_return CancelledWhileAwaiting();
+}
+
+// As Await; but when the awaiting coroutine is cancelled, what it awaits goes on.
+template <Waitable W>
+asio::awaitable<ResultOf<WaitableValue<W>>> Shield(W waitable) {
+  const Latch done = DoneLatch(waitable);
+  asio::awaitable<void> open = Until(done);
+  co_await std::move(open);
+  if (done.Done()) co_return waitable.Result();
+  co_return CancelledWhileAwaiting();
+}
+
+// What an await does with a coroutine that it has cancelled.
+enum class Unwinding {
+  kAwait,  // waits until it has ended, as Python does
+  kLeave,  // returns at once: the coroutine refers to nothing that its caller has
+};
+
+// As Await, for so long at most: then it is cancelled, and DEADLINE_EXCEEDED is returned, or what
+// the coroutine made of its cancellation. A Future's cancellation takes effect later; Python waits
+// for that, too.
+template <Waitable W>
+asio::awaitable<ResultOf<WaitableValue<W>>> WaitFor(W waitable, treadle::Timeout timeout,
+                                                    Unwinding unwinding = Unwinding::kAwait) {
+  Cancellation cancel = CancellationOf(std::vector<W>{waitable});
+  if (unwinding == Unwinding::kLeave) {
+    cancel = [waitable] {
+      waitable.Cancel();
+      return OpenLatch();
+    };
+  }
+  asio::awaitable<AwaitEnd> awaited =
+      UntilOrCancel(DoneLatch(waitable), DeadlineAfter(timeout), std::move(cancel));
+  const AwaitEnd end = co_await std::move(awaited);
+  if (end == AwaitEnd::kOpen) co_return waitable.Result();
+  if (end == AwaitEnd::kCancelled) co_return CancelledWhileAwaiting();
+  if (waitable.Done() && !absl::IsCancelled(EndOf(waitable))) co_return waitable.Result();
+  co_return absl::DeadlineExceededError("not done within the timeout: cancelled");
+}
+
+// Runs a coroutine for so long at most: Python's `async with timeout(...)` around its body.
+template <typename R>
+asio::awaitable<ResultOf<ValueOf<R>>> Timeout(treadle::Timeout timeout,
+                                              asio::awaitable<R> coroutine,
+                                              Unwinding unwinding = Unwinding::kAwait) {
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  Task<ValueOf<R>> task = CreateTask(executor, std::move(coroutine));
+  asio::awaitable<ResultOf<ValueOf<R>>> ended = WaitFor(std::move(task), timeout, unwinding);
+  co_return co_await std::move(ended);
+}
+
+inline asio::awaitable<void> Sleep(treadle::Timeout duration) {
+  asio::steady_timer timer(co_await asio::this_coro::executor, DeadlineAfter(duration));
+  co_await timer.async_wait(asio::use_awaitable);
+}
+
 // How each of them ended, in the order given: Python's gather(..., return_exceptions=True). When
 // the awaiting coroutine is cancelled, so are all of them.
 template <Waitable W>
 asio::awaitable<std::vector<ResultOf<WaitableValue<W>>>> GatherAll(std::vector<W> waitables) {
-  const Latch all = AllDoneLatch(waitables, /*first_failure=*/false);
-  asio::awaitable<void> open = Until(all);
-  co_await std::move(open);
+  asio::awaitable<AwaitEnd> awaited =
+      UntilOrCancel(AllDoneLatch(waitables, /*first_failure=*/false),
+                    std::chrono::steady_clock::time_point::max(), CancellationOf(waitables));
+  co_await std::move(awaited);
   std::vector<ResultOf<WaitableValue<W>>> results;
   for (const W& waitable : waitables) {
     if (waitable.Done()) {
       results.push_back(waitable.Result());
     } else {
-      waitable.Cancel();
       results.push_back(CancelledWhileAwaiting());
     }
   }
@@ -144,13 +173,11 @@ template <Waitable W>
 requires(!std::is_void_v<WaitableValue<W>>)
     asio::awaitable<absl::StatusOr<std::vector<WaitableValue<W>>>> Gather(
         std::vector<W> waitables) {
-  const Latch all = AllDoneLatch(waitables, /*first_failure=*/true);
-  asio::awaitable<void> open = Until(all);
-  co_await std::move(open);
-  if (!all.Done()) {
-    for (const W& waitable : waitables) waitable.Cancel();
-    co_return CancelledWhileAwaiting();
-  }
+  asio::awaitable<AwaitEnd> awaited =
+      UntilOrCancel(AllDoneLatch(waitables, /*first_failure=*/true),
+                    std::chrono::steady_clock::time_point::max(), CancellationOf(waitables));
+  const AwaitEnd end = co_await std::move(awaited);
+  if (end != AwaitEnd::kOpen) co_return CancelledWhileAwaiting();
   for (const W& waitable : waitables) {
     if (!waitable.Done()) continue;
     absl::Status status = EndOf(waitable);
@@ -165,21 +192,38 @@ requires(!std::is_void_v<WaitableValue<W>>)
   co_return values;
 }
 
+// Opens when all are done, or all that are coroutines.
+template <bool kCoroutinesOnly, Waitable... W>
+Latch AllDoneLatch(const W&... waitables) {
+  constexpr size_t kCount = (size_t{!kCoroutinesOnly || kIsCoroutine<W>} + ... + 0);
+  const Latch latch;
+  if (kCount == 0) latch.Open();
+  const auto left = std::make_shared<std::atomic<size_t>>(kCount);
+  const auto watch = [&](const auto& waitable) {
+    if constexpr (!kCoroutinesOnly || kIsCoroutine<std::decay_t<decltype(waitable)>>) {
+      waitable.AddDoneCallback([latch, left](const auto&) {
+        if (left->fetch_sub(1) == 1) latch.Open();
+      });
+    }
+  };
+  (watch(waitables), ...);
+  return latch;
+}
+
 // Of different types: how each ended.
 template <Waitable... W>
 asio::awaitable<std::tuple<ResultOf<WaitableValue<W>>...>> Gather(W... waitables) {
-  const Latch all;
-  const auto left = std::make_shared<std::atomic<size_t>>(sizeof...(W));
-  const auto count = [all, left](const auto&) {
-    if (left->fetch_sub(1) == 1) all.Open();
+  Cancellation cancel = [waitables...] {
+    (waitables.Cancel(), ...);
+    return AllDoneLatch</*kCoroutinesOnly=*/true>(waitables...);
   };
-  (waitables.AddDoneCallback(count), ...);
-  asio::awaitable<void> open = Until(all);
-  co_await std::move(open);
+  asio::awaitable<AwaitEnd> awaited =
+      UntilOrCancel(AllDoneLatch</*kCoroutinesOnly=*/false>(waitables...),
+                    std::chrono::steady_clock::time_point::max(), std::move(cancel));
+  co_await std::move(awaited);
   const auto result =
       [](const auto& waitable) -> ResultOf<WaitableValue<std::decay_t<decltype(waitable)>>> {
     if (waitable.Done()) return waitable.Result();
-    waitable.Cancel();
     return CancelledWhileAwaiting();
   };
   co_return std::tuple<ResultOf<WaitableValue<W>>...>(result(waitables)...);
@@ -288,96 +332,5 @@ template <Waitable W>
 Completed<W> AsCompleted(std::vector<W> waitables, treadle::Timeout timeout = kForever) {
   return Completed<W>(std::move(waitables), timeout);
 }
-
-// Coroutines and tasks that stand or fall together. When one fails, the others are cancelled:
-//
-//   TaskGroup group(co_await asio::this_coro::executor);
-//   group.CreateTask(FetchPage("a"));
-//   group.Add(executor.Submit(kSumSquares, 42));
-//   absl::Status status = co_await group.Join();
-//
-// A handle; thread-safe. Python's group joins by itself at the end of its block; C++ cannot wait in
-// a destructor, so Join is yours to await.
-class TaskGroup {
- public:
-  explicit TaskGroup(asio::any_io_executor executor)
-      : executor_(std::move(executor)), state_(std::make_shared<State>()) {}
-
-  // Starts a coroutine on the group's executor.
-  template <typename R>
-  Task<ValueOf<R>> CreateTask(asio::awaitable<R> coroutine) {
-    Task<ValueOf<R>> task = asyncio::CreateTask(executor_, std::move(coroutine));
-    Add(task);
-    return task;
-  }
-
-  template <Waitable W>
-  void Add(const W& waitable) {
-    if (state_->Enter([waitable] { waitable.Cancel(); })) waitable.Cancel();
-    waitable.AddDoneCallback([state = state_](const W& done) {
-      const absl::Status end = EndOf(done);
-      // A member that was cancelled by itself is no failure of the group, as in Python.
-      state->Leave(absl::IsCancelled(end) ? absl::OkStatus() : end);
-    });
-  }
-
-  // Waits until all have ended: OK, or the first failure. When the awaiting coroutine is cancelled,
-  // so are all of them, and it returns CANCELLED at once.
-  asio::awaitable<absl::Status> Join() {
-    const std::shared_ptr<State> state = state_;
-    const Latch all = state->AllDone();
-    asio::awaitable<void> open = Until(all);
-    co_await std::move(open);
-    if (!all.Done()) state->Leave(CancelledWhileAwaiting(), /*members=*/0);
-    co_return state->FirstFailure();
-  }
-
- private:
-  struct State {
-    // True: the group has failed already.
-    bool Enter(absl::AnyInvocable<void()> cancel) {
-      std::lock_guard lock(mutex);
-      ++running;
-      if (!failure.ok()) return true;
-      cancels.push_back(std::move(cancel));
-      return false;
-    }
-    void Leave(const absl::Status& end, int64_t members = 1) {
-      std::vector<absl::AnyInvocable<void()>> to_cancel;
-      std::optional<Latch> all;
-      {
-        std::lock_guard lock(mutex);
-        running -= members;
-        if (failure.ok() && !end.ok()) {
-          failure = end;
-          to_cancel.swap(cancels);
-        }
-        if (running == 0) all = joined;
-      }
-      for (absl::AnyInvocable<void()>& cancel : to_cancel) cancel();
-      if (all.has_value()) all->Open();
-    }
-    Latch AllDone() {
-      std::lock_guard lock(mutex);
-      joined.emplace();
-      if (running == 0) joined->Open();
-      return *joined;
-    }
-    absl::Status FirstFailure() {
-      std::lock_guard lock(mutex);
-      return failure;
-    }
-
-    std::mutex mutex;
-    // Protected by mutex.
-    int64_t running = 0;
-    absl::Status failure;
-    std::vector<absl::AnyInvocable<void()>> cancels;
-    std::optional<Latch> joined;
-  };
-
-  asio::any_io_executor executor_;
-  std::shared_ptr<State> state_;
-};
 
 }  // namespace treadle::asyncio

@@ -1,21 +1,29 @@
 #include "client/client.h"
 
 #include <array>
+#include <system_error>
 #include <unistd.h>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "client/client_impl.h"
+#include "client/reconnect_backoff.h"
 #include "client/session.h"
-#include "client/wait.h"
+#include "client/start_thread.h"
+#include "client/text.h"
+#include "client/timeout.h"
 #include <grpcpp/grpcpp.h>
 
 #include "proto/support/address.h"
 #include "proto/support/utf8.h"
 #include "proto/wire/settings.h"
+#include "proto/wire/status.h"
 
 namespace treadle {
 namespace {
+
+// Longer waits are mistakes, and would not fit into the clocks' types.
+constexpr std::chrono::milliseconds kDurationMax(366 * limits::kDayMs);
 
 std::string DefaultName() {
   std::array<char, 256> host{};
@@ -23,8 +31,24 @@ std::string DefaultName() {
   return absl::StrCat(host.data(), ":", getpid());
 }
 
+absl::Status CheckDuration(std::string_view name, std::chrono::milliseconds value) {
+  if (value.count() >= 0 && value <= kDurationMax) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(Absl(name), " is ", value.count(),
+                                                 " ms: use a time from 0 to ", kDurationMax.count(),
+                                                 " ms"));
+}
+
 absl::Status CheckOptions(const ClientOptions& options) {
   if (!IsUtf8(options.name)) return absl::InvalidArgumentError("name is not UTF-8: choose another");
+  if (options.name.size() > limits::kNameBytesMax) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "name has ", options.name.size(), " bytes: choose one of at most ", limits::kNameBytesMax));
+  }
+  absl::Status status = CheckDuration("connect_timeout", options.connect_timeout);
+  status.Update(CheckDuration("give_up_after", options.give_up_after));
+  status.Update(CheckDuration("call_timeout", options.call_timeout));
+  status.Update(CheckDuration("shutdown_timeout", options.shutdown_timeout));
+  if (!status.ok()) return status;
   if (options.window_tasks < 1 || options.window_bytes < 1) {
     return absl::InvalidArgumentError("window_tasks and window_bytes must be at least 1");
   }
@@ -39,11 +63,36 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Connect(ClientOptions options) {
   absl::Status status = CheckOptions(options);
   if (!status.ok()) return status;
   if (options.name.empty()) options.name = DefaultName();
-  const auto deadline = DeadlineAfter(options.connect_timeout);
-  std::unique_ptr<Client> client(new Client(std::make_unique<Impl>(std::move(options), *broker)));
-  status = client->session().WaitUntilOpen(deadline);
+  std::unique_ptr<Client> client;
+  try {
+    client.reset(new Client(std::make_unique<Impl>(std::move(options), *broker)));
+  } catch (const std::system_error& error) {
+    return ThreadRefused("the client", error);
+  }
+  status = client->AwaitBroker();
   if (!status.ok()) return status;
   return client;
+}
+
+absl::Status Client::AwaitBroker() {
+  const auto deadline = DeadlineAfter(options().connect_timeout);
+  ReconnectBackoff backoff;
+  std::string reason = "nothing heard";
+  while (true) {
+    grpc::ClientContext context;
+    context.set_deadline(CallDeadline(deadline - std::chrono::steady_clock::now()));
+    v1::GetServerInfoResponse response;
+    absl::Status status = wire::FromGrpc(
+        impl_->admin->GetServerInfo(&context, v1::GetServerInfoRequest(), &response));
+    if (!absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status)) return status;
+    if (absl::IsUnavailable(status)) reason = status.ToString();
+    const auto next = std::chrono::steady_clock::now() + backoff.Next();
+    if (next >= deadline) break;
+    impl_->watches.SleepUntil(next);
+  }
+  return absl::UnavailableError(absl::StrCat("no broker answers at ", options().address,
+                                             ": start treadle-server, or name its address (",
+                                             reason, ")"));
 }
 
 Client::Impl::Impl(ClientOptions options_in, const Address& broker)

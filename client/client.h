@@ -11,8 +11,8 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "client/duration.h"
 #include "client/future.h"
+#include "client/timeout.h"
 
 #include "proto/support/limits.h"
 #include "treadle/v1/admin_service.pb.h"
@@ -40,14 +40,19 @@ struct ClientOptions {
   // For people: shown by the operator's tools. At most 255 bytes. Empty: host and process id.
   std::string name;
 
+  // These times are at most 366 days.
+  //
   // How long Connect waits for the broker.
   std::chrono::milliseconds connect_timeout{10'000};
-  // How long after the connection was lost every pending future fails with UNAVAILABLE. The client
-  // goes on trying to reconnect, and new submits have this long again. Zero: never.
+  // How long a pending future waits without a connection, counted from its submit or from the loss
+  // of the connection, whichever was later, before the client gives it up: with UNAVAILABLE if it
+  // was never sent, with ABORTED if it was (Future::Result). The client goes on trying to
+  // reconnect. Zero: never.
   std::chrono::milliseconds give_up_after{0};
   // The deadline of each unary call, GetTask and the like.
   std::chrono::milliseconds call_timeout{10'000};
-  // How long Shutdown waits for the acknowledgement of submits under way.
+  // How long Shutdown waits for the acknowledgement of submits under way, and until cancels are
+  // sent.
   std::chrono::milliseconds shutdown_timeout{5'000};
 
   // Submits that the broker has not answered yet, in tasks and in encoded bytes. At the bound
@@ -60,14 +65,16 @@ struct ClientOptions {
 
 // A connection to a broker: what executors submit through, and the broker's other services as plain
 // calls. One stream carries the submits, cancels and outcomes of all its futures, in batches; a
-// lost connection is taken up again without losing or doubling a submit.
+// lost connection is taken up again without losing or doubling a submit. The stream, and with it a
+// session that the broker remembers, begins with the first submit or Attach.
 //
 // Thread-safe. It owns two threads: the session's, and one for callbacks (Future::AddDoneCallback).
 // Do not fork without exec after a client was made: gRPC does not support it.
 class Client {
  public:
   // Waits until the broker has answered. UNAVAILABLE: nobody did within connect_timeout; the
-  // message has the last reason. Other errors are the broker's.
+  // message has the last reason. RESOURCE_EXHAUSTED: the system has no thread left. Other errors
+  // are the broker's.
   static absl::StatusOr<std::unique_ptr<Client>> Connect(ClientOptions options = ClientOptions());
 
   Client(const Client&) = delete;
@@ -75,14 +82,15 @@ class Client {
   // Shuts down.
   ~Client();
 
-  // Waits up to shutdown_timeout until every submit is acknowledged, then ends the session. Futures
-  // that are not done end with CANCELLED, whose message says so; their tasks go on in the broker,
-  // and Attach finds them from another client. Submits after this end with CANCELLED too. Callbacks
-  // of all futures have returned when this returns: so never call it from one.
+  // Waits up to shutdown_timeout until every submit is acknowledged, then sends what was cancelled
+  // and ends the session. Futures that are not done end with ABORTED if their task was sent: it
+  // goes on in the broker, unless it was cancelled, and Attach finds it from another client; and
+  // with UNAVAILABLE if it was not, as submits do after this. Callbacks of all futures have
+  // returned when this returns: so never call it from one.
   void Shutdown();
 
-  // Waits for a moment at which every submit is answered. DEADLINE_EXCEEDED: the timeout passed
-  // first.
+  // Waits for a moment at which every submit is answered and every cancel is sent.
+  // DEADLINE_EXCEEDED: the timeout passed first.
   absl::Status Flush(Timeout timeout = kForever);
 
   // A future for a task that was submitted before, by any client: its result's type is the caller's
@@ -101,7 +109,8 @@ class Client {
   // One page.
   absl::StatusOr<v1::ListTasksResponse> ListTasks(const v1::ListTasksRequest& request);
   // Calls `on_change` on this thread with the task as it is, then at every change of its state or
-  // progress, and returns its outcome. Takes up the watch again after a lost connection.
+  // progress, and returns its outcome. Takes up the watch again after a lost connection. What
+  // `on_change` throws ends the watch and comes out of it.
   // CANCELLED: `on_change` returned false, or the client was shut down. DEADLINE_EXCEEDED: the
   // timeout passed. UNAVAILABLE: give_up_after passed without the broker.
   absl::StatusOr<v1::Outcome> WatchTask(std::string_view task_id,
@@ -134,6 +143,7 @@ class Client {
   struct Impl;
 
   explicit Client(std::unique_ptr<Impl> impl);
+  absl::Status AwaitBroker();
   FutureStateRef AttachState(std::string_view task_id);
   Session& session();
   HeldLeases& leases();

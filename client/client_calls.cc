@@ -26,7 +26,7 @@ template <typename Stub, typename Request, typename Response>
 absl::StatusOr<Response> Call(const ClientOptions& options, Stub& stub,
                               Method<Stub, Request, Response> method, const Request& request) {
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + options.call_timeout);
+  context.set_deadline(CallDeadline(options.call_timeout));
   Response response;
   absl::Status status = wire::FromGrpc((stub.*method)(&context, request, &response));
   if (absl::IsUnavailable(status)) {

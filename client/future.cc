@@ -1,32 +1,15 @@
 #include "client/future.h"
 
-#include <algorithm>
 #include <memory>
 #include <utility>
 
 #include "client/future_state.h"
-#include "client/wait.h"
-#include <grpcpp/grpcpp.h>
+#include "client/timeout.h"
 
 #include "proto/support/assert.h"
-#include "proto/wire/status.h"
-#include "treadle/v1/task_service.grpc.pb.h"
 
 namespace treadle {
 namespace {
-
-// Wakes a WaitPoint.
-class PointListener final : public Listener {
- public:
-  PointListener(Until until, std::shared_ptr<WaitPoint> point)
-      : Listener(until), point_(std::move(point)) {}
-  void OnReached(Wakeups& wakeups) override {
-    if (point_->Arrive(0)) wakeups.points.push_back(point_);
-  }
-
- private:
-  std::shared_ptr<WaitPoint> point_;
-};
 
 // Hands a callback over; deletes itself.
 class CallbackListener final : public Listener {
@@ -44,13 +27,10 @@ class CallbackListener final : public Listener {
 };
 
 // False: `deadline` passed first.
-bool WaitFor(FutureState& state, Listener::Until until, Timeout timeout) {
+bool WaitFor(FutureStateRef state, Listener::Until until, Timeout timeout) {
   const auto point = std::make_shared<WaitPoint>();
-  PointListener listener(until, point);
-  if (!state.Listen(listener)) return true;
-  if (point->Next(DeadlineAfter(timeout)).has_value()) return true;
-  state.Unlisten(listener);
-  return false;
+  PointListener listener(std::move(state), until, point);
+  return !listener.Start() || point->Next(DeadlineAfter(timeout)).has_value();
 }
 
 absl::Status TimedOut(std::string_view what) {
@@ -82,20 +62,8 @@ bool FutureBase::Cancelled() const {
 
 absl::StatusOr<bool> FutureBase::Running(Timeout timeout) const {
   if (Done() || !state_->IsAccepted()) return false;
-  const std::shared_ptr<grpc::Channel> channel = state_->BrokerChannel();
-  if (channel == nullptr) return false;
-  grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() +
-                       std::min<Timeout>(timeout, std::chrono::hours(1)));
-  v1::GetTaskRequest request;
-  request.set_task_id(Id());
-  v1::GetTaskResponse response;
-  const absl::Status status =
-      wire::FromGrpc(v1::TaskService::NewStub(channel)->GetTask(&context, request, &response));
-  // Its outcome is not kept any more, so it has ended.
-  if (absl::IsNotFound(status)) return false;
-  if (!status.ok()) return status;
-  return response.task().state() == v1::TASK_STATE_RUNNING;
+  const std::shared_ptr<TaskQuestions> questions = state_->Questions();
+  return questions == nullptr ? false : questions->IsRunning(Id(), timeout);
 }
 
 std::string FutureBase::Id() const {
@@ -104,7 +72,7 @@ std::string FutureBase::Id() const {
 
 absl::StatusOr<Acceptance> FutureBase::Accepted(Timeout timeout) const {
   if (!state_->IsAccepted() && !state_->IsDone() &&
-      !WaitFor(*state_.get(), Listener::Until::kAccepted, timeout)) {
+      !WaitFor(state_, Listener::Until::kAccepted, timeout)) {
     return TimedOut("the broker has not answered the submit");
   }
   if (!state_->IsAccepted()) return state_->status;
@@ -118,7 +86,7 @@ absl::StatusOr<Acceptance> FutureBase::Accepted(Timeout timeout) const {
 bool FutureBase::Cancel() const { return state_->Cancel(); }
 
 absl::Status FutureBase::Wait(Timeout timeout) const {
-  if (!state_->IsDone() && !WaitFor(*state_.get(), Listener::Until::kDone, timeout)) {
+  if (!state_->IsDone() && !WaitFor(state_, Listener::Until::kDone, timeout)) {
     return TimedOut("the task has not ended");
   }
   return state_->status;

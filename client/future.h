@@ -11,9 +11,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "client/codec.h"
-#include "client/duration.h"
 #include "client/submit_options.h"
 #include "client/task_error.h"
+#include "client/timeout.h"
 
 namespace treadle {
 
@@ -154,10 +154,12 @@ class [[nodiscard]] Future : public FutureBase {
   //   - RESOURCE_EXHAUSTED: the queue, or this client's window, is full
   //   - NOT_FOUND: no such task, or its outcome is not kept any more; also when the broker has lost
   //     its store, and the task with it
-  //   - ABORTED: the submit's fate is unknown: the broker forgot this client's session before it
-  //     had answered. A request key avoids this: keyed submits are sent again by themselves
-  //   - UNAVAILABLE: the client gave up reaching the broker (ClientOptions::give_up_after)
-  //   - CANCELLED without a TaskError: the client was shut down
+  //   - UNAVAILABLE: never sent, so safe to submit again: the client gave up reaching the broker
+  //     (ClientOptions::give_up_after), or was shut down
+  //   - ABORTED without a TaskError: sent, so do not simply submit again. The client gave up, was
+  //     shut down, or the broker forgot its session, before it heard how the task ended. Accepted
+  //     tells what is known: OK, with the id to Attach to, or ABORTED too: nobody knows whether it
+  //     was accepted. A request_key makes it safe to submit again
   ResultOf<T> Result(Timeout timeout = kForever) const {
     absl::Status status = Wait(timeout);
     if (!status.ok()) return status;
@@ -165,9 +167,9 @@ class [[nodiscard]] Future : public FutureBase {
   }
 
   // Calls `callback(future)` once when the task is done: on the client's callback thread, one
-  // callback at a time in the order of the ends, or at once on this thread when it is done already.
-  // It must not throw. It may submit, and may wait for other futures, but holds up other callbacks
-  // meanwhile; it must not destroy the client.
+  // callback at a time, in the order of the ends and, for one future, in that of these calls; or at
+  // once on this thread when it is done already. It must not throw. It may submit, and may wait for
+  // other futures, but holds up other callbacks meanwhile; it must not destroy the client.
   void AddDoneCallback(absl::AnyInvocable<void(const Future<T>&)> callback) const {
     AddCallback([self = *this, callback = std::move(callback)]() mutable { callback(self); });
   }

@@ -36,6 +36,18 @@ void Wakeups::WakePoints() {
   points.clear();
 }
 
+PointListener::PointListener(FutureStateRef state, Until until, std::shared_ptr<WaitPoint> point,
+                             size_t index)
+    : Listener(until), state_(std::move(state)), point_(std::move(point)), index_(index) {}
+
+PointListener::~PointListener() { state_->Unlisten(*this); }
+
+bool PointListener::Start() { return state_->Listen(*this); }
+
+void PointListener::OnReached(Wakeups& wakeups) {
+  if (point_->Arrive(index_)) wakeups.points.push_back(point_);
+}
+
 bool FutureState::Listen(Listener& listener) {
   const uint32_t reached =
       listener.until_ == Listener::Until::kDone ? kDoneBit : kDoneBit | kAcceptedBit;
@@ -60,10 +72,10 @@ bool FutureState::Cancel() {
   return true;
 }
 
-std::shared_ptr<grpc::Channel> FutureState::BrokerChannel() {
+std::shared_ptr<TaskQuestions> FutureState::Questions() {
   std::lock_guard lock(mutex_);
   if ((bits_.fetch_or(kWatchedBit, std::memory_order_acq_rel) & kDoneBit) != 0) return nullptr;
-  return home_->BrokerChannel();
+  return home_->Questions();
 }
 
 void FutureState::PublishAccepted(Wakeups& wakeups) { Publish(kAcceptedBit, wakeups); }
@@ -87,17 +99,26 @@ void FutureState::Publish(uint32_t bit, Wakeups& wakeups) {
 
 void FutureState::Link(Listener& listener) {
   listener.linked_ = true;
-  listener.previous_ = nullptr;
-  listener.next_ = listeners_;
-  if (listeners_ != nullptr) listeners_->previous_ = &listener;
-  listeners_ = &listener;
+  listener.next_ = nullptr;
+  if (listeners_ == nullptr) {
+    listener.previous_ = &listener;
+    listeners_ = &listener;
+    return;
+  }
+  listener.previous_ = listeners_->previous_;
+  listener.previous_->next_ = &listener;
+  listeners_->previous_ = &listener;
 }
 
 void FutureState::Unlink(Listener& listener) {
   listener.linked_ = false;
-  if (listener.previous_ != nullptr) listener.previous_->next_ = listener.next_;
-  if (listener.next_ != nullptr) listener.next_->previous_ = listener.previous_;
-  if (listeners_ == &listener) listeners_ = listener.next_;
+  if (&listener == listeners_) {
+    listeners_ = listener.next_;
+  } else {
+    listener.previous_->next_ = listener.next_;
+  }
+  Listener* const after = listener.next_ != nullptr ? listener.next_ : listeners_;
+  if (after != nullptr) after->previous_ = listener.previous_;
 }
 
 }  // namespace treadle

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -12,15 +13,13 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "client/future.h"
+#include "client/timeout.h"
 
 #include "proto/support/task_id.h"
 
 // What stands behind a Future. Internal to the client library.
-
-namespace grpc {
-class Channel;
-}
 
 namespace treadle {
 
@@ -73,13 +72,40 @@ class Listener {
   Listener* next_ = nullptr;
 };
 
+// Wakes a WaitPoint with `index` when a future is done, or accepted.
+class PointListener final : public Listener {
+ public:
+  PointListener(FutureStateRef state, Until until, std::shared_ptr<WaitPoint> point,
+                size_t index = 0);
+  // Waits until the future's lock is free: whoever tells it may still be reading it then, although
+  // the point has woken.
+  ~PointListener() override;
+
+  // False: what it listens for has been reached already.
+  bool Start();
+  void OnReached(Wakeups& wakeups) override;
+
+ private:
+  const FutureStateRef state_;
+  const std::shared_ptr<WaitPoint> point_;
+  const size_t index_;
+};
+
+// Asks the broker about tasks. Outlives the client.
+class TaskQuestions {
+ public:
+  virtual ~TaskQuestions() = default;
+  // A worker runs it now.
+  virtual absl::StatusOr<bool> IsRunning(const std::string& task_id, Timeout timeout) = 0;
+};
+
 // The client that a pending future belongs to.
 class FutureHome {
  public:
   // Called with the future's lock held.
   virtual void RequestCancel(FutureStateRef state) = 0;
-  // For calls about the task. Called with the future's lock held.
-  virtual std::shared_ptr<grpc::Channel> BrokerChannel() const = 0;
+  // Called with the future's lock held.
+  virtual std::shared_ptr<TaskQuestions> Questions() const = 0;
 
  protected:
   ~FutureHome() = default;
@@ -130,7 +156,7 @@ class FutureState {
   // False: done already.
   bool Cancel();
   // Null: done already.
-  std::shared_ptr<grpc::Channel> BrokerChannel();
+  std::shared_ptr<TaskQuestions> Questions();
 
   // The session's thread. REQUIRES: not published yet.
   void PublishAccepted(Wakeups& wakeups);
@@ -149,9 +175,10 @@ class FutureState {
   // The session's thread, and before that whoever makes the state.
   SubmitTraits traits;
   Stage stage = Stage::kUnsent;
-  bool cancel_wanted = false;      // cancel it as soon as it is accepted
-  bool await_by_id = false;        // its outcome comes only when it is asked for
-  uint64_t sequence = 0;           // within the session; 0: none yet
+  bool cancel_wanted = false;                   // cancel it as soon as it is accepted
+  bool await_by_id = false;                     // its outcome comes only when it is asked for
+  std::chrono::steady_clock::time_point since;  // when it was asked for
+  uint64_t sequence = 0;                        // within the session; 0: none yet
   std::string spec;                // the encoded TaskSpec, until the submit is answered
   FutureStateRef next_of_same_id;  // another future for the same task
 
@@ -169,7 +196,8 @@ class FutureState {
   std::atomic<uint32_t> bits_{0};
   FutureHome* const home_;
   std::mutex mutex_;
-  Listener* listeners_ = nullptr;  // protected by mutex_
+  // The first, in the order in which they came; its `previous_` is the last. Protected by mutex_.
+  Listener* listeners_ = nullptr;
 };
 
 }  // namespace treadle

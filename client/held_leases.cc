@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <future>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "client/named_error.h"
 #include "client/reconnect_backoff.h"
+#include "client/start_thread.h"
+#include "client/timeout.h"
 
 #include "proto/wire/status.h"
 
@@ -33,6 +36,13 @@ absl::Status ShutDownStatus() {
   return absl::CancelledError("the client was shut down: connect a new one");
 }
 
+void AddReport(const ClientLease& lease, v1::AttemptEnd end, v1::CompleteRequest& request) {
+  v1::AttemptReport& report = *request.add_reports();
+  report.set_task_id(lease.task().task_id());
+  report.set_token(lease.task().token());
+  report.set_end(end);
+}
+
 }  // namespace
 
 HeldLeases::HeldLeases(const ClientOptions& options, const std::shared_ptr<grpc::Channel>& channel,
@@ -50,6 +60,7 @@ struct HeldLeases::TakeCall {
   grpc::ClientContext context;
   v1::LeaseRequest request;
   v1::LeaseResponse response;
+  Done done;
 };
 
 void HeldLeases::TakeOnce(const LeaseWish& wish, milliseconds wait, Done done) {
@@ -60,36 +71,51 @@ void HeldLeases::TakeOnce(const LeaseWish& wish, milliseconds wait, Done done) {
   call->request.set_lease_ms(wish.duration.count());
   call->request.set_wait_ms(wait.count());
   call->request.set_worker_name(options_.name);
-  call->context.set_deadline(std::chrono::system_clock::now() + wait + options_.call_timeout);
-  if (!watches_.Begin(call->context)) {
-    done(ShutDownStatus());
+  call->context.set_deadline(CallDeadline(Timeout(wait) + options_.call_timeout));
+  absl::Status status = StartRenewals();
+  if (status.ok() && !watches_.Begin(call->context)) status = ShutDownStatus();
+  if (!status.ok()) {
+    done(status);
     return;
   }
-  {
-    std::lock_guard lock(mutex_);
-    ++calls_;
-  }
+  call->done = std::move(done);
+  BeginCall();
   TakeCall& started = *call;
-  // std::function wants to be copyable.
-  auto shared_done = std::make_shared<Done>(std::move(done));
-  stub_->async()->Lease(
-      &started.context, &started.request, &started.response,
-      [this, call, shared_done, duration = wish.duration](const grpc::Status& status) {
-        watches_.End(call->context);
-        if (!status.ok()) {
-          (*shared_done)(wire::FromGrpc(status));
-        } else if (call->response.tasks().empty()) {
-          (*shared_done)(ClientLeaseRef());
-        } else {
-          auto lease =
-              std::make_shared<ClientLease>(std::move(*call->response.mutable_tasks(0)), duration);
-          Add(lease);
-          (*shared_done)(std::move(lease));
-        }
-        std::lock_guard lock(mutex_);
-        --calls_;
-        changed_.notify_all();
-      });
+  stub_->async()->Lease(&started.context, &started.request, &started.response,
+                        [this, call, duration = wish.duration](const grpc::Status& answer) {
+                          watches_.End(call->context);
+                          if (!answer.ok()) {
+                            call->done(wire::FromGrpc(answer));
+                          } else if (call->response.tasks().empty()) {
+                            call->done(ClientLeaseRef());
+                          } else {
+                            auto lease = std::make_shared<ClientLease>(
+                                std::move(*call->response.mutable_tasks(0)), duration);
+                            Add(lease);
+                            call->done(std::move(lease));
+                          }
+                          // With all that it holds: after EndCall the client may be gone.
+                          call->done = nullptr;
+                          EndCall();
+                        });
+}
+
+void HeldLeases::BeginCall() {
+  std::lock_guard lock(mutex_);
+  ++calls_;
+}
+
+void HeldLeases::EndCall() {
+  std::lock_guard lock(mutex_);
+  --calls_;
+  changed_.notify_all();
+}
+
+// Before there is a lease: it could not be kept.
+absl::Status HeldLeases::StartRenewals() {
+  std::lock_guard lock(mutex_);
+  if (closed_ || thread_.joinable()) return absl::OkStatus();
+  return StartThread("renewing leases", thread_, [this] { Renew(); });
 }
 
 absl::StatusOr<ClientLeaseRef> HeldLeases::Take(const LeaseWish& wish, TimePoint deadline,
@@ -126,7 +152,6 @@ void HeldLeases::Add(const ClientLeaseRef& lease) {
   // What arrives now is not renewed, and comes back to the queue when its lease expires.
   if (closed_) return;
   held_.push_back(lease);
-  if (!thread_.joinable()) thread_ = std::thread([this] { Renew(); });
   changed_.notify_one();
 }
 
@@ -167,8 +192,7 @@ void HeldLeases::RenewDue(std::unique_lock<std::mutex>& lock) {
   }
   lock.unlock();
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() +
-                       std::min(options_.call_timeout, milliseconds(1'000)));
+  context.set_deadline(CallDeadline(std::min(options_.call_timeout, milliseconds(1'000))));
   v1::ExtendResponse response;
   const bool answered = stub_->Extend(&context, request, &response).ok() &&
                         static_cast<size_t>(response.results_size()) == due.size();
@@ -188,24 +212,34 @@ void HeldLeases::RenewDue(std::unique_lock<std::mutex>& lock) {
     }
   }
   lock.unlock();
-  for (const ClientLeaseRef& lease : lost) lease->lost_.request_stop();
+  TellLost(std::move(lost));
   lock.lock();
+}
+
+void HeldLeases::TellLost(std::vector<ClientLeaseRef> lost) {
+  if (lost.empty()) return;
+  auto tell = [lost = std::move(lost)] {
+    for (const ClientLeaseRef& lease : lost) lease->lost_.request_stop();
+  };
+  try {
+    if (!losses_.has_value()) losses_.emplace();
+  } catch (const std::system_error&) {
+    return tell();  // no thread left: better late renewals than no word
+  }
+  std::vector<absl::AnyInvocable<void()>> callbacks;
+  callbacks.push_back(std::move(tell));
+  losses_->Post(std::move(callbacks));
 }
 
 absl::Status HeldLeases::Report(const std::vector<ClientLeaseRef>& leases, v1::AttemptEnd end,
                                 milliseconds timeout) {
   v1::CompleteRequest request;
-  for (const ClientLeaseRef& lease : leases) {
-    v1::AttemptReport& report = *request.add_reports();
-    report.set_task_id(lease->task().task_id());
-    report.set_token(lease->task().token());
-    report.set_end(end);
-  }
+  for (const ClientLeaseRef& lease : leases) AddReport(*lease, end, request);
   const TimePoint deadline = steady_clock::now() + timeout;
   ReconnectBackoff backoff;
   while (true) {
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + UpTo(deadline, timeout));
+    context.set_deadline(CallDeadline(UpTo(deadline, timeout)));
     v1::CompleteResponse response;
     absl::Status status = wire::FromGrpc(stub_->Complete(&context, request, &response));
     for (const v1::ReportResult& result : response.results()) {
@@ -225,7 +259,40 @@ absl::Status HeldLeases::End(const ClientLeaseRef& lease, v1::AttemptEnd end) {
   return Report({lease}, end, options_.call_timeout);
 }
 
+void HeldLeases::HandBack(const std::vector<ClientLeaseRef>& leases) {
+  std::vector<ClientLeaseRef> held;
+  for (const ClientLeaseRef& lease : leases) {
+    if (Remove(lease)) held.push_back(lease);
+  }
+  const auto deadline = steady_clock::now() + kHandBack;
+  for (size_t begin = 0; begin < held.size(); begin += limits::kBatchTasksMax) {
+    const size_t end = std::min(held.size(), begin + limits::kBatchTasksMax);
+    const std::vector<ClientLeaseRef> batch(held.begin() + static_cast<long>(begin),
+                                            held.begin() + static_cast<long>(end));
+    Report(batch, v1::ATTEMPT_END_RELEASED, UpTo(deadline, kHandBack)).IgnoreError();
+  }
+}
+
+// One Complete call under way, whose answer nobody waits for.
+struct HeldLeases::ReportCall {
+  grpc::ClientContext context;
+  v1::CompleteRequest request;
+  v1::CompleteResponse response;
+};
+
+void HeldLeases::HandBackSoon(const ClientLeaseRef& lease) {
+  Remove(lease);
+  auto call = std::make_shared<ReportCall>();
+  call->context.set_deadline(CallDeadline(kHandBack));
+  AddReport(*lease, v1::ATTEMPT_END_RELEASED, call->request);
+  BeginCall();
+  ReportCall& started = *call;
+  stub_->async()->Complete(&started.context, &started.request, &started.response,
+                           [this, call](const grpc::Status&) { EndCall(); });
+}
+
 void HeldLeases::Shutdown() {
+  std::lock_guard one_at_a_time(shutdown_mutex_);
   std::vector<ClientLeaseRef> held;
   {
     std::lock_guard lock(mutex_);
@@ -234,6 +301,7 @@ void HeldLeases::Shutdown() {
     changed_.notify_all();
   }
   if (thread_.joinable()) thread_.join();
+  losses_.reset();
   if (held.empty()) return;
   for (const ClientLeaseRef& lease : held) lease->lost_.request_stop();
   Report(held, v1::ATTEMPT_END_RELEASED, kHandBack).IgnoreError();

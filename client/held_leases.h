@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -14,6 +15,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "client/callback_thread.h"
 #include "client/client.h"
 #include "client/watches.h"
 
@@ -67,16 +69,22 @@ class HeldLeases {
   // Leases one task; asks again and again until `deadline`, once when that has passed. After every
   // answer that there is none yet, `idle` may put an end to it with an error.
   // NOT_FOUND with the name Empty: there was none. UNAVAILABLE: the broker was not reached in time.
+  // RESOURCE_EXHAUSTED: the system has no thread left for renewals.
   absl::StatusOr<ClientLeaseRef> Take(const LeaseWish& wish,
                                       std::chrono::steady_clock::time_point deadline,
                                       absl::FunctionRef<absl::Status()> idle);
-  // Asks once, waiting up to `wait` there, and calls `done` from one of gRPC's threads; null: there
-  // is none yet.
+  // Asks once, waiting up to `wait` there, and calls `done` from one of gRPC's threads, or at once
+  // from this one; null: there is none yet. `done` must not block. It has been destroyed when the
+  // table is.
   using Done = absl::AnyInvocable<void(absl::StatusOr<ClientLeaseRef>)>;
   void TakeOnce(const LeaseWish& wish, std::chrono::milliseconds wait, Done done);
 
   // Reports how the attempt ended and forgets the lease. ABORTED: it was lost before.
   absl::Status End(const ClientLeaseRef& lease, v1::AttemptEnd end);
+  // Hands leases back, for destructors: waits for the broker's answer for two seconds at most.
+  void HandBack(const std::vector<ClientLeaseRef>& leases);
+  // The same without waiting at all. Where it fails the leases expire.
+  void HandBackSoon(const ClientLeaseRef& lease);
 
   // Hands all leases back. None can be taken afterwards.
   void Shutdown();
@@ -84,12 +92,17 @@ class HeldLeases {
  private:
   using TimePoint = std::chrono::steady_clock::time_point;
   struct TakeCall;
+  struct ReportCall;
 
+  absl::Status StartRenewals();
+  void BeginCall();
+  void EndCall();
   void Add(const ClientLeaseRef& lease);
   bool Remove(const ClientLeaseRef& lease);
   void Renew();
   TimePoint NextRenewal() const;
   void RenewDue(std::unique_lock<std::mutex>& lock);
+  void TellLost(std::vector<ClientLeaseRef> lost);
   absl::Status Report(const std::vector<ClientLeaseRef>& leases, v1::AttemptEnd end,
                       std::chrono::milliseconds timeout);
 
@@ -102,8 +115,14 @@ class HeldLeases {
   // Protected by mutex_.
   std::vector<ClientLeaseRef> held_;
   bool closed_ = false;
-  int64_t calls_ = 0;   // TakeOnce under way
-  std::thread thread_;  // started with the first lease
+  int64_t calls_ = 0;   // on gRPC's threads, under way
+  std::thread thread_;  // renews; started with the first question for a lease
+
+  // Runs the stop callbacks of leases that were lost, which are users' code: one that blocks holds
+  // up the others there, but no renewals. Made by the renewing thread with the first loss.
+  std::optional<CallbackThread> losses_;
+
+  std::mutex shutdown_mutex_;  // one Shutdown at a time
 };
 
 }  // namespace treadle

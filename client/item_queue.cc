@@ -8,7 +8,7 @@
 #include "client/held_leases.h"
 #include "client/session.h"
 #include "client/task_spec.h"
-#include "client/wait.h"
+#include "client/timeout.h"
 
 #include "proto/support/limits.h"
 
@@ -22,6 +22,8 @@ constexpr std::string_view kItemType = "treadle.item";
 constexpr milliseconds kWaitIfFullMax(limits::kWaitIfFullMsMax);
 // How long the broker's answer may take beyond the time that the put waits there.
 constexpr milliseconds kAnswer(10'000);
+// How long a put that is taken back waits for the word that it was.
+constexpr milliseconds kTakenBack(1'000);
 constexpr milliseconds kQuestion(1'000);
 constexpr milliseconds kJoinPauseMin(2);
 constexpr milliseconds kJoinPauseMax(250);
@@ -50,7 +52,16 @@ absl::Status OpenAsItIs(Client& client, std::string_view name, v1::Discipline di
 
 milliseconds RoundUp(Timeout timeout, milliseconds most) {
   if (timeout >= most) return most;
-  return std::max(milliseconds(1), std::chrono::ceil<milliseconds>(timeout));
+  return std::max(milliseconds(1), std::chrono::ceil<milliseconds>(timeout.nanoseconds()));
+}
+
+ItemQueue::Item ItemOf(const ClientLease& lease) {
+  const v1::LeasedTask& task = lease.task();
+  ItemQueue::Item item;
+  item.payload = Payload(task.payload(), task.content_type());
+  item.priority = task.priority();
+  item.token = task.token();
+  return item;
 }
 
 absl::Status ShutDown(std::string_view name) {
@@ -75,9 +86,14 @@ ItemQueue::ItemQueue(Client& client, std::string name, QueueOptions options)
     : client_(client), name_(std::move(name)), options_(std::move(options)) {}
 
 ItemQueue::~ItemQueue() {
-  for (const auto& [thread, lease] : held_) {
-    client_.leases().End(lease, v1::ATTEMPT_END_RELEASED).IgnoreError();
+  std::vector<LeaseRef> leases;
+  {
+    std::lock_guard lock(held_->mutex);
+    held_->closed = true;
+    for (auto& [thread, lease] : held_->leases) leases.push_back(std::move(lease));
+    held_->leases.clear();
   }
+  if (!leases.empty()) client_.leases().HandBack(leases);
 }
 
 FutureBase ItemQueue::StartPut(absl::StatusOr<Payload> item, int32_t priority, bool block,
@@ -88,7 +104,7 @@ FutureBase ItemQueue::StartPut(absl::StatusOr<Payload> item, int32_t priority, b
   // Nobody looks at an item's outcome, and it outlives any number of consumers.
   submit.result_ttl = milliseconds(0);
   submit.max_attempts = limits::kAttemptsMax;
-  if (block && timeout > Timeout::zero()) submit.wait_if_full = RoundUp(timeout, kWaitIfFullMax);
+  if (block && timeout > kNoWait) submit.wait_if_full = RoundUp(timeout, kWaitIfFullMax);
   absl::StatusOr<std::string> spec = EncodeSpec(EncodeOptions(name_, submit), kItemType, item);
   if (!spec.ok()) return FutureBase(EndedState(spec.status()));
   SubmitTraits traits;
@@ -105,23 +121,30 @@ absl::Status ItemQueue::PutStatus(absl::Status end) const {
 absl::Status ItemQueue::Put(absl::StatusOr<Payload> item, int32_t priority, bool block,
                             Timeout timeout) {
   const bool forever = block && timeout == kForever;
-  const Timeout wait = block ? std::max(timeout, Timeout::zero()) : Timeout::zero();
+  const Timeout wait = block ? std::max(timeout, kNoWait) : kNoWait;
   while (true) {
     const auto began_at = steady_clock::now();
     const FutureBase put = StartPut(item, priority, block, timeout);
     absl::Status status = put.Accepted(forever ? kForever : wait + kAnswer).status();
     if (status.ok()) return status;
-    if (!put.Done()) {
-      put.Cancel();
-      return absl::UnavailableError(
-          absl::StrCat("the broker did not answer the put into queue '", name_,
-                       "' in time; the item is taken back if it still arrives"));
-    }
+    if (!put.Done()) return TakeBack(put);
     // The broker lets nobody wait longer than that; whoever waits forever lines up again.
     const bool again = forever && absl::IsResourceExhausted(status) &&
                        steady_clock::now() >= began_at + kWaitIfFullMax;
     if (!again) return PutStatus(std::move(status));
   }
+}
+
+absl::Status ItemQueue::TakeBack(const FutureBase& put) {
+  // Accepted, or refused, just now.
+  if (!put.Cancel()) return PutStatus(put.Wait());
+  // A cancelled put ends at once when it was not sent, and when the broker has cancelled the item.
+  put.Wait(kTakenBack).IgnoreError();
+  const std::string late =
+      absl::StrCat("the broker did not answer the put into queue '", name_, "' in time");
+  if (put.Cancelled()) return absl::UnavailableError(absl::StrCat(late, ": put it again"));
+  return absl::AbortedError(absl::StrCat(
+      late, "; it was sent, and is taken back if it still arrives, unless a consumer is faster"));
 }
 
 absl::Status ItemQueue::CheckOpen() {
@@ -133,7 +156,7 @@ absl::Status ItemQueue::CheckOpen() {
 }
 
 absl::StatusOr<ItemQueue::Item> ItemQueue::Get(bool block, Timeout timeout) {
-  const auto deadline = DeadlineAfter(block ? timeout : Timeout::zero());
+  const auto deadline = DeadlineAfter(block ? timeout : kNoWait);
   absl::StatusOr<LeaseRef> lease =
       client_.leases().Take(LeaseWish(name_, std::string(kItemType), options_.lease), deadline,
                             [this] { return CheckOpen(); });
@@ -142,55 +165,62 @@ absl::StatusOr<ItemQueue::Item> ItemQueue::Get(bool block, Timeout timeout) {
     absl::Status status = client_.leases().End(*lease, v1::ATTEMPT_END_SUCCEEDED);
     if (!status.ok()) return status;
   }
-  return Hold(*std::move(lease));
-}
-
-ItemQueue::Item ItemQueue::Hold(LeaseRef lease) {
-  const v1::LeasedTask& task = lease->task();
-  Item item;
-  item.payload = Payload(task.payload(), task.content_type());
-  item.priority = task.priority();
-  item.token = task.token();
-  if (!options_.done_at_get) {
-    std::lock_guard lock(mutex_);
-    held_.emplace_back(std::this_thread::get_id(), std::move(lease));
-  }
+  Item item = ItemOf(**lease);
+  if (!options_.done_at_get) held_->Add(*std::move(lease));
   return item;
 }
 
 void ItemQueue::StartGet(Asked asked) {
-  client_.leases().TakeOnce(
+  HeldLeases& leases = client_.leases();
+  // Holds no more of this than it needs: it is destroyed on a thread that must not wait.
+  leases.TakeOnce(
       LeaseWish(name_, std::string(kItemType), options_.lease), kQuestion,
-      [this, asked = std::move(asked)](absl::StatusOr<LeaseRef> lease) mutable {
-        if (!lease.ok()) return asked(lease.status());
-        if (*lease == nullptr) return asked(std::nullopt);
-        asked(Hold(*std::move(lease)));
+      [&leases, held = held_, asked = std::move(asked)](absl::StatusOr<LeaseRef> lease) mutable {
+        if (!lease.ok()) {
+          asked(lease.status());
+        } else if (*lease == nullptr) {
+          asked(std::nullopt);
+        } else if (!held->Add(*lease)) {
+          leases.HandBackSoon(*lease);
+          asked(absl::CancelledError("the queue's object was destroyed"));
+        } else if (!asked(ItemOf(**lease)) && held->Remove((*lease)->task().token()) != nullptr) {
+          leases.HandBackSoon(*lease);
+        }
       });
 }
 
-absl::Status ItemQueue::GiveBack(uint64_t token) {
-  LeaseRef lease;
-  {
-    std::lock_guard lock(mutex_);
-    const auto found = std::find_if(held_.begin(), held_.end(), [token](const auto& held) {
-      return held.second->task().token() == token;
-    });
-    if (found == held_.end()) return absl::OkStatus();
-    lease = std::move(found->second);
-    held_.erase(found);
-  }
-  return client_.leases().End(lease, v1::ATTEMPT_END_RELEASED);
+void ItemQueue::GiveBack(uint64_t token) {
+  const LeaseRef lease = held_->Remove(token);
+  if (lease != nullptr) client_.leases().HandBackSoon(lease);
+}
+
+bool ItemQueue::Held::Add(LeaseRef lease) {
+  std::lock_guard lock(mutex);
+  if (!closed) leases.emplace_back(std::this_thread::get_id(), std::move(lease));
+  return !closed;
+}
+
+ItemQueue::LeaseRef ItemQueue::Held::Remove(uint64_t token) {
+  std::lock_guard lock(mutex);
+  const auto found = std::find_if(leases.begin(), leases.end(), [token](const auto& held) {
+    return held.second->task().token() == token;
+  });
+  if (found == leases.end()) return nullptr;
+  LeaseRef lease = std::move(found->second);
+  leases.erase(found);
+  return lease;
 }
 
 ItemQueue::LeaseRef ItemQueue::TakeHeld() {
-  std::lock_guard lock(mutex_);
-  if (held_.empty()) return nullptr;
-  auto found = std::find_if(held_.begin(), held_.end(), [](const auto& held) {
+  std::lock_guard lock(held_->mutex);
+  auto& leases = held_->leases;
+  if (leases.empty()) return nullptr;
+  auto found = std::find_if(leases.begin(), leases.end(), [](const auto& held) {
     return held.first == std::this_thread::get_id();
   });
-  if (found == held_.end()) found = held_.begin();
+  if (found == leases.end()) found = leases.begin();
   LeaseRef lease = std::move(found->second);
-  held_.erase(found);
+  leases.erase(found);
   return lease;
 }
 

@@ -16,10 +16,10 @@
 #include "absl/status/statusor.h"
 #include "client/client.h"
 #include "client/codec.h"
-#include "client/duration.h"
 #include "client/future.h"
 #include "client/named_error.h"
 #include "client/submit_options.h"
+#include "client/timeout.h"
 
 // What stands behind Queue, LifoQueue and PriorityQueue: queue.h has those.
 
@@ -67,19 +67,20 @@ class ItemQueue {
   // returns.
   FutureBase StartPut(absl::StatusOr<Payload> item, int32_t priority, bool block, Timeout timeout);
   absl::Status PutStatus(absl::Status end) const;
-  // Asks once, waiting there up to a second. None: there is nothing yet, so CheckOpen, and ask
-  // again. Not with QueueOptions::done_at_get.
-  using Asked = absl::AnyInvocable<void(absl::StatusOr<std::optional<Item>>)>;
+  // Asks once, waiting there up to a second, and calls `asked` from one of gRPC's threads, perhaps
+  // after this has gone. None: there is nothing yet, so CheckOpen, and ask again. False: the item
+  // is not wanted any more, and handed back. Not with QueueOptions::done_at_get.
+  using Asked = absl::AnyInvocable<bool(absl::StatusOr<std::optional<Item>>)>;
   void StartGet(Asked asked);
   // ShutDown: empty, and takes no more.
   absl::Status CheckOpen();
-  // Hands back an item that was got and is not done.
-  absl::Status GiveBack(uint64_t token);
+  // Hands back an item that was got and is not done, without waiting for the answer.
+  void GiveBack(uint64_t token);
 
   absl::Status TaskDone();
   absl::Status Join(Timeout timeout);
   // DEADLINE_EXCEEDED: not all are done now.
-  absl::Status JoinNow() { return Join(Timeout::zero()); }
+  absl::Status JoinNow() { return Join(kNoWait); }
   absl::StatusOr<int64_t> Size();
   absl::StatusOr<bool> Full();
   absl::Status Shutdown(bool immediate);
@@ -89,17 +90,26 @@ class ItemQueue {
  private:
   using LeaseRef = std::shared_ptr<ClientLease>;
 
+  // What was got and is not done, in the order of the gets. Gets that are under way share it.
+  struct Held {
+    // False: closed.
+    bool Add(LeaseRef lease);
+    LeaseRef Remove(uint64_t token);
+
+    std::mutex mutex;
+    // Protected by mutex.
+    std::vector<std::pair<std::thread::id, LeaseRef>> leases;
+    bool closed = false;
+  };
+
   ItemQueue(Client& client, std::string name, QueueOptions options);
-  Item Hold(LeaseRef lease);
+  absl::Status TakeBack(const FutureBase& put);
   LeaseRef TakeHeld();
 
   Client& client_;
   const std::string name_;
   const QueueOptions options_;
-
-  std::mutex mutex_;
-  // Got and not done, in the order of the gets. Protected by mutex_.
-  std::vector<std::pair<std::thread::id, LeaseRef>> held_;
+  const std::shared_ptr<Held> held_ = std::make_shared<Held>();
 };
 
 }  // namespace treadle

@@ -7,7 +7,7 @@
 #include "client/task_error.h"
 #include "client/wire_format.h"
 
-#include "proto/wire/status.h"
+#include "proto/wire/item_status.h"
 
 namespace treadle {
 namespace {
@@ -25,6 +25,12 @@ absl::Status CancelledUnsent(const FutureState& state) {
 }
 
 }  // namespace
+
+absl::Status MayBeAccepted(const FutureState& state, absl::string_view reason) {
+  return absl::AbortedError(
+      absl::StrCat(reason, "; the submit was sent and not answered, so task ", state.id.ToString(),
+                   " may have been accepted: look it up, or submit again with a request_key"));
+}
 
 void Ledger::Submit(FutureStateRef state) { outgoing_.push_back(std::move(state)); }
 
@@ -48,8 +54,20 @@ void Ledger::Cancel(FutureStateRef state, Effects& effects) {
       cancels_.push_back(state->id);
       break;
     case Stage::kEnded:
+      // It was accepted before the cancel came here, but its caller was told that it was in time.
+      if (state->traits.until_accepted && state->status.ok()) CancelAccepted(*state.get());
       break;
   }
+}
+
+// By a future that nobody has, so that the cancel is said again on the next stream.
+void Ledger::CancelAccepted(const FutureState& ended) {
+  FutureStateRef again(new FutureState(nullptr));
+  again->id = ended.id;
+  again->since = ended.since;
+  again->cancel_wanted = true;
+  cancels_.push_back(again->id);
+  Attach(std::move(again));
 }
 
 void Ledger::Handle(v1::SessionResponse& message, Effects& effects) {
@@ -69,7 +87,7 @@ void Ledger::HandleAccepted(const v1::AcceptedRange& range, Effects& effects) {
     if (state == nullptr) continue;
     state->durability = static_cast<Durability>(range.durability());
     Accept(*state, effects);
-    if (state->traits.until_accepted) End(*table_.Remove(state->id).get(), {}, effects);
+    if (EndsWhenAccepted(*state)) End(*table_.Remove(state->id).get(), {}, effects);
   }
 }
 
@@ -88,7 +106,7 @@ void Ledger::HandleResult(const v1::SequencedResult& sequenced, Effects& effects
   state->existing = result.existing();
   state->await_by_id = true;  // it may be another session's
   Accept(*state.get(), effects);
-  if (state->traits.until_accepted) return End(*state.get(), absl::OkStatus(), effects);
+  if (EndsWhenAccepted(*state.get())) return End(*state.get(), absl::OkStatus(), effects);
   Insert(state);
 }
 
@@ -131,10 +149,15 @@ void Ledger::HandleUnknown(const v1::UnknownTask& unknown, Effects& effects) {
   EndAllOf(table_.Remove(*id), status, effects);
 }
 
+// What is cancelled is followed to its end, so that its cancel can be said again.
+bool Ledger::EndsWhenAccepted(const FutureState& state) const {
+  return state.traits.until_accepted && !state.cancel_wanted;
+}
+
 void Ledger::Accept(FutureState& state, Effects& effects) {
   Leave(state, effects);
   state.stage = Stage::kAccepted;
-  if (state.await_by_id && !state.traits.until_accepted) awaits_.push_back(state.id);
+  if (state.await_by_id && !EndsWhenAccepted(state)) awaits_.push_back(state.id);
   if (state.cancel_wanted) cancels_.push_back(state.id);
   state.PublishAccepted(effects.wakeups);
 }
@@ -209,21 +232,57 @@ void Ledger::GiveUp(uint32_t group, const absl::Status& reason, Effects& effects
   }
 }
 
-void Ledger::EndAll(const absl::Status& status, Effects& effects) {
+void Ledger::LetGo(FutureState& state, const absl::Status& reason, Effects& effects) {
+  switch (state.stage) {
+    case Stage::kUnsent:
+      return End(state, reason, effects);
+    case Stage::kSent:
+      answered_.Add(state.sequence, state.sequence);
+      // Whether it was accepted or not, it is not wanted.
+      if (state.cancel_wanted) cancels_.push_back(state.id);
+      return End(state, MayBeAccepted(state, reason.message()), effects);
+    case Stage::kAccepted:
+      return End(state,
+                 absl::AbortedError(absl::StrCat(reason.message(), "; task ", state.id.ToString(),
+                                                 " was accepted: attach to it to follow it again")),
+                 effects);
+    case Stage::kEnded:
+      return;
+  }
+}
+
+Ledger::TimePoint Ledger::EndOlder(TimePoint until, const absl::Status& reason, Effects& effects) {
+  TimePoint oldest = TimePoint::max();
   std::vector<TaskId> ids;
   ids.reserve(table_.size());
   table_.ForEach([&](TaskId id, const FutureStateRef&) { ids.push_back(id); });
-  std::deque<FutureStateRef> outgoing = std::exchange(outgoing_, {});
-  awaits_.clear();
-  cancels_.clear();
   for (const TaskId id : ids) {
-    FutureStateRef first = table_.Remove(id);
-    if (first->stage == Stage::kSent) answered_.Add(first->sequence, first->sequence);
-    EndAllOf(std::move(first), status, effects);
+    for (FutureStateRef state = table_.Remove(id); state;) {
+      FutureStateRef next = std::move(state->next_of_same_id);
+      if (state->since <= until) {
+        LetGo(*state.get(), reason, effects);
+      } else {
+        oldest = std::min(oldest, state->since);
+        Insert(std::move(state));
+      }
+      state = std::move(next);
+    }
   }
-  for (const FutureStateRef& state : outgoing) {
-    if (state->stage == Stage::kUnsent) End(*state.get(), status, effects);
-  }
+  std::erase_if(outgoing_, [&](const FutureStateRef& state) {
+    if (state->stage != Stage::kUnsent) return state->stage == Stage::kEnded;
+    if (state->since > until) {
+      oldest = std::min(oldest, state->since);
+      return false;
+    }
+    LetGo(*state.get(), reason, effects);
+    return true;
+  });
+  return oldest;
+}
+
+void Ledger::EndAll(const absl::Status& reason, Effects& effects) {
+  EndOlder(TimePoint::max(), reason, effects);
+  awaits_.clear();
 }
 
 }  // namespace treadle

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <string>
@@ -25,6 +26,9 @@ struct Effects {
   int64_t answered_bytes = 0;
 };
 
+// ABORTED, for a submit that was sent and whose answer will not come.
+absl::Status MayBeAccepted(const FutureState& state, absl::string_view reason);
+
 // What this client has submitted and waits for: which submits are not sent, sent or accepted, which
 // tasks' outcomes are awaited, and what the next message to the broker must say. Decides what is
 // sent again after a lost connection, and so whether work is lost or doubled.
@@ -32,6 +36,8 @@ struct Effects {
 // Pure bookkeeping: no threads, no clock, no stream. One thread.
 class Ledger {
  public:
+  using TimePoint = std::chrono::steady_clock::time_point;
+
   // New work. A submit has only its `spec` and `traits`; an attached future has its `id`.
   void Submit(FutureStateRef state);
   void Attach(FutureStateRef state);
@@ -57,7 +63,9 @@ class Ledger {
   void Handle(v1::SessionResponse& message, Effects& effects);
 
   // There is something that the broker does not know yet.
-  bool HasNews() const { return !outgoing_.empty() || !awaits_.empty() || !cancels_.empty(); }
+  bool HasNews() const { return !outgoing_.empty() || !awaits_.empty() || HasCancels(); }
+  // Cancels that no message carried yet. They outlast what ends without an answer.
+  bool HasCancels() const { return !cancels_.empty(); }
   // The next message, encoded, within the bounds that the broker named; without news a heartbeat.
   // REQUIRES: a stream is open.
   std::string NextMessage(Effects& effects);
@@ -67,8 +75,11 @@ class Ledger {
   // Cancels them; those that end as cancelled end with `reason`.
   void GiveUp(uint32_t group, const absl::Status& reason, Effects& effects);
 
-  // Ends everything that is pending. Nothing of it will be sent again.
-  void EndAll(const absl::Status& status, Effects& effects);
+  // Ends what was asked for at `until` or before; nothing of it will be sent again. What was never
+  // sent ends with `reason`, so that it can be submitted again; what was sent, and was or may have
+  // been accepted, with ABORTED. Returns when the oldest of the rest was asked for.
+  TimePoint EndOlder(TimePoint until, const absl::Status& reason, Effects& effects);
+  void EndAll(const absl::Status& reason, Effects& effects);
 
   size_t pending() const { return table_.size() + outgoing_.size(); }
 
@@ -81,6 +92,9 @@ class Ledger {
   void Accept(FutureState& state, Effects& effects);
   void End(FutureState& state, absl::Status status, Effects& effects);
   void EndAllOf(FutureStateRef first, const absl::Status& status, Effects& effects);
+  bool EndsWhenAccepted(const FutureState& state) const;
+  void CancelAccepted(const FutureState& ended);
+  void LetGo(FutureState& state, const absl::Status& reason, Effects& effects);
   void Leave(FutureState& state, Effects& effects);
   FutureState* Find(TaskId id) const;
   FutureState* FindSent(uint64_t sequence) const;
@@ -91,7 +105,8 @@ class Ledger {
   void ForgetTasksOf(uint64_t session, Effects& effects);
   void AwaitAccepted();
   void AppendTasks(std::string& message, int64_t& items, Effects& effects);
-  void AppendIds(std::string& message, int field, std::deque<TaskId>& ids, int64_t& items) const;
+  void AppendIds(std::string& message, int64_t& items);
+  void AppendIds(std::string& message, int64_t& items, int field, std::deque<TaskId>& ids) const;
   bool IsTooLarge(const FutureState& state) const;
   void RefuseTooLarge(FutureState& state, Effects& effects);
 
@@ -112,6 +127,7 @@ class Ledger {
   std::deque<FutureStateRef> outgoing_;
   std::deque<TaskId> awaits_;
   std::deque<TaskId> cancels_;
+  bool tasks_first_ = false;  // the last message had no room for a task beside its ids
 };
 
 }  // namespace treadle

@@ -25,7 +25,8 @@ void Ledger::StreamOpened(const v1::SessionOpened& opened, Effects& effects) {
   payload_bytes_max_ = opened.payload_bytes_max();
   message_bytes_max_ = opened.message_bytes_max();
   awaits_.clear();
-  cancels_.clear();
+  // Those of what is followed are gathered anew.
+  std::erase_if(cancels_, [this](TaskId id) { return Find(id) != nullptr; });
   told_floor_ = 1;
   if (opened.resumed() && opened.session_id() == session_id_) {
     ResendSent();
@@ -70,16 +71,9 @@ void Ledger::GiveUpSession(Effects& effects) {
   for (auto found = sent.rbegin(); found != sent.rend(); ++found) {
     FutureStateRef state = table_.Remove((*found)->id);
     if (!state->traits.keyed) {
-      const TaskId id = state->id;
-      EndAllOf(
-          std::move(state),
-          absl::AbortedError(absl::StrCat(
-              "the broker has forgotten this client's session before it answered the submit, so it "
-              "is not known whether task ",
-              id.ToString(),
-              " was accepted: look it up, or submit again; with a request_key the client does so "
-              "by itself")),
-          effects);
+      const absl::Status status =
+          MayBeAccepted(*state.get(), "the broker has forgotten this client's session");
+      EndAllOf(std::move(state), status, effects);
       continue;
     }
     state->stage = Stage::kUnsent;
@@ -94,6 +88,7 @@ void Ledger::GiveUpSession(Effects& effects) {
 // The broker begins again with numbers that it has given before: the ids would be those of other
 // tasks from now on.
 void Ledger::ForgetTasksOf(uint64_t session, Effects& effects) {
+  std::erase_if(cancels_, [session](TaskId id) { return id.session == session; });
   std::vector<TaskId> ids;
   table_.ForEach([&](TaskId id, const FutureStateRef&) {
     if (id.session == session) ids.push_back(id);
@@ -125,9 +120,11 @@ std::string Ledger::NextMessage(Effects& effects) {
     told_floor_ = answered_.Floor();
     AppendField(message, v1::SessionRequest::kAcknowledgedBelowFieldNumber, told_floor_);
   }
+  if (!tasks_first_) AppendIds(message, items);
+  const int64_t ids = items;
   AppendTasks(message, items, effects);
-  AppendIds(message, v1::SessionRequest::kAwaitTaskIdsFieldNumber, awaits_, items);
-  AppendIds(message, v1::SessionRequest::kCancelTaskIdsFieldNumber, cancels_, items);
+  if (tasks_first_) AppendIds(message, items);
+  tasks_first_ = !outgoing_.empty() && ids > 0 && items == ids;
   return message;
 }
 
@@ -171,11 +168,21 @@ void Ledger::RefuseTooLarge(FutureState& state, Effects& effects) {
   EndAllOf(table_.Remove(state.id), status, effects);
 }
 
-void Ledger::AppendIds(std::string& message, int field, std::deque<TaskId>& ids,
-                       int64_t& items) const {
-  for (; !ids.empty() && items < batch_tasks_max_; ids.pop_front(), ++items) {
+// Before the tasks: ids are short, and a cancel or an await that waited behind a backlog of submits
+// would come late. With at most half of a message while tasks wait, too.
+void Ledger::AppendIds(std::string& message, int64_t& items) {
+  AppendIds(message, items, v1::SessionRequest::kCancelTaskIdsFieldNumber, cancels_);
+  AppendIds(message, items, v1::SessionRequest::kAwaitTaskIdsFieldNumber, awaits_);
+}
+
+void Ledger::AppendIds(std::string& message, int64_t& items, int field,
+                       std::deque<TaskId>& ids) const {
+  const int64_t share = outgoing_.empty() ? 1 : 2;
+  const int64_t items_max = std::max<int64_t>(1, batch_tasks_max_ / share);
+  const int64_t bytes_max = std::min(limits::kOutgoingMessageBytes, message_bytes_max_) / share;
+  for (; !ids.empty() && items < items_max; ids.pop_front(), ++items) {
     const int64_t bytes = static_cast<int64_t>(message.size() + kIdBytesMax);
-    if (items > 0 && bytes > std::min(limits::kOutgoingMessageBytes, message_bytes_max_)) return;
+    if (items > 0 && bytes > bytes_max) return;
     AppendField(message, field, ids.front().ToString());
   }
 }

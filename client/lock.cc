@@ -10,7 +10,7 @@
 #include "client/named_error.h"
 #include "client/session.h"
 #include "client/task_spec.h"
-#include "client/wait.h"
+#include "client/timeout.h"
 
 #include "proto/support/limits.h"
 
@@ -51,7 +51,7 @@ Permit& Permit::operator=(Permit&& other) noexcept {
 }
 
 Permit::~Permit() {
-  if (lease_ != nullptr) Release().IgnoreError();
+  if (lease_ != nullptr) client_->leases().HandBack({lease_});
 }
 
 uint64_t Permit::token() const { return lease_->task().token(); }
@@ -97,7 +97,7 @@ Semaphore::Semaphore(Client& client, std::string name, LockOptions options)
 absl::StatusOr<Permit> Semaphore::Acquire(bool blocking, Timeout timeout) {
   absl::StatusOr<ClientLeaseRef> lease =
       client_->leases().Take(LeaseWish(name_, std::string(kPermitType), options_.lease),
-                             DeadlineAfter(blocking ? timeout : Timeout::zero()), KeepWaiting);
+                             DeadlineAfter(blocking ? timeout : kNoWait), KeepWaiting);
   if (!lease.ok()) {
     return NotInTime(lease.status(), absl::StrCat("every permit of '", name_, "' is held"));
   }

@@ -10,7 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "client/client.h"
-#include "client/duration.h"
+#include "client/timeout.h"
 
 // Locks, semaphores and events for many processes, held by the broker's leases.
 //
@@ -40,8 +40,8 @@ struct LockOptions {
   std::chrono::milliseconds lease{10'000};
 };
 
-// The right that Acquire gave. Released when it is destroyed. The client outlives it. One thread at
-// a time, but for lost().
+// The right that Acquire gave. Released when it is destroyed, which waits for the broker's answer
+// for two seconds at most. The client outlives it. One thread at a time, but for lost().
 class [[nodiscard]] Permit {
  public:
   Permit(Permit&& other) noexcept = default;
@@ -50,7 +50,8 @@ class [[nodiscard]] Permit {
 
   // The fencing number, from 1.
   uint64_t token() const;
-  // A stop is requested when the lease is, or may be, lost.
+  // A stop is requested when the lease is, or may be, lost. Callbacks of all permits of a client
+  // run on one thread: one that blocks keeps the others from learning of their loss.
   std::stop_token lost() const;
   // Gives it back. ABORTED: the lease was lost before, so what was done since may have overlapped
   // with another holder. FAILED_PRECONDITION: it was released already.

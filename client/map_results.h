@@ -12,10 +12,9 @@
 #include "absl/status/status.h"
 #include "client/chunk.h"
 #include "client/codec.h"
-#include "client/duration.h"
 #include "client/future.h"
 #include "client/next_iterator.h"
-#include "client/wait.h"
+#include "client/timeout.h"
 
 namespace treadle {
 

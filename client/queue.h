@@ -12,8 +12,8 @@
 #include "absl/status/statusor.h"
 #include "client/client.h"
 #include "client/codec.h"
-#include "client/duration.h"
 #include "client/item_queue.h"
+#include "client/timeout.h"
 
 // Python's queue module for many processes: durable queues of values, with any number of producers
 // and consumers anywhere.
@@ -39,7 +39,7 @@ namespace treadle {
 // queue. Thread-safe. The client outlives it.
 //
 // All methods ask the broker. Besides their own errors they end with UNAVAILABLE when it cannot be
-// reached in time, and with CANCELLED when the client is shut down meanwhile.
+// reached in time, and with CANCELLED when the client is shut down meanwhile (Put: as a submit).
 template <typename T, v1::Discipline kDiscipline>
 class BasicQueue {
  public:
@@ -55,7 +55,9 @@ class BasicQueue {
 
   // Puts an item. In a full queue it waits for room, behind all who waited before, wherever they
   // are; without `block` it does not, nor longer than `timeout`: Full. ShutDown: the queue takes no
-  // more. OK: the item is there at QueueOptions::durability.
+  // more. OK: the item is there at QueueOptions::durability. UNAVAILABLE: the broker did not answer
+  // within ten seconds of the timeout, and the item is not there, nor will be. ABORTED: it may be:
+  // it was sent, and is taken back if it still arrives, unless a consumer was faster.
   absl::Status Put(const T& item, bool block = true, Timeout timeout = kForever) {
     return items_->Put(Codec<T>::Encode(item), 0, block, timeout);
   }

@@ -4,7 +4,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "client/wait.h"
+#include "client/timeout.h"
+
+#include "proto/wire/status.h"
+#include "treadle/v1/task_service.grpc.pb.h"
 
 // What users' threads and gRPC's threads do: they leave work for the session's thread, which is in
 // session_thread.cc.
@@ -18,37 +21,51 @@ constexpr int64_t kSubmitOverheadBytes = 256;
 // back.
 constexpr size_t kUnhandledMessagesMax = 8;
 
+// Of what was not sent and never will be.
 absl::Status ShutDownStatus() {
-  return absl::CancelledError("the client was shut down: connect a new one");
+  return absl::UnavailableError("the client was shut down: connect a new one");
 }
+
+class ChannelQuestions final : public TaskQuestions {
+ public:
+  explicit ChannelQuestions(const std::shared_ptr<grpc::Channel>& channel)
+      : stub_(v1::TaskService::NewStub(channel)) {}
+
+  absl::StatusOr<bool> IsRunning(const std::string& task_id, Timeout timeout) override {
+    grpc::ClientContext context;
+    context.set_deadline(CallDeadline(timeout));
+    v1::GetTaskRequest request;
+    request.set_task_id(task_id);
+    v1::GetTaskResponse response;
+    const absl::Status status = wire::FromGrpc(stub_->GetTask(&context, request, &response));
+    // Its outcome is not kept any more, so it has ended.
+    if (absl::IsNotFound(status)) return false;
+    if (!status.ok()) return status;
+    return response.task().state() == v1::TASK_STATE_RUNNING;
+  }
+
+ private:
+  const std::unique_ptr<v1::TaskService::Stub> stub_;
+};
 
 }  // namespace
 
 Session::Session(const ClientOptions& options, std::shared_ptr<grpc::Channel> channel)
-    : options_(options), channel_(std::move(channel)) {
+    : options_(options),
+      channel_(std::move(channel)),
+      questions_(std::make_shared<ChannelQuestions>(channel_)) {
   callbacks_.emplace();
   thread_ = std::thread([this] { Run(); });
 }
 
 Session::~Session() { Shutdown(); }
 
-absl::Status Session::WaitUntilOpen(TimePoint deadline) {
-  std::unique_lock lock(mutex_);
-  ++waiters_;
-  progress_.wait_until(lock, deadline, [this] { return opened_once_ || refused_.has_value(); });
-  --waiters_;
-  if (opened_once_) return absl::OkStatus();
-  if (refused_.has_value()) return *refused_;
-  return absl::UnavailableError(absl::StrCat(
-      "no broker answers at ", options_.address, ": start treadle-server, or name its address (",
-      last_error_.ok() ? "nothing heard" : last_error_.ToString(), ")"));
-}
-
 FutureStateRef Session::Submit(std::string spec, SubmitTraits traits) {
   const int64_t bytes = static_cast<int64_t>(spec.size());
   FutureStateRef state(new FutureState(this));
   state->spec = std::move(spec);
   state->traits = traits;
+  state->since = Since();
   bool wake = false;
   {
     std::unique_lock lock(mutex_);
@@ -70,6 +87,10 @@ FutureStateRef Session::Submit(std::string spec, SubmitTraits traits) {
   return state;
 }
 
+Session::TimePoint Session::Since() const {
+  return MayGiveUp() ? std::chrono::steady_clock::now() : TimePoint();
+}
+
 bool Session::HasRoom(int64_t bytes) const {
   if (window_tasks_ == 0 || closed_) return true;
   return window_tasks_ < options_.window_tasks && window_bytes_ + bytes <= options_.window_bytes;
@@ -77,7 +98,7 @@ bool Session::HasRoom(int64_t bytes) const {
 
 bool Session::WaitForRoom(std::unique_lock<std::mutex>& lock, int64_t bytes) {
   if (HasRoom(bytes)) return true;
-  if (options_.window_wait <= Timeout::zero()) return false;
+  if (options_.window_wait <= kNoWait) return false;
   const TimePoint deadline = DeadlineAfter(options_.window_wait);
   ++waiters_;
   bool room = true;
@@ -94,6 +115,7 @@ FutureStateRef Session::Attach(TaskId id) {
   FutureStateRef state(new FutureState(this));
   state->id = id;
   state->existing = true;
+  state->since = Since();
   Wakeups nobody;
   state->PublishAccepted(nobody);
   std::lock_guard lock(mutex_);
@@ -133,7 +155,9 @@ absl::Status Session::Flush(Timeout timeout) {
   std::unique_lock lock(mutex_);
   ++waiters_;
   bool answered = true;
-  const auto all_answered = [this] { return window_tasks_ == 0; };
+  const auto all_answered = [this] {
+    return window_tasks_ == 0 && inbox_.cancels.empty() && !cancels_left_;
+  };
   if (deadline == TimePoint::max()) {
     progress_.wait(lock, all_answered);
   } else {
@@ -141,10 +165,9 @@ absl::Status Session::Flush(Timeout timeout) {
   }
   --waiters_;
   if (answered) return absl::OkStatus();
-  return absl::DeadlineExceededError(
-      absl::StrCat(window_tasks_,
-                   " submits are not answered within the timeout: flush again, or with a longer "
-                   "timeout"));
+  return absl::DeadlineExceededError(absl::StrCat(
+      window_tasks_, " submits are not answered, ", cancels_left_ ? "and some" : "and no",
+      " cancels not sent, within the timeout: flush again, or with a longer timeout"));
 }
 
 void Session::Shutdown() {

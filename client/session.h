@@ -25,7 +25,8 @@ namespace treadle {
 // A client's session with its broker. Users' threads and gRPC's threads leave what they want in the
 // inbox; one thread owns the ledger and the stream, and does the rest: whenever no message is being
 // written it puts all that is new into the next one. So a lone submit leaves at once, and messages
-// grow by themselves under load.
+// grow by themselves under load. The first submit or attach opens the session: who only asks costs
+// the broker none.
 //
 // Methods may be called from any thread.
 class Session final : public FutureHome, private StreamEvents {
@@ -35,12 +36,10 @@ class Session final : public FutureHome, private StreamEvents {
   // Shuts down.
   ~Session();
 
-  // Waits for the first connection. The error says why there is none.
-  absl::Status WaitUntilOpen(std::chrono::steady_clock::time_point deadline);
-
   // `spec` is an encoded v1::TaskSpec. Waits for room in the window.
   FutureStateRef Submit(std::string spec, SubmitTraits traits);
   FutureStateRef Attach(TaskId id);
+  // Until every submit is answered and every cancel is written.
   absl::Status Flush(Timeout timeout);
   // A number for futures that belong together.
   uint32_t NewGroup() { return next_group_.fetch_add(1, std::memory_order_relaxed); }
@@ -80,9 +79,10 @@ class Session final : public FutureHome, private StreamEvents {
 
   // Users' threads.
   void RequestCancel(FutureStateRef state) override;
-  std::shared_ptr<grpc::Channel> BrokerChannel() const override { return channel_; }
+  std::shared_ptr<TaskQuestions> Questions() const override { return questions_; }
   bool WaitForRoom(std::unique_lock<std::mutex>& lock, int64_t bytes);
   bool HasRoom(int64_t bytes) const;
+  TimePoint Since() const;
 
   // gRPC's threads.
   bool OnMessage(std::unique_ptr<IncomingMessage> message) override;
@@ -99,34 +99,38 @@ class Session final : public FutureHome, private StreamEvents {
   void Answer(const std::vector<GroupQuestion*>& questions);
   void HandleMessage(v1::SessionResponse& message, Effects& effects);
   void HandleStreamEnd(absl::Status status, Effects& effects);
+  bool IsForGood(const absl::Status& status) const;
   void Release(Effects& effects);
   void Proceed(Effects& effects);
   void ProceedToEnd(Effects& effects);
+  void WantStream();
+  void BeginAlone();
+  bool MayGiveUp() const { return options_.give_up_after.count() > 0; }
   void GiveUpIfDue(TimePoint now, Effects& effects);
   void OpenStream();
   void BreakIfHopeless(TimePoint now);
   void BreakStream(absl::Status reason);
+  void WriteNext(Effects& effects);
   void Write(std::string message);
 
   const ClientOptions& options_;
   const std::shared_ptr<grpc::Channel> channel_;
+  const std::shared_ptr<TaskQuestions> questions_;
   std::optional<CallbackThread> callbacks_;
   std::atomic<uint32_t> next_group_{1};
 
   std::mutex mutex_;
   std::condition_variable work_;      // the session's thread waits here
-  std::condition_variable progress_;  // users' threads: for room, for Flush, for the first stream
+  std::condition_variable progress_;  // users' threads: for room, for Flush
   // Protected by mutex_.
   Inbox inbox_;
-  bool wants_submits_ = false;  // the session's thread sleeps, and could write a message
+  bool wants_submits_ = false;  // the session's thread sleeps, and could do something with them
   bool closed_ = false;
-  bool ended_ = false;  // the session's thread answers nothing more
-  bool opened_once_ = false;
-  std::optional<absl::Status> refused_;  // the first connection, for good
-  absl::Status last_error_;
+  bool ended_ = false;        // the session's thread answers nothing more
   int64_t window_tasks_ = 0;  // submits not answered
   int64_t window_bytes_ = 0;
-  int waiters_ = 0;  // on progress_
+  bool cancels_left_ = false;  // taken from the inbox and not written
+  int waiters_ = 0;            // on progress_
 
   // The session's thread alone.
   enum class StreamState { kNone, kOpening, kOpen, kClosing };
@@ -134,9 +138,14 @@ class Session final : public FutureHome, private StreamEvents {
   std::unique_ptr<SessionStream> stream_;
   StreamState stream_state_ = StreamState::kNone;
   bool writing_ = false;
-  bool resuming_ = false;  // the stream was opened to go on with a session
-  bool fresh_ = false;     // the broker has forgotten the session: begin a new one
+  bool writing_cancels_ = false;
+  bool cancels_left_told_ = false;  // to cancels_left_
+  bool stream_wanted_ = false;      // something was submitted or attached
+  bool was_open_ = false;           // some stream was
+  bool resuming_ = false;           // the stream was opened to go on with a session
+  bool fresh_ = false;              // the broker has forgotten the session: begin a new one
   std::optional<absl::Status> break_reason_;  // the stream was told to break
+  absl::Status last_error_;
   bool stopping_ = false;
   bool writes_done_ = false;
   ReconnectBackoff backoff_;
@@ -144,7 +153,7 @@ class Session final : public FutureHome, private StreamEvents {
   std::chrono::milliseconds peer_silent_{};  // of this stream: longer is gone
   TimePoint last_written_;
   TimePoint next_attempt_;
-  TimePoint alone_since_;  // without a stream
+  TimePoint give_up_at_;  // while no stream is open: when to look who has waited too long
   TimePoint close_deadline_;
   TimePoint stop_deadline_;
   std::chrono::milliseconds heartbeat_;

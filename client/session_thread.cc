@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/session.h"
+#include "client/timeout.h"
 
 #include "proto/wire/arrival.h"
 #include "proto/wire/settings.h"
@@ -21,26 +22,15 @@ constexpr milliseconds kHeartbeatMin(50);
 constexpr milliseconds kGoodbye(1'000);
 constexpr milliseconds kNoTimer(3'600'000);
 
-// Trying again would give the same answer.
-bool IsForGood(absl::StatusCode code) {
-  switch (code) {
-    case absl::StatusCode::kInvalidArgument:
-    case absl::StatusCode::kPermissionDenied:
-    case absl::StatusCode::kUnauthenticated:
-    case absl::StatusCode::kUnimplemented:
-    case absl::StatusCode::kFailedPrecondition:
-      return true;
-    default:
-      return false;
-  }
-}
+// Who has waited too long for the broker is looked for at most so often in that time, and not more
+// often than once in kGiveUpPauseMin.
+constexpr int kGiveUpLooks = 16;
+constexpr milliseconds kGiveUpPauseMin(1);
 
 }  // namespace
 
 void Session::Run() {
   heartbeat_ = milliseconds(wire::kHeartbeatMs);
-  alone_since_ = steady_clock::now();
-  OpenStream();
   Inbox inbox;
   while (!stopping_ || stream_ != nullptr) {
     WaitForWork(inbox);
@@ -76,19 +66,20 @@ void Session::WaitForWork(Inbox& inbox) {
   const TimePoint timer = NextTimer();
   std::unique_lock lock(mutex_);
   // While a message is being written submits gather for the next one.
-  wants_submits_ = CanWrite();
+  wants_submits_ = CanWrite() || !stream_wanted_;
   const bool take_submits = wants_submits_;
   work_.wait_until(lock, timer,
                    [&] { return inbox_.IsUrgent() || (take_submits && !inbox_.submits.empty()); });
   wants_submits_ = false;
   std::swap(inbox, inbox_);
+  if (!inbox.cancels.empty()) cancels_left_ = cancels_left_told_ = true;
 }
 
 Session::TimePoint Session::NextTimer() const {
   TimePoint timer = steady_clock::now() + kNoTimer;
   switch (stream_state_) {
     case StreamState::kNone:
-      if (!stopping_) timer = next_attempt_;
+      if (!stopping_ && stream_wanted_) timer = next_attempt_;
       break;
     case StreamState::kOpening:
     case StreamState::kOpen:
@@ -100,13 +91,14 @@ Session::TimePoint Session::NextTimer() const {
       break;
   }
   if (stopping_ && !break_reason_.has_value()) timer = std::min(timer, stop_deadline_);
-  if (!stopping_ && stream_state_ != StreamState::kOpen && options_.give_up_after.count() > 0) {
-    timer = std::min(timer, alone_since_ + options_.give_up_after);
+  if (!stopping_ && stream_wanted_ && stream_state_ != StreamState::kOpen && MayGiveUp()) {
+    timer = std::min(timer, give_up_at_);
   }
   return timer;
 }
 
 void Session::TakeWork(Inbox& inbox, Effects& effects) {
+  if (!inbox.submits.empty() || !inbox.attaches.empty()) WantStream();
   for (FutureStateRef& submit : inbox.submits) ledger_.Submit(std::move(submit));
   for (FutureStateRef& attached : inbox.attaches) ledger_.Attach(std::move(attached));
   for (FutureStateRef& cancelled : inbox.cancels) ledger_.Cancel(std::move(cancelled), effects);
@@ -114,9 +106,9 @@ void Session::TakeWork(Inbox& inbox, Effects& effects) {
   for (const auto& message : inbox.messages) HandleMessage(*message->response, effects);
   Answer(inbox.questions);
   if (inbox.read_paused) stream_->ReadOn();
-  if (inbox.written) writing_ = false;
+  if (inbox.written) writing_ = writing_cancels_ = false;
   if (inbox.broken) {
-    if (stream_state_ == StreamState::kOpen) alone_since_ = steady_clock::now();
+    if (stream_state_ == StreamState::kOpen) BeginAlone();
     stream_state_ = StreamState::kClosing;
     close_deadline_ = steady_clock::now() + kGoodbye;
     // Only then: it can cost us the broker's own words about the end.
@@ -142,15 +134,13 @@ void Session::HandleMessage(v1::SessionResponse& message, Effects& effects) {
   last_heard_ = steady_clock::now();
   if (message.has_opened() && stream_state_ == StreamState::kOpening) {
     stream_state_ = StreamState::kOpen;
+    was_open_ = true;
     fresh_ = false;
     backoff_.Reset();
     heartbeat_ = std::max(kHeartbeatMin, milliseconds(message.opened().heartbeat_ms()));
     peer_silent_ =
         kPeerSilent + milliseconds(wire::ArrivalMs(message.opened().message_bytes_max()));
     ledger_.StreamOpened(message.opened(), effects);
-    std::lock_guard lock(mutex_);
-    opened_once_ = true;
-    progress_.notify_all();
   }
   ledger_.Handle(message, effects);
 }
@@ -158,7 +148,7 @@ void Session::HandleMessage(v1::SessionResponse& message, Effects& effects) {
 void Session::HandleStreamEnd(absl::Status status, Effects& effects) {
   stream_.reset();
   stream_state_ = StreamState::kNone;
-  writing_ = false;
+  writing_ = writing_cancels_ = false;
   next_attempt_ = steady_clock::now() + backoff_.Next();
   if (break_reason_.has_value()) status = *std::exchange(break_reason_, std::nullopt);
   if (status.ok()) status = absl::UnavailableError("the broker ended the session's stream");
@@ -166,24 +156,35 @@ void Session::HandleStreamEnd(absl::Status status, Effects& effects) {
     fresh_ = true;
     next_attempt_ = steady_clock::now();
   }
-  const bool for_good = IsForGood(status.code());
-  bool opened_once = false;
-  {
-    std::lock_guard lock(mutex_);
-    last_error_ = status;
-    opened_once = opened_once_;
-    if (for_good && !opened_once) refused_ = status;
-    progress_.notify_all();
-  }
-  if (for_good && opened_once) {
+  last_error_ = status;
+  if (IsForGood(status)) {
     ledger_.EndAll(status, effects);
     fresh_ = true;
+    stream_wanted_ = ledger_.HasNews();
+  }
+}
+
+// Trying again would give the same answer.
+bool Session::IsForGood(const absl::Status& status) const {
+  switch (status.code()) {
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kFailedPrecondition:
+      return true;
+    // From a proxy in front of a broker that restarts (HTTP 401, 403, 404), once one was there.
+    case absl::StatusCode::kUnauthenticated:
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kUnimplemented:
+      return !was_open_;
+    default:
+      return false;
   }
 }
 
 void Session::Release(Effects& effects) {
-  if (effects.answered_tasks > 0) {
+  const bool cancels_left = ledger_.HasCancels() || writing_cancels_;
+  if (effects.answered_tasks > 0 || cancels_left != cancels_left_told_) {
     std::lock_guard lock(mutex_);
+    cancels_left_ = cancels_left_told_ = cancels_left;
     window_tasks_ -= effects.answered_tasks;
     window_bytes_ -= effects.answered_bytes;
     if (waiters_ > 0) progress_.notify_all();
@@ -197,38 +198,43 @@ void Session::Release(Effects& effects) {
 
 void Session::Proceed(Effects& effects) {
   const TimePoint now = steady_clock::now();
-  if (stream_state_ == StreamState::kNone && now >= next_attempt_) OpenStream();
+  if (stream_state_ == StreamState::kNone && stream_wanted_ && now >= next_attempt_) OpenStream();
   BreakIfHopeless(now);
   GiveUpIfDue(now, effects);
-  if (CanWrite() && (ledger_.HasNews() || now >= last_written_ + heartbeat_)) {
-    Write(ledger_.NextMessage(effects));
-  }
+  if (CanWrite() && (ledger_.HasNews() || now >= last_written_ + heartbeat_)) WriteNext(effects);
 }
 
+void Session::WantStream() {
+  if (std::exchange(stream_wanted_, true)) return;
+  BeginAlone();
+}
+
+void Session::BeginAlone() { give_up_at_ = DeadlineAfter(options_.give_up_after); }
+
 void Session::GiveUpIfDue(TimePoint now, Effects& effects) {
-  if (stream_state_ == StreamState::kOpen || options_.give_up_after.count() <= 0 ||
-      now < alone_since_ + options_.give_up_after) {
+  if (stream_state_ == StreamState::kOpen || !stream_wanted_ || !MayGiveUp() || now < give_up_at_) {
     return;
   }
-  alone_since_ = now;
-  std::string reason;
-  {
-    std::lock_guard lock(mutex_);
-    reason = last_error_.ToString();
-  }
-  ledger_.EndAll(absl::UnavailableError(
-                     absl::StrCat("the broker at ", options_.address, " was not reached for ",
-                                  options_.give_up_after.count(), " ms (", reason, ")")),
-                 effects);
+  const milliseconds wait = options_.give_up_after;
+  const TimePoint oldest =
+      ledger_.EndOlder(now - wait,
+                       absl::UnavailableError(absl::StrCat("the broker at ", options_.address,
+                                                           " was not reached for ", wait.count(),
+                                                           " ms (", last_error_.ToString(), ")")),
+                       effects);
+  give_up_at_ =
+      std::max(std::min(oldest, now) + wait, now + std::max(wait / kGiveUpLooks, kGiveUpPauseMin));
 }
 
 void Session::ProceedToEnd(Effects& effects) {
-  ledger_.EndAll(absl::CancelledError("the client was shut down before the task ended; the task "
-                                      "goes on: attach to it from another client"),
-                 effects);
+  ledger_.EndAll(absl::UnavailableError("the client was shut down"), effects);
   if (CanWrite() && !writes_done_) {
-    writes_done_ = true;
-    stream_->WritesDone();
+    if (ledger_.HasCancels()) {
+      WriteNext(effects);
+    } else {
+      writes_done_ = true;
+      stream_->WritesDone();
+    }
   }
   BreakIfHopeless(steady_clock::now());
 }
@@ -269,6 +275,11 @@ void Session::BreakStream(absl::Status reason) {
   if (break_reason_.has_value()) return;
   break_reason_ = std::move(reason);
   stream_->Cancel();
+}
+
+void Session::WriteNext(Effects& effects) {
+  writing_cancels_ = ledger_.HasCancels();
+  Write(ledger_.NextMessage(effects));
 }
 
 void Session::Write(std::string message) {

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "client/duration.h"
 #include "client/future.h"
+#include "client/timeout.h"
 
 // Waiting for many futures, as concurrent.futures.wait and as_completed do.
 
@@ -33,9 +33,6 @@ class DoneCollector {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
-
-// Now plus `timeout`; time_point::max() for kForever.
-std::chrono::steady_clock::time_point DeadlineAfter(Timeout timeout);
 
 // Yields each future when it is done, in the order of their ends:
 //

@@ -2,10 +2,11 @@
 #include <thread>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "client/client_impl.h"
 #include "client/reconnect_backoff.h"
-#include "client/wait.h"
+#include "client/timeout.h"
 
 #include "proto/support/task_id.h"
 #include "proto/wire/status.h"
@@ -24,6 +25,11 @@ absl::StatusOr<v1::Outcome> WatchOnce(v1::TaskService::Stub& stub, grpc::ClientC
                                       const v1::WatchTaskRequest& request,
                                       absl::FunctionRef<bool(const v1::Task&)> on_change) {
   const auto reader = stub.WatchTask(&context, request);
+  // `on_change` may throw.
+  auto finish = absl::MakeCleanup([&] {
+    context.TryCancel();
+    reader->Finish();
+  });
   v1::WatchTaskResponse response;
   bool stopped = false;
   absl::StatusOr<v1::Outcome> outcome = absl::UnavailableError("the watch ended early");
@@ -35,6 +41,7 @@ absl::StatusOr<v1::Outcome> WatchOnce(v1::TaskService::Stub& stub, grpc::ClientC
     }
     if (response.has_outcome()) outcome = std::move(*response.mutable_outcome());
   }
+  std::move(finish).Cancel();
   const absl::Status status = wire::FromGrpc(reader->Finish());
   if (stopped) return absl::CancelledError("on_change asked to stop");
   if (!status.ok() && !outcome.ok()) return status;
@@ -81,16 +88,16 @@ absl::StatusOr<v1::Outcome> Client::WatchTask(std::string_view task_id,
   while (true) {
     grpc::ClientContext context;
     if (deadline != steady_clock::time_point::max()) {
-      context.set_deadline(std::chrono::system_clock::now() + (deadline - steady_clock::now()));
+      context.set_deadline(CallDeadline(deadline - steady_clock::now()));
     }
-    if (!impl_->watches.Begin(context)) return ShutDownStatus();
+    const Watches::Call call(impl_->watches, context);
+    if (!call.begun()) return ShutDownStatus();
     bool heard = false;
     absl::StatusOr<v1::Outcome> outcome =
         WatchOnce(*impl_->tasks, context, request, [&](const v1::Task& task) {
           heard = true;
           return on_change(task);
         });
-    impl_->watches.End(context);
     if (!absl::IsUnavailable(outcome.status())) return outcome;
     if (heard) {
       backoff.Reset();

@@ -12,6 +12,26 @@ namespace treadle {
 // The long calls under way, so that Shutdown can end them.
 class Watches {
  public:
+  // A call that is under way while this lives.
+  class Call {
+   public:
+    Call(Watches& watches, grpc::ClientContext& context)
+        : watches_(watches), context_(context), begun_(watches.Begin(context)) {}
+    ~Call() {
+      if (begun_) watches_.End(context_);
+    }
+    Call(const Call&) = delete;
+    Call& operator=(const Call&) = delete;
+
+    // False: shut down, the call must not begin.
+    bool begun() const { return begun_; }
+
+   private:
+    Watches& watches_;
+    grpc::ClientContext& context_;
+    const bool begun_;
+  };
+
   // False: shut down, the call must not begin.
   bool Begin(grpc::ClientContext& context);
   void End(grpc::ClientContext& context);

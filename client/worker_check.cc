@@ -6,6 +6,10 @@
 #include "absl/strings/str_cat.h"
 #include "client/named_error.h"
 #include "client/session.h"
+#include "client/start_thread.h"
+#include "client/timeout.h"
+
+#include "proto/wire/status.h"
 
 namespace treadle {
 namespace {
@@ -25,11 +29,14 @@ bool HasOrEmpty(const Values& values, const std::string& value) {
 
 WorkerCheck::WorkerCheck(Client& client, Session& session, std::string queue,
                          milliseconds broken_after)
-    : client_(client),
+    : client_options_(client.options()),
+      admin_(v1::AdminService::NewStub(client.channel())),
+      queues_(v1::QueueService::NewStub(client.channel())),
       session_(session),
       queue_(std::move(queue)),
-      broken_after_(broken_after),
-      thread_([this] { Run(); }) {}
+      broken_after_(broken_after) {
+  started_ = StartThread("broken_after", thread_, [this] { Run(); });
+}
 
 WorkerCheck::~WorkerCheck() {
   {
@@ -37,10 +44,12 @@ WorkerCheck::~WorkerCheck() {
     stopping_ = true;
   }
   stop_.notify_one();
-  thread_.join();
+  calls_.CancelAll();
+  if (thread_.joinable()) thread_.join();
 }
 
 absl::StatusOr<uint32_t> WorkerCheck::GroupOf(std::string_view type) {
+  if (!started_.ok()) return started_;
   std::lock_guard lock(mutex_);
   auto found = types_.find(type);
   if (found == types_.end()) {
@@ -107,20 +116,49 @@ void WorkerCheck::Look() {
 
 WorkerCheck::Survey WorkerCheck::Ask() {
   Survey survey;
-  absl::StatusOr<std::vector<v1::Worker>> workers = client_.ListWorkers();
-  const absl::StatusOr<v1::Queue> queue = client_.GetQueue(queue_);
+  const absl::Status status = AskForWorkers(survey.workers);
+  const absl::StatusOr<v1::Queue> queue = AskForQueue();
   // A queue that is not there yet has no workers of the unary kind at work.
-  if (!workers.ok() || (!queue.ok() && !absl::IsNotFound(queue.status()))) {
+  if (!status.ok() || (!queue.ok() && !absl::IsNotFound(queue.status()))) {
     survey.unknown = true;
     return survey;
   }
-  survey.workers = *std::move(workers);
   if (!queue.ok()) return survey;
   const v1::QueueStats& stats = queue->stats();
   const int64_t ended = stats.succeeded_total() + stats.failed_total() + stats.retried_total();
   survey.working = stats.running() > 0 || (ended_total_ >= 0 && ended != ended_total_);
   ended_total_ = ended;
   return survey;
+}
+
+absl::Status WorkerCheck::AskForWorkers(std::vector<v1::Worker>& workers) {
+  v1::ListWorkersRequest request;
+  request.set_page_size(limits::kPageSizeMax);
+  do {
+    grpc::ClientContext context;
+    context.set_deadline(CallDeadline(client_options_.call_timeout));
+    const Watches::Call call(calls_, context);
+    if (!call.begun()) return absl::CancelledError("the check ends");
+    v1::ListWorkersResponse page;
+    absl::Status status = wire::FromGrpc(admin_->ListWorkers(&context, request, &page));
+    if (!status.ok()) return status;
+    for (v1::Worker& worker : *page.mutable_workers()) workers.push_back(std::move(worker));
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::Queue> WorkerCheck::AskForQueue() {
+  grpc::ClientContext context;
+  context.set_deadline(CallDeadline(client_options_.call_timeout));
+  const Watches::Call call(calls_, context);
+  if (!call.begun()) return absl::CancelledError("the check ends");
+  v1::GetQueueRequest request;
+  request.set_name(queue_);
+  v1::GetQueueResponse response;
+  absl::Status status = wire::FromGrpc(queues_->GetQueue(&context, request, &response));
+  if (!status.ok()) return status;
+  return std::move(*response.mutable_queue());
 }
 
 bool WorkerCheck::Serves(const Survey& survey, const std::string& type) const {

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -14,6 +15,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "client/client.h"
+#include "client/watches.h"
+
+#include "treadle/v1/admin_service.grpc.pb.h"
+#include "treadle/v1/queue_service.grpc.pb.h"
 
 namespace treadle {
 
@@ -30,9 +35,11 @@ class WorkerCheck {
   // `client` and `session` outlive it.
   WorkerCheck(Client& client, Session& session, std::string queue,
               std::chrono::milliseconds broken_after);
+  // Breaks off the question that it is asking.
   ~WorkerCheck();
 
   // The group for futures of a type; the error that they ended with when it is given up.
+  // RESOURCE_EXHAUSTED: the system had no thread left for the check.
   absl::StatusOr<uint32_t> GroupOf(std::string_view type);
   std::vector<uint32_t> Groups();
 
@@ -54,9 +61,14 @@ class WorkerCheck {
   void Run();
   void Look();
   Survey Ask();
+  absl::Status AskForWorkers(std::vector<v1::Worker>& workers);
+  absl::StatusOr<v1::Queue> AskForQueue();
   bool Serves(const Survey& survey, const std::string& type) const;
 
-  Client& client_;
+  const ClientOptions& client_options_;
+  const std::unique_ptr<v1::AdminService::Stub> admin_;
+  const std::unique_ptr<v1::QueueService::Stub> queues_;
+  Watches calls_;
   Session& session_;
   const std::string queue_;
   const std::chrono::milliseconds broken_after_;
@@ -70,6 +82,7 @@ class WorkerCheck {
   bool stopping_ = false;
 
   std::thread thread_;
+  absl::Status started_;
 };
 
 }  // namespace treadle

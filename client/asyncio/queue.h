@@ -5,6 +5,7 @@
 #include <mutex>
 #include <optional>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -15,7 +16,8 @@
 #include "client/codec.h"
 #include "client/item_queue.h"
 #include "client/queue.h"
-#include "client/wait.h"
+#include "client/start_thread.h"
+#include "client/timeout.h"
 #include <asio.hpp>
 
 namespace treadle::asyncio {
@@ -36,26 +38,28 @@ class Queue {
     absl::StatusOr<std::unique_ptr<ItemQueue>> items =
         ItemQueue::Open(client, name, v1::DISCIPLINE_FIFO, std::move(options));
     if (!items.ok()) return items.status();
-    return Queue(*std::move(items));
+    try {
+      return Queue(*std::move(items));
+    } catch (const std::system_error& error) {
+      return ThreadRefused("the queue", error);
+    }
   }
 
   // Waits for room, behind those who waited before. When the coroutine is cancelled meanwhile the
-  // item is not put, or taken back.
+  // item is not put, or taken back, unless a consumer is faster.
   asio::awaitable<absl::Status> Put(T item) { return PutWaiting(std::move(item), kForever); }
-  asio::awaitable<absl::Status> PutNowait(T item) {
-    return PutWaiting(std::move(item), treadle::Timeout::zero());
-  }
+  asio::awaitable<absl::Status> PutNowait(T item) { return PutWaiting(std::move(item), kNoWait); }
 
   // When the coroutine is cancelled meanwhile, what may still come is handed back.
   asio::awaitable<absl::StatusOr<T>> Get() {
     const std::shared_ptr<State> state = state_;
     while (true) {
-      const auto question = std::make_shared<Question>();
-      state->items->StartGet([state, question](auto answer) { question->Answer(*state, answer); });
-      asio::awaitable<void> open = Until(question->answered);
+      const Question question(*state->items);
+      asio::awaitable<void> open = Until(question.answered());
       co_await std::move(open);
-      if (!question->TakeAnswer()) co_return absl::CancelledError("the coroutine was cancelled");
-      const absl::StatusOr<std::optional<ItemQueue::Item>>& answer = *question->answer;
+      const std::optional<Answer> answered = question.TakeAnswer();
+      if (!answered.has_value()) co_return absl::CancelledError("the coroutine was cancelled");
+      const Answer& answer = *answered;
       if (answer.ok() && answer->has_value()) {
         const Payload& payload = (*answer)->payload;
         co_return Codec<T>::Decode(payload.bytes, payload.content_type);
@@ -94,33 +98,55 @@ class Queue {
     asio::thread_pool thread{1};
   };
 
-  // One StartGet: its answer, or that nobody wants it any more.
-  struct Question {
-    void Answer(State& state, absl::StatusOr<std::optional<ItemQueue::Item>>& given) {
-      bool unwanted = false;
-      {
-        std::lock_guard lock(mutex);
-        unwanted = abandoned;
-        answer = std::move(given);
-      }
-      if (unwanted && answer->ok() && (*answer)->has_value()) {
-        asio::post(state.thread, [items = state.items.get(), token = (**answer)->token] {
-          items->GiveBack(token).IgnoreError();
-        });
-      }
-      answered.Open();
+  using Answer = absl::StatusOr<std::optional<ItemQueue::Item>>;
+
+  // One StartGet, from a coroutine that may go before its answer comes: then nobody wants it.
+  class Question {
+   public:
+    // `items` outlives it.
+    explicit Question(ItemQueue& items) : items_(items), shared_(std::make_shared<Shared>()) {
+      // Holds nothing that would have to wait when it is destroyed there.
+      items.StartGet([shared = shared_](Answer answer) { return shared->Take(std::move(answer)); });
     }
-    // False: there is none, and will be none.
-    bool TakeAnswer() {
-      std::lock_guard lock(mutex);
-      abandoned = !answer.has_value();
-      return !abandoned;
+    Question(const Question&) = delete;
+    Question& operator=(const Question&) = delete;
+    ~Question() {
+      const std::optional<Answer> unused = TakeAnswer();
+      if (unused.has_value() && unused->ok() && (*unused)->has_value()) {
+        items_.GiveBack((**unused)->token);
+      }
     }
 
-    Latch answered;
-    std::mutex mutex;
-    std::optional<absl::StatusOr<std::optional<ItemQueue::Item>>> answer;
-    bool abandoned = false;
+    const Latch& answered() const { return shared_->answered; }
+    // None: there is none, and will be none.
+    std::optional<Answer> TakeAnswer() const {
+      std::lock_guard lock(shared_->mutex);
+      shared_->abandoned = true;
+      return std::exchange(shared_->answer, std::nullopt);
+    }
+
+   private:
+    struct Shared {
+      // False: unwanted.
+      bool Take(Answer given) {
+        {
+          std::lock_guard lock(mutex);
+          if (abandoned) return false;
+          answer = std::move(given);
+        }
+        answered.Open();
+        return true;
+      }
+
+      const Latch answered;
+      std::mutex mutex;
+      // Protected by mutex.
+      std::optional<Answer> answer;
+      bool abandoned = false;
+    };
+
+    ItemQueue& items_;
+    const std::shared_ptr<Shared> shared_;
   };
 
   explicit Queue(std::unique_ptr<ItemQueue> items)
@@ -150,9 +176,12 @@ class Queue {
     put.AddDoneCallback([done](const Future<void>&) { done.Open(); });
     asio::awaitable<void> open = Until(done);
     co_await std::move(open);
-    if (done.Done()) co_return state->items->PutStatus(put.Wait());
-    put.Cancel();
-    co_return absl::CancelledError("the coroutine was cancelled: the item is taken back");
+    // False: it is done, just now.
+    if (!done.Done() && put.Cancel()) {
+      co_return absl::CancelledError(
+          "the coroutine was cancelled: the item is taken back, unless a consumer is faster");
+    }
+    co_return state->items->PutStatus(put.Wait());
   }
 
   std::shared_ptr<State> state_;

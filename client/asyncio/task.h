@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "client/asyncio/latch.h"
+#include "client/asyncio/loop.h"
 #include "client/codec.h"
 #include "client/future.h"
 #include <asio.hpp>
@@ -53,7 +54,7 @@ inline absl::Status StatusOfCurrentException() {
 
 // A coroutine that runs by itself, as asyncio.Task: what CreateTask gives. It has what a Future has
 // and can be awaited, gathered and waited for beside Futures. A handle; thread-safe. Dropping it
-// lets the coroutine go on.
+// lets the coroutine go on. A coroutine whose io_context is destroyed ends as CANCELLED.
 template <typename T>
 class Task {
  public:
@@ -70,8 +71,8 @@ class Task {
   // Cancels what the coroutine awaits, which then throws or returns; false: done already.
   bool Cancel() const {
     if (Done()) return false;
-    asio::post(state_->executor,
-               [state = state_] { state->signal.emit(asio::cancellation_type::terminal); });
+    state_->executor->Post(
+        [state = state_] { state->signal.emit(asio::cancellation_type::terminal); });
     return true;
   }
 
@@ -86,19 +87,43 @@ class Task {
   friend Task<ValueOf<R>> CreateTask(asio::any_io_executor executor, asio::awaitable<R> coroutine);
 
   struct State {
-    explicit State(asio::any_io_executor executor_in) : executor(std::move(executor_in)) {}
+    explicit State(const asio::any_io_executor& executor_in)
+        : executor(LoopExecutor::Of(executor_in)) {}
 
-    const asio::any_io_executor executor;
+    void End(ResultOf<T> how) {
+      {
+        std::lock_guard lock(mutex);
+        result.emplace(std::move(how));
+      }
+      done.Open();
+    }
+
+    const std::shared_ptr<LoopExecutor> executor;
     asio::cancellation_signal signal;  // used on the executor alone
     Latch done;
     std::mutex mutex;
     std::optional<ResultOf<T>> result;  // protected by mutex
   };
 
+  // The running coroutine's: ends the task when the coroutine is destroyed without having come to
+  // its end.
+  class Ending {
+   public:
+    explicit Ending(std::shared_ptr<State> state) : state_(std::move(state)) {}
+    Ending(Ending&& other) noexcept = default;
+    ~Ending() {
+      if (state_ != nullptr) state_->End(absl::CancelledError("the coroutine was cancelled"));
+    }
+    void With(ResultOf<T> how) { std::exchange(state_, nullptr)->End(std::move(how)); }
+
+   private:
+    std::shared_ptr<State> state_;
+  };
+
   explicit Task(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
   template <typename R>
-  static asio::awaitable<void> Run(asio::awaitable<R> coroutine, std::shared_ptr<State> state) {
+  static asio::awaitable<void> Run(asio::awaitable<R> coroutine, Ending ending) {
     std::optional<ResultOf<T>> result;
     try {
       if constexpr (std::is_void_v<R>) {
@@ -110,11 +135,7 @@ class Task {
     } catch (...) {
       result.emplace(StatusOfCurrentException());
     }
-    {
-      std::lock_guard lock(state->mutex);
-      state->result = std::move(result);
-    }
-    state->done.Open();
+    ending.With(*std::move(result));
   }
 
   std::shared_ptr<State> state_;
@@ -125,16 +146,10 @@ template <typename R>
 Task<ValueOf<R>> CreateTask(asio::any_io_executor executor, asio::awaitable<R> coroutine) {
   using T = ValueOf<R>;
   auto state = std::make_shared<typename Task<T>::State>(executor);
-  asio::co_spawn(executor, Task<T>::Run(std::move(coroutine), state),
-                 asio::bind_cancellation_slot(state->signal.slot(), [state](std::exception_ptr) {
-                   // It was cancelled before it began.
-                   if (state->done.Done()) return;
-                   {
-                     std::lock_guard lock(state->mutex);
-                     state->result.emplace(absl::CancelledError("the coroutine was cancelled"));
-                   }
-                   state->done.Open();
-                 }));
+  typename Task<T>::Ending ending(state);
+  asio::co_spawn(
+      executor, Task<T>::Run(std::move(coroutine), std::move(ending)),
+      asio::bind_cancellation_slot(state->signal.slot(), [state](std::exception_ptr) {}));
   return Task<T>(std::move(state));
 }
 
@@ -155,6 +170,13 @@ template <typename W>
 concept Waitable = requires {
   typename ValueOfWaitable<W>::Type;
 };
+
+// Whether it is a coroutine here, which may refer to what its caller has. A Future's task runs
+// elsewhere.
+template <typename W>
+inline constexpr bool kIsCoroutine = false;
+template <typename T>
+inline constexpr bool kIsCoroutine<Task<T>> = true;
 
 // How it ended, without its value. REQUIRES: done.
 inline absl::Status EndOf(const FutureBase& future) { return future.Wait(); }

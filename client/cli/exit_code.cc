@@ -12,6 +12,7 @@ ExitCode ExitCodeFor(const absl::Status& status) {
     case absl::StatusCode::kNotFound:
       return ExitCode::kNotFound;
     case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kAborted:  // sent, but the answer was not heard
       return ExitCode::kUnreachable;
     case absl::StatusCode::kDeadlineExceeded:
       return ExitCode::kTimeout;
@@ -20,7 +21,6 @@ ExitCode ExitCodeFor(const absl::Status& status) {
     case absl::StatusCode::kFailedPrecondition:
     case absl::StatusCode::kPermissionDenied:
     case absl::StatusCode::kUnauthenticated:
-    case absl::StatusCode::kAborted:
       return ExitCode::kRefused;
     case absl::StatusCode::kCancelled:
       return ExitCode::kInterrupted;

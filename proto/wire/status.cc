@@ -15,14 +15,4 @@ absl::Status FromGrpc(const grpc::Status& status) {
   return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
 }
 
-void ToItem(const absl::Status& status, v1::ItemStatus* item) {
-  item->set_code(status.raw_code());
-  item->set_message(std::string(status.message()));
-}
-
-absl::Status FromItem(const v1::ItemStatus& item) {
-  if (item.code() == 0) return absl::OkStatus();
-  return absl::Status(static_cast<absl::StatusCode>(item.code()), item.message());
-}
-
 }  // namespace treadle::wire

@@ -3,7 +3,7 @@
 #include "absl/status/status.h"
 #include <grpcpp/grpcpp.h>
 
-#include "treadle/v1/task.pb.h"
+#include "proto/wire/item_status.h"
 
 // absl::Status and gRPC's statuses share their codes; only the types differ.
 
@@ -11,8 +11,5 @@ namespace treadle::wire {
 
 grpc::Status ToGrpc(const absl::Status& status);
 absl::Status FromGrpc(const grpc::Status& status);
-
-void ToItem(const absl::Status& status, v1::ItemStatus* item);
-absl::Status FromItem(const v1::ItemStatus& item);
 
 }  // namespace treadle::wire

@@ -307,6 +307,36 @@ TEST_F(AsyncioTest, AGetThatIsCancelledTakesNoItem) {
   EXPECT_TRUE(IsShutDown(Run(queue->PutNowait(8))));
 }
 
+TEST_F(AsyncioTest, AQueueMayGoWhileItsGetIsUnderWay) {
+  absl::StatusOr<Queue<int>> others = Queue<int>::Open(*client_, "items");
+  ASSERT_TRUE(others.ok()) << others.status();
+  {
+    std::unique_ptr<Client> client = test::ConnectTo(server_.address());
+    absl::StatusOr<asyncio::Queue<int>> queue = asyncio::Queue<int>::Open(*client, "items");
+    ASSERT_TRUE(queue.ok()) << queue.status();
+    EXPECT_EQ(Run(asyncio::Timeout(5ms, queue->Get())).status().code(),
+              absl::StatusCode::kDeadlineExceeded);
+    queue = absl::CancelledError("gone");
+    // What the question still brings is handed back.
+    EXPECT_TRUE(others->Put(7).ok());
+    EXPECT_EQ(*others->Get(true, kPatience), 7);
+    EXPECT_TRUE(others->TaskDone().ok());
+  }
+}
+
+TEST_F(AsyncioTest, AGetWhoseLoopGoesTakesNoItem) {
+  absl::StatusOr<asyncio::Queue<int>> queue = asyncio::Queue<int>::Open(*client_, "items");
+  ASSERT_TRUE(queue.ok()) << queue.status();
+  {
+    asio::io_context loop;
+    const asyncio::Task<int> get = asyncio::CreateTask(loop.get_executor(), queue->Get());
+    loop.poll();
+    EXPECT_FALSE(get.Done());
+  }
+  EXPECT_TRUE(Run(queue->PutNowait(7)).ok());
+  EXPECT_EQ(*Run(asyncio::Timeout(kPatience, queue->Get())), 7);
+}
+
 // The least that a coroutine can be.
 struct Plain {
   struct promise_type {

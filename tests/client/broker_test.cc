@@ -3,6 +3,7 @@
 #include <future>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -229,7 +230,7 @@ TEST_F(BrokerTest, AnotherClientAttachesLater) {
   ASSERT_TRUE(running.Accepted(kPatience).ok());
   const std::string id = running.Id();
   client_.reset();
-  EXPECT_EQ(running.Result().status().code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(running.Result().status().code(), absl::StatusCode::kAborted);
 
   client_ = ConnectTo(server_.address());
   const Future<int64_t> before = client_->Attach<int64_t>(id);
@@ -336,6 +337,17 @@ TEST_F(BrokerTest, AWatchEndsWhenItsReaderTheTimeOrTheClientDoes) {
   watching.get_future().wait();
   client_->Shutdown();
   EXPECT_EQ(watch.get().code(), absl::StatusCode::kCancelled);
+}
+
+TEST_F(BrokerTest, AWatchWhoseReaderThrowsIsOver) {
+  const Future<int64_t> future = executor_.Submit(kSquare, 7);
+  ASSERT_TRUE(future.Accepted(kPatience).ok());
+  const auto throws = [](const v1::Task&) -> bool { throw std::runtime_error("no more"); };
+  EXPECT_THROW(client_->WatchTask(future.Id(), throws).IgnoreError(), std::runtime_error);
+  const auto stop = [](const v1::Task&) { return false; };
+  EXPECT_EQ(client_->WatchTask(future.Id(), stop).status().code(), absl::StatusCode::kCancelled);
+  // Cancels the watches that are under way.
+  client_->Shutdown();
 }
 
 // How many tasks of the queue the broker knows, finished ones included.

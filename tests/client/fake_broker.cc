@@ -208,6 +208,11 @@ class FakeBroker::Service final : public v1::TaskService::Service {
     return stream;
   }
 
+  size_t calls() {
+    std::lock_guard lock(mutex_);
+    return all_.size();
+  }
+
   void EndAll() {
     std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -227,7 +232,24 @@ class FakeBroker::Service final : public v1::TaskService::Service {
   bool stopping_ = false;
 };
 
-FakeBroker::FakeBroker() { Start(); }
+class FakeBroker::Admin final : public v1::AdminService::Service {
+ public:
+  grpc::Status GetServerInfo(grpc::ServerContext*, const v1::GetServerInfoRequest*,
+                             v1::GetServerInfoResponse*) override {
+    std::lock_guard lock(mutex_);
+    return wire::ToGrpc(refusal_);
+  }
+  void Refuse(const absl::Status& status) {
+    std::lock_guard lock(mutex_);
+    refusal_ = status;
+  }
+
+ private:
+  std::mutex mutex_;
+  absl::Status refusal_;
+};
+
+FakeBroker::FakeBroker() : admin_(std::make_unique<Admin>()) { Start(); }
 
 FakeBroker::~FakeBroker() { Stop(); }
 
@@ -246,6 +268,7 @@ void FakeBroker::Start() {
   builder.AddListeningPort("127.0.0.1:" + std::to_string(port_), grpc::InsecureServerCredentials(),
                            &port_);
   builder.RegisterService(service_.get());
+  builder.RegisterService(admin_.get());
   server_ = builder.BuildAndStart();
   TREADLE_ASSERT(server_ != nullptr);
 }
@@ -265,13 +288,23 @@ std::shared_ptr<FakeStream> FakeBroker::NextStream() {
 
 std::pair<std::unique_ptr<Client>, std::shared_ptr<FakeStream>> FakeBroker::Connect(
     ClientOptions options, uint64_t session_id, const v1::SessionOpened& bounds) {
-  auto connecting = std::async(std::launch::async, [&] { return Client::Connect(options); });
+  absl::StatusOr<std::unique_ptr<Client>> client = Client::Connect(options);
+  TREADLE_ASSERT(client.ok());
+  // A first question, about a task that is not there, makes it open the stream.
+  const std::string nowhere = IdOf(session_id + 1'000, 1);
+  const Future<void> question = (*client)->Attach<void>(nowhere);
   std::shared_ptr<FakeStream> stream = NextStream();
   stream->Open(session_id, false, bounds);
-  absl::StatusOr<std::unique_ptr<Client>> client = connecting.get();
-  TREADLE_ASSERT(client.ok());
+  stream->Awaits(1);
+  stream->Unknown(nowhere);
+  question.Wait().IgnoreError();
+  stream->messages_ = 0;
   return {*std::move(client), std::move(stream)};
 }
+
+size_t FakeBroker::streams() const { return service_->calls(); }
+
+void FakeBroker::Refuse(const absl::Status& status) { admin_->Refuse(status); }
 
 std::pair<std::unique_ptr<Client>, std::shared_ptr<FakeStream>> FakeBroker::Connect() {
   return Connect(Options());

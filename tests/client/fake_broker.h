@@ -14,11 +14,12 @@
 #include "client/client.h"
 #include <grpcpp/grpcpp.h>
 
+#include "treadle/v1/admin_service.grpc.pb.h"
 #include "treadle/v1/task_service.grpc.pb.h"
 
 // A broker that says what a test tells it to: each Session call becomes a FakeStream, whose
-// messages the test reads and writes, one by one. The broker listens on a port of its own of
-// 127.0.0.1.
+// messages the test reads and writes, one by one. It answers GetServerInfo by itself. The broker
+// listens on a port of its own of 127.0.0.1.
 
 namespace treadle {
 
@@ -94,9 +95,14 @@ class FakeBroker {
   // Options for a client of this broker, with short waits.
   ClientOptions Options() const;
 
+  // How many Session calls there were since Start.
+  size_t streams() const;
   // The next Session call; waits for it.
   std::shared_ptr<FakeStream> NextStream();
-  // Connects a client, whose first stream is session `session_id`.
+  // Answers GetServerInfo with an error from now on; OK: no longer.
+  void Refuse(const absl::Status& status);
+
+  // Connects a client and has it open its first stream, as session `session_id`.
   std::pair<std::unique_ptr<Client>, std::shared_ptr<FakeStream>> Connect(
       ClientOptions options, uint64_t session_id = 7,
       const v1::SessionOpened& bounds = v1::SessionOpened());
@@ -108,8 +114,10 @@ class FakeBroker {
 
  private:
   class Service;
+  class Admin;
 
   int port_ = 0;
+  std::unique_ptr<Admin> admin_;
   std::unique_ptr<Service> service_;
   std::unique_ptr<grpc::Server> server_;
 };

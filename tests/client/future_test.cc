@@ -204,6 +204,25 @@ TEST_F(FutureTest, CallbacksRunOnTheirOwnThreadInOrderOfTheEnds) {
   EXPECT_NE(thread, std::this_thread::get_id());
 }
 
+TEST_F(FutureTest, CallbacksOfOneFutureRunInTheOrderInWhichTheyWereAdded) {
+  const Executor executor(*client_, ExecutorOptions("cpu"));
+  const Future<int> future = executor.Submit(kSquare, 1);
+  std::promise<void> last;
+  std::vector<int> order;
+  for (int i = 1; i <= 5; ++i) {
+    future.AddDoneCallback([&, i](const Future<int>&) {
+      order.push_back(i);
+      if (i == 5) last.set_value();
+    });
+  }
+  // One that has left the middle of the line.
+  EXPECT_EQ(future.Wait(1ms).code(), absl::StatusCode::kDeadlineExceeded);
+  stream_->Tasks(1);
+  stream_->Succeed(IdOf(7, 1), "1");
+  last.get_future().wait();
+  EXPECT_THAT(order, ElementsAre(1, 2, 3, 4, 5));
+}
+
 TEST_F(FutureTest, ACallbackOfADoneFutureRunsAtOnce) {
   const Executor executor(*client_, ExecutorOptions("cpu"));
   const Future<int> future = executor.Submit(kSquare, 1);
@@ -277,22 +296,22 @@ TEST_F(FutureTest, PendingFuturesEndWithTheClient) {
     stream_->Accept(1, 50);
   }
   std::thread waiter(
-      [&] { EXPECT_EQ(futures[99].Result().status().code(), absl::StatusCode::kCancelled); });
+      [&] { EXPECT_EQ(futures[99].Result().status().code(), absl::StatusCode::kAborted); });
   client_.reset();
   EXPECT_EQ(callbacks, 100);
   for (const Future<int>& future : futures) {
-    EXPECT_EQ(future.Result().status().code(), absl::StatusCode::kCancelled);
+    EXPECT_EQ(future.Result().status().code(), absl::StatusCode::kAborted);
     EXPECT_FALSE(future.Cancel());
   }
   waiter.join();
 }
 
-TEST_F(FutureTest, SubmitsAfterShutdownAreCancelled) {
+TEST_F(FutureTest, SubmitsAfterShutdownAreNotSent) {
   const Executor executor(*client_, ExecutorOptions("cpu"));
   client_->Shutdown();
   client_->Shutdown();
-  EXPECT_EQ(executor.Submit(kPing).Result().code(), absl::StatusCode::kCancelled);
-  EXPECT_EQ(client_->Attach<void>(IdOf(3, 4)).Result().code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(executor.Submit(kPing).Result().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(client_->Attach<void>(IdOf(3, 4)).Result().code(), absl::StatusCode::kUnavailable);
 }
 
 }  // namespace

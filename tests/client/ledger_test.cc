@@ -11,7 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "proto/wire/status.h"
+#include "proto/wire/item_status.h"
 
 namespace treadle {
 namespace {
@@ -23,7 +23,7 @@ using ::testing::IsEmpty;
 class NoHome final : public FutureHome {
  public:
   void RequestCancel(FutureStateRef) override { FAIL() << "nobody cancels here"; }
-  std::shared_ptr<grpc::Channel> BrokerChannel() const override { return nullptr; }
+  std::shared_ptr<TaskQuestions> Questions() const override { return nullptr; }
 };
 
 // A ledger, and what stands around it.
@@ -163,12 +163,12 @@ TEST_F(LedgerTest, WhatWasNotAnsweredIsSentAgainUnderItsSequence) {
   Open(7, false, 3);
   EXPECT_THAT(Sequences(Next()), ElementsAre(1, 2, 3));
   Accept(2, 2);
-  Open(7, true, 3);
+  Open(7, true, 4);
   const v1::SessionRequest again = Next();
   EXPECT_THAT(Sequences(again), ElementsAre(1, 3, 4));
   EXPECT_EQ(again.tasks(1).task().payload(), "c");
   // The outcome of 2 does not come by itself any more.
-  EXPECT_THAT(Next().await_task_ids(), ElementsAre(TaskId({7, 2}).ToString()));
+  EXPECT_THAT(again.await_task_ids(), ElementsAre(TaskId({7, 2}).ToString()));
   // Nor do those of 1 and 3, which may have been accepted on the first stream.
   Accept(1, 4);
   EXPECT_THAT(Next().await_task_ids(),
@@ -269,6 +269,119 @@ TEST_F(LedgerTest, CancelWaitsForTheAcceptance) {
   EXPECT_THAT(Next().cancel_task_ids(), ElementsAre("7-1"));
 }
 
+TEST_F(LedgerTest, CancelsAndAwaitsPassABacklogOfSubmits) {
+  const FutureStateRef cancelled = Submit("x");
+  Open(7, false, limits::kBatchTasksMax);
+  Next();
+  Accept(1, 1);
+  for (int i = 0; i < 2 * limits::kBatchTasksMax; ++i) Submit("x");
+  ledger_.Cancel(cancelled, effects_);
+  const FutureStateRef attached = Attach({3, 4});
+  const v1::SessionRequest message = Next();
+  EXPECT_THAT(message.cancel_task_ids(), ElementsAre("7-1"));
+  EXPECT_THAT(message.await_task_ids(), ElementsAre("3-4"));
+  EXPECT_EQ(message.tasks_size(), limits::kBatchTasksMax - 2);
+}
+
+TEST_F(LedgerTest, ManyIdsLeaveHalfOfTheMessageToTheTasks) {
+  std::vector<FutureStateRef> attached;
+  for (uint64_t i = 1; i <= 100; ++i) attached.push_back(Attach({3, i}));
+  for (int i = 0; i < 10; ++i) Submit("x");
+  Open(7, false, 10);
+  for (int i = 0; i < 2; ++i) {
+    const v1::SessionRequest message = Next();
+    EXPECT_EQ(message.await_task_ids_size(), 5);
+    EXPECT_EQ(message.tasks_size(), 5);
+  }
+  EXPECT_EQ(Next().await_task_ids_size(), 10);
+}
+
+TEST_F(LedgerTest, ALargeTaskIsNotKeptWaitingByIds) {
+  Open(7);
+  const FutureStateRef large = Submit(std::string(2 * limits::kMiB, 'x'));
+  int messages = 0;
+  for (uint64_t i = 1; large->sequence == 0; ++i, ++messages) {
+    const FutureStateRef attached = Attach({3, i});
+    EXPECT_LE(Next().ByteSizeLong(), static_cast<size_t>(3 * limits::kMiB));
+    ASSERT_LT(messages, 3);
+  }
+}
+
+TEST_F(LedgerTest, ACancelThatComesAfterTheAcceptanceOfAPutTakesItBack) {
+  const FutureStateRef put = Submit("x");
+  put->traits.until_accepted = true;
+  Open(7);
+  Next();
+  Accept(1, 1);
+  EXPECT_TRUE(put->IsDone());
+  ledger_.Cancel(put, effects_);
+  EXPECT_THAT(Next().cancel_task_ids(), ElementsAre("7-1"));
+  // It may have been lost with its stream.
+  Open(7, true);
+  EXPECT_THAT(Next().cancel_task_ids(), ElementsAre("7-1"));
+  Unknown({7, 1});
+  EXPECT_EQ(ledger_.pending(), 0u);
+  Open(7, true);
+  EXPECT_FALSE(ledger_.HasCancels());
+}
+
+TEST_F(LedgerTest, APutThatIsCancelledIsFollowedToItsEnd) {
+  const FutureStateRef put = Submit("x");
+  put->traits.until_accepted = true;
+  Open(7);
+  Next();
+  ledger_.Cancel(put, effects_);
+  Open(7, true);
+  EXPECT_THAT(Sequences(Next()), ElementsAre(1));
+  Accept(1, 1);
+  EXPECT_TRUE(put->IsAccepted());
+  EXPECT_FALSE(put->IsDone());
+  const v1::SessionRequest cancel = Next();
+  EXPECT_THAT(cancel.cancel_task_ids(), ElementsAre("7-1"));
+  EXPECT_THAT(cancel.await_task_ids(), ElementsAre("7-1"));
+  Open(7, true);
+  EXPECT_THAT(Next().cancel_task_ids(), ElementsAre("7-1"));
+  Unknown({7, 1});
+  EXPECT_TRUE(put->IsDone());
+}
+
+TEST_F(LedgerTest, OnlyWhatHasWaitedLongIsGivenUp) {
+  const auto time = [](int seconds) { return Ledger::TimePoint(std::chrono::seconds(seconds)); };
+  const auto submit = [&](int seconds) {
+    FutureStateRef state = Submit("x");
+    state->since = time(seconds);
+    return state;
+  };
+  const FutureStateRef accepted = submit(1);
+  const FutureStateRef sent = submit(2);
+  const FutureStateRef sent_late = submit(5);
+  Open(7);
+  Next();
+  const FutureStateRef followed_late = Attach({7, 1});
+  followed_late->since = time(6);
+  Accept(1, 1);
+  const FutureStateRef unsent = submit(3);
+  const FutureStateRef unsent_late = submit(4);
+  ledger_.Cancel(sent, effects_);
+  EXPECT_EQ(ledger_.EndOlder(time(3), absl::UnavailableError("away"), effects_), time(4));
+  EXPECT_EQ(unsent->status, absl::UnavailableError("away"));
+  EXPECT_EQ(sent->status.code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(accepted->status.code(), absl::StatusCode::kAborted);
+  for (const FutureStateRef& late : {sent_late, followed_late, unsent_late}) {
+    EXPECT_FALSE(late->IsDone());
+  }
+  // What goes on goes on as if nothing had been; the cancel of one that may be there is sent.
+  Open(7, true);
+  const v1::SessionRequest message = Next();
+  EXPECT_THAT(Sequences(message), ElementsAre(3, 4));
+  EXPECT_THAT(message.cancel_task_ids(), ElementsAre("7-2"));
+  EXPECT_THAT(message.await_task_ids(), ElementsAre("7-1"));
+  EXPECT_EQ(ledger_.EndOlder(time(9), absl::UnavailableError("away"), effects_),
+            Ledger::TimePoint::max());
+  EXPECT_EQ(ledger_.pending(), 0u);
+  EXPECT_EQ(effects_.answered_tasks, 5);
+}
+
 TEST_F(LedgerTest, ManyFuturesOfOneTaskEndTogether) {
   const FutureStateRef own = Submit("x");
   Open(7);
@@ -320,8 +433,10 @@ TEST_F(LedgerTest, EndAllEndsEverythingAndSendsNothingAgain) {
   const FutureStateRef unsent = Submit("unsent");
   const FutureStateRef attached = Attach({3, 3});
   ledger_.EndAll(absl::UnavailableError("gone"), effects_);
-  for (const FutureStateRef& state : {sent, unsent, attached}) {
-    EXPECT_EQ(state->status, absl::UnavailableError("gone"));
+  EXPECT_EQ(unsent->status, absl::UnavailableError("gone"));
+  for (const FutureStateRef& state : {sent, attached}) {
+    EXPECT_EQ(state->status.code(), absl::StatusCode::kAborted);
+    EXPECT_THAT(std::string(state->status.message()), HasSubstr("gone; "));
   }
   EXPECT_EQ(effects_.answered_tasks, 2);
   Open(7, true);

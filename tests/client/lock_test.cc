@@ -4,6 +4,7 @@
 #include <chrono>
 #include <future>
 #include <optional>
+#include <stop_token>
 #include <thread>
 #include <vector>
 
@@ -11,7 +12,9 @@
 #include <gtest/gtest.h>
 
 #include "tests/client/broker_fixture.h"
+#include "tests/client/no_threads.h"
 #include "tests/support/tcp_proxy.h"
+#include "treadle/v1/worker_service.grpc.pb.h"
 
 // Locks, semaphores and events, shared by several clients of a real broker.
 
@@ -91,6 +94,67 @@ TEST_F(LockTest, AHolderThatIsCutOffLosesTheLockAndIsFencedOff) {
   EXPECT_GT(next->token(), permit->token());
   told.get_future().wait();
   EXPECT_EQ(permit->Release().code(), absl::StatusCode::kAborted);
+}
+
+TEST_F(LockTest, ACallbackThatBlocksHoldsUpNoRenewal) {
+  LockOptions options;
+  options.lease = 1s;
+  absl::StatusOr<Lock> lost = Lock::Open(*client_, "lost", options);
+  absl::StatusOr<Lock> kept = Lock::Open(*client_, "kept", options);
+  ASSERT_TRUE(lost.ok() && kept.ok());
+  absl::StatusOr<Permit> lost_permit = lost->Acquire();
+  absl::StatusOr<Permit> kept_permit = kept->Acquire();
+  ASSERT_TRUE(lost_permit.ok() && kept_permit.ok());
+  std::promise<void> told;
+  std::promise<void> go_on;
+  const std::stop_callback on_lost(lost_permit->lost(), [&] {
+    told.set_value();
+    go_on.get_future().wait();
+  });
+  // Someone else hands it back.
+  v1::ListTasksRequest list;
+  list.set_queue("lost");
+  const absl::StatusOr<v1::ListTasksResponse> tasks = other_->ListTasks(list);
+  ASSERT_TRUE(tasks.ok()) << tasks.status();
+  v1::CompleteRequest request;
+  v1::AttemptReport& report = *request.add_reports();
+  report.set_task_id(tasks->tasks(0).task_id());
+  report.set_token(lost_permit->token());
+  report.set_end(v1::ATTEMPT_END_RELEASED);
+  grpc::ClientContext context;
+  v1::CompleteResponse response;
+  ASSERT_TRUE(
+      v1::WorkerService::NewStub(other_->channel())->Complete(&context, request, &response).ok());
+  told.get_future().wait();
+  // Nobody gets the other for longer than its lease.
+  absl::StatusOr<Lock> others = Lock::Open(*other_, "kept", options);
+  EXPECT_EQ(others->Acquire(true, 3s).status().code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_FALSE(kept_permit->lost().stop_requested());
+  go_on.set_value();
+  EXPECT_TRUE(kept_permit->Release().ok());
+}
+
+TEST_F(LockTest, TwoThreadsMayShutDownAtOnce) {
+  for (int round = 0; round < 20; ++round) {
+    const std::unique_ptr<Client> client = ConnectTo(server_.address());
+    absl::StatusOr<Lock> lock = Lock::Open(*client, "door");
+    absl::StatusOr<Permit> permit = lock->Acquire(true, kPatience);
+    ASSERT_TRUE(permit.ok()) << permit.status();
+    std::thread other([&] { client->Shutdown(); });
+    client->Shutdown();
+    other.join();
+    EXPECT_TRUE(permit->lost().stop_requested());
+  }
+}
+
+TEST_F(LockTest, ALeaseThatCouldNotBeKeptIsNotTaken) {
+  absl::StatusOr<Lock> lock = Lock::Open(*client_, "door");
+  ASSERT_TRUE(lock.ok()) << lock.status();
+  {
+    const test::NoThreads none_left;
+    EXPECT_EQ(lock->Acquire().status().code(), absl::StatusCode::kResourceExhausted);
+  }
+  EXPECT_TRUE(lock->Acquire().ok());
 }
 
 TEST_F(LockTest, ASemaphoreHasSoManyPermits) {

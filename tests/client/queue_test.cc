@@ -17,6 +17,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/client/broker_fixture.h"
+#include "tests/support/tcp_proxy.h"
 #include "treadle/v1/worker_service.grpc.pb.h"
 
 // Queues as Python's queue module has them, shared by several clients of a real broker.
@@ -277,6 +278,42 @@ TEST_F(QueueTest, AnItemOfAnotherTypeIsGotAndRefused) {
   ASSERT_TRUE(queue.Put("seven").ok());
   EXPECT_EQ(numbers.Get().status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_TRUE(numbers.TaskDone().ok());
+}
+
+TEST_F(QueueTest, APutThatIsNotAnsweredInTimeIsTakenBack) {
+  test::TcpProxy proxy(server_.port());
+  const std::unique_ptr<Client> remote = ConnectTo(proxy.address());
+  auto queue = OpenOrDie<Queue<int>>(*remote, "work");
+  ASSERT_TRUE(queue.Put(1).ok());
+  proxy.Freeze();
+  // It may be there, for all that the client knows.
+  EXPECT_EQ(queue.PutNowait(2).code(), absl::StatusCode::kAborted);
+  proxy.Thaw();
+  ASSERT_TRUE(remote->Flush(kPatience).ok());
+  auto others = OpenOrDie<Queue<int>>(*client_, "work");
+  EXPECT_EQ(*others.Get(), 1);
+  while (*others.Size() != 0) std::this_thread::yield();
+  ASSERT_TRUE(others.TaskDone().ok());
+  EXPECT_TRUE(others.Join(kPatience).ok());
+}
+
+TEST_F(QueueTest, APutThatWasNeverSentSaysSo) {
+  std::optional<LocalServer> server(std::in_place);
+  const std::unique_ptr<Client> client = ConnectTo(server->address());
+  auto queue = OpenOrDie<Queue<int>>(*client, "work");
+  server.reset();
+  EXPECT_EQ(queue.PutNowait(1).code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(QueueTest, ManyItemsOfAConsumerThatLeavesComeBackTogether) {
+  auto others = OpenOrDie<Queue<int>>(*client_, "work");
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(others.Put(i).ok());
+  {
+    auto queue = OpenOrDie<Queue<int>>(*other_, "work");
+    for (int i = 0; i < 50; ++i) ASSERT_TRUE(queue.Get().ok());
+    EXPECT_EQ(*others.Size(), 0);
+  }
+  EXPECT_EQ(*others.Size(), 50);
 }
 
 TEST_F(QueueTest, AClientThatShutsDownEndsItsWaits) {

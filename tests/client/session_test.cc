@@ -3,6 +3,7 @@
 #include <chrono>
 #include <future>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -15,6 +16,7 @@
 
 #include "proto/wire/settings.h"
 #include "tests/client/fake_broker.h"
+#include "tests/client/no_threads.h"
 
 // What the client does when connections break and brokers misbehave.
 
@@ -24,6 +26,7 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::UnorderedElementsAre;
 
 constexpr TaskType<int(int)> kSquare{"square"};
 
@@ -51,21 +54,79 @@ TEST(Session, ConnectTellsThatNobodyAnswers) {
 
 TEST(Session, ConnectTellsARefusalAtOnce) {
   FakeBroker broker;
-  auto connecting =
-      std::async(std::launch::async, [&] { return Client::Connect(broker.Options()).status(); });
-  broker.NextStream()->End(grpc::Status(grpc::StatusCode::PERMISSION_DENIED, "not you"));
-  EXPECT_EQ(connecting.get(), absl::PermissionDeniedError("not you"));
+  broker.Refuse(absl::PermissionDeniedError("not you"));
+  EXPECT_EQ(Client::Connect(broker.Options()).status(), absl::PermissionDeniedError("not you"));
 }
 
 TEST(Session, ConnectWaitsForABrokerThatStarts) {
   FakeBroker broker;
   broker.Stop();
-  auto connecting =
-      std::async(std::launch::async, [&] { return Client::Connect(broker.Options()); });
+  ClientOptions options = broker.Options();
+  options.connect_timeout = 60s;
+  auto connecting = std::async(std::launch::async, [&] { return Client::Connect(options); });
   broker.Start();
+  EXPECT_TRUE(connecting.get().ok());
+}
+
+TEST(Session, OptionsThatFitNoClockAreRefused) {
+  const auto refusal = [](auto set) {
+    ClientOptions options("127.0.0.1:1");
+    set(options);
+    return Client::Connect(options).status();
+  };
+  const absl::Status wrapped =
+      refusal([](ClientOptions& options) { options.call_timeout = std::chrono::hours::max(); });
+  EXPECT_EQ(wrapped.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(wrapped.message()), HasSubstr("call_timeout"));
+  EXPECT_EQ(refusal([](ClientOptions& options) { options.give_up_after = 24h * 367; }).code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(refusal([](ClientOptions& options) { options.name = std::string(256, 'x'); }).code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+TEST(Session, AClientThatGetsNoThreadSaysSo) {
+  FakeBroker broker;
+  {
+    const test::NoThreads none_left;
+    const absl::Status status = Client::Connect(broker.Options()).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+    EXPECT_THAT(std::string(status.message()), HasSubstr("thread"));
+  }
+  absl::StatusOr<std::unique_ptr<Client>> client = Client::Connect(broker.Options());
+  ASSERT_TRUE(client.ok()) << client.status();
+  ExecutorOptions options("cpu");
+  options.broken_after = 1h;
+  std::optional<Executor> executor;
+  {
+    const test::NoThreads none_left;
+    executor.emplace(**client, options);
+  }
+  EXPECT_EQ(executor->Submit(kSquare, 1).Result().status().code(),
+            absl::StatusCode::kResourceExhausted);
+}
+
+TEST(Session, TheFirstSubmitOpensTheSession) {
+  FakeBroker broker;
+  absl::StatusOr<std::unique_ptr<Client>> client = Client::Connect(broker.Options());
+  ASSERT_TRUE(client.ok()) << client.status();
+  EXPECT_TRUE((*client)->GetServerInfo().ok());
+  EXPECT_TRUE((*client)->Flush().ok());
+  EXPECT_EQ(broker.streams(), 0u);
+  const Executor executor(**client, ExecutorOptions("cpu"));
+  const Future<int> future = executor.Submit(kSquare, 3);
   const auto stream = broker.NextStream();
   EXPECT_EQ(stream->Open(7).session_id(), 0u);
-  EXPECT_TRUE(connecting.get().ok());
+  EXPECT_THAT(Sequences(stream->Tasks(1)), ElementsAre(1));
+}
+
+TEST(Session, AClientThatOnlyAskedEndsAtOnce) {
+  FakeBroker broker;
+  ClientOptions options = broker.Options();
+  options.shutdown_timeout = 60s;
+  absl::StatusOr<std::unique_ptr<Client>> client = Client::Connect(options);
+  ASSERT_TRUE(client.ok()) << client.status();
+  (*client)->Shutdown();
+  EXPECT_EQ(broker.streams(), 0u);
 }
 
 TEST(Session, AnUnansweredSubmitIsSentAgainUnderItsSequence) {
@@ -177,33 +238,122 @@ TEST(Session, GivesUpAfterTheTimeThatWasAskedFor) {
   options.give_up_after = 200ms;
   auto [client, stream] = broker.Connect(options);
   const Executor executor(*client, ExecutorOptions("cpu"));
-  const Future<int> future = executor.Submit(kSquare, 1);
-  stream->Tasks(1);
-  stream.reset();
-  broker.Stop();
-  const absl::Status status = future.Result().status();
+  const Future<int> accepted = executor.Submit(kSquare, 1);
+  const Future<int> sent = executor.Submit(kSquare, 2);
+  stream->Tasks(2);
+  stream->Accept(1, 1);
+  ASSERT_TRUE(accepted.Accepted().ok());
+  stream->End(kLost);
+  stream = broker.NextStream();  // it has noticed
+  const Future<int> unsent = executor.Submit(kSquare, 3);
+  // One that was never sent may be submitted again, the others not simply so.
+  const absl::Status status = unsent.Result().status();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(status.message()), HasSubstr("not reached for 200 ms"));
+  EXPECT_EQ(sent.Result().status().code(), absl::StatusCode::kAborted);
+  EXPECT_THAT(std::string(sent.Result().status().message()), HasSubstr("may have been accepted"));
+  EXPECT_EQ(sent.Accepted().status().code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(accepted.Result().status().code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(accepted.Accepted()->task_id, IdOf(7, 1));
   // It goes on trying, and what it gave up is not sent again.
-  broker.Start();
-  stream = broker.NextStream();
   stream->Open(7, true);
-  const Future<int> next = executor.Submit(kSquare, 2);
-  EXPECT_THAT(Sequences(stream->Tasks(1)), ElementsAre(2));
+  const Future<int> next = executor.Submit(kSquare, 4);
+  EXPECT_THAT(Sequences(stream->Tasks(1)), ElementsAre(3));
+}
+
+TEST(Session, WhatIsSubmittedLateHasItsOwnTime) {
+  constexpr auto kGiveUp = 3s;
+  FakeBroker broker;
+  ClientOptions options = broker.Options();
+  options.give_up_after = kGiveUp;
+  absl::StatusOr<std::unique_ptr<Client>> client = Client::Connect(options);
+  ASSERT_TRUE(client.ok()) << client.status();
+  broker.Stop();
+  const Executor executor(**client, ExecutorOptions("cpu"));
+  const Future<int> early = executor.Submit(kSquare, 1);
+  EXPECT_EQ(early.Wait(kGiveUp / 2).code(), absl::StatusCode::kDeadlineExceeded);
+  const auto submitted_at = std::chrono::steady_clock::now();
+  const Future<int> late = executor.Submit(kSquare, 2);
+  EXPECT_EQ(early.Wait().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(late.Wait().code(), absl::StatusCode::kUnavailable);
+  EXPECT_GE(std::chrono::steady_clock::now() - submitted_at, kGiveUp);
 }
 
 TEST(Session, ARefusalForGoodEndsWhatIsPending) {
   FakeBroker broker;
   auto [client, stream] = broker.Connect();
   const Executor executor(*client, ExecutorOptions("cpu"));
-  const Future<int> future = executor.Submit(kSquare, 1);
+  const Future<int> sent = executor.Submit(kSquare, 1);
   stream->Tasks(1);
-  stream->End(grpc::Status(grpc::StatusCode::UNAUTHENTICATED, "token expired"));
-  EXPECT_EQ(future.Result().status(), absl::UnauthenticatedError("token expired"));
+  stream->End(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "no such field"));
+  EXPECT_EQ(sent.Result().status().code(), absl::StatusCode::kAborted);
+  EXPECT_THAT(std::string(sent.Result().status().message()), HasSubstr("no such field"));
+  // The next submit tries again.
+  const Future<int> next = executor.Submit(kSquare, 2);
+  stream = broker.NextStream();
+  stream->End(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "no such field"));
+  EXPECT_EQ(next.Result().status(), absl::InvalidArgumentError("no such field"));
+  const Future<int> last = executor.Submit(kSquare, 2);
   stream = broker.NextStream();
   EXPECT_EQ(stream->Open(8).session_id(), 0u);
-  const Future<int> next = executor.Submit(kSquare, 2);
   EXPECT_THAT(Sequences(stream->Tasks(1)), ElementsAre(1));
+}
+
+TEST(Session, AProxysRefusalWhileTheBrokerRestartsEndsNothing) {
+  FakeBroker broker;
+  auto [client, stream] = broker.Connect();
+  const Executor executor(*client, ExecutorOptions("cpu"));
+  const Future<int> future = executor.Submit(kSquare, 3);
+  stream->Tasks(1);
+  // gRPC's words for HTTP 404, 403 and 401.
+  for (const auto code : {grpc::StatusCode::UNIMPLEMENTED, grpc::StatusCode::PERMISSION_DENIED,
+                          grpc::StatusCode::UNAUTHENTICATED}) {
+    stream->End(grpc::Status(code, "Received http2 header with status: 404"));
+    stream = broker.NextStream();
+    EXPECT_EQ(stream->ReadOpen().session_id(), 7u);
+  }
+  stream->Open(7, true);
+  EXPECT_THAT(Sequences(stream->Tasks(1)), ElementsAre(1));
+  stream->Succeed(IdOf(7, 1), "9");
+  EXPECT_EQ(*future.Result(), 9);
+}
+
+TEST(Session, CancelsAreSentBeforeTheEnd) {
+  FakeBroker broker;
+  auto [client, stream] = broker.Connect();
+  const Executor executor(*client, ExecutorOptions("cpu"));
+  std::vector<Future<int>> futures;
+  for (int i = 0; i < 3; ++i) futures.push_back(executor.Submit(kSquare, i));
+  stream->Tasks(3);
+  stream->Accept(1, 2);
+  ASSERT_TRUE(futures[1].Accepted().ok());
+  // Accepted ones, and one whose answer is on its way yet.
+  for (const Future<int>& future : futures) future.Cancel();
+  auto closing = std::async(std::launch::async, [&] { client.reset(); });
+  EXPECT_THAT(stream->Cancels(3), UnorderedElementsAre(IdOf(7, 1), IdOf(7, 2), IdOf(7, 3)));
+  EXPECT_TRUE(stream->AwaitWritesDone());
+  stream->End(grpc::Status::OK);
+  closing.get();
+}
+
+TEST(Session, AFlushWaitsForCancels) {
+  FakeBroker broker;
+  auto [client, stream] = broker.Connect();
+  const Executor executor(*client, ExecutorOptions("cpu"));
+  const Future<int> future = executor.Submit(kSquare, 1);
+  stream->Tasks(1);
+  stream->Accept(1, 1);
+  ASSERT_TRUE(future.Accepted().ok());
+  stream->End(kLost);
+  stream.reset();
+  broker.Stop();
+  EXPECT_TRUE(future.Cancel());
+  EXPECT_EQ(client->Flush(20ms).code(), absl::StatusCode::kDeadlineExceeded);
+  broker.Start();
+  stream = broker.NextStream();
+  stream->Open(7, true);
+  EXPECT_TRUE(client->Flush().ok());
+  EXPECT_THAT(stream->Cancels(1), ElementsAre(IdOf(7, 1)));
 }
 
 TEST(Session, ASilentBrokerIsLeft) {
@@ -238,7 +388,7 @@ TEST(Session, HeartbeatsKeepComing) {
   const auto start = std::chrono::steady_clock::now();
   for (int i = 0; i < 5; ++i) ASSERT_TRUE(stream->ReadMessage());
   EXPECT_GE(std::chrono::steady_clock::now() - start, 300ms);
-  EXPECT_EQ(stream->messages(), 1u);  // the open alone said anything
+  EXPECT_EQ(stream->messages(), 0u);
 }
 
 TEST(Session, AFullWindowRefusesAtOnceWhenAsked) {
@@ -299,7 +449,7 @@ TEST(Session, ShutdownFreesWhoWaitsForTheWindow) {
   const Future<int> first = executor.Submit(kSquare, 1);
   auto submitting = std::async(std::launch::async, [&] { return executor.Submit(kSquare, 2); });
   client->Shutdown();
-  EXPECT_EQ(submitting.get().Result().status().code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(submitting.get().Result().status().code(), absl::StatusCode::kUnavailable);
 }
 
 TEST(Session, ShutdownWaitsForAnswersAndEndsTheSession) {
@@ -317,7 +467,7 @@ TEST(Session, ShutdownWaitsForAnswersAndEndsTheSession) {
   stream->End(grpc::Status::OK);
   closing.get();
   EXPECT_EQ(future.Id(), IdOf(7, 1));
-  EXPECT_EQ(future.Result().status().code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(future.Result().status().code(), absl::StatusCode::kAborted);
 }
 
 TEST(Session, LoadGathersInMessages) {

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "client/future.h"
+#include "client/future_state.h"
+
+namespace treadle::test {
+
+// A future that a test ends, in place of a client. One thread ends it.
+template <typename T>
+class ManualFuture {
+ public:
+  ManualFuture() : home_(std::make_unique<Home>()), state_(new FutureState(home_.get())) {}
+  ManualFuture(ManualFuture&&) noexcept = default;
+
+  Future<T> future() const { return Future<T>(state_); }
+  const FutureStateRef& state() const { return state_; }
+  bool cancelled() const { return home_->cancels > 0; }
+
+  void Succeed(const std::string& json) {
+    state_->result = json;
+    End();
+  }
+  void Fail(absl::Status status) {
+    state_->status = std::move(status);
+    End();
+  }
+
+ private:
+  struct Home final : FutureHome {
+    void RequestCancel(FutureStateRef) override { ++cancels; }
+    std::shared_ptr<TaskQuestions> Questions() const override { return nullptr; }
+
+    std::atomic<int> cancels = 0;
+  };
+
+  // Callbacks run here.
+  void End() {
+    Wakeups wakeups;
+    state_->PublishDone(wakeups);
+    wakeups.WakePoints();
+    for (absl::AnyInvocable<void()>& callback : wakeups.callbacks) callback();
+  }
+
+  std::unique_ptr<Home> home_;
+  FutureStateRef state_;
+};
+
+}  // namespace treadle::test
