@@ -28,6 +28,14 @@ SPEAKS = SUPPORT + ("proto/wire", "treadle/v1")  # what both ends of a connectio
 RPC = BROKER + SPEAKS + ("server/rpc",)
 CLIENT = SPEAKS + ("client",)
 WORKER = CLIENT + ("worker",)
+# The client's part that is built and tested without gRPC (treadle_futures).
+FUTURES = tuple(
+    f"client/{stem}.{ending}"
+    for stem in "answered_sequences callback_thread chunk codec future future_state ledger "
+    "ledger_stream map_results named_error next_iterator submit_options task_error task_spec "
+    "task_type text timeout wait wire_format".split()
+    for ending in ("h", "cc")
+)
 GRPC = ("grpc", "grpcpp", "google")
 
 
@@ -45,6 +53,8 @@ PROGRAM = ("absl", "spdlog", "fmt", "CLI") + GRPC
 BROKER_PROGRAM = Rule(RPC + ("proto/program", "server/options.h", "server/descriptors.h"), PROGRAM)
 WORKER_PROGRAM = Rule(WORKER + ("proto/program", "worker/options.h"), PROGRAM)
 PURE = {"bans": IMPURE, "system": False}
+
+MESSAGES = ("treadle/v1/task.pb.h", "treadle/v1/task_service.pb.h")
 
 # The longest matching path decides.
 RULES = {
@@ -83,6 +93,13 @@ RULES = {
         CLIENT + WORKER + ("client/cli", "proto/program", "tests/support"),
         ("absl", "asio", "gtest", "gmock", "nlohmann", "fmt", "CLI") + GRPC,
     ),
+    **{
+        name: Rule(
+            SUPPORT + FUTURES + MESSAGES + ("proto/wire/item_status.h",),
+            ("absl", "google", "nlohmann"),
+        )
+        for name in FUTURES
+    },
     "tests/engine": Rule(ENGINE + ("tests/support",), ("absl", "gtest", "gmock")),
     "tests/store": Rule(STORE + ("tests/support",), ("absl", "gtest", "gmock", "rocksdb")),
     "tests/broker": Rule(
