@@ -610,11 +610,15 @@ TEST_F(LedgerTest, NoSubmitIsLostOrDoubledOverBreakingConnections) {
 
     std::map<std::string, int> accepted;
     for (const auto& [id, payload] : broker.tasks) ++accepted[payload];
+    std::set<std::string> was_lost;
+    for (const auto& [id, payload] : broker.lost) was_lost.insert(payload);
     for (const auto& [state, payload] : submits) {
       ASSERT_TRUE(state->IsDone()) << payload;
       if (state->status.ok()) {
         EXPECT_EQ(state->result, payload);
-        EXPECT_EQ(accepted[payload], 1) << payload;
+        // Once in a life of the broker; in which one it ended may be lost by now.
+        EXPECT_LE(accepted[payload], 1) << payload;
+        EXPECT_TRUE(accepted[payload] == 1 || was_lost.contains(payload)) << payload;
       } else if (absl::IsNotFound(state->status)) {
         EXPECT_TRUE(broker.lost.contains(state->id)) << payload;
       } else {
