@@ -61,20 +61,22 @@ absl::Status ListWorkers(Edge& edge, UnaryCall& call, v1::ListWorkersRequest& re
        limit](const broker::View& view) -> absl::StatusOr<v1::ListWorkersResponse> {
         v1::ListWorkersResponse response;
         size_t bytes = 0;
+        size_t left = limit;
         std::string last = after;
-        // A few at a time: a worker of many pools fills a page.
-        for (size_t left = limit; left > 0 && bytes < kPageBytes;) {
+        // A few views at a time: a worker of many pools fills a page.
+        while (left > 0 && bytes < kPageBytes) {
           const std::vector<engine::WorkerView> some =
               view.engine.ListWorkers(last, std::min(left, kWorkersAtOnce));
           if (some.empty()) return response;
           for (const engine::WorkerView& known : some) {
+            if (bytes >= kPageBytes) break;
             v1::Worker& worker = *response.add_workers();
             Write(known, &worker);
             edge.handlers.Write(worker.worker_id(), worker);
             bytes += worker.ByteSizeLong();
+            last = known.worker_id;
+            --left;
           }
-          last = some.back().worker_id;
-          left -= some.size();
         }
         response.set_next_page_token(EncodePageToken(kListQuestion, last));
         return response;

@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Brokers whose disk fails, fills up, or may not be written to. Wants root, for mounts of its own."""
+"""Brokers whose disk fails, fills up, or may not be written to.
+
+Wants root, for mounts of its own.
+"""
 
 import fcntl
 import os
@@ -36,7 +39,8 @@ class Device(Scenario):
 
         # Cleanups run last to first: when this one does, the processes have ended.
         self._cleanups.insert(0, (unmount, (), {}))
-        for command in (["mkfs.ext4", "-q", "-m", "0", image], ["mount", "-o", "loop", image, folder]):
+        make = ["mkfs.ext4", "-q", "-m", "0", image]
+        for command in (make, ["mount", "-o", "loop", image, folder]):
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode != 0:
                 self.skipTest(f"no mount here: {done.stderr.strip()}")

@@ -14,7 +14,8 @@ TEST(Shutdown, EndsOpenStreamsAndParkedCallsQuickly) {
   const auto workers = v1::WorkerService::NewStub(channel);
 
   SessionClient session(*tasks);
-  ASSERT_NE(session.Open().session_id(), 0u);
+  const uint64_t number = session.Open().session_id();
+  ASSERT_NE(number, 0u);
   session.Submit(1, [] {
     v1::TaskSpec spec;
     spec.set_queue("mail");
@@ -23,7 +24,7 @@ TEST(Shutdown, EndsOpenStreamsAndParkedCallsQuickly) {
   }());
   const v1::SessionResponse accepted = session.Next();
   ASSERT_EQ(accepted.accepted_size(), 1);
-  const std::string id = "2-1";
+  const std::string id = TaskId{number, 1}.ToString();
 
   WorkerClient worker(*workers);
   worker.Write(WorkerClient::Hello("w", "other"));
