@@ -1,10 +1,13 @@
 #include "client/client.h"
 
 #include <array>
+#include <memory>
 #include <system_error>
+#include <thread>
 #include <unistd.h>
 #include <utility>
 
+#include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "client/client_impl.h"
 #include "client/reconnect_backoff.h"
@@ -55,49 +58,52 @@ absl::Status CheckOptions(const ClientOptions& options) {
   return absl::OkStatus();
 }
 
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<Client>> Client::Connect(ClientOptions options) {
+// A channel whose broker has answered. Each attempt has a channel of its own: one that has failed
+// waits for a back-off of gRPC's before it is tried again.
+absl::StatusOr<std::shared_ptr<grpc::Channel>> AwaitBroker(const ClientOptions& options) {
   const absl::StatusOr<Address> broker = ParseAddress(options.address);
   if (!broker.ok()) return broker.status();
-  absl::Status status = CheckOptions(options);
-  if (!status.ok()) return status;
-  if (options.name.empty()) options.name = DefaultName();
-  std::unique_ptr<Client> client;
-  try {
-    client.reset(new Client(std::make_unique<Impl>(std::move(options), *broker)));
-  } catch (const std::system_error& error) {
-    return ThreadRefused("the client", error);
-  }
-  status = client->AwaitBroker();
-  if (!status.ok()) return status;
-  return client;
-}
-
-absl::Status Client::AwaitBroker() {
-  const auto deadline = DeadlineAfter(options().connect_timeout);
+  const auto deadline = DeadlineAfter(options.connect_timeout);
   ReconnectBackoff backoff;
   std::string reason = "nothing heard";
   while (true) {
+    std::shared_ptr<grpc::Channel> channel = wire::NewChannel(*broker, options.http_proxy);
     grpc::ClientContext context;
     context.set_deadline(CallDeadline(deadline - std::chrono::steady_clock::now()));
     v1::GetServerInfoResponse response;
-    absl::Status status = wire::FromGrpc(
-        impl_->admin->GetServerInfo(&context, v1::GetServerInfoRequest(), &response));
+    const absl::Status status = wire::FromGrpc(v1::AdminService::NewStub(channel)->GetServerInfo(
+        &context, v1::GetServerInfoRequest(), &response));
+    if (status.ok()) return channel;
     if (!absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status)) return status;
     if (absl::IsUnavailable(status)) reason = status.ToString();
     const auto next = std::chrono::steady_clock::now() + backoff.Next();
     if (next >= deadline) break;
-    impl_->watches.SleepUntil(next);
+    std::this_thread::sleep_until(next);
   }
-  return absl::UnavailableError(absl::StrCat("no broker answers at ", options().address,
+  return absl::UnavailableError(absl::StrCat("no broker answers at ", options.address,
                                              ": start treadle-server, or name its address (",
                                              reason, ")"));
 }
 
-Client::Impl::Impl(ClientOptions options_in, const Address& broker)
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Client>> Client::Connect(ClientOptions options) {
+  absl::Status status = CheckOptions(options);
+  if (!status.ok()) return status;
+  if (options.name.empty()) options.name = DefaultName();
+  absl::StatusOr<std::shared_ptr<grpc::Channel>> channel = AwaitBroker(options);
+  if (!channel.ok()) return channel.status();
+  try {
+    return absl::WrapUnique(
+        new Client(std::make_unique<Impl>(std::move(options), *std::move(channel))));
+  } catch (const std::system_error& error) {
+    return ThreadRefused("the client", error);
+  }
+}
+
+Client::Impl::Impl(ClientOptions options_in, std::shared_ptr<grpc::Channel> channel_in)
     : options(std::move(options_in)),
-      channel(wire::NewChannel(broker, options.http_proxy)),
+      channel(std::move(channel_in)),
       tasks(v1::TaskService::NewStub(channel)),
       queues(v1::QueueService::NewStub(channel)),
       admin(v1::AdminService::NewStub(channel)),

@@ -143,7 +143,6 @@ class Client {
   struct Impl;
 
   explicit Client(std::unique_ptr<Impl> impl);
-  absl::Status AwaitBroker();
   FutureStateRef AttachState(std::string_view task_id);
   Session& session();
   HeldLeases& leases();

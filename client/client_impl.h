@@ -8,7 +8,6 @@
 #include "client/watches.h"
 #include <grpcpp/grpcpp.h>
 
-#include "proto/support/address.h"
 #include "treadle/v1/admin_service.grpc.pb.h"
 #include "treadle/v1/queue_service.grpc.pb.h"
 #include "treadle/v1/task_service.grpc.pb.h"
@@ -16,7 +15,7 @@
 namespace treadle {
 
 struct Client::Impl {
-  Impl(ClientOptions options_in, const Address& broker);
+  Impl(ClientOptions options_in, std::shared_ptr<grpc::Channel> channel_in);
 
   const ClientOptions options;
   const std::shared_ptr<grpc::Channel> channel;
