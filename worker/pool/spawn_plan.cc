@@ -141,12 +141,13 @@ int SpawnPlan::Spawn(const std::string& program, const std::vector<std::string>&
               FirstDescriptorLimit(),
               ::getpid(),
               0};
-  alignas(16) char stack[kStackBytes];
+  // Not on this stack: what the child leaves there would be poison to AddressSanitizer.
+  const auto stack = std::make_unique_for_overwrite<char[]>(kStackBytes);
   // No handler of this process may run in the child.
   sigset_t all, before;
   sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  const int made = CloneSharingMemory(InChild, stack + kStackBytes, &order);
+  const int made = CloneSharingMemory(InChild, stack.get() + kStackBytes, &order);
   const int error = made < 0 ? errno : order.error;
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (made < 0) return error;
