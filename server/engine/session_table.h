@@ -24,6 +24,8 @@ struct Session : Timed {
   RangeSet accepted;
   CallId call{};                    // its stream; 0: none, and it is kept until its timer
   int64_t expires_listened_ms = 0;  // without a stream: see State::deaf_ms
+  Origin origin;
+  bool had_task = false;  // it has accepted something
   bool dirty = false;
   bool fresh = true;  // opened in this turn: it has no row yet
 

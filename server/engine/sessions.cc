@@ -1,5 +1,7 @@
 #include "server/engine/sessions.h"
 
+#include <utility>
+
 #include "server/engine/refusals.h"
 
 namespace treadle::engine {
@@ -15,12 +17,13 @@ void Sessions::Apply(Turn& turn, const OpenSession& open) {
     return;
   }
   if (open.session == 0) {
-    if (static_cast<int64_t>(s_.sessions.size()) >= s_.options.sessions_max) {
-      turn.Say(Durability::kMemory,
-               SessionOpened{open.call, refusal::TooManySessions(s_.options.sessions_max)});
+    if (absl::Status s = CheckRoom(open.origin); !s.ok()) {
+      turn.Say(Durability::kMemory, SessionOpened{open.call, std::move(s)});
       return;
     }
     Session& session = s_.sessions.Add(s_.NextSession(), open.secret);
+    session.origin = open.origin;
+    s_.session_shares.Take(session.origin);
     s_.sessions.Touch(session);
     Attach(session, open.call);
     turn.Say(Durability::kSynced, SessionOpened{open.call, absl::OkStatus(), session.id,
@@ -84,21 +87,37 @@ void Sessions::Apply(Turn& turn, const CloseSession& close) {
   admission_.Withdraw(turn, call, refusal::NoLongerWaiting("its session was closed"));
   call.session = nullptr;
   s_.calls.Release(close.call);
-  if (!session->fresh) turn.Erase(SessionKey{session->id});
-  s_.sessions.Erase(*session);
+  Forget(turn, *session);
 }
 
-void Sessions::Detach(Session& session, int64_t now_ms) {
+void Sessions::Detach(Turn& turn, Session& session) {
   session.call = CallId{};
-  session.expires_listened_ms = now_ms - s_.deaf_ms + s_.options.resume_window_ms;
-  s_.timers.Set(session, now_ms + s_.options.resume_window_ms);
+  // There is nothing to go on with: who comes back opens a new one.
+  if (!session.had_task) return Forget(turn, session);
+  session.expires_listened_ms = turn.now_ms() - s_.deaf_ms + s_.options.resume_window_ms;
+  s_.timers.Set(session, turn.now_ms() + s_.options.resume_window_ms);
 }
 
 void Sessions::Due(Turn& turn, Session& session, int64_t due_ms) {
   const int64_t expires = s_.WhenListened(session.expires_listened_ms);
   if (expires > due_ms) return s_.timers.Set(session, expires);
-  turn.Erase(SessionKey{session.id});
+  Forget(turn, session);
+}
+
+void Sessions::Forget(Turn& turn, Session& session) {
+  if (!session.fresh) turn.Erase(SessionKey{session.id});
+  s_.session_shares.Return(session.origin);
+  s_.timers.Clear(session);
   s_.sessions.Erase(session);
+}
+
+absl::Status Sessions::CheckRoom(Origin origin) const {
+  const Shares& shares = s_.session_shares;
+  if (shares.IsFull()) return refusal::TooManySessions(shares.max());
+  if (shares.IsGreedy(origin)) {
+    return refusal::TooLargeAShare("sessions", "--sessions-max", shares.max());
+  }
+  return absl::OkStatus();
 }
 
 void Sessions::WriteChanged(Turn& turn) {

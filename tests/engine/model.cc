@@ -244,6 +244,9 @@ void Model::Apply(const CallClosed& command) {
   if (ModelSession* const session = SessionOf(command.call)) {
     session->call = CallId{};
     session->expires_at_ms = now_ms_ + options_.resume_window_ms;
+    if (!session->had_task) {
+      std::erase_if(sessions_, [&](const auto& one) { return &one.second == session; });
+    }
   }
   DropWaiters(absl::StatusCode::kCancelled,
               [&](const ModelWaiter& waiter) { return waiter.submit.call == command.call; });
@@ -299,6 +302,7 @@ void Model::Restart(int64_t now_ms) {
   for (auto& [id, session] : sessions_) {
     session.call = CallId{};
     session.expires_at_ms = now_ms + options_.resume_window_ms;
+    session.had_task = session.floor > 1 || !session.accepted.empty();
   }
   for (auto& [id, worker] : workers_)
     worker = ModelWorker{CallId{}, worker.name, {}, {}, false, now_ms};

@@ -80,6 +80,7 @@ struct ModelSession {
   CallId call{};
   int64_t expires_at_ms = 0;  // without a call
   ResumeSecret secret;
+  bool had_task = false;
 };
 
 struct ModelKey {

@@ -138,6 +138,7 @@ void Model::Accept(const Submit& submit, bool late) {
   task.run_at_ms = spec.run_at_ms;
   if (submit.sequenced) {
     ModelSession& session = sessions_.at(submit.id.session);
+    session.had_task = true;
     if (submit.id.sequence >= session.floor) session.accepted.insert(submit.id.sequence);
   }
   if (!spec.request_key.empty()) {
