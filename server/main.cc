@@ -29,6 +29,11 @@
 #include "server/store/memory_store.h"
 #include "server/store/rocks_store.h"
 
+// Read by jemalloc, where that is linked. Without a thread of its own it gives freed memory back to
+// the system only when more is allocated: after a storm the process would stay as large as it was.
+extern "C" const char* malloc_conf;
+const char* malloc_conf = "background_thread:true,dirty_decay_ms:5000,muzzy_decay_ms:0";
+
 namespace treadle::server {
 namespace {
 
@@ -127,6 +132,7 @@ int Main(int argc, char** argv) {
   const auto flags = MakeFlags(options);
   if (const std::optional<int> code = program::Parse(*flags, argc, argv)) return *code;
   options.rpc.engine = options.broker.engine;
+  options.broker.inbox_bytes_max = options.rpc.incoming_bytes_max;
   options.rpc.version = program::Version();
   const program::Logging logging(options.log);
   return Run(options, signals);

@@ -2,6 +2,9 @@
 
 #include <string>
 
+#include "proto/support/limits.h"
+#include "proto/support/utf8.h"
+
 namespace treadle::wire {
 
 grpc::Status ToGrpc(const absl::Status& status) {
@@ -18,6 +21,13 @@ absl::Status FromGrpc(const grpc::Status& status) {
 void ToItem(const absl::Status& status, v1::ItemStatus* item) {
   item->set_code(status.raw_code());
   item->set_message(std::string(status.message()));
+}
+
+void ToItem(const absl::Status& status, int64_t items, v1::ItemStatus* item) {
+  constexpr int64_t kTextBytes = 2 * limits::kMiB;  // of all items
+  item->set_code(status.raw_code());
+  item->set_message(
+      CutMiddle(std::string(status.message()), static_cast<size_t>(kTextBytes / items)));
 }
 
 absl::Status FromItem(const v1::ItemStatus& item) {

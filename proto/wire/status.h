@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include "absl/status/status.h"
 #include <grpcpp/grpcpp.h>
 
@@ -13,6 +15,8 @@ grpc::Status ToGrpc(const absl::Status& status);
 absl::Status FromGrpc(const grpc::Status& status);
 
 void ToItem(const absl::Status& status, v1::ItemStatus* item);
+// As one of `items` in a message that is to stay below what a client takes: long texts are cut.
+void ToItem(const absl::Status& status, int64_t items, v1::ItemStatus* item);
 absl::Status FromItem(const v1::ItemStatus& item);
 
 }  // namespace treadle::wire

@@ -1,6 +1,7 @@
 #include <set>
 #include <string>
 
+#include "proto/support/limits.h"
 #include "tests/rpc/stream.h"
 #include "tests/support/tcp_proxy.h"
 
@@ -38,7 +39,7 @@ TEST_F(Session, SubmitsAreAcceptedAndOutcomesComeBack) {
   EXPECT_NE(opened.session_id(), 0u);
   EXPECT_FALSE(opened.resumed());
   EXPECT_EQ(opened.heartbeat_ms(), 400);
-  EXPECT_EQ(opened.payload_bytes_max(), 4 << 20);
+  EXPECT_EQ(opened.payload_bytes_max(), limits::kPayloadBytesMax);
   session.Submit(1, Spec("mail", "hello"));
   EXPECT_EQ(ReadAccepted(session, 1), 1);
 
@@ -166,12 +167,31 @@ TEST_F(Session, ACutConnectionKeepsTheSession) {
       SessionClient session(*stub);
       before = session.Open();
       ASSERT_NE(before.session_id(), 0u);
+      v1::SessionRequest request;
+      SessionClient::Add(request, 1, Spec("mail"));
+      session.Write(request);
+      ASSERT_EQ(session.Next().accepted_size(), 1);
       proxy.Cut();
       EXPECT_EQ(session.Finish().error_code(), grpc::UNAVAILABLE);
     }
     SessionClient session(*tasks);
     EXPECT_TRUE(session.Open(before).resumed()) << session.Finish().error_message();
   }
+}
+
+TEST_F(Session, OneThatNeverHadATaskGoesWithItsStream) {
+  const int64_t before = Info().sessions();
+  v1::SessionOpened opened;
+  {
+    SessionClient session(*tasks);
+    opened = session.Open();
+    EXPECT_EQ(Info().sessions(), before + 1);
+    session.Cancel();
+  }
+  Eventually([&] { return Info().sessions() == before; });
+  SessionClient again(*tasks);
+  again.Open(opened);
+  EXPECT_EQ(again.Finish().error_code(), grpc::NOT_FOUND);
 }
 
 TEST_F(Session, OutcomesOfOtherTasksCanBeAwaited) {
