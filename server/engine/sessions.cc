@@ -94,8 +94,9 @@ void Sessions::Detach(Turn& turn, Session& session) {
   session.call = CallId{};
   // There is nothing to go on with: who comes back opens a new one.
   if (!session.had_task) return Forget(turn, session);
-  session.expires_listened_ms = turn.now_ms() - s_.deaf_ms + s_.options.resume_window_ms;
-  s_.timers.Set(session, turn.now_ms() + s_.options.resume_window_ms);
+  const int64_t now_ms = turn.now_ms();
+  session.expires_listened_ms = now_ms - s_.deaf_ms + s_.options.resume_window_ms;
+  s_.timers.Set(session, now_ms + s_.options.resume_window_ms);
 }
 
 void Sessions::Due(Turn& turn, Session& session, int64_t due_ms) {
