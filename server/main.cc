@@ -25,6 +25,7 @@
 #include "server/descriptors.h"
 #include "server/options.h"
 #include "server/rpc/server.h"
+#include "server/store/append_ahead.h"
 #include "server/store/memory_store.h"
 #include "server/store/rocks_store.h"
 
@@ -44,7 +45,9 @@ absl::StatusOr<std::unique_ptr<store::Store>> OpenStore(const Options& options, 
     spdlog::info("reading the log: {} of {}", program::FormatSizeBytes(bytes_done),
                  program::FormatSizeBytes(bytes_total));
   };
-  return store::RocksStore::Open(rocks, clock);
+  absl::StatusOr<std::unique_ptr<store::RocksStore>> opened = store::RocksStore::Open(rocks, clock);
+  if (!opened.ok()) return opened.status();
+  return std::make_unique<store::AppendAhead>(*std::move(opened));
 }
 
 // Whole or not at all: a script that sees the file can read it.

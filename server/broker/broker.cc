@@ -35,13 +35,24 @@ absl::StatusOr<bool> Broker::Impl::Turn() {
   const bool released = SyncsReturned();
   if (!failure_.ok()) return failure_;
   Listen();
-  if (Overfull()) return released;
-  if (!BeginTurn() && reads_.empty() && engine_.NextDeadline() > now_ms_) return released;
+  const LaneSet lanes = LanesToTake();
+  const bool idle =
+      !BeginTurn(lanes) && reads_.empty() && (Brimful() || engine_.NextDeadline() > now_ms_);
+  if (idle) return released;
 
-  TakeRequests();
+  TakeRequests(lanes);
   FinishTurn();
   if (!failure_.ok()) return failure_;
   return true;
+}
+
+LaneSet Broker::Impl::LanesToTake() const {
+  LaneSet lanes = kAllLanes;
+  lanes.set(static_cast<size_t>(Lane::kWorkers), !Brimful());
+  const bool room = reads_.size() < options_.pending_reads_max;
+  lanes.set(static_cast<size_t>(Lane::kQuestions), room);
+  lanes.set(static_cast<size_t>(Lane::kClients), room && !Overfull());
+  return lanes;
 }
 
 // What passes between two turns beyond the time that Run waits at most, and half as much again for
@@ -53,9 +64,9 @@ void Broker::Impl::Listen() {
   now_ms_ = now_ms;
 }
 
-bool Broker::Impl::BeginTurn() {
+bool Broker::Impl::BeginTurn(LaneSet lanes) {
   resumed_.clear();
-  const bool any = inbox_->BeginTurn(resumed_);
+  const bool any = inbox_->BeginTurn(lanes, resumed_);
   if (resumed_.empty()) return any;
   std::vector<Delivery> deliveries;
   deliveries.reserve(resumed_.size());
@@ -64,13 +75,15 @@ bool Broker::Impl::BeginTurn() {
   return any;
 }
 
-void Broker::Impl::TakeRequests() {
+void Broker::Impl::TakeRequests(LaneSet lanes) {
   turn_bytes_ = 0;
   const int64_t requests_max = options_.turn_requests_max;
-  const int64_t taken = Take(Lane::kWorkers, requests_max);
-  if (reads_.size() >= options_.pending_reads_max) return;
-  Take(Lane::kQuestions, options_.turn_reads_max);
-  Take(Lane::kClients, std::max({requests_max - taken, requests_max / kClientsShare, int64_t{1}}));
+  const auto take = [&](Lane lane, int64_t max) {
+    return lanes[static_cast<size_t>(lane)] ? Take(lane, max) : 0;
+  };
+  const int64_t taken = take(Lane::kWorkers, requests_max);
+  take(Lane::kQuestions, options_.turn_reads_max);
+  take(Lane::kClients, std::max({requests_max - taken, requests_max / kClientsShare, int64_t{1}}));
 }
 
 // How many it took. The bounds of bytes and time are the turn's, but no lane goes away with nothing
@@ -95,8 +108,10 @@ int64_t Broker::Impl::Take(Lane lane, int64_t requests_max) {
 
 // Leases are judged by when the broker was last told something that it has not stepped yet.
 void Broker::Impl::FinishTurn() {
-  const int64_t oldest_ms = inbox_->OldestArrivalMs(Lane::kWorkers);
-  engine_.Tick(now_ms_, std::max<int64_t>(0, now_ms_ - oldest_ms), turn_.effects);
+  if (!Brimful()) {
+    const int64_t oldest_ms = inbox_->OldestArrivalMs(Lane::kWorkers);
+    engine_.Tick(now_ms_, std::max<int64_t>(0, now_ms_ - oldest_ms), turn_.effects);
+  }
   EncodeChanges();
   FreeAnswered();
   if (failure_.ok()) AppendRows();
@@ -114,6 +129,7 @@ void Broker::Impl::AppendRows() {
     return;
   }
   gate_.Appended(*appended, static_cast<int64_t>(turn_.batch.bytes()));
+  if (!writes_later_) gate_.Written(*appended);
 }
 
 void Broker::Impl::SyncIfAwaited() {
@@ -123,19 +139,20 @@ void Broker::Impl::SyncIfAwaited() {
 }
 
 bool Broker::Impl::SyncsReturned() {
-  const absl::StatusOr<store::Sequence> synced = inbox_->synced();
-  if (!synced.ok()) {
-    failure_ = synced.status();
+  const absl::StatusOr<StoreProgress> progress = inbox_->progress();
+  if (!progress.ok()) {
+    failure_ = progress.status();
     return false;
   }
-  if (*synced <= gate_.synced()) return false;
-  gate_.Synced(*synced);
+  if (progress->synced <= gate_.synced() && progress->written <= gate_.written()) return false;
+  gate_.Written(progress->written);
+  gate_.Synced(progress->synced);
   return true;
 }
 
 int64_t Broker::Impl::NextDeadline() const {
-  if (Overfull()) return INT64_MAX;
-  return reads_.empty() ? engine_.NextDeadline() : now_ms_;
+  if (!reads_.empty()) return now_ms_;
+  return Brimful() ? INT64_MAX : engine_.NextDeadline();
 }
 
 absl::Status Broker::Impl::Run() {
@@ -154,15 +171,14 @@ absl::Status Broker::Impl::Run() {
     if (deadline_ms != INT64_MAX) {
       timeout_ms = std::clamp<int64_t>(deadline_ms - clock_.NowMs(), 0, options_.listen_ms);
     }
-    inbox_->Wait(timeout_ms, gate_.synced(),
-                 Overfull() ? Inbox::For::kSync : Inbox::For::kAnything);
+    inbox_->Wait(timeout_ms, Progress(), LanesToTake());
   }
 }
 
 absl::Status Broker::Impl::SyncAll() {
   if (gate_.synced() < gate_.appended()) store_.RequestSync();
   while (gate_.synced() < gate_.appended()) {
-    inbox_->Wait(std::nullopt, gate_.synced(), Inbox::For::kSync);
+    inbox_->Wait(std::nullopt, Progress(), LaneSet());
     SyncsReturned();
     if (!failure_.ok()) return failure_;
   }

@@ -48,7 +48,8 @@ struct BrokerOptions {
   // Payloads of submits that wait for room in a full queue. Beyond it submits do not wait: they are
   // refused when their queue is full.
   int64_t parked_bytes_max = int64_t{1} << 30;
-  // Rows and deliveries that wait for the disk. Beyond it no turn runs until a sync returns.
+  // Rows and deliveries that wait for the disk. Beyond it clients' requests wait, too; beyond twice
+  // as much everything does but questions, which need no disk.
   int64_t unsynced_bytes_max = int64_t{256} << 20;
   // AwaitTask and WatchTask of unfinished tasks. Beyond it the call is ended with
   // RESOURCE_EXHAUSTED.
@@ -95,7 +96,8 @@ struct View {
   class Internals;
   const Internals* internals = nullptr;
 };
-// Runs on the broker's thread, quickly; returns the answer to give.
+// Runs on the broker's thread, quickly; returns the answer to give. One that rests on a stored
+// outcome is given when that is as safe as it can be; others wait for no disk.
 using Query = absl::AnyInvocable<Answer(const View&)>;
 
 using Action =

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -28,6 +29,7 @@ class View::Internals {
  public:
   const ProgressTable& progress;
   StoredTasks& stored;
+  mutable bool rests_on_outcomes = false;
 };
 
 // broker.cc: the turn. actions.cc: what requests do before the turn is stored. deliveries.cc: what
@@ -64,10 +66,16 @@ class Broker::Impl : private Outbox {
   };
 
   bool SyncsReturned();
-  bool Overfull() const { return gate_.waiting_bytes() > options_.unsynced_bytes_max; }
+  // As far as the gate knows.
+  StoreProgress Progress() const { return {writes_later_ ? gate_.written() : 0, gate_.synced()}; }
+  // The disk does not keep up.
+  bool Overfull() const { return UnsyncedBytes() > options_.unsynced_bytes_max; }
+  bool Brimful() const { return UnsyncedBytes() > 2 * options_.unsynced_bytes_max; }
+  int64_t UnsyncedBytes() const { return std::max(gate_.waiting_bytes(), store_.PendingBytes()); }
+  LaneSet LanesToTake() const;
   void Listen();
-  bool BeginTurn();
-  void TakeRequests();
+  bool BeginTurn(LaneSet lanes);
+  void TakeRequests(LaneSet lanes);
   int64_t Take(Lane lane, int64_t requests_max);
   void FinishTurn();
   void AppendRows();
@@ -130,6 +138,7 @@ class Broker::Impl : private Outbox {
   Watchers watchers_;
   ProgressTable progress_;
   PendingReads reads_;
+  bool writes_later_ = false;  // the store's appends are not written when they return
   int64_t unknowns_said_ = 0;  // and not released yet
   FreeSpace free_space_;
 

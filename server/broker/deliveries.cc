@@ -50,8 +50,8 @@ void Broker::Impl::Read(PendingReads::Read& read) {
   }
 }
 
-// The first word on a session's stream. What a session's number was given to must never be given
-// out again, so nothing else leaves before it is safe either.
+// A client is told its session's number when that is safe, and can name no task by it before. The
+// broker's own is used at once, so nothing leaves before it is safe.
 void Broker::Impl::Say(Durability after, engine::SessionOpened& event) {
   if (event.call == kOwnCall) {
     TREADLE_ASSERT(event.status.ok());
@@ -60,7 +60,7 @@ void Broker::Impl::Say(Durability after, engine::SessionOpened& event) {
     return;
   }
   if (event.status.ok()) watchers_.SessionOpened(event.call, event.session);
-  gate_.SayFirst(after, std::move(event));
+  gate_.Say(after, std::move(event));
 }
 
 void Broker::Impl::Say(Durability after, engine::WorkerAttached& event) {
@@ -183,17 +183,24 @@ absl::StatusOr<OutcomeReady> Broker::Impl::Finished(TaskId task) {
 
 void Broker::Impl::Answer(Query& query) {
   const View::Internals internals{progress_, stored_};
-  gate_.Say(Durability::kSynced, query(View{engine_, store_, now_ms_, &internals}));
+  Delivery answer = query(View{engine_, store_, now_ms_, &internals});
+  if (internals.rests_on_outcomes) {
+    gate_.Say(Durability::kSynced, std::move(answer));
+  } else {
+    gate_.SayAtOnce(std::move(answer));
+  }
 }
 
 const ProgressState* View::Progress(TaskId task) const { return internals->progress.Find(task); }
 
 absl::StatusOr<OutcomeReady> View::Finished(TaskId task) const {
+  internals->rests_on_outcomes = true;
   return internals->stored.Finished(task);
 }
 
 absl::StatusOr<FinishedPage> View::ListFinished(
     size_t limit, TaskId from, absl::FunctionRef<bool(const engine::FinishedRow&)> accept) const {
+  internals->rests_on_outcomes = true;
   return internals->stored.ListFinished(limit, from, accept);
 }
 

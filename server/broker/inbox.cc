@@ -102,24 +102,37 @@ void Inbox::Close() {
   news_.notify_one();
 }
 
+void Inbox::Written(absl::StatusOr<store::Sequence> upto) {
+  Returned(std::move(upto), &StoreProgress::written);
+}
+
 void Inbox::Synced(absl::StatusOr<store::Sequence> upto) {
+  Returned(std::move(upto), &StoreProgress::synced);
+}
+
+void Inbox::Returned(absl::StatusOr<store::Sequence> upto, store::Sequence StoreProgress::*field) {
   {
     std::lock_guard lock(mutex_);
-    if (!synced_.ok() || (upto.ok() && *upto <= *synced_)) return;
-    synced_ = std::move(upto);
+    if (!progress_.ok() || (upto.ok() && *upto <= (*progress_).*field)) return;
+    if (upto.ok()) {
+      (*progress_).*field = *upto;
+    } else {
+      progress_ = upto.status();
+    }
     waiting_ = false;
   }
   news_.notify_one();
 }
 
-bool Inbox::BeginTurn(std::vector<engine::CallId>& resumed) {
+bool Inbox::BeginTurn(LaneSet lanes, std::vector<engine::CallId>& resumed) {
   std::lock_guard lock(mutex_);
   bool any = false;
-  for (LaneState& lane : lanes_) {
+  for (size_t i = 0; i < kLanes; ++i) {
+    LaneState& lane = lanes_[i];
     const Load done = std::exchange(lane.done, {});
     lane.load.requests -= done.requests;
     lane.load.bytes -= done.bytes;
-    any = any || lane.load.requests > 0;
+    any = any || (lanes[i] && lane.load.requests > 0);
     if (!lane.held.empty()) Resume(lane, resumed);
   }
   return any;
@@ -176,9 +189,9 @@ int64_t Inbox::OldestArrivalMs(Lane lane) const {
   return at.posted.empty() ? INT64_MAX : at.posted.front().arrived_ms;
 }
 
-absl::StatusOr<store::Sequence> Inbox::synced() const {
+absl::StatusOr<StoreProgress> Inbox::progress() const {
   std::lock_guard lock(mutex_);
-  return synced_;
+  return progress_;
 }
 
 bool Inbox::closed() const {
@@ -186,15 +199,16 @@ bool Inbox::closed() const {
   return closed_;
 }
 
-void Inbox::Wait(std::optional<int64_t> timeout_ms, store::Sequence seen, For what) {
+void Inbox::Wait(std::optional<int64_t> timeout_ms, StoreProgress seen, LaneSet lanes) {
   std::unique_lock lock(mutex_);
   const auto until =
       std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms.value_or(0));
   const auto news = [&] {
-    if (!synced_.ok() || *synced_ != seen) return true;
-    if (what == For::kSync) return false;
-    return closed_ || std::any_of(lanes_.begin(), lanes_.end(),
-                                  [](const LaneState& lane) { return !lane.posted.empty(); });
+    if (!progress_.ok() || *progress_ != seen) return true;
+    for (size_t i = 0; i < kLanes; ++i) {
+      if (lanes[i] && !lanes_[i].posted.empty()) return true;
+    }
+    return closed_ && lanes.all();
   };
   while (!news()) {
     waiting_ = true;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <bitset>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -17,6 +18,16 @@
 #include "server/store/store.h"
 
 namespace treadle::broker {
+
+// How far the store has come with what was appended.
+struct StoreProgress {
+  store::Sequence written = 0;
+  store::Sequence synced = 0;
+  bool operator==(const StoreProgress&) const = default;
+};
+
+using LaneSet = std::bitset<kLanes>;
+inline const LaneSet kAllLanes = LaneSet().set();
 
 // Where other threads leave word for the broker's: requests, syncs that have returned, the wish to
 // stop. Any thread posts; the broker's thread takes.
@@ -39,27 +50,28 @@ class Inbox {
                                    std::vector<Request>&& requests);
   // From now on Post refuses with UNAVAILABLE.
   void Close();
-  // A sync has returned. Errors stay: nothing that comes later can make up for them.
+  // A write, or a sync, has returned. Errors stay: nothing that comes later can make up for them.
+  void Written(absl::StatusOr<store::Sequence> upto);
   void Synced(absl::StatusOr<store::Sequence> upto);
 
   // The rest but Wait is for the broker's thread only.
 
   // What was taken in the last turn is done with; appends the streams that may post again, those
-  // first that have waited longest. False: there is nothing to take.
-  bool BeginTurn(std::vector<engine::CallId>& resumed);
+  // first that have waited longest. False: there is nothing to take in these lanes.
+  bool BeginTurn(LaneSet lanes, std::vector<engine::CallId>& resumed);
   // The lane's next requests, in order: `requests_max` at most, and no more than it takes to reach
   // `bytes_max` of bodies. Empty: there are none. They live until the lane is taken from again.
   absl::Span<Request> Take(Lane lane, size_t requests_max, int64_t bytes_max);
   // When the oldest of the lane's requests came that was not taken yet; INT64_MAX: there is none.
   int64_t OldestArrivalMs(Lane lane) const;
-  // The latest word of Synced; 0: none yet.
-  absl::StatusOr<store::Sequence> synced() const;
+  // The latest words of Written and Synced; 0: none yet.
+  absl::StatusOr<StoreProgress> progress() const;
   bool closed() const;
 
-  enum class For { kSync, kAnything };
-  // Waits until a sync returns that the caller, who knows of `seen`, has not heard of; also until
-  // there is a request or the inbox is closed; or `timeout_ms` is over.
-  void Wait(std::optional<int64_t> timeout_ms, store::Sequence seen, For what);
+  // Waits until a write or a sync returns that the caller, who knows of `seen`, has not heard of;
+  // also until there is a request in one of these lanes, or, when they are all, the inbox is
+  // closed; or `timeout_ms` is over.
+  void Wait(std::optional<int64_t> timeout_ms, StoreProgress seen, LaneSet lanes);
 
  private:
   struct Batch {
@@ -88,6 +100,7 @@ class Inbox {
   };
 
   bool IsFull(const LaneState& lane, const Load& more) const;
+  void Returned(absl::StatusOr<store::Sequence> upto, store::Sequence StoreProgress::*field);
   bool Append(LaneState& lane, std::vector<Request>&& requests, const Load& load);
   void Resume(LaneState& lane, std::vector<engine::CallId>& resumed) const;
   LaneState& At(Lane lane) { return lanes_[static_cast<size_t>(lane)]; }
@@ -100,7 +113,7 @@ class Inbox {
   mutable std::mutex mutex_;
   std::condition_variable news_;
   std::array<LaneState, kLanes> lanes_;
-  absl::StatusOr<store::Sequence> synced_ = store::Sequence{0};
+  absl::StatusOr<StoreProgress> progress_ = StoreProgress{};
   bool closed_ = false;
   bool waiting_ = false;  // the broker's thread sleeps: wake it
 };

@@ -34,6 +34,8 @@ void BeginTokensOfARun(engine::Row& row) {
 absl::Status Broker::Impl::Recover(absl::AnyInvocable<void(int64_t rows)> progress) {
   store_.SetOnSynced(
       [inbox = inbox_](absl::StatusOr<store::Sequence> upto) { inbox->Synced(std::move(upto)); });
+  writes_later_ = store_.SetOnWritten(
+      [inbox = inbox_](absl::StatusOr<store::Sequence> upto) { inbox->Written(std::move(upto)); });
 
   RowDecoder decoder;
   int64_t rows = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <mutex>
 #include <optional>
 #include <utility>
 
@@ -18,6 +19,7 @@
 #include "server/rpc/admin_service.h"
 #include "server/rpc/calls.h"
 #include "server/rpc/connections.h"
+#include "server/rpc/disk_watch.h"
 #include "server/rpc/edge.h"
 #include "server/rpc/handler_table.h"
 #include "server/rpc/outbox.h"
@@ -35,6 +37,8 @@ constexpr auto kShutdownLimit = std::chrono::seconds(2);
 
 // Only reflection uses gRPC's blocking threads, one for each open reflection stream.
 constexpr int kBlockingThreadsMax = 16;
+
+constexpr int64_t kLookAtDiskMs = 500;
 
 }  // namespace
 
@@ -89,6 +93,11 @@ class Server::Impl {
     builder.RegisterService(&*admin_);
     server_ = builder.BuildAndStart();
     if (server_ == nullptr) return absl::InternalError("gRPC could not start its server");
+    disk_watch_.emplace(store, [this](bool serves) {
+      const std::lock_guard lock(health_mutex_);
+      if (!stopping_) server_->GetHealthCheckService()->SetServingStatus(serves);
+    });
+    LookAtDisk();
     acceptor_.Start(std::move(sink));
     return absl::OkStatus();
   }
@@ -100,6 +109,8 @@ class Server::Impl {
   void StopAccepting() {
     calls_.Close();
     if (server_ == nullptr) return;
+    const std::lock_guard lock(health_mutex_);
+    stopping_ = true;
     if (auto* health = server_->GetHealthCheckService()) health->SetServingStatus(false);
   }
 
@@ -119,6 +130,11 @@ class Server::Impl {
   }
 
  private:
+  void LookAtDisk() {
+    disk_watch_->Look(clock_.NowMs());
+    pulse_->After(kLookAtDiskMs, [this] { LookAtDisk(); });
+  }
+
   const Options options_;
   const Clock& clock_;
   Address address_;
@@ -133,6 +149,9 @@ class Server::Impl {
   std::optional<WorkerService> workers_;
   std::optional<QueueService> queues_;
   std::optional<AdminService> admin_;
+  std::optional<DiskWatch> disk_watch_;
+  std::mutex health_mutex_;
+  bool stopping_ = false;  // then health stays as it is
   std::unique_ptr<grpc::Server> server_;
 };
 

@@ -76,6 +76,14 @@ class Store {
   // in order, work before questions. What has not begun when the store is destroyed is dropped.
   virtual void ReadLater(Urgency urgency, absl::AnyInvocable<void()> read);
 
+  // A store whose Append returns before the batch is handed to the operating system: `on_written`
+  // is called, on a thread of the store's, with the sequence up to which all is. An error: the
+  // store is unusable, as after an Append that fails. Called once, before the first Append. False:
+  // this store is not such a one, and an append that has returned is written.
+  virtual bool SetOnWritten(std::function<void(absl::StatusOr<Sequence>)>) { return false; }
+  // Of batches that were appended and are not written yet. Any thread.
+  virtual int64_t PendingBytes() const { return 0; }
+
   // Bytes free on the device that holds the store; INT64_MAX where there is none.
   virtual int64_t FreeBytes() = 0;
 

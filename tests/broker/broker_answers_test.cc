@@ -141,19 +141,24 @@ TEST_F(BrokerAnswersTest, CancellingATaskThatHasEndedIsNoError) {
   EXPECT_TRUE(absl::IsNotFound(answers[1].status));
 }
 
-TEST_F(BrokerAnswersTest, AQuestionIsAnsweredWhenWhatItSawIsSafe) {
+TEST_F(BrokerAnswersTest, AQuestionAboutAnOutcomeIsAnsweredWhenThatIsSafeAnyOtherAtOnce) {
   const TaskId id = Submit("payload");
-  bool answered = false;
-  Query query = [&](const View& view) {
-    EXPECT_TRUE(view.engine.FindTask(id).has_value());
-    return Answer([&] { answered = true; });
-  };
-  Post(std::move(query));
+  Attach(1);
+  TurnAndSync();
+  Succeed(TakeLeases().at(0).lease, "result");
+  bool told = false;
+  int answered = 0;
+  Post(Query([&](const View& view) {
+    EXPECT_TRUE(view.Finished(id).ok());
+    return Answer([&] { told = true; });
+  }));
+  Post(Query([&](const View&) { return Answer([&] { ++answered; }); }));
   Turn();
-  EXPECT_FALSE(answered);
+  EXPECT_FALSE(told);
+  EXPECT_EQ(answered, 1);
   store.FinishSync();
   Turn();
-  EXPECT_TRUE(answered);
+  EXPECT_TRUE(told);
 }
 
 TEST_F(BrokerAnswersTest, FinishedTasksAreListedFromTheStore) {

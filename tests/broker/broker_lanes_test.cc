@@ -200,5 +200,62 @@ TEST_F(BrokerLanesTest, LargeOutcomesAreReadAFewInEachTurn) {
   EXPECT_EQ(broker->NextDeadline(), clock.now_ms);
 }
 
+TEST_F(BrokerLanesTest, OnADiskThatHangsWhatNeedsNoDiskGoesOn) {
+  store.writes_later = true;
+  Start();
+  const engine::Lease lease = RunningTask();
+  Submit("safe");
+  Submit("written", {.durability = engine::Durability::kWritten});
+  Tell(engine::OpenSession{engine::CallId{7}});
+  Turn();
+  // From here on nothing returns.
+  Submit("quick", {.durability = engine::Durability::kMemory});
+  for (int i = 0; i < 100; ++i) {
+    TellWorkers(engine::Heartbeat{kWorker});
+    PassQuietly(200);
+  }
+  EXPECT_TRUE(IsRunning(lease.task));
+  EXPECT_THAT(listener.Take<engine::Submitted>(), SizeIs(1));
+  bool answered = false;
+  lane = Lane::kQuestions;
+  Post(Query([&](const View& view) -> Answer {
+    const bool found = view.engine.FindTask(lease.task).has_value();
+    return [&answered, found] { answered = found; };
+  }));
+  Turn();
+  EXPECT_TRUE(answered);
+  store.FinishWrite();
+  Turn();
+  EXPECT_THAT(listener.Take<engine::Submitted>(), SizeIs(1));
+  store.FinishSync();
+  Turn();
+  EXPECT_THAT(listener.Take<engine::Submitted>(), SizeIs(1));
+}
+
+TEST_F(BrokerLanesTest, ADiskThatDoesNotKeepUpHoldsBackClientsFirstAndQuestionsNever) {
+  options.unsynced_bytes_max = 1'000;
+  store.writes_later = true;
+  Start();
+  RunningTask();
+  store.pending_bytes = 1'500;
+  Submit("x", {.durability = engine::Durability::kMemory});
+  TellWorkers(engine::EndReports{kWorker, 1});
+  Turn();
+  EXPECT_THAT(listener.Take<engine::Submitted>(), IsEmpty());
+  EXPECT_THAT(listener.Take<engine::ReportsHandled>(), SizeIs(1));
+  store.pending_bytes = 2'500;
+  TellWorkers(engine::EndReports{kWorker, 2});
+  int answered = 0;
+  lane = Lane::kQuestions;
+  Post(Query([&](const View&) -> Answer { return [&] { ++answered; }; }));
+  PassQuietly(10'000);
+  EXPECT_EQ(answered, 1);
+  EXPECT_THAT(listener.Take<engine::ReportsHandled>(), IsEmpty());
+  store.pending_bytes = 0;
+  Turn();
+  EXPECT_THAT(listener.Take<engine::ReportsHandled>(), SizeIs(1));
+  EXPECT_THAT(listener.Take<engine::Submitted>(), SizeIs(1));
+}
+
 }  // namespace
 }  // namespace treadle::broker

@@ -38,9 +38,11 @@ TEST_F(GateTest, WhatMustBeOnDiskWaitsForIt) {
   gate.Say(Durability::kWritten, Number(2));
   gate.Say(Durability::kMemory, Number(3));
   EXPECT_TRUE(gate.EndTurn());
-  EXPECT_THAT(listener.heard, ElementsAre(2, 3));
+  EXPECT_THAT(listener.heard, ElementsAre(3));
+  gate.Written(1);
+  EXPECT_THAT(listener.heard, ElementsAre(3, 2));
   gate.Synced(1);
-  EXPECT_THAT(listener.heard, ElementsAre(2, 3, 1));
+  EXPECT_THAT(listener.heard, ElementsAre(3, 2, 1));
   EXPECT_EQ(gate.waiting_bytes(), 0);
 }
 
@@ -113,6 +115,47 @@ TEST_F(GateTest, WhatIsHeldByAFirstWordIsNotOvertakenByWhatIsSaidAfterIt) {
   gate.Synced(2);
   EXPECT_THAT(listener.heard, ElementsAre(1, 3, 4, 2));
   EXPECT_EQ(gate.waiting_bytes(), 0);
+}
+
+TEST_F(GateTest, WhatMustBeWrittenWaitsForAllThatWasAppendedBefore) {
+  gate.Appended(1, 100);
+  EXPECT_FALSE(gate.EndTurn());
+  gate.Say(Durability::kWritten, Number(1));
+  EXPECT_FALSE(gate.EndTurn());
+  gate.Appended(2, 100);
+  gate.Say(Durability::kWritten, Number(2));
+  EXPECT_FALSE(gate.EndTurn());
+  EXPECT_THAT(listener.heard, IsEmpty());
+  EXPECT_GT(gate.waiting_bytes(), 100);
+  gate.Written(1);
+  EXPECT_THAT(listener.heard, ElementsAre(1));
+  gate.Synced(2);  // what is synced is written
+  EXPECT_THAT(listener.heard, ElementsAre(1, 2));
+  gate.Say(Durability::kWritten, Number(3));
+  EXPECT_FALSE(gate.EndTurn());
+  EXPECT_THAT(listener.heard, ElementsAre(1, 2, 3));
+  EXPECT_EQ(gate.waiting_bytes(), 0);
+}
+
+TEST_F(GateTest, WhatMustBeWrittenIsHeldByAFirstWordToo) {
+  gate.Appended(1, 100);
+  gate.SayFirst(Durability::kSynced, Number(1));
+  EXPECT_TRUE(gate.EndTurn());
+  gate.Appended(2, 100);
+  gate.Say(Durability::kWritten, Number(2));
+  EXPECT_FALSE(gate.EndTurn());
+  gate.Written(2);
+  EXPECT_THAT(listener.heard, IsEmpty());
+  gate.Synced(1);
+  EXPECT_THAT(listener.heard, ElementsAre(1, 2));
+}
+
+TEST_F(GateTest, WhatRestsOnNothingWaitsForNothing) {
+  gate.Appended(1, 100);
+  gate.SayFirst(Durability::kSynced, Number(1));
+  gate.SayAtOnce(Number(2));
+  EXPECT_TRUE(gate.EndTurn());
+  EXPECT_THAT(listener.heard, ElementsAre(2));
 }
 
 TEST_F(GateTest, HoldingAllAsksForASyncThoughNobodyWaits) {

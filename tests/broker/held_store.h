@@ -49,10 +49,19 @@ class HeldStore final : public store::Store {
   }
   int64_t FreeBytes() override { return free_bytes; }
 
+  bool SetOnWritten(std::function<void(absl::StatusOr<store::Sequence>)> on_written) override {
+    on_written_ = std::move(on_written);
+    return writes_later;
+  }
+  int64_t PendingBytes() const override { return pending_bytes; }
+  void FinishWrite() { on_written_(appended); }
+
   void FinishSync() { on_synced_(appended); }
   void FinishSync(store::Sequence upto) { on_synced_(upto); }
   void FailSync() { on_synced_(absl::DataLossError("fdatasync: EIO")); }
 
+  bool writes_later = false;
+  int64_t pending_bytes = 0;
   bool fail_append = false;
   int syncs_requested = 0;
   int gets = 0;
@@ -63,6 +72,7 @@ class HeldStore final : public store::Store {
  private:
   store::MemoryStore rows_;
   std::function<void(absl::StatusOr<store::Sequence>)> on_synced_;
+  std::function<void(absl::StatusOr<store::Sequence>)> on_written_;
 };
 
 }  // namespace treadle::broker

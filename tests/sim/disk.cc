@@ -1,5 +1,6 @@
 #include "tests/sim/disk.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "proto/support/assert.h"
@@ -36,7 +37,14 @@ class Disk::OpenStore final : public store::Store {
     Apply(batch, disk_.rows_);
     disk_.tail_.push_back(Unsynced{batch});
     ++disk_.appends_;
-    return ++appended_;
+    ++appended_;
+    if (!disk_.writes_later) {
+      written_ = appended_;
+      disk_.tail_.back().written = true;
+    } else if (!writing_) {
+      StartWrite();
+    }
+    return appended_;
   }
 
   void RequestSync() override {
@@ -50,6 +58,18 @@ class Disk::OpenStore final : public store::Store {
 
   void SetOnSynced(std::function<void(absl::StatusOr<store::Sequence>)> on_synced) override {
     on_synced_ = std::move(on_synced);
+  }
+
+  bool SetOnWritten(std::function<void(absl::StatusOr<store::Sequence>)> on_written) override {
+    on_written_ = std::move(on_written);
+    return disk_.writes_later;
+  }
+  int64_t PendingBytes() const override {
+    int64_t bytes = 0;
+    for (const Unsynced& one : disk_.tail_) {
+      if (!one.written) bytes += static_cast<int64_t>(one.batch.bytes());
+    }
+    return bytes;
   }
 
   absl::StatusOr<std::string> Get(std::string_view key) override {
@@ -76,12 +96,38 @@ class Disk::OpenStore final : public store::Store {
   int64_t FreeBytes() override { return disk_.full ? 0 : INT64_MAX; }
 
  private:
+  // How long a write or a sync takes: now and then longer than a lease lasts.
+  int64_t TakesMs() {
+    Random& random = disk_.random_;
+    if (disk_.stalls && random.OneIn(50)) return random.Between(1'000, 10'000);
+    return disk_.slow || random.OneIn(20) ? random.Between(20, 500) : random.Between(0, 5);
+  }
+
+  void StartWrite() {
+    writing_ = true;
+    disk_.timeline_.In(TakesMs(), [self = self_, upto = appended_] {
+      if (*self != nullptr) (*self)->FinishWrite(upto);
+    });
+  }
+
+  void FinishWrite(store::Sequence upto) {
+    writing_ = false;
+    SetWritten(upto);
+    if (written_ < appended_) StartWrite();
+  }
+
+  void SetWritten(store::Sequence upto) {
+    if (upto <= written_) return;
+    written_ = upto;
+    for (size_t i = 0; i < disk_.tail_.size() && synced_ + i < upto; ++i) {
+      disk_.tail_[i].written = true;
+    }
+    on_written_(written_);
+  }
+
   void StartSync() {
     syncing_ = true;
-    Random& random = disk_.random_;
-    const int64_t takes_ms =
-        disk_.slow || random.OneIn(20) ? random.Between(20, 500) : random.Between(0, 5);
-    disk_.timeline_.In(takes_ms, [self = self_, upto = appended_] {
+    disk_.timeline_.In(TakesMs(), [self = self_, upto = appended_] {
       if (*self != nullptr) (*self)->FinishSync(upto);
     });
   }
@@ -90,6 +136,7 @@ class Disk::OpenStore final : public store::Store {
     if (std::exchange(disk_.fail_next_sync, false)) {
       return on_synced_(absl::DataLossError("EIO on fdatasync"));
     }
+    if (disk_.writes_later) SetWritten(upto);
     disk_.MakeDurable(static_cast<size_t>(upto - synced_));
     synced_ = upto;
     syncing_ = false;
@@ -100,8 +147,11 @@ class Disk::OpenStore final : public store::Store {
   Disk& disk_;
   const std::shared_ptr<OpenStore*> self_;
   std::function<void(absl::StatusOr<store::Sequence>)> on_synced_;
+  std::function<void(absl::StatusOr<store::Sequence>)> on_written_;
   store::Sequence appended_ = 0;
+  store::Sequence written_ = 0;
   store::Sequence synced_ = 0;
+  bool writing_ = false;
   bool syncing_ = false;
   bool again_ = false;
 };
@@ -115,7 +165,9 @@ std::unique_ptr<store::Store> Disk::Open() {
 }
 
 void Disk::Crash(bool power) {
-  MakeDurable(power ? random_.Below(tail_.size() + 1) : tail_.size());
+  const auto written = static_cast<size_t>(
+      std::count_if(tail_.begin(), tail_.end(), [](const Unsynced& one) { return one.written; }));
+  MakeDurable(power ? random_.Below(written + 1) : written);
   tail_.clear();
   rows_ = durable_;
   full = false;

@@ -51,6 +51,9 @@ class Disk {
   bool fail_next_sync = false;
   bool full = false;
   bool slow = false;
+  bool stalls = true;  // writes and syncs take seconds now and then
+  // Appends are written after they have returned. For the whole run.
+  bool writes_later = false;
   // The break that the tests must find: says that it has synced when it has not.
   bool lie_about_syncs = false;
 
@@ -59,6 +62,7 @@ class Disk {
   struct Unsynced {
     store::WriteBatch batch;
     uint64_t fingerprint = 0;
+    bool written = false;  // handed to the operating system
   };
 
   void MakeDurable(size_t batches);

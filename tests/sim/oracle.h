@@ -238,6 +238,9 @@ class Oracle final : public Disk::Observer {
   std::map<std::string, int64_t> heard_at_ms_;  // of workers, in ListenedMs
   std::map<engine::CallId, std::string> workers_;
   std::map<std::string, engine::CallId> streams_;
+  // Attaches that have arrived and were not answered. What is leased to the worker before the
+  // broker comes to them, they cannot name.
+  std::map<engine::CallId, std::string> attaching_;
   std::map<engine::CallId, std::vector<std::pair<uint64_t, engine::Token>>> reports_;
   std::vector<std::pair<engine::CallId, engine::Token>> reports_at_hand_;
   std::set<std::pair<engine::CallId, engine::Token>> refused_;

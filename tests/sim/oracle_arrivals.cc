@@ -120,6 +120,7 @@ void Oracle::ArrivedSubmit(const engine::Submit& submit, const broker::Request& 
 void Oracle::ArrivedAttach(const engine::AttachWorker& attach) {
   workers_[attach.call] = attach.worker_id;
   streams_[attach.worker_id] = attach.call;
+  attaching_[attach.call] = attach.worker_id;
   Heard(attach.call);
   for (auto& [token, lease] : leases_) {
     if (lease.worker != attach.worker_id) continue;

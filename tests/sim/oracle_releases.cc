@@ -115,6 +115,16 @@ void Oracle::Said(const engine::CancelDone& event) {
 }
 
 void Oracle::Said(const engine::WorkerAttached& event) {
+  const auto attaching = attaching_.find(event.call);
+  if (attaching != attaching_.end()) {
+    // What this turn has leased, it has leased to the new stream.
+    for (const TaskId task : granted_) {
+      const auto lease = leases_.find(live_.Find(task)->lease);
+      if (lease == leases_.end() || lease->second.worker != attaching->second) continue;
+      lease->second.not_named = false;
+    }
+    attaching_.erase(attaching);
+  }
   for (const engine::HeldLease& lease : event.revoked) {
     const Ledger::Task* task = live_.Find(lease.task);
     Expect(task == nullptr || task->lease != lease.token, Promise::kSurvivesStalls,

@@ -139,6 +139,9 @@ void Oracle::CheckGrant(const engine::GrantRow& row) {
               .lease_ms = row.lease_ms,
               .until_ms = ListenedMs() + row.lease_ms,
               .told_started_at_ms = row.worker_id.empty() ? row.granted_at_ms : INT64_MAX};
+    leases_[Token{token}].not_named =
+        std::any_of(attaching_.begin(), attaching_.end(),
+                    [&](const auto& attaching) { return attaching.second == row.worker_id; });
     granted_.push_back(row.tasks[i]);
     left_from_[task.row.spec.queue].Add(task.row);
     ++counts_.leases;

@@ -153,6 +153,7 @@ void Oracle::Crashed(bool power) {
   waiting_.clear();
   workers_.clear();
   streams_.clear();
+  attaching_.clear();
   reports_.clear();
   reports_at_hand_.clear();
   refused_.clear();

@@ -60,6 +60,7 @@ class Simulation {
   explicit Simulation(const RunOptions& options)
       : options_(options), random_(options.seed), trace_(timeline_, options.print) {
     disk_.lie_about_syncs = options.skip_fsync_wait;
+    disk_.writes_later = random_.OneIn(2);
     for (uint64_t i = 0; i < 3; ++i) {
       clients_.push_back(std::make_unique<SessionClient>(timeline_, random_, trace_, network_));
     }
@@ -138,7 +139,7 @@ class Simulation {
   void BeCalm() {
     trace_.Note("calm");
     network_.calm = true;
-    disk_.slow = disk_.full = disk_.fail_next_sync = disk_.fail_next_append = false;
+    disk_.stalls = disk_.slow = disk_.full = disk_.fail_next_sync = disk_.fail_next_append = false;
   }
 
   void CalmStep() {

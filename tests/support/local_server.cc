@@ -8,6 +8,7 @@
 #include "proto/support/address.h"
 #include "proto/support/assert.h"
 #include "proto/wire/settings.h"
+#include "server/store/append_ahead.h"
 #include "server/store/memory_store.h"
 #include "server/store/rocks_store.h"
 
@@ -27,7 +28,7 @@ std::unique_ptr<store::Store> OpenStore(const std::string& directory, const Cloc
   options.ballast_bytes = 0;
   auto store = store::RocksStore::Open(options, clock);
   OkOrAbort("store", store.status());
-  return *std::move(store);
+  return std::make_unique<store::AppendAhead>(*std::move(store));
 }
 
 }  // namespace

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+
+#include "server/store/store.h"
+
+namespace treadle::rpc {
+
+// Tells of a disk that hangs: what waits for it waits without a word otherwise. In the log after
+// kHungMs, then twice a minute, and when it is over; and to whoever asks for the server's health.
+// One thread.
+class DiskWatch {
+ public:
+  static constexpr int64_t kHungMs = 3'000;
+  static constexpr int64_t kSayAgainMs = 30'000;
+
+  // The store outlives it. `serves` is told when that changes.
+  DiskWatch(const store::Store& store, std::function<void(bool serves)> serves);
+
+  // To be called about once a second or more often.
+  void Look(int64_t now_ms);
+
+ private:
+  const store::Store& store_;
+  const std::function<void(bool serves)> serves_;
+  std::optional<int64_t> hung_since_ms_;
+  int64_t said_at_ms_ = 0;
+};
+
+}  // namespace treadle::rpc
