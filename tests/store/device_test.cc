@@ -148,7 +148,7 @@ class SmallDisk : public ::testing::Test {
   uint64_t ended_ = 0;
 };
 
-// Not kept yet: room comes back too slowly, or not at all. Run it by hand: --gtest_also_run_disabled_tests
+// Not kept yet: room comes back too slowly, or not at all.
 TEST_F(SmallDisk, DISABLED_IsUsedWellAndRecoversByItselfWhenAllHasEnded) {
   constexpr int64_t kDisk = 400 * kMiB;
   const MemoryMount mount(kDisk);
