@@ -94,7 +94,8 @@ int CannotStart(const absl::Status& status) {
 }
 
 int Run(const Options& options, program::StopSignals& signals) {
-  const SystemClock clock;
+  const SystemMachineClock machine;
+  ServiceClock clock(machine, [](const std::string& news) { spdlog::warn("{}", news); });
   const auto descriptors = ReserveDescriptors(options.rpc.connections_max);
   if (!descriptors.ok()) return CannotStart(descriptors.status());
   auto store = OpenStore(options, descriptors->table_files, clock);
@@ -107,7 +108,7 @@ int Run(const Options& options, program::StopSignals& signals) {
   // Whatever ends this, open calls are ended while the broker is still there.
   const absl::Cleanup stop_serving = [&server] { server.Stop(); };
   const absl::Status recovered =
-      broker.Recover(engine::IncarnationAt(clock.NowMs(), RandomBits()), [](int64_t rows) {
+      broker.Recover(engine::IncarnationAt(machine.UnixMs(), RandomBits()), [](int64_t rows) {
         if (rows > 0) spdlog::info("recovering: {} rows read", rows);
       });
   if (!recovered.ok()) return CannotStart(recovered);

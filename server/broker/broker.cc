@@ -20,9 +20,14 @@ constexpr int64_t kQuestionsAtOnce = 256;
 // Of requests that wait for the store to be read. Beyond it no more of such are taken.
 constexpr int64_t kHeldBytesMax = 64 << 20;
 
+// The store hears where the clocks are with the rows of a turn, this often at most; and without any
+// this often at least: so much service time can a crash give back.
+constexpr int64_t kMarkWithRowsMs = 1'000;
+constexpr int64_t kMarkMs = 60'000;
+
 }  // namespace
 
-Broker::Impl::Impl(const BrokerOptions& options, const Clock& clock, store::Store& store,
+Broker::Impl::Impl(const BrokerOptions& options, ServiceClock& clock, store::Store& store,
                    Outbox& outbox)
     : options_(options),
       clock_(clock),
@@ -42,9 +47,11 @@ absl::StatusOr<bool> Broker::Impl::Turn() {
   if (!failure_.ok()) return failure_;
   Listen();
   if (Overfull()) return released;
+  const bool mark = FollowClock();
   const bool any = BeginTurn();
   found_ = inbox_->TakeFound();
-  const bool due = !found_.empty() || !questions_.empty() || engine_.NextDeadline() <= now_ms_;
+  const bool due =
+      mark || !found_.empty() || !questions_.empty() || engine_.NextDeadline() <= now_ms_;
   if (!any && !due) return released;
 
   FollowReads();
@@ -124,6 +131,7 @@ void Broker::Impl::FinishTurn() {
   engine_.Tick(now_ms_, std::max<int64_t>(0, now_ms_ - oldest_ms), turn_.effects);
   EncodeChanges();
   FreeAnswered();
+  MarkClock();
   if (failure_.ok()) AppendRows();
   if (failure_.ok()) Deliver();
   if (failure_.ok()) AnswerQuestions();
@@ -135,6 +143,22 @@ void Broker::Impl::FinishTurn() {
   }
   if (failure_.ok()) SyncIfAwaited();
   turn_.Clear();
+}
+
+bool Broker::Impl::FollowClock() {
+  clock_was_set_ |= clock_.Follow();
+  engine_.FollowWall(clock_.WallOffsetMs());
+  return clock_was_set_ || now_ms_ - marked_at_ms_ >= kMarkMs;
+}
+
+void Broker::Impl::MarkClock() {
+  const bool alone = turn_.batch.empty();
+  if (!clock_was_set_ && now_ms_ - marked_at_ms_ < (alone ? kMarkMs : kMarkWithRowsMs)) return;
+  marked_at_ms_ = now_ms_;
+  clock_was_set_ = false;
+  // On a full disk it would be the end of a broker that has nothing to store.
+  if (alone && !free_space_.Check(now_ms_).ok()) return;
+  encoder_.Encode(engine::Row(engine::ClockRow{clock_.Mark()}), nullptr, turn_.batch);
 }
 
 void Broker::Impl::AppendRows() {
@@ -182,7 +206,8 @@ absl::Status Broker::Impl::Run() {
     if (closed && !Overfull()) return SyncAll();
     const int64_t deadline_ms = NextDeadline();
     std::optional<int64_t> timeout_ms;
-    if (deadline_ms != INT64_MAX) {
+    if (!Overfull()) {
+      // Never for longer: the wall clock may be set.
       timeout_ms = std::clamp<int64_t>(deadline_ms - clock_.NowMs(), 0, options_.listen_ms);
     }
     inbox_->Wait(timeout_ms, gate_.synced(),
@@ -193,6 +218,9 @@ absl::Status Broker::Impl::Run() {
 }
 
 absl::Status Broker::Impl::SyncAll() {
+  clock_was_set_ = true;  // a last word of where the clocks are
+  FinishTurn();
+  if (!failure_.ok()) return failure_;
   if (gate_.synced() < gate_.appended()) store_.RequestSync();
   while (gate_.synced() < gate_.appended()) {
     inbox_->Wait(std::nullopt, gate_.synced(), Inbox::For::kSync);
@@ -239,7 +267,7 @@ void Broker::Impl::Gathered::Clear() {
   closed.clear();
 }
 
-Broker::Broker(const BrokerOptions& options, const Clock& clock, store::Store& store,
+Broker::Broker(const BrokerOptions& options, ServiceClock& clock, store::Store& store,
                Outbox& outbox)
     : impl_(std::make_unique<Impl>(options, clock, store, outbox)) {}
 Broker::~Broker() = default;

@@ -152,8 +152,9 @@ struct Holdings {
 // simulator). Post and NewTaskId may be called from any thread.
 class Broker {
  public:
-  // All outlive the broker.
-  Broker(const BrokerOptions& options, const Clock& clock, store::Store& store, Outbox& outbox);
+  // All outlive the broker. It is the one who makes `clock` run: in Recover, from where the store's
+  // last run stopped; and who follows the wall clock, in each turn.
+  Broker(const BrokerOptions& options, ServiceClock& clock, store::Store& store, Outbox& outbox);
   ~Broker();
 
   // Loads the engine from the store, and begins a new life. `incarnation` is one that no other life

@@ -42,7 +42,7 @@ using Question = std::variant<AwaitTask, WatchTask, engine::CancelDone, Query>;
 // is said after. held.cc: what waits for the store to be read. recovery.cc: the start.
 class Broker::Impl : private Outbox {
  public:
-  Impl(const BrokerOptions& options, const Clock& clock, store::Store& store, Outbox& outbox);
+  Impl(const BrokerOptions& options, ServiceClock& clock, store::Store& store, Outbox& outbox);
 
   absl::Status Recover(engine::Incarnation incarnation,
                        absl::AnyInvocable<void(int64_t rows)> progress);
@@ -86,6 +86,9 @@ class Broker::Impl : private Outbox {
   bool TakesFromClients() const;
   int64_t Take(Lane lane, int64_t requests_max);
   void FinishTurn();
+  // The engine hears of the wall clock; true: the store is to hear where the clocks are.
+  bool FollowClock();
+  void MarkClock();
   void AppendRows();
   void SyncIfAwaited();
   absl::Status SyncAll();
@@ -140,7 +143,7 @@ class Broker::Impl : private Outbox {
   void Answer(Query& query);
 
   const BrokerOptions options_;
-  const Clock& clock_;
+  ServiceClock& clock_;
   store::Store& store_;
   Outbox& outbox_;
 
@@ -162,6 +165,8 @@ class Broker::Impl : private Outbox {
 
   int64_t now_ms_ = INT64_MIN;  // of the turn: never goes back, whatever the clock does
   int64_t turn_bytes_ = 0;      // of bodies, taken or read in this turn
+  int64_t marked_at_ms_ = 0;    // when the store last heard where the clocks are
+  bool clock_was_set_ = false;  // since then
   absl::Status failure_;        // of the store: nothing is done any more
   Reads store_reads_;
   std::vector<Reads::Then> found_;  // by reads, and not followed yet

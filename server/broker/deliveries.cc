@@ -80,7 +80,7 @@ void Broker::Impl::Say(Durability after, engine::CancelDone& event) {
 }
 
 void Broker::Impl::Say(Durability after, engine::Dispatched& event) {
-  Leased leased{.call = event.call, .now_ms = now_ms_};
+  Leased leased{.call = event.call, .now_ms = now_ms_, .waited_ms = event.waited_ms};
   leased.tasks.reserve(event.leases.size());
   bool complete = true;
   for (engine::Lease& lease : event.leases) {

@@ -35,7 +35,8 @@ struct LeasedTask {
 struct Leased {
   engine::CallId call{};
   std::vector<LeasedTask> tasks;
-  int64_t now_ms = 0;  // the broker's clock, to turn deadlines into time left
+  int64_t now_ms = 0;     // the broker's clock, to turn deadlines into time left
+  int64_t waited_ms = 0;  // a poll, for them
 };
 
 // A task has ended: for its session's stream, or for a call that awaits or watches it.

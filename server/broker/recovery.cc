@@ -1,4 +1,6 @@
 #include <cstdint>
+#include <optional>
+#include <string_view>
 #include <utility>
 #include <variant>
 
@@ -17,6 +19,23 @@ constexpr int64_t kLookAtClockEveryRows = 4'096;
 constexpr RowKind kOrder[] = {RowKind::kMeta,    RowKind::kQueue, RowKind::kSession, RowKind::kTask,
                               RowKind::kAttempt, RowKind::kGrant, RowKind::kReports};
 
+absl::Status ContinueClock(store::Store& store, RowDecoder& decoder, ServiceClock& clock) {
+  const KeyRange range = RowsOf(RowKind::kClock);
+  std::optional<ClockMark> last;
+  absl::Status status;
+  const absl::Status scanned =
+      store.Scan(range.begin, range.end, [&](std::string_view key, std::string_view value) {
+        const absl::StatusOr<engine::Row> row = decoder.Decode(key, value);
+        status = row.status();
+        if (row.ok()) last = std::get<engine::ClockRow>(*row).mark;
+        return status.ok();
+      });
+  if (!status.ok()) return status;
+  if (!scanned.ok()) return scanned;
+  clock.Continue(last);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status Broker::Impl::Recover(engine::Incarnation incarnation,
@@ -25,6 +44,7 @@ absl::Status Broker::Impl::Recover(engine::Incarnation incarnation,
       [inbox = inbox_](absl::StatusOr<store::Sequence> upto) { inbox->Synced(std::move(upto)); });
 
   RowDecoder decoder;
+  if (absl::Status status = ContinueClock(store_, decoder, clock_); !status.ok()) return status;
   int64_t rows = 0;
   int64_t told_at_ms = clock_.NowMs();
   for (const RowKind kind : kOrder) {
@@ -43,7 +63,9 @@ absl::Status Broker::Impl::Recover(engine::Incarnation incarnation,
     if (!status.ok()) return status;
     if (!scanned.ok()) return scanned;
   }
-  now_ms_ = clock_.NowMs();
+  now_ms_ = marked_at_ms_ = clock_.NowMs();
+  engine_.FollowWall(clock_.WallOffsetMs());
+  clock_was_set_ = true;  // the first turn tells the store
   if (absl::Status status = engine_.FinishLoad(now_ms_); !status.ok()) return status;
   progress(rows);
 

@@ -118,6 +118,7 @@ struct RowDecoder::State {
   storage::v1::Session session;
   storage::v1::Reports reports;
   storage::v1::Key key_message;
+  storage::v1::Clock clock;
 
   // The last ones seen: rows come by session, and a session's tasks are much alike.
   engine::Name last_queue;
@@ -181,10 +182,12 @@ struct RowDecoder::State {
     row.spec.digest = {task.digest_high(), task.digest_low()};
     row.order = task.order();
     row.submitted_at_ms = task.submitted_at_ms();
+    row.spec.delay_ms = task.delay_ms();
+    row.spec.deadline_in_ms = task.deadline_in_ms();
     return row;
   }
 
-  absl::StatusOr<engine::Row> Finished(TaskId id, std::string_view bytes,
+  absl::StatusOr<engine::Row> Finished(TaskId id, int64_t drop_at_ms, std::string_view bytes,
                                        std::optional<Body>* body) {
     absl::Status status =
         ParseWithBody(bytes, storage::v1::Finished::kBodyFieldNumber, finished, body);
@@ -203,6 +206,7 @@ struct RowDecoder::State {
     row.deadline_at_ms = finished.deadline_at_ms();
     row.finished_at_ms = finished.finished_at_ms();
     row.expires_at_ms = finished.expires_at_ms();
+    row.drop_at_ms = drop_at_ms;
     row.payload_bytes = finished.payload_bytes();
     row.request_key = std::move(*finished.mutable_request_key());
     if (finished.has_error()) row.error = ErrorOf(*finished.mutable_error());
@@ -215,6 +219,9 @@ struct RowDecoder::State {
                               .attempts_spent = attempt.attempts_spent(),
                               .last_token = engine::Token{attempt.last_token()},
                               .run_at_ms = attempt.run_at_ms(),
+                              .lease_ms = attempt.lease_ms(),
+                              .losses = attempt.losses(),
+                              .returns = attempt.returns(),
                               .cancel_requested = attempt.cancel_requested(),
                               .suspect = attempt.suspect(),
                               .last_error = ErrorOf(*attempt.mutable_last_error())};
@@ -271,6 +278,14 @@ struct RowDecoder::State {
     return row;
   }
 
+  absl::StatusOr<engine::Row> Clock(std::string_view bytes) {
+    if (absl::Status status = Parse(bytes, clock); !status.ok()) return status;
+    return engine::ClockRow{{.now_ms = clock.now_ms(),
+                             .wall_ms = clock.wall_ms(),
+                             .since_boot_ms = clock.since_boot_ms(),
+                             .boot_id = clock.boot_id()}};
+  }
+
   absl::StatusOr<engine::Row> Key(const RequestKeyParts& parts, std::string_view bytes) {
     if (absl::Status status = Parse(bytes, key_message); !status.ok()) return status;
     return engine::KeyRow{.queue = std::string(parts.queue),
@@ -305,13 +320,20 @@ struct RowDecoder::State {
         if (const auto number = NumberOfKey(key)) return Session(*number, bytes);
         break;
       case RowKind::kFinished:
-        if (const auto id = TaskOfKey(key)) return Finished(*id, bytes, body);
+        if (const auto id = TaskOfKey(key)) {
+          const std::optional<int64_t> drop_at_ms = store::ExpiresAtMs(value);
+          if (!drop_at_ms.has_value()) return Damaged("it does not say when it expires");
+          return Finished(*id, *drop_at_ms, bytes, body);
+        }
         break;
       case RowKind::kReports:
         if (const auto number = NumberOfKey(key)) return Reports(*number, bytes);
         break;
       case RowKind::kKey:
         if (const auto parts = RequestKeyOfKey(key)) return Key(*parts, bytes);
+        break;
+      case RowKind::kClock:
+        if (key.size() == 1) return Clock(bytes);
         break;
     }
     return Damaged("its key is malformed");

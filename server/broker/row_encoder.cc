@@ -131,6 +131,7 @@ struct RowEncoder::Messages {
   storage::v1::Session session;
   storage::v1::Reports reports;
   storage::v1::Key key;
+  storage::v1::Clock clock;
 
   void Put(const engine::MetaRow& row, const Body*, const Target& target) {
     meta.set_next_session(row.next_session);
@@ -170,6 +171,8 @@ struct RowEncoder::Messages {
     task.set_digest_low(spec.digest.low);
     task.set_order(row.order);
     task.set_submitted_at_ms(row.submitted_at_ms);
+    task.set_delay_ms(spec.delay_ms);
+    task.set_deadline_in_ms(spec.deadline_in_ms);
     broker::Put(target, Prefix::Stays(), task, storage::v1::Task::kBodyFieldNumber, body);
   }
 
@@ -179,6 +182,9 @@ struct RowEncoder::Messages {
     attempt.set_run_at_ms(row.run_at_ms);
     attempt.set_cancel_requested(row.cancel_requested);
     attempt.set_suspect(row.suspect);
+    attempt.set_lease_ms(row.lease_ms);
+    attempt.set_losses(row.losses);
+    attempt.set_returns(row.returns);
     Fill(row.last_error, *attempt.mutable_last_error());
     broker::Put(target, Prefix::Stays(), attempt);
   }
@@ -213,7 +219,7 @@ struct RowEncoder::Messages {
     finished.set_payload_bytes(row.payload_bytes);
     finished.set_request_key(row.request_key);
     if (row.error != engine::TaskError()) Fill(row.error, *finished.mutable_error());
-    broker::Put(target, Prefix::Expires(row.expires_at_ms), finished,
+    broker::Put(target, Prefix::Expires(row.drop_at_ms), finished,
                 storage::v1::Finished::kBodyFieldNumber, body);
   }
 
@@ -247,6 +253,14 @@ struct RowEncoder::Messages {
     key.set_digest_low(row.digest.low);
     key.set_expires_at_ms(row.expires_at_ms);
     broker::Put(target, Prefix::Expires(row.expires_at_ms), key);
+  }
+
+  void Put(const engine::ClockRow& row, const Body*, const Target& target) {
+    clock.set_now_ms(row.mark.now_ms);
+    clock.set_wall_ms(row.mark.wall_ms);
+    clock.set_since_boot_ms(row.mark.since_boot_ms);
+    clock.set_boot_id(row.mark.boot_id);
+    broker::Put(target, Prefix::Stays(), clock);
   }
 };
 

@@ -66,6 +66,7 @@ struct KeyWriter {
   void operator()(const engine::SessionRow& row) const { Number(RowKind::kSession, row.session); }
   void operator()(const engine::KeyRow& row) const { WriteRequestKeyKey(row.queue, row.key, key); }
   void operator()(const engine::ReportsRow& row) const { Number(RowKind::kReports, row.number); }
+  void operator()(const engine::ClockRow&) const { Begin(RowKind::kClock, key); }
 
   void operator()(const engine::QueueKey& row) const { WriteQueueKey(row.name, key); }
   void operator()(const engine::TaskKey& row) const { Task(RowKind::kTask, row.id); }
@@ -131,6 +132,7 @@ std::optional<RowKind> KindOfKey(std::string_view key) {
     case RowKind::kFinished:
     case RowKind::kReports:
     case RowKind::kKey:
+    case RowKind::kClock:
       return kind;
   }
   return std::nullopt;
@@ -185,6 +187,9 @@ std::string DescribeKey(std::string_view key) {
         return absl::StrCat("request key ", Quoted(parts->request_key), " of queue ",
                             Quoted(parts->queue));
       }
+      break;
+    case RowKind::kClock:
+      if (key.size() == kKindBytes) return "the clock";
       break;
   }
   return absl::StrCat("key ", Quoted(key));

@@ -23,6 +23,7 @@ namespace treadle::broker {
 //   'f' session sequence                   a task that has ended
 //   'r' number                             unary reports that were accepted
 //   'k' queue's length (2 bytes) queue key a request key
+//   'c'                                    the clock
 // What has ended is apart from what has not, so that a start does not read it.
 enum class RowKind : char {
   kMeta = 'm',
@@ -34,6 +35,7 @@ enum class RowKind : char {
   kFinished = 'f',
   kReports = 'r',
   kKey = 'k',
+  kClock = 'c',
 };
 
 // Keys in [begin, end), as Store::Scan takes them.

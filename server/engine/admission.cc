@@ -137,7 +137,7 @@ absl::Status Admission::CheckServer(const Queue* queue, const TaskSpec& spec) co
 
 Queue& Admission::ObtainQueue(Turn& turn, const std::string& name) {
   Queue& queue = s_.queues.Obtain(name);
-  s_.queues.Declare(queue, DefaultConfig(name), turn.now_ms());
+  s_.queues.Declare(queue, DefaultConfig(name), s_.Shown(turn.now_ms()));
   turn.Put(QueueRow{queue.config, queue.paused, queue.created_at_ms, queue.closed});
   return queue;
 }
@@ -145,12 +145,6 @@ Queue& Admission::ObtainQueue(Turn& turn, const std::string& name) {
 void Admission::Accept(Turn& turn, Queue& queue, Submit& submit) {
   const int64_t now = turn.now_ms();
   TaskSpec& spec = submit.spec;
-  if (spec.run_at_ms == 0 && spec.delay_ms > 0) spec.run_at_ms = now + spec.delay_ms;
-  if (spec.deadline_at_ms == 0 && spec.deadline_in_ms > 0) {
-    spec.deadline_at_ms = now + spec.deadline_in_ms;
-  }
-  spec.delay_ms = spec.deadline_in_ms = 0;
-
   auto made = std::make_unique<Task>();
   made->id = submit.id;
   made->line = &lifecycle_.ObtainLine(queue, spec.type);

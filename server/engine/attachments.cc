@@ -36,9 +36,9 @@ void Attachments::Apply(Turn& turn, AttachWorker&& attach) {
   // again and is told anew.
   turn.Say(Durability::kMemory, WorkerAttached{call, absl::OkStatus(), std::move(revoked)});
   for (const LiveLease& lease : worker->leases) {
-    if (!lease.task.cancel_requested) continue;
-    turn.Say(kStopDurability,
-             StopAttempt{call, lease.task.id, lease.token, StopReason::kCancelled});
+    const StopReason stop = StopOf(lease.task, turn.now_ms());
+    if (stop == StopReason::kNone) continue;
+    turn.Say(kStopDurability, StopAttempt{call, lease.task.id, lease.token, stop});
   }
 }
 
@@ -212,6 +212,7 @@ void Attachments::Apply(Turn& turn, const PollTasks& command) {
   Poll& poll = s_.holders.AddPoll(command.call);
   call.poll = &poll;
   poll.name = std::make_shared<const std::string>(command.worker_name);
+  poll.since_ms = turn.now_ms();
   poll.lease_ms = command.lease_ms;
   poll.taker.types = command.types;
   std::sort(poll.taker.types.begin(), poll.taker.types.end());

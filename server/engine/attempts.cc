@@ -77,8 +77,39 @@ void Lifecycle::MarkStarted(Turn& turn, Task& task) {
 
 // The worker's own report of a timeout says more than ours: it gets some time to arrive.
 int64_t Lifecycle::TimeoutDue(const Task& task) const {
-  if (task.attempt_timeout_ms == 0 || !task.lease->started) return kNever;
-  return task.lease->started_at_ms + task.attempt_timeout_ms + s_.options.attempt_timeout_grace_ms;
+  const LiveLease& lease = *task.lease;
+  if (task.attempt_timeout_ms == 0 || !lease.started || lease.timed_out) return kNever;
+  return lease.started_at_ms + task.attempt_timeout_ms + s_.options.attempt_timeout_grace_ms;
+}
+
+StopReason StopOf(const Task& task, int64_t now_ms) {
+  if (task.cancel_requested) return StopReason::kCancelled;
+  const LiveLease* const lease = task.lease.get();
+  if (lease == nullptr) return StopReason::kNone;
+  const bool unary_over = lease->worker == nullptr && task.attempt_timeout_ms > 0 &&
+                          lease->started_at_ms + task.attempt_timeout_ms <= now_ms;
+  return lease->timed_out || unary_over ? StopReason::kAttemptTimeout : StopReason::kNone;
+}
+
+void Lifecycle::RestoreLength(Task& task, int64_t lease_ms) {
+  task.lease->stored_lease_ms = lease_ms;
+  task.lease->expires_listened_ms = s_.ListenedMs() + lease_ms;
+}
+
+// A restart gives every lease its stored length from then on. So what is shorter needs no row; and
+// who extends by the same length again and again, as most do, costs none, or one.
+Durability Lifecycle::Extend(Turn& turn, Task& task, int64_t lease_ms) {
+  LiveLease& lease = *task.lease;
+  lease.expires_listened_ms = s_.ListenedMs() + lease_ms;
+  Retime(task);
+  int64_t& stored_ms = lease.stored_lease_ms;
+  const int64_t restart_gives_ms = stored_ms != 0 ? stored_ms : lease.grant->lease_ms;
+  if (lease_ms > restart_gives_ms || lease_ms < restart_gives_ms / 2) {
+    stored_ms = lease_ms;
+    task.RunNotBefore(0);  // it was waited for
+    PutAttempt(turn, task);
+  }
+  return stored_ms != 0 ? OutcomeDurability(task.durability) : Durability::kMemory;
 }
 
 void Lifecycle::EndLease(Turn& turn, Task& task) {
@@ -117,6 +148,9 @@ void Lifecycle::PutAttempt(Turn& turn, Task& task) {
   row.attempts_spent = task.attempts_spent;
   row.last_token = task.last_token;
   row.run_at_ms = task.run_at_ms;
+  row.lease_ms = task.lease == nullptr ? 0 : task.lease->stored_lease_ms;
+  row.losses = task.losses;
+  row.returns = task.returns;
   row.cancel_requested = task.cancel_requested;
   row.suspect = task.suspect;
   if (task.extras) row.last_error = task.extras->last_error;
@@ -161,20 +195,36 @@ void Lifecycle::StoppedByItself(Turn& turn, Task& task) {
   Fail(turn, task, std::move(error));
 }
 
-void Lifecycle::TimeOut(Turn& turn, Task& task) {
-  StopHolder(turn, task, StopReason::kAttemptTimeout);
+TaskError Lifecycle::TimeoutError(const Task& task) const {
   TaskError error;
   error.type = "AttemptTimeout";
   error.message = absl::StrCat("the attempt did not end within its timeout of ",
                                task.attempt_timeout_ms, " ms");
-  Fail(turn, task, std::move(error));
+  return error;
 }
 
+// Another attempt must not begin while this one may still run. A worker is told to stop, and says
+// when it has, or is lost. Nobody can tell a unary holder: its lease ends here, as it was told
+// when it was given.
+void Lifecycle::TimeOut(Turn& turn, Task& task) {
+  if (task.lease->worker == nullptr) return Fail(turn, task, TimeoutError(task));
+  task.lease->timed_out = true;
+  if (!task.cancel_requested) StopHolder(turn, task, StopReason::kAttemptTimeout);
+  Retime(task);
+  Changed(turn, task);
+}
+
+// A worker that takes a task and gives it back, without having begun, again and again, is made to
+// wait. (A unary lease counts as begun: locks are tasks that are leased and released all the time.)
 void Lifecycle::GiveBack(Turn& turn, Task& task) {
+  const bool begun = task.lease->started;
   EndLease(turn, task);
   if (task.cancel_requested) {
     return Finish(turn, task, TaskState::kCancelled, task.attempts_spent, TaskError());
   }
+  if (!begun && task.returns < UINT8_MAX) ++task.returns;
+  const int64_t wait_ms = begun ? 0 : ReturnBackoffMs(task.returns);
+  task.RunNotBefore(wait_ms == 0 ? 0 : turn.now_ms() + wait_ms);
   Requeue(turn, task);
 }
 
@@ -188,15 +238,26 @@ void Lifecycle::LoseLease(Turn& turn, Task& task) {
   // Starts are told lazily, so the next attempt must confirm its start before it runs: then a task
   // that kills its worker again is caught.
   task.suspect = true;
-  if (!started) {
+  if (task.lease->timed_out) {
+    TaskError error = TimeoutError(task);
+    absl::StrAppend(&error.message, ", and its worker was lost before it had ended");
+    return EndFailedAttempt(turn, task, std::move(error), Pace::kBackoff);
+  }
+  // Not every worker tells what it starts. One loss is no proof, so many are taken for one attempt.
+  if (!started && task.losses + 1 < s_.options.unexplained_losses_max) {
+    ++task.losses;
     EndLease(turn, task);
+    task.RunNotBefore(0);
     return Requeue(turn, task);
   }
+  const std::string worker = absl::StrCat("worker '", *task.lease->grant->worker_name, "'");
   TaskError error;
   error.type = "WorkerLost";
-  error.message = absl::StrCat("worker '", *task.lease->grant->worker_name,
-                               "' was lost while it ran the task: its lease of ",
-                               task.lease->grant->lease_ms, " ms expired");
+  error.message =
+      started ? absl::StrCat(worker, " was lost while it ran the task: its lease of ",
+                             task.lease->grant->lease_ms, " ms expired")
+              : absl::StrCat(worker, " was lost with the task, as ", task.losses,
+                             " before it, and none of them had told whether it began to run");
   EndFailedAttempt(turn, task, std::move(error), Pace::kAtOnce);
 }
 
@@ -206,6 +267,7 @@ void Lifecycle::EndFailedAttempt(Turn& turn, Task& task, TaskError error, Pace p
   if (Worker* const worker = task.lease->worker) ++worker->failed_total;
   EndLease(turn, task);
   ++task.attempts_spent;
+  task.losses = task.returns = 0;
   if (task.cancel_requested) {
     return Finish(turn, task, TaskState::kCancelled, task.attempts_spent, TaskError());
   }
@@ -215,8 +277,8 @@ void Lifecycle::EndFailedAttempt(Turn& turn, Task& task, TaskError error, Pace p
   }
   ++task.queue().totals.retried;
   task.Extras().last_error = Shortened(std::move(error));
-  task.run_at_ms =
-      pace == Pace::kAtOnce ? 0 : turn.now_ms() + BackoffMs(policy, task.id, task.attempts_spent);
+  task.RunNotBefore(
+      pace == Pace::kAtOnce ? 0 : turn.now_ms() + BackoffMs(policy, task.id, task.attempts_spent));
   Requeue(turn, task);
 }
 

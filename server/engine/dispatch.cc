@@ -8,7 +8,7 @@ namespace treadle::engine {
 void Dispatch::Run(Turn& turn) {
   while (const auto pair = s_.matching.Next()) {
     Task& task = pair->task;
-    if (task.deadline_at_ms != 0 && task.deadline_at_ms <= turn.now_ms()) {
+    if (lifecycle_.DeadlineDue(task) <= turn.now_ms()) {
       lifecycle_.Expire(turn, task);
     } else {
       lifecycle_.Lend(task, pair->taker);
@@ -42,6 +42,7 @@ void Dispatch::MakeGrant(Turn& turn, Holder& holder) {
                {}};
   row.tasks.reserve(given.size());
   Dispatched dispatched{holder.call, {}};
+  if (holder.poll != nullptr) dispatched.waited_ms = turn.now_ms() - holder.poll->since_ms;
   dispatched.leases.reserve(given.size());
   Durability after = Durability::kMemory;
   for (size_t i = 0; i < given.size(); ++i) {
@@ -52,8 +53,9 @@ void Dispatch::MakeGrant(Turn& turn, Holder& holder) {
     if (holder.poll != nullptr) {
       lease.expires_listened_ms = s_.ListenedMs() + grant.lease_ms;
       lifecycle_.MarkStarted(turn, task);
+    } else {
+      lifecycle_.Retime(task);
     }
-    lifecycle_.Retime(task);
     row.tasks.push_back(task.id);
     dispatched.leases.push_back(LeaseOf(lease));
     const Durability safe = OutcomeDurability(task.durability);
@@ -77,7 +79,8 @@ Lease Dispatch::LeaseOf(const LiveLease& live) const {
   lease.priority = task.priority;
   lease.pool = live.pool;
   lease.attempt_timeout_ms = task.attempt_timeout_ms;
-  lease.deadline_at_ms = task.deadline_at_ms;
+  if (task.deadline_at_ms != 0) lease.deadline_at_ms = lifecycle_.DeadlineDue(task);
+  if (live.worker == nullptr) lease.lease_ms = lifecycle_.UnaryLeaseEnd(task) - s_.now_ms;
   lease.confirm_start = task.suspect && live.worker != nullptr;
   return lease;
 }

@@ -72,14 +72,14 @@ class Engine::Impl {
     int64_t budget = kTimersPerTurnMax;
     bool behind = false;
     do {
-      for (; budget > 0 && state_.timers.NextDue() <= now_ms; --budget) FireTimer(turn);
-      behind = state_.timers.NextDue() <= now_ms;
+      for (; budget > 0 && NextDue() <= now_ms; --budget) FireTimer(turn);
+      behind = NextDue() <= now_ms;
       queue_commands_.ContinuePurges(turn);
       admission_.ServeQueuesWithRoom(turn);
       // What should have expired is not to be given out: that waits until all has fired.
       if (!behind) dispatch_.Run(turn);
       // Who came in from waiting may be due already.
-    } while (!behind && state_.timers.NextDue() <= now_ms);
+    } while (!behind && NextDue() <= now_ms);
     if (!behind) dispatch_.AnswerDuePolls(turn);
     attachments_.RetireIdle();
     sessions_.WriteChanged(turn);
@@ -91,9 +91,9 @@ class Engine::Impl {
     after_tick_ = !behind;
   }
 
-  int64_t NextDeadline() const {
-    return state_.purging.empty() ? state_.timers.NextDue() : state_.now_ms;
-  }
+  int64_t NextDeadline() const { return state_.purging.empty() ? NextDue() : state_.now_ms; }
+
+  void FollowWall(int64_t offset_ms) { state_.wall_offset_ms = offset_ms; }
 
   void CheckInvariants() const { CheckState(state_, lifecycle_, after_tick_); }
 
@@ -137,6 +137,7 @@ class Engine::Impl {
   void Apply(Turn& turn, Cancel&& command);
   void Apply(Turn& turn, CallClosed&& command);
   void FireTimer(Turn& turn);
+  int64_t NextDue() const { return std::min(state_.timers.NextDue(), state_.NextDate()); }
 
   State state_;
   Lifecycle lifecycle_;
@@ -192,6 +193,7 @@ void Engine::Impl::Apply(Turn& turn, CallClosed&& command) {
 
 void Engine::Impl::FireTimer(Turn& turn) {
   const int64_t due_ms = state_.timers.NextDue();
+  if (state_.NextDate() < due_ms) return lifecycle_.Due(turn, state_.dates.Pop());
   Timed& timed = state_.timers.Pop();
   switch (timed.kind) {
     case TimedKind::kTask:
@@ -226,6 +228,7 @@ void Engine::Tick(int64_t now_ms, int64_t unheard_ms, Effects& effects) {
   impl_->Tick(now_ms, unheard_ms, effects);
 }
 void Engine::AddDeafTime(int64_t deaf_ms) { impl_->AddDeafTime(deaf_ms); }
+void Engine::FollowWall(int64_t offset_ms) { impl_->FollowWall(offset_ms); }
 int64_t Engine::NextDeadline() const { return impl_->NextDeadline(); }
 
 uint64_t Engine::Fingerprint() const { return FingerprintOf(impl_->state()); }
@@ -233,7 +236,7 @@ void Engine::CheckInvariants() const { impl_->CheckInvariants(); }
 
 std::optional<TaskView> Engine::FindTask(TaskId id) const {
   const Task* const task = impl_->state().tasks.Find(id);
-  return task == nullptr ? std::nullopt : std::optional(ViewOf(*task));
+  return task == nullptr ? std::nullopt : std::optional(ViewOf(*task, impl_->state()));
 }
 
 std::optional<QueueView> Engine::FindQueue(std::string_view name, int64_t now_ms) const {
@@ -256,7 +259,7 @@ std::vector<WorkerView> Engine::ListWorkers(std::string_view after, size_t limit
   const HolderTable::Workers& all = state.holders.workers();
   std::vector<WorkerView> views;
   for (auto it = all.upper_bound(after); it != all.end() && views.size() < limit; ++it) {
-    views.push_back(ViewOf(*it->second, state.options.lease_ms + state.deaf_ms));
+    views.push_back(ViewOf(*it->second, state));
   }
   return views;
 }
@@ -264,7 +267,7 @@ std::vector<WorkerView> Engine::ListWorkers(std::string_view after, size_t limit
 std::vector<TaskView> Engine::ListTasks(std::string_view queue, std::string_view type,
                                         uint32_t states, size_t limit, uint64_t& after,
                                         bool& done) const {
-  return engine::ListTasks(impl_->state().tasks, queue, type, states, limit, after, done);
+  return engine::ListTasks(impl_->state(), queue, type, states, limit, after, done);
 }
 
 std::vector<ReadyTask> Engine::NextReady(std::string_view queue, const std::string& type,

@@ -38,6 +38,8 @@ struct EngineOptions {
   int64_t request_key_window_ms = 86'400'000;
   int64_t attempt_timeout_grace_ms =
       1'000;  // the worker's own report of a timeout, which says more, gets this long to arrive
+  // Leases of a task that were lost without word of a start; then the next one costs an attempt.
+  int32_t unexplained_losses_max = 10;
 };
 
 // How a task looks now.
@@ -49,12 +51,15 @@ struct TaskView {
   int32_t priority = 0;
   int32_t attempts = 0;  // spent, plus the running one
   int32_t max_attempts = 0;
-  int64_t submitted_at_ms = 0;
+  int64_t submitted_at_ms = 0;  // this and the next two: Unix time
   int64_t run_at_ms = 0;
   int64_t deadline_at_ms = 0;
   uint64_t payload_bytes = 0;
   std::string worker;
   bool cancel_requested = false;
+  // Its holder was told to stop, or will be when it next extends its lease, and has not said yet
+  // that the attempt is over.
+  StopReason stop = StopReason::kNone;
   std::string request_key;
   TaskError last_error;
 };
@@ -63,7 +68,7 @@ struct QueueView {
   QueueConfig config;
   bool paused = false;
   bool closed = false;
-  int64_t created_at_ms = 0;
+  int64_t created_at_ms = 0;  // Unix time
   int64_t scheduled = 0;
   int64_t queued = 0;
   int64_t running = 0;
@@ -95,7 +100,7 @@ struct WorkerView {
   bool draining = false;
   std::vector<std::string> queues;
   std::vector<PoolView> pools;
-  int64_t attached_at_ms = 0;
+  int64_t attached_at_ms = 0;  // this and the next: Unix time
   int64_t lease_expires_at_ms = 0;
   int64_t succeeded_total = 0;
   int64_t failed_total = 0;
@@ -120,7 +125,7 @@ struct EngineTotals {
 // byte.
 //
 // One thread calls it. A turn of the broker is any number of Step calls and one Tick, all with the
-// same `now_ms`, which never goes back from turn to turn.
+// same `now_ms`, service time, which never goes back from turn to turn.
 //
 // Memory grows with unfinished tasks, and only with their metadata.
 class Engine {
@@ -135,8 +140,12 @@ class Engine {
   // another is an error (DATA_LOSS), never guessed around.
   absl::Status Load(const Row& row);
   // Leases found in the rows live for a full lease from now, so that their workers can come back;
-  // so do sessions.
+  // so do sessions. After FollowWall, if that is needed.
   absl::Status FinishLoad(int64_t now_ms);
+
+  // From now on Unix time is `offset_ms` more than service time (Clock::WallOffsetMs). Until it is
+  // told, they are the same. Dates that have come with it are dealt with in the next Tick.
+  void FollowWall(int64_t offset_ms);
 
   // True when a submit with this key must be handed over with what the store knows of it
   // (Submit::known_key).

@@ -53,7 +53,9 @@ uint64_t HashOf(const Task& task) {
       .Add(task.order)
       .Add(task.submitted_at_ms)
       .Add(task.run_at_ms)
+      .Add(task.run_at_is_date)
       .Add(task.deadline_at_ms)
+      .Add(task.deadline_is_date)
       .Add(task.attempt_timeout_ms)
       .Add(task.result_ttl_ms)
       .Add(task.payload_bytes)
@@ -62,6 +64,8 @@ uint64_t HashOf(const Task& task) {
       .Add(task.durability)
       .Add(task.attempts_spent)
       .Add(task.last_token)
+      .Add(task.losses)
+      .Add(task.returns)
       .Add(task.cancel_requested)
       .Add(task.suspect);
   AddPolicy(hash, PolicyOrDefault(task.retry));
@@ -70,6 +74,7 @@ uint64_t HashOf(const Task& task) {
   hash.Add(extras.request_key).Add(extras.digest.high).Add(extras.digest.low);
   AddError(hash, extras.last_error);
   hash.Add(task.lease == nullptr ? Token{} : task.lease->token);
+  hash.Add(task.lease == nullptr ? 0 : task.lease->stored_lease_ms);
   return hash.value();
 }
 

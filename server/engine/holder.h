@@ -69,6 +69,7 @@ struct Poll : Holder, Timed {
   Poll() : Holder(this), Timed(TimedKind::kPoll), taker(*this) {}
 
   Taker taker;
+  int64_t since_ms = 0;
   int64_t lease_ms = 0;
 };
 

@@ -21,6 +21,7 @@ struct Seen {
   std::map<const Worker*, Counted> workers;
   size_t keys = 0;
   size_t timers = 0;
+  size_t dates = 0;
 };
 
 void CheckLease(const State& state, const Task& task, Seen& seen) {
@@ -33,10 +34,10 @@ void CheckLease(const State& state, const Task& task, Seen& seen) {
   const Worker* const worker = lease.worker;
   TREADLE_ASSERT(lease.linked() == (worker != nullptr));
   if (worker == nullptr) {
-    TREADLE_ASSERT(lease.grant->worker_id.empty() && lease.started);
+    TREADLE_ASSERT(lease.grant->worker_id.empty() && lease.started && !lease.timed_out);
     return;
   }
-  TREADLE_ASSERT(lease.grant->worker_id == worker->id);
+  TREADLE_ASSERT(lease.grant->worker_id == worker->id && lease.stored_lease_ms == 0);
   ++seen.workers[worker].running;
   seen.workers[worker].waiting_bytes += task.payload_bytes;
 }
@@ -71,6 +72,9 @@ void CheckTask(const State& state, const Lifecycle& lifecycle, const Task& task,
   const bool unary = task.lease != nullptr && task.lease->worker == nullptr;
   TREADLE_ASSERT(unary ? state.timers.DueOf(task) != kNever : state.timers.DueOf(task) == due);
   if (due != kNever) ++seen.timers;
+  const int64_t date = lifecycle.NextDate(task);
+  TREADLE_ASSERT(state.dates.DueOf(task) == date);
+  if (date != kNever) ++seen.dates;
   if (task.has_key()) {
     ++seen.keys;
     RequestKeys::Entry* const entry =
@@ -192,8 +196,9 @@ void CheckState(const State& state, const Lifecycle& lifecycle, bool after_tick)
     TREADLE_ASSERT(kept == (session->call == CallId{}));
     if (kept) ++seen.timers;
   }
-  TREADLE_ASSERT(seen.timers == state.timers.size());
+  TREADLE_ASSERT(seen.timers == state.timers.size() && seen.dates == state.dates.size());
   state.timers.CheckInvariants();
+  state.dates.CheckInvariants();
   if (after_tick) TREADLE_ASSERT(seen.keys == state.keys.size() && state.matching.idle());
 }
 

@@ -95,7 +95,7 @@ void Lifecycle::DropLines(Queue& queue) {
 void Lifecycle::Enter(Task& task, int64_t now_ms) {
   Queue& queue = task.queue();
   queue.waiting_bytes += task.payload_bytes;
-  if (task.run_at_ms > now_ms) {
+  if (s_.Moment(task.run_at_ms, task.run_at_is_date) > now_ms) {
     task.state = TaskState::kScheduled;
     ++queue.scheduled;
     queue.scheduled_tasks.PushBack(task);
@@ -148,25 +148,40 @@ int64_t Lifecycle::UnaryLeaseDue(const Task& task, int64_t unheard_ms) const {
 }
 
 int64_t Lifecycle::NextDue(const Task& task, int64_t lease_due_ms) const {
-  int64_t due = task.deadline_at_ms == 0 ? kNever : task.deadline_at_ms;
+  int64_t due = task.deadline_is_date ? kNever : DeadlineDue(task);
   if (task.state == TaskState::kScheduled) {
-    due = std::min(due, task.run_at_ms);
+    if (!task.run_at_is_date) due = std::min(due, task.run_at_ms);
   } else if (task.lease != nullptr) {
     due = std::min({due, TimeoutDue(task), lease_due_ms});
   }
   return due;
 }
 
+int64_t Lifecycle::NextDate(const Task& task) const {
+  int64_t date = task.deadline_is_date ? task.deadline_at_ms : kNever;
+  if (task.state == TaskState::kScheduled && task.run_at_is_date) {
+    date = std::min(date, task.run_at_ms);
+  }
+  return date;
+}
+
+int64_t Lifecycle::DeadlineDue(const Task& task) const {
+  if (task.deadline_at_ms == 0) return kNever;
+  return s_.Moment(task.deadline_at_ms, task.deadline_is_date);
+}
+
 void Lifecycle::Due(Turn& turn, Task& task) {
   // Whatever was due first; the rest is due at once when that has left it so.
   const int64_t lease_due = task.lease == nullptr ? kNever : UnaryLeaseDue(task, s_.unheard_ms);
-  const int64_t due = NextDue(task, lease_due);
-  if (due >
-      turn.now_ms()) {  // a lease: nobody listened for a while, or what arrived is not stepped
+  const int64_t timer = NextDue(task, lease_due);
+  const int64_t date = NextDate(task);
+  const int64_t due = std::min(timer, date == kNever ? kNever : s_.Moment(date, /*is_date=*/true));
+  if (due > turn.now_ms()) {
+    // A lease: nobody listened for a while, or what arrived is not stepped.
     TREADLE_ASSERT(lease_due != kNever);
-    return s_.timers.Set(task, due);
+    return s_.timers.Set(task, timer);
   }
-  if (due == task.deadline_at_ms) return Expire(turn, task);
+  if (due == DeadlineDue(task)) return Expire(turn, task);
   if (task.state == TaskState::kScheduled) return Wake(turn, task);
   if (due == TimeoutDue(task)) return TimeOut(turn, task);
   LoseLease(turn, task);
@@ -179,6 +194,7 @@ void Lifecycle::Cancel(Turn& turn, Task& task) {
   }
   if (task.cancel_requested) return;
   task.cancel_requested = true;
+  task.RunNotBefore(0);  // it was waited for
   PutAttempt(turn, task);
   StopHolder(turn, task, StopReason::kCancelled);
   Changed(turn, task);
@@ -208,23 +224,25 @@ FinishedRow Lifecycle::RowOf(const Task& task, TaskState state, int64_t now_ms) 
   row.state = state;
   row.priority = task.priority;
   row.max_attempts = task.max_attempts;
-  row.submitted_at_ms = task.submitted_at_ms;
-  row.deadline_at_ms = task.deadline_at_ms;
-  row.finished_at_ms = now_ms;
-  row.expires_at_ms = now_ms + task.result_ttl_ms;
+  row.submitted_at_ms = s_.Shown(task.submitted_at_ms);
+  if (task.deadline_at_ms != 0) row.deadline_at_ms = s_.Shown(DeadlineDue(task));
+  row.finished_at_ms = s_.Shown(now_ms);
+  row.drop_at_ms = now_ms + task.result_ttl_ms;
   row.payload_bytes = task.payload_bytes;
   if (task.has_key()) {
     // Who sends the key again must find the outcome.
     row.request_key = task.extras->request_key;
-    row.expires_at_ms =
-        std::max(row.expires_at_ms, task.submitted_at_ms + s_.options.request_key_window_ms);
+    row.drop_at_ms =
+        std::max(row.drop_at_ms, task.submitted_at_ms + s_.options.request_key_window_ms);
   }
+  row.expires_at_ms = s_.Shown(row.drop_at_ms);
   return row;
 }
 
 void Lifecycle::Finish(Turn& turn, Task& task, TaskState state, int32_t attempts, TaskError error) {
   Queue& queue = task.queue();
   s_.timers.Clear(task);
+  s_.dates.Clear(task);
   auto finished = std::make_shared<FinishedRow>(RowOf(task, state, turn.now_ms()));
   FinishedRow& row = *finished;
   row.attempts = attempts;
@@ -233,7 +251,7 @@ void Lifecycle::Finish(Turn& turn, Task& task, TaskState state, int32_t attempts
     error.message = "the task was cancelled";
   }
   row.error = std::move(error);
-  if (row.expires_at_ms > turn.now_ms()) {
+  if (row.drop_at_ms > turn.now_ms()) {
     turn.Put(row);
   } else {
     turn.Erase(TaskKey{task.id});

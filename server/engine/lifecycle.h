@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
@@ -29,12 +30,16 @@ class Lifecycle {
 
   // QUEUED → RUNNING. Its grant and token are made at the end of the Tick.
   void Lend(Task& task, Taker& taker);
-  // A lease that was found in the rows, after a restart.
+  // A lease that was found in the rows, after a restart; and that its length was stored otherwise.
   void Restore(Task& task, Grant& grant, Token token, Worker* worker, int64_t now_ms);
+  void RestoreLength(Task& task, int64_t lease_ms);
+  // A unary lease lives for another `lease_ms`, also over a restart, but not beyond its attempt's
+  // time. Returns what must be safe before that is said.
+  Durability Extend(Turn& turn, Task& task, int64_t lease_ms);
   // The attempt is executing: this bounds its time, and it is to blame when its worker dies.
   void MarkStarted(Turn& turn, Task& task);
 
-  // How attempts end. REQUIRES: the task is running.
+  // How attempts end. REQUIRES: the task is running. GiveBack: without one, by the holder's choice.
   void Succeed(Turn& turn, Task& task);
   void Fail(Turn& turn, Task& task, TaskError error);
   void StoppedByItself(Turn& turn, Task& task);
@@ -43,11 +48,22 @@ class Lifecycle {
 
   // A worker that holds enough payload bytes takes nothing until some are gone.
   void UpdateBlocked(Worker& worker);
-  // When the task's timer must fire, by what it is doing.
+  // When the task's timers must fire, by what it is doing: that in service time, and that by the
+  // wall clock.
   int64_t NextDue(const Task& task) const {
     return NextDue(task, task.lease == nullptr ? kNever : UnaryLeaseDue(task, /*unheard_ms=*/0));
   }
-  void Retime(Task& task) { s_.timers.Set(task, NextDue(task)); }
+  int64_t NextDate(const Task& task) const;
+  void Retime(Task& task) {
+    s_.timers.Set(task, NextDue(task));
+    s_.dates.Set(task, NextDate(task));
+  }
+  // In service time, as the clocks are now; kNever: it has none.
+  int64_t DeadlineDue(const Task& task) const;
+  // When a unary lease is over: by its length, or by the time that its attempt may take.
+  int64_t UnaryLeaseEnd(const Task& task) const {
+    return std::min(TimeoutDue(task), UnaryLeaseDue(task, /*unheard_ms=*/0));
+  }
 
  private:
   enum class Pace { kBackoff, kAtOnce };
@@ -66,6 +82,7 @@ class Lifecycle {
   int64_t TimeoutDue(const Task& task) const;
   void TimeOut(Turn& turn, Task& task);
   void EndFailedAttempt(Turn& turn, Task& task, TaskError error, Pace pace);
+  TaskError TimeoutError(const Task& task) const;
   void EndLease(Turn& turn, Task& task);
   void Requeue(Turn& turn, Task& task);
   void PutAttempt(Turn& turn, Task& task);

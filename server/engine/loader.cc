@@ -146,8 +146,14 @@ absl::Status Loader::FinishAttempts() {
     }
     task->has_attempt_row = true;
     task->attempts_spent = row.attempts_spent;
+    if (row.losses < 0 || row.losses > UINT8_MAX || row.returns < 0 || row.returns > UINT8_MAX) {
+      return Contradiction("task ", id(), " has lost more leases than are counted");
+    }
+    task->losses = static_cast<uint8_t>(row.losses);
+    task->returns = static_cast<uint8_t>(row.returns);
     task->last_token = row.last_token;
-    task->run_at_ms = row.run_at_ms;
+    task->RunNotBefore(row.run_at_ms);
+    if (row.lease_ms != 0) stored_lease_ms_[row.id] = row.lease_ms;
     task->cancel_requested = row.cancel_requested;
     task->suspect = row.suspect;
     if (row.last_error != TaskError()) task->Extras().last_error = std::move(row.last_error);
@@ -174,6 +180,10 @@ absl::Status Loader::FinishGrants(int64_t now_ms) {
     TREADLE_RETURN_IF_ERROR(FinishGrant(row, now_ms));
   }
   grants_ = {};
+  if (!stored_lease_ms_.empty()) {
+    return Contradiction("task ", stored_lease_ms_.begin()->first.ToString(),
+                         " has a lease that was extended, and none");
+  }
   return absl::OkStatus();
 }
 
@@ -201,6 +211,10 @@ absl::Status Loader::FinishGrant(const GrantRow& row, int64_t now_ms) {
     grant.tasks[i] = task;
     ++grant.live;
     lifecycle_.Restore(*task, grant, token, worker, now_ms);
+    if (const auto stored = stored_lease_ms_.find(task->id); stored != stored_lease_ms_.end()) {
+      lifecycle_.RestoreLength(*task, stored->second);
+      stored_lease_ms_.erase(stored);
+    }
   }
   if (grant.live == 0) {
     return Contradiction("grant ", static_cast<uint64_t>(row.grant), " has no lease that lives");
@@ -246,7 +260,8 @@ absl::Status Loader::EnterTasks(int64_t now_ms) {
     } else if (task->cancel_requested) {
       return Contradiction("task ", task->id.ToString(), " was told to stop and does not run");
     } else {
-      task->runnable_at_ms = std::max(task->submitted_at_ms, task->run_at_ms);
+      task->runnable_at_ms =
+          std::max(task->submitted_at_ms, s_.Moment(task->run_at_ms, task->run_at_is_date));
       waiting.push_back(task);
     }
   }

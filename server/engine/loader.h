@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 
 #include "server/engine/attachments.h"
@@ -34,6 +35,7 @@ class Loader {
   // What has ended is the store's alone.
   absl::Status Take(const FinishedRow&) { return absl::OkStatus(); }
   absl::Status Take(const KeyRow&) { return absl::OkStatus(); }
+  absl::Status Take(const ClockRow&) { return absl::OkStatus(); }
 
   absl::Status FinishQueues();
   absl::Status FinishTasks();
@@ -49,6 +51,7 @@ class Loader {
   Attachments& attachments_;
   bool has_meta_ = false;
   std::vector<AttemptRow> attempts_;
+  absl::flat_hash_map<TaskId, int64_t> stored_lease_ms_;
   std::vector<GrantRow> grants_;
   std::vector<ReportsRow> reports_;
 };

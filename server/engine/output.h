@@ -63,6 +63,7 @@ struct WorkerAttached {
 struct Dispatched {
   CallId call{};
   std::vector<Lease> leases;
+  int64_t waited_ms = 0;  // a poll, for them
 };
 
 struct StopAttempt {
@@ -93,6 +94,7 @@ struct LeaseExtended {
   Token token{};
   absl::Status status;
   StopReason stop = StopReason::kNone;
+  int64_t lease_ms = 0;  // how long it lives now, from this moment
 };
 
 // A task reached a final state.

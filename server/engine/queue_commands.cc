@@ -48,7 +48,7 @@ void QueueCommands::Apply(Turn& turn, const CreateQueue& create) {
     return Refuse(turn, create.call, refusal::TooManyQueues(s_.options.queues_max), name);
   }
   Queue& queue = s_.queues.Obtain(name);
-  s_.queues.Declare(queue, create.config, turn.now_ms());
+  s_.queues.Declare(queue, create.config, s_.Shown(turn.now_ms()));
   PutRow(turn, queue);
   Confirm(turn, create.call, name);
 }

@@ -32,13 +32,13 @@ Queue& QueueTable::Obtain(const std::string& name) {
   return *queue;
 }
 
-void QueueTable::Declare(Queue& queue, const QueueConfig& config, int64_t now_ms) {
+void QueueTable::Declare(Queue& queue, const QueueConfig& config, int64_t created_at_ms) {
   TREADLE_ASSERT(!queue.declared && config.name == *queue.name);
   queue.declared = true;
   queue.config = config;
   queue.paused = false;
   queue.closed = false;
-  queue.created_at_ms = now_ms;
+  queue.created_at_ms = created_at_ms;
   queue.totals = QueueTotals();
   ++declared_count_;
 }

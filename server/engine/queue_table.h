@@ -20,7 +20,7 @@ class QueueTable {
   // The queue, or a name to wait for.
   Queue& Obtain(const std::string& name);
   // Makes a name a queue. REQUIRES: not declared.
-  void Declare(Queue& queue, const QueueConfig& config, int64_t now_ms);
+  void Declare(Queue& queue, const QueueConfig& config, int64_t created_at_ms);
   // REQUIRES: no unfinished tasks, no waiters.
   void Undeclare(Queue& queue);
   // Forgets a name that nobody uses any more.

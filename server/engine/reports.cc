@@ -91,12 +91,10 @@ void Reports::Apply(Turn& turn, const ExtendLease& extend) {
     if (task.lease->worker != nullptr) {
       answer.status = refusal::NotExtendable(extend.task);
     } else {
-      task.lease->expires_listened_ms = s_.ListenedMs() + extend.lease_ms;
-      lifecycle_.Retime(task);
-      if (task.cancel_requested) {
-        answer.stop = StopReason::kCancelled;
-        after = OutcomeDurability(task.durability);
-      }
+      after = lifecycle_.Extend(turn, task, extend.lease_ms);
+      answer.lease_ms = lifecycle_.UnaryLeaseEnd(task) - turn.now_ms();
+      answer.stop = StopOf(task, turn.now_ms());
+      if (task.cancel_requested) after = OutcomeDurability(task.durability);
     }
   }
   turn.Say(after, std::move(answer));

@@ -9,6 +9,9 @@ namespace treadle::engine {
 namespace {
 
 constexpr size_t kKeptMessageBytesMax = 1024;
+constexpr int kReturnsAtOnce = 5;
+constexpr int64_t kReturnBackoffMs = 100;
+constexpr int64_t kReturnBackoffMsMax = 30'000;
 
 // From -1 to 1.
 double Spread(TaskId task, int32_t attempts_spent) {
@@ -43,6 +46,13 @@ int64_t BackoffMs(const RetryPolicy& policy, TaskId task, int32_t attempts_spent
   delay = std::min(delay, most);
   delay *= 1 + policy.jitter * Spread(task, attempts_spent);
   return std::max<int64_t>(0, std::llround(delay));
+}
+
+int64_t ReturnBackoffMs(int returns) {
+  if (returns <= kReturnsAtOnce) return 0;
+  int64_t wait_ms = kReturnBackoffMs;
+  for (int n = kReturnsAtOnce + 1; n < returns && wait_ms < kReturnBackoffMsMax; ++n) wait_ms *= 2;
+  return std::min(wait_ms, kReturnBackoffMsMax);
 }
 
 TaskError Shortened(TaskError error) {

@@ -18,6 +18,11 @@ bool MayRetry(const RetryPolicy& policy, const TaskError& error);
 // from the task's id and the attempt: spread over tasks, and the same in every replay.
 int64_t BackoffMs(const RetryPolicy& policy, TaskId task, int32_t attempts_spent);
 
+// The wait before a task that was given back `returns` times is given out again: none for the first
+// few, which have good reasons (a worker that ends, a stream that broke), then 100 ms, doubled each
+// time up to 30 s.
+int64_t ReturnBackoffMs(int returns);
+
 // An error as it is kept between attempts: its message cut to 1 KiB, not within a UTF-8 character.
 TaskError Shortened(TaskError error);
 

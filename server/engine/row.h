@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "proto/support/clock.h"
 #include "server/engine/types.h"
 
 // What the engine wants stored. Putting a row replaces the one of the same kind and key. Loading
@@ -25,7 +26,7 @@ struct MetaRow {
 struct QueueRow {
   QueueConfig config;
   bool paused = false;
-  int64_t created_at_ms = 0;
+  int64_t created_at_ms = 0;  // Unix time
   bool closed = false;
 };
 
@@ -34,18 +35,23 @@ struct QueueRow {
 // row's place: whoever stores that one deletes this one.
 struct TaskRow {
   TaskId id;
-  TaskSpec spec;       // run_at_ms and deadline_at_ms are absolute here, the relative forms 0
+  TaskSpec spec;       // as it was submitted
   uint64_t order = 0;  // position in submit order
   int64_t submitted_at_ms = 0;
 };
 
 // What attempts have left behind. Written when an attempt ended without ending the task, and when a
-// running task is told to stop.
+// running task is told to stop, or its lease is extended by more than a restart would give it.
 struct AttemptRow {
   TaskId id;
   int32_t attempts_spent = 0;
   Token last_token{};     // leases with this token or an older one are over
-  int64_t run_at_ms = 0;  // retry not before; 0: at once
+  int64_t run_at_ms = 0;  // the next attempt not before; 0: at once
+  // Of the unary lease that it is under: how long it lives after a restart; 0: as its grant says.
+  int64_t lease_ms = 0;
+  // Leases since the last attempt that was spent: lost without word of a start, and handed back.
+  int32_t losses = 0;
+  int32_t returns = 0;
   bool cancel_requested = false;
   bool suspect = false;  // may have been executing when a worker died: see Lease::confirm_start
   TaskError last_error;  // message cut to 1 KiB
@@ -64,8 +70,8 @@ struct GrantRow {
   std::vector<TaskId> tasks;
 };
 
-// A task that has ended. The broker stores the result in the same row. Dropped after expires_at_ms
-// by the store.
+// A task that has ended. The broker stores the result in the same row. The store drops it at
+// `drop_at_ms`. The other times are Unix time, as it was then, for people.
 struct FinishedRow {
   TaskId id;
   Name queue;
@@ -78,6 +84,7 @@ struct FinishedRow {
   int64_t deadline_at_ms = 0;
   int64_t finished_at_ms = 0;
   int64_t expires_at_ms = 0;
+  int64_t drop_at_ms = 0;
   uint64_t payload_bytes = 0;
   std::string request_key;
   TaskError error;
@@ -117,8 +124,13 @@ struct KeyRow {
   int64_t expires_at_ms = 0;
 };
 
+// Where the store's line of service time is. The broker's own: the engine ignores it.
+struct ClockRow {
+  ClockMark mark;
+};
+
 using Row = std::variant<MetaRow, QueueRow, TaskRow, AttemptRow, GrantRow, FinishedRow, SessionRow,
-                         KeyRow, ReportsRow>;
+                         KeyRow, ReportsRow, ClockRow>;
 
 struct QueueKey {
   std::string name;

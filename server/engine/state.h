@@ -30,10 +30,12 @@ struct State {
   // Leases, and the times in which sessions may be resumed, are counted by a clock that stands
   // still while nobody listens: their fields `..._listened_ms`. Their timers are set as if it never
   // stood still, and set anew when they fire too early.
-  int64_t deaf_ms = 0;     // for how long it has stood still
-  int64_t unheard_ms = 0;  // in this Tick: what arrived in so long is not stepped yet
+  int64_t deaf_ms = 0;         // for how long it has stood still
+  int64_t unheard_ms = 0;      // in this Tick: what arrived in so long is not stepped yet
+  int64_t wall_offset_ms = 0;  // Unix time minus service time
 
   Timers timers;
+  Dates dates;
   QueueTable queues;
   TaskTable tasks;
   RequestKeys keys;
@@ -55,6 +57,16 @@ struct State {
   int64_t WhenListened(int64_t listened_ms) const { return listened_ms + deaf_ms; }
   // By when, at the earliest, it is clear that nothing was heard until then. In Tick.
   int64_t WhenHeard(int64_t listened_ms) const { return listened_ms + deaf_ms + unheard_ms; }
+  // A moment of service time as Unix time, and a date as service time, both as the clocks are now.
+  int64_t Shown(int64_t at_ms) const { return at_ms + wall_offset_ms; }
+  int64_t Moment(int64_t at_ms, bool is_date) const {
+    return is_date ? at_ms - wall_offset_ms : at_ms;
+  }
+  // When the next date comes; kNever: there is none.
+  int64_t NextDate() const {
+    const int64_t date_ms = dates.NextDue();
+    return date_ms == kNever ? kNever : Moment(date_ms, /*is_date=*/true);
+  }
 
   uint64_t NextOrder() { return Next(counters.next_order); }
   uint64_t NextSession() { return Next(counters.next_session); }

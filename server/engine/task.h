@@ -34,6 +34,10 @@ struct LiveLease : ListNode<WorkerLeaseTag> {
   int64_t started_at_ms = 0;
   // Unary only (a worker's leases expire together): see State::deaf_ms.
   int64_t expires_listened_ms = 0;
+  // Unary: how long it lives after a restart, if that is stored otherwise than in its grant.
+  int64_t stored_lease_ms = 0;
+  // The attempt's time is over, and its worker was told so.
+  bool timed_out = false;
 };
 
 // What few tasks have.
@@ -51,9 +55,10 @@ struct Task : Timed, ListNode<WaitingTaskTag> {
   Line* line = nullptr;
   uint64_t order = 0;
   int64_t submitted_at_ms = 0;
+  // Service time, or Unix time if it is a date.
   int64_t run_at_ms = 0;       // not before; a time in the past means at once
-  int64_t runnable_at_ms = 0;  // since when it is queued
   int64_t deadline_at_ms = 0;  // 0: none
+  int64_t runnable_at_ms = 0;  // since when it is queued
   int64_t attempt_timeout_ms = 0;
   int64_t result_ttl_ms = 0;
   uint64_t payload_bytes = 0;
@@ -66,15 +71,25 @@ struct Task : Timed, ListNode<WaitingTaskTag> {
   int32_t attempts_spent = 0;
   uint32_t ready_slot = kNoSlot;  // in its line
   uint32_t order_slot = kNoSlot;  // in the index by submit order
+  uint32_t date_slot = kNoSlot;   // its timer by the wall clock
   TaskState state = TaskState::kQueued;
   Durability durability = Durability::kSynced;
+  uint8_t losses = 0;  // see AttemptRow
+  uint8_t returns = 0;
+  bool run_at_is_date = false;
+  bool deadline_is_date = false;
   bool cancel_requested = false;
   bool suspect = false;
   bool watched = false;
   bool has_attempt_row = false;
 
-  // What the spec says; its times are absolute.
+  // What the spec says. REQUIRES: submitted_at_ms is set.
   void TakeSpec(const TaskSpec& spec);
+  // The next attempt not before this moment of service time; 0: at once.
+  void RunNotBefore(int64_t at_ms) {
+    run_at_ms = at_ms;
+    run_at_is_date = false;
+  }
   Queue& queue() const;
   TaskExtras& Extras() {
     if (!extras) extras = std::make_unique<TaskExtras>();
@@ -82,6 +97,13 @@ struct Task : Timed, ListNode<WaitingTaskTag> {
   }
   bool has_key() const { return extras && !extras->request_key.empty(); }
 };
+
+// Why a running task's holder was, or is to be, told to stop. (A worker is told of a timeout when
+// its own word of it has not come in time, a unary holder when it extends its lease.)
+StopReason StopOf(const Task& task, int64_t now_ms);
+
+// What becomes due by the wall clock.
+using Dates = TimerHeap<Task, &Task::date_slot>;
 
 // What must be safe before a task's dispatch or outcome is told. Only a task whose submitter asked
 // for a sync makes others wait for the disk.

@@ -8,8 +8,14 @@
 namespace treadle::engine {
 
 void Task::TakeSpec(const TaskSpec& spec) {
+  run_at_is_date = spec.run_at_ms != 0;
   run_at_ms = spec.run_at_ms;
+  if (!run_at_is_date && spec.delay_ms > 0) run_at_ms = submitted_at_ms + spec.delay_ms;
+  deadline_is_date = spec.deadline_at_ms != 0;
   deadline_at_ms = spec.deadline_at_ms;
+  if (!deadline_is_date && spec.deadline_in_ms > 0) {
+    deadline_at_ms = submitted_at_ms + spec.deadline_in_ms;
+  }
   attempt_timeout_ms = spec.attempt_timeout_ms;
   result_ttl_ms = spec.result_ttl_ms;
   payload_bytes = spec.payload_bytes;

@@ -11,7 +11,7 @@ inline constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
 enum class TimedKind : uint8_t { kTask, kWorker, kPoll, kSession, kWaiter };
 
-// What can become due. Each has one timer at most, for whatever comes first.
+// What can become due in service time. Each has one timer at most, for whatever comes first.
 struct Timed {
   explicit Timed(TimedKind timed_kind) : kind(timed_kind) {}
   Timed(const Timed&) = delete;
@@ -21,23 +21,25 @@ struct Timed {
   uint32_t timer_slot = kNoSlot;
 };
 
-// All timers, earliest first; those of one moment in the order in which they were set.
-class Timers {
+// Timers of one clock, earliest first; those of one moment in the order in which they were set.
+// `Item::*Slot` belongs to them.
+template <typename Item, uint32_t Item::*Slot>
+class TimerHeap {
  public:
-  void Set(Timed& timed, int64_t due_ms) {
+  void Set(Item& timed, int64_t due_ms) {
     if (due_ms == kNever) return Clear(timed);
     if (heap_.Contains(timed) && heap_.KeyOf(timed).due_ms == due_ms) return;
     heap_.Set(timed, Key{due_ms, ++set_count_});
   }
-  void Clear(Timed& timed) { heap_.Remove(timed); }
+  void Clear(Item& timed) { heap_.Remove(timed); }
 
   int64_t NextDue() const { return heap_.empty() ? kNever : heap_.top_key().due_ms; }
   // When this one is due; kNever: no timer.
-  int64_t DueOf(const Timed& timed) const {
+  int64_t DueOf(const Item& timed) const {
     return heap_.Contains(timed) ? heap_.KeyOf(timed).due_ms : kNever;
   }
   // Takes the first one out. REQUIRES: NextDue() != kNever.
-  Timed& Pop() { return heap_.Pop(); }
+  Item& Pop() { return heap_.Pop(); }
 
   size_t size() const { return heap_.size(); }
   void CheckInvariants() const { heap_.CheckInvariants(); }
@@ -51,8 +53,11 @@ class Timers {
     }
   };
 
-  IndexedHeap<Key, Timed, &Timed::timer_slot> heap_;
+  IndexedHeap<Key, Item, Slot> heap_;
   uint64_t set_count_ = 0;
 };
+
+// What becomes due in service time.
+using Timers = TimerHeap<Timed, &Timed::timer_slot>;
 
 }  // namespace treadle::engine

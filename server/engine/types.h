@@ -9,7 +9,8 @@
 
 // The engine's vocabulary. Field meanings, defaults and bounds are those of the proto files
 // (proto/treadle/v1); the edge (rpc) has checked them and filled in the defaults before a value
-// gets here. All times are milliseconds, `..._at_ms` Unix time.
+// gets here. All times are milliseconds; `..._at_ms` is service time unless it says that it is Unix
+// time (proto/support/clock.h: lengths and dates).
 
 namespace treadle::engine {
 
@@ -79,9 +80,9 @@ struct TaskSpec {
   std::string queue;
   std::string type;
   int32_t priority = 0;
-  int64_t run_at_ms = 0;       // 0: see delay_ms
+  int64_t run_at_ms = 0;       // a date, Unix time; 0: see delay_ms
   int64_t delay_ms = 0;        // from acceptance
-  int64_t deadline_at_ms = 0;  // 0: see deadline_in_ms
+  int64_t deadline_at_ms = 0;  // a date, Unix time; 0: see deadline_in_ms
   int64_t deadline_in_ms = 0;  // from acceptance; 0: none
   int64_t attempt_timeout_ms = 0;
   int64_t result_ttl_ms = 3'600'000;
@@ -135,7 +136,8 @@ struct Lease {
   int32_t priority = 0;
   int32_t pool = 0;
   int64_t attempt_timeout_ms = 0;
-  int64_t deadline_at_ms = 0;
+  int64_t deadline_at_ms = 0;  // service time, also of a date; 0: none
+  int64_t lease_ms = 0;        // of a unary lease: from its grant, unless it is extended
   bool confirm_start = false;
 };
 

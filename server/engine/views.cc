@@ -4,7 +4,10 @@
 
 namespace treadle::engine {
 
-TaskView ViewOf(const Task& task) {
+TaskView ViewOf(const Task& task, const State& state) {
+  const auto shown = [&state](int64_t at_ms, bool is_date) {
+    return is_date || at_ms == 0 ? at_ms : state.Shown(at_ms);
+  };
   TaskView view;
   view.id = task.id;
   view.queue = task.queue().name;
@@ -13,15 +16,18 @@ TaskView ViewOf(const Task& task) {
   view.priority = task.priority;
   view.attempts = task.attempts_spent;
   view.max_attempts = task.max_attempts;
-  view.submitted_at_ms = task.submitted_at_ms;
-  view.run_at_ms = task.state == TaskState::kScheduled ? task.run_at_ms : 0;
-  view.deadline_at_ms = task.deadline_at_ms;
+  view.submitted_at_ms = state.Shown(task.submitted_at_ms);
+  if (task.state == TaskState::kScheduled) {
+    view.run_at_ms = shown(task.run_at_ms, task.run_at_is_date);
+  }
+  view.deadline_at_ms = shown(task.deadline_at_ms, task.deadline_is_date);
   view.payload_bytes = task.payload_bytes;
   if (task.lease != nullptr) {
     ++view.attempts;
     view.worker = *task.lease->grant->worker_name;
   }
   view.cancel_requested = task.cancel_requested;
+  view.stop = StopOf(task, state.now_ms);
   if (task.extras) {
     view.request_key = task.extras->request_key;
     view.last_error = task.extras->last_error;
@@ -55,7 +61,7 @@ QueueView ViewOf(const Queue& queue, int64_t now_ms) {
   return view;
 }
 
-WorkerView ViewOf(const Worker& worker, int64_t lease_ms) {
+WorkerView ViewOf(const Worker& worker, const State& state) {
   WorkerView view;
   view.worker_id = worker.id;
   view.name = *worker.name;
@@ -66,18 +72,18 @@ WorkerView ViewOf(const Worker& worker, int64_t lease_ms) {
   for (const auto& pool : worker.pools) {
     view.pools.push_back(PoolView{pool->spec, pool->taker.credit, pool->leased, pool->running});
   }
-  view.attached_at_ms = worker.attached_at_ms;
-  view.lease_expires_at_ms = worker.heard_listened_ms + lease_ms;
+  view.attached_at_ms = state.Shown(worker.attached_at_ms);
+  view.lease_expires_at_ms =
+      state.Shown(state.WhenListened(worker.heard_listened_ms + state.options.lease_ms));
   view.succeeded_total = worker.succeeded_total;
   view.failed_total = worker.failed_total;
   return view;
 }
 
-std::vector<TaskView> ListTasks(const TaskTable& tasks, std::string_view queue,
-                                std::string_view type, uint32_t states, size_t limit,
-                                uint64_t& after, bool& done) {
+std::vector<TaskView> ListTasks(const State& state, std::string_view queue, std::string_view type,
+                                uint32_t states, size_t limit, uint64_t& after, bool& done) {
   constexpr size_t kLookedAtMax = 100'000;
-  const auto& places = tasks.in_order();
+  const auto& places = state.tasks.in_order();
   auto place = std::upper_bound(
       places.begin(), places.end(), after,
       [](uint64_t order, const TaskTable::Place& candidate) { return order < candidate.order; });
@@ -90,7 +96,7 @@ std::vector<TaskView> ListTasks(const TaskTable& tasks, std::string_view queue,
     if (!queue.empty() && *task.queue().name != queue) continue;
     if (!type.empty() && *task.line->type != type) continue;
     if (states != 0 && (states & (1u << static_cast<uint32_t>(task.state))) == 0) continue;
-    views.push_back(ViewOf(task));
+    views.push_back(ViewOf(task, state));
   }
   done = place == places.end();
   return views;

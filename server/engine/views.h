@@ -8,13 +8,12 @@
 namespace treadle::engine {
 
 // How things look from outside.
-TaskView ViewOf(const Task& task);
+TaskView ViewOf(const Task& task, const State& state);
 QueueView ViewOf(const Queue& queue, int64_t now_ms);
-WorkerView ViewOf(const Worker& worker, int64_t lease_ms);
+WorkerView ViewOf(const Worker& worker, const State& state);
 
 // Unfinished tasks in submit order, see Engine::ListTasks.
-std::vector<TaskView> ListTasks(const TaskTable& tasks, std::string_view queue,
-                                std::string_view type, uint32_t states, size_t limit,
-                                uint64_t& after, bool& done);
+std::vector<TaskView> ListTasks(const State& state, std::string_view queue, std::string_view type,
+                                uint32_t states, size_t limit, uint64_t& after, bool& done);
 
 }  // namespace treadle::engine

@@ -22,8 +22,8 @@ v1::ServerInfo MakeInfo(const Edge& edge, const broker::View& view) {
   const Options& options = edge.options;
   v1::ServerInfo info;
   info.set_version(options.version);
-  info.set_started_at_ms(edge.started_at_ms);
-  info.set_now_ms(view.now_ms);
+  info.set_started_at_ms(edge.started_at_ms + edge.clock.WallOffsetMs());
+  info.set_now_ms(edge.clock.WallMs());
   info.set_store(edge.store_kind);
   v1::Limits& limits = *info.mutable_limits();
   limits.set_payload_bytes_max(options.payload_bytes_max);

@@ -67,9 +67,9 @@ void SessionStream::Handle(v1::SessionRequest& request) {
 void SessionStream::HandleTasks(v1::SessionRequest& request,
                                 std::vector<broker::Request>& requests) {
   if (request.tasks().empty()) return;
-  const int64_t now_ms = edge_.clock.NowMs();
+  const int64_t wall_ms = edge_.clock.WallMs();
   for (v1::SequencedTask& sequenced : *request.mutable_tasks()) {
-    absl::Status status = ValidateTask(sequenced.task(), bounds_, now_ms);
+    absl::Status status = ValidateTask(sequenced.task(), bounds_, wall_ms);
     broker::BodyPtr body;
     engine::Submit submit;
     if (status.ok()) submit = reader_.Read(*sequenced.mutable_task(), body);

@@ -40,10 +40,10 @@ absl::Status Submit(Edge& edge, UnaryCall& call, v1::SubmitRequest& request) {
   std::vector<broker::Request> requests;
   requests.reserve(request.tasks_size());
   SubmitReader reader;
-  const int64_t now_ms = edge.clock.NowMs();
+  const int64_t wall_ms = edge.clock.WallMs();
   for (int i = 0; i < request.tasks_size(); ++i) {
     v1::SubmitResult& result = *filling.response.add_results();
-    if (const absl::Status s = ValidateTask(request.tasks(i), bounds, now_ms); !s.ok()) {
+    if (const absl::Status s = ValidateTask(request.tasks(i), bounds, wall_ms); !s.ok()) {
       wire::ToItem(s, result.mutable_status());
       continue;
     }

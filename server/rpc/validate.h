@@ -38,7 +38,7 @@ absl::Status ValidatePageSize(int32_t value);
 absl::Status ValidateBatch(absl::string_view field, int64_t count, int64_t min, int64_t max);
 absl::StatusOr<TaskId> ValidateTaskId(absl::string_view field, const std::string& value);
 
-absl::Status ValidateTask(const v1::TaskSpec& task, const Bounds& bounds, int64_t now_ms);
+absl::Status ValidateTask(const v1::TaskSpec& task, const Bounds& bounds, int64_t wall_ms);
 absl::Status ValidateOpen(const v1::SessionOpen& open);
 absl::Status ValidateSession(const v1::SessionRequest& request, const Bounds& bounds);
 

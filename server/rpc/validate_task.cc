@@ -70,28 +70,28 @@ absl::Status ValidateRetry(const v1::RetryPolicy& retry) {
 }
 
 // An absolute time; a past one is fine, for it means something.
-absl::Status ValidateTime(absl::string_view field, int64_t at_ms, int64_t now_ms) {
+absl::Status ValidateTime(absl::string_view field, int64_t at_ms, int64_t wall_ms) {
   if (at_ms < 0) {
     return absl::InvalidArgumentError(
         absl::StrCat(field, ": ", at_ms, " is negative; use Unix time in milliseconds"));
   }
-  if (at_ms - now_ms > limits::kAheadMsMax) {
+  if (at_ms - wall_ms > limits::kAheadMsMax) {
     return absl::InvalidArgumentError(absl::StrCat(
         field, ": ", at_ms, " is more than 366 days ahead; use Unix time in milliseconds"));
   }
   return absl::OkStatus();
 }
 
-absl::Status ValidateTimes(const v1::TaskSpec& task, int64_t now_ms) {
+absl::Status ValidateTimes(const v1::TaskSpec& task, int64_t wall_ms) {
   absl::Status s;
   if (task.start_case() == v1::TaskSpec::kRunAtMs) {
-    s = ValidateTime("run_at_ms", task.run_at_ms(), now_ms);
+    s = ValidateTime("run_at_ms", task.run_at_ms(), wall_ms);
   } else if (task.start_case() == v1::TaskSpec::kDelayMs) {
     s = ValidateRange("delay_ms", task.delay_ms(), 0, limits::kAheadMsMax, "ms");
   }
   if (!s.ok()) return s;
   if (task.expiry_case() == v1::TaskSpec::kDeadlineAtMs) {
-    s = ValidateTime("deadline_at_ms", task.deadline_at_ms(), now_ms);
+    s = ValidateTime("deadline_at_ms", task.deadline_at_ms(), wall_ms);
   } else if (task.expiry_case() == v1::TaskSpec::kDeadlineInMs) {
     s = ValidateRange("deadline_in_ms", task.deadline_in_ms(), 0, limits::kAheadMsMax, "ms");
   }
@@ -107,7 +107,7 @@ absl::Status ValidateTimes(const v1::TaskSpec& task, int64_t now_ms) {
 
 }  // namespace
 
-absl::Status ValidateTask(const v1::TaskSpec& task, const Bounds& bounds, int64_t now_ms) {
+absl::Status ValidateTask(const v1::TaskSpec& task, const Bounds& bounds, int64_t wall_ms) {
   if (absl::Status s = ValidateName("queue", task.queue()); !s.ok()) return s;
   if (absl::Status s = ValidateName("type", task.type()); !s.ok()) return s;
   if (static_cast<int64_t>(task.payload().size()) > bounds.payload_bytes_max) {
@@ -117,7 +117,7 @@ absl::Status ValidateTask(const v1::TaskSpec& task, const Bounds& bounds, int64_
   }
   if (absl::Status s = ValidateOptionalName("content_type", task.content_type()); !s.ok()) return s;
   if (absl::Status s = ValidateHeaders(task); !s.ok()) return s;
-  if (absl::Status s = ValidateTimes(task, now_ms); !s.ok()) return s;
+  if (absl::Status s = ValidateTimes(task, wall_ms); !s.ok()) return s;
   if (absl::Status s = ValidateRange("max_attempts", task.max_attempts(), 0, limits::kAttemptsMax);
       !s.ok()) {
     return s;

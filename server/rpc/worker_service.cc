@@ -27,6 +27,7 @@ int64_t LeaseMs(int64_t lease_ms) { return lease_ms == 0 ? limits::kLeaseMs : le
 // Answers with as many tasks as fit; the others go back.
 void OnLeased(Edge& edge, UnaryCall& call, const broker::Leased& leased) {
   v1::LeaseResponse response;
+  response.set_waited_ms(leased.waited_ms);
   int64_t bytes = 0;
   size_t taken = 0;
   for (const broker::LeasedTask& task : leased.tasks) {
@@ -120,6 +121,7 @@ absl::Status Complete(Edge& edge, UnaryCall& call, v1::CompleteRequest& request)
 void Write(const engine::LeaseExtended& extended, v1::ExtendResult* out) {
   wire::ToItem(extended.status, out->mutable_status());
   out->set_stop_reason(static_cast<v1::StopReason>(extended.stop));
+  out->set_lease_ms(extended.lease_ms);
 }
 
 absl::Status Extend(Edge& edge, UnaryCall& call, v1::ExtendRequest& request) {

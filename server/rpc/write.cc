@@ -39,6 +39,7 @@ void Write(const broker::LeasedTask& task, int64_t now_ms, v1::LeasedTask* out) 
     out->set_deadline_in_ms(std::max<int64_t>(1, lease.deadline_at_ms - now_ms));
   }
   out->set_pool(lease.pool);
+  out->set_lease_ms(lease.lease_ms);
   out->set_confirm_start(lease.confirm_start);
   out->set_priority(lease.priority);
 }
@@ -83,6 +84,7 @@ void Write(const engine::TaskView& view, const broker::ProgressState* progress, 
   out->set_payload_bytes(view.payload_bytes);
   out->set_worker(view.worker);
   out->set_cancel_requested(view.cancel_requested);
+  out->set_stop_reason(static_cast<v1::StopReason>(view.stop));
   out->set_request_key(view.request_key);
   if (view.last_error != engine::TaskError()) Write(view.last_error, out->mutable_last_error());
   if (progress != nullptr && (progress->fraction >= 0 || !progress->message.empty())) {

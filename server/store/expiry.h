@@ -9,7 +9,7 @@ namespace treadle::store {
 
 // The prefix of every stored value (see Store): when it expires.
 //   0                      stays until it is deleted
-//   1, then 8 bytes        Unix time in milliseconds, little endian
+//   1, then 8 bytes        service time (Clock::NowMs), in milliseconds, little endian
 inline constexpr char kStays = 0;
 inline constexpr char kExpires = 1;
 inline constexpr size_t kStaysBytes = 1;

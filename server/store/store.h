@@ -29,10 +29,11 @@ enum class Reach { kMemory, kDisk };
 // call that ReadLater makes. `on_synced` is called from a thread of the store's, or from within
 // RequestSync; never after the destructor has returned.
 //
-// A value whose first byte is 1 expires: bytes 2 to 9 are its time of expiry, Unix time in
-// milliseconds, little endian. After that Get and Scan no longer show it, and the store drops it
-// when it next rewrites the file that holds it: no scan is made for it. A value whose first byte is
-// 0 stays until it is deleted. (The first 1 or 9 bytes are part of the value that Get returns.)
+// A value whose first byte is 1 expires: bytes 2 to 9 are its time of expiry by the store's clock
+// (Clock::NowMs, service time), in milliseconds, little endian. After that Get and Scan no longer
+// show it, and the store drops it when it next rewrites the file that holds it: no scan is made for
+// it. A value whose first byte is 0 stays until it is deleted. (The first 1 or 9 bytes are part of
+// the value that Get returns.)
 class Store {
  public:
   virtual ~Store() = default;

@@ -77,7 +77,7 @@ class Ends final : public Outbox {
 // A broker with one client and one worker.
 class Bench {
  public:
-  Bench(store::Store& store, const Clock& clock, int64_t batch)
+  Bench(store::Store& store, ServiceClock& clock, int64_t batch)
       : batch_(batch), broker_(Options(), clock, store, ends_) {
     Check(broker_.Recover(treadle::engine::Incarnation{1}, [](int64_t) {}));
     std::vector<Request> opening;
@@ -222,7 +222,7 @@ class Bench {
   bool has_credit_ = false;
 };
 
-void MeasureFlow(store::Store& store, const Clock& clock, int64_t tasks, int64_t batch) {
+void MeasureFlow(store::Store& store, ServiceClock& clock, int64_t tasks, int64_t batch) {
   Bench bench(store, clock, batch);
   const double begin = Seconds();
   const double cpu_begin = CpuSeconds();
@@ -236,7 +236,7 @@ void MeasureFlow(store::Store& store, const Clock& clock, int64_t tasks, int64_t
       1e6 * seconds / static_cast<double>(tasks), 1e6 * cpu / static_cast<double>(tasks));
 }
 
-std::unique_ptr<store::RocksStore> OpenRocks(const std::string& folder, const Clock& clock) {
+std::unique_ptr<store::RocksStore> OpenRocks(const std::string& folder, ServiceClock& clock) {
   auto store = store::RocksStore::Open({.directory = folder + "/data"}, clock);
   Check(store.status());
   return *std::move(store);
@@ -252,7 +252,7 @@ void Report(const char* what, const Bench::Drained& drained, double rate_without
       1e3 * drained.first_lease_seconds);
 }
 
-void MeasureBacklog(const std::string& folder, const Clock& clock, int64_t tasks, int64_t batch) {
+void MeasureBacklog(const std::string& folder, ServiceClock& clock, int64_t tasks, int64_t batch) {
   std::unique_ptr<store::RocksStore> store = OpenRocks(folder, clock);
   double rate = 0;
   {
@@ -274,7 +274,7 @@ void MeasureBacklog(const std::string& folder, const Clock& clock, int64_t tasks
   Report("drained after a restart", bench.Drain(tasks / 2 - 4 * batch), rate);
 }
 
-void MeasureHistory(const std::string& folder, const Clock& clock, int64_t tasks, int64_t batch) {
+void MeasureHistory(const std::string& folder, ServiceClock& clock, int64_t tasks, int64_t batch) {
   std::unique_ptr<store::RocksStore> store = OpenRocks(folder, clock);
   uint64_t session = 0;
   {
@@ -300,7 +300,8 @@ int Main(const std::vector<std::string>& args) {
   const std::string what = args.empty() ? "flow" : args[0];
   const int64_t tasks = args.size() > 1 ? std::atoll(args[1].c_str()) : 500'000;
   const int64_t batch = args.size() > 2 ? std::atoll(args[2].c_str()) : 1'000;
-  const SystemClock clock;
+  const SystemMachineClock machine;
+  ServiceClock clock(machine);
   const bool own_folder = args.size() <= 3;
   std::string folder = own_folder ? "/tmp/treadle-bench-XXXXXX" : args[3];
   if (own_folder && mkdtemp(folder.data()) == nullptr) return 1;

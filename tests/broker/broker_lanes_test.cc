@@ -127,11 +127,14 @@ TEST_F(BrokerLanesTest, ATurnIsBoundedInBytes) {
 }
 
 TEST_F(BrokerLanesTest, ATurnIsBoundedInTime) {
-  struct SlowClock final : Clock {
-    int64_t NowMs() const override { return now_ms += 10; }
+  struct SlowMachine final : MachineClock {
+    int64_t SinceBootMs() const override { return now_ms += 10; }
+    int64_t UnixMs() const override { return now_ms; }
+    std::string BootId() const override { return ""; }
     mutable int64_t now_ms = 1'000'000;
   };
-  SlowClock slow;
+  const SlowMachine machine;
+  ServiceClock slow(machine);
   store::MemoryStore memory(slow);
   Broker timed(options, slow, memory, listener);
   ASSERT_TRUE(timed.Recover(engine::Incarnation{1}, [](int64_t) {}).ok());

@@ -12,11 +12,17 @@
 
 namespace treadle::broker {
 
-// A clock that a test moves.
-class TestClock final : public Clock {
- public:
-  int64_t NowMs() const override { return now_ms; }
+// A machine whose clocks a test moves.
+struct TestMachine : MachineClock {
+  int64_t SinceBootMs() const override { return now_ms; }
+  int64_t UnixMs() const override { return now_ms + wall_set_by_ms; }
+  std::string BootId() const override { return "boot"; }
   int64_t now_ms = 1'000'000;
+  int64_t wall_set_by_ms = 0;
+};
+class TestClock final : public TestMachine, public ServiceClock {
+ public:
+  TestClock() : ServiceClock(static_cast<const TestMachine&>(*this)) { Continue(std::nullopt); }
 };
 
 // A store whose disk does what the test says: a sync returns when FinishSync is called.

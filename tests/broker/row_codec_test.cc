@@ -59,7 +59,8 @@ engine::FinishedRow SomeFinished() {
   row.submitted_at_ms = 1;
   row.deadline_at_ms = 2;
   row.finished_at_ms = 3;
-  row.expires_at_ms = 4'000;
+  row.expires_at_ms = 3'999;
+  row.drop_at_ms = 4'000;
   row.payload_bytes = 5;
   row.request_key = "once";
   row.error = {"ValueError", std::string("bad \xff\0 bytes", 12), "w1", 2, true};
@@ -77,6 +78,9 @@ std::vector<engine::Row> OneOfEachKind() {
   attempt.attempts_spent = 2;
   attempt.last_token = engine::Token{8};
   attempt.run_at_ms = 6;
+  attempt.lease_ms = 60'000;
+  attempt.losses = 2;
+  attempt.returns = 3;
   attempt.cancel_requested = true;
   attempt.suspect = true;
   attempt.last_error = {"WorkerLost", "gone", "w2", 1, false};
@@ -105,7 +109,8 @@ std::vector<engine::Row> OneOfEachKind() {
           SomeFinished(),
           session,
           reports,
-          engine::KeyRow{"mail", "once", kTask, {1, 2}, 7'000}};
+          engine::KeyRow{"mail", "once", kTask, {1, 2}, 7'000},
+          engine::ClockRow{{1, -2, 3, "boot"}}};
 }
 
 template <typename RowOrKey>

@@ -72,6 +72,10 @@ const char* NameOf(StopReason reason) {
   return "?";
 }
 
+std::string Stop(StopReason reason) {
+  return reason == StopReason::kNone ? "" : absl::StrCat(" stop=", NameOf(reason));
+}
+
 std::string Ids(const std::vector<TaskId>& ids) {
   return absl::StrJoin(ids, ",", [](std::string* out, TaskId id) { out->append(id.ToString()); });
 }
@@ -92,15 +96,17 @@ struct RowFormat {
     return absl::StrCat(
         "task ", row.id.ToString(), " ", spec.queue, "/", spec.type, " order=", row.order,
         Field("priority", spec.priority), Field("run_at", spec.run_at_ms),
-        Field("deadline_at", spec.deadline_at_ms), Field("bytes", spec.payload_bytes),
+        Field("delay", spec.delay_ms), Field("deadline_at", spec.deadline_at_ms),
+        Field("deadline_in", spec.deadline_in_ms), Field("bytes", spec.payload_bytes),
         Field<int32_t>("max_attempts", spec.max_attempts, 3),
         Field<int64_t>("ttl", spec.result_ttl_ms, 3'600'000), Field("key", spec.request_key));
   }
   std::string operator()(const AttemptRow& row) const {
     return absl::StrCat("attempt ", row.id.ToString(), " spent=", row.attempts_spent,
                         " last_token=", Number(row.last_token), Field("run_at", row.run_at_ms),
-                        Flag("cancel", row.cancel_requested), Flag("suspect", row.suspect),
-                        Format(row.last_error));
+                        Field("lease_ms", row.lease_ms), Field("losses", row.losses),
+                        Field("returns", row.returns), Flag("cancel", row.cancel_requested),
+                        Flag("suspect", row.suspect), Format(row.last_error));
   }
   std::string operator()(const GrantRow& row) const {
     return absl::StrCat("grant ", static_cast<uint64_t>(row.grant), " to ",
@@ -109,10 +115,11 @@ struct RowFormat {
                         Ids(row.tasks));
   }
   std::string operator()(const FinishedRow& row) const {
-    return absl::StrCat("finished ", row.id.ToString(), " ", NameOf(row.state),
-                        " attempts=", row.attempts, "/", row.max_attempts,
-                        " expires_at=", row.expires_at_ms, Field("key", row.request_key),
-                        Format(row.error));
+    return absl::StrCat(
+        "finished ", row.id.ToString(), " ", NameOf(row.state), " attempts=", row.attempts, "/",
+        row.max_attempts, " expires_at=", row.expires_at_ms,
+        row.drop_at_ms == row.expires_at_ms ? "" : absl::StrCat(" drop_at=", row.drop_at_ms),
+        Field("key", row.request_key), Format(row.error));
   }
   std::string operator()(const SessionRow& row) const {
     return absl::StrCat("session ", row.session, " floor=", row.floor, " accepted=",
@@ -135,6 +142,7 @@ struct RowFormat {
     return absl::StrCat("key ", row.queue, "/", row.key, " of ", row.task.ToString(),
                         " expires_at=", row.expires_at_ms);
   }
+  std::string operator()(const ClockRow&) const { return "clock"; }
   std::string operator()(const QueueKey& key) const { return "queue " + key.name; }
   std::string operator()(const TaskKey& key) const { return "task " + key.id.ToString(); }
   std::string operator()(const AttemptKey& key) const { return "attempt " + key.id.ToString(); }
@@ -154,7 +162,7 @@ std::string Format(const Lease& lease) {
                       " token=", Number(lease.token), " attempt=", lease.attempt, "/",
                       lease.max_attempts, Field("pool", lease.pool),
                       Field("priority", lease.priority), Field("timeout", lease.attempt_timeout_ms),
-                      Field("deadline_at", lease.deadline_at_ms),
+                      Field("deadline_at", lease.deadline_at_ms), Field("lease_ms", lease.lease_ms),
                       Flag("confirm_start", lease.confirm_start));
 }
 
@@ -184,7 +192,8 @@ struct EventFormat {
     return absl::StrCat(Call(event), "attached ", Format(event.status), revoked);
   }
   std::string operator()(const Dispatched& event) const {
-    std::string text = absl::StrCat(Call(event), "dispatched ", event.leases.size());
+    std::string text = absl::StrCat(Call(event), "dispatched ", event.leases.size(),
+                                    Field("waited_ms", event.waited_ms));
     for (const Lease& lease : event.leases) text += Format(lease);
     return text;
   }
@@ -202,8 +211,7 @@ struct EventFormat {
   std::string operator()(const LeaseExtended& event) const {
     return absl::StrCat(Call(event), "extended ", event.task.ToString(),
                         " token=", Number(event.token), " ", Format(event.status),
-                        event.stop == StopReason::kNone ? "" : " stop=",
-                        event.stop == StopReason::kNone ? "" : NameOf(event.stop));
+                        Field("lease_ms", event.lease_ms), Stop(event.stop));
   }
   std::string operator()(const TaskFinished& event) const {
     return absl::StrCat("ended ", event.row->id.ToString(), " ", NameOf(event.row->state));
@@ -275,7 +283,7 @@ std::string Format(const TaskView& view) {
                       Field("priority", view.priority), Field("run_at", view.run_at_ms),
                       Field("deadline_at", view.deadline_at_ms), Field("bytes", view.payload_bytes),
                       Field("worker", view.worker), Flag("cancel-requested", view.cancel_requested),
-                      Field("key", view.request_key), Format(view.last_error));
+                      Stop(view.stop), Field("key", view.request_key), Format(view.last_error));
 }
 
 std::string Format(const QueueView& view) {

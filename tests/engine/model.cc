@@ -55,14 +55,14 @@ struct VisibleText {
   }
   std::string operator()(const LeaseExtended& e) const {
     return absl::StrCat("extended ", Number(e.call), " ", e.task.ToString(), " ", Number(e.token),
-                        " ", Text(e.status), " ", static_cast<int>(e.stop));
+                        " ", Text(e.status), " ", static_cast<int>(e.stop), " ", e.lease_ms);
   }
   std::string operator()(const TaskFinished& e) const {
     const FinishedRow& row = *e.row;
     return absl::StrCat("finished ", row.id.ToString(), " ", *row.queue, "/", *row.type, " ",
                         static_cast<int>(row.state), " ", row.attempts, "/", row.max_attempts,
-                        " until ", row.expires_at_ms, " ", row.error.type, " ", row.error.worker,
-                        " ", row.error.attempt);
+                        " until ", row.drop_at_ms, " ", row.expires_at_ms, " ", row.error.type, " ",
+                        row.error.worker, " ", row.error.attempt);
   }
   std::string operator()(const TaskChanged& e) const {
     return absl::StrCat("changed ", e.task.ToString());
@@ -305,12 +305,12 @@ void Model::Restart(int64_t now_ms) {
   for (auto& [id, task] : tasks_) {
     task.watched = false;
     if (task.state != TaskState::kRunning) {
-      task.state = task.run_at_ms > now_ms ? TaskState::kScheduled : TaskState::kQueued;
+      task.state = RunAt(task) > now_ms ? TaskState::kScheduled : TaskState::kQueued;
     } else if (task.worker.empty()) {
       task.started_at_ms = task.granted_at_ms;
       task.expires_at_ms = now_ms + task.lease_ms;
     } else {
-      task.started = false;
+      task.started = task.timed_out = false;
     }
   }
   RetireIdle();
@@ -327,8 +327,12 @@ void Model::CheckViews(const Engine& engine, int64_t now_ms) const {
     TREADLE_ASSERT(view && view->state == task.state);
     TREADLE_ASSERT(view->attempts == task.spent + (task.state == TaskState::kRunning ? 1 : 0));
     TREADLE_ASSERT(view->cancel_requested == task.cancel_requested);
-    TREADLE_ASSERT(view->deadline_at_ms == task.spec.deadline_at_ms);
-    TREADLE_ASSERT(view->run_at_ms == (task.state == TaskState::kScheduled ? task.run_at_ms : 0));
+    const int64_t deadline_ms = Deadline(task);
+    TREADLE_ASSERT(view->deadline_at_ms ==
+                   (deadline_ms == INT64_MAX ? 0 : deadline_ms + wall_set_by_ms_));
+    TREADLE_ASSERT(view->run_at_ms ==
+                   (task.state == TaskState::kScheduled ? RunAt(task) + wall_set_by_ms_ : 0));
+    TREADLE_ASSERT(view->submitted_at_ms == task.submitted_at_ms + wall_set_by_ms_);
     TREADLE_ASSERT(view->worker == (task.state == TaskState::kRunning ? task.holder : ""));
     TREADLE_ASSERT(view->last_error.type == task.last_error.type);
     TREADLE_ASSERT(view->last_error.attempt == task.last_error.attempt);

@@ -20,16 +20,19 @@
 namespace treadle::engine {
 
 struct ModelTask {
-  TaskSpec spec;  // absolute times
+  TaskSpec spec;
   TaskId id;
   uint64_t order = 0;
   int64_t submitted_at_ms = 0;
   int64_t run_at_ms = 0;
+  bool run_at_is_date = false;
   TaskState state = TaskState::kQueued;
   int32_t spent = 0;
   Token last_token{};
   bool cancel_requested = false;
   bool suspect = false;
+  int32_t losses = 0;
+  int32_t returns = 0;
   bool watched = false;
   bool doomed = false;  // waited when its queue was purged
   bool late = false;    // came in from waiting, in this very Tick
@@ -42,8 +45,9 @@ struct ModelTask {
   bool started = false;
   int64_t granted_at_ms = 0;
   int64_t started_at_ms = 0;
-  int64_t lease_ms = 0;
+  int64_t lease_ms = 0;  // that a restart gives it
   int64_t expires_at_ms = 0;
+  bool timed_out = false;
 };
 
 struct ModelWaiter {
@@ -97,6 +101,7 @@ class Model {
   // `given`: what the engine gave in this Tick.
   void Tick(int64_t now_ms, const std::vector<Dispatched>& given);
   void Restart(int64_t now_ms);
+  void FollowWall(int64_t set_by_ms) { wall_set_by_ms_ = set_by_ms; }
 
   // What was to be said since the last time, but for Dispatched with tasks: sorted text.
   std::vector<std::string> TakeSaid();
@@ -180,7 +185,19 @@ class Model {
   bool Blocked(const std::string& worker_id) const;
 
   const EngineOptions options_;
+  // When it is due, in service time as the clocks are now.
+  int64_t RunAt(const ModelTask& task) const {
+    return task.run_at_ms - (task.run_at_is_date ? wall_set_by_ms_ : 0);
+  }
+  int64_t Deadline(const ModelTask& task) const {
+    if (task.spec.deadline_at_ms != 0) return task.spec.deadline_at_ms - wall_set_by_ms_;
+    if (task.spec.deadline_in_ms != 0) return task.submitted_at_ms + task.spec.deadline_in_ms;
+    return INT64_MAX;
+  }
+  int64_t AttemptEndsBy(const ModelTask& task) const;
+
   int64_t now_ms_ = 0;
+  int64_t wall_set_by_ms_ = 0;
   std::vector<std::string> said_;
   std::map<std::string, ModelQueue> queues_;
   std::map<TaskId, ModelTask> tasks_;

@@ -61,8 +61,8 @@ void Model::Apply(const AttachWorker& command) {
     if (task.state != TaskState::kRunning || task.worker != command.worker_id) continue;
     if (!valid.contains(task.token)) {
       unnamed.push_back(id);
-    } else if (task.cancel_requested) {
-      Stop(task, StopReason::kCancelled);
+    } else if (task.cancel_requested || task.timed_out) {
+      Stop(task, task.cancel_requested ? StopReason::kCancelled : StopReason::kAttemptTimeout);
     }
   }
   for (const TaskId id : unnamed) GiveBack(tasks_.at(id));
@@ -170,9 +170,21 @@ void Model::Apply(const ExtendLease& command) {
     answer.status = absl::FailedPreconditionError("model");
   } else {
     task.expires_at_ms = now_ms_ + command.lease_ms;
+    if (command.lease_ms > task.lease_ms || command.lease_ms < task.lease_ms / 2) {
+      task.lease_ms = command.lease_ms;
+    }
+    answer.lease_ms = std::min(task.expires_at_ms, AttemptEndsBy(task)) - now_ms_;
+    if (AttemptEndsBy(task) - options_.attempt_timeout_grace_ms <= now_ms_) {
+      answer.stop = StopReason::kAttemptTimeout;
+    }
     if (task.cancel_requested) answer.stop = StopReason::kCancelled;
   }
   Say(answer);
+}
+
+int64_t Model::AttemptEndsBy(const ModelTask& task) const {
+  if (task.spec.attempt_timeout_ms == 0 || !task.started || task.timed_out) return INT64_MAX;
+  return task.started_at_ms + task.spec.attempt_timeout_ms + options_.attempt_timeout_grace_ms;
 }
 
 void Model::Stop(const ModelTask& task, StopReason reason) {
@@ -186,7 +198,7 @@ void Model::Changed(const ModelTask& task) {
 }
 
 void Model::Enter(ModelTask& task) {
-  task.state = task.run_at_ms > now_ms_ ? TaskState::kScheduled : TaskState::kQueued;
+  task.state = RunAt(task) > now_ms_ ? TaskState::kScheduled : TaskState::kQueued;
   task.doomed = false;
 }
 
@@ -194,6 +206,7 @@ void Model::EndLease(ModelTask& task) {
   task.last_token = task.token;
   task.token = Token{};
   task.worker.clear();
+  task.timed_out = false;
 }
 
 void Model::Requeue(ModelTask& task) {
@@ -210,12 +223,13 @@ void Model::Finish(ModelTask& task, TaskState state, int32_t attempts, TaskError
   row.state = state;
   row.attempts = attempts;
   row.max_attempts = task.spec.max_attempts;
-  row.expires_at_ms = now_ms_ + task.spec.result_ttl_ms;
+  row.drop_at_ms = now_ms_ + task.spec.result_ttl_ms;
   if (!task.spec.request_key.empty()) {
     keys_.at({task.spec.queue, task.spec.request_key}).finished_this_turn = true;
-    row.expires_at_ms =
-        std::max(row.expires_at_ms, task.submitted_at_ms + options_.request_key_window_ms);
+    row.drop_at_ms =
+        std::max(row.drop_at_ms, task.submitted_at_ms + options_.request_key_window_ms);
   }
+  row.expires_at_ms = row.drop_at_ms + wall_set_by_ms_;
   if (state == TaskState::kCancelled) error.type = "Cancelled";
   row.error = error;
   Say(TaskFinished{std::make_shared<const FinishedRow>(row)});
@@ -226,6 +240,7 @@ void Model::Finish(ModelTask& task, TaskState state, int32_t attempts, TaskError
 void Model::FailAttempt(ModelTask& task, TaskError error, bool at_once) {
   error.worker = task.holder;
   error.attempt = ++task.spent;
+  task.losses = task.returns = 0;
   if (task.cancel_requested) {
     return Finish(task, TaskState::kCancelled, task.spent, TaskError());
   }
@@ -240,6 +255,7 @@ void Model::FailAttempt(ModelTask& task, TaskError error, bool at_once) {
   for (int32_t n = 1; n < task.spent; ++n) delay *= policy.multiplier;
   delay = std::min(delay, static_cast<double>(policy.max_delay_ms));
   task.run_at_ms = at_once ? 0 : now_ms_ + static_cast<int64_t>(delay);
+  task.run_at_is_date = false;
   task.last_error = error;
   Requeue(task);
 }
@@ -247,6 +263,16 @@ void Model::FailAttempt(ModelTask& task, TaskError error, bool at_once) {
 void Model::GiveBack(ModelTask& task) {
   if (task.cancel_requested) {
     return Finish(task, TaskState::kCancelled, task.spent, TaskError());
+  }
+  task.run_at_ms = 0;
+  task.run_at_is_date = false;
+  if (!task.started) {
+    ++task.returns;
+    const int64_t waits[] = {0, 0, 0, 0, 0, 0, 100, 200, 400, 800, 1'600, 3'200, 6'400, 12'800};
+    const int64_t wait_ms = task.returns < 14    ? waits[task.returns]
+                            : task.returns == 14 ? 25'600
+                                                 : 30'000;
+    if (wait_ms > 0) task.run_at_ms = now_ms_ + wait_ms;
   }
   Requeue(task);
 }
@@ -256,8 +282,16 @@ void Model::LoseLease(ModelTask& task) {
     return Finish(task, TaskState::kCancelled, task.spent + (task.started ? 1 : 0), TaskError());
   }
   task.suspect = true;
-  if (!task.started) return Requeue(task);
   TaskError error;
+  if (task.timed_out) {
+    error.type = "AttemptTimeout";
+    return FailAttempt(task, error, /*at_once=*/false);
+  }
+  if (!task.started && ++task.losses < options_.unexplained_losses_max) {
+    task.run_at_ms = 0;
+    task.run_at_is_date = false;
+    return Requeue(task);
+  }
   error.type = "WorkerLost";
   FailAttempt(task, error, /*at_once=*/true);
 }

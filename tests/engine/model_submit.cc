@@ -131,11 +131,9 @@ void Model::Accept(const Submit& submit, bool late) {
   task.submitted_at_ms = now_ms_;
   task.late = late;
   TaskSpec& spec = task.spec;
-  if (spec.run_at_ms == 0 && spec.delay_ms > 0) spec.run_at_ms = now_ms_ + spec.delay_ms;
-  if (spec.deadline_at_ms == 0 && spec.deadline_in_ms > 0) {
-    spec.deadline_at_ms = now_ms_ + spec.deadline_in_ms;
-  }
+  task.run_at_is_date = spec.run_at_ms != 0;
   task.run_at_ms = spec.run_at_ms;
+  if (!task.run_at_is_date && spec.delay_ms > 0) task.run_at_ms = now_ms_ + spec.delay_ms;
   if (submit.sequenced) {
     ModelSession& session = sessions_.at(submit.id.session);
     if (submit.id.sequence >= session.floor) session.accepted.insert(submit.id.sequence);

@@ -45,25 +45,26 @@ std::optional<Model::Due> Model::FirstDue() {
   };
   for (auto& [id, task] : tasks_) {
     ModelTask* const it = &task;
-    if (task.spec.deadline_at_ms != 0) offer(task.spec.deadline_at_ms, [=, this] { Expire(*it); });
+    offer(Deadline(task), [=, this] { Expire(*it); });
     if (task.state == TaskState::kScheduled) {
-      offer(task.run_at_ms, [=, this] {
+      offer(RunAt(task), [=, this] {
         it->state = TaskState::kQueued;
         Changed(*it);
       });
     }
     if (task.state != TaskState::kRunning) continue;
     if (task.worker.empty()) offer(task.expires_at_ms, [=, this] { LoseLease(*it); });
-    if (task.spec.attempt_timeout_ms > 0 && task.started) {
-      offer(task.started_at_ms + task.spec.attempt_timeout_ms + options_.attempt_timeout_grace_ms,
-            [=, this] {
-              Stop(*it, StopReason::kAttemptTimeout);
-              TaskError error;
-              error.type = "AttemptTimeout";
-              it->suspect = false;
-              FailAttempt(*it, error, /*at_once=*/false);
-            });
-    }
+    offer(AttemptEndsBy(task), [=, this] {
+      if (!it->worker.empty()) {
+        it->timed_out = true;
+        if (!it->cancel_requested) Stop(*it, StopReason::kAttemptTimeout);
+        return Changed(*it);
+      }
+      TaskError error;
+      error.type = "AttemptTimeout";
+      it->suspect = false;
+      FailAttempt(*it, error, /*at_once=*/false);
+    });
   }
   for (auto& [id, worker] : workers_) {
     offer(worker.heard_at_ms + options_.lease_ms, [this, id = id] {
@@ -168,8 +169,7 @@ void Model::Give(const std::vector<Dispatched>& given) {
     Serve(/*late=*/true);
     std::vector<TaskId> expired;
     for (const auto& [id, task] : tasks_) {
-      if (task.late && task.state == TaskState::kQueued && task.spec.deadline_at_ms != 0 &&
-          task.spec.deadline_at_ms <= now_ms_) {
+      if (task.late && task.state == TaskState::kQueued && Deadline(task) <= now_ms_) {
         expired.push_back(id);
       }
     }
@@ -199,7 +199,7 @@ bool Model::GiveOne(const Lease& lease, CallId call) {
   TREADLE_ASSERT(*lease.queue == task.spec.queue && *lease.type == task.spec.type);
   TREADLE_ASSERT(!queues_.at(task.spec.queue).paused);
   TREADLE_ASSERT(lease.attempt == task.spent + 1 && lease.token > task.last_token);
-  TREADLE_ASSERT(lease.deadline_at_ms == task.spec.deadline_at_ms);
+  TREADLE_ASSERT(Deadline(task) == (lease.deadline_at_ms == 0 ? INT64_MAX : lease.deadline_at_ms));
   task.started = false;
   const auto poll = polls_.find(call);
   if (poll != polls_.end()) {

@@ -45,6 +45,7 @@ std::string KeyOf(const Row& row) {
                         [](const SessionRow& r) { return absl::StrCat("s", r.session); },
                         [](const KeyRow& r) { return absl::StrCat("k", r.queue, "\n", r.key); },
                         [](const ReportsRow& r) { return absl::StrCat("r", r.number); },
+                        [](const ClockRow&) { return std::string("c"); },
                     },
                     row);
 }

@@ -100,6 +100,9 @@ void Script::RunLine(const std::string& text, std::string& shown) {
     engine_->AddDeafTime(line.Number("ms"));
   } else if (line.verb() == "unheard") {
     unheard_ms_ = line.Number("ms");
+  } else if (line.verb() == "wall") {
+    wall_set_by_ms_ = line.Number("set_by");
+    engine_->FollowWall(wall_set_by_ms_);
   } else if (line.verb() == "no-tick") {
     tick_ = false;
   } else if (line.verb() == "restart") {
@@ -131,6 +134,8 @@ void Script::SetOption(const ScriptLine& line) {
   for (const std::string& name : line.Names()) {
     if (name == "auto_create_queues") {
       options_.auto_create_queues = line.Number(name) != 0;
+    } else if (name == "unexplained_losses_max") {
+      options_.unexplained_losses_max = static_cast<int32_t>(line.Number(name));
     } else if (name == "credit_max") {
       options_.credit_max = static_cast<int32_t>(line.Number(name));
     } else {
@@ -201,6 +206,7 @@ std::unique_ptr<Engine> Script::Reload() {
     const absl::Status status = engine->Load(row);
     Require(status.ok(), std::string(status.message()));
   }
+  engine->FollowWall(wall_set_by_ms_);
   const absl::Status status = engine->FinishLoad(now_ms_);
   Require(status.ok(), std::string(status.message()));
   return engine;

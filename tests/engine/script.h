@@ -19,6 +19,7 @@ namespace treadle::engine {
 //   after ms=N | at ms=N        moves the clock (it begins at 1000)
 //   deaf ms=N                nobody listened for so long: Engine::AddDeafTime
 //   unheard ms=N             what arrived in so long is not stepped at the block's Tick
+//   wall set_by=N               Unix time is from now on N ms more than service time
 //   no-tick                  the block does not end with Tick
 //   restart                  the engine is replaced by one loaded from the rows
 //   show task|queue|queues|workers|tasks|totals|deadline|holds ...
@@ -49,6 +50,7 @@ class Script {
   Effects effects_;
   int64_t now_ms_ = 1000;
   int64_t unheard_ms_ = 0;
+  int64_t wall_set_by_ms_ = 0;
   bool tick_ = true;
   uint64_t turns_ = 0;
 };

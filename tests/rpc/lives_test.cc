@@ -53,6 +53,7 @@ class Lives : public ::testing::Test {
     return response.results(0);
   }
 
+  const TemporaryFolder folder;
   LocalServerOptions options;
   std::optional<LocalServer> server;
   std::shared_ptr<grpc::Channel> channel;
@@ -95,7 +96,6 @@ TEST_F(Lives, AWorkerOfALostStoreCompletesNoTaskOfTheNextOne) {
 }
 
 TEST_F(Lives, AReportIsAnsweredAgainAfterARestart) {
-  const TemporaryFolder folder;
   options.data_directory = folder.path();
   Begin();
   Submit();
@@ -107,7 +107,6 @@ TEST_F(Lives, AReportIsAnsweredAgainAfterARestart) {
 
 // What was accepted once is told so, though the server would no longer take it.
 TEST_F(Lives, ASequenceThatWasAcceptedUnderAnotherBoundIsStillAccepted) {
-  const TemporaryFolder folder;
   options.data_directory = folder.path();
   Begin();
   v1::TaskSpec large = Spec();

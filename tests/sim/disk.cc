@@ -23,7 +23,8 @@ void Apply(const store::WriteBatch& batch, Disk::Rows& rows) {
 
 class Disk::OpenStore final : public store::Store {
  public:
-  explicit OpenStore(Disk& disk) : disk_(disk), self_(std::make_shared<OpenStore*>(this)) {}
+  OpenStore(Disk& disk, const Clock& clock)
+      : disk_(disk), clock_(clock), self_(std::make_shared<OpenStore*>(this)) {}
   ~OpenStore() override { *self_ = nullptr; }
 
   std::string_view Kind() const override { return "simulated"; }
@@ -54,7 +55,7 @@ class Disk::OpenStore final : public store::Store {
 
   absl::StatusOr<std::string> Get(std::string_view key) override {
     const auto found = disk_.rows_.find(key);
-    if (found == disk_.rows_.end() || store::Expired(found->second, disk_.timeline_.NowMs())) {
+    if (found == disk_.rows_.end() || store::Expired(found->second, clock_.NowMs())) {
       return absl::NotFoundError("no such row");
     }
     return found->second;
@@ -67,7 +68,7 @@ class Disk::OpenStore final : public store::Store {
     for (auto at = disk_.rows_.lower_bound(begin); at != disk_.rows_.end() && at->first < end;
          ++at, --rows_max) {
       if (!more || rows_max == 0) return at->first;
-      if (store::Expired(at->second, disk_.timeline_.NowMs())) continue;
+      if (store::Expired(at->second, clock_.NowMs())) continue;
       more = visit(at->first, at->second);
     }
     return std::nullopt;
@@ -121,6 +122,7 @@ class Disk::OpenStore final : public store::Store {
   }
 
   Disk& disk_;
+  const Clock& clock_;
   const std::shared_ptr<OpenStore*> self_;
   std::function<void(absl::StatusOr<store::Sequence>)> on_synced_;
   store::Sequence appended_ = 0;
@@ -135,9 +137,9 @@ class Disk::OpenStore final : public store::Store {
 Disk::Disk(Timeline& timeline, Random& random, Observer& observer)
     : timeline_(timeline), random_(random), observer_(observer) {}
 
-std::unique_ptr<store::Store> Disk::Open() {
+std::unique_ptr<store::Store> Disk::Open(const Clock& clock) {
   fail_next_append = fail_next_sync = false;
-  return std::make_unique<OpenStore>(*this);
+  return std::make_unique<OpenStore>(*this, clock);
 }
 
 void Disk::Crash(bool power) {

@@ -29,8 +29,9 @@ class Disk {
 
   Disk(Timeline& timeline, Random& random, Observer& observer);
 
-  // The store as it is found now. One at a time: the one before is dead.
-  std::unique_ptr<store::Store> Open();
+  // The store as it is found now. One at a time: the one before is dead. `clock` decides what has
+  // expired.
+  std::unique_ptr<store::Store> Open(const Clock& clock);
 
   // The machine loses power, or (`power` false) only the process dies, and the operating system
   // still writes what it was handed.

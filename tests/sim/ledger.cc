@@ -17,6 +17,7 @@ struct Applier {
   void operator()(const engine::MetaRow&) {}
   void operator()(const engine::SessionRow&) {}
   void operator()(const engine::ReportsRow& row) { ledger.reports[row.number] = row; }
+  void operator()(const engine::ClockRow&) {}
   void operator()(const engine::QueueRow& row) { ledger.queues[row.config.name] = row; }
   void operator()(const engine::KeyRow& row) { ledger.keys[{row.queue, row.key}] = row; }
   void operator()(const engine::TaskRow& row) {
@@ -26,12 +27,15 @@ struct Applier {
   void operator()(const engine::AttemptRow& row) {
     Ledger::Task& task = ledger.tasks[row.id];
     task.spent = row.attempts_spent;
+    task.losses = row.losses;
     if (row.last_token >= task.lease) task.lease = {};
   }
   void operator()(const engine::GrantRow& row) {
     for (size_t i = 0; i < row.tasks.size(); ++i) {
       const uint64_t token = static_cast<uint64_t>(row.first_token) + i;
-      ledger.tasks[row.tasks[i]].lease = engine::Token{token};
+      Ledger::Task& task = ledger.tasks[row.tasks[i]];
+      task.lease = engine::Token{token};
+      task.given = true;
       ledger.last_token = std::max(ledger.last_token, token);
     }
   }

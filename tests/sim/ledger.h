@@ -19,7 +19,9 @@ struct Ledger {
     engine::TaskRow row;
     std::string payload;
     int32_t spent = 0;
+    int32_t losses = 0;     // leases since then that were lost without word of a start
     engine::Token lease{};  // that is not over; 0: none
+    bool given = false;     // once at least
     bool finished = false;
     bool kept = false;  // the outcome is stored
     engine::FinishedRow outcome;

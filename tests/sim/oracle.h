@@ -45,7 +45,7 @@ struct Violation : std::runtime_error {
 // stored, and what workers really did; it shares no code with the engine.
 class Oracle final : public Disk::Observer {
  public:
-  Oracle(const engine::EngineOptions& options, Timeline& timeline, Trace& trace);
+  Oracle(const engine::EngineOptions& options, Trace& trace);
 
   // oracle_arrivals.cc: a request has reached the broker; a worker has begun to run a task.
   void Arrived(const broker::Request& request);
@@ -72,7 +72,7 @@ class Oracle final : public Disk::Observer {
   void BackedUp() { backup_ = durable_; }
   // ... and is from now on; or (`restored` false) nothing is left.
   void StoreLost(bool restored);
-  void Starting(engine::Incarnation incarnation);
+  void Starting(engine::Incarnation incarnation, const Clock& clock);
   void Recovered(const engine::Engine& engine);
 
   // Every task that was accepted, by what is stored.
@@ -128,6 +128,11 @@ class Oracle final : public Disk::Observer {
     std::string worker;  // empty: unary
     int64_t lease_ms = 0;
     int64_t until_ms = 0;  // unary, in ListenedMs
+    // Unary: until when its holder was told that it has it. With extensions that were not answered
+    // yet, the shortest of them.
+    int64_t promised_until_ms = 0;
+    std::map<engine::CallId, int64_t> extensions;  // asked for, and not answered
+    bool extended = false;
     int64_t told_started_at_ms = INT64_MAX;
     bool executed = false;  // in truth
     bool released = false;  // the worker was told of it
@@ -170,6 +175,11 @@ class Oracle final : public Disk::Observer {
     auto operator<=>(const Asker&) const = default;
   };
 
+  // Service time as the broker has it, which no step of the wall clock changes.
+  int64_t NowMs() const { return clock_ == nullptr ? 0 : clock_->NowMs(); }
+  // A date as service time, as the broker's clocks are now.
+  int64_t Moment(int64_t date_ms) const { return date_ms - clock_->WallOffsetMs(); }
+
   [[noreturn]] void Broken(Promise promise, const std::string& what) const;
   void Expect(bool kept, Promise promise, const std::string& what) const {
     if (!kept) Broken(promise, what);
@@ -186,6 +196,7 @@ class Oracle final : public Disk::Observer {
   void CheckAccepted(const engine::TaskRow& row, const std::string& payload);
   void CheckAttempt(const engine::AttemptRow& row);
   void CheckGrant(const engine::GrantRow& row);
+  void CheckDue(const Ledger::Task& task, const std::string& what) const;
   void CheckFinished(const engine::FinishedRow& row, const std::string& result);
   void CheckKey(const engine::KeyRow& row);
   // The task's lease has ended though nobody reported success.
@@ -199,6 +210,7 @@ class Oracle final : public Disk::Observer {
   void Said(const engine::WorkerAttached& event);
   void Said(const engine::ReportDone& event);
   void Said(const engine::ReportsHandled& event);
+  void Said(const engine::LeaseExtended& event);
   void Said(const broker::Leased& leased);
   void Said(const broker::OutcomeReady& outcome);
   void Said(const broker::TaskUnknown& unknown);
@@ -216,9 +228,7 @@ class Oracle final : public Disk::Observer {
   void CheckWorking(const engine::Engine& engine,
                     const std::vector<engine::TaskView>& queued) const;
   // A clock that stands still while the broker does not listen: leases last as long on it.
-  int64_t ListenedMs() const {
-    return std::min(timeline_.NowMs(), listened_at_ms_ + kListensMs) - deaf_ms_;
-  }
+  int64_t ListenedMs() const { return std::min(NowMs(), listened_at_ms_ + kListensMs) - deaf_ms_; }
   int64_t LeasedBytes(const std::string& worker_id) const;
   void CheckBounds(const engine::Engine& engine);
 
@@ -226,8 +236,8 @@ class Oracle final : public Disk::Observer {
   static constexpr int64_t kListensMs = 400;
 
   const engine::EngineOptions options_;
-  Timeline& timeline_;
   Trace& trace_;
+  const Clock* clock_ = nullptr;  // the broker's; null before its first start
 
   Ledger live_;     // all that was appended
   Ledger durable_;  // all that is on disk
@@ -256,7 +266,7 @@ class Oracle final : public Disk::Observer {
   std::map<std::string, int64_t> heard_at_ms_;  // of workers, in ListenedMs
   std::map<engine::CallId, std::string> workers_;
   std::map<std::string, engine::CallId> streams_;
-  std::set<engine::CallId> attaching_;  // and not answered yet
+  std::map<engine::CallId, int64_t> attaching_;  // since when, in ListenedMs; not answered yet
   std::map<engine::CallId, std::vector<std::pair<uint64_t, engine::Token>>> reports_;
   std::vector<std::pair<engine::CallId, engine::Token>> reports_at_hand_;
   std::set<std::pair<engine::CallId, engine::Token>> refused_;
@@ -267,6 +277,7 @@ class Oracle final : public Disk::Observer {
   int64_t started_listened_ms_ = 0;
   int64_t listened_at_ms_ = 0;  // the latest turn
   int64_t deaf_ms_ = 0;
+  int64_t latest_wall_ms_ = 0;  // that the broker ever saw
 
   // Of the turn at hand.
   std::vector<TaskId> granted_;

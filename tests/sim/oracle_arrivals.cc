@@ -25,7 +25,7 @@ void Oracle::AskedAbout(CallId call, TaskId task) {
 void Oracle::Executing(Token token) { leases_[token].executed = true; }
 
 void Oracle::Arrived(const engine::Command& command, const broker::Request& request) {
-  const int64_t now_ms = timeline_.NowMs();
+  const int64_t now_ms = NowMs();
   if (const auto* attach = std::get_if<engine::AttachWorker>(&command)) ArrivedAttach(*attach);
   // What renews a worker's leases, on its newest stream: the edge posts one with every message.
   if (const auto* heartbeat = std::get_if<engine::Heartbeat>(&command)) Heard(heartbeat->call);
@@ -75,6 +75,8 @@ void Oracle::Arrived(const engine::Command& command, const broker::Request& requ
     const auto lease = leases_.find(extend->token);
     if (lease != leases_.end() && lease->second.task == extend->task) {
       lease->second.until_ms = ListenedMs() + extend->lease_ms;
+      lease->second.extensions[extend->call] = lease->second.until_ms;
+      lease->second.extended = true;
     }
   } else if (const auto* closed = std::get_if<engine::CallClosed>(&command)) {
     for (auto& [queue, waiting] : waiting_) {
@@ -86,7 +88,10 @@ void Oracle::Arrived(const engine::Command& command, const broker::Request& requ
 void Oracle::Heard(CallId stream) {
   const auto worker = workers_.find(stream);
   if (worker == workers_.end() || streams_[worker->second] != stream) return;
-  heard_at_ms_[worker->second] = ListenedMs();
+  // Who comes when its leases are over may be too late, until its attach is answered.
+  int64_t& heard_at_ms = heard_at_ms_[worker->second];
+  const int64_t over_at_ms = std::max(heard_at_ms, started_listened_ms_) + options_.lease_ms;
+  if (ListenedMs() < over_at_ms) heard_at_ms = ListenedMs();
 }
 
 // Of the broker's own session, which no other life had.
@@ -122,7 +127,7 @@ void Oracle::ArrivedSubmit(const engine::Submit& submit, const broker::Request& 
                   .key_holder = KeyHolder({submit.spec.queue, submit.spec.request_key}, 0)};
   if (submit.wait_if_full_ms == 0) return;
   std::vector<Waiting>& waiting = waiting_[submit.spec.queue];
-  const int64_t until_ms = timeline_.NowMs() + submit.wait_if_full_ms;
+  const int64_t until_ms = NowMs() + submit.wait_if_full_ms;
   // What its call sends after a request key waits until that was looked up.
   const bool key_was_sent = std::any_of(asking_.begin(), asking_.end(), [&](const auto& entry) {
     return entry.second.call == submit.call && !entry.second.key.empty();
@@ -144,7 +149,7 @@ void Oracle::ArrivedSubmit(const engine::Submit& submit, const broker::Request& 
 void Oracle::ArrivedAttach(const engine::AttachWorker& attach) {
   workers_[attach.call] = attach.worker_id;
   streams_[attach.worker_id] = attach.call;
-  attaching_.insert(attach.call);
+  attaching_[attach.call] = ListenedMs();
   Heard(attach.call);
   for (auto& [token, lease] : leases_) {
     if (lease.worker != attach.worker_id) continue;
@@ -154,7 +159,7 @@ void Oracle::ArrivedAttach(const engine::AttachWorker& attach) {
     if (held == attach.held.end()) {
       lease.not_named = true;
     } else if (held->started) {
-      lease.told_started_at_ms = std::min(lease.told_started_at_ms, timeline_.NowMs());
+      lease.told_started_at_ms = std::min(lease.told_started_at_ms, NowMs());
     }
   }
 }

@@ -38,8 +38,8 @@ std::optional<TaskId> Oracle::KeyHolder(const Ledger::RequestKey& key, int64_t f
   const auto row = live_.keys.find(key);
   if (row == live_.keys.end()) return std::nullopt;
   const Ledger::Task* task = live_.Find(row->second.task);
-  const bool in_force = task != nullptr &&
-                        (!task->finished || row->second.expires_at_ms > timeline_.NowMs() + for_ms);
+  const bool in_force =
+      task != nullptr && (!task->finished || row->second.expires_at_ms > NowMs() + for_ms);
   return in_force ? std::optional(row->second.task) : std::nullopt;
 }
 
@@ -105,8 +105,8 @@ void Oracle::Said(const engine::Submitted& event) {
 
 void Oracle::CheckUnknown(TaskId id) const {
   const Ledger::Task* task = live_.Find(id);
-  const bool dropped = task != nullptr && task->finished &&
-                       (!task->kept || task->outcome.expires_at_ms <= timeline_.NowMs());
+  const bool dropped =
+      task != nullptr && task->finished && (!task->kept || task->outcome.drop_at_ms <= NowMs());
   Expect(task == nullptr || dropped, Promise::kNeverLost,
          absl::StrCat(id.ToString(), " is said to be unknown"));
 }
@@ -129,7 +129,11 @@ void Oracle::Said(const engine::CancelDone& event) {
 }
 
 void Oracle::Said(const engine::WorkerAttached& event) {
-  attaching_.erase(event.call);
+  const auto attaching = attaching_.extract(event.call);
+  const std::string& worker_id = workers_[event.call];
+  if (!attaching.empty() && event.status.ok() && streams_[worker_id] == event.call) {
+    heard_at_ms_[worker_id] = std::max(heard_at_ms_[worker_id], attaching.mapped());
+  }
   for (const engine::HeldLease& lease : event.revoked) {
     const Ledger::Task* task = live_.Find(lease.task);
     Expect(task == nullptr || task->lease != lease.token, Promise::kSurvivesStalls,
@@ -159,6 +163,15 @@ void Oracle::Said(const engine::ReportsHandled& event) {
            absl::StrCat("the report for lease ", static_cast<uint64_t>(token),
                         " is said to be safe before it is"));
   }
+}
+
+void Oracle::Said(const engine::LeaseExtended& event) {
+  const auto lease = leases_.find(event.token);
+  if (lease == leases_.end()) return;
+  const auto asked = lease->second.extensions.find(event.call);
+  if (asked == lease->second.extensions.end()) return;
+  if (event.status.ok()) lease->second.promised_until_ms = asked->second;
+  lease->second.extensions.erase(asked);
 }
 
 void Oracle::Said(const broker::Leased& leased) {

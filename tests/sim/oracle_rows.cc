@@ -12,6 +12,7 @@ using engine::TaskState;
 using engine::Token;
 
 void Oracle::Appended(const store::WriteBatch& batch) {
+  latest_wall_ms_ = std::max(latest_wall_ms_, clock_->WallMs());
   for (const StoredChange& change : Decode(batch)) {
     Check(change);
     Apply(change, live_);
@@ -80,7 +81,7 @@ void Oracle::CheckAccepted(const engine::TaskRow& row, const std::string& payloa
     arrival = self->vague ? 0 : self->arrival;
   }
   for (Waiting& one : waiting) {
-    if (one.arrival < arrival && one.until_ms > timeline_.NowMs()) one.overtaken_by = row.id;
+    if (one.arrival < arrival && one.until_ms > NowMs()) one.overtaken_by = row.id;
   }
   if (self != waiting.end()) {
     waiting.erase(self);
@@ -98,19 +99,23 @@ void Oracle::CheckAttempt(const engine::AttemptRow& row) {
   const bool over = task.lease != Token{} && row.last_token >= task.lease;
   Expect(over || !spent, Promise::kNoUndueBlame,
          absl::StrCat(row.id.ToString(), " spends an attempt without one"));
+  Expect(
+      row.losses <= (spent ? 0 : task.losses + (over ? 1 : 0)), Promise::kNoUndueBlame,
+      absl::StrCat(row.id.ToString(), " counts ", row.losses, " lost leases after ", task.losses));
   if (over) CheckLeaseOver(task, spent);
 }
 
 void Oracle::CheckLeaseOver(const Ledger::Task& task, bool attempt_spent) {
-  const int64_t now_ms = timeline_.NowMs();
+  const int64_t now_ms = NowMs();
   const Lease& lease = leases_[task.lease];
   const bool unary = lease.worker.empty();
   const int64_t expires_at_ms =
       unary ? lease.until_ms
             : std::max(heard_at_ms_[lease.worker], started_listened_ms_) + lease.lease_ms;
   const int64_t timeout_ms = task.row.spec.attempt_timeout_ms;
+  // A worker that lives says itself that an attempt is over; nobody can ask a unary holder.
   const bool timed_out =
-      timeout_ms > 0 &&
+      unary && timeout_ms > 0 &&
       lease.told_started_at_ms <= now_ms - timeout_ms - options_.attempt_timeout_grace_ms;
   const bool lost = ListenedMs() >= expires_at_ms || lease.not_named || timed_out;
   const std::string what =
@@ -120,8 +125,20 @@ void Oracle::CheckLeaseOver(const Ledger::Task& task, bool attempt_spent) {
          absl::StrCat(what, " is taken from a worker that is alive ('", lease.worker,
                       "', for another ", expires_at_ms - ListenedMs(), " ms)"));
   if (!attempt_spent) return;
-  Expect(lease.reported_failed || (lost && (unary || lease.executed)), Promise::kNoUndueBlame,
+  const bool too_many = task.losses + 1 >= options_.unexplained_losses_max;
+  Expect(lease.reported_failed || (lost && (unary || lease.executed || too_many)),
+         Promise::kNoUndueBlame,
          absl::StrCat(what, " costs an attempt though it was not executing"));
+}
+
+// A date that has once come stays come, when the clock is set back. So does the end of a delay,
+// once the task was given: after a boot service time may go on from a little earlier.
+void Oracle::CheckDue(const Ledger::Task& task, const std::string& what) const {
+  const engine::TaskSpec& spec = task.row.spec;
+  Expect(spec.run_at_ms == 0 || spec.run_at_ms <= latest_wall_ms_, Promise::kOrder,
+         absl::StrCat(what, " is given before the task's date"));
+  Expect(task.given || spec.delay_ms == 0 || task.row.submitted_at_ms + spec.delay_ms <= NowMs(),
+         Promise::kOrder, absl::StrCat(what, " is given before the task's delay is over"));
 }
 
 void Oracle::CheckGrant(const engine::GrantRow& row) {
@@ -136,12 +153,14 @@ void Oracle::CheckGrant(const engine::GrantRow& row) {
            absl::StrCat(what, " has a token that was given before"));
     Expect(token > live_.last_token && token > last_token_of_earlier_runs_, Promise::kOneLease,
            absl::StrCat(what, " has an old token"));
+    CheckDue(task, what);
     const auto stream = streams_.find(row.worker_id);
     leases_[Token{token}] =
         Lease{.task = row.tasks[i],
               .worker = row.worker_id,
               .lease_ms = row.lease_ms,
               .until_ms = ListenedMs() + row.lease_ms,
+              .promised_until_ms = ListenedMs() + row.lease_ms,
               .told_started_at_ms = row.worker_id.empty() ? row.granted_at_ms : INT64_MAX,
               // Perhaps on the stream before, and then unknown to a worker that comes back.
               .not_named = stream != streams_.end() && attaching_.contains(stream->second)};
@@ -171,7 +190,9 @@ void Oracle::CheckFinished(const engine::FinishedRow& row, const std::string& re
              absl::StrCat(id, " is cancelled though nobody asked"));
       break;
     case TaskState::kExpired:
-      Expect(task.row.spec.deadline_at_ms > 0 && spec.deadline_at_ms <= timeline_.NowMs(),
+      Expect((spec.deadline_at_ms > 0 && Moment(spec.deadline_at_ms) <= NowMs()) ||
+                 (spec.deadline_in_ms > 0 &&
+                  task.row.submitted_at_ms + spec.deadline_in_ms <= NowMs()),
              Promise::kNeverLost, absl::StrCat(id, " expires before its deadline"));
       break;
     default:
@@ -193,7 +214,7 @@ void Oracle::CheckKey(const engine::KeyRow& row) {
   if (known == live_.keys.end() || known->second.task == row.task) return;
   const Ledger::Task* first = live_.Find(known->second.task);
   const bool in_force =
-      first != nullptr && (!first->finished || known->second.expires_at_ms > timeline_.NowMs());
+      first != nullptr && (!first->finished || known->second.expires_at_ms > NowMs());
   Expect(!in_force, Promise::kSafeToRepeat,
          absl::StrCat("key ", row.key, " makes ", row.task.ToString(), " a second task after ",
                       known->second.task.ToString()));

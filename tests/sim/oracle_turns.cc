@@ -12,21 +12,22 @@ using engine::Discipline;
 using engine::Durability;
 using engine::TaskState;
 
-Oracle::Oracle(const engine::EngineOptions& options, Timeline& timeline, Trace& trace)
-    : options_(options), timeline_(timeline), trace_(trace) {}
+Oracle::Oracle(const engine::EngineOptions& options, Trace& trace)
+    : options_(options), trace_(trace) {}
 
 void Oracle::Broken(Promise promise, const std::string& what) const {
   throw Violation(promise, what);
 }
 
 void Oracle::TurnBegins() {
-  const int64_t now_ms = timeline_.NowMs();
+  const int64_t now_ms = NowMs();
   deaf_ms_ += std::max<int64_t>(0, now_ms - listened_at_ms_ - kListensMs);
   listened_at_ms_ = now_ms;
 }
 
 // What can be seen from outside is judged first: it says what a broken rule means.
 void Oracle::TurnEnded(const engine::Engine& engine) {
+  latest_wall_ms_ = std::max(latest_wall_ms_, clock_->WallMs());
   uint64_t after = 0;
   bool done = false;
   const std::vector<engine::TaskView> queued =
@@ -47,7 +48,7 @@ void Oracle::CheckOrder(const engine::Engine& engine,
                         const std::vector<engine::TaskView>& queued) const {
   for (const TaskId granted : granted_) {
     const engine::TaskRow& went = live_.Find(granted)->row;
-    const auto queue = engine.FindQueue(went.spec.queue, timeline_.NowMs());
+    const auto queue = engine.FindQueue(went.spec.queue, NowMs());
     if (!queue.has_value()) continue;
     for (const engine::TaskView& view : queued) {
       if (waited_.contains(view.id)) continue;
@@ -90,7 +91,7 @@ void Oracle::CheckWorking(const engine::Engine& engine,
       if (pool.free == 0) continue;
       const std::vector<std::string>& types = pool.spec.types;
       for (const engine::TaskView& task : queued) {
-        if (engine.FindQueue(*task.queue, timeline_.NowMs())->paused) continue;
+        if (engine.FindQueue(*task.queue, NowMs())->paused) continue;
         const bool serves = std::find(worker.queues.begin(), worker.queues.end(), *task.queue) !=
                             worker.queues.end();
         const bool runs =
@@ -106,7 +107,7 @@ void Oracle::CheckWorking(const engine::Engine& engine,
 void Oracle::CheckBounds(const engine::Engine& engine) {
   std::map<std::string, Load> waiting;
   std::map<std::string, Load> bounds;
-  for (const engine::QueueView& queue : engine.ListQueues("", SIZE_MAX, timeline_.NowMs())) {
+  for (const engine::QueueView& queue : engine.ListQueues("", SIZE_MAX, NowMs())) {
     const std::string& name = queue.config.name;
     waiting[name] = {queue.scheduled + queue.queued, queue.waiting_bytes};
     bounds[name].RaiseTo(queue.config);
@@ -129,6 +130,14 @@ void Oracle::CheckBounds(const engine::Engine& engine) {
 
 void Oracle::Crashed(bool power) {
   ++counts_.crashes;
+  // What is left of what was promised: the next run's service time may begin a little earlier.
+  for (auto& [token, lease] : leases_) {
+    for (const auto& [call, until_ms] : lease.extensions) {
+      lease.promised_until_ms = std::min(lease.promised_until_ms, until_ms);
+    }
+    lease.extensions.clear();
+    if (lease.extended) lease.promised_until_ms -= ListenedMs();
+  }
   const Ledger before = std::exchange(live_, durable_);
   const auto survives = [&](Durability level) {
     return level == Durability::kSynced || (level == Durability::kWritten && !power);
@@ -170,6 +179,8 @@ void Oracle::Crashed(bool power) {
 
 void Oracle::StoreLost(bool restored) {
   ++counts_.stores_lost;
+  // Which length an older store has for a lease that was extended since nobody promised.
+  for (auto& [token, lease] : leases_) lease.promised_until_ms = 0;
   live_ = durable_ = restored ? backup_ : Ledger();
   std::erase_if(acknowledged_,
                 [&](const auto& entry) { return durable_.Find(entry.first) == nullptr; });
@@ -181,20 +192,28 @@ void Oracle::StoreLost(bool restored) {
                 [&](const auto& entry) { return durable_.Find(entry.second.task) == nullptr; });
 }
 
-void Oracle::Starting(engine::Incarnation incarnation) {
-  started_at_ms_ = listened_at_ms_ = timeline_.NowMs();
+void Oracle::Starting(engine::Incarnation incarnation, const Clock& clock) {
+  clock_ = &clock;
+  started_at_ms_ = listened_at_ms_ = NowMs();
   started_listened_ms_ = ListenedMs();
+  heard_at_ms_.clear();  // every lease lives for its length from now
   // Tokens grow over all lives as long as the clock does not go back; each is given once even then.
   const uint64_t first = static_cast<uint64_t>(incarnation);
   last_token_of_earlier_runs_ = first > highest_incarnation_ ? last_token_released_ : 0;
   highest_incarnation_ = std::max(highest_incarnation_, first);
   for (auto& [token, lease] : leases_) {
-    lease.until_ms = ListenedMs() + lease.lease_ms;
+    // What was promised last holds over the restart.
+    lease.until_ms = started_listened_ms_ + lease.lease_ms;
+    if (lease.extended) {
+      lease.promised_until_ms += started_listened_ms_;
+      lease.until_ms = lease.promised_until_ms;
+    }
     lease.told_started_at_ms = lease.worker.empty() ? lease.told_started_at_ms : INT64_MAX;
   }
 }
 
 void Oracle::Recovered(const engine::Engine& engine) {
+  latest_wall_ms_ = std::max(latest_wall_ms_, clock_->WallMs());
   left_from_.clear();
   waiting_before_.clear();
   bounds_before_.clear();

@@ -1,9 +1,13 @@
 #include "tests/sim/server.h"
 
+#include <optional>
+#include <string>
+
 #include "absl/strings/str_cat.h"
 
 #include "proto/support/assert.h"
 #include "server/broker/row_codec.h"
+#include "server/broker/row_key.h"
 #include "server/store/expiry.h"
 
 namespace treadle::sim {
@@ -11,8 +15,10 @@ namespace {
 
 // An engine as it would be after a restart, now.
 uint64_t FingerprintOf(const Disk::Rows& rows, const engine::EngineOptions& options,
-                       int64_t now_ms) {
+                       const Clock& clock) {
+  const int64_t now_ms = clock.NowMs();
   engine::Engine engine(options);
+  engine.FollowWall(clock.WallOffsetMs());
   broker::RowDecoder decoder;
   for (const auto& [key, value] : rows) {
     if (store::Expired(value, now_ms)) continue;
@@ -30,30 +36,32 @@ uint64_t FingerprintOf(const Disk::Rows& rows, const engine::EngineOptions& opti
 }  // namespace
 
 Server::Server(const broker::BrokerOptions& options, Timeline& timeline, Random& random,
-               Trace& trace, Oracle& oracle, Network& network, Disk& disk)
+               Trace& trace, Oracle& oracle, Network& network, Disk& disk, Machine& machine)
     : options_(options),
       timeline_(timeline),
       random_(random),
       trace_(trace),
       oracle_(oracle),
       network_(network),
-      disk_(disk) {
+      disk_(disk),
+      machine_(machine) {
   disk_.NoteFingerprint(engine::Engine(options.engine).Fingerprint());
   nothing_ = disk_.Backup();
 }
 
 void Server::Start() {
   trace_.Note("start");
-  const uint64_t reloaded = FingerprintOf(disk_.rows(), options_.engine, timeline_.NowMs());
+  // No process is there again within the millisecond in which it began.
+  timeline_.Advance(random_.Between(2, 20));
+  StartClock();
+  const uint64_t reloaded = FingerprintOf(disk_.rows(), options_.engine, *clock_);
   if (reloaded != disk_.durable_fingerprint()) {
     throw Violation(Promise::kNeverLost, "the rows do not load to the state that wrote them");
   }
-  // No process is there again within the millisecond in which it began.
-  timeline_.Advance(random_.Between(2, 20));
   const engine::Incarnation incarnation = engine::IncarnationAt(timeline_.NowMs(), random_.Next());
-  oracle_.Starting(incarnation);
-  store_ = disk_.Open();
-  broker_ = std::make_unique<broker::Broker>(options_, timeline_, *store_, network_);
+  oracle_.Starting(incarnation, *clock_);
+  store_ = disk_.Open(*clock_);
+  broker_ = std::make_unique<broker::Broker>(options_, *clock_, *store_, network_);
   const absl::Status recovered = broker_->Recover(incarnation, [](int64_t) {});
   if (!recovered.ok()) {
     throw Violation(Promise::kNeverLost, absl::StrCat("recovery: ", recovered.ToString()));
@@ -62,6 +70,30 @@ void Server::Start() {
   disk_.NoteFingerprint(fingerprint_);
   oracle_.Recovered(broker_->engine());
   network_.SetBroker(broker_.get());
+}
+
+// The store's line of time never goes back. What it counts of the time between two runs is right
+// when the machine was not booted, and otherwise never more than has passed: so no length that
+// somebody was promised ends early, however wrong the clock is.
+void Server::StartClock() {
+  std::optional<ClockMark> last;
+  const auto row = disk_.rows().find(std::string(1, static_cast<char>(broker::RowKind::kClock)));
+  if (row != disk_.rows().end()) {
+    const auto decoded = broker::RowDecoder().Decode(row->first, row->second);
+    if (!decoded.ok()) throw Violation(Promise::kNeverLost, decoded.status().ToString());
+    last = std::get<engine::ClockRow>(*decoded).mark;
+  }
+  clock_ = std::make_unique<ServiceClock>(machine_);
+  clock_->Continue(last);
+  if (!last.has_value()) return;
+  const int64_t counted_ms = clock_->NowMs() - last->now_ms;
+  const int64_t passed_ms = timeline_.NowMs() - machine_.TimeOf(*last);
+  const bool exact = last->boot_id == machine_.BootId();
+  if (counted_ms < 0 || counted_ms > passed_ms || (exact && counted_ms != passed_ms)) {
+    throw Violation(Promise::kSurvivesStalls,
+                    absl::StrCat("the broker was down for ", passed_ms, " ms, and its clock says ",
+                                 counted_ms, " ms"));
+  }
 }
 
 bool Server::Turn() {
@@ -88,7 +120,7 @@ bool Server::Turn() {
 }
 
 void Server::CheckReload() {
-  if (FingerprintOf(disk_.rows(), options_.engine, timeline_.NowMs()) != fingerprint_) {
+  if (FingerprintOf(disk_.rows(), options_.engine, *clock_) != fingerprint_) {
     throw Violation(Promise::kNeverLost, "the rows do not load to the state that wrote them");
   }
 }
@@ -127,6 +159,7 @@ void Server::Crash(bool power) {
   store_.reset();
   disk_.Crash(power);
   oracle_.Crashed(power);
+  if (power) machine_.Boot();
 }
 
 }  // namespace treadle::sim

@@ -6,6 +6,7 @@
 
 #include "server/broker/broker.h"
 #include "tests/sim/disk.h"
+#include "tests/sim/machine.h"
 #include "tests/sim/network.h"
 #include "tests/sim/oracle.h"
 
@@ -15,7 +16,7 @@ namespace treadle::sim {
 class Server {
  public:
   Server(const broker::BrokerOptions& options, Timeline& timeline, Random& random, Trace& trace,
-         Oracle& oracle, Network& network, Disk& disk);
+         Oracle& oracle, Network& network, Disk& disk, Machine& machine);
 
   bool up() const { return broker_ != nullptr; }
   broker::Broker& broker() { return *broker_; }
@@ -34,6 +35,7 @@ class Server {
   uint64_t turns() const { return turns_; }
 
  private:
+  void StartClock();
   void CheckReload();
 
   const broker::BrokerOptions options_;
@@ -43,6 +45,8 @@ class Server {
   Oracle& oracle_;
   Network& network_;
   Disk& disk_;
+  Machine& machine_;
+  std::unique_ptr<ServiceClock> clock_;  // of the latest run
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<broker::Broker> broker_;
   Disk::Copy nothing_;

@@ -28,6 +28,7 @@ broker::BrokerOptions SmallOptions(uint64_t seed) {
   options.engine.resume_window_ms = 8'000;
   options.engine.request_key_window_ms = 15'000;
   options.engine.attempt_timeout_grace_ms = 300;
+  options.engine.unexplained_losses_max = 3;
   options.engine.queue_max_tasks = 40;
   options.payload_cache_bytes_max = 8'000;
   options.parked_bytes_max = 8'000;
@@ -125,6 +126,7 @@ class Simulation {
       if (random_.Percent(50)) poller->Act(/*calm=*/false);
     }
     DiskFaults();
+    if (random_.OneIn(60)) SetClock();
     if (!server_.up()) {
       if (!random_.Percent(15)) return;
       if (random_.OneIn(4)) server_.LoseStore(/*restore=*/random_.OneIn(2));
@@ -145,7 +147,16 @@ class Simulation {
     if (random_.OneIn(1'500)) disk_.fail_next_append = true;
   }
 
+  // Somebody sets the machine's clock: by what no broker was ever down, so that nothing that it
+  // says about the time between two runs can be believed.
+  void SetClock() {
+    const int64_t years = random_.Between(-2, 2);
+    trace_.Note("clock set", {static_cast<uint64_t>(years)});
+    machine_.SetWall(years * 400 * int64_t{86'400'000});
+  }
+
   void BeCalm() {
+    machine_.SetWall(0);
     trace_.Note("calm");
     network_.calm = true;
     disk_.slow = disk_.full = disk_.fail_next_sync = disk_.fail_next_append = false;
@@ -218,10 +229,11 @@ class Simulation {
   Timeline timeline_;
   const int64_t begun_at_ms_ = timeline_.NowMs();
   Trace trace_;
-  Oracle oracle_{broker_options_.engine, timeline_, trace_};
+  Oracle oracle_{broker_options_.engine, trace_};
   Network network_{timeline_, random_, trace_, oracle_};
   Disk disk_{timeline_, random_, oracle_};
-  Server server_{broker_options_, timeline_, random_, trace_, oracle_, network_, disk_};
+  Machine machine_{timeline_};
+  Server server_{broker_options_, timeline_, random_, trace_, oracle_, network_, disk_, machine_};
   std::vector<std::unique_ptr<SessionClient>> clients_;
   std::vector<std::unique_ptr<Caller>> callers_;
   std::vector<std::unique_ptr<Worker>> workers_;

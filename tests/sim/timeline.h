@@ -10,7 +10,7 @@
 
 namespace treadle::sim {
 
-// The run's only clock, and what is yet to happen.
+// The true time, which nobody in the run knows, and what is yet to happen.
 class Timeline final : public Clock {
  public:
   int64_t NowMs() const override { return now_ms_; }

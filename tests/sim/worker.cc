@@ -41,6 +41,7 @@ void Worker::Begin() {
   }
   prefetch_ = static_cast<int32_t>(random_.Below(4));
   draining_ = false;
+  mute_ = number_ != 0 && random_.OneIn(4);
 }
 
 int Worker::Slots(int32_t pool) const { return pools_[static_cast<size_t>(pool)].slots; }
@@ -109,7 +110,7 @@ void Worker::Connect() {
                               .queues = queues_,
                               .pools = pools_};
   for (auto& [token, job] : jobs_) {
-    const bool started = job.run != 0;
+    const bool started = job.run != 0 && !mute_;
     job.told_started = job.told_started || started;
     job.report = 0;
     attach.held.push_back(engine::HeldLease{job.task.lease.task, token, started});
@@ -190,7 +191,7 @@ void Worker::StartJobs() {
              (other.state == State::kRunning || other.state == State::kConfirming);
     });
     if (busy >= Slots(pool)) continue;
-    if (job.task.lease.confirm_start && !job.told_started) {
+    if (job.task.lease.confirm_start && !job.told_started && !mute_) {
       job.state = State::kConfirming;  // runs when the broker has been told
     } else {
       Run(job);
@@ -264,7 +265,7 @@ void Worker::Flush() {
   bool reports = false;
   for (auto& [token, job] : jobs_) {
     if (job.state != State::kReported) ++held[static_cast<size_t>(job.task.lease.pool)];
-    const bool starts = job.state == State::kRunning || job.state == State::kConfirming;
+    const bool starts = !mute_ && (job.state == State::kRunning || job.state == State::kConfirming);
     if (starts && !job.told_started &&
         (calm_ || job.state == State::kConfirming || random_.OneIn(2))) {
       say(engine::StartAttempt{call_, token});

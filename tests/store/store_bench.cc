@@ -142,7 +142,9 @@ struct Bench {
 };
 
 void Run(const std::string& directory) {
-  const SystemClock clock;
+  const SystemMachineClock machine;
+  ServiceClock clock(machine);
+  clock.Continue(std::nullopt);
   RocksStoreOptions options;
   options.directory = directory;
   {

@@ -144,7 +144,9 @@ int Run(const Arguments& arguments) {
     if (::setresuid(uid, uid, uid) != 0) return Fail(absl::ErrnoToStatus(errno, "setresuid"));
   }
   Progress progress;  // outlives the store, whose thread tells it
-  const SystemClock clock;
+  const SystemMachineClock machine;
+  ServiceClock clock(machine);
+  clock.Continue(std::nullopt);
   RocksStoreOptions options = arguments.options;
   options.on_failure = [](const absl::Status& status) { std::_Exit(Fail(status)); };
   absl::StatusOr<std::unique_ptr<RocksStore>> store = RocksStore::Open(options, clock);

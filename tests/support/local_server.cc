@@ -40,8 +40,8 @@ LocalServer::LocalServer(LocalServerOptions options)
   if (options.rpc.version.empty()) options.rpc.version = "test";
   server_ = std::make_unique<rpc::Server>(options.rpc, clock_);
   broker_ = std::make_unique<broker::Broker>(options.broker, clock_, *store_, server_->outbox());
-  OkOrAbort("recovery",
-            broker_->Recover(engine::IncarnationAt(clock_.NowMs(), RandomBits()), [](int64_t) {}));
+  OkOrAbort("recovery", broker_->Recover(engine::IncarnationAt(machine_.UnixMs(), RandomBits()),
+                                         [](int64_t) {}));
   OkOrAbort("start", server_->Start(*broker_, *store_));
   broker_thread_ = std::thread([this] { OkOrAbort("broker", broker_->Run()); });
 }

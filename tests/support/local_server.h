@@ -44,7 +44,8 @@ class LocalServer {
   store::Store& store() { return *store_; }  // only what any thread may ask
 
  private:
-  SystemClock clock_;
+  SystemMachineClock machine_;
+  ServiceClock clock_{machine_};
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<rpc::Server> server_;
   std::unique_ptr<broker::Broker> broker_;
