@@ -60,6 +60,8 @@ struct HeldLeases::TakeCall {
   grpc::ClientContext context;
   v1::LeaseRequest request;
   v1::LeaseResponse response;
+  milliseconds duration{0};
+  TimePoint asked_at;
   Done done;
 };
 
@@ -81,23 +83,27 @@ void HeldLeases::TakeOnce(const LeaseWish& wish, milliseconds wait, Done done) {
   call->done = std::move(done);
   BeginCall();
   TakeCall& started = *call;
+  started.duration = wish.duration;
+  started.asked_at = steady_clock::now();
   stub_->async()->Lease(&started.context, &started.request, &started.response,
-                        [this, call, duration = wish.duration](const grpc::Status& answer) {
+                        [this, call](const grpc::Status& answer) {
                           watches_.End(call->context);
-                          if (!answer.ok()) {
-                            call->done(wire::FromGrpc(answer));
-                          } else if (call->response.tasks().empty()) {
-                            call->done(ClientLeaseRef());
-                          } else {
-                            auto lease = std::make_shared<ClientLease>(
-                                std::move(*call->response.mutable_tasks(0)), duration);
-                            Add(lease);
-                            call->done(std::move(lease));
-                          }
+                          call->done(Taken(*call, answer));
                           // With all that it holds: after EndCall the client may be gone.
                           call->done = nullptr;
                           EndCall();
                         });
+}
+
+absl::StatusOr<ClientLeaseRef> HeldLeases::Taken(TakeCall& call, const grpc::Status& answer) {
+  if (!answer.ok()) return wire::FromGrpc(answer);
+  if (call.response.tasks().empty()) return ClientLeaseRef();
+  auto lease =
+      std::make_shared<ClientLease>(std::move(*call.response.mutable_tasks(0)), call.duration);
+  const int64_t waited_ms = std::clamp<int64_t>(call.response.waited_ms(), 0, limits::kWaitMsMax);
+  if (Add(lease, call.asked_at + milliseconds(waited_ms))) return lease;
+  HandBackSoon(lease);
+  return ShutDownStatus();
 }
 
 void HeldLeases::BeginCall() {
@@ -145,14 +151,13 @@ absl::StatusOr<ClientLeaseRef> HeldLeases::Take(const LeaseWish& wish, TimePoint
   }
 }
 
-void HeldLeases::Add(const ClientLeaseRef& lease) {
+bool HeldLeases::Add(const ClientLeaseRef& lease, TimePoint begun_at) {
   std::lock_guard lock(mutex_);
-  lease->expires_at_ = steady_clock::now() + lease->duration_;
-  lease->renew_at_ = steady_clock::now() + lease->duration_ / 3;
-  // What arrives now is not renewed, and comes back to the queue when its lease expires.
-  if (closed_) return;
+  if (closed_) return false;
+  lease->LiveFrom(begun_at, lease->task().lease_ms());
   held_.push_back(lease);
   changed_.notify_one();
+  return true;
 }
 
 bool HeldLeases::Remove(const ClientLeaseRef& lease) {
@@ -192,7 +197,8 @@ void HeldLeases::RenewDue(std::unique_lock<std::mutex>& lock) {
   }
   lock.unlock();
   grpc::ClientContext context;
-  context.set_deadline(CallDeadline(std::min(options_.call_timeout, milliseconds(1'000))));
+  context.set_deadline(
+      CallDeadline(std::min<milliseconds>(options_.call_timeout, milliseconds(1'000))));
   v1::ExtendResponse response;
   const bool answered = stub_->Extend(&context, request, &response).ok() &&
                         static_cast<size_t>(response.results_size()) == due.size();
@@ -203,8 +209,7 @@ void HeldLeases::RenewDue(std::unique_lock<std::mutex>& lock) {
     ClientLease& lease = *due[i];
     const bool renewed = answered && response.results(static_cast<int>(i)).status().code() == 0;
     if (renewed) {
-      lease.expires_at_ = asked_at + lease.duration_;
-      lease.renew_at_ = asked_at + lease.duration_ / 3;
+      lease.LiveFrom(asked_at, response.results(static_cast<int>(i)).lease_ms());
     } else if (answered || now >= lease.expires_at_) {
       if (std::erase(held_, due[i]) > 0) lost.push_back(due[i]);
     } else {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -19,6 +20,7 @@
 #include "client/client.h"
 #include "client/watches.h"
 
+#include "proto/support/limits.h"
 #include "treadle/v1/worker_service.grpc.pb.h"
 
 namespace treadle {
@@ -37,8 +39,14 @@ class ClientLease {
   friend class HeldLeases;
   using TimePoint = std::chrono::steady_clock::time_point;
 
+  void LiveFrom(TimePoint begun_at, int64_t lease_ms) {
+    const std::chrono::milliseconds life(std::clamp<int64_t>(lease_ms, 0, limits::kLeaseMsMax));
+    expires_at_ = begun_at + life;
+    renew_at_ = begun_at + life / 3;
+  }
+
   const v1::LeasedTask task_;
-  const std::chrono::milliseconds duration_;
+  const std::chrono::milliseconds duration_;  // what is asked for
   std::stop_source lost_;
   // Protected by the table's lock.
   TimePoint renew_at_;
@@ -57,8 +65,8 @@ struct LeaseWish {
 };
 
 // The leases that a client holds for its queues, locks and semaphores. One thread renews them, each
-// at a third of its duration, from the first lease on: so they last as long as this process can
-// reach the broker. Thread-safe.
+// at a third of its life, from the first lease on: so they last as long as this process can reach
+// the broker. Their lives are counted from the question, by what the broker answers. Thread-safe.
 class HeldLeases {
  public:
   // All three outlive it.
@@ -86,7 +94,7 @@ class HeldLeases {
   // The same without waiting at all. Where it fails the leases expire.
   void HandBackSoon(const ClientLeaseRef& lease);
 
-  // Hands all leases back. None can be taken afterwards.
+  // Hands all leases back. None can be taken afterwards: one that is on its way goes back, too.
   void Shutdown();
 
  private:
@@ -97,8 +105,12 @@ class HeldLeases {
   absl::Status StartRenewals();
   void BeginCall();
   void EndCall();
-  void Add(const ClientLeaseRef& lease);
+  // `begun_at`: not after the lease began at the broker, however long the answer was on its way:
+  // so it is never believed in for longer than the broker does. False: nobody keeps it any more.
+  bool Add(const ClientLeaseRef& lease, TimePoint begun_at);
   bool Remove(const ClientLeaseRef& lease);
+  // What `done` of TakeOnce gets.
+  absl::StatusOr<ClientLeaseRef> Taken(TakeCall& call, const grpc::Status& answer);
   void Renew();
   TimePoint NextRenewal() const;
   void RenewDue(std::unique_lock<std::mutex>& lock);
