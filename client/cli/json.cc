@@ -31,6 +31,9 @@ Json Strings(const Repeated& values) {
 std::string StateName(v1::TaskState state) {
   return WithoutPrefix(v1::TaskState_Name(state), "TASK_STATE_");
 }
+std::string StopReasonName(v1::StopReason reason) {
+  return WithoutPrefix(v1::StopReason_Name(reason), "STOP_REASON_");
+}
 std::string DisciplineName(v1::Discipline discipline) {
   return WithoutPrefix(v1::Discipline_Name(discipline), "DISCIPLINE_");
 }
@@ -68,6 +71,9 @@ Json ToJson(const v1::Task& task) {
   json["payload_bytes"] = task.payload_bytes();
   AddIf(json, "worker", task.worker());
   if (task.cancel_requested()) json["cancel_requested"] = true;
+  if (task.stop_reason() != v1::STOP_REASON_UNSPECIFIED) {
+    json["stop_reason"] = StopReasonName(task.stop_reason());
+  }
   AddIf(json, "request_key", task.request_key());
   if (task.has_progress()) {
     Json progress;

@@ -19,6 +19,7 @@ using Json = nlohmann::ordered_json;
 
 // "QUEUED", "FIFO", "SYNCED": the enum's name without its type.
 std::string StateName(v1::TaskState state);
+std::string StopReasonName(v1::StopReason reason);
 std::string DisciplineName(v1::Discipline discipline);
 std::string AdviceName(v1::HandlerAdvice advice);
 std::string DurabilityName(v1::Durability durability);

@@ -73,10 +73,25 @@ std::string Describe(const TaskError& error) {
   return text;
 }
 
+std::string StateWords(const v1::Task& task) {
+  const std::string state = StateName(task.state());
+  switch (task.stop_reason()) {
+    case v1::STOP_REASON_CANCELLED:
+      return state + " (told to stop: it was cancelled)";
+    case v1::STOP_REASON_ATTEMPT_TIMEOUT:
+      return state + " (told to stop: the attempt's time is over)";
+    case v1::STOP_REASON_DEADLINE:
+      return state + " (told to stop: its deadline has passed)";
+    case v1::STOP_REASON_LEASE_LOST:
+      return state + " (told to stop: its lease is lost)";
+    default:
+      return state;
+  }
+}
+
 std::string WaitingLine(const v1::Task& task, int64_t waited_ms) {
   std::string text = task.task_id();
-  if (task.state() != v1::TASK_STATE_UNSPECIFIED) text += " " + StateName(task.state());
-  if (task.cancel_requested()) text += " (told to stop)";
+  if (task.state() != v1::TASK_STATE_UNSPECIFIED) text += " " + StateWords(task);
   if (!task.worker().empty()) text += " on " + task.worker();
   if (task.attempts() > 1) {
     text += fmt::format(", attempt {} of {}", task.attempts(), task.max_attempts());

@@ -13,6 +13,9 @@ namespace treadle::cli {
 // "task 3f-1 FAILED after 3 attempts on host-12: ExitStatus: exit status 1: no such file".
 std::string Describe(const TaskError& error);
 
+// "RUNNING", or "RUNNING (told to stop: the attempt's time is over)".
+std::string StateWords(const v1::Task& task);
+
 // A task's line while someone waits for it: "3f-1 RUNNING on host-12, attempt 2 of 3, 40%: half
 // way  12s".
 std::string WaitingLine(const v1::Task& task, int64_t waited_ms);

@@ -8,6 +8,7 @@
 #include "client/cli/context.h"
 #include "client/cli/flags.h"
 #include "client/cli/human.h"
+#include "client/cli/outcome.h"
 #include <fmt/format.h>
 
 #include "proto/program/flags.h"
@@ -44,7 +45,7 @@ std::string Describe(const v1::Task& task) {
   sheet.Add("id", task.task_id());
   sheet.Add("queue", task.queue());
   sheet.Add("type", task.type());
-  sheet.Add("state", StateName(task.state()) + (task.cancel_requested() ? " (told to stop)" : ""));
+  sheet.Add("state", StateWords(task));
   if (task.priority() != 0) sheet.Add("priority", std::to_string(task.priority()));
   sheet.Add("attempts", fmt::format("{} of {}", task.attempts(), task.max_attempts()));
   sheet.Add("payload", HumanBytes(static_cast<int64_t>(task.payload_bytes())));
@@ -108,14 +109,15 @@ ExitCode PrintTasks(const Context& context, const std::vector<v1::Task>& tasks) 
                {"WORKER"},
                {"ERROR"}});
   for (const v1::Task& task : tasks) {
-    table.Add({task.task_id(), task.queue(), task.type(),
-               StateName(task.state()) + (task.cancel_requested() ? "!" : ""),
-               AgeOf(task.submitted_at_ms()), std::to_string(task.priority()),
-               fmt::format("{}/{}", task.attempts(), task.max_attempts()),
-               HumanBytes(static_cast<int64_t>(task.payload_bytes())), task.worker(),
-               task.has_last_error()
-                   ? fmt::format("{}: {}", task.last_error().type(), task.last_error().message())
-                   : ""});
+    table.Add(
+        {task.task_id(), task.queue(), task.type(),
+         StateName(task.state()) + (task.stop_reason() == v1::STOP_REASON_UNSPECIFIED ? "" : "!"),
+         AgeOf(task.submitted_at_ms()), std::to_string(task.priority()),
+         fmt::format("{}/{}", task.attempts(), task.max_attempts()),
+         HumanBytes(static_cast<int64_t>(task.payload_bytes())), task.worker(),
+         task.has_last_error()
+             ? fmt::format("{}: {}", task.last_error().type(), task.last_error().message())
+             : ""});
   }
   return context.Print(table);
 }

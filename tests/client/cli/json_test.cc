@@ -1,6 +1,7 @@
 #include "client/cli/json.h"
 
 #include "client/cli/map_output.h"
+#include "client/cli/outcome.h"
 #include "client/task_error.h"
 #include <gtest/gtest.h>
 
@@ -74,6 +75,20 @@ TEST(Json, AnItemThatNeverBecameATask) {
   EXPECT_EQ(ToJson(end)["error"]["type"], "INVALID_ARGUMENT");
   EXPECT_EQ(ExitCodeOf(end), ExitCode::kUsage);
   EXPECT_EQ(Describe(end), "item 'b': priority is for PRIORITY queues");
+}
+
+TEST(Json, ATaskThatIsToStopSaysWhy) {
+  v1::Task task;
+  task.set_task_id("3f-1");
+  task.set_state(v1::TASK_STATE_RUNNING);
+  EXPECT_FALSE(ToJson(task).contains("stop_reason"));
+  EXPECT_EQ(StateWords(task), "RUNNING");
+  task.set_stop_reason(v1::STOP_REASON_ATTEMPT_TIMEOUT);
+  EXPECT_EQ(ToJson(task)["stop_reason"], "ATTEMPT_TIMEOUT");
+  EXPECT_EQ(StateWords(task), "RUNNING (told to stop: the attempt's time is over)");
+  EXPECT_EQ(WaitingLine(task, 80), "3f-1 RUNNING (told to stop: the attempt's time is over)  80ms");
+  task.set_stop_reason(v1::STOP_REASON_CANCELLED);
+  EXPECT_EQ(StateWords(task), "RUNNING (told to stop: it was cancelled)");
 }
 
 TEST(Json, TagsBeginEveryLine) {
