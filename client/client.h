@@ -15,6 +15,7 @@
 #include "client/timeout.h"
 
 #include "proto/support/limits.h"
+#include "proto/support/milliseconds.h"
 #include "treadle/v1/admin_service.pb.h"
 #include "treadle/v1/queue_service.pb.h"
 #include "treadle/v1/task.pb.h"
@@ -43,17 +44,17 @@ struct ClientOptions {
   // These times are at most 366 days.
   //
   // How long Connect waits for the broker.
-  std::chrono::milliseconds connect_timeout{10'000};
+  Milliseconds connect_timeout{10'000};
   // How long a pending future waits without a connection, counted from its submit or from the loss
   // of the connection, whichever was later, before the client gives it up: with UNAVAILABLE if it
   // was never sent, with ABORTED if it was (Future::Result). The client goes on trying to
   // reconnect. Zero: never.
-  std::chrono::milliseconds give_up_after{0};
+  Milliseconds give_up_after{0};
   // The deadline of each unary call, GetTask and the like.
-  std::chrono::milliseconds call_timeout{10'000};
+  Milliseconds call_timeout{10'000};
   // How long Shutdown waits for the acknowledgement of submits under way, and until cancels are
   // sent.
-  std::chrono::milliseconds shutdown_timeout{5'000};
+  Milliseconds shutdown_timeout{5'000};
 
   // Submits that the broker has not answered yet, in tasks and in encoded bytes. At the bound
   // Submit waits up to `window_wait` for room, then the future ends with RESOURCE_EXHAUSTED.

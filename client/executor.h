@@ -20,6 +20,8 @@
 #include "client/submit_options.h"
 #include "client/task_type.h"
 
+#include "proto/support/milliseconds.h"
+
 namespace treadle {
 
 struct ExecutorOptions {
@@ -37,7 +39,7 @@ struct ExecutorOptions {
   // executor's own. What it cannot know: workers of the unary calls (Lease) are in no list, so they
   // count only while tasks of the queue run or end; a queue that is paused, or whose workers are
   // all busy with other work, is not broken; and while the broker is away nothing is.
-  std::chrono::milliseconds broken_after{0};
+  Milliseconds broken_after{0};
 };
 
 // Submits tasks to one queue. Cheap to make and to copy; every method may be called from any

@@ -21,6 +21,8 @@
 #include "client/submit_options.h"
 #include "client/timeout.h"
 
+#include "proto/support/milliseconds.h"
+
 // What stands behind Queue, LifoQueue and PriorityQueue: queue.h has those.
 
 namespace treadle {
@@ -36,7 +38,7 @@ struct QueueOptions {
   int64_t maxsize = 0;
   // How long an item that was got stays away when its consumer is gone or cut off. Renewed by
   // itself while this process lives. From 1 second to 12 hours.
-  std::chrono::milliseconds lease{30'000};
+  Milliseconds lease{30'000};
   // What a put waits for.
   Durability durability = Durability::kSynced;
   // An item is done as soon as it is got, so TaskDone is not called, and an item whose consumer

@@ -12,6 +12,8 @@
 #include "client/client.h"
 #include "client/timeout.h"
 
+#include "proto/support/milliseconds.h"
+
 // Locks, semaphores and events for many processes, held by the broker's leases.
 //
 // A semaphore of n is a queue of n permits, each a task of type "treadle.permit". Who acquires one
@@ -37,7 +39,7 @@ struct LockOptions {
 
   // How long a permit stays away when its holder is gone. Renewed by itself, every third of this,
   // while the holder lives. From 1 second to 12 hours.
-  std::chrono::milliseconds lease{10'000};
+  Milliseconds lease{10'000};
 };
 
 // The right that Acquire gave. Released when it is destroyed, which waits for the broker's answer

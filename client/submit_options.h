@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 
+#include "proto/support/milliseconds.h"
 #include "treadle/v1/task.pb.h"
 
 namespace treadle {
@@ -26,10 +27,10 @@ enum class Durability {
 struct RetryPolicy {
   RetryPolicy() {}
 
-  std::chrono::milliseconds initial_delay{1'000};  // above 0, at most 7 days
-  double multiplier = 2;                           // from 1 to 100
-  std::chrono::milliseconds max_delay{60'000};     // above 0, at most 7 days
-  double jitter = 0.1;                             // from 0 to 1
+  Milliseconds initial_delay{1'000};  // above 0, at most 7 days
+  double multiplier = 2;              // from 1 to 100
+  Milliseconds max_delay{60'000};     // above 0, at most 7 days
+  double jitter = 0.1;                // from 0 to 1
   // Error types (TaskError::type) that fail the task at once. At most 32.
   std::vector<std::string> no_retry_error_types;
 };
@@ -45,22 +46,22 @@ struct SubmitOptions {
   // When the task may first run: at a time, or after a delay from its acceptance. At most one of
   // the two. At most 366 days ahead.
   std::optional<std::chrono::system_clock::time_point> run_at;
-  std::chrono::milliseconds delay{0};
+  Milliseconds delay{0};
 
   // Runs that may begin and fail before the task is FAILED. From 1 to 1,000,000.
   int32_t max_attempts = 3;
   std::optional<RetryPolicy> retry;  // none: RetryPolicy's defaults
   // How long one attempt may run; then it counts as failed with "AttemptTimeout". 0: no bound.
-  std::chrono::milliseconds attempt_timeout{0};
+  Milliseconds attempt_timeout{0};
 
   // After this the task is EXPIRED, in the queue or running: at a time, or so long after its
   // acceptance. At most one of the two.
   std::optional<std::chrono::system_clock::time_point> deadline_at;
-  std::chrono::milliseconds deadline{0};
+  Milliseconds deadline{0};
 
   // How long the outcome is kept after the end. None: 1 hour. 0: only who waits at that moment
   // learns it.
-  std::optional<std::chrono::milliseconds> result_ttl;
+  std::optional<Milliseconds> result_ttl;
 
   // Makes it safe to submit the same task again, from any process: the same key in the same queue
   // names the first task (within the broker's window, 24 hours unless changed); the same key with
@@ -74,7 +75,7 @@ struct SubmitOptions {
 
   // When the queue is full: 0 refuses at once with RESOURCE_EXHAUSTED; otherwise the submit waits
   // so long for room, behind those that came before. At most 24 hours.
-  std::chrono::milliseconds wait_if_full{0};
+  Milliseconds wait_if_full{0};
 };
 
 // Writes everything but queue, type and payload into `spec`. INVALID_ARGUMENT: two fields exclude

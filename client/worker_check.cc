@@ -102,7 +102,7 @@ void WorkerCheck::Look() {
       std::lock_guard lock(mutex_);
       Type& type = types_.find(name)->second;
       if (Serves(survey, name)) type.served_at = now;
-      if (now < type.served_at + broken_after_) continue;
+      if (Timeout(now - type.served_at) < broken_after_) continue;
       broken =
           Named(absl::FailedPreconditionError(absl::StrCat(
                     "no worker has taken tasks of type '", name, "' from queue '", queue_, "' for ",

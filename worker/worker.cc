@@ -7,6 +7,7 @@
 #include <optional>
 #include <random>
 #include <unistd.h>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -78,6 +79,16 @@ absl::Status Check(const WorkerOptions& options) {
   }
   if (options.prefetch && (*options.prefetch < 0 || *options.prefetch > kPrefetchMax)) {
     return OutOfBounds("prefetch", *options.prefetch, 0, kPrefetchMax);
+  }
+  for (const auto& [name, length] :
+       {std::pair("drain_timeout in ms", options.drain_timeout),
+        std::pair("stop_grace in ms", options.stop_grace),
+        std::pair("terminate_after in ms", options.terminate_after),
+        std::pair("kill_after in ms", options.kill_after),
+        std::pair("child_cpu_time_max in ms", options.child_cpu_time_max)}) {
+    if (length.count() < 0 || length.count() > limits::kAheadMsMax) {
+      return OutOfBounds(name, length.count(), 0, limits::kAheadMsMax);
+    }
   }
   if (options.queues.empty()) {
     return absl::InvalidArgumentError("queues is empty: name the queues to serve");

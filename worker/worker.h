@@ -18,6 +18,7 @@
 #include "client/codec.h"
 #include "client/task_type.h"
 
+#include "proto/support/milliseconds.h"
 #include "worker/log.h"
 #include "worker/permanent_error.h"
 #include "worker/pool/guard.h"
@@ -52,10 +53,12 @@ struct WorkerOptions {
   // time; so nothing is fetched ahead of long tasks. What was fetched runs before what comes later,
   // whatever its priority: 0 keeps a queue's order exactly. At most 90,000.
   std::optional<int> prefetch;
+  // These times, and those below, are at most 366 days.
+  //
   // After Stop: how long running tasks may go on before they are told to stop, and how long they
   // have then before they are handed back to the broker as they are.
-  std::chrono::milliseconds drain_timeout{30'000};
-  std::chrono::milliseconds stop_grace{5'000};
+  Milliseconds drain_timeout{30'000};
+  Milliseconds stop_grace{5'000};
   // Called on each thread before its first task, with the thread's number.
   std::function<void(int thread)> thread_initializer;
   // Called in each child process before its first task, with the child's number.
@@ -69,7 +72,7 @@ struct WorkerOptions {
   int64_t child_memory_bytes_max = 0;
   // Of CPU time in one task in a child process, in whole seconds, rounded up: beyond it the process
   // is ended by SIGXCPU. 0: no bound.
-  std::chrono::milliseconds child_cpu_time_max{0};
+  Milliseconds child_cpu_time_max{0};
   // What child processes are started with, the program's name first. None: what this program was
   // started with.
   std::vector<std::string> child_arguments;
@@ -79,8 +82,8 @@ struct WorkerOptions {
   std::shared_ptr<worker::Guard> guard;
   // A handler in a child process that was told to stop (its task was cancelled, or timed out) gets
   // SIGTERM after the first, and SIGKILL after both.
-  std::chrono::milliseconds terminate_after{2'000};
-  std::chrono::milliseconds kill_after{2'000};
+  Milliseconds terminate_after{2'000};
+  Milliseconds kill_after{2'000};
   // None: warnings go to stderr.
   Log log;
 };

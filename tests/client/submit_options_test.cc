@@ -1,6 +1,7 @@
 #include "client/submit_options.h"
 
 #include <chrono>
+#include <cstdint>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -63,6 +64,26 @@ TEST(SubmitOptions, TimesAreUnixMilliseconds) {
   ASSERT_EQ(WriteSpec(options, spec), absl::OkStatus());
   EXPECT_EQ(spec.run_at_ms(), 1'700'000'000'000);
   EXPECT_EQ(spec.deadline_at_ms(), 1'700'000'001'000);
+}
+
+// The broker refuses them: 366 days are the most. None becomes a time that nobody named.
+TEST(SubmitOptions, LengthsThatDoNotFitAreTheLongestThatDo) {
+  SubmitOptions options;
+  options.delay = std::chrono::hours::max();
+  options.attempt_timeout = std::chrono::seconds(INT64_MAX / 1'000 + 1);
+  options.deadline = std::chrono::minutes::max();
+  options.result_ttl = std::chrono::hours::max();
+  options.wait_if_full = std::chrono::hours::min();
+  options.retry.emplace();
+  options.retry->max_delay = std::chrono::duration<uint64_t>::max();
+  v1::TaskSpec spec;
+  ASSERT_EQ(WriteSpec(options, spec), absl::OkStatus());
+  EXPECT_EQ(spec.delay_ms(), INT64_MAX);
+  EXPECT_EQ(spec.attempt_timeout_ms(), INT64_MAX);
+  EXPECT_EQ(spec.deadline_in_ms(), INT64_MAX);
+  EXPECT_EQ(spec.result_ttl_ms(), INT64_MAX);
+  EXPECT_EQ(spec.wait_if_full_ms(), INT64_MIN);
+  EXPECT_EQ(spec.retry().max_delay_ms(), INT64_MAX);
 }
 
 TEST(SubmitOptions, DefaultsLeaveTheRestToTheBroker) {

@@ -361,6 +361,10 @@ TEST(WorkerOptionsCheck, WhatIsWrongIsSaidBeforeAnythingStarts) {
   bad.prefetch = 100'000;
   EXPECT_THAT(std::string(run(bad).message()), HasSubstr("prefetch is 100000"));
   bad = good;
+  bad.drain_timeout = std::chrono::hours::max();
+  EXPECT_THAT(std::string(run(bad).message()),
+              HasSubstr("drain_timeout in ms is 9223372036854775807: choose 0 to 31622400000"));
+  bad = good;
   bad.queues = {};
   EXPECT_EQ(run(bad).code(), absl::StatusCode::kInvalidArgument);
   bad.queues = {"mail\n"};
