@@ -10,6 +10,14 @@
 
 namespace treadle::engine {
 
+absl::Status CheckNewQueue(const Shares& queues, Origin origin) {
+  if (queues.IsFull()) return refusal::TooManyQueues(queues.max());
+  if (queues.IsGreedy(origin)) {
+    return refusal::TooLargeAShare("queues", "--queues-max", queues.max());
+  }
+  return absl::OkStatus();
+}
+
 // No answer may overtake the one that its session is open.
 Durability Admission::AnswerAfter(const Submit& submit, Durability after) const {
   if (!submit.sequenced) return after;
@@ -35,12 +43,12 @@ void Admission::Apply(Turn& turn, Submit&& submit) {
   if (!submit.spec.request_key.empty() && AnswerKey(turn, submit)) return;
   if (!submit.refusal.ok()) return Answer(turn, submit, submit.refusal);
   Queue* const known = s_.queues.Find(submit.spec.queue);
-  const absl::Status status = Check(known, submit.spec);
+  const absl::Status status = Check(known, submit.spec, submit.origin);
   if (!status.ok()) {
     Answer(turn, submit, status);
     return;
   }
-  Queue& queue = known != nullptr ? *known : ObtainQueue(turn, submit.spec.queue);
+  Queue& queue = known != nullptr ? *known : ObtainQueue(turn, submit.spec.queue, submit.origin);
   if (queue.waiters.empty() && queue.Fits(submit.spec.payload_bytes)) {
     return Accept(turn, queue, submit);
   }
@@ -107,7 +115,7 @@ QueueConfig Admission::DefaultConfig(const std::string& name) const {
   return config;
 }
 
-absl::Status Admission::Check(const Queue* queue, const TaskSpec& spec) const {
+absl::Status Admission::Check(const Queue* queue, const TaskSpec& spec, Origin origin) const {
   if (queue == nullptr && !s_.options.auto_create_queues) {
     return refusal::NoSuchQueueToSubmit(spec.queue);
   }
@@ -119,8 +127,8 @@ absl::Status Admission::Check(const Queue* queue, const TaskSpec& spec) const {
   if (spec.payload_bytes > static_cast<uint64_t>(config.max_bytes)) {
     return refusal::LargerThanQueue(config, spec.payload_bytes);
   }
-  if (queue == nullptr && s_.queues.declared_count() >= s_.options.queues_max) {
-    return refusal::TooManyQueues(s_.options.queues_max);
+  if (queue == nullptr) {
+    if (absl::Status s = CheckNewQueue(s_.queue_shares, origin); !s.ok()) return s;
   }
   return CheckServer(queue, spec);
 }
@@ -135,9 +143,11 @@ absl::Status Admission::CheckServer(const Queue* queue, const TaskSpec& spec) co
   return absl::OkStatus();
 }
 
-Queue& Admission::ObtainQueue(Turn& turn, const std::string& name) {
+Queue& Admission::ObtainQueue(Turn& turn, const std::string& name, Origin origin) {
   Queue& queue = s_.queues.Obtain(name);
   s_.queues.Declare(queue, DefaultConfig(name), s_.Shown(turn.now_ms()));
+  queue.origin = origin;
+  s_.queue_shares.Take(origin);
   turn.Put(QueueRow{queue.config, queue.paused, queue.created_at_ms, queue.closed});
   return queue;
 }
@@ -158,6 +168,7 @@ void Admission::Accept(Turn& turn, Queue& queue, Submit& submit) {
 
   if (submit.sequenced) {
     Session& session = *s_.sessions.Find(submit.id.session);
+    session.had_task = true;
     // Below the floor: it was acknowledged while it waited for room, and will not come again.
     if (submit.id.sequence >= session.floor) session.accepted.Add(submit.id.sequence);
     s_.sessions.Touch(session);

@@ -8,6 +8,9 @@
 
 namespace treadle::engine {
 
+// RESOURCE_EXHAUSTED: no further queue, for anybody or for this one.
+absl::Status CheckNewQueue(const Shares& queues, Origin origin);
+
 // Who gets in: submits are accepted, refused, recognised as repeats, or wait for room.
 class Admission {
  public:
@@ -36,10 +39,10 @@ class Admission {
   bool AnswerKey(Turn& turn, Submit& submit);
   void AnswerSameKey(Turn& turn, Submit& submit, TaskId first, const ContentDigest& digest);
 
-  absl::Status Check(const Queue* queue, const TaskSpec& spec) const;
+  absl::Status Check(const Queue* queue, const TaskSpec& spec, Origin origin) const;
   absl::Status CheckServer(const Queue* queue, const TaskSpec& spec) const;
   QueueConfig DefaultConfig(const std::string& name) const;
-  Queue& ObtainQueue(Turn& turn, const std::string& name);
+  Queue& ObtainQueue(Turn& turn, const std::string& name, Origin origin);
 
   void WaitOrRefuse(Turn& turn, Queue& queue, Submit&& submit, Waiter* leader);
   void TakeOver(Waiter& waiter, Submit& submit, int64_t now_ms);

@@ -10,6 +10,49 @@
 #include "server/engine/refusals.h"
 
 namespace treadle::engine {
+namespace {
+
+// What waiting for names costs, about: a name that is no queue yet is kept like one, and each type
+// has a place at each queue where there are tasks of it.
+constexpr int64_t kNameBytes = 1'200;
+constexpr int64_t kPlaceBytes = 64;
+
+int64_t WeightOf(const std::vector<std::string>& queues, const std::vector<std::string>& types) {
+  int64_t bytes = 0;
+  for (const std::string& name : queues) bytes += kNameBytes + static_cast<int64_t>(name.size());
+  for (const std::string& type : types) {
+    bytes += static_cast<int64_t>(sizeof(type) + type.size());
+  }
+  return bytes + static_cast<int64_t>(queues.size() * types.size()) * kPlaceBytes;
+}
+
+int64_t WeightOf(const AttachWorker& attach) {
+  int64_t bytes = 0;
+  for (const PoolSpec& pool : attach.pools) bytes += WeightOf(attach.queues, pool.types);
+  return bytes;
+}
+
+}  // namespace
+
+absl::Status Attachments::CheckWeight(Origin origin, int64_t bytes) const {
+  const Shares& shares = s_.taker_shares;
+  if (shares.IsFull(bytes)) return refusal::TooManyNames(shares.max());
+  if (shares.IsGreedy(origin, bytes)) {
+    return refusal::TooLargeAShare("bytes of names that workers wait for", "--worker-names-max",
+                                   shares.max());
+  }
+  return absl::OkStatus();
+}
+
+void Attachments::PutOn(Holder& holder, Origin origin, int64_t bytes) {
+  holder.origin = origin;
+  holder.weight = bytes;
+  s_.taker_shares.Take(origin, bytes);
+}
+
+void Attachments::PutDown(Holder& holder) {
+  s_.taker_shares.Return(holder.origin, std::exchange(holder.weight, 0));
+}
 
 void Attachments::Apply(Turn& turn, AttachWorker&& attach) {
   if (const Call* const call = s_.calls.Find(attach.call);
@@ -18,6 +61,12 @@ void Attachments::Apply(Turn& turn, AttachWorker&& attach) {
     return;
   }
   Worker* worker = s_.holders.FindWorker(attach.worker_id);
+  const int64_t weight = WeightOf(attach);
+  if (absl::Status s = CheckWeight(attach.origin, weight - (worker ? worker->weight : 0));
+      !s.ok()) {
+    turn.Say(Durability::kMemory, WorkerAttached{attach.call, std::move(s)});
+    return;
+  }
   if (worker == nullptr) {
     if (static_cast<int64_t>(s_.holders.workers().size()) >= s_.options.workers_max) {
       turn.Say(Durability::kMemory,
@@ -28,6 +77,7 @@ void Attachments::Apply(Turn& turn, AttachWorker&& attach) {
   } else if (worker->call != CallId{}) {
     EndStream(turn, *worker, refusal::WorkerTakenOver(worker->id));
   }
+  PutOn(*worker, attach.origin, weight);
   const CallId call = attach.call;
   const std::vector<HeldLease> held = std::move(attach.held);
   SetUp(*worker, std::move(attach), turn.now_ms());
@@ -168,6 +218,7 @@ void Attachments::Detach(Worker& worker) {
   worker.call = CallId{};
   worker.peer.clear();
   for (const auto& pool : worker.pools) LeaveQueues(pool->taker);
+  PutDown(worker);
   worker.pools.clear();
   worker.blocked = false;
   if (worker.lease_count == 0) s_.holders.RetireLater(worker);
@@ -207,10 +258,16 @@ void Attachments::Apply(Turn& turn, const PollTasks& command) {
              EndCall{command.call, refusal::TooManyPolls(s_.options.polls_max)});
     return;
   }
+  const int64_t weight = WeightOf(command.queues, command.types);
+  if (absl::Status s = CheckWeight(command.origin, weight); !s.ok()) {
+    turn.Say(Durability::kMemory, EndCall{command.call, std::move(s)});
+    return;
+  }
   Call& call = s_.calls.Obtain(command.call);
   TREADLE_ASSERT(call.poll == nullptr);
   Poll& poll = s_.holders.AddPoll(command.call);
   call.poll = &poll;
+  PutOn(poll, command.origin, weight);
   poll.name = std::make_shared<const std::string>(command.worker_name);
   poll.since_ms = turn.now_ms();
   poll.lease_ms = command.lease_ms;
@@ -226,6 +283,7 @@ void Attachments::Apply(Turn& turn, const PollTasks& command) {
 void Attachments::EndPoll(Poll& poll) {
   s_.timers.Clear(poll);
   LeaveQueues(poll.taker);
+  PutDown(poll);
   s_.calls.Find(poll.call)->poll = nullptr;
   s_.calls.Release(poll.call);
   s_.holders.ErasePoll(poll);

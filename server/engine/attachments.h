@@ -38,6 +38,9 @@ class Attachments {
   void LeaveQueues(Taker& taker);
   std::vector<HeldLease> Reconcile(Turn& turn, Worker& worker, const std::vector<HeldLease>& held);
   void AssignPools(Worker& worker);
+  absl::Status CheckWeight(Origin origin, int64_t bytes) const;
+  void PutOn(Holder& holder, Origin origin, int64_t bytes);
+  void PutDown(Holder& holder);
 
   State& s_;
   Lifecycle& lifecycle_;

@@ -22,6 +22,10 @@ void Lifecycle::Lend(Task& task, Taker& taker) {
   --taker.credit;
   if (holder.given.empty()) s_.given.push_back(&holder);
   holder.given.push_back(task.lease.get());
+  if (Poll* const poll = holder.poll) {
+    poll->given_bytes += task.payload_bytes;
+    if (poll->given_bytes >= static_cast<uint64_t>(s_.options.poll_bytes_max)) taker.credit = 0;
+  }
   if (Worker* const worker = holder.worker) {
     worker->leases.PushBack(*task.lease);
     ++worker->lease_count;

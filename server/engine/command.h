@@ -26,6 +26,7 @@ struct BeginLife {
 struct CreateQueue {
   CallId call{};
   QueueConfig config;
+  Origin origin{};
 };
 struct UpdateQueue {
   CallId call{};
@@ -62,6 +63,7 @@ struct OpenSession {
   // Resumed: what its client has acknowledged. A session that knows of nothing near that is the
   // client's no more: the store is an older copy.
   uint64_t acknowledged_below = 0;
+  Origin origin{};
 };
 // The session's client will never again send a sequence below this one.
 struct AcknowledgeSession {
@@ -79,6 +81,7 @@ struct Submit {
   TaskId id;          // chosen by the session's owner
   // The id's session is the call's own, and its sequence counts for detecting repeats.
   bool sequenced = false;
+  Origin origin{};  // who pays for a queue that is made for it
   TaskSpec spec;
   int64_t wait_if_full_ms = 0;
   // Not OK: why this is no submit to accept (it is malformed, the disk is nearly full). One that
@@ -105,6 +108,7 @@ struct AttachWorker {
   std::vector<std::string> queues;
   std::vector<PoolSpec> pools;
   std::vector<HeldLease> held;
+  Origin origin{};
 };
 // Any message of an attached worker, whatever else it carries: renews its leases.
 struct Heartbeat {
@@ -151,6 +155,7 @@ struct PollTasks {
   int32_t max_tasks = 1;
   int64_t lease_ms = 0;
   int64_t wait_ms = 0;
+  Origin origin{};
 };
 struct ExtendLease {
   CallId call{};

@@ -184,7 +184,7 @@ void Engine::Impl::Apply(Turn& turn, CallClosed&& command) {
   Worker* const worker = call->worker;
   Poll* const poll = call->poll;
   const bool last = worker == nullptr && poll == nullptr && call->waiters.empty();
-  if (session != nullptr) sessions_.Detach(*session, turn.now_ms());
+  if (session != nullptr) sessions_.Detach(turn, *session);
   if (last) return state_.calls.Release(command.call);
   admission_.Withdraw(turn, *call, refusal::NoLongerWaiting("its call has ended"));
   if (worker != nullptr) attachments_.Detach(*worker);

@@ -23,10 +23,18 @@ struct EngineOptions {
   int64_t types_per_queue_max = 10'000;
   int64_t unfinished_tasks_max = 20'000'000;
   int64_t sessions_max = 100'000;
+  // Sessions that never had a task, and were left without being closed: the oldest gives way to one
+  // more. At most a tenth of sessions_max.
+  int64_t empty_sessions_max = 1'000;
   int64_t workers_max = 10'000;
   int64_t waiting_submitters_max = 100'000;  // of one queue
   int64_t polls_max = 100'000;               // unary Lease calls that wait
-  int32_t credit_max = 100'000;              // unused, of one pool
+  // What the names of queues and types weigh that workers and waiting polls name.
+  int64_t takers_bytes_max = int64_t{256} << 20;
+  // Payload bytes that one poll is given: once it has as many, it gets no further task. So that the
+  // answer fits into the message that a client of gRPC takes unless told otherwise.
+  int64_t poll_bytes_max = int64_t{3} << 20;
+  int32_t credit_max = 100'000;  // unused, of one pool
   // An attached worker that has this many payload bytes leased, or more, gets no further task.
   int64_t worker_inflight_bytes_max = int64_t{64} << 20;
   int64_t session_gap_max = 1'000'000;  // how far a sequence may jump ahead

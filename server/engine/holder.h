@@ -28,6 +28,8 @@ struct Holder {
 
   CallId call{};  // 0: not connected
   Name name;
+  Origin origin;
+  int64_t weight = 0;             // of the names that it waits for, as long as it does
   std::vector<LiveLease*> given;  // in this Tick; becomes a grant at its end
 };
 
@@ -71,6 +73,7 @@ struct Poll : Holder, Timed {
   Taker taker;
   int64_t since_ms = 0;
   int64_t lease_ms = 0;
+  uint64_t given_bytes = 0;  // payloads
 };
 
 }  // namespace treadle::engine

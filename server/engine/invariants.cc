@@ -194,6 +194,7 @@ void CheckState(const State& state, const Lifecycle& lifecycle, bool after_tick)
     TREADLE_ASSERT(id < state.counters.next_session);
     const bool kept = state.timers.DueOf(*session) != kNever;
     TREADLE_ASSERT(kept == (session->call == CallId{}));
+    TREADLE_ASSERT(session->linked() == (kept && !session->had_task));
     if (kept) ++seen.timers;
   }
   TREADLE_ASSERT(seen.timers == state.timers.size() && seen.dates == state.dates.size());

@@ -39,6 +39,7 @@ absl::Status Loader::Take(const QueueRow& row) {
     return Contradiction("queue '", row.config.name, "' has no positive bounds");
   }
   s_.queues.Declare(queue, row.config, row.created_at_ms);
+  s_.queue_shares.Take(queue.origin);
   queue.paused = row.paused;
   queue.closed = row.closed;
   return absl::OkStatus();
@@ -78,6 +79,8 @@ absl::Status Loader::Take(const SessionRow& row) {
   }
   Session& session = s_.sessions.Add(row.session, row.secret);
   session.fresh = false;
+  session.had_task = row.floor > 1 || !row.accepted.empty();
+  s_.session_shares.Take(session.origin);
   session.floor = row.floor;
   if (!session.accepted.Assign(row.accepted) ||
       (!row.accepted.empty() && row.accepted.front().first < row.floor)) {
@@ -248,6 +251,7 @@ absl::Status Loader::FinishSessions(int64_t now_ms) {
     }
     session->expires_listened_ms = now_ms - s_.deaf_ms + s_.options.resume_window_ms;
     s_.timers.Set(*session, now_ms + s_.options.resume_window_ms);
+    if (!session->had_task) s_.sessions.PutAside(*session);
   }
   return absl::OkStatus();
 }

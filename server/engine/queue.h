@@ -86,6 +86,7 @@ struct Queue : ListNode<ActiveQueueTag> {
   bool paused = false;
   bool closed = false;        // takes no new tasks
   int64_t created_at_ms = 0;  // Unix time
+  Origin origin;              // who made it
 
   absl::flat_hash_map<std::string, std::unique_ptr<Line>> lines;
   Line* latest_line = nullptr;  // the last one asked for: submits come in runs

@@ -44,11 +44,12 @@ void QueueCommands::Apply(Turn& turn, const CreateQueue& create) {
     if (existing->config == create.config) return Confirm(turn, create.call, name);
     return Refuse(turn, create.call, refusal::QueueExistsOtherwise(existing->config), name);
   }
-  if (s_.queues.declared_count() >= s_.options.queues_max) {
-    return Refuse(turn, create.call, refusal::TooManyQueues(s_.options.queues_max), name);
-  }
+  const absl::Status room = CheckNewQueue(s_.queue_shares, create.origin);
+  if (!room.ok()) return Refuse(turn, create.call, room, name);
   Queue& queue = s_.queues.Obtain(name);
   s_.queues.Declare(queue, create.config, s_.Shown(turn.now_ms()));
+  queue.origin = create.origin;
+  s_.queue_shares.Take(queue.origin);
   PutRow(turn, queue);
   Confirm(turn, create.call, name);
 }
@@ -79,6 +80,7 @@ void QueueCommands::Apply(Turn& turn, const DeleteQueue& remove) {
   turn.Erase(QueueKey{remove.name});
   lifecycle_.DropLines(*queue);
   s_.queues.Undeclare(*queue);
+  s_.queue_shares.Return(queue->origin);
   s_.queues.Release(*queue);
   Confirm(turn, remove.call, remove.name);
 }

@@ -73,7 +73,22 @@ absl::Status QueueExistsOtherwise(const QueueConfig& existing) {
 
 absl::Status TooManyQueues(int64_t queues_max) {
   return absl::ResourceExhaustedError(absl::StrCat(
-      "there are ", queues_max, " queues, the most this server allows: delete one first"));
+      "there are ", queues_max,
+      " queues, the most this server allows (--queues-max): delete one first, or raise the bound"));
+}
+
+absl::Status TooLargeAShare(std::string_view what, std::string_view flag, int64_t max) {
+  return absl::ResourceExhaustedError(
+      absl::StrCat("this client has nearly all of the ", max, " ", std::string(what),
+                   " that there may be (", std::string(flag),
+                   "): the last tenth is kept for other clients; use fewer, or raise the bound"));
+}
+
+absl::Status TooManyNames(int64_t takers_bytes_max) {
+  return absl::ResourceExhaustedError(absl::StrCat(
+      "the names of queues and types that workers and Lease calls wait for take ", takers_bytes_max,
+      " bytes, the most this server allows (--worker-names-max): name fewer of them, or raise the "
+      "bound"));
 }
 
 absl::Status BoundNotPositive(std::string_view field) {
@@ -102,7 +117,8 @@ absl::Status LargerThanQueue(const QueueConfig& config, uint64_t payload_bytes) 
 absl::Status TooManyTasks(int64_t unfinished_tasks_max) {
   return absl::ResourceExhaustedError(absl::StrCat(
       "the server holds ", unfinished_tasks_max,
-      " unfinished tasks, the most it allows: wait, add workers, or raise the server's limit"));
+      " unfinished tasks, the most it allows (--unfinished-tasks-max): wait, add workers, or raise "
+      "the bound"));
 }
 
 absl::Status TooManyTypes(const Queue& queue, int64_t types_per_queue_max) {
@@ -181,7 +197,8 @@ absl::Status NoSuchSession(uint64_t session) {
 absl::Status TooManySessions(int64_t sessions_max) {
   return absl::ResourceExhaustedError(
       absl::StrCat("there are ", sessions_max,
-                   " sessions, the most this server allows: share one client between threads, or "
+                   " sessions, the most this server allows (--sessions-max): share one client "
+                   "between threads, or "
                    "close clients that are no longer used"));
 }
 

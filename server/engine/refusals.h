@@ -17,6 +17,8 @@ absl::Status NoSuchQueue(std::string_view name);
 absl::Status NoSuchQueueToSubmit(std::string_view name);
 absl::Status QueueExistsOtherwise(const QueueConfig& existing);
 absl::Status TooManyQueues(int64_t queues_max);
+absl::Status TooLargeAShare(std::string_view what, std::string_view flag, int64_t max);
+absl::Status TooManyNames(int64_t takers_bytes_max);
 absl::Status BoundNotPositive(std::string_view field);
 absl::Status QueueInUse(const Queue& queue);
 

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/engine/intrusive_list.h"
 #include "server/engine/range_set.h"
 #include "server/engine/row.h"
 #include "server/engine/timers.h"
@@ -13,8 +14,10 @@
 
 namespace treadle::engine {
 
+struct AsideTag;
+
 // A client's session: which of its sequences were accepted, so that none is accepted twice.
-struct Session : Timed {
+struct Session : Timed, ListNode<AsideTag> {
   Session(uint64_t number, const ResumeSecret& resumed_with)
       : Timed(TimedKind::kSession), id(number), secret(resumed_with) {}
 
@@ -24,6 +27,8 @@ struct Session : Timed {
   RangeSet accepted;
   CallId call{};                    // its stream; 0: none, and it is kept until its timer
   int64_t expires_listened_ms = 0;  // without a stream: see State::deaf_ms
+  Origin origin;
+  bool had_task = false;  // it has accepted something
   bool dirty = false;
   bool fresh = true;  // opened in this turn: it has no row yet
 
@@ -49,6 +54,7 @@ class SessionTable {
   }
   void Erase(Session& session) {
     std::erase(dirty_, &session);
+    TakeBack(session);
     sessions_.erase(session.id);
   }
 
@@ -64,12 +70,27 @@ class SessionTable {
     return std::exchange(dirty_, {});
   }
 
+  // Those without a stream that never had a task: they give way, the oldest first.
+  void PutAside(Session& session) {
+    aside_.PushBack(session);
+    ++aside_count_;
+  }
+  void TakeBack(Session& session) {
+    if (!session.linked()) return;
+    session.Unlink();
+    --aside_count_;
+  }
+  int64_t aside_count() const { return aside_count_; }
+  Session& oldest_aside() { return aside_.front(); }
+
   size_t size() const { return sessions_.size(); }
   const Map& all() const { return sessions_; }
 
  private:
   Map sessions_;
   std::vector<Session*> dirty_;
+  List<Session, AsideTag> aside_;
+  int64_t aside_count_ = 0;
 };
 
 }  // namespace treadle::engine

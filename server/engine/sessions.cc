@@ -1,5 +1,8 @@
 #include "server/engine/sessions.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "server/engine/refusals.h"
 
 namespace treadle::engine {
@@ -15,12 +18,13 @@ void Sessions::Apply(Turn& turn, const OpenSession& open) {
     return;
   }
   if (open.session == 0) {
-    if (static_cast<int64_t>(s_.sessions.size()) >= s_.options.sessions_max) {
-      turn.Say(Durability::kMemory,
-               SessionOpened{open.call, refusal::TooManySessions(s_.options.sessions_max)});
+    if (absl::Status s = CheckRoom(open.origin); !s.ok()) {
+      turn.Say(Durability::kMemory, SessionOpened{open.call, std::move(s)});
       return;
     }
     Session& session = s_.sessions.Add(s_.NextSession(), open.secret);
+    session.origin = open.origin;
+    s_.session_shares.Take(session.origin);
     s_.sessions.Touch(session);
     Attach(session, open.call);
     turn.Say(Durability::kSynced, SessionOpened{open.call, absl::OkStatus(), session.id,
@@ -61,6 +65,7 @@ void Sessions::Attach(Session& session, CallId call) {
   session.call = call;
   s_.calls.Obtain(call).session = &session;
   s_.timers.Clear(session);
+  s_.sessions.TakeBack(session);
 }
 
 void Sessions::Apply(Turn& turn, const AcknowledgeSession& acknowledge) {
@@ -84,21 +89,41 @@ void Sessions::Apply(Turn& turn, const CloseSession& close) {
   admission_.Withdraw(turn, call, refusal::NoLongerWaiting("its session was closed"));
   call.session = nullptr;
   s_.calls.Release(close.call);
-  if (!session->fresh) turn.Erase(SessionKey{session->id});
-  s_.sessions.Erase(*session);
+  Forget(turn, *session);
 }
 
-void Sessions::Detach(Session& session, int64_t now_ms) {
+void Sessions::Detach(Turn& turn, Session& session) {
   session.call = CallId{};
+  const int64_t now_ms = turn.now_ms();
   session.expires_listened_ms = now_ms - s_.deaf_ms + s_.options.resume_window_ms;
   s_.timers.Set(session, now_ms + s_.options.resume_window_ms);
+  if (session.had_task) return;
+  // Its client may have sent something that did not arrive, and be about to send it again.
+  s_.sessions.PutAside(session);
+  const int64_t aside_max = std::min(s_.options.empty_sessions_max, s_.options.sessions_max / 10);
+  while (s_.sessions.aside_count() > aside_max) Forget(turn, s_.sessions.oldest_aside());
 }
 
 void Sessions::Due(Turn& turn, Session& session, int64_t due_ms) {
   const int64_t expires = s_.WhenListened(session.expires_listened_ms);
   if (expires > due_ms) return s_.timers.Set(session, expires);
-  turn.Erase(SessionKey{session.id});
+  Forget(turn, session);
+}
+
+void Sessions::Forget(Turn& turn, Session& session) {
+  if (!session.fresh) turn.Erase(SessionKey{session.id});
+  s_.session_shares.Return(session.origin);
+  s_.timers.Clear(session);
   s_.sessions.Erase(session);
+}
+
+absl::Status Sessions::CheckRoom(Origin origin) const {
+  const Shares& shares = s_.session_shares;
+  if (shares.IsFull()) return refusal::TooManySessions(shares.max());
+  if (shares.IsGreedy(origin)) {
+    return refusal::TooLargeAShare("sessions", "--sessions-max", shares.max());
+  }
+  return absl::OkStatus();
 }
 
 void Sessions::WriteChanged(Turn& turn) {

@@ -15,8 +15,9 @@ class Sessions {
   void Apply(Turn& turn, const AcknowledgeSession& acknowledge);
   void Apply(Turn& turn, const CloseSession& close);
 
-  // The session's stream is gone: it may be resumed for a while.
-  void Detach(Session& session, int64_t now_ms);
+  // The session's stream is gone: it may be resumed for a while, which is short when others without
+  // a task leave theirs.
+  void Detach(Turn& turn, Session& session);
   // The timer that was set for `due_ms` has fired: it was not resumed in time, or nobody listened
   // for a while and the timer is set anew.
   void Due(Turn& turn, Session& session, int64_t due_ms);
@@ -27,6 +28,8 @@ class Sessions {
   bool IsTooFar(const Session& session, uint64_t below) const;
   void TakeOver(Session& session, CallId newer);
   void Attach(Session& session, CallId call);
+  void Forget(Turn& turn, Session& session);
+  absl::Status CheckRoom(Origin origin) const;
 
   State& s_;
   Admission& admission_;

@@ -12,6 +12,7 @@
 #include "server/engine/report_log.h"
 #include "server/engine/request_keys.h"
 #include "server/engine/session_table.h"
+#include "server/engine/shares.h"
 #include "server/engine/task_table.h"
 #include "server/engine/timers.h"
 
@@ -21,7 +22,11 @@ namespace treadle::engine {
 // Admission, Sessions, Attachments, QueueCommands, Reports, Dispatch) keep them consistent with
 // each other.
 struct State {
-  explicit State(const EngineOptions& with) : options(with) {}
+  explicit State(const EngineOptions& with)
+      : options(with),
+        queue_shares(with.queues_max),
+        session_shares(with.sessions_max),
+        taker_shares(with.takers_bytes_max) {}
 
   const EngineOptions options;
   MetaRow counters;
@@ -46,6 +51,9 @@ struct State {
   HolderTable holders;
   CallTable calls;
   Matching matching;
+  Shares queue_shares;
+  Shares session_shares;
+  Shares taker_shares;
 
   std::vector<Queue*> queues_with_room;  // some left while submitters wait
   std::vector<Queue*> purging;

@@ -17,6 +17,12 @@ namespace treadle::engine {
 // One open gRPC call, unary or stream, as the edge numbers them. Never 0, never used twice in one
 // process.
 enum class CallId : uint64_t {};
+// Who a command comes from, for bounds that are shared: a connection, and the address that it comes
+// from, by numbers that the edge gives. 0: nobody in particular.
+struct Origin {
+  uint32_t connection = 0;
+  uint32_t address = 0;
+};
 // A lease's fencing number. Grows strictly, also across restarts, and no other life of the store
 // has it: see incarnation.h. 0: none.
 enum class Token : uint64_t {};

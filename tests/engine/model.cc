@@ -240,10 +240,24 @@ void Model::Apply(const CloseSession& command) {
   std::erase_if(sessions_, [&](const auto& one) { return one.second.call == command.call; });
 }
 
+void Model::DropEmptySessions() {
+  std::map<uint64_t, uint64_t> empty;  // numbers by their places
+  for (const auto& [id, session] : sessions_) {
+    if (session.call == CallId{} && !session.had_task) empty[session.left] = id;
+  }
+  const int64_t max = std::min(options_.empty_sessions_max, options_.sessions_max / 10);
+  for (auto oldest = empty.begin(); static_cast<int64_t>(empty.size()) > max;) {
+    sessions_.erase(oldest->second);
+    oldest = empty.erase(oldest);
+  }
+}
+
 void Model::Apply(const CallClosed& command) {
   if (ModelSession* const session = SessionOf(command.call)) {
     session->call = CallId{};
     session->expires_at_ms = now_ms_ + options_.resume_window_ms;
+    session->left = next_left_++;
+    if (!session->had_task) DropEmptySessions();
   }
   DropWaiters(absl::StatusCode::kCancelled,
               [&](const ModelWaiter& waiter) { return waiter.submit.call == command.call; });
@@ -299,6 +313,8 @@ void Model::Restart(int64_t now_ms) {
   for (auto& [id, session] : sessions_) {
     session.call = CallId{};
     session.expires_at_ms = now_ms + options_.resume_window_ms;
+    session.left = next_left_++;
+    session.had_task = session.floor > 1 || !session.accepted.empty();
   }
   for (auto& [id, worker] : workers_)
     worker = ModelWorker{CallId{}, worker.name, {}, {}, false, now_ms};

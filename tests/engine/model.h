@@ -84,6 +84,8 @@ struct ModelSession {
   CallId call{};
   int64_t expires_at_ms = 0;  // without a call
   ResumeSecret secret;
+  bool had_task = false;
+  uint64_t left = 0;  // without a call: its place among those that were left
 };
 
 struct ModelKey {
@@ -133,6 +135,7 @@ class Model {
   void Apply(const WatchTask& command);
   ModelSession* SessionOf(CallId call);
   bool IsOpen(CallId call);
+  void DropEmptySessions();
 
   // model_submit.cc
   void Apply(const Submit& command);
@@ -209,6 +212,7 @@ class Model {
   std::map<CallId, int64_t> poll_until_ms_;
   std::vector<AcceptedReport> reports_;  // unary ones
   uint64_t next_session_ = 1;
+  uint64_t next_left_ = 1;
   uint64_t next_order_ = 1;
   uint64_t next_token_ = 1;
 };

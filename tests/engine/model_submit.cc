@@ -136,6 +136,7 @@ void Model::Accept(const Submit& submit, bool late) {
   if (!task.run_at_is_date && spec.delay_ms > 0) task.run_at_ms = now_ms_ + spec.delay_ms;
   if (submit.sequenced) {
     ModelSession& session = sessions_.at(submit.id.session);
+    session.had_task = true;
     if (submit.id.sequence >= session.floor) session.accepted.insert(submit.id.sequence);
   }
   if (!spec.request_key.empty()) {

@@ -25,6 +25,9 @@ int64_t* OptionOf(EngineOptions& options, const std::string& name) {
   if (name == "workers_max") return &options.workers_max;
   if (name == "waiting_submitters_max") return &options.waiting_submitters_max;
   if (name == "polls_max") return &options.polls_max;
+  if (name == "empty_sessions_max") return &options.empty_sessions_max;
+  if (name == "takers_bytes_max") return &options.takers_bytes_max;
+  if (name == "poll_bytes_max") return &options.poll_bytes_max;
   if (name == "worker_inflight_bytes_max") return &options.worker_inflight_bytes_max;
   if (name == "session_gap_max") return &options.session_gap_max;
   if (name == "session_ranges_max") return &options.session_ranges_max;

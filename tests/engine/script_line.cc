@@ -110,6 +110,12 @@ EndAttempt ParseEndAttempt(const ScriptLine& line) {
   return end;
 }
 
+// Who sends it; each client has an address of its own unless told otherwise.
+Origin ParseOrigin(const ScriptLine& line) {
+  const auto connection = static_cast<uint32_t>(line.Number("client"));
+  return {connection, static_cast<uint32_t>(line.Number("address", connection))};
+}
+
 AttachWorker ParseAttach(const ScriptLine& line) {
   AttachWorker attach;
   attach.call = line.Call();
@@ -120,6 +126,7 @@ AttachWorker ParseAttach(const ScriptLine& line) {
   attach.pools =
       ParsePools(line.Has("pools") ? line.Words("pools") : std::vector<std::string>{"thread"});
   attach.held = ParseHeld(line.Words("held"));
+  attach.origin = ParseOrigin(line);
   return attach;
 }
 
@@ -132,6 +139,7 @@ PollTasks ParsePoll(const ScriptLine& line) {
   poll.max_tasks = static_cast<int32_t>(line.Number("max", 1));
   poll.lease_ms = line.Number("lease", 30'000);
   poll.wait_ms = line.Number("wait");
+  poll.origin = ParseOrigin(line);
   return poll;
 }
 
@@ -204,6 +212,7 @@ std::vector<Submit> ParseSubmits(const ScriptLine& line) {
   Submit submit;
   submit.call = line.Call();
   submit.sequenced = line.Has("sequenced");
+  submit.origin = ParseOrigin(line);
   submit.wait_if_full_ms = line.Number("wait");
   if (line.Has("refusal")) submit.refusal = absl::ResourceExhaustedError(line.Text("refusal"));
   TaskSpec& spec = submit.spec;
@@ -247,7 +256,7 @@ Command ParseCommand(const ScriptLine& line) {
     config.discipline = ParseDiscipline(line.Text("discipline", "fifo"));
     config.max_tasks = line.Number("max_tasks", 1'000'000);
     config.max_bytes = line.Number("max_bytes", int64_t{4} << 30);
-    return CreateQueue{call, config};
+    return CreateQueue{call, config, ParseOrigin(line)};
   }
   if (verb == "update") {
     UpdateQueue update{call, line.Text("queue"), ParseOptional(line, "max_tasks"),
@@ -261,8 +270,10 @@ Command ParseCommand(const ScriptLine& line) {
   if (verb == "purge") return PurgeQueue{call, line.Text("queue")};
   if (verb == "begin") return BeginLife{Incarnation{number("incarnation")}};
   if (verb == "open") {
-    return OpenSession{
+    OpenSession open{
         call, number("session"), line.Has("for_unary"), {0, number("secret")}, number("below")};
+    open.origin = ParseOrigin(line);
+    return open;
   }
   if (verb == "acknowledge") return AcknowledgeSession{call, number("below")};
   if (verb == "close-session") return CloseSession{call};
