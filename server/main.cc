@@ -34,6 +34,11 @@
 #include "server/store/memory_store.h"
 #include "server/store/rocks_store.h"
 
+// Read by jemalloc, where that is linked. Without a thread of its own it gives freed memory back to
+// the system only when more is allocated: after a storm the process would stay as large as it was.
+extern "C" const char* malloc_conf;
+const char* malloc_conf = "background_thread:true,dirty_decay_ms:5000,muzzy_decay_ms:0";
+
 namespace treadle::server {
 namespace {
 
@@ -149,6 +154,7 @@ int Main(int argc, char** argv) {
     keep = std::min(broker::BrokerOptions().free_disk_bytes_min,
                     options.memory_store_bytes_max / kMemoryStoreShare);
   }
+  options.broker.inbox_bytes_max = options.rpc.incoming_bytes_max;
   options.rpc.version = program::Version();
   const program::Logging logging(options.log);
   return Run(options, signals);

@@ -49,6 +49,20 @@ void AddBoundFlags(CLI::App& app, Options& options) {
   program::AddCount(app, "--connections-max", options.rpc.connections_max, 1, 1'000'000,
                     "Clients' connections. Fewer when the limit on open files asks for it; at the "
                     "bound those without an open call give way to new ones.");
+  program::AddCount(app, "--sessions-max", engine.sessions_max, 1, 10'000'000,
+                    "Clients' sessions, those included that may still be resumed.");
+  program::AddSize(app, "--worker-names-max", engine.takers_bytes_max, kMiB, 64 * kGiB,
+                   "Memory for the names of queues and types that workers and Lease calls wait "
+                   "for.");
+  program::AddSize(app, "--incoming-max", options.rpc.incoming_bytes_max, 64 * kMiB, 1024 * kGiB,
+                   "Memory for what clients send, until the broker has taken it, and as much "
+                   "again until it has stored it.");
+  program::AddSize(app, "--outgoing-max", options.rpc.outgoing_bytes_sum_max, 64 * kMiB,
+                   1024 * kGiB, "Memory for what clients have asked for and not read yet.");
+  program::AddCount(app, "--calls-max", options.rpc.calls_max, 1, 10'000'000,
+                    "Open calls, streams included; each takes some 20 KiB of memory.");
+  program::AddCount(app, "--calls-per-client", options.rpc.calls_per_client_max, 1, 1'000'000,
+                    "Open calls of one client's connection.");
   program::AddCount(app, "--streams-per-client", options.rpc.streams_per_client_max, 1, 100'000,
                     "Streams that one client's connection may have open.");
   program::AddSize(app, "--payload-cache", options.broker.payload_cache_bytes_max, 0, 64 * kGiB,

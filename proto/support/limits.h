@@ -45,8 +45,11 @@ inline constexpr int64_t kNoRetryTypesMax = 32;
 inline constexpr int64_t kAttemptTimeoutMsMax = 366 * kDayMs;
 inline constexpr int64_t kWaitIfFullMsMax = kDayMs;
 
-// Payloads (--payload-max), and messages, which carry at least one payload each.
-inline constexpr int64_t kPayloadBytesMax = 4 * kMiB;
+// Payloads (--payload-max), and messages, which carry at least one payload each. A client of gRPC
+// takes messages of 4 MiB unless it is told otherwise: with the default bound every lease and every
+// outcome fits, with all that may come beside the payload.
+inline constexpr int64_t kDefaultMessageBytes = 4 * kMiB;
+inline constexpr int64_t kPayloadBytesMax = kDefaultMessageBytes - 64 * kKiB;
 inline constexpr int64_t kPayloadBytesMaxCeiling = 256 * kMiB;
 inline constexpr int32_t kBatchTasksMax = 10'000;  // items of one message
 
@@ -60,8 +63,10 @@ inline constexpr int64_t kQueueBytesMax = int64_t{1} << 50;
 inline constexpr int64_t kWorkerQueuesMax = 256;
 inline constexpr int64_t kWorkerPoolsMax = 16;
 inline constexpr int64_t kPoolTypesMax = 1'024;
-inline constexpr int64_t kHandlersMax = 1'024;  // of one worker, told about
-inline constexpr int32_t kCreditMax = 100'000;  // unused, of one pool
+inline constexpr int64_t kHelloNamesBytesMax = kMiB;  // of one worker's queues and types together
+inline constexpr int64_t kHeldMax = 50'000;           // leases that a worker says that it holds
+inline constexpr int64_t kHandlersMax = 1'024;        // of one worker, told about
+inline constexpr int32_t kCreditMax = 100'000;        // unused, of one pool
 inline constexpr int32_t kLeaseTasksMax = 1'000;
 inline constexpr int64_t kLeaseMs = 30 * kSecondMs;  // of a unary lease
 inline constexpr int64_t kLeaseMsMin = kSecondMs;
@@ -74,10 +79,13 @@ inline constexpr int32_t kTasksPageSize = 100;
 inline constexpr int32_t kPageSizeMax = 1'000;
 inline constexpr int64_t kConnectionsMax = 10'000;   // --connections-max
 inline constexpr int32_t kStreamsPerClientMax = 64;  // of one client process (--streams-per-client)
-inline constexpr int32_t kCallsPerClientMax = 10'000;       // open at once, of all kinds
-inline constexpr int64_t kCallsMax = 100'000;               // of all clients
+// Open at once, of all kinds; each takes some 20 KiB in gRPC (--calls-per-client, --calls-max).
+inline constexpr int64_t kCallsPerClientMax = 2'000;
+inline constexpr int64_t kCallsMax = 20'000;
 inline constexpr int64_t kFirstMessageMs = 10 * kSecondMs;  // a stream's first message must arrive
 inline constexpr int64_t kOutgoingBytesMax = 64 * kMiB;     // waiting for one stream's reader
+inline constexpr int64_t kOutgoingBytesSumMax = kGiB;       // for all readers (--outgoing-max)
+inline constexpr int64_t kIncomingBytesMax = kGiB;          // --incoming-max
 inline constexpr int64_t kOutgoingMessageBytes = kMiB;      // unless one item alone is larger
 
 // Promises that last.

@@ -14,6 +14,10 @@ namespace {
 
 constexpr int kKeepaliveTimeMs = 10'000;
 constexpr int kKeepaliveTimeoutMs = 10'000;
+// Headers of one call: what gRPC sends is a tenth of it.
+constexpr int kMetadataBytesMax = 8 << 10;
+// A connection on which HTTP/2 has not begun by then is closed.
+constexpr int kHandshakeMs = 10'000;
 constexpr int kReconnectBackoffMs = 100;
 constexpr int kReconnectBackoffMaxMs = 2'000;
 // How long one attempt to connect may take, though its name says otherwise.
@@ -57,11 +61,15 @@ std::shared_ptr<grpc::Channel> NewChannel(const Address& broker, bool http_proxy
   return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments);
 }
 
-void ApplyServerSettings(grpc::ServerBuilder& builder, int64_t message_bytes_max) {
+void ApplyServerSettings(grpc::ServerBuilder& builder, int64_t message_bytes_max,
+                         int64_t calls_per_connection_max) {
   KeepGrpcRunning();
   builder.SetMaxReceiveMessageSize(static_cast<int>(message_bytes_max));
   builder.SetMaxSendMessageSize(std::numeric_limits<int>::max());
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
+                             static_cast<int>(calls_per_connection_max));
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMetadataBytesMax);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveTimeMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
   // Half of what our clients send, so that a late timer is not taken for abuse.

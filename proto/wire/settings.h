@@ -34,7 +34,8 @@ void QuietGrpc();
 // that leads to the web is no way to it.
 std::shared_ptr<grpc::Channel> NewChannel(const Address& broker, bool http_proxy = false);
 
-// For the broker's server: keepalive, message size, and one listener for each port.
-void ApplyServerSettings(grpc::ServerBuilder& builder, int64_t message_bytes_max);
+// For the broker's server: keepalive, and the bounds of a message and of one connection's calls.
+void ApplyServerSettings(grpc::ServerBuilder& builder, int64_t message_bytes_max,
+                         int64_t calls_per_connection_max);
 
 }  // namespace treadle::wire

@@ -1,5 +1,7 @@
 #include "server/broker/body.h"
 
+#include <variant>
+
 namespace treadle::broker {
 
 int64_t BytesOf(const Body& body) {
@@ -8,6 +10,20 @@ int64_t BytesOf(const Body& body) {
     bytes += 2 * sizeof(std::string) + key.size() + value.size();
   }
   return static_cast<int64_t>(bytes);
+}
+
+int64_t BytesOf(const Delivery& delivery) {
+  int64_t bytes = sizeof(Delivery);
+  if (const auto* leased = std::get_if<Leased>(&delivery)) {
+    for (const LeasedTask& task : leased->tasks) {
+      bytes +=
+          static_cast<int64_t>(sizeof(task)) + (task.body == nullptr ? 0 : BytesOf(*task.body));
+    }
+  } else if (const auto* outcome = std::get_if<OutcomeReady>(&delivery)) {
+    bytes += static_cast<int64_t>(sizeof(engine::FinishedRow) + outcome->row->error.message.size());
+    if (outcome->result != nullptr) bytes += BytesOf(*outcome->result);
+  }
+  return bytes;
 }
 
 const BodyPtr& EmptyBody() {

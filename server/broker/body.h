@@ -6,8 +6,9 @@
 
 namespace treadle::broker {
 
-// What a body holds in memory, near enough.
+// What a body, or a delivery with what it carries, holds in memory, near enough.
 int64_t BytesOf(const Body& body);
+int64_t BytesOf(const Delivery& delivery);
 
 // Stands for "no bytes", so that a body is never null inside the broker.
 const BodyPtr& EmptyBody();

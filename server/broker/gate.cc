@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "proto/support/assert.h"
+#include "server/broker/body.h"
 
 namespace treadle::broker {
 
@@ -40,7 +41,8 @@ bool Gate::EndTurn() {
 
 void Gate::Wait(store::Sequence after, int64_t row_bytes, std::vector<Delivery>& deliveries) {
   if (deliveries.empty()) return;
-  const int64_t bytes = row_bytes + static_cast<int64_t>(deliveries.size() * sizeof(Delivery));
+  int64_t bytes = row_bytes;
+  for (const Delivery& delivery : deliveries) bytes += BytesOf(delivery);
   waiting_.push_back(Waiting{after, bytes, std::exchange(deliveries, {})});
   waiting_bytes_ += bytes;
 }

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <string>
 #include <utility>
+#include <variant>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 
@@ -10,6 +13,37 @@
 
 namespace treadle::broker {
 namespace {
+
+// What a command holds beside itself, near enough.
+struct HeapBytes {
+  static size_t Of(const std::vector<std::string>& names) {
+    size_t bytes = names.size() * sizeof(std::string);
+    for (const std::string& name : names) bytes += name.size();
+    return bytes;
+  }
+
+  size_t operator()(const engine::Submit& submit) const {
+    const engine::TaskSpec& spec = submit.spec;
+    return spec.queue.size() + spec.type.size() + spec.request_key.size() +
+           (spec.retry == nullptr ? 0 : Of(spec.retry->no_retry_error_types));
+  }
+  size_t operator()(const engine::EndAttempt& end) const {
+    return end.error.message.size() + end.error.type.size();
+  }
+  size_t operator()(const engine::AttachWorker& attach) const {
+    size_t bytes = Of(attach.queues) + attach.held.size() * sizeof(engine::HeldLease);
+    for (const engine::PoolSpec& pool : attach.pools) bytes += sizeof(pool) + Of(pool.types);
+    return bytes;
+  }
+  size_t operator()(const engine::PollTasks& poll) const {
+    return Of(poll.queues) + Of(poll.types) + poll.worker_name.size();
+  }
+  // The others have a name of 255 bytes at most.
+  template <typename Command>
+  size_t operator()(const Command&) const {
+    return 0;
+  }
+};
 
 bool EndsCall(const Request& request) {
   const auto* command = std::get_if<engine::Command>(&request.action);
@@ -23,14 +57,13 @@ absl::Status ClosedError() {
 }  // namespace
 
 int64_t BytesOf(const Request& request) {
-  int64_t bytes = sizeof(Request);
-  if (request.body != nullptr) bytes += BytesOf(*request.body);
+  size_t bytes = sizeof(Request);
   if (const auto* command = std::get_if<engine::Command>(&request.action)) {
-    if (const auto* end = std::get_if<engine::EndAttempt>(command)) {
-      bytes += static_cast<int64_t>(end->error.message.size());
-    }
+    bytes += std::visit(HeapBytes(), *command);
+  } else if (const auto* report = std::get_if<ReportProgress>(&request.action)) {
+    bytes += report->progress.message.size();
   }
-  return bytes;
+  return static_cast<int64_t>(bytes) + (request.body == nullptr ? 0 : BytesOf(*request.body));
 }
 
 Inbox::Inbox(const Clock& clock, int64_t requests_max, int64_t bytes_max)

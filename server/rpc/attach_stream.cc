@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "proto/wire/settings.h"
+#include "server/broker/body.h"
 #include "server/rpc/requests.h"
 
 namespace treadle::rpc {
@@ -48,6 +49,7 @@ absl::Status AttachStream::OnMessage(const grpc::ByteBuffer& message) {
     edge_.handlers.Put(worker_id_, id(), std::move(*request.mutable_handlers()));
   }
   if (request.drain()) requests.push_back(ToRequest(engine::DrainWorker{id()}));
+  request_.Release();
   Post(std::move(requests));
   return absl::OkStatus();
 }
@@ -67,6 +69,7 @@ absl::Status AttachStream::ReadHelloOnce(v1::AttachRequest& request,
   engine::AttachWorker attach = ReadHello(*request.mutable_hello());
   attach.call = id();
   attach.peer = peer();
+  attach.origin = origin();
   pools_ = static_cast<int>(attach.pools.size());
   requests.push_back(ToRequest(std::move(attach)));
   return absl::OkStatus();
@@ -106,7 +109,8 @@ void AttachStream::Hear(broker::Delivery& delivery) {
   } else if (const auto* handled = std::get_if<engine::ReportsHandled>(&delivery)) {
     Add(kItemBytes).set_handled_report_sequence(handled->sequence);
   } else if (const auto* done = std::get_if<engine::ReportDone>(&delivery)) {
-    Write(*done, Add(2 * kItemBytes).add_refused_reports());
+    const auto text_bytes = static_cast<int64_t>(done->status.message().size());
+    Write(*done, Add(kItemBytes + text_bytes).add_refused_reports());
   } else if (const auto* stop = std::get_if<engine::StopAttempt>(&delivery)) {
     Write(*stop, Add(kItemBytes).add_stops());
   } else if (const auto* attached = std::get_if<engine::WorkerAttached>(&delivery)) {
@@ -143,9 +147,10 @@ void AttachStream::Leased(const broker::Leased& leased) {
     return;
   }
   for (const broker::LeasedTask& task : leased.tasks) {
-    const int64_t payload_bytes =
-        task.body == nullptr ? 0 : static_cast<int64_t>(task.body->bytes.size());
-    Write(task, leased.now_ms, Add(kItemBytes + payload_bytes).add_tasks());
+    const int64_t body_bytes = task.body == nullptr ? 0 : broker::BytesOf(*task.body);
+    const size_t name_bytes = task.lease.queue->size() + task.lease.type->size();
+    Write(task, leased.now_ms,
+          Add(kItemBytes + body_bytes + static_cast<int64_t>(name_bytes)).add_tasks());
   }
 }
 

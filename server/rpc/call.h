@@ -28,6 +28,7 @@ class Call : public std::enable_shared_from_this<Call> {
   const std::string& peer() const { return peer_; }
   // The connection that it came on. Calls::Add sets it.
   const std::shared_ptr<Client>& client() const { return client_; }
+  engine::Origin origin() const { return client_->origin; }
   void SetClient(std::shared_ptr<Client> client) { client_ = std::move(client); }
   virtual bool is_stream() const = 0;
 
@@ -38,6 +39,9 @@ class Call : public std::enable_shared_from_this<Call> {
 
   // Ends the call with this status, after what is on its way. Any thread; the first one counts.
   virtual void End(absl::Status status) = 0;
+
+  // Ends it without waiting for its client to read what is on its way.
+  virtual void BreakOff() {}
 
   // Streams: about ten times a second, on the pulse's thread.
   virtual void Beat(int64_t /*now_ms*/) {}

@@ -30,14 +30,14 @@ absl::Status Calls::Add(const std::shared_ptr<Call>& call) {
 absl::Status Calls::Check(const Call& call, const Client& client) const {
   if (closed_) return absl::UnavailableError("the broker is shutting down: connect again");
   if (static_cast<int64_t>(calls_.size()) >= calls_max_) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("the broker has ", calls_max_, " open calls, its bound: try again later"));
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "the broker has ", calls_max_, " open calls, its bound (--calls-max): try again later"));
   }
   if (const auto found = by_address_.find(client.address);
       found != by_address_.end() && found->second >= calls_per_address_max_) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("this address has ", found->second, " open calls: the last tenth of ",
-                     calls_max_, " is kept for others; wait for some of them, or use a stream"));
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "this address has ", found->second, " open calls: the last tenth of ", calls_max_,
+        " (--calls-max) is kept for others; wait for some of them, or use a stream"));
   }
   if (call.is_stream() && client.streams >= streams_per_client_max_) {
     return absl::ResourceExhaustedError(
@@ -46,9 +46,9 @@ absl::Status Calls::Check(const Call& call, const Client& client) const {
                      "tasks on each"));
   }
   if (client.calls >= calls_per_client_max_) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("this connection has ", client.calls.load(),
-                     " open calls, its bound: wait for some of them, or use a stream"));
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "this connection has ", client.calls.load(),
+        " open calls, its bound (--calls-per-client): wait for some of them, or use a stream"));
   }
   return absl::OkStatus();
 }

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
 #include <arpa/inet.h>
 #include <linux/tcp.h>
@@ -56,7 +57,10 @@ std::string PeerName(const sockaddr_storage& peer) {
   return absl::StrCat("ipv6:%5B", text, scope, "%5D:", ntohs(v6.sin6_port));
 }
 
-Client::Client(std::string of_peer) : peer(std::move(of_peer)), address(AddressOf(peer)) {}
+Client::Client(std::string of_peer, uint32_t number)
+    : peer(std::move(of_peer)),
+      address(AddressOf(peer)),
+      origin{number, std::max<uint32_t>(1, static_cast<uint32_t>(absl::HashOf(address)))} {}
 
 std::optional<uint64_t> ReceivedBytes(const Client& client) {
   const int fd = client.fd;
@@ -161,7 +165,8 @@ std::shared_ptr<Client> Connections::ObtainLocked(const std::string& peer) {
   std::weak_ptr<Client>& known = clients_[peer];
   std::shared_ptr<Client> client = known.lock();
   if (client != nullptr) return client;
-  client = std::make_shared<Client>(peer);
+  clients_made_ = std::max<uint32_t>(1, clients_made_ + 1);  // 0 is nobody's
+  client = std::make_shared<Client>(peer, clients_made_);
   known = client;
   // Those whose last call ended after their connection was forgotten.
   if (clients_.size() > 2 * open_.size() + 1'000) {

@@ -11,14 +11,18 @@
 #include "absl/status/status.h"
 #include <sys/socket.h>
 
+#include "server/engine/types.h"
+
 namespace treadle::rpc {
 
 // One client: a connection, by the name that gRPC gives its other end ("ipv4:10.0.0.7:50312").
 struct Client {
-  explicit Client(std::string of_peer);
+  Client(std::string of_peer, uint32_t number);
 
   const std::string peer;
   const std::string address;  // the same without the port
+  // Both as the engine knows them: a number of its own, and one of its address.
+  const engine::Origin origin;
 
   // Its socket, while it is open: -1, 0. Connections sets them.
   std::atomic<int> fd{-1};
@@ -27,7 +31,8 @@ struct Client {
   // Open at present. Calls changes them.
   std::atomic<int32_t> calls{0};
   std::atomic<int32_t> streams{0};
-  std::atomic<int64_t> idle_since_ms{0};  // when it had a call last
+  std::atomic<int64_t> idle_since_ms{0};   // when it had a call last
+  std::atomic<int64_t> outgoing_bytes{0};  // Outgoing's
 };
 
 // Every connection that was accepted and is not closed yet, up to a bound. At the bound those
@@ -73,6 +78,7 @@ class Connections {
   absl::flat_hash_map<std::string, int64_t> by_address_;
   absl::flat_hash_map<std::string, std::weak_ptr<Client>> clients_;  // by peer
   int64_t look_again_at_ms_ = 0;
+  uint32_t clients_made_ = 0;
 };
 
 // How many bytes have come on the client's connection; absent: it is closed. Any thread.

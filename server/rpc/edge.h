@@ -9,6 +9,7 @@
 #include "server/rpc/handler_table.h"
 #include "server/rpc/options.h"
 #include "server/rpc/outbox.h"
+#include "server/rpc/outgoing.h"
 #include "server/rpc/pulse.h"
 #include "server/rpc/validate.h"
 #include "server/store/store.h"
@@ -27,6 +28,7 @@ struct Edge {
   CallOutbox& outbox;
   Pulse& pulse;
   HandlerTable& handlers;
+  Outgoing& outgoing;
 
   // What a client may send in one message.
   int64_t message_bytes_max() const {

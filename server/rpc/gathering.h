@@ -37,6 +37,7 @@ class Gathering {
   grpc::ByteBuffer Take() {
     grpc::ByteBuffer bytes = Serialize(*message_);
     message_.Clear(static_cast<int64_t>(bytes.Length()));
+    message_.Release();
     bytes_ = 0;
     items_ = 0;
     return bytes;

@@ -96,7 +96,17 @@ struct Page {
         room(), position->task,
         [this](const engine::FinishedRow& finished) { return question.Accepts(finished); });
     if (!page.ok()) return page.status();
-    for (const engine::FinishedRow& row : page->rows) Write(row, response.add_tasks());
+    auto bytes = static_cast<int64_t>(response.ByteSizeLong());
+    for (const engine::FinishedRow& row : page->rows) {
+      // Each of a thousand may have an error of 64 KiB: a page stays below what a client takes.
+      if (bytes >= limits::kOutgoingMessageBytes) {
+        position->task = row.id;
+        return absl::OkStatus();
+      }
+      v1::Task* const task = response.add_tasks();
+      Write(row, task);
+      bytes += static_cast<int64_t>(task->ByteSizeLong());
+    }
     if (page->next.has_value()) {
       position->task = *page->next;
     } else {

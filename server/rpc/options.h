@@ -20,6 +20,11 @@ struct Options {
   // Waiting for one stream's reader. A stream that stays beyond it for long (wire::kPeerSilentMs),
   // or goes far beyond it (eight times), is ended.
   int64_t outgoing_bytes_max = limits::kOutgoingBytesMax;
+  // Sent and not read yet, of all clients: see Outgoing.
+  int64_t outgoing_bytes_sum_max = limits::kOutgoingBytesSumMax;
+  // Of gRPC: messages as they come in, calls, connections. Beyond it gRPC itself ends idle
+  // connections, then calls.
+  int64_t incoming_bytes_max = limits::kIncomingBytesMax;
   int64_t first_message_ms = limits::kFirstMessageMs;
   // The broker's own, which clients and workers are told.
   engine::EngineOptions engine;

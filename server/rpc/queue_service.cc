@@ -63,6 +63,7 @@ absl::Status CreateQueue(Edge& edge, UnaryCall& call, v1::CreateQueueRequest& re
   }
   if (absl::Status s = ValidateQueue(request.config()); !s.ok()) return s;
   engine::CreateQueue create;
+  create.origin = call.origin();
   create.config = ReadQueue(*request.mutable_config(), edge.options.engine);
   return ChangeAndShow<v1::CreateQueueResponse>(call, std::move(create));
 }

@@ -21,6 +21,7 @@
 #include "server/rpc/edge.h"
 #include "server/rpc/handler_table.h"
 #include "server/rpc/outbox.h"
+#include "server/rpc/outgoing.h"
 #include "server/rpc/pulse.h"
 #include "server/rpc/queue_service.h"
 #include "server/rpc/requests.h"
@@ -36,6 +37,9 @@ constexpr auto kShutdownLimit = std::chrono::seconds(2);
 // Only reflection uses gRPC's blocking threads, one for each open reflection stream.
 constexpr int kBlockingThreadsMax = 16;
 
+// A client that goes beyond its bound is told so, some calls long; then it waits.
+constexpr int64_t kCallsToRefuse = 100;
+
 }  // namespace
 
 class Server::Impl {
@@ -46,7 +50,8 @@ class Server::Impl {
         connections_(options_.connections_max),
         calls_(options_, connections_, clock_),
         acceptor_(connections_, clock_),
-        outbox_(calls_) {}
+        outbox_(calls_),
+        outgoing_(options_.outgoing_bytes_sum_max) {}
 
   CallOutbox& outbox() { return outbox_; }
 
@@ -59,9 +64,9 @@ class Server::Impl {
     address_ = *address;
     if (absl::Status s = acceptor_.Listen(address_); !s.ok()) return s;
 
-    pulse_.emplace(calls_, clock_);
+    pulse_.emplace(calls_, outgoing_, clock_);
     edge_.emplace(Edge{options_, clock_, broker, std::string(store.Kind()), store.reach(),
-                       clock_.NowMs(), calls_, outbox_, *pulse_, handlers_});
+                       clock_.NowMs(), calls_, outbox_, *pulse_, handlers_, outgoing_});
     outbox_.SetHandBack([this](const broker::Leased& leased) {
       HandBack(edge_->broker, calls_.NewId(), leased.tasks);
     });
@@ -74,9 +79,11 @@ class Server::Impl {
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
     // Above our own bound, so that what is a little too long gets our own, clearer answer.
-    wire::ApplyServerSettings(builder, std::min<int64_t>(2 * edge_->message_bytes_max(),
-                                                         std::numeric_limits<int>::max()));
+    wire::ApplyServerSettings(
+        builder, std::min<int64_t>(2 * edge_->message_bytes_max(), std::numeric_limits<int>::max()),
+        options_.calls_per_client_max + kCallsToRefuse);
     grpc::ResourceQuota quota("treadle");
+    quota.Resize(static_cast<size_t>(options_.incoming_bytes_max));
     quota.SetMaxThreads(kBlockingThreadsMax);
     builder.SetResourceQuota(quota);
     builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
@@ -127,6 +134,7 @@ class Server::Impl {
   Acceptor acceptor_;
   CallOutbox outbox_;
   HandlerTable handlers_;
+  Outgoing outgoing_;
   std::optional<Pulse> pulse_;
   std::optional<Edge> edge_;
   std::optional<TaskService> tasks_;

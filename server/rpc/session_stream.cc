@@ -4,14 +4,17 @@
 #include <variant>
 
 #include "proto/support/limits.h"
+#include "proto/support/utf8.h"
 #include "proto/wire/settings.h"
 #include "proto/wire/status.h"
+#include "server/broker/body.h"
 #include "server/rpc/requests.h"
 
 namespace treadle::rpc {
 namespace {
 
-constexpr int64_t kItemBytes = 64;  // what an item has beside its long fields, about
+constexpr int64_t kItemBytes = 64;    // what an item has beside its long fields, about
+constexpr size_t kShownIdBytes = 60;  // of what was sent for a task's id: our own are shorter
 
 }  // namespace
 
@@ -29,6 +32,7 @@ absl::Status SessionStream::OnMessage(const grpc::ByteBuffer& message) {
         "open: this stream is open already; send it in the first message only");
   }
   Handle(*request_);
+  request_.Release();
   return absl::OkStatus();
 }
 
@@ -44,7 +48,8 @@ absl::Status SessionStream::Open(const v1::SessionOpen& open) {
       .call = id(),
       .session = open.session_id(),
       .secret = open.session_id() == 0 ? NewSecret() : ReadSecret(open.resume_secret()),
-      .acknowledged_below = request_->acknowledged_below()}));
+      .acknowledged_below = request_->acknowledged_below(),
+      .origin = origin()}));
   requests.push_back({broker::DeliverOutcomes{id(), !open.outcomes_on_request_only()}, nullptr});
   Post(std::move(requests));
   return absl::OkStatus();
@@ -75,6 +80,7 @@ void SessionStream::HandleTasks(v1::SessionRequest& request,
     if (status.ok()) submit = reader_.Read(*sequenced.mutable_task(), body);
     submit.refusal = std::move(status);
     submit.call = id();
+    submit.origin = origin();
     submit.item = sequenced.sequence();
     submit.id = TaskId{session_, sequenced.sequence()};
     submit.sequenced = true;
@@ -115,9 +121,10 @@ void SessionStream::Hear(broker::Delivery& delivery) {
   if (const auto* submitted = std::get_if<engine::Submitted>(&delivery)) {
     Submitted(*submitted);
   } else if (const auto* outcome = std::get_if<broker::OutcomeReady>(&delivery)) {
-    const int64_t result_bytes =
-        outcome->result == nullptr ? 0 : static_cast<int64_t>(outcome->result->bytes.size());
-    const int64_t error_bytes = static_cast<int64_t>(outcome->row->error.message.size());
+    const int64_t result_bytes = outcome->result == nullptr ? 0 : broker::BytesOf(*outcome->result);
+    const engine::TaskError& error = outcome->row->error;
+    const auto error_bytes =
+        static_cast<int64_t>(error.message.size() + error.type.size() + error.worker.size());
     Write(*outcome, Add(kItemBytes + result_bytes + error_bytes).add_outcomes());
   } else if (const auto* opened = std::get_if<engine::SessionOpened>(&delivery)) {
     Opened(*opened);
@@ -149,6 +156,7 @@ void SessionStream::Opened(const engine::SessionOpened& opened) {
   Greeted();
   session_ = opened.session;
   Handle(*request_);
+  request_.Release();
   ResumeReading();
 }
 
@@ -159,7 +167,8 @@ void SessionStream::Submitted(const engine::Submitted& submitted) {
     Accepted(sequence, level);
     return;
   }
-  v1::SequencedResult& result = *Add(2 * kItemBytes).add_results();
+  const auto text_bytes = static_cast<int64_t>(submitted.status.message().size());
+  v1::SequencedResult& result = *Add(2 * kItemBytes + text_bytes).add_results();
   result.set_sequence(sequence);
   wire::ToItem(submitted.status, result.mutable_result()->mutable_status());
   if (submitted.status.ok()) {
@@ -184,8 +193,9 @@ void SessionStream::Accepted(uint64_t sequence, v1::Durability level) {
 }
 
 void SessionStream::Unknown(const std::string& task, const absl::Status& status) {
-  v1::UnknownTask& unknown = *Add(4 * kItemBytes).add_unknown_tasks();
-  unknown.set_task_id(task);
+  const auto text_bytes = static_cast<int64_t>(status.message().size());
+  v1::UnknownTask& unknown = *Add(2 * kItemBytes + text_bytes).add_unknown_tasks();
+  unknown.set_task_id(CutMiddle(task, kShownIdBytes));
   wire::ToItem(status, unknown.mutable_status());
 }
 

@@ -29,12 +29,18 @@ class StreamCall : public Call, public Reactor {
  public:
   bool is_stream() const override { return true; }
 
-  // Queues a message. When the reader is too far behind, ends the stream with RESOURCE_EXHAUSTED:
-  // the client opens it again and asks for what it has missed. Does nothing after the end.
+  // Queues a message. When the reader is too far behind, or its connection has too much unread,
+  // ends the stream with RESOURCE_EXHAUSTED: the client opens it again and asks for what it has
+  // missed. Does nothing after the end.
   void Send(grpc::ByteBuffer message) {
     std::lock_guard lock(mutex_);
     if (ending_.has_value()) return;
-    outgoing_bytes_ += static_cast<int64_t>(message.Length());
+    const auto bytes = static_cast<int64_t>(message.Length());
+    if (absl::Status s = edge_.outgoing.Take(*client(), bytes); !s.ok()) {
+      BeginEnd(std::move(s), /*drop=*/true);
+      return;
+    }
+    outgoing_bytes_ += bytes;
     outgoing_.push_back(std::move(message));
     WriteNext();
     EndIfTooSlow(edge_.clock.NowMs());
@@ -52,7 +58,7 @@ class StreamCall : public Call, public Reactor {
 
   void OnWriteDone(bool ok) final {
     std::lock_guard lock(mutex_);
-    outgoing_bytes_ -= static_cast<int64_t>(writing_.Length());
+    GiveBack(static_cast<int64_t>(writing_.Length()));
     writing_.Clear();
     is_writing_ = false;
     if (!ok) BeginEnd(absl::CancelledError("the stream broke"), /*drop=*/true);
@@ -69,6 +75,7 @@ class StreamCall : public Call, public Reactor {
     {
       std::lock_guard lock(mutex_);
       done_ = true;
+      GiveBack(outgoing_bytes_);
     }
     OnOver();
     edge_.calls.Remove(*this);
@@ -134,8 +141,19 @@ class StreamCall : public Call, public Reactor {
   }
 
   // REQUIRES: mutex_ is held.
+  void GiveBack(int64_t bytes) {
+    outgoing_bytes_ -= bytes;
+    edge_.outgoing.Return(*client(), bytes);
+  }
+
+  // REQUIRES: mutex_ is held.
   void BeginEnd(absl::Status status, bool drop) {
-    if (drop) outgoing_.clear();
+    if (drop) {
+      for (const grpc::ByteBuffer& message : outgoing_) {
+        GiveBack(static_cast<int64_t>(message.Length()));
+      }
+      outgoing_.clear();
+    }
     if (!ending_.has_value()) ending_ = std::move(status);
     WriteNext();
   }

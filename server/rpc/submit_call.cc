@@ -19,7 +19,7 @@ struct Filling {
 
 void Fill(const engine::Submitted& submitted, bool disk, Filling& filling) {
   v1::SubmitResult& result = *filling.response.mutable_results(static_cast<int>(submitted.item));
-  wire::ToItem(submitted.status, result.mutable_status());
+  wire::ToItem(submitted.status, filling.response.results_size(), result.mutable_status());
   if (submitted.status.ok()) {
     result.set_task_id(submitted.id.ToString());
     result.set_durability(AckLevel(submitted.durability, disk));
@@ -44,12 +44,13 @@ absl::Status Submit(Edge& edge, UnaryCall& call, v1::SubmitRequest& request) {
   for (int i = 0; i < request.tasks_size(); ++i) {
     v1::SubmitResult& result = *filling.response.add_results();
     if (const absl::Status s = ValidateTask(request.tasks(i), bounds, wall_ms); !s.ok()) {
-      wire::ToItem(s, result.mutable_status());
+      wire::ToItem(s, request.tasks_size(), result.mutable_status());
       continue;
     }
     broker::BodyPtr body;
     engine::Submit submit = reader.Read(*request.mutable_tasks(i), body);
     submit.call = call.id();
+    submit.origin = call.origin();
     submit.item = static_cast<uint64_t>(i);
     submit.id = edge.broker.NewTaskId();
     requests.push_back(ToRequest(std::move(submit), std::move(body)));

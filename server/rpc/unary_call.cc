@@ -4,9 +4,18 @@
 #include "server/rpc/requests.h"
 
 namespace treadle::rpc {
+namespace {
+
+// gRPC and the sockets take as much from whoever reads.
+constexpr int64_t kWatchedBytes = 64 << 10;
+
+}  // namespace
 
 UnaryCall::UnaryCall(Edge& edge, grpc::CallbackServerContext* context, grpc::ByteBuffer* response)
-    : Call(edge.calls.NewId(), context->peer()), edge_(edge), response_(response) {}
+    : Call(edge.calls.NewId(), context->peer()),
+      edge_(edge),
+      context_(context),
+      response_(response) {}
 
 absl::Status UnaryCall::Register() {
   self_ = shared_from_this();
@@ -23,7 +32,14 @@ void UnaryCall::End(absl::Status status) {
 
 bool UnaryCall::Reply(const google::protobuf::MessageLite& response) {
   if (finished_.exchange(true)) return false;
+  const auto bytes = static_cast<int64_t>(response.ByteSizeLong());
+  if (absl::Status s = edge_.outgoing.Take(*client(), bytes); !s.ok()) {
+    Finish(wire::ToGrpc(s));
+    return false;
+  }
+  outgoing_bytes_ = bytes;
   *response_ = Serialize(response);
+  if (bytes >= kWatchedBytes) edge_.outgoing.Watch(shared_from_this(), edge_.clock.NowMs());
   Finish(grpc::Status::OK);
   return true;
 }
@@ -34,6 +50,11 @@ void UnaryCall::ReplyAfter(int64_t delay_ms,
     const auto self = std::static_pointer_cast<UnaryCall>(weak.lock());
     if (self != nullptr) self->Reply(*response);
   });
+}
+
+void UnaryCall::BreakOff() {
+  std::lock_guard lock(done_mutex_);
+  if (!done_) context_->TryCancel();
 }
 
 void UnaryCall::Post(broker::Lane lane, std::vector<broker::Request> requests) {
@@ -55,6 +76,11 @@ void UnaryCall::OnCancel() { End(absl::CancelledError("the client has gone")); }
 void UnaryCall::OnDone() {
   const std::shared_ptr<Call> last = std::move(self_);
   if (timer_.has_value()) edge_.pulse.Cancel(*timer_);
+  {
+    std::lock_guard lock(done_mutex_);
+    done_ = true;
+  }
+  if (outgoing_bytes_ > 0) edge_.outgoing.Return(*client(), outgoing_bytes_);
   if (parked_) (void)edge_.broker.Post(lane_, ToRequest(engine::CallClosed{id()}));
   edge_.calls.Remove(*this);
 }

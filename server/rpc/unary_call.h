@@ -3,6 +3,7 @@
 #include <atomic>
 #include <exception>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <utility>
 #include <variant>
@@ -31,8 +32,10 @@ class UnaryCall final : public Call, public grpc::ServerUnaryReactor {
 
   bool is_stream() const override { return false; }
   void Deliver(broker::Delivery& delivery) override;
+  void BreakOff() override;
   void End(absl::Status status) override;
-  // False: the call was over already.
+  // False: the client does not get it: the call was over already, or the client has so much unread
+  // that the call ends with RESOURCE_EXHAUSTED.
   bool Reply(const google::protobuf::MessageLite& response);
 
   // What to do with what comes for this call. Before anything is posted for it.
@@ -99,8 +102,13 @@ class UnaryCall final : public Call, public grpc::ServerUnaryReactor {
   void EndIfRefused(absl::Status status);
 
   Edge& edge_;
+  // Valid until OnDone.
+  grpc::CallbackServerContext* const context_;
   grpc::ByteBuffer* const response_;
   broker::Lane lane_ = broker::Lane::kQuestions;
+  std::atomic<int64_t> outgoing_bytes_{0};  // of the response, until it is read
+  std::mutex done_mutex_;
+  bool done_ = false;  // OnDone has begun: `context_` is about to go
   OnDelivery on_delivery_;
   std::atomic<bool> finished_{false};
   std::atomic<bool> parked_{false};

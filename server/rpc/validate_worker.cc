@@ -81,6 +81,15 @@ absl::Status ValidateHandlers(const v1::AttachRequest& request) {
   return absl::OkStatus();
 }
 
+int64_t NamesBytes(const v1::WorkerHello& hello) {
+  size_t bytes = 0;
+  for (const std::string& queue : hello.queues()) bytes += queue.size();
+  for (const v1::WorkerPool& pool : hello.pools()) {
+    for (const std::string& type : pool.types()) bytes += type.size();
+  }
+  return static_cast<int64_t>(bytes);
+}
+
 }  // namespace
 
 absl::Status ValidateHello(const v1::WorkerHello& hello) {
@@ -106,6 +115,15 @@ absl::Status ValidateHello(const v1::WorkerHello& hello) {
         !s.ok()) {
       return s;
     }
+  }
+  if (const int64_t bytes = NamesBytes(hello); bytes > limits::kHelloNamesBytesMax) {
+    return absl::InvalidArgumentError(absl::StrCat("hello: its queues and types have ", bytes,
+                                                   " bytes; use at most ",
+                                                   limits::kHelloNamesBytesMax));
+  }
+  if (absl::Status s = ValidateBatch("hello.held", hello.held_size(), 0, limits::kHeldMax);
+      !s.ok()) {
+    return s;
   }
   for (int i = 0; i < hello.held_size(); ++i) {
     const std::string field = absl::StrCat("hello.held[", i, "]");

@@ -8,6 +8,7 @@
 #include "absl/types/span.h"
 
 #include "proto/support/limits.h"
+#include "proto/support/utf8.h"
 #include "proto/wire/status.h"
 #include "server/rpc/attach_stream.h"
 #include "server/rpc/convert.h"
@@ -21,6 +22,8 @@ namespace {
 // gRPC's clients take messages of 4 MiB unless told otherwise: stay below it where one task alone
 // does not go beyond.
 constexpr int64_t kLeaseResponseBytes = 3 * limits::kMiB;
+// Of what was sent for a task's id: our own are shorter.
+constexpr size_t kShownIdBytes = 60;
 
 int64_t LeaseMs(int64_t lease_ms) { return lease_ms == 0 ? limits::kLeaseMs : lease_ms; }
 
@@ -31,12 +34,14 @@ void OnLeased(Edge& edge, UnaryCall& call, const broker::Leased& leased) {
   int64_t bytes = 0;
   size_t taken = 0;
   for (const broker::LeasedTask& task : leased.tasks) {
-    const int64_t payload_bytes =
-        task.body == nullptr ? 0 : static_cast<int64_t>(task.body->bytes.size());
-    if (taken > 0 && bytes + payload_bytes > kLeaseResponseBytes) break;
-    bytes += payload_bytes;
+    v1::LeasedTask* const out = response.add_tasks();
+    Write(task, leased.now_ms, out);
+    bytes += static_cast<int64_t>(out->ByteSizeLong());
+    if (taken > 0 && bytes > kLeaseResponseBytes) {
+      response.mutable_tasks()->RemoveLast();
+      break;
+    }
     ++taken;
-    Write(task, leased.now_ms, response.add_tasks());
   }
   const auto all = absl::MakeConstSpan(leased.tasks);
   call.Unpark();
@@ -48,6 +53,7 @@ absl::Status Lease(Edge& edge, UnaryCall& call, v1::LeaseRequest& request) {
   if (absl::Status s = ValidateLease(request); !s.ok()) return s;
   engine::PollTasks poll;
   poll.call = call.id();
+  poll.origin = call.origin();
   poll.queues = ReadNames(*request.mutable_queues());
   poll.types = ReadNames(*request.mutable_types());
   poll.worker_name = std::move(*request.mutable_worker_name());
@@ -88,12 +94,12 @@ absl::Status Complete(Edge& edge, UnaryCall& call, v1::CompleteRequest& request)
   for (int i = 0; i < request.reports_size(); ++i) {
     v1::AttemptReport& report = *request.mutable_reports(i);
     v1::ReportResult& result = *filling.response.add_results();
-    result.set_task_id(report.task_id());
+    result.set_task_id(CutMiddle(report.task_id(), kShownIdBytes));
     result.set_token(report.token());
     const auto task = ValidateTaskId("task_id", report.task_id());
     const absl::Status status = task.ok() ? ValidateReport(report, bounds) : task.status();
     if (!status.ok()) {
-      wire::ToItem(status, result.mutable_status());
+      wire::ToItem(status, request.reports_size(), result.mutable_status());
       continue;
     }
     broker::BodyPtr body;
@@ -135,12 +141,12 @@ absl::Status Extend(Edge& edge, UnaryCall& call, v1::ExtendRequest& request) {
   for (int i = 0; i < request.leases_size(); ++i) {
     v1::LeaseExtension& lease = *request.mutable_leases(i);
     v1::ExtendResult& result = *filling.response.add_results();
-    result.set_task_id(lease.task_id());
+    result.set_task_id(CutMiddle(lease.task_id(), kShownIdBytes));
     result.set_token(lease.token());
     const auto task = ValidateTaskId("task_id", lease.task_id());
     const absl::Status status = task.ok() ? ValidateExtension(lease) : task.status();
     if (!status.ok()) {
-      wire::ToItem(status, result.mutable_status());
+      wire::ToItem(status, request.leases_size(), result.mutable_status());
       continue;
     }
     requests.push_back(ToRequest(engine::ExtendLease{.call = call.id(),

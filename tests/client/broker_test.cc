@@ -13,6 +13,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "proto/support/limits.h"
 #include "tests/client/unary_worker.h"
 #include "tests/support/local_server.h"
 #include "tests/support/tcp_proxy.h"
@@ -191,7 +192,7 @@ TEST_F(BrokerTest, BadSubmitsAreRefusedOneByOne) {
   urgent.priority = 5;  // the queue is FIFO
   const Future<void> bad_priority = executor_.Submit(urgent, kNothing);
   const Future<Payload> too_large =
-      executor_.SubmitRaw("raw", Payload(std::string((4 << 20) + 1, 'x'), ""));
+      executor_.SubmitRaw("raw", Payload(std::string(limits::kPayloadBytesMax + 1, 'x'), ""));
   const Future<Payload> far_too_large =
       executor_.SubmitRaw("raw", Payload(std::string(9 << 20, 'x'), ""));
   const Future<void> no_name = Executor(*client_, ExecutorOptions("")).Submit(kNothing);
@@ -207,7 +208,7 @@ TEST_F(BrokerTest, ThePayloadMayBeAsLargeAsTheBoundSays) {
   const UnaryWorker worker(server_.address(), "cpu", [](const v1::LeasedTask& task) {
     return Payload(task.payload(), task.content_type());
   });
-  const std::string large(4 << 20, 'x');
+  const std::string large(limits::kPayloadBytesMax, 'x');
   const absl::StatusOr<Payload> echoed =
       executor_.SubmitRaw("echo", Payload(large, "text/plain")).Result(kPatience);
   ASSERT_TRUE(echoed.ok()) << echoed.status();

@@ -264,7 +264,8 @@ ClientOptions FakeBroker::Options() const {
 void FakeBroker::Start() {
   service_ = std::make_unique<Service>();
   grpc::ServerBuilder builder;
-  wire::ApplyServerSettings(builder, limits::kPayloadBytesMax + wire::kMessageOverheadBytes);
+  wire::ApplyServerSettings(builder, limits::kPayloadBytesMax + wire::kMessageOverheadBytes,
+                            limits::kCallsPerClientMax);
   builder.AddListeningPort("127.0.0.1:" + std::to_string(port_), grpc::InsecureServerCredentials(),
                            &port_);
   builder.RegisterService(service_.get());

@@ -153,7 +153,7 @@ TEST_F(LedgerTest, APayloadThatWouldBreakTheStreamIsRefusedHere) {
   Open(7);
   EXPECT_THAT(Sequences(Next()), ElementsAre(1));
   EXPECT_EQ(large->status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(large->status.message()), HasSubstr("at most 4194304"));
+  EXPECT_THAT(std::string(large->status.message()), HasSubstr("at most 4128768"));
   EXPECT_FALSE(small->IsDone());
 }
 

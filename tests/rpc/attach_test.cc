@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include "proto/support/limits.h"
 #include "tests/rpc/stream.h"
 
 namespace treadle::test {
@@ -89,12 +90,12 @@ TEST_F(Attach, ABadReportIsRefusedByNameAndTheStreamGoesOn) {
   const v1::LeasedTask task = worker.Next().tasks(0);
   v1::AttachRequest report;
   report.set_report_sequence(1);
-  *report.add_reports() = Succeeded(task, std::string((4 << 20) + 1, 'x'));
+  *report.add_reports() = Succeeded(task, std::string(limits::kPayloadBytesMax + 1, 'x'));
   worker.Write(report);
   const v1::AttachResponse response = worker.Next();
   ASSERT_EQ(response.refused_reports_size(), 1);
   EXPECT_EQ(response.refused_reports(0).status().code(), grpc::INVALID_ARGUMENT);
-  EXPECT_THAT(response.refused_reports(0).status().message(), HasSubstr("result: has 4194305"));
+  EXPECT_THAT(response.refused_reports(0).status().message(), HasSubstr("result: has 4128769"));
   v1::AttachRequest second;
   second.set_report_sequence(2);
   *second.add_reports() = Succeeded(task, "short");

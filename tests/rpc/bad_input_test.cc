@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "proto/support/limits.h"
 #include "tests/rpc/raw.h"
 #include "tests/rpc/stream.h"
 
@@ -72,8 +73,8 @@ TEST_F(BadInput, EachWrongTaskIsRefusedByName) {
       {[](auto& t) { t.set_type(""); }, bad, "type: empty"},
       {[](auto& t) { t.set_type(std::string("a\0b", 3)); }, bad, "type: has control characters"},
       {[](auto& t) { t.set_type(std::string(256, 't')); }, bad, "type: has 256 bytes"},
-      {[](auto& t) { t.set_payload(std::string((4 << 20) + 1, 'x')); }, bad,
-       "payload: has 4194305 bytes"},
+      {[](auto& t) { t.set_payload(std::string(limits::kPayloadBytesMax + 1, 'x')); }, bad,
+       "payload: has 4128769 bytes"},
       {[](auto& t) { t.set_content_type(std::string(256, 'c')); }, bad, "content_type: has 256"},
       {[](auto& t) {
          for (int i = 0; i < 65; ++i) (*t.mutable_headers())[std::to_string(i)] = "v";
@@ -306,8 +307,8 @@ TEST_F(BadInput, WrongCompletionsChangeNothingAndSaySo) {
   expect(complete([](auto& r) { r.clear_end(); }), grpc::INVALID_ARGUMENT, "end: 0");
   expect(complete([](auto& r) { r.set_end(static_cast<v1::AttemptEnd>(42)); }),
          grpc::INVALID_ARGUMENT, "end: 42");
-  expect(complete([](auto& r) { r.set_result(std::string((4 << 20) + 1, 'x')); }),
-         grpc::INVALID_ARGUMENT, "result: has 4194305");
+  expect(complete([](auto& r) { r.set_result(std::string(limits::kPayloadBytesMax + 1, 'x')); }),
+         grpc::INVALID_ARGUMENT, "result: has 4128769");
   EXPECT_FALSE(Await(id, 0).finished());
   expect(complete([](auto&) {}), grpc::OK, "");
   expect(complete([](auto&) {}), grpc::OK, "");  // the same again: its answer was lost

@@ -1,3 +1,4 @@
+#include "proto/support/limits.h"
 #include "tests/rpc/raw.h"
 
 namespace treadle::test {
@@ -43,7 +44,7 @@ TEST_F(Discovery, AFloodOfReflectionStreamsIsBounded) {
 TEST_F(Discovery, ServerInfoStatesTheBounds) {
   const v1::ServerInfo info = Info();
   EXPECT_EQ(info.store(), "memory");
-  EXPECT_EQ(info.limits().payload_bytes_max(), 4 << 20);
+  EXPECT_EQ(info.limits().payload_bytes_max(), limits::kPayloadBytesMax);
   EXPECT_EQ(info.limits().batch_tasks_max(), 10'000);
   EXPECT_EQ(info.limits().streams_per_client_max(), 64);
   EXPECT_EQ(info.limits().request_key_window_ms(), 86'400'000);

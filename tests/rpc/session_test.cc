@@ -1,6 +1,7 @@
 #include <set>
 #include <string>
 
+#include "proto/support/limits.h"
 #include "tests/rpc/stream.h"
 #include "tests/support/tcp_proxy.h"
 
@@ -38,7 +39,7 @@ TEST_F(Session, SubmitsAreAcceptedAndOutcomesComeBack) {
   EXPECT_NE(opened.session_id(), 0u);
   EXPECT_FALSE(opened.resumed());
   EXPECT_EQ(opened.heartbeat_ms(), 400);
-  EXPECT_EQ(opened.payload_bytes_max(), 4 << 20);
+  EXPECT_EQ(opened.payload_bytes_max(), limits::kPayloadBytesMax);
   session.Submit(1, Spec("mail", "hello"));
   EXPECT_EQ(ReadAccepted(session, 1), 1);
 
@@ -166,12 +167,41 @@ TEST_F(Session, ACutConnectionKeepsTheSession) {
       SessionClient session(*stub);
       before = session.Open();
       ASSERT_NE(before.session_id(), 0u);
+      v1::SessionRequest request;
+      SessionClient::Add(request, 1, Spec("mail"));
+      session.Write(request);
+      ASSERT_EQ(session.Next().accepted_size(), 1);
       proxy.Cut();
       EXPECT_EQ(session.Finish().error_code(), grpc::UNAVAILABLE);
     }
     SessionClient session(*tasks);
     EXPECT_TRUE(session.Open(before).resumed()) << session.Finish().error_message();
   }
+}
+
+class FewSessions : public RpcTest {
+ protected:
+  FewSessions() : RpcTest(Few()) {}
+  static LocalServerOptions Few() {
+    LocalServerOptions options;
+    options.broker.engine.sessions_max = 10;
+    return options;
+  }
+};
+
+TEST_F(FewSessions, AClientThatOpensAndLeavesThemKeepsNobodyOut) {
+  v1::SessionOpened first;
+  for (int i = 0; i < 30; ++i) {
+    SessionClient session(*tasks);
+    const v1::SessionOpened opened = session.Open();
+    ASSERT_NE(opened.session_id(), 0u) << session.Finish().error_message();
+    if (i == 0) first = opened;
+    session.Cancel();
+    Eventually([&] { return Info().sessions() <= 1; });
+  }
+  SessionClient again(*tasks);
+  again.Open(first);
+  EXPECT_EQ(again.Finish().error_code(), grpc::NOT_FOUND);
 }
 
 TEST_F(Session, OutcomesOfOtherTasksCanBeAwaited) {

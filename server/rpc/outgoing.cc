@@ -1,0 +1,67 @@
+#include "server/rpc/outgoing.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+#include "proto/support/limits.h"
+
+namespace treadle::rpc {
+namespace {
+
+using limits::kKiB;
+using limits::kMiB;
+
+// Less than a call costs anyway: their number is bounded.
+constexpr int64_t kAlwaysGoBytes = 4 * kKiB;
+// One message that carries a payload of the default bound.
+constexpr int64_t kLittleBytes = 4 * kMiB + 256 * kKiB;
+// How long a unary call's answer may take to be read: 4 MiB at 70 KiB a second.
+constexpr int64_t kReadWithinMs = limits::kMinuteMs;
+
+}  // namespace
+
+absl::Status Outgoing::Take(Client& client, int64_t bytes) {
+  const int64_t total = bytes_ += bytes;
+  const int64_t own = client.outgoing_bytes += bytes;
+  const int64_t free_for_many = bytes_max_ - bytes_max_ / 4 - (total - bytes);
+  if (bytes <= kAlwaysGoBytes || own <= free_for_many ||
+      (own <= kLittleBytes && total <= bytes_max_)) {
+    return absl::OkStatus();
+  }
+  Return(client, bytes);
+  return absl::ResourceExhaustedError(absl::StrCat(
+      "this connection has ", own - bytes, " bytes that it has not read yet, and asks for ", bytes,
+      " more, while all have ", total - bytes, " of ", bytes_max_,
+      " (--outgoing-max): read faster, ask for less at a time, or raise the bound"));
+}
+
+void Outgoing::Return(Client& client, int64_t bytes) {
+  client.outgoing_bytes -= bytes;
+  bytes_ -= bytes;
+}
+
+void Outgoing::Watch(const std::shared_ptr<Call>& call, int64_t now_ms) {
+  std::lock_guard lock(mutex_);
+  // The answers that were read at once would otherwise stay for a minute.
+  while (!watched_.empty() && watched_.front().call.expired()) watched_.pop_front();
+  watched_.push_back({now_ms + kReadWithinMs, call});
+}
+
+void Outgoing::BreakOffOverdue(int64_t now_ms) {
+  while (true) {
+    std::shared_ptr<Call> overdue;
+    {
+      std::lock_guard lock(mutex_);
+      if (watched_.empty()) return;
+      Watched& first = watched_.front();
+      overdue = first.call.lock();
+      if (overdue != nullptr && first.due_ms > now_ms) return;
+      watched_.pop_front();
+    }
+    if (overdue != nullptr) overdue->BreakOff();
+  }
+}
+
+}  // namespace treadle::rpc

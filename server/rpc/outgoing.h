@@ -1,0 +1,48 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+
+#include "absl/status/status.h"
+
+#include "server/rpc/call.h"
+#include "server/rpc/connections.h"
+
+namespace treadle::rpc {
+
+// What was sent to clients that have not read it yet: one sum over all calls. A connection may have
+// as much of it as is still free, so that whoever comes later always finds room; the last quarter
+// is for those who have little. (The dynamic threshold of shared switch buffers: Choudhury and
+// Hahne, 1998.) Thread-safe.
+class Outgoing {
+ public:
+  explicit Outgoing(int64_t bytes_max) : bytes_max_(bytes_max) {}
+
+  // RESOURCE_EXHAUSTED, and nothing was taken: the connection has too much. Small answers always
+  // go.
+  absl::Status Take(Client& client, int64_t bytes);
+  void Return(Client& client, int64_t bytes);
+
+  // A large answer is on its way to a unary call: when it has not been read in time, the call is
+  // broken off.
+  void Watch(const std::shared_ptr<Call>& call, int64_t now_ms);
+  void BreakOffOverdue(int64_t now_ms);
+
+  int64_t bytes() const { return bytes_; }
+
+ private:
+  struct Watched {
+    int64_t due_ms = 0;
+    std::weak_ptr<Call> call;
+  };
+
+  const int64_t bytes_max_;
+  std::atomic<int64_t> bytes_{0};
+  std::mutex mutex_;
+  std::deque<Watched> watched_;  // the earliest due first
+};
+
+}  // namespace treadle::rpc

@@ -1,0 +1,182 @@
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+
+#include "proto/support/limits.h"
+#include "tests/rpc/fixture.h"
+#include "tests/support/tcp_proxy.h"
+
+namespace treadle::test {
+namespace {
+
+// A client of gRPC that was told nothing takes messages of 4 MiB: whatever is legal fits.
+class DefaultClient : public RpcTest {
+ protected:
+  DefaultClient() {
+    channel = grpc::CreateChannel(server.address(), grpc::InsecureChannelCredentials());
+    tasks = v1::TaskService::NewStub(channel);
+    workers = v1::WorkerService::NewStub(channel);
+  }
+
+  static v1::TaskSpec Largest(const std::string& queue) {
+    v1::TaskSpec spec = Spec(queue, std::string(limits::kPayloadBytesMax, 'p'));
+    spec.set_type(std::string(limits::kNameBytesMax, 't'));
+    spec.set_content_type(std::string(limits::kContentTypeBytesMax, 'c'));
+    const int64_t each = limits::kHeadersBytesMax / limits::kHeadersMax;
+    for (int64_t i = 0; i < limits::kHeadersMax; ++i) {
+      const std::string key = absl::StrCat(i);
+      (*spec.mutable_headers())[key] = std::string(static_cast<size_t>(each) - key.size(), 'h');
+    }
+    return spec;
+  }
+};
+
+TEST_F(DefaultClient, TakesTheLargestTaskAndTheLargestResult) {
+  const std::string queue(limits::kNameBytesMax, 'q');
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(Submit(Largest(queue)).status().code(), 0);
+  for (int i = 0; i < 3; ++i) {
+    const v1::LeaseResponse leased = Lease(queue, 10);
+    ASSERT_EQ(leased.tasks_size(), 1);
+    EXPECT_EQ(leased.tasks(0).attempt(), 1);
+    v1::AttemptReport report =
+        Succeeded(leased.tasks(0), std::string(limits::kPayloadBytesMax, 'r'));
+    report.set_content_type(std::string(limits::kContentTypeBytesMax, 'c'));
+    EXPECT_EQ(Complete(report).status().code(), 0);
+    EXPECT_EQ(Await(leased.tasks(0).task_id()).outcome().result().size(),
+              static_cast<size_t>(limits::kPayloadBytesMax));
+  }
+}
+
+TEST_F(DefaultClient, TakesManyTasksWithManyHeaders) {
+  v1::TaskSpec spec = Largest("mail");
+  spec.set_payload("small");
+  v1::SubmitRequest request;
+  for (int i = 0; i < 400; ++i) *request.add_tasks() = spec;
+  Context context;
+  v1::SubmitResponse response;
+  ASSERT_TRUE(tasks->Submit(&context, request, &response).ok());
+  for (int left = 400; left > 0;) {
+    const v1::LeaseResponse leased = Lease("mail", 1'000);
+    ASSERT_GT(leased.tasks_size(), 0);
+    left -= leased.tasks_size();
+  }
+}
+
+TEST_F(DefaultClient, TakesAListOfLongErrors) {
+  constexpr int kTasks = 150;
+  const std::string text(limits::kErrorMessageBytesMax, 'm');
+  for (int i = 0; i < kTasks; ++i) {
+    v1::TaskSpec spec = Spec("fails");
+    spec.set_max_attempts(1);
+    Submit(spec);
+    v1::AttemptReport report = Succeeded(Lease("fails").tasks(0), "");
+    report.set_end(v1::ATTEMPT_END_FAILED);
+    report.mutable_error()->set_type("E");
+    report.mutable_error()->set_message(text);
+    ASSERT_EQ(Complete(report).status().code(), 0);
+  }
+  v1::ListTasksRequest request;
+  request.set_queue("fails");
+  request.set_include_finished(true);
+  request.set_page_size(limits::kPageSizeMax);
+  int seen = 0;
+  do {
+    Context context;
+    v1::ListTasksResponse page;
+    const grpc::Status status = tasks->ListTasks(&context, request, &page);
+    ASSERT_TRUE(status.ok()) << status.error_message();
+    seen += page.tasks_size();
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  EXPECT_EQ(seen, kTasks);
+}
+
+TEST_F(DefaultClient, TakesTenThousandRefusals) {
+  v1::SubmitRequest submit;
+  v1::TaskSpec bad = Spec(std::string(limits::kNameBytesMax, 'q'));
+  bad.set_type("a\nb");
+  bad.set_priority(5);
+  for (int i = 0; i < limits::kBatchTasksMax; ++i) *submit.add_tasks() = bad;
+  Context submitting;
+  v1::SubmitResponse refused;
+  ASSERT_TRUE(tasks->Submit(&submitting, submit, &refused).ok());
+  ASSERT_EQ(refused.results_size(), limits::kBatchTasksMax);
+  EXPECT_THAT(refused.results(0).status().message(), ::testing::HasSubstr("control characters"));
+
+  v1::CompleteRequest complete;
+  for (int i = 0; i < limits::kBatchTasksMax; ++i) {
+    v1::AttemptReport& report = *complete.add_reports();
+    report.set_task_id(std::string(700, 'z'));
+    report.set_token(1);
+  }
+  Context completing;
+  v1::CompleteResponse completed;
+  const grpc::Status status = workers->Complete(&completing, complete, &completed);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(completed.results(0).status().code(), grpc::INVALID_ARGUMENT);
+}
+
+class SmallOutgoing : public RpcTest {
+ protected:
+  SmallOutgoing() : RpcTest(Small()) {}
+  static LocalServerOptions Small() {
+    LocalServerOptions options;
+    options.rpc.outgoing_bytes_sum_max = 64 << 20;
+    return options;
+  }
+};
+
+TEST_F(SmallOutgoing, AConnectionThatDoesNotReadItsAnswersIsRefusedMoreAndOthersAreServed) {
+  constexpr int kAwaits = 40;
+  const std::string id = Submit(Spec("mail")).task_id();
+  TcpProxy proxy(server.port());
+  auto deaf = v1::TaskService::NewStub(wire::NewChannel(*ParseAddress(proxy.address())));
+  v1::AwaitTaskRequest request;
+  request.set_task_id(id);
+  request.set_timeout_ms(600'000);
+  std::vector<std::unique_ptr<Context>> contexts;
+  std::vector<v1::AwaitTaskResponse> responses(kAwaits);
+  std::mutex mutex;
+  int served = 0;
+  std::vector<grpc::Status> refused;
+  for (int i = 0; i < kAwaits; ++i) {
+    contexts.push_back(std::make_unique<Context>());
+    deaf->async()->AwaitTask(contexts.back().get(), &request, &responses[i],
+                             [&](const grpc::Status& status) {
+                               std::lock_guard lock(mutex);
+                               if (status.ok()) {
+                                 ++served;
+                               } else {
+                                 refused.push_back(status);
+                               }
+                             });
+  }
+  // Answered after the awaits have come: they are on the same connection.
+  Context context;
+  v1::GetTaskRequest get;
+  get.set_task_id(id);
+  v1::GetTaskResponse shown;
+  ASSERT_TRUE(deaf->GetTask(&context, get, &shown).ok());
+
+  proxy.Freeze();
+  Complete(Succeeded(Lease("mail").tasks(0), std::string(3 << 20, 'r')));
+  // The others have their share all the while.
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(Await(id).finished());
+  proxy.Thaw();
+  Eventually([&] {
+    std::lock_guard lock(mutex);
+    return served + static_cast<int>(refused.size()) == kAwaits;
+  });
+  EXPECT_GT(served, 0);
+  ASSERT_FALSE(refused.empty());
+  for (const grpc::Status& status : refused) {
+    EXPECT_EQ(status.error_code(), grpc::RESOURCE_EXHAUSTED);
+    EXPECT_THAT(status.error_message(), ::testing::HasSubstr("--outgoing-max"));
+  }
+}
+
+}  // namespace
+}  // namespace treadle::test
