@@ -66,6 +66,19 @@ class Abuse(Scenario):
         ):
             self.send(data)
 
+    def test_a_flood_of_pings_is_answered(self):
+        """Ping by ping: to close the connection for each one too many anew costs gRPC seconds."""
+        ping = b"\0\0\x08\x06\0\0\0\0\0" + b"12345678"
+        answer = b"\0\0\x08\x06\x01\0\0\0\0" + b"12345678"
+        host, port = self.server.address.rsplit(":", 1)
+        with socket.create_connection((host, int(port)), timeout=60) as peer:
+            peer.sendall(PREFACE + b"\0\0\0\4\0\0\0\0\0" + ping * 5000)
+            got = b""
+            while got.count(answer) < 5000:
+                some = peer.recv(1 << 16)
+                self.assertTrue(some, "the connection was closed")
+                got += some
+
     def test_garbage_instead_of_a_message(self):
         methods = [
             "TaskService/Submit",
