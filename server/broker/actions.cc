@@ -29,7 +29,8 @@ void Broker::Impl::ActNow(Request& request) {
   } else if (auto* report = std::get_if<ReportProgress>(&request.action)) {
     Progress(std::move(*report));
   } else {
-    questions_.Add({}, std::move(std::get<Query>(request.action)));
+    auto& ask = std::get<AskQuery>(request.action);
+    questions_.Add(ask.call, std::move(ask));
   }
 }
 

@@ -23,6 +23,7 @@ int64_t BytesOf(const Delivery& delivery) {
     bytes += static_cast<int64_t>(sizeof(engine::FinishedRow) + outcome->row->error.message.size());
     if (outcome->result != nullptr) bytes += BytesOf(*outcome->result);
   }
+  if (const auto* answer = std::get_if<Answer>(&delivery)) bytes += answer->bytes;
   return bytes;
 }
 

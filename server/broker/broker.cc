@@ -102,7 +102,7 @@ int64_t Broker::Impl::TakeRequests() {
 
 bool Broker::Impl::TakesFromClients() const {
   return questions_.size() + store_reads_.waiting() < options_.pending_reads_max &&
-         held_.bytes() <= kHeldBytesMax;
+         held_.bytes() <= kHeldBytesMax && !outbox_.full();
 }
 
 // How many it took. The bounds of bytes and time are the turn's, but no lane goes away with nothing
@@ -139,7 +139,7 @@ void Broker::Impl::FinishTurn() {
     ReadMissing();
     ReadMoreAhead();
     ReadKeys();
-    store_reads_.StartQuestions();
+    if (!outbox_.full()) store_reads_.StartQuestions();
   }
   if (failure_.ok()) SyncIfAwaited();
   turn_.Clear();
@@ -287,6 +287,9 @@ absl::Status Broker::Post(Lane lane, Request request) {
 absl::StatusOr<Reading> Broker::PostFrom(engine::CallId stream, Lane lane,
                                          std::vector<Request>&& requests) {
   return impl_->inbox().PostFrom(stream, lane, std::move(requests));
+}
+void Broker::GoOn() {
+  impl_->inbox().Found([] {});
 }
 TaskId Broker::NewTaskId() { return impl_->NewTaskId(); }
 absl::StatusOr<bool> Broker::Turn() { return impl_->Turn(); }

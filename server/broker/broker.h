@@ -94,9 +94,13 @@ using Look = absl::AnyInvocable<Answer(StoredTasks&)>;
 // Runs on the broker's thread, quickly; returns the answer to give, or who looks for it among what
 // has ended.
 using Query = absl::AnyInvocable<std::variant<Answer, Look>(const View&)>;
+struct AskQuery {
+  engine::CallId call{};
+  Query query;
+};
 
 using Action =
-    std::variant<engine::Command, AwaitTask, WatchTask, DeliverOutcomes, ReportProgress, Query>;
+    std::variant<engine::Command, AwaitTask, WatchTask, DeliverOutcomes, ReportProgress, AskQuery>;
 
 struct Request {
   Action action;
@@ -171,6 +175,9 @@ class Broker {
   // is given ReadOn for it, which may be before this returns.
   absl::StatusOr<Reading> PostFrom(engine::CallId stream, Lane lane,
                                    std::vector<Request>&& requests);
+
+  // The outbox was full, and is not any more. Any thread.
+  void GoOn();
 
   // An id for a task that is submitted outside any client's session. After Recover.
   TaskId NewTaskId();

@@ -36,7 +36,7 @@ class View::Internals {
 
 // What was asked and may need the store. CancelDone: of a task that is not unfinished; whether it
 // has ended is to be read.
-using Question = std::variant<AwaitTask, WatchTask, engine::CancelDone, Query>;
+using Question = std::variant<AwaitTask, WatchTask, engine::CancelDone, AskQuery>;
 
 // broker.cc: the turn. actions.cc: what requests do before the turn is stored. deliveries.cc: what
 // is said after. held.cc: what waits for the store to be read. recovery.cc: the start.
@@ -140,7 +140,7 @@ class Broker::Impl : private Outbox {
   void Release(std::vector<Delivery> deliveries) override;
   bool IsStillUnknown(const TaskUnknown& unknown);
   void Show(engine::CallId call, TaskId task);
-  void Answer(Query& query);
+  void Answer(AskQuery& ask);
 
   const BrokerOptions options_;
   ServiceClock& clock_;

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -11,55 +13,111 @@
 
 namespace treadle::broker {
 
-// What calls wait for, one of each call in turn: so that who asks for 100,000 things keeps no other
-// waiting. Call {} stands for all that name none. One thread.
+// What calls wait for, so that who asks for 100,000 things keeps no other waiting. Clients go by
+// what they have cost (start-time fair queuing: Goyal, Vin and Cheng, 1996): who was given little
+// comes before who was given much, and after a time of silence begins with the others. A client's
+// calls take turns. Call {} stands for all that name none. One thread.
 template <typename Item>
 class CallQueue {
  public:
-  void Add(engine::CallId call, Item item) {
-    std::deque<Item>& items = items_[call];
-    if (items.empty()) order_.push_back(call);
-    items.push_back(std::move(item));
-    ++size_;
+  void Add(engine::CallId call, Item item) { Of(call).push_back(std::move(item)); }
+  // Next gave it, and it was not begun: it is the call's next one again.
+  void GiveBack(engine::CallId call, Item item) {
+    Of(call).push_front(std::move(item));
+    --given_;
   }
 
-  // The next one and its call. Absent: there is none.
+  // The next one and its call; follow it with Done or GiveBack. Absent: there is none.
   std::optional<std::pair<engine::CallId, Item>> Next() {
-    while (!order_.empty()) {
-      const engine::CallId call = order_.front();
-      order_.pop_front();
-      const auto found = items_.find(call);
-      if (found == items_.end()) continue;  // it has closed
-      std::deque<Item>& items = found->second;
-      std::pair<engine::CallId, Item> next(call, std::move(items.front()));
-      items.pop_front();
-      --size_;
-      if (items.empty()) {
-        items_.erase(found);
-      } else {
-        order_.push_back(call);
-      }
-      return next;
+    if (waiting_.empty()) {
+      Rest();
+      return std::nullopt;
     }
-    return std::nullopt;
+    const auto [tag, number] = *waiting_.begin();
+    virtual_time_ = tag;
+    Client& client = clients_[number];
+    auto found = client.calls.end();
+    for (; found == client.calls.end(); client.order.pop_front()) {  // others have closed
+      found = client.calls.find(client.order.front());
+    }
+    const engine::CallId call = found->first;
+    std::pair<engine::CallId, Item> next(call, std::move(found->second.front()));
+    found->second.pop_front();
+    --size_;
+    ++given_;
+    if (found->second.empty()) {
+      client.calls.erase(found);
+    } else {
+      client.order.push_back(call);
+    }
+    Move(number, client, 1);
+    return next;
+  }
+  // What Next gave has cost so much more than nothing: bytes, about.
+  void Done(engine::CallId call, int64_t cost) {
+    --given_;
+    const uint32_t number = engine::ClientOf(call);
+    Client& client = clients_[number];
+    client.tag = std::max(client.tag, virtual_time_);
+    Move(number, client, cost);
   }
 
   // The call is over: what it waits for is not needed.
   void CallClosed(engine::CallId call) {
-    const auto found = items_.find(call);
-    if (found == items_.end()) return;
+    const auto at = clients_.find(engine::ClientOf(call));
+    if (at == clients_.end()) return;
+    Client& client = at->second;
+    const auto found = client.calls.find(call);
+    if (found == client.calls.end()) return;
     size_ -= static_cast<int64_t>(found->second.size());
-    items_.erase(found);
+    client.calls.erase(found);
+    Move(at->first, client, 0);
   }
 
   bool empty() const { return size_ == 0; }
   int64_t size() const { return size_; }
 
  private:
-  absl::flat_hash_map<engine::CallId, std::deque<Item>> items_;
-  // Those of items_, and calls that have closed since.
-  std::deque<engine::CallId> order_;
+  struct Client {
+    absl::flat_hash_map<engine::CallId, std::deque<Item>> calls;
+    std::deque<engine::CallId> order;  // those of `calls`, and some that have closed since
+    int64_t tag = 0;                   // the virtual time at which its next one is due
+    bool waits = false;                // it is in waiting_
+  };
+
+  std::deque<Item>& Of(engine::CallId call) {
+    const uint32_t number = engine::ClientOf(call);
+    Client& client = clients_[number];
+    const auto [found, is_new] = client.calls.try_emplace(call);
+    if (is_new) client.order.push_back(call);
+    ++size_;
+    if (!client.waits) {
+      client.tag = std::max(client.tag, virtual_time_);
+      client.waits = true;
+      waiting_.emplace(client.tag, number);
+    }
+    return found->second;
+  }
+
+  void Move(uint32_t number, Client& client, int64_t cost) {
+    if (client.waits) waiting_.erase({client.tag, number});
+    client.tag += cost;
+    client.waits = !client.calls.empty();
+    if (client.waits) waiting_.emplace(client.tag, number);
+  }
+
+  // Nobody waits, and nothing is under way: there is nothing to be fair about.
+  void Rest() {
+    if (given_ > 0) return;
+    clients_.clear();
+    virtual_time_ = 0;
+  }
+
+  absl::flat_hash_map<uint32_t, Client> clients_;
+  std::set<std::pair<int64_t, uint32_t>> waiting_;
+  int64_t virtual_time_ = 0;
   int64_t size_ = 0;
+  int64_t given_ = 0;
 };
 
 }  // namespace treadle::broker

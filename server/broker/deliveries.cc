@@ -30,6 +30,7 @@ void Broker::Impl::AnswerQuestions() {
     auto next = questions_.Next();
     if (!next.has_value()) return;
     Ask(next->second);
+    questions_.Done(next->first, 0);
     if (clock_.NowMs() - begun_ms >= options_.turn_read_ms_max) return;
   }
 }
@@ -48,7 +49,7 @@ void Broker::Impl::Ask(Question& question) {
       };
     });
   } else {
-    Answer(std::get<Query>(question));
+    Answer(std::get<AskQuery>(question));
   }
 }
 
@@ -206,16 +207,19 @@ bool Broker::Impl::IsStillUnknown(const TaskUnknown& unknown) {
   return true;
 }
 
-void Broker::Impl::Answer(Query& query) {
+void Broker::Impl::Answer(AskQuery& ask) {
   const View::Internals internals{progress_};
-  std::variant<broker::Answer, Look> reply = query(View{engine_, now_ms_, &internals});
+  std::variant<broker::Answer, Look> reply = ask.query(View{engine_, now_ms_, &internals});
   if (auto* answer = std::get_if<broker::Answer>(&reply)) {
     return gate_.Say(Durability::kSynced, std::move(*answer));
   }
   store_reads_.Ask(
-      {},
+      ask.call,
       [this, look = std::move(std::get<Look>(reply))](StoredTasks& stored) mutable -> Reads::Then {
-        return [this, answer = look(stored)]() mutable {
+        const int64_t before = stored.bytes_read();
+        broker::Answer answer = look(stored);
+        answer.bytes = stored.bytes_read() - before;
+        return [this, answer = std::move(answer)]() mutable {
           gate_.Say(Durability::kSynced, std::move(answer));
         };
       });

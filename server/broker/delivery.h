@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -76,7 +77,19 @@ struct ReadOn {
 };
 
 // A query's answer, made on the broker's thread, given when what it saw is durable.
-using Answer = absl::AnyInvocable<void()>;
+class Answer {
+ public:
+  template <typename Say, typename = std::enable_if_t<!std::is_same_v<std::decay_t<Say>, Answer>>>
+  Answer(Say&& say) : say_(std::forward<Say>(say)) {}  // NOLINT: as the function that it is
+
+  void operator()() { say_(); }
+  explicit operator bool() const { return static_cast<bool>(say_); }
+
+  int64_t bytes = 0;  // that it holds of what was read, about
+
+ private:
+  absl::AnyInvocable<void()> say_;
+};
 
 using Delivery =
     std::variant<engine::QueueChanged, engine::SessionOpened, engine::Submitted, engine::CancelDone,
@@ -90,6 +103,9 @@ class Outbox {
  public:
   virtual ~Outbox() = default;
   virtual void Release(std::vector<Delivery> deliveries) = 0;
+  // So much waits to be sent that nobody should be given more who has just asked for it. Who says
+  // so calls Broker::GoOn when it is over.
+  virtual bool full() const { return false; }
 };
 
 }  // namespace treadle::broker

@@ -7,6 +7,8 @@ namespace {
 
 // Two, so that the store's thread need not wait for the broker's between them.
 constexpr int kUnderWayMax = 2;
+// What a question costs as many bytes as, beside those that it reads.
+constexpr int64_t kQuestionBytes = 1'024;
 
 }  // namespace
 
@@ -48,17 +50,22 @@ void Reads::StartSome() {
   ++under_way_;
   Begin(store::Store::Urgency::kQuestion,
         [this, some = std::move(some)](StoredTasks& stored) mutable -> Then {
-          std::vector<Then> answers;
+          std::vector<std::pair<Then, int64_t>> answers;  // and what they cost
           const int64_t stop_at_bytes = stored.bytes_read() + bounds_.bytes_max;
-          size_t asked = 0;
-          while (asked < some.size() && stored.bytes_read() < stop_at_bytes) {
-            answers.push_back(some[asked++].second(stored));
+          while (answers.size() < some.size() && stored.bytes_read() < stop_at_bytes) {
+            const int64_t before = stored.bytes_read();
+            Then then = some[answers.size()].second(stored);
+            answers.emplace_back(std::move(then), kQuestionBytes + stored.bytes_read() - before);
           }
-          some.erase(some.begin(), some.begin() + static_cast<ptrdiff_t>(asked));
-          return [this, answers = std::move(answers), left = std::move(some)]() mutable {
+          return [this, answers = std::move(answers), some = std::move(some)]() mutable {
             --under_way_;
-            for (auto& [call, question] : left) Ask(call, std::move(question));
-            for (Then& answer : answers) answer();
+            for (size_t i = some.size(); i > answers.size(); --i) {
+              questions_.GiveBack(some[i - 1].first, std::move(some[i - 1].second));
+            }
+            for (size_t i = 0; i < answers.size(); ++i) {
+              questions_.Done(some[i].first, answers[i].second);
+              answers[i].first();
+            }
           };
         });
 }

@@ -21,9 +21,9 @@ namespace treadle::broker {
 // comes back through the inbox and happens in a later turn.
 //
 // Work (payloads for workers, request keys of submits) comes before questions (outcomes that
-// somebody asks for). Calls take turns with their questions, and few of these are under way at a
-// time: so one that asks for 100,000 outcomes delays others by little, and what was read and not
-// sent yet has a bound.
+// somebody asks for). Clients take turns with their questions by what is read for them, and few
+// questions are under way at a time: so one that asks for 100,000 outcomes delays others by little,
+// and what was read and not sent yet has a bound.
 //
 // The broker's thread calls.
 class Reads {

@@ -48,7 +48,7 @@ absl::Status StreamInput::Post(std::vector<Request> requests) {
 
 void StreamInput::Close(std::vector<Request> last) {
   const std::lock_guard lock(mutex_);
-  closed_ = true;
+  if (std::exchange(closed_, true)) return;
   ++holds_;  // it reads no more, also when the broker lets it
   (void)broker_.PostFrom(call_, lane_,
                          std::move(last));  // a broker that has stopped forgets it all

@@ -36,7 +36,8 @@ class StreamInput {
   // outbox then brings (ReadOn) to Resume. UNAVAILABLE: the broker has stopped. After Close it does
   // nothing. REQUIRES: reading is held.
   absl::Status Post(std::vector<Request> requests);
-  // The stream is over: `last` is the last that it posts, whatever other threads are about to.
+  // The stream is over: `last` is the last that it posts, whatever other threads are about to. The
+  // first call counts.
   void Close(std::vector<Request> last);
 
  private:

@@ -17,6 +17,12 @@ namespace treadle::engine {
 // One open gRPC call, unary or stream, as the edge numbers them. Never 0, never used twice in one
 // process.
 enum class CallId : uint64_t {};
+inline constexpr int kCallNumberBits = 44;
+// The upper bits, which calls of one connection have in common. For fairness alone: few others have
+// the same.
+inline constexpr uint32_t ClientOf(CallId call) {
+  return static_cast<uint32_t>(static_cast<uint64_t>(call) >> kCallNumberBits);
+}
 // Who a command comes from, for bounds that are shared: a connection, and the address that it comes
 // from, by numbers that the edge gives. 0: nobody in particular.
 struct Origin {

@@ -51,7 +51,8 @@ class BidiCall : public StreamCall<grpc::ServerBidiReactor<grpc::ByteBuffer, grp
   // HoldReading. From OnMessage.
   void HoldReading() { input_.Hold(); }
   void ResumeReading();
-  // What the broker must know of the stream's end. From OnOver.
+  // What the broker must know of the stream's end. From OnOver, or when the end has begun and what
+  // comes is not sent any more; the first counts.
   void PostLast(std::vector<broker::Request> requests) { input_.Close(std::move(requests)); }
   // The first message was good: from now on heartbeats are sent.
   void Greeted() { greeted_ = true; }

@@ -2,7 +2,12 @@
 
 #include <spdlog/spdlog.h>
 
+#include "server/rpc/calls.h"
+
 namespace treadle::rpc {
+
+Call::Call(Calls& calls, const std::string& peer)
+    : client_(calls.Obtain(peer)), id_(calls.NewId(*client_)) {}
 
 absl::Status Unexpected(const std::exception& error) {
   spdlog::error("a call failed inside the server: {}", error.what());

@@ -14,22 +14,24 @@
 
 namespace treadle::rpc {
 
+class Calls;
+
 // An open gRPC call, unary or stream, as the rest of the edge sees it. Shared by gRPC (until
 // OnDone), the registry and whoever is about to tell it something; outlives its gRPC side, and then
 // takes no notice of anything.
 class Call : public std::enable_shared_from_this<Call> {
  public:
-  Call(engine::CallId id, std::string peer) : id_(id), peer_(std::move(peer)) {}
+  // Of the connection that gRPC calls `peer`.
+  Call(Calls& calls, const std::string& peer);
   virtual ~Call() = default;
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
 
   engine::CallId id() const { return id_; }
-  const std::string& peer() const { return peer_; }
-  // The connection that it came on. Calls::Add sets it.
+  const std::string& peer() const { return client_->peer; }
+  // The connection that it came on.
   const std::shared_ptr<Client>& client() const { return client_; }
   engine::Origin origin() const { return client_->origin; }
-  void SetClient(std::shared_ptr<Client> client) { client_ = std::move(client); }
   virtual bool is_stream() const = 0;
 
   // Something for this call, in order. Only the outbox's thread calls this and Flush.
@@ -47,9 +49,8 @@ class Call : public std::enable_shared_from_this<Call> {
   virtual void Beat(int64_t /*now_ms*/) {}
 
  private:
+  const std::shared_ptr<Client> client_;
   const engine::CallId id_;
-  const std::string peer_;
-  std::shared_ptr<Client> client_;
 };
 
 // For what must not happen: logs it, and gives the INTERNAL that the client gets.

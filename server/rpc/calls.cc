@@ -13,7 +13,6 @@ Calls::Calls(const Options& options, Connections& connections, const Clock& cloc
       calls_per_address_max_(options.calls_max - options.calls_max / 10) {}
 
 absl::Status Calls::Add(const std::shared_ptr<Call>& call) {
-  call->SetClient(connections_.Obtain(call->peer()));
   Client& client = *call->client();
   std::lock_guard lock(mutex_);
   if (absl::Status s = Check(*call, client); !s.ok()) return s;

@@ -26,9 +26,12 @@ class Calls {
   // Both outlive it.
   Calls(const Options& options, Connections& connections, const Clock& clock);
 
-  engine::CallId NewId() { return engine::CallId{++last_id_}; }
+  std::shared_ptr<Client> Obtain(const std::string& peer) { return connections_.Obtain(peer); }
+  // Of a call of this client, or of the server's own.
+  engine::CallId NewId(const Client& client) { return NewId(client.origin.connection); }
+  engine::CallId NewId() { return NewId(0); }
 
-  // Also gives the call its client. RESOURCE_EXHAUSTED: a bound is reached. UNAVAILABLE: closed.
+  // RESOURCE_EXHAUSTED: a bound is reached. UNAVAILABLE: closed.
   absl::Status Add(const std::shared_ptr<Call>& call);
   void Remove(const Call& call);
   // Null: it is over.
@@ -41,6 +44,9 @@ class Calls {
   void Close();
 
  private:
+  engine::CallId NewId(uint64_t client) {
+    return engine::CallId{(client << engine::kCallNumberBits) | ++last_id_};
+  }
   absl::Status Check(const Call& call, const Client& client) const;
 
   Connections& connections_;

@@ -4,6 +4,8 @@
 #include <utility>
 #include <variant>
 
+#include "server/broker/body.h"
+
 namespace treadle::rpc {
 namespace {
 
@@ -34,6 +36,9 @@ CallOutbox::~CallOutbox() {
 
 void CallOutbox::Release(std::vector<broker::Delivery> deliveries) {
   bool wake = false;
+  int64_t bytes = 0;
+  for (const broker::Delivery& delivery : deliveries) bytes += broker::BytesOf(delivery);
+  waiting_bytes_ += bytes;
   {
     std::lock_guard lock(mutex_);
     released_.push_back(std::move(deliveries));
@@ -59,11 +64,18 @@ void CallOutbox::Run() {
       busy_ = true;
       batches.swap(released_);
     }
+    int64_t bytes = 0;
     for (std::vector<broker::Delivery>& batch : batches) {
-      for (broker::Delivery& delivery : batch) Deliver(delivery);
+      for (broker::Delivery& delivery : batch) {
+        bytes += broker::BytesOf(delivery);
+        Deliver(delivery);
+      }
     }
     FlushTouched();
     batches.clear();
+    const bool was_full = full();
+    waiting_bytes_ -= bytes;
+    if (was_full && !full()) on_room_();
   }
 }
 

@@ -70,6 +70,7 @@ class Server::Impl {
     outbox_.SetHandBack([this](const broker::Leased& leased) {
       HandBack(edge_->broker, calls_.NewId(), leased.tasks);
     });
+    outbox_.OnRoom([&broker] { broker.GoOn(); });
     tasks_.emplace(*edge_);
     workers_.emplace(*edge_);
     queues_.emplace(*edge_);

@@ -118,6 +118,9 @@ void SessionStream::NotAnId(const std::string& text, const absl::Status& status)
 }
 
 void SessionStream::Hear(broker::Delivery& delivery) {
+  // Its end may be long in coming, when the client does not read: until then it would be given all
+  // that it has asked for.
+  if (failed()) return LetGo();
   if (const auto* submitted = std::get_if<engine::Submitted>(&delivery)) {
     Submitted(*submitted);
   } else if (const auto* outcome = std::get_if<broker::OutcomeReady>(&delivery)) {
@@ -206,6 +209,12 @@ v1::SessionResponse& SessionStream::Add(int64_t bytes) {
 
 void SessionStream::Flush() {
   if (!response_.empty()) Send(response_.Take());
+}
+
+void SessionStream::LetGo() {
+  std::vector<broker::Request> last;
+  last.push_back(ToRequest(engine::CallClosed{id()}));
+  PostLast(std::move(last));
 }
 
 void SessionStream::OnOver() {

@@ -27,6 +27,7 @@ class SessionStream final : public BidiCall {
   void Hear(broker::Delivery& delivery) override;
   absl::Status OnMessage(const grpc::ByteBuffer& message) override;
   const char* first_field() const override { return "open"; }
+  void LetGo();
   void OnOver() override;
 
  private:

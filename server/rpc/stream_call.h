@@ -56,6 +56,12 @@ class StreamCall : public Call, public Reactor {
     return ending_.has_value();
   }
 
+  // It ends with an error, and what comes for it is not sent any more.
+  bool failed() const {
+    std::lock_guard lock(mutex_);
+    return ending_.has_value() && !ending_->ok();
+  }
+
   void OnWriteDone(bool ok) final {
     std::lock_guard lock(mutex_);
     GiveBack(static_cast<int64_t>(writing_.Length()));
@@ -92,7 +98,7 @@ class StreamCall : public Call, public Reactor {
 
  protected:
   StreamCall(Edge& edge, grpc::CallbackServerContext* context)
-      : Call(edge.calls.NewId(), context->peer()), edge_(edge), context_(context) {}
+      : Call(edge.calls, context->peer()), edge_(edge), context_(context) {}
 
   // Registers the call, which then holds itself until OnDone.
   absl::Status Register() {

@@ -97,7 +97,8 @@ class UnaryCall final : public Call, public grpc::ServerUnaryReactor {
     };
   }
   void PostQuery(broker::Query query) {
-    EndIfRefused(edge_.broker.Post(broker::Lane::kQuestions, broker::Request{std::move(query)}));
+    EndIfRefused(edge_.broker.Post(broker::Lane::kQuestions,
+                                   broker::Request{broker::AskQuery{id(), std::move(query)}}));
   }
   void EndIfRefused(absl::Status status);
 

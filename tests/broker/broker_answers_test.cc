@@ -151,7 +151,7 @@ TEST_F(BrokerAnswersTest, AQuestionIsAnsweredWhenWhatItSawIsSafe) {
     EXPECT_TRUE(view.engine.FindTask(id).has_value());
     return Answer([&] { answered = true; });
   };
-  Post(std::move(query));
+  Post(AskQuery{kOther, std::move(query)});
   Turn();
   EXPECT_FALSE(answered);
   store.FinishSync();
@@ -168,7 +168,7 @@ TEST_F(BrokerAnswersTest, FinishedTasksAreListedFromTheStore) {
       return Answer([] {});
     });
   };
-  Post(std::move(query));
+  Post(AskQuery{kOther, std::move(query)});
   Turn();
   ASSERT_THAT(page.rows, SizeIs(1));
   EXPECT_EQ(page.rows[0].id, id);

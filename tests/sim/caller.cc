@@ -49,15 +49,16 @@ void Caller::Act(bool calm) {
   } else if (choice < 65) {
     if (!server_.up()) return;
     Request query;
-    query.action = broker::Query([this, task = SomeTask()](const broker::View&) {
-      return broker::Look([this, task](broker::StoredTasks& stored) {
-        auto finished = stored.Finished(task);
-        oracle_.Asked(task, server_.broker().engine().IsUnfinished(task), finished.ok());
-        return broker::Answer([this, finished = std::move(finished)] {
-          if (finished.ok()) oracle_.Answered(*finished);
-        });
-      });
-    });
+    query.action = broker::AskQuery{
+        {}, [this, task = SomeTask()](const broker::View&) {
+          return broker::Look([this, task](broker::StoredTasks& stored) {
+            auto finished = stored.Finished(task);
+            oracle_.Asked(task, server_.broker().engine().IsUnfinished(task), finished.ok());
+            return broker::Answer([this, finished = std::move(finished)] {
+              if (finished.ok()) oracle_.Answered(*finished);
+            });
+          });
+        }};
     (void)server_.broker().Post(broker::Lane::kQuestions, std::move(query));
   } else if (choice < 75) {
     Operate();
