@@ -11,6 +11,7 @@
 #include "client/start_thread.h"
 #include "client/timeout.h"
 
+#include "proto/wire/settings.h"
 #include "proto/wire/status.h"
 
 namespace treadle {
@@ -73,6 +74,7 @@ void HeldLeases::TakeOnce(const LeaseWish& wish, milliseconds wait, Done done) {
   call->request.set_lease_ms(wish.duration.count());
   call->request.set_wait_ms(wait.count());
   call->request.set_worker_name(options_.name);
+  call->request.set_message_bytes_max(wire::kTakenBytesMax);
   call->context.set_deadline(CallDeadline(Timeout(wait) + options_.call_timeout));
   absl::Status status = StartRenewals();
   if (status.ok() && !watches_.Begin(call->context)) status = ShutDownStatus();

@@ -193,6 +193,7 @@ v1::AttachRequest Session::Hello() {
   v1::WorkerHello& hello = *request.mutable_hello();
   hello.set_worker_id(options_.worker_id);
   hello.set_worker_name(options_.worker_name);
+  hello.set_message_bytes_max(wire::kTakenBytesMax);
   for (const std::string& queue : options_.queues) hello.add_queues(queue);
   for (const ServedPool& served : pools_) {
     v1::WorkerPool& pool = *hello.add_pools();

@@ -44,8 +44,7 @@ void QuietGrpc() {
 std::shared_ptr<grpc::Channel> NewChannel(const Address& broker, bool http_proxy) {
   KeepGrpcRunning();
   grpc::ChannelArguments arguments;
-  // The broker bounds what it sends.
-  arguments.SetMaxReceiveMessageSize(std::numeric_limits<int>::max());
+  arguments.SetMaxReceiveMessageSize(static_cast<int>(kTakenBytesMax));
   arguments.SetMaxSendMessageSize(std::numeric_limits<int>::max());
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveTimeMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);

@@ -20,6 +20,8 @@ inline constexpr int64_t kHeartbeatMs = 400;
 inline constexpr int64_t kPeerSilentMs = 10'000;
 // What a message carries beside its largest payload.
 inline constexpr int64_t kMessageOverheadBytes = int64_t{4} << 20;
+// What our clients' channels take: the broker bounds what it sends.
+inline constexpr int64_t kTakenBytesMax = INT32_MAX;
 // What a pool that serves no type at present names as its only one: no types would mean all.
 inline constexpr char kNoType[] = "(none)";
 

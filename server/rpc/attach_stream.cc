@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 
 #include "proto/wire/settings.h"
 #include "server/broker/body.h"
@@ -66,6 +67,7 @@ absl::Status AttachStream::ReadHelloOnce(v1::AttachRequest& request,
   }
   if (absl::Status s = ValidateHello(request.hello()); !s.ok()) return s;
   worker_id_ = request.hello().worker_id();
+  taken_bytes_max_ = request.hello().message_bytes_max();
   engine::AttachWorker attach = ReadHello(*request.mutable_hello());
   attach.call = id();
   attach.peer = peer();
@@ -149,9 +151,19 @@ void AttachStream::Leased(const broker::Leased& leased) {
   for (const broker::LeasedTask& task : leased.tasks) {
     const int64_t body_bytes = task.body == nullptr ? 0 : broker::BytesOf(*task.body);
     const size_t name_bytes = task.lease.queue->size() + task.lease.type->size();
-    Write(task, leased.now_ms,
-          Add(kItemBytes + body_bytes + static_cast<int64_t>(name_bytes)).add_tasks());
+    const int64_t bytes = kItemBytes + body_bytes + static_cast<int64_t>(name_bytes);
+    if (Takes(task, bytes)) Write(task, leased.now_ms, Add(bytes).add_tasks());
   }
+}
+
+// Otherwise the task goes back, and the stream ends: whoever cannot take it must be told.
+bool AttachStream::Takes(const broker::LeasedTask& task, int64_t bytes) {
+  absl::Status taken = CheckTaken(taken_bytes_max_, bytes, task.lease.task, *task.lease.queue);
+  if (taken.ok()) return true;
+  HandBack(edge_.broker, edge_.calls.NewId(), absl::MakeConstSpan(&task, 1));
+  Flush();
+  End(std::move(taken));
+  return false;
 }
 
 v1::AttachResponse& AttachStream::Add(int64_t bytes) {

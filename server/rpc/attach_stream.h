@@ -33,6 +33,7 @@ class AttachStream final : public BidiCall {
   // The outbox's thread.
   void Attached(const engine::WorkerAttached& attached);
   void Leased(const broker::Leased& leased);
+  bool Takes(const broker::LeasedTask& task, int64_t bytes);
   v1::AttachResponse& Add(int64_t bytes);
 
   const Bounds bounds_;
@@ -41,6 +42,7 @@ class AttachStream final : public BidiCall {
   RecycledMessage<v1::AttachRequest> request_;
   int pools_ = 0;  // 0: no hello yet
   std::string worker_id_;
+  int64_t taken_bytes_max_ = 0;  // WorkerHello.message_bytes_max; read by the outbox's thread later
 
   Gathering<v1::AttachResponse> response_;  // the outbox's thread's
 };

@@ -12,10 +12,7 @@ constexpr int64_t kWatchedBytes = 64 << 10;
 }  // namespace
 
 UnaryCall::UnaryCall(Edge& edge, grpc::CallbackServerContext* context, grpc::ByteBuffer* response)
-    : Call(edge.calls, context->peer()),
-      edge_(edge),
-      context_(context),
-      response_(response) {}
+    : Call(edge.calls, context->peer()), edge_(edge), context_(context), response_(response) {}
 
 absl::Status UnaryCall::Register() {
   self_ = shared_from_this();

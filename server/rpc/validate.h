@@ -47,6 +47,10 @@ absl::Status ValidateHello(const v1::WorkerHello& hello);
 absl::Status ValidateAttach(const v1::AttachRequest& request, int pools, const Bounds& bounds);
 absl::Status ValidateReport(const v1::AttemptReport& report, const Bounds& bounds);
 absl::Status ValidateLease(const v1::LeaseRequest& request);
+// FAILED_PRECONDITION: the task needs a message of `bytes`, and the client said by
+// message_bytes_max what it takes.
+absl::Status CheckTaken(int64_t message_bytes_max, int64_t bytes, const TaskId& task,
+                        const std::string& queue);
 absl::Status ValidateExtension(const v1::LeaseExtension& extension);
 
 absl::Status ValidateQueue(const v1::QueueConfig& config);

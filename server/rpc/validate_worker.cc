@@ -90,6 +90,10 @@ int64_t NamesBytes(const v1::WorkerHello& hello) {
   return static_cast<int64_t>(bytes);
 }
 
+absl::Status ValidateTaken(absl::string_view field, int64_t bytes) {
+  return ValidateRange(field, bytes, 0, INT64_MAX, "bytes");
+}
+
 }  // namespace
 
 absl::Status ValidateHello(const v1::WorkerHello& hello) {
@@ -122,6 +126,10 @@ absl::Status ValidateHello(const v1::WorkerHello& hello) {
                                                    limits::kHelloNamesBytesMax));
   }
   if (absl::Status s = ValidateBatch("hello.held", hello.held_size(), 0, limits::kHeldMax);
+      !s.ok()) {
+    return s;
+  }
+  if (absl::Status s = ValidateTaken("hello.message_bytes_max", hello.message_bytes_max());
       !s.ok()) {
     return s;
   }
@@ -221,7 +229,21 @@ absl::Status ValidateLease(const v1::LeaseRequest& request) {
       !s.ok()) {
     return s;
   }
+  if (absl::Status s = ValidateTaken("message_bytes_max", request.message_bytes_max()); !s.ok()) {
+    return s;
+  }
   return ValidateOptionalName("worker_name", request.worker_name());
+}
+
+absl::Status CheckTaken(int64_t message_bytes_max, int64_t bytes, const TaskId& task,
+                        const std::string& queue) {
+  const int64_t taken = message_bytes_max == 0 ? limits::kDefaultMessageBytes : message_bytes_max;
+  if (bytes <= taken) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("task ", task.ToString(), " of queue '", queue, "' needs a message of ", bytes,
+                   " bytes, and this client takes ", taken,
+                   ": raise grpc.max_receive_message_length of its channel, and say so in "
+                   "message_bytes_max; the task was given back"));
 }
 
 absl::Status ValidateExtension(const v1::LeaseExtension& extension) {

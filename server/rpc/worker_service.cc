@@ -22,22 +22,29 @@ namespace {
 // gRPC's clients take messages of 4 MiB unless told otherwise: stay below it where one task alone
 // does not go beyond.
 constexpr int64_t kLeaseResponseBytes = 3 * limits::kMiB;
+// The response's own, and the frame of each task in it.
+constexpr int64_t kAroundTaskBytes = 32;
 // Of what was sent for a task's id: our own are shorter.
 constexpr size_t kShownIdBytes = 60;
 
 int64_t LeaseMs(int64_t lease_ms) { return lease_ms == 0 ? limits::kLeaseMs : lease_ms; }
 
-// Answers with as many tasks as fit; the others go back.
-void OnLeased(Edge& edge, UnaryCall& call, const broker::Leased& leased) {
+// Answers with as many tasks as fit into what the client takes; the others go back.
+void OnLeased(Edge& edge, UnaryCall& call, const broker::Leased& leased,
+              int64_t message_bytes_max) {
   v1::LeaseResponse response;
   response.set_waited_ms(leased.waited_ms);
   int64_t bytes = 0;
   size_t taken = 0;
+  absl::Status refused;
   for (const broker::LeasedTask& task : leased.tasks) {
     v1::LeasedTask* const out = response.add_tasks();
     Write(task, leased.now_ms, out);
     bytes += static_cast<int64_t>(out->ByteSizeLong());
-    if (taken > 0 && bytes > kLeaseResponseBytes) {
+    absl::Status fits =
+        CheckTaken(message_bytes_max, bytes + kAroundTaskBytes, task.lease.task, *task.lease.queue);
+    if (!fits.ok() || (taken > 0 && bytes > kLeaseResponseBytes)) {
+      if (taken == 0) refused = std::move(fits);
       response.mutable_tasks()->RemoveLast();
       break;
     }
@@ -45,7 +52,11 @@ void OnLeased(Edge& edge, UnaryCall& call, const broker::Leased& leased) {
   }
   const auto all = absl::MakeConstSpan(leased.tasks);
   call.Unpark();
-  if (!call.Reply(response)) taken = 0;  // the client has gone
+  if (!refused.ok()) {
+    call.End(std::move(refused));
+  } else if (!call.Reply(response)) {
+    taken = 0;  // the client has gone
+  }
   if (taken < all.size()) HandBack(edge.broker, edge.calls.NewId(), all.subspan(taken));
 }
 
@@ -60,9 +71,10 @@ absl::Status Lease(Edge& edge, UnaryCall& call, v1::LeaseRequest& request) {
   poll.max_tasks = std::max(1, request.max_tasks());
   poll.lease_ms = LeaseMs(request.lease_ms());
   poll.wait_ms = request.wait_ms();
-  call.Expect([&edge](UnaryCall& self, broker::Delivery& delivery) {
+  call.Expect([&edge, message_bytes_max = request.message_bytes_max()](UnaryCall& self,
+                                                                       broker::Delivery& delivery) {
     if (const auto* leased = std::get_if<broker::Leased>(&delivery)) {
-      OnLeased(edge, self, *leased);
+      OnLeased(edge, self, *leased, message_bytes_max);
     } else if (const auto* end = std::get_if<engine::EndCall>(&delivery)) {
       self.End(end->status);
     }

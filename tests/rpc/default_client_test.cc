@@ -15,7 +15,7 @@ namespace {
 // A client of gRPC that was told nothing takes messages of 4 MiB: whatever is legal fits.
 class DefaultClient : public RpcTest {
  protected:
-  DefaultClient() {
+  explicit DefaultClient(LocalServerOptions options = {}) : RpcTest(std::move(options)) {
     channel = grpc::CreateChannel(server.address(), grpc::InsecureChannelCredentials());
     tasks = v1::TaskService::NewStub(channel);
     workers = v1::WorkerService::NewStub(channel);
@@ -117,6 +117,56 @@ TEST_F(DefaultClient, TakesTenThousandRefusals) {
   const grpc::Status status = workers->Complete(&completing, complete, &completed);
   ASSERT_TRUE(status.ok()) << status.error_message();
   EXPECT_EQ(completed.results(0).status().code(), grpc::INVALID_ARGUMENT);
+}
+
+class LargePayloads : public DefaultClient {
+ protected:
+  LargePayloads() : DefaultClient(Large()) {}
+  static LocalServerOptions Large() {
+    LocalServerOptions options;
+    options.rpc.payload_bytes_max = 8 << 20;
+    return options;
+  }
+};
+
+// Not an attempt that was lost, again and again.
+TEST_F(LargePayloads, WhatAClientCannotTakeIsToldAndCostsNoAttempt) {
+  auto large = v1::WorkerService::NewStub(wire::NewChannel(*ParseAddress(server.address())));
+  v1::TaskSpec spec = Spec("mail", std::string(5 << 20, 'p'));
+  spec.set_max_attempts(1);
+  const std::string id = Submit(spec).task_id();
+  v1::LeaseRequest request;
+  request.add_queues("mail");
+  request.set_wait_ms(10'000);
+  for (int i = 0; i < 2; ++i) {
+    Context context;
+    v1::LeaseResponse response;
+    const grpc::Status status = workers->Lease(&context, request, &response);
+    EXPECT_EQ(status.error_code(), grpc::FAILED_PRECONDITION);
+    EXPECT_THAT(status.error_message(), ::testing::HasSubstr(id));
+    EXPECT_THAT(status.error_message(), ::testing::HasSubstr("grpc.max_receive_message_length"));
+  }
+  {
+    Context context;
+    auto stream = workers->Attach(&context);
+    v1::AttachRequest hello;
+    hello.mutable_hello()->set_worker_id("w");
+    hello.mutable_hello()->add_queues("mail");
+    hello.mutable_hello()->add_pools()->set_slots(1);
+    v1::Credit& credit = *hello.add_credits();
+    credit.set_tasks(1);
+    ASSERT_TRUE(stream->Write(hello));
+    v1::AttachResponse response;
+    while (stream->Read(&response)) EXPECT_EQ(response.tasks_size(), 0);
+    EXPECT_EQ(stream->Finish().error_code(), grpc::FAILED_PRECONDITION);
+  }
+  Context context;
+  request.set_message_bytes_max(wire::kTakenBytesMax);
+  v1::LeaseResponse response;
+  ASSERT_TRUE(large->Lease(&context, request, &response).ok());
+  ASSERT_EQ(response.tasks_size(), 1);
+  EXPECT_EQ(response.tasks(0).attempt(), 1);
+  EXPECT_EQ(response.tasks(0).payload().size(), static_cast<size_t>(5 << 20));
 }
 
 class SmallOutgoing : public RpcTest {
