@@ -116,6 +116,8 @@ void Oracle::ArrivedSubmit(const engine::Submit& submit, const broker::Request& 
   const Asker asker = submit.sequenced ? Asker{submit.id.session, CallId{}, submit.item}
                                        : Asker{0, submit.call, submit.item};
   Asking& asking = asking_[asker];
+  // The answer may rest on the holder of when it was asked first, over another stream maybe.
+  const std::optional<TaskId> holder = KeyHolder({submit.spec.queue, submit.spec.request_key}, 0);
   asking = Asking{.id = submit.id,
                   .queue = submit.spec.queue,
                   .key = submit.spec.request_key,
@@ -124,7 +126,7 @@ void Oracle::ArrivedSubmit(const engine::Submit& submit, const broker::Request& 
                   .sequenced = submit.sequenced,
                   .twice = asking.call == submit.call,
                   .call = submit.call,
-                  .key_holder = KeyHolder({submit.spec.queue, submit.spec.request_key}, 0)};
+                  .key_holder = holder.has_value() ? holder : asking.key_holder};
   if (submit.wait_if_full_ms == 0) return;
   std::vector<Waiting>& waiting = waiting_[submit.spec.queue];
   const int64_t until_ms = NowMs() + submit.wait_if_full_ms;

@@ -182,6 +182,10 @@ void Oracle::StoreLost(bool restored) {
   // Which length an older store has for a lease that was extended since nobody promised.
   for (auto& [token, lease] : leases_) lease.promised_until_ms = 0;
   live_ = durable_ = restored ? backup_ : Ledger();
+  // An older store knows of no later extension, and may have had shorter ones.
+  for (auto& [token, lease] : leases_) {
+    if (lease.extended) lease.promised_until_ms = INT64_MIN / 2;
+  }
   std::erase_if(acknowledged_,
                 [&](const auto& entry) { return durable_.Find(entry.first) == nullptr; });
   std::erase_if(told_, [&](const auto& entry) {
