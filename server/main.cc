@@ -33,6 +33,7 @@
 #include "server/rpc/server.h"
 #include "server/store/memory_store.h"
 #include "server/store/rocks_store.h"
+#include "server/store/write_behind.h"
 
 // Read by jemalloc, where that is linked. Without a thread of its own it gives freed memory back to
 // the system only when more is allocated: after a storm the process would stay as large as it was.
@@ -77,7 +78,9 @@ absl::StatusOr<std::unique_ptr<store::Store>> OpenStore(const Options& options, 
   };
   rocks.notice = [](const std::string& notice) { spdlog::warn("{}", notice); };
   rocks.on_failure = EndAtOnce;
-  return store::RocksStore::Open(rocks, clock);
+  absl::StatusOr<std::unique_ptr<store::RocksStore>> opened = store::RocksStore::Open(rocks, clock);
+  if (!opened.ok()) return opened.status();
+  return std::make_unique<store::WriteBehind>(*std::move(opened));
 }
 
 // Whole or not at all: a script that sees the file can read it.

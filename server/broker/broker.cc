@@ -1,7 +1,6 @@
 #include "server/broker/broker.h"
 
 #include <algorithm>
-#include <optional>
 #include <utility>
 
 #include "proto/support/assert.h"
@@ -43,20 +42,19 @@ Broker::Impl::Impl(const BrokerOptions& options, ServiceClock& clock, store::Sto
 }
 
 absl::StatusOr<bool> Broker::Impl::Turn() {
-  const bool released = SyncsReturned();
+  const bool released = StoreReturned();
   if (!failure_.ok()) return failure_;
   Listen();
-  if (Overfull()) return released;
   const bool mark = FollowClock();
-  const bool any = BeginTurn();
+  const LaneSet lanes = LanesToTake();
+  const bool any = BeginTurn(lanes);
   found_ = inbox_->TakeFound();
   const bool due =
       mark || !found_.empty() || !questions_.empty() || engine_.NextDeadline() <= now_ms_;
   if (!any && !due) return released;
 
   FollowReads();
-  // What waits may have to wait longer: see TakeRequests.
-  if (TakeRequests() == 0 && !due) return released;
+  TakeRequests(lanes);
   FinishTurn();
   if (!failure_.ok()) return failure_;
   return true;
@@ -69,17 +67,36 @@ void Broker::Impl::FollowReads() {
 }
 
 // What passes between two turns beyond the time that Run waits at most, and half as much again for
-// a busy machine, passes for no lease: nobody listened, or what was heard could not be stepped.
+// a busy machine, passes for no lease: nobody listened. Nor does what the store takes beyond that
+// to return anything: somebody may be waiting for the answer that makes him go on.
 void Broker::Impl::Listen() {
   const int64_t now_ms = std::max(now_ms_, clock_.NowMs());
-  const int64_t deaf_ms = now_ms - now_ms_ - options_.listen_ms * 3 / 2;
+  const int64_t answered_at_ms = std::min(writes_.moved_at_ms, syncs_.moved_at_ms);
+  const int64_t deaf_ms = now_ms - std::max(now_ms_, answered_at_ms + options_.listen_ms * 3 / 2);
   if (deaf_ms > 0) engine_.AddDeafTime(deaf_ms);
   now_ms_ = now_ms;
+  writes_.Follow(gate_.AwaitsWrite(), gate_.written(), now_ms);
+  syncs_.Follow(gate_.AwaitsSync(), gate_.synced(), now_ms);
 }
 
-bool Broker::Impl::BeginTurn() {
+// A store that does not keep up holds back clients first, which bring new bodies; then workers, who
+// bring results of bodies that are there already. (What they say counts from when it came.)
+// Questions are few and bring none.
+LaneSet Broker::Impl::LanesToTake() const {
+  const bool answers_keep_up =
+      questions_.size() + store_reads_.waiting() < options_.pending_reads_max &&
+      held_.bytes() <= kHeldBytesMax && !outbox_.full();
+  const int64_t bytes = UnsyncedBytes();
+  LaneSet lanes;
+  lanes[static_cast<size_t>(Lane::kWorkers)] = bytes <= 2 * options_.unsynced_bytes_max;
+  lanes[static_cast<size_t>(Lane::kQuestions)] = answers_keep_up;
+  lanes[static_cast<size_t>(Lane::kClients)] = answers_keep_up && !Overfull();
+  return lanes;
+}
+
+bool Broker::Impl::BeginTurn(LaneSet lanes) {
   resumed_.clear();
-  const bool any = inbox_->BeginTurn(resumed_);
+  const bool any = inbox_->BeginTurn(lanes, resumed_);
   if (resumed_.empty()) return any;
   std::vector<Delivery> deliveries;
   deliveries.reserve(resumed_.size());
@@ -88,21 +105,16 @@ bool Broker::Impl::BeginTurn() {
   return any;
 }
 
-// Workers' requests, and of the others no more while too much waits for the store to be read.
-// Returns how many.
-int64_t Broker::Impl::TakeRequests() {
+void Broker::Impl::TakeRequests(LaneSet lanes) {
   turn_bytes_ = 0;
+  const auto take = [&](Lane lane, int64_t requests_max) {
+    return lanes[static_cast<size_t>(lane)] ? Take(lane, requests_max) : 0;
+  };
   const int64_t requests_max = options_.turn_requests_max;
-  const int64_t workers = Take(Lane::kWorkers, requests_max);
-  if (!TakesFromClients()) return workers;
-  return workers + Take(Lane::kQuestions, options_.turn_reads_max) +
-         Take(Lane::kClients,
-              std::max({requests_max - workers, requests_max / kClientsShare, int64_t{1}}));
-}
-
-bool Broker::Impl::TakesFromClients() const {
-  return questions_.size() + store_reads_.waiting() < options_.pending_reads_max &&
-         held_.bytes() <= kHeldBytesMax && !outbox_.full();
+  const int64_t workers = take(Lane::kWorkers, requests_max);
+  take(Lane::kQuestions, options_.turn_reads_max);
+  take(Lane::kClients,
+       std::max({requests_max - workers, requests_max / kClientsShare, int64_t{1}}));
 }
 
 // How many it took. The bounds of bytes and time are the turn's, but no lane goes away with nothing
@@ -169,27 +181,34 @@ void Broker::Impl::AppendRows() {
     return;
   }
   gate_.Appended(*appended, static_cast<int64_t>(turn_.batch.bytes()));
+  if (!writes_behind_) gate_.Written(*appended);
 }
 
 void Broker::Impl::SyncIfAwaited() {
   if (!gate_.EndTurn()) return;
   store_.RequestSync();
-  SyncsReturned();  // a store without a disk answers at once
+  StoreReturned();  // a store without a disk answers at once
 }
 
-bool Broker::Impl::SyncsReturned() {
-  const absl::StatusOr<store::Sequence> synced = inbox_->synced();
-  if (!synced.ok()) {
-    failure_ = synced.status();
+bool Broker::Impl::StoreReturned() {
+  const absl::StatusOr<StoreProgress> progress = inbox_->progress();
+  if (!progress.ok()) {
+    failure_ = progress.status();
     return false;
   }
-  if (*synced <= gate_.synced()) return false;
-  gate_.Synced(*synced);
+  if (progress->written <= gate_.written() && progress->synced <= gate_.synced()) return false;
+  gate_.Synced(progress->synced);
+  gate_.Written(progress->written);
   return true;
 }
 
+// Most writes are followed by a sync that says more.
+StoreProgress Broker::Impl::Seen() const {
+  const bool write_matters = gate_.AwaitsWrite() || Overfull();
+  return {write_matters ? gate_.written() : UINT64_MAX, gate_.synced()};
+}
+
 int64_t Broker::Impl::NextDeadline() const {
-  if (Overfull()) return INT64_MAX;
   return questions_.empty() ? engine_.NextDeadline() : now_ms_;
 }
 
@@ -204,16 +223,9 @@ absl::Status Broker::Impl::Run() {
     }
     if (*done) continue;
     if (closed && !Overfull()) return SyncAll();
-    const int64_t deadline_ms = NextDeadline();
-    std::optional<int64_t> timeout_ms;
-    if (!Overfull()) {
-      // Never for longer: the wall clock may be set.
-      timeout_ms = std::clamp<int64_t>(deadline_ms - clock_.NowMs(), 0, options_.listen_ms);
-    }
-    inbox_->Wait(timeout_ms, gate_.synced(),
-                 Overfull()           ? Inbox::For::kSync
-                 : TakesFromClients() ? Inbox::For::kAnything
-                                      : Inbox::For::kWorkers);
+    // Never for longer: the wall clock may be set.
+    inbox_->Wait(std::clamp<int64_t>(NextDeadline() - clock_.NowMs(), 0, options_.listen_ms),
+                 Seen(), LanesToTake());
   }
 }
 
@@ -223,8 +235,8 @@ absl::Status Broker::Impl::SyncAll() {
   if (!failure_.ok()) return failure_;
   if (gate_.synced() < gate_.appended()) store_.RequestSync();
   while (gate_.synced() < gate_.appended()) {
-    inbox_->Wait(std::nullopt, gate_.synced(), Inbox::For::kSync);
-    SyncsReturned();
+    inbox_->WaitForStore(Seen());
+    StoreReturned();
     if (!failure_.ok()) return failure_;
   }
   return absl::OkStatus();

@@ -40,14 +40,15 @@ struct BrokerOptions {
   int64_t turn_read_ms_max = 5;
   // What was asked for and not read yet; beyond it turns take from workers only.
   int64_t pending_reads_max = 100'000;
-  // Run takes a turn at least this often while anything has a time. A longer time between two turns
-  // (the process was stopped, the machine paused, the disk stalled) is time in which the broker did
-  // not listen: see engine::Engine::AddDeafTime.
+  // Run takes a turn at least this often. A longer time between two turns (the process was stopped,
+  // the machine paused), and in which a store that is waited for returns nothing, is time in which
+  // the broker did not listen: see engine::Engine::AddDeafTime.
   int64_t listen_ms = 200;
   // Payloads of submits that wait for room in a full queue. Beyond it submits do not wait: they are
   // refused when their queue is full.
   int64_t parked_bytes_max = int64_t{1} << 30;
-  // Rows and deliveries that wait for the disk. Beyond it no turn runs until a sync returns.
+  // Rows and deliveries that wait for the disk. Beyond it clients' requests wait, too; beyond twice
+  // as much everything but questions and timers.
   int64_t unsynced_bytes_max = int64_t{256} << 20;
   // AwaitTask and WatchTask of unfinished tasks. Beyond it the call is ended with
   // RESOURCE_EXHAUSTED.
@@ -91,8 +92,8 @@ struct View {
 };
 // Runs on the store's thread, because it may have to wait for a disk; returns the answer to give.
 using Look = absl::AnyInvocable<Answer(StoredTasks&)>;
-// Runs on the broker's thread, quickly; returns the answer to give, or who looks for it among what
-// has ended.
+// Runs on the broker's thread, quickly; returns the answer to give, which does not wait for the
+// disk, or who looks for it among what has ended.
 using Query = absl::AnyInvocable<std::variant<Answer, Look>(const View&)>;
 struct AskQuery {
   engine::CallId call{};
@@ -149,8 +150,8 @@ struct Holdings {
 
 // The loop around the engine: takes requests, steps the engine, stores each turn's rows as one
 // batch, and releases what the turn wants said when the store has it as safe as was asked. While
-// one batch is being synced, further turns run and are appended: so batches grow by themselves when
-// the disk is slow.
+// one batch is being written or synced, further turns run and are appended: so batches grow by
+// themselves when the disk is slow.
 //
 // Owns no thread. One thread calls Recover once, then Run, or Turn for a loop of its own (the
 // simulator). Post and NewTaskId may be called from any thread.

@@ -77,13 +77,27 @@ class Broker::Impl : private Outbox {
     void Clear();
   };
 
-  bool SyncsReturned();
-  bool Overfull() const { return gate_.waiting_bytes() > options_.unsynced_bytes_max; }
+  // When the store's writes, or its syncs, last got on, or were not waited for.
+  struct Advance {
+    int64_t moved_at_ms = 0;
+    store::Sequence reached = 0;
+
+    void Follow(bool awaited, store::Sequence sequence, int64_t now_ms) {
+      const bool moved = std::exchange(reached, sequence) != sequence;
+      if (moved || !awaited) moved_at_ms = now_ms;
+    }
+  };
+
+  bool StoreReturned();
+  // Of the store's progress, as far as it would change nothing now.
+  StoreProgress Seen() const;
+  int64_t UnsyncedBytes() const { return gate_.waiting_bytes() + store_.UnwrittenBytes(); }
+  bool Overfull() const { return UnsyncedBytes() > options_.unsynced_bytes_max; }
+  LaneSet LanesToTake() const;
   void Listen();
-  bool BeginTurn();
+  bool BeginTurn(LaneSet lanes);
   void FollowReads();
-  int64_t TakeRequests();
-  bool TakesFromClients() const;
+  void TakeRequests(LaneSet lanes);
   int64_t Take(Lane lane, int64_t requests_max);
   void FinishTurn();
   // The engine hears of the wall clock; true: the store is to hear where the clocks are.
@@ -123,7 +137,6 @@ class Broker::Impl : private Outbox {
     gate_.Say(after, std::move(event));
   }
   void Say(engine::Durability after, engine::SessionOpened& event);
-  void Say(engine::Durability after, engine::WorkerAttached& event);
   void Say(engine::Durability after, engine::CancelDone& event);
   void Say(engine::Durability after, engine::Dispatched& event);
   BodyPtr PayloadOf(const engine::Lease& lease);
@@ -164,9 +177,12 @@ class Broker::Impl : private Outbox {
   FreeSpace free_space_;
 
   int64_t now_ms_ = INT64_MIN;  // of the turn: never goes back, whatever the clock does
+  Advance writes_;
+  Advance syncs_;
   int64_t turn_bytes_ = 0;      // of bodies, taken or read in this turn
   int64_t marked_at_ms_ = 0;    // when the store last heard where the clocks are
   bool clock_was_set_ = false;  // since then
+  bool writes_behind_ = false;  // the store does: see store::Store::SetOnWritten
   absl::Status failure_;        // of the store: nothing is done any more
   Reads store_reads_;
   std::vector<Reads::Then> found_;  // by reads, and not followed yet

@@ -53,8 +53,8 @@ void Broker::Impl::Ask(Question& question) {
   }
 }
 
-// The first word on a session's stream. What a session's number was given to must never be given
-// out again, so nothing else leaves before it is safe either.
+// A client is told its session's number when that is safe, and can name no task by it before. The
+// broker's own is used at once, so nothing leaves before it is safe.
 void Broker::Impl::Say(Durability after, engine::SessionOpened& event) {
   if (event.call == kOwnCall) {
     TREADLE_ASSERT(event.status.ok());
@@ -65,11 +65,7 @@ void Broker::Impl::Say(Durability after, engine::SessionOpened& event) {
   if (event.status.ok() && !turn_.closed.contains(event.call)) {
     watchers_.SessionOpened(event.call, event.session);
   }
-  gate_.SayFirst(after, std::move(event));
-}
-
-void Broker::Impl::Say(Durability after, engine::WorkerAttached& event) {
-  gate_.SayFirst(after, std::move(event));
+  gate_.Say(after, std::move(event));
 }
 
 void Broker::Impl::Say(Durability after, engine::CancelDone& event) {
@@ -207,11 +203,13 @@ bool Broker::Impl::IsStillUnknown(const TaskUnknown& unknown) {
   return true;
 }
 
+// What is in memory can be told at once, also on a disk that hangs: nobody may rest on it but as
+// on what he has seen himself. An outcome is told when it is safe.
 void Broker::Impl::Answer(AskQuery& ask) {
   const View::Internals internals{progress_};
   std::variant<broker::Answer, Look> reply = ask.query(View{engine_, now_ms_, &internals});
   if (auto* answer = std::get_if<broker::Answer>(&reply)) {
-    return gate_.Say(Durability::kSynced, std::move(*answer));
+    return gate_.Say(Durability::kMemory, std::move(*answer));
   }
   store_reads_.Ask(
       ask.call,

@@ -1,5 +1,6 @@
 #include "server/broker/gate.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "proto/support/assert.h"
@@ -7,60 +8,71 @@
 
 namespace treadle::broker {
 
+using engine::Durability;
+
 void Gate::Appended(store::Sequence sequence, int64_t bytes) {
   TREADLE_ASSERT(sequence > appended_);
   appended_ = sequence;
   appended_bytes_ = bytes;
 }
 
-void Gate::Say(engine::Durability after, Delivery delivery) {
-  const store::Sequence safe = after == engine::Durability::kSynced ? appended_ : hold_until_;
-  if (synced_ >= safe) {
-    now_.push_back(std::move(delivery));
-  } else if (safe == appended_) {
-    later_.push_back(std::move(delivery));
+void Gate::Say(Durability after, Delivery delivery) {
+  if (after == Durability::kSynced && synced_ < appended_) {
+    unsynced_.said.push_back(std::move(delivery));
+  } else if (after != Durability::kMemory && written_ < appended_) {
+    unwritten_.said.push_back(std::move(delivery));
+  } else if (synced_ < hold_until_) {
+    held_.said.push_back(std::move(delivery));
   } else {
-    held_.push_back(std::move(delivery));
-    held_until_ = safe;
+    now_.push_back(std::move(delivery));
   }
-}
-
-void Gate::SayFirst(engine::Durability after, Delivery delivery) {
-  if (after == engine::Durability::kSynced) HoldAll();
-  Say(after, std::move(delivery));
 }
 
 bool Gate::EndTurn() {
   if (!now_.empty()) outbox_.Release(std::exchange(now_, {}));
-  const bool needs_sync = !later_.empty() || hold_until_ > requested_;
+  const bool needs_sync = !unsynced_.said.empty() || hold_until_ > requested_;
   const int64_t bytes = std::exchange(appended_bytes_, 0);
-  Wait(held_until_, later_.empty() ? bytes : 0, held_);
-  Wait(appended_, bytes, later_);
+  EndTurn(held_, hold_until_, 0);
+  EndTurn(unwritten_, appended_, unsynced_.said.empty() ? bytes : 0);
+  EndTurn(unsynced_, appended_, bytes);
   return needs_sync && std::exchange(requested_, appended_) < appended_;
 }
 
-void Gate::Wait(store::Sequence after, int64_t row_bytes, std::vector<Delivery>& deliveries) {
-  if (deliveries.empty()) return;
+void Gate::EndTurn(Level& level, store::Sequence after, int64_t row_bytes) {
+  if (level.said.empty()) return;
   int64_t bytes = row_bytes;
-  for (const Delivery& delivery : deliveries) bytes += BytesOf(delivery);
-  waiting_.push_back(Waiting{after, bytes, std::exchange(deliveries, {})});
+  for (const Delivery& delivery : level.said) bytes += BytesOf(delivery);
+  level.turns.push_back({after, bytes, std::exchange(level.said, {})});
   waiting_bytes_ += bytes;
+}
+
+void Gate::Written(store::Sequence sequence) {
+  if (sequence <= written_) return;
+  written_ = sequence;
+  ReleaseSafe();
 }
 
 void Gate::Synced(store::Sequence sequence) {
   if (sequence <= synced_) return;
   synced_ = sequence;
-  size_t kept = 0;
-  for (size_t i = 0; i < waiting_.size(); ++i) {
-    if (waiting_[i].after > synced_) {
-      if (kept != i) waiting_[kept] = std::move(waiting_[i]);
-      ++kept;
-    } else {
-      waiting_bytes_ -= waiting_[i].bytes;
-      outbox_.Release(std::move(waiting_[i].deliveries));
-    }
+  written_ = std::max(written_, sequence);
+  ReleaseSafe();
+}
+
+void Gate::ReleaseSafe() {
+  if (synced_ < hold_until_) return;
+  Release(held_, synced_);
+  Release(unwritten_, written_);
+  Release(unsynced_, synced_);
+}
+
+void Gate::Release(Level& level, store::Sequence reached) {
+  while (!level.turns.empty() && level.turns.front().after <= reached) {
+    Level::Turn turn = std::move(level.turns.front());
+    level.turns.pop_front();
+    waiting_bytes_ -= turn.bytes;
+    outbox_.Release(std::move(turn.deliveries));
   }
-  waiting_.resize(kept);
 }
 
 }  // namespace treadle::broker

@@ -134,14 +134,31 @@ void Inbox::Close() {
   news_.notify_one();
 }
 
+void Inbox::Written(absl::StatusOr<store::Sequence> upto) {
+  Returned(std::move(upto), &StoreProgress::written);
+}
+
 void Inbox::Synced(absl::StatusOr<store::Sequence> upto) {
+  Returned(std::move(upto), &StoreProgress::synced);
+}
+
+void Inbox::Returned(absl::StatusOr<store::Sequence> upto, store::Sequence StoreProgress::*which) {
   {
     std::lock_guard lock(mutex_);
-    if (!synced_.ok() || (upto.ok() && *upto <= *synced_)) return;
-    synced_ = std::move(upto);
+    if (!progress_.ok()) return;
+    if (!upto.ok()) {
+      progress_ = upto.status();
+    } else {
+      (*progress_).*which = std::max((*progress_).*which, *upto);
+    }
+    if (!waiting_ || !HasProgress(seen_)) return;
     waiting_ = false;
   }
   news_.notify_one();
+}
+
+bool Inbox::HasProgress(const StoreProgress& seen) const {
+  return !progress_.ok() || progress_->written > seen.written || progress_->synced > seen.synced;
 }
 
 void Inbox::Found(absl::AnyInvocable<void()> then) {
@@ -158,14 +175,15 @@ std::vector<absl::AnyInvocable<void()>> Inbox::TakeFound() {
   return std::exchange(found_, {});
 }
 
-bool Inbox::BeginTurn(std::vector<engine::CallId>& resumed) {
+bool Inbox::BeginTurn(LaneSet lanes, std::vector<engine::CallId>& resumed) {
   std::lock_guard lock(mutex_);
   bool any = false;
-  for (LaneState& lane : lanes_) {
+  for (size_t i = 0; i < kLanes; ++i) {
+    LaneState& lane = lanes_[i];
     const Load done = std::exchange(lane.done, {});
     lane.load.requests -= done.requests;
     lane.load.bytes -= done.bytes;
-    any = any || lane.load.requests > 0;
+    any = any || (lanes[i] && lane.load.requests > 0);
     if (!lane.held.empty()) Resume(lane, resumed);
   }
   return any;
@@ -222,9 +240,9 @@ int64_t Inbox::OldestArrivalMs(Lane lane) const {
   return at.posted.empty() ? INT64_MAX : at.posted.front().arrived_ms;
 }
 
-absl::StatusOr<store::Sequence> Inbox::synced() const {
+absl::StatusOr<StoreProgress> Inbox::progress() const {
   std::lock_guard lock(mutex_);
-  return synced_;
+  return progress_;
 }
 
 bool Inbox::closed() const {
@@ -232,25 +250,30 @@ bool Inbox::closed() const {
   return closed_;
 }
 
-void Inbox::Wait(std::optional<int64_t> timeout_ms, store::Sequence seen, For what) {
+void Inbox::Wait(int64_t timeout_ms, StoreProgress seen, LaneSet lanes) {
   std::unique_lock lock(mutex_);
-  const auto until =
-      std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms.value_or(0));
   const auto news = [&] {
-    if (!synced_.ok() || *synced_ != seen) return true;
-    if (what == For::kSync) return false;
-    if (closed_ || !found_.empty() || !At(Lane::kWorkers).posted.empty()) return true;
-    return what == For::kAnything &&
-           std::any_of(lanes_.begin(), lanes_.end(),
-                       [](const LaneState& lane) { return !lane.posted.empty(); });
+    if (HasProgress(seen) || !found_.empty() || (closed_ && lanes.all())) return true;
+    for (size_t i = 0; i < kLanes; ++i) {
+      if (lanes[i] && !lanes_[i].posted.empty()) return true;
+    }
+    return false;
   };
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
+  seen_ = seen;
   while (!news()) {
     waiting_ = true;
-    if (!timeout_ms.has_value()) {
-      news_.wait(lock);
-    } else if (news_.wait_until(lock, until) == std::cv_status::timeout) {
-      break;
-    }
+    if (news_.wait_until(lock, until) == std::cv_status::timeout) break;
+  }
+  waiting_ = false;
+}
+
+void Inbox::WaitForStore(StoreProgress seen) {
+  std::unique_lock lock(mutex_);
+  seen_ = seen;
+  while (!HasProgress(seen)) {
+    waiting_ = true;
+    news_.wait(lock);
   }
   waiting_ = false;
 }

@@ -1,11 +1,11 @@
 #pragma once
 
 #include <array>
+#include <bitset>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <mutex>
-#include <optional>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -22,8 +22,16 @@ namespace treadle::broker {
 // What a request holds in memory, near enough.
 int64_t BytesOf(const Request& request);
 
-// Where other threads leave word for the broker's: requests, syncs that have returned, what was
-// read, the wish to stop. Any thread posts; the broker's thread takes.
+// How far the store has come with what was appended.
+struct StoreProgress {
+  store::Sequence written = 0;
+  store::Sequence synced = 0;
+};
+
+using LaneSet = std::bitset<kLanes>;
+
+// Where other threads leave word for the broker's: requests, writes and syncs that have returned,
+// what was read, the wish to stop. Any thread posts; the broker's thread takes.
 //
 // Requests wait in lanes, each with the whole bound of its own, so that a flood in one holds back
 // nobody in another. What is taken goes on counting until the turn that took it is over.
@@ -43,7 +51,8 @@ class Inbox {
                                    std::vector<Request>&& requests);
   // From now on Post refuses with UNAVAILABLE.
   void Close();
-  // A sync has returned. Errors stay: nothing that comes later can make up for them.
+  // A write, or a sync, has returned. Errors stay: nothing that comes later can make up for them.
+  void Written(absl::StatusOr<store::Sequence> upto);
   void Synced(absl::StatusOr<store::Sequence> upto);
   // Something was read: `then` is to follow from it on the broker's thread. Never refused: the
   // broker bounds what it reads.
@@ -52,8 +61,8 @@ class Inbox {
   // The rest but Wait is for the broker's thread only.
 
   // What was taken in the last turn is done with; appends the streams that may post again, those
-  // first that have waited longest. False: there is nothing to take.
-  bool BeginTurn(std::vector<engine::CallId>& resumed);
+  // first that have waited longest. False: there is nothing to take in these lanes.
+  bool BeginTurn(LaneSet lanes, std::vector<engine::CallId>& resumed);
   // The lane's next requests, in order: `requests_max` at most, and no more than it takes to reach
   // `bytes_max` of bodies. Empty: there are none. They live until the lane is taken from again.
   absl::Span<Request> Take(Lane lane, size_t requests_max, int64_t bytes_max);
@@ -61,18 +70,16 @@ class Inbox {
   int64_t OldestArrivalMs(Lane lane) const;
   // What Found was told since the last time, in order.
   std::vector<absl::AnyInvocable<void()>> TakeFound();
-  // The latest word of Synced; 0: none yet.
-  absl::StatusOr<store::Sequence> synced() const;
+  // The latest words of Written and Synced; 0: none yet.
+  absl::StatusOr<StoreProgress> progress() const;
   bool closed() const;
 
-  enum class For {
-    kSync,
-    kWorkers,   // also what was read and what workers say: the others' requests cannot be taken now
-    kAnything,  // also any request
-  };
-  // Waits until a sync returns that the caller, who knows of `seen`, has not heard of; also for
-  // `what` there is, or until the inbox is closed, unless for a sync only; or `timeout_ms` is over.
-  void Wait(std::optional<int64_t> timeout_ms, store::Sequence seen, For what);
+  // Waits until a write or a sync returns that goes beyond `seen`, something was read, there is a
+  // request in one of these lanes, the inbox is closed (unless some lane is left out), or
+  // `timeout_ms` is over.
+  void Wait(int64_t timeout_ms, StoreProgress seen, LaneSet lanes);
+  // As Wait, for writes and syncs only.
+  void WaitForStore(StoreProgress seen);
 
  private:
   struct Batch {
@@ -100,6 +107,8 @@ class Inbox {
     Load done;
   };
 
+  void Returned(absl::StatusOr<store::Sequence> upto, store::Sequence StoreProgress::*which);
+  bool HasProgress(const StoreProgress& seen) const;
   bool IsFull(const LaneState& lane, const Load& more) const;
   bool Append(LaneState& lane, std::vector<Request>&& requests, const Load& load);
   void Resume(LaneState& lane, std::vector<engine::CallId>& resumed) const;
@@ -114,9 +123,10 @@ class Inbox {
   std::condition_variable news_;
   std::array<LaneState, kLanes> lanes_;
   std::vector<absl::AnyInvocable<void()>> found_;
-  absl::StatusOr<store::Sequence> synced_ = store::Sequence{0};
+  absl::StatusOr<StoreProgress> progress_ = StoreProgress{};
   bool closed_ = false;
   bool waiting_ = false;  // the broker's thread sleeps: wake it
+  StoreProgress seen_;    // by the sleeper
 };
 
 }  // namespace treadle::broker

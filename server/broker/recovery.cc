@@ -42,6 +42,8 @@ absl::Status Broker::Impl::Recover(engine::Incarnation incarnation,
                                    absl::AnyInvocable<void(int64_t rows)> progress) {
   store_.SetOnSynced(
       [inbox = inbox_](absl::StatusOr<store::Sequence> upto) { inbox->Synced(std::move(upto)); });
+  writes_behind_ = store_.SetOnWritten(
+      [inbox = inbox_](absl::StatusOr<store::Sequence> upto) { inbox->Written(std::move(upto)); });
 
   RowDecoder decoder;
   if (absl::Status status = ContinueClock(store_, decoder, clock_); !status.ok()) return status;
@@ -64,6 +66,7 @@ absl::Status Broker::Impl::Recover(engine::Incarnation incarnation,
     if (!scanned.ok()) return scanned;
   }
   now_ms_ = marked_at_ms_ = clock_.NowMs();
+  writes_.moved_at_ms = syncs_.moved_at_ms = now_ms_;
   engine_.FollowWall(clock_.WallOffsetMs());
   clock_was_set_ = true;  // the first turn tells the store
   if (absl::Status status = engine_.FinishLoad(now_ms_); !status.ok()) return status;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <mutex>
 #include <optional>
 #include <utility>
 
@@ -18,6 +19,7 @@
 #include "server/rpc/admin_service.h"
 #include "server/rpc/calls.h"
 #include "server/rpc/connections.h"
+#include "server/rpc/disk_watch.h"
 #include "server/rpc/edge.h"
 #include "server/rpc/handler_table.h"
 #include "server/rpc/outbox.h"
@@ -97,6 +99,11 @@ class Server::Impl {
     builder.RegisterService(&*admin_);
     server_ = builder.BuildAndStart();
     if (server_ == nullptr) return absl::InternalError("gRPC could not start its server");
+    disk_watch_.emplace(store, [this](bool serves) {
+      const std::lock_guard lock(health_mutex_);
+      if (!stopping_) server_->GetHealthCheckService()->SetServingStatus(serves);
+    });
+    LookAtDisk();
     acceptor_.Start(std::move(sink));
     return absl::OkStatus();
   }
@@ -108,6 +115,8 @@ class Server::Impl {
   void StopAccepting() {
     calls_.Close();
     if (server_ == nullptr) return;
+    const std::lock_guard lock(health_mutex_);
+    stopping_ = true;
     if (auto* health = server_->GetHealthCheckService()) health->SetServingStatus(false);
   }
 
@@ -127,6 +136,11 @@ class Server::Impl {
   }
 
  private:
+  void LookAtDisk() {
+    disk_watch_->Look(clock_.NowMs());
+    pulse_->After(DiskWatch::kLookMs, [this] { LookAtDisk(); });
+  }
+
   const Options options_;
   const Clock& clock_;
   Address address_;
@@ -142,6 +156,9 @@ class Server::Impl {
   std::optional<WorkerService> workers_;
   std::optional<QueueService> queues_;
   std::optional<AdminService> admin_;
+  std::optional<DiskWatch> disk_watch_;
+  std::mutex health_mutex_;
+  bool stopping_ = false;  // then health stays as it is
   std::unique_ptr<grpc::Server> server_;
 };
 

@@ -4,7 +4,7 @@
 
 namespace treadle::store {
 
-ReadThread::ReadThread() : thread_([this] { Run(); }) {}
+ReadThread::ReadThread(BusyTime& busy) : busy_(busy), thread_([this] { Run(); }) {}
 
 ReadThread::~ReadThread() {
   {
@@ -34,6 +34,7 @@ void ReadThread::Run() {
       call = std::move(next.front());
       next.pop_front();
     }
+    const BusyTime::Span busy(busy_);
     call();
   }
 }

@@ -7,13 +7,16 @@
 
 #include "absl/functional/any_invocable.h"
 
+#include "server/store/busy_time.h"
+
 namespace treadle::store {
 
 // A thread for what may have to wait for the disk to read: one call after the other, the urgent
 // ones first. Its callers bound how many there are.
 class ReadThread {
  public:
-  ReadThread();
+  // `busy` shows the call under way; it outlives this.
+  explicit ReadThread(BusyTime& busy);
   // Waits for the call under way. The others are dropped.
   ~ReadThread();
 
@@ -22,6 +25,8 @@ class ReadThread {
 
  private:
   void Run();
+
+  BusyTime& busy_;
 
   std::mutex mutex_;
   std::condition_variable changed_;

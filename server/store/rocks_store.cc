@@ -75,7 +75,9 @@ RocksStore::RocksStore(const RocksStoreOptions& options, const Clock& clock,
       ballast_(directory_->ballast_path(), options.ballast_bytes),
       rocks_batch_(std::make_unique<rocksdb::WriteBatch>()),
       append_time_(clock),
-      sync_time_(clock) {}
+      sync_time_(clock),
+      read_time_(clock),
+      read_thread_(read_time_) {}
 
 RocksStore::~RocksStore() {
   sync_thread_ = nullptr;
@@ -345,7 +347,8 @@ int64_t RocksStore::FreeBytes() {
 }
 
 std::optional<int64_t> RocksStore::BusySinceMs() const {
-  const int64_t since_ms = std::min(append_time_.since_ms(), sync_time_.since_ms());
+  const int64_t since_ms =
+      std::min({append_time_.since_ms(), sync_time_.since_ms(), read_time_.since_ms()});
   return since_ms == BusyTime::kIdle ? std::nullopt : std::optional(since_ms);
 }
 

@@ -148,6 +148,7 @@ class RocksStore final : public Store {
 
   BusyTime append_time_;
   BusyTime sync_time_;
+  BusyTime read_time_;
   std::atomic<Sequence> appended_ = 0;
   std::atomic<uint64_t> changes_ = 0;  // of rows
   Sequence synced_ = 0;                // the sync thread's

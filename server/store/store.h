@@ -42,9 +42,17 @@ class Store {
   virtual Reach reach() const = 0;
 
   // Applies a batch: all of it or nothing; visible to Get and Scan on return, and handed to the
-  // operating system. An error leaves the store unusable: the caller stops the process, because its
-  // memory is ahead of the disk.
+  // operating system, unless the store writes behind. An error leaves the store unusable: the
+  // caller stops the process, because its memory is ahead of the disk.
   virtual absl::StatusOr<Sequence> Append(const WriteBatch& batch) = 0;
+
+  // True: the store writes behind. Append does not wait for the disk, and `on_written` is called,
+  // on a thread of the store's, with the sequence up to which all is visible and in the operating
+  // system's hands, or with the error that Append would have returned. Called once, before the
+  // first Append.
+  virtual bool SetOnWritten(std::function<void(absl::StatusOr<Sequence>)>) { return false; }
+  // What was appended and is not written yet takes in memory. Any thread.
+  virtual int64_t UnwrittenBytes() const { return 0; }
 
   // Asks that everything appended so far be made durable. `on_synced` (see SetOnSynced) is called
   // with the sequence up to which all is on disk; one call may answer several requests.
@@ -80,9 +88,9 @@ class Store {
   // Bytes free for new rows on the store's device, beside its own needs; INT64_MAX: no device.
   virtual int64_t FreeBytes() = 0;
 
-  // Since when an append or a sync has been under way, the older of the two, by the clock that the
-  // store was opened with. Absent: neither is. Any thread, and never blocks: this is how others see
-  // that a disk hangs.
+  // Since when a write, a sync or a read of ReadLater has been under way, the oldest of them, by
+  // the clock that the store was opened with. Absent: none is. Any thread, and never blocks: this
+  // is how others see that a disk hangs.
   virtual std::optional<int64_t> BusySinceMs() const { return std::nullopt; }
 };
 

@@ -28,6 +28,7 @@
 #include "server/broker/broker.h"
 #include "server/store/memory_store.h"
 #include "server/store/rocks_store.h"
+#include "server/store/write_behind.h"
 
 namespace treadle::broker {
 namespace {
@@ -242,6 +243,11 @@ std::unique_ptr<store::RocksStore> OpenRocks(const std::string& folder, ServiceC
   return *std::move(store);
 }
 
+// As the server does.
+std::unique_ptr<store::Store> OpenStore(const std::string& folder, ServiceClock& clock) {
+  return std::make_unique<store::WriteBehind>(OpenRocks(folder, clock));
+}
+
 void Report(const char* what, const Bench::Drained& drained, double rate_without) {
   const auto tasks = static_cast<double>(drained.tasks);
   const double rate = tasks / drained.seconds;
@@ -253,7 +259,7 @@ void Report(const char* what, const Bench::Drained& drained, double rate_without
 }
 
 void MeasureBacklog(const std::string& folder, ServiceClock& clock, int64_t tasks, int64_t batch) {
-  std::unique_ptr<store::RocksStore> store = OpenRocks(folder, clock);
+  std::unique_ptr<store::Store> store = OpenStore(folder, clock);
   double rate = 0;
   {
     Bench bench(*store, clock, batch);
@@ -269,23 +275,23 @@ void MeasureBacklog(const std::string& folder, ServiceClock& clock, int64_t task
     Report("drained", bench.Drain(tasks / 2), rate);
   }
   store.reset();
-  store = OpenRocks(folder, clock);
+  store = OpenStore(folder, clock);
   Bench bench(*store, clock, batch);
   Report("drained after a restart", bench.Drain(tasks / 2 - 4 * batch), rate);
 }
 
 void MeasureHistory(const std::string& folder, ServiceClock& clock, int64_t tasks, int64_t batch) {
-  std::unique_ptr<store::RocksStore> store = OpenRocks(folder, clock);
+  std::unique_ptr<store::Store> store = OpenStore(folder, clock);
   uint64_t session = 0;
   {
     Bench bench(*store, clock, batch);
     bench.Flow(tasks);
     session = bench.session();
   }
-  Check(store->Compact());
   store.reset();
+  Check(OpenRocks(folder, clock)->Compact());
   const double begin = Seconds();
-  store = OpenRocks(folder, clock);
+  store = OpenStore(folder, clock);
   const double opened = Seconds();
   Bench bench(*store, clock, batch);
   std::printf("%lld outcomes kept: the store opened in %.3f s, the broker recovered in %.3f s\n",
@@ -310,7 +316,7 @@ int Main(const std::vector<std::string>& args) {
       store::MemoryStore memory(clock);
       MeasureFlow(memory, clock, tasks, batch);
     }
-    MeasureFlow(*OpenRocks(folder, clock), clock, tasks, batch);
+    MeasureFlow(*OpenStore(folder, clock), clock, tasks, batch);
   } else if (what == "backlog") {
     MeasureBacklog(folder, clock, tasks, batch);
   } else if (what == "history") {

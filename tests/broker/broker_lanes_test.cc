@@ -49,7 +49,7 @@ TEST_F(BrokerLanesTest, AHeartbeatCountsBehindAnyBacklog) {
   Start();
   const engine::Lease lease = RunningTask();
   PassQuietly(900);
-  for (int i = 0; i < 1'500; ++i) Submit("x");
+  for (int i = 0; i < 1'500; ++i) Submit("x", {.durability = engine::Durability::kMemory});
   TellWorkers(engine::Heartbeat{kWorker});
   PassQuietly(200);
   EXPECT_TRUE(IsRunning(lease.task));
@@ -203,6 +203,116 @@ TEST_F(BrokerLanesTest, LargeOutcomesAreReadAFewInEachTurn) {
     Turn();
     EXPECT_THAT(listener.Take<OutcomeReady>(), SizeIs(2));
   }
+}
+
+TEST_F(BrokerLanesTest, OnADiskThatHangsWhatNeedsNoDiskGoesOn) {
+  store.writes_behind = true;
+  Start();
+  const engine::Lease lease = RunningTask();
+  Submit("safe");
+  Submit("written", {.durability = engine::Durability::kWritten});
+  Tell(engine::OpenSession{engine::CallId{7}});
+  Turn();
+  // From here on nothing returns.
+  Submit("quick", {.durability = engine::Durability::kMemory});
+  for (int i = 0; i < 100; ++i) {
+    TellWorkers(engine::Heartbeat{kWorker});
+    PassQuietly(200);
+  }
+  EXPECT_TRUE(IsRunning(lease.task));
+  EXPECT_THAT(listener.Take<engine::Submitted>(), SizeIs(1));
+  TellWorkers(engine::AttachWorker{.call = engine::CallId{8}, .worker_id = "new"});
+  bool found = false;
+  lane = Lane::kQuestions;
+  Post(AskQuery{kOther, Query([&](const View& view) {
+                  return Answer(
+                      [&found, is = view.engine.FindTask(lease.task).has_value()] { found = is; });
+                })});
+  Turn();
+  EXPECT_TRUE(found);
+  EXPECT_THAT(listener.Take<engine::WorkerAttached>(), SizeIs(1));
+  store.FinishWrite();
+  Turn();
+  EXPECT_THAT(listener.Take<engine::Submitted>(), SizeIs(1));
+  EXPECT_THAT(listener.Take<engine::SessionOpened>(), IsEmpty());
+  store.FinishSync();
+  Turn();
+  EXPECT_THAT(listener.Take<engine::Submitted>(), SizeIs(1));
+  EXPECT_THAT(listener.Take<engine::SessionOpened>(), SizeIs(1));
+}
+
+TEST_F(BrokerLanesTest, ALeaseIsGivenWhenItsRowIsWrittenAlsoOfATaskInMemoryOnly) {
+  store.writes_behind = true;
+  Start();
+  Submit("quick", {.durability = engine::Durability::kMemory});
+  lane = Lane::kWorkers;
+  Attach(1);
+  Turn();
+  EXPECT_THAT(TakeLeases(), IsEmpty());
+  store.FinishWrite();
+  Turn();
+  EXPECT_THAT(TakeLeases(), SizeIs(1));
+}
+
+// A unary worker whose answer waits for the disk can say nothing more meanwhile.
+TEST_F(BrokerLanesTest, ALeaseDoesNotRunOutWhileTheDiskKeepsItsHolderWaiting) {
+  store.writes_behind = true;
+  Start();
+  Submit("payload");
+  TellWorkers(engine::PollTasks{
+      .call = kOther, .queues = {"mail"}, .worker_name = "w", .lease_ms = 2'000, .wait_ms = 0});
+  Turn();
+  for (int i = 0; i < 50; ++i) {
+    Submit("quick", {.queue = "other", .durability = engine::Durability::kWritten});
+    PassQuietly(200);
+    store.FinishWrite();  // syncs hang, writes do not
+  }
+  EXPECT_THAT(TakeLeases(), IsEmpty());
+  store.FinishSync();
+  Turn();
+  const std::vector<LeasedTask> leases = TakeLeases();
+  ASSERT_THAT(leases, SizeIs(1));
+  store.FinishWrite();
+  store.FinishSync();
+  Turn();
+  PassQuietly(1'200);
+  EXPECT_TRUE(IsRunning(leases[0].lease.task));
+  PassQuietly(1'000);
+  EXPECT_FALSE(IsRunning(leases[0].lease.task));
+}
+
+TEST_F(BrokerLanesTest, ADiskThatDoesNotKeepUpHoldsBackClientsFirstAndQuestionsNever) {
+  options.unsynced_bytes_max = 1'000;
+  store.writes_behind = true;
+  Start();
+  RunningTask();
+  store.unwritten_bytes = 1'500;
+  Submit("x", {.durability = engine::Durability::kMemory});
+  TellWorkers(engine::EndReports{kWorker, 1});
+  Turn();
+  EXPECT_THAT(listener.Take<engine::Submitted>(), IsEmpty());
+  EXPECT_THAT(listener.Take<engine::ReportsHandled>(), SizeIs(1));
+  store.unwritten_bytes = 2'500;
+  TellWorkers(engine::EndReports{kWorker, 2});
+  int answered = 0;
+  lane = Lane::kQuestions;
+  Post(AskQuery{kOther, Query([&](const View&) { return Answer([&] { ++answered; }); })});
+  PassQuietly(10'000);
+  EXPECT_EQ(answered, 1);
+  EXPECT_THAT(listener.Take<engine::ReportsHandled>(), IsEmpty());
+  store.unwritten_bytes = 0;
+  Turn();
+  EXPECT_THAT(listener.Take<engine::ReportsHandled>(), SizeIs(1));
+  EXPECT_THAT(listener.Take<engine::Submitted>(), SizeIs(1));
+}
+
+TEST_F(BrokerLanesTest, AWriteThatFailsIsTheStoresError) {
+  store.writes_behind = true;
+  Start();
+  Submit("payload");
+  Turn();
+  store.FailWrite();
+  EXPECT_TRUE(absl::IsDataLoss(broker->Turn().status()));
 }
 
 }  // namespace

@@ -34,14 +34,54 @@ class GateTest : public testing::Test {
 
 TEST_F(GateTest, WhatMustBeOnDiskWaitsForIt) {
   gate.Appended(1, 100);
+  gate.Written(1);
   gate.Say(Durability::kSynced, Number(1));
   gate.Say(Durability::kWritten, Number(2));
   gate.Say(Durability::kMemory, Number(3));
   EXPECT_TRUE(gate.EndTurn());
   EXPECT_THAT(listener.heard, ElementsAre(2, 3));
+  EXPECT_FALSE(gate.AwaitsWrite());
   gate.Synced(1);
   EXPECT_THAT(listener.heard, ElementsAre(2, 3, 1));
   EXPECT_EQ(gate.waiting_bytes(), 0);
+}
+
+TEST_F(GateTest, WhatMustBeWrittenWaitsForTheWriteOfItsOwnTurn) {
+  for (store::Sequence turn = 1; turn <= 2; ++turn) {
+    gate.Appended(turn, 100);
+    gate.Say(Durability::kSynced, Number(10 * turn));
+    gate.Say(Durability::kWritten, Number(10 * turn + 1));
+    gate.Say(Durability::kMemory, Number(10 * turn + 2));
+    gate.EndTurn();
+  }
+  EXPECT_THAT(listener.heard, ElementsAre(12, 22));
+  EXPECT_TRUE(gate.AwaitsWrite());
+  gate.Written(1);
+  EXPECT_THAT(listener.heard, ElementsAre(12, 22, 11));
+  gate.Synced(1);
+  EXPECT_THAT(listener.heard, ElementsAre(12, 22, 11, 10));
+  gate.Synced(2);  // is written, too
+  EXPECT_THAT(listener.heard, ElementsAre(12, 22, 11, 10, 21, 20));
+  EXPECT_FALSE(gate.AwaitsWrite());
+  EXPECT_EQ(gate.waiting_bytes(), 0);
+}
+
+TEST_F(GateTest, RowsAreCountedOnceWithWhatWaitsLongest) {
+  gate.Appended(1, 1'000'000);
+  gate.Say(Durability::kWritten, Number(1));
+  gate.Say(Durability::kSynced, Number(2));
+  gate.EndTurn();
+  const int64_t bytes = gate.waiting_bytes();
+  EXPECT_GE(bytes, 1'000'000);
+  EXPECT_LT(bytes, 2'000'000);
+  gate.Written(1);
+  EXPECT_GE(gate.waiting_bytes(), 1'000'000);
+  gate.Appended(2, 1'000'000);
+  gate.Say(Durability::kWritten, Number(3));
+  gate.EndTurn();
+  EXPECT_GE(gate.waiting_bytes(), 2'000'000);
+  gate.Written(2);
+  EXPECT_LT(gate.waiting_bytes(), 2'000'000);
 }
 
 TEST_F(GateTest, FurtherTurnsRunWhileASyncIsUnderWay) {
@@ -71,47 +111,23 @@ TEST_F(GateTest, ATurnWithoutRowsStillWaitsForWhatItRestsOn) {
   EXPECT_THAT(listener.heard, ElementsAre(1, 2, 3));
 }
 
-TEST_F(GateTest, NothingOvertakesAFirstWord) {
+TEST_F(GateTest, NothingLeavesBeforeWhatHoldsAllIsSynced) {
   gate.Appended(1, 100);
-  gate.SayFirst(Durability::kSynced, Number(1));
+  gate.HoldAll();
+  gate.Say(Durability::kSynced, Number(1));
   gate.Say(Durability::kMemory, Number(2));
   EXPECT_TRUE(gate.EndTurn());
   gate.Appended(2, 100);
-  gate.Say(Durability::kMemory, Number(3));
-  EXPECT_FALSE(gate.EndTurn());  // the sync that it waits for is asked for
-  EXPECT_THAT(listener.heard, IsEmpty());
-  gate.Synced(2);
-  EXPECT_THAT(listener.heard, ElementsAre(1, 2, 3));
-}
-
-TEST_F(GateTest, NothingOvertakesAFirstWordThatIsHeldByAnother) {
-  gate.Appended(1, 100);
-  gate.SayFirst(Durability::kSynced, Number(1));
-  gate.EndTurn();
-  gate.Appended(2, 100);
-  gate.SayFirst(Durability::kMemory, Number(2));
-  gate.EndTurn();
-  gate.Synced(1);
-  gate.Say(Durability::kMemory, Number(3));
-  gate.EndTurn();
-  EXPECT_THAT(listener.heard, ElementsAre(1, 2, 3));
-}
-
-TEST_F(GateTest, WhatIsHeldByAFirstWordIsNotOvertakenByWhatIsSaidAfterIt) {
-  gate.Appended(1, 100);
-  gate.SayFirst(Durability::kSynced, Number(1));
-  gate.EndTurn();
-  gate.Appended(2, 100);
-  gate.Say(Durability::kSynced, Number(2));
-  gate.Say(Durability::kMemory, Number(3));
-  gate.EndTurn();
-  gate.Synced(1);
-  EXPECT_THAT(listener.heard, ElementsAre(1, 3));
+  gate.Say(Durability::kWritten, Number(3));
   gate.Say(Durability::kMemory, Number(4));
+  EXPECT_FALSE(gate.EndTurn());  // the sync that they wait for is asked for
+  gate.Written(2);
+  EXPECT_THAT(listener.heard, IsEmpty());
+  gate.Synced(1);
+  EXPECT_THAT(listener.heard, ElementsAre(2, 4, 3, 1));
+  gate.Say(Durability::kMemory, Number(5));
   gate.EndTurn();
-  EXPECT_THAT(listener.heard, ElementsAre(1, 3, 4));
-  gate.Synced(2);
-  EXPECT_THAT(listener.heard, ElementsAre(1, 3, 4, 2));
+  EXPECT_THAT(listener.heard, ElementsAre(2, 4, 3, 1, 5));
   EXPECT_EQ(gate.waiting_bytes(), 0);
 }
 

@@ -25,7 +25,8 @@ class TestClock final : public TestMachine, public ServiceClock {
   TestClock() : ServiceClock(static_cast<const TestMachine&>(*this)) { Continue(std::nullopt); }
 };
 
-// A store whose disk does what the test says: a sync returns when FinishSync is called.
+// A store whose disk does what the test says: a sync returns when FinishSync is called, and if it
+// writes behind, a write when FinishWrite is.
 class HeldStore final : public store::Store {
  public:
   explicit HeldStore(const Clock& clock) : rows_(clock) {}
@@ -70,10 +71,20 @@ class HeldStore final : public store::Store {
   }
   size_t reads_held() const { return reads_.size(); }
 
+  bool SetOnWritten(std::function<void(absl::StatusOr<store::Sequence>)> on_written) override {
+    on_written_ = std::move(on_written);
+    return writes_behind;
+  }
+  int64_t UnwrittenBytes() const override { return unwritten_bytes; }
+  void FinishWrite() { on_written_(appended); }
+  void FailWrite() { on_written_(absl::DataLossError("append: EIO")); }
+
   void FinishSync() { on_synced_(appended); }
   void FinishSync(store::Sequence upto) { on_synced_(upto); }
   void FailSync() { on_synced_(absl::DataLossError("fdatasync: EIO")); }
 
+  bool writes_behind = false;
+  int64_t unwritten_bytes = 0;
   bool fail_append = false;
   bool hold_reads = false;  // until FinishRead is called
   int syncs_requested = 0;
@@ -86,6 +97,7 @@ class HeldStore final : public store::Store {
   store::MemoryStore rows_;
   std::deque<absl::AnyInvocable<void()>> reads_;
   std::function<void(absl::StatusOr<store::Sequence>)> on_synced_;
+  std::function<void(absl::StatusOr<store::Sequence>)> on_written_;
 };
 
 }  // namespace treadle::broker

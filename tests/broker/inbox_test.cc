@@ -46,13 +46,14 @@ std::vector<uint64_t> Take(Inbox& inbox, size_t max, Lane lane = Lane::kClients,
 // The streams that may post again.
 std::vector<uint64_t> Resumed(Inbox& inbox) {
   std::vector<CallId> resumed;
-  inbox.BeginTurn(resumed);
+  inbox.BeginTurn(LaneSet().set(), resumed);
   std::vector<uint64_t> calls;
   for (const CallId call : resumed) calls.push_back(static_cast<uint64_t>(call));
   return calls;
 }
 
 TestClock test_clock;
+constexpr int64_t kLongMs = 60'000;
 
 TEST(Inbox, GivesWhatWasPostedInOrderAndNeverMoreThanAsked) {
   Inbox inbox(test_clock, 100, 1 << 20);
@@ -185,13 +186,13 @@ TEST(Inbox, AFailedSyncStays) {
   inbox.Synced(3);
   inbox.Synced(absl::DataLossError("fdatasync: EIO"));
   inbox.Synced(4);
-  EXPECT_TRUE(absl::IsDataLoss(inbox.synced().status()));
+  EXPECT_TRUE(absl::IsDataLoss(inbox.progress().status()));
 }
 
 TEST(Inbox, ARequestWakesTheSleeper) {
   Inbox inbox(test_clock, 10, 1 << 20);
   std::thread poster([&] { EXPECT_TRUE(Post(inbox, Command(engine::Heartbeat{CallId{1}})).ok()); });
-  inbox.Wait(std::nullopt, 0, Inbox::For::kAnything);
+  inbox.Wait(kLongMs, {}, LaneSet().set());
   EXPECT_THAT(Take(inbox, 10), ElementsAre(1));
   poster.join();
 }
@@ -200,9 +201,45 @@ TEST(Inbox, ASyncWakesTheSleeperThatWaitsForNothingElse) {
   Inbox inbox(test_clock, 10, 1 << 20);
   EXPECT_TRUE(Post(inbox, Command(engine::Heartbeat{CallId{1}})).ok());
   std::thread store([&] { inbox.Synced(1); });
-  inbox.Wait(std::nullopt, 0, Inbox::For::kSync);
-  EXPECT_EQ(*inbox.synced(), 1u);
+  inbox.WaitForStore({});
+  EXPECT_EQ(inbox.progress()->synced, 1u);
   store.join();
+}
+
+TEST(Inbox, AWriteWakesTheSleeperThatHasNotSeenIt) {
+  Inbox inbox(test_clock, 10, 1 << 20);
+  std::thread store([&] {
+    inbox.Written(1);
+    inbox.Written(2);
+    inbox.Written(1);  // never goes back
+  });
+  inbox.WaitForStore({.written = 1});
+  EXPECT_EQ(inbox.progress()->written, 2u);
+  EXPECT_EQ(inbox.progress()->synced, 0u);
+  store.join();
+  std::thread sync([&] {
+    inbox.Written(3);
+    inbox.Synced(3);
+  });
+  inbox.WaitForStore({.written = UINT64_MAX});
+  EXPECT_EQ(inbox.progress()->synced, 3u);
+  sync.join();
+}
+
+TEST(Inbox, WhoCannotTakeFromALaneSleepsThoughItHasRequests) {
+  Inbox inbox(test_clock, 10, 1 << 20);
+  EXPECT_TRUE(Post(inbox, Command(engine::Heartbeat{CallId{1}})).ok());
+  LaneSet workers;
+  workers.set(static_cast<size_t>(Lane::kWorkers));
+  std::vector<CallId> resumed;
+  EXPECT_FALSE(inbox.BeginTurn(workers, resumed));
+  EXPECT_TRUE(inbox.BeginTurn(LaneSet().set(), resumed));
+  std::thread poster([&] {
+    EXPECT_TRUE(Post(inbox, Command(engine::Heartbeat{CallId{2}}), Lane::kWorkers).ok());
+  });
+  inbox.Wait(kLongMs, {}, workers);
+  EXPECT_THAT(Take(inbox, 10, Lane::kWorkers), ElementsAre(2));
+  poster.join();
 }
 
 }  // namespace

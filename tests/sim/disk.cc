@@ -1,5 +1,6 @@
 #include "tests/sim/disk.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "proto/support/assert.h"
@@ -35,9 +36,23 @@ class Disk::OpenStore final : public store::Store {
     disk_.observer_.Appended(batch);
     disk_.CheckPutOnce(batch);
     Apply(batch, disk_.rows_);
-    disk_.tail_.push_back(Unsynced{batch});
+    disk_.tail_.push_back(Unsynced{batch, /*fingerprint=*/0, !disk_.writes_behind});
     ++disk_.appends_;
-    return ++appended_;
+    ++appended_;
+    if (disk_.writes_behind && !writing_) StartWrite();
+    return appended_;
+  }
+
+  bool SetOnWritten(std::function<void(absl::StatusOr<store::Sequence>)> on_written) override {
+    on_written_ = std::move(on_written);
+    return disk_.writes_behind;
+  }
+  int64_t UnwrittenBytes() const override {
+    int64_t bytes = 0;
+    for (const Unsynced& one : disk_.tail_) {
+      if (!one.written) bytes += static_cast<int64_t>(one.batch.bytes());
+    }
+    return bytes;
   }
 
   void RequestSync() override {
@@ -98,9 +113,36 @@ class Disk::OpenStore final : public store::Store {
     if (!work_.empty() || !questions_.empty()) StartRead();
   }
 
+  // Now and then longer than a lease lasts.
   int64_t TakesMs() const {
     Random& random = disk_.random_;
+    if (disk_.stalls && random.OneIn(50)) return random.Between(1'000, 10'000);
     return disk_.slow || random.OneIn(20) ? random.Between(20, 500) : random.Between(0, 5);
+  }
+
+  void StartWrite() {
+    writing_ = true;
+    disk_.timeline_.In(TakesMs(), [self = self_, upto = appended_] {
+      if (*self != nullptr) (*self)->FinishWrite(upto);
+    });
+  }
+
+  void FinishWrite(store::Sequence upto) {
+    writing_ = false;
+    if (std::exchange(disk_.fail_next_write, false)) {
+      return on_written_(absl::DataLossError("EIO on write"));
+    }
+    SetWritten(upto);
+    if (written_ < appended_) StartWrite();
+  }
+
+  void SetWritten(store::Sequence upto) {
+    if (upto <= written_) return;
+    written_ = upto;
+    for (size_t i = 0; i < disk_.tail_.size() && synced_ + i < upto; ++i) {
+      disk_.tail_[i].written = true;
+    }
+    on_written_(written_);
   }
 
   void StartSync() {
@@ -114,6 +156,7 @@ class Disk::OpenStore final : public store::Store {
     if (std::exchange(disk_.fail_next_sync, false)) {
       return on_synced_(absl::DataLossError("EIO on fdatasync"));
     }
+    if (disk_.writes_behind) SetWritten(upto);
     disk_.MakeDurable(static_cast<size_t>(upto - synced_));
     synced_ = upto;
     syncing_ = false;
@@ -125,8 +168,11 @@ class Disk::OpenStore final : public store::Store {
   const Clock& clock_;
   const std::shared_ptr<OpenStore*> self_;
   std::function<void(absl::StatusOr<store::Sequence>)> on_synced_;
+  std::function<void(absl::StatusOr<store::Sequence>)> on_written_;
   store::Sequence appended_ = 0;
+  store::Sequence written_ = 0;  // if it writes behind
   store::Sequence synced_ = 0;
+  bool writing_ = false;
   bool syncing_ = false;
   bool again_ = false;
   std::deque<absl::AnyInvocable<void()>> work_;
@@ -138,12 +184,14 @@ Disk::Disk(Timeline& timeline, Random& random, Observer& observer)
     : timeline_(timeline), random_(random), observer_(observer) {}
 
 std::unique_ptr<store::Store> Disk::Open(const Clock& clock) {
-  fail_next_append = fail_next_sync = false;
+  fail_next_append = fail_next_write = fail_next_sync = false;
   return std::make_unique<OpenStore>(*this, clock);
 }
 
 void Disk::Crash(bool power) {
-  MakeDurable(power ? random_.Below(tail_.size() + 1) : tail_.size());
+  const auto written = static_cast<size_t>(
+      std::count_if(tail_.begin(), tail_.end(), [](const Unsynced& one) { return one.written; }));
+  MakeDurable(power ? random_.Below(written + 1) : written);
   tail_.clear();
   rows_ = durable_;
   full = false;

@@ -60,9 +60,13 @@ class Disk {
 
   // Faults, set from outside.
   bool fail_next_append = false;
+  bool fail_next_write = false;  // if it writes behind
   bool fail_next_sync = false;
   bool full = false;
   bool slow = false;
+  bool stalls = true;  // now and then it takes seconds
+  // Appends return before they are written. For the whole run.
+  bool writes_behind = false;
   // The break that the tests must find: says that it has synced when it has not.
   bool lie_about_syncs = false;
 
@@ -71,6 +75,7 @@ class Disk {
   struct Unsynced {
     store::WriteBatch batch;
     uint64_t fingerprint = 0;
+    bool written = false;  // handed to the operating system
   };
 
   void MakeDurable(size_t batches);

@@ -66,6 +66,7 @@ class Simulation {
   explicit Simulation(const RunOptions& options)
       : options_(options), random_(options.seed), trace_(timeline_, options.print) {
     disk_.lie_about_syncs = options.skip_fsync_wait;
+    disk_.writes_behind = random_.OneIn(2);
     for (uint64_t i = 0; i < 3; ++i) {
       clients_.push_back(std::make_unique<SessionClient>(timeline_, random_, trace_, network_));
     }
@@ -145,6 +146,7 @@ class Simulation {
     if (random_.OneIn(disk_.full ? 10 : 200)) disk_.full = !disk_.full;
     if (random_.OneIn(1'500)) disk_.fail_next_sync = true;
     if (random_.OneIn(1'500)) disk_.fail_next_append = true;
+    if (random_.OneIn(1'500)) disk_.fail_next_write = true;
   }
 
   // Somebody sets the machine's clock: by what no broker was ever down, so that nothing that it
@@ -159,7 +161,8 @@ class Simulation {
     machine_.SetWall(0);
     trace_.Note("calm");
     network_.calm = true;
-    disk_.slow = disk_.full = disk_.fail_next_sync = disk_.fail_next_append = false;
+    disk_.stalls = disk_.slow = disk_.full = false;
+    disk_.fail_next_sync = disk_.fail_next_write = disk_.fail_next_append = false;
   }
 
   void CalmStep() {

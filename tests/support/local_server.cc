@@ -11,6 +11,7 @@
 #include "proto/wire/settings.h"
 #include "server/store/memory_store.h"
 #include "server/store/rocks_store.h"
+#include "server/store/write_behind.h"
 
 namespace treadle::test {
 namespace {
@@ -28,7 +29,7 @@ std::unique_ptr<store::Store> OpenStore(const std::string& directory, const Cloc
   options.ballast_bytes = 0;
   auto store = store::RocksStore::Open(options, clock);
   OkOrAbort("store", store.status());
-  return *std::move(store);
+  return std::make_unique<store::WriteBehind>(*std::move(store));
 }
 
 }  // namespace
