@@ -18,6 +18,10 @@ class ManualFuture {
  public:
   ManualFuture() : home_(std::make_unique<Home>()), state_(new FutureState(home_.get())) {}
   ManualFuture(ManualFuture&&) noexcept = default;
+  // As a client's futures do, it ends with its client at the latest.
+  ~ManualFuture() {
+    if (state_ && !state_->IsDone()) Fail(absl::AbortedError("the test is over"));
+  }
 
   Future<T> future() const { return Future<T>(state_); }
   const FutureStateRef& state() const { return state_; }
