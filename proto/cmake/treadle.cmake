@@ -19,6 +19,15 @@ target_compile_options(treadle_flags INTERFACE -fpch-preprocess -Winvalid-pch)
 set(TREADLE_WARNINGS -Wall -Wextra -Wpedantic -Werror -Wshadow -Wnon-virtual-dtor
     -Woverloaded-virtual -Wno-missing-field-initializers)
 
+# treadle_precompile(NAME HEADER): a precompiled header that others reuse. Its own compilation must
+# not meet its predecessor, which -fpch-preprocess would show to ccache in place of what changed.
+function(treadle_precompile name header)
+  target_precompile_headers(${name} PRIVATE ${header})
+  set_source_files_properties(
+    ${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles/${name}.dir/cmake_pch.hxx.cxx
+    PROPERTIES COMPILE_OPTIONS -fno-pch-preprocess)
+endfunction()
+
 # Every target reuses one of four precompiled headers: with or without gRPC, with or without
 # GoogleTest. What a file includes it names all the same: tests/tidy/clang_tidy.sh builds without.
 function(treadle_reuse_headers name is_grpc plain grpc)
