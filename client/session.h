@@ -150,7 +150,7 @@ class Session final : public FutureHome, private StreamEvents {
   bool writes_done_ = false;
   ReconnectBackoff backoff_;
   TimePoint last_heard_;
-  std::chrono::milliseconds peer_silent_{};  // of this stream: longer is gone
+  std::chrono::milliseconds peer_silent_{};  // until what comes next: longer is gone
   TimePoint last_written_;
   TimePoint next_attempt_;
   TimePoint give_up_at_;  // while no stream is open: when to look who has waited too long

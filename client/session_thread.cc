@@ -132,14 +132,13 @@ void Session::TakeWork(Inbox& inbox, Effects& effects) {
 
 void Session::HandleMessage(v1::SessionResponse& message, Effects& effects) {
   last_heard_ = steady_clock::now();
+  peer_silent_ = kPeerSilent + milliseconds(wire::ArrivalMs(message.arriving_bytes()));
   if (message.has_opened() && stream_state_ == StreamState::kOpening) {
     stream_state_ = StreamState::kOpen;
     was_open_ = true;
     fresh_ = false;
     backoff_.Reset();
     heartbeat_ = std::max(kHeartbeatMin, milliseconds(message.opened().heartbeat_ms()));
-    peer_silent_ =
-        kPeerSilent + milliseconds(wire::ArrivalMs(message.opened().message_bytes_max()));
     ledger_.StreamOpened(message.opened(), effects);
   }
   ledger_.Handle(message, effects);

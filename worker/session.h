@@ -202,7 +202,7 @@ class Session final : public AttemptEvents,
   std::vector<uint64_t> confirming_;       // starts that the write under way tells
   absl::flat_hash_set<uint64_t> refused_;  // tokens whose first report was refused
   Time heard_at_{};
-  std::chrono::milliseconds peer_silent_{};  // of this stream: longer is gone
+  std::chrono::milliseconds peer_silent_{};  // until what comes next: longer is gone
   Time sent_at_{};
   Time connect_at_ = Time::min();
   Time complain_at_ = Time::min();

@@ -44,6 +44,7 @@ void Session::Received(v1::AttachResponse& response) {
     std::lock_guard lock(mutex_);
     if (broken_) return;
     heard_at_ = steady_clock::now();
+    peer_silent_ = options_.peer_silent + milliseconds(wire::ArrivalMs(response.arriving_bytes()));
     if (!welcomed_ && response.has_welcome()) TakeWelcome(response.welcome());
     if (!welcomed_ || !understood) {
       broken_ = true;
@@ -101,7 +102,6 @@ void Session::TakeWelcome(const v1::Welcome& welcome) {
       milliseconds(welcome.heartbeat_ms() <= 0 ? wire::kHeartbeatMs
                                                : std::clamp(welcome.heartbeat_ms(), kHeartbeatMsMin,
                                                             wire::kPeerSilentMs / 2));
-  peer_silent_ = options_.peer_silent + milliseconds(wire::ArrivalMs(welcome.message_bytes_max()));
   payload_bytes_max_ =
       welcome.payload_bytes_max() <= 0 ? limits::kPayloadBytesMax : welcome.payload_bytes_max();
   absl::flat_hash_set<uint64_t> revoked;

@@ -167,12 +167,12 @@ bool AttachStream::Takes(const broker::LeasedTask& task, int64_t bytes) {
 }
 
 v1::AttachResponse& AttachStream::Add(int64_t bytes) {
-  if (response_.full() || response_.too_full_for(bytes)) Send(response_.Take());
+  if (response_.full() || response_.too_full_for(bytes)) Flush();
   return response_.Add(bytes);
 }
 
 void AttachStream::Flush() {
-  if (!response_.empty()) Send(response_.Take());
+  response_.Flush([this](grpc::ByteBuffer message) { Send(std::move(message)); });
 }
 
 // The heartbeats that are due wait behind the message.

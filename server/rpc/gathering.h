@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 
 #include <grpcpp/support/byte_buffer.h>
 
 #include "proto/support/limits.h"
+#include "proto/wire/arrival.h"
 #include "server/rpc/message.h"
 #include "server/rpc/recycled_message.h"
 
@@ -33,6 +35,20 @@ class Gathering {
     return !empty() && bytes_ + bytes > limits::kOutgoingMessageBytes;
   }
 
+  // Gives `send` what was gathered, if anything was; before a large message the word that it comes.
+  template <typename Send>
+  void Flush(const Send& send) {
+    if (empty()) return;
+    grpc::ByteBuffer bytes = Take();
+    if (const auto length = static_cast<int64_t>(bytes.Length()); length > wire::kAnnouncedBytes) {
+      Message announcement;
+      announcement.set_arriving_bytes(length);
+      send(Serialize(announcement));
+    }
+    send(std::move(bytes));
+  }
+
+ private:
   // The message's bytes; it is then empty.
   grpc::ByteBuffer Take() {
     grpc::ByteBuffer bytes = Serialize(*message_);
@@ -43,7 +59,6 @@ class Gathering {
     return bytes;
   }
 
- private:
   RecycledMessage<Message> message_;
   int64_t bytes_ = 0;
   int64_t items_ = 0;

@@ -203,12 +203,12 @@ void SessionStream::Unknown(const std::string& task, const absl::Status& status)
 }
 
 v1::SessionResponse& SessionStream::Add(int64_t bytes) {
-  if (response_.full() || response_.too_full_for(bytes)) Send(response_.Take());
+  if (response_.full() || response_.too_full_for(bytes)) Flush();
   return response_.Add(bytes);
 }
 
 void SessionStream::Flush() {
-  if (!response_.empty()) Send(response_.Take());
+  response_.Flush([this](grpc::ByteBuffer message) { Send(std::move(message)); });
 }
 
 void SessionStream::LetGo() {

@@ -233,6 +233,18 @@ TEST_F(Attach, LargePayloadsComeInSeveralMessages) {
   }
 }
 
+TEST_F(Attach, ALargeMessageIsToldBeforeItComes) {
+  Submit(Spec("mail", std::string(700'000, 'x')));
+  WorkerClient worker(*workers);
+  v1::AttachRequest hello = WorkerClient::Hello("w1", "mail");
+  WorkerClient::AddCredit(hello, 1);
+  worker.Write(hello);
+  int64_t told = 0;
+  v1::AttachResponse response;
+  while (worker.NextRaw(response) && response.tasks_size() == 0) told += response.arriving_bytes();
+  EXPECT_EQ(told, static_cast<int64_t>(response.ByteSizeLong()));
+}
+
 TEST_F(Attach, ProgressIsShownToThoseWhoLook) {
   const std::string id = Submit(Spec("mail")).task_id();
   WorkerClient worker(*workers);

@@ -17,11 +17,12 @@ class Stream {
   explicit Stream(Open open) : stream_(open(&context_)) {}
 
   bool Write(const Request& request) { return stream_->Write(request); }
-  // The next message that is not a heartbeat; absent fields when the stream is over.
+  // The next message that is neither a heartbeat nor tells that a large one comes; absent fields
+  // when the stream is over.
   Response Next() {
     Response response;
     while (stream_->Read(&response)) {
-      if (response.ByteSizeLong() > 0) return response;
+      if (response.ByteSizeLong() > 0 && response.arriving_bytes() == 0) return response;
     }
     return Response();
   }
