@@ -20,7 +20,8 @@ constexpr auto kRestMax = std::chrono::seconds(30);
 // Of a last level's table: only what has expired since it was written is dead there.
 constexpr uint64_t kAgeSecondsMin = 600;
 constexpr uint64_t kPaysShare = 20;    // of the bytes of all tables
-constexpr uint64_t kPlentyShare = 4;   // of those bytes, too
+constexpr int64_t kScarceShare = 8;    // of the disk
+constexpr uint64_t kPlentyShare = 4;   // of the bytes of all tables
 constexpr uint64_t kChangesShare = 8;  // of their rows
 constexpr uint64_t kMergeTables = 4;   // of the level below, in one merge
 
@@ -114,12 +115,11 @@ void Reclaimer::Run() {
 }
 
 bool Reclaimer::IsDue() {
-  const int64_t free_bytes = needs_.free_bytes();
-  const bool is_short = free_bytes <= needs_.keep_free_bytes;
-  if (!is_short && !reclaiming_) return false;
+  const int64_t spare_bytes = needs_.free_bytes() - needs_.keep_free_bytes;
+  if (!reclaiming_ && spare_bytes > needs_.disk_bytes / kScarceShare) return false;
   const Size size = SizeOf(db_);
-  reclaiming_ = is_short || free_bytes - needs_.keep_free_bytes <=
-                                static_cast<int64_t>(size.bytes / kPlentyShare);
+  const bool is_short = spare_bytes <= 0;
+  reclaiming_ = is_short || spare_bytes <= static_cast<int64_t>(size.bytes / kPlentyShare);
   const uint64_t changes = needs_.changes() - changes_seen_;
   return reclaiming_ && (pays_ || (is_short && changes > 0) || changes > size.rows / kChangesShare);
 }

@@ -19,16 +19,18 @@ namespace treadle::store {
 // space is short: RocksDB by itself merges tables when new ones have come, and rows that end come
 // in few.
 //
-// Once space is short, it makes a pass over the tables, and rests; another one while that pays (the
-// last gave back a twentieth, or lacked room, or met a table that RocksDB was merging), when an
-// eighth of the rows has changed since, or when space is short and any has; until a quarter of what
-// the tables hold is free again.
+// Once space is scarce (an eighth of the disk is left, or less), it makes a pass over the tables
+// if an eighth of the rows has changed since the last one, or any when there is none left; and
+// rests. Another one while that pays (the last gave back a twentieth, or lacked room, or met a
+// table that RocksDB was merging), until a quarter of what the tables hold is free again.
 class Reclaimer {
  public:
   struct Needs {
-    // What is free, and below what it is short. Any thread, here and below.
+    // What is free, and how much of it is not for rows. Any thread, here and below.
     std::function<int64_t()> free_bytes;
     int64_t keep_free_bytes = 0;
+    // What the store holds and what is free.
+    int64_t disk_bytes = 0;
     // Of rows, so far.
     std::function<uint64_t()> changes;
     // Has every row of now moved to tables: what they overwrite is dead there only then.

@@ -170,6 +170,7 @@ void RocksStore::BeginReclaiming() {
   reclaimer_ = std::make_unique<Reclaimer>(
       Reclaimer::Needs{.free_bytes = [this] { return FreeBytes(); },
                        .keep_free_bytes = options_.keep_free_bytes,
+                       .disk_bytes = directory_->FreeBytes() + directory_->UsedBytes(),
                        .changes = [this] { return changes_.load(); },
                        .move_to_tables = [this] { return SwitchLog(/*wait=*/true); }},
       *db_, *space_, static_cast<uint64_t>(options_.memtable_bytes));

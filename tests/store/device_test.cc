@@ -148,8 +148,7 @@ class SmallDisk : public ::testing::Test {
   uint64_t ended_ = 0;
 };
 
-// Not kept yet: room comes back too slowly, or not at all.
-TEST_F(SmallDisk, DISABLED_IsUsedWellAndRecoversByItselfWhenAllHasEnded) {
+TEST_F(SmallDisk, IsUsedWellAndRecoversByItselfWhenAllHasEnded) {
   constexpr int64_t kDisk = 400 * kMiB;
   const MemoryMount mount(kDisk);
   if (!mount.refused().empty()) GTEST_SKIP() << mount.refused();
