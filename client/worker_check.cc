@@ -27,6 +27,14 @@ bool HasOrEmpty(const Values& values, const std::string& value) {
 
 }  // namespace
 
+bool Serves(const v1::Worker& worker, const std::string& queue, const std::string& type) {
+  if (!worker.connected() || worker.draining() || worker.queues().empty()) return false;
+  if (!HasOrEmpty(worker.queues(), queue)) return false;
+  return std::any_of(
+      worker.pools().begin(), worker.pools().end(),
+      [&](const v1::WorkerPoolStats& pool) { return HasOrEmpty(pool.types(), type); });
+}
+
 WorkerCheck::WorkerCheck(Client& client, Session& session, std::string queue,
                          milliseconds broken_after)
     : client_options_(client.options()),
@@ -101,7 +109,7 @@ void WorkerCheck::Look() {
     {
       std::lock_guard lock(mutex_);
       Type& type = types_.find(name)->second;
-      if (Serves(survey, name)) type.served_at = now;
+      if (IsServed(survey, name)) type.served_at = now;
       if (Timeout(now - type.served_at) < broken_after_) continue;
       broken =
           Named(absl::FailedPreconditionError(absl::StrCat(
@@ -161,15 +169,10 @@ absl::StatusOr<v1::Queue> WorkerCheck::AskForQueue() {
   return std::move(*response.mutable_queue());
 }
 
-bool WorkerCheck::Serves(const Survey& survey, const std::string& type) const {
+bool WorkerCheck::IsServed(const Survey& survey, const std::string& type) const {
   if (survey.unknown || survey.working) return true;
-  return std::any_of(survey.workers.begin(), survey.workers.end(), [&](const v1::Worker& worker) {
-    if (!worker.connected() || worker.draining() || worker.queues().empty()) return false;
-    if (!HasOrEmpty(worker.queues(), queue_)) return false;
-    return std::any_of(
-        worker.pools().begin(), worker.pools().end(),
-        [&](const v1::WorkerPoolStats& pool) { return HasOrEmpty(pool.types(), type); });
-  });
+  return std::any_of(survey.workers.begin(), survey.workers.end(),
+                     [&](const v1::Worker& worker) { return Serves(worker, queue_, type); });
 }
 
 }  // namespace treadle

@@ -24,6 +24,9 @@ namespace treadle {
 
 class Session;
 
+// It is connected, does not drain, and takes tasks of the type from the queue.
+bool Serves(const v1::Worker& worker, const std::string& queue, const std::string& type);
+
 // Looks, on a thread of its own, whether there are workers for an executor's tasks, and gives up
 // those for which there were none for too long.
 //
@@ -63,7 +66,7 @@ class WorkerCheck {
   Survey Ask();
   absl::Status AskForWorkers(std::vector<v1::Worker>& workers);
   absl::StatusOr<v1::Queue> AskForQueue();
-  bool Serves(const Survey& survey, const std::string& type) const;
+  bool IsServed(const Survey& survey, const std::string& type) const;
 
   const ClientOptions& client_options_;
   const std::unique_ptr<v1::AdminService::Stub> admin_;

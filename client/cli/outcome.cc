@@ -7,6 +7,7 @@
 #include "absl/strings/str_split.h"
 #include "client/cli/human.h"
 #include "client/cli/status_line.h"
+#include "client/cli/worker_hint.h"
 #include <fmt/format.h>
 
 namespace treadle::cli {
@@ -29,6 +30,13 @@ absl::StatusOr<v1::Outcome> Watch(const Context& context, Client& client,
     std::lock_guard lock(mutex);
     return CutToWidth(WaitingLine(latest, MsSince(start)), columns - 1);
   });
+  const WorkerHint hint(
+      client,
+      [&] {
+        std::lock_guard lock(mutex);
+        return latest;
+      },
+      [&](const std::string& text) { line.Around([&] { context.terminal.Complain(text); }); });
   return client.WatchTask(
       task_id,
       [&](const v1::Task& task) {

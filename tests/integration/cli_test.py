@@ -246,6 +246,16 @@ class CommandLine(Scenario):
             processes.wait_until(lambda: connection.info().unfinished_tasks == 0,
                                  "the tasks to be cancelled")
 
+    def test_who_waits_for_a_worker_that_is_not_there_is_told(self):
+        child = self.start("submit", "--wait", "-q", "cloth", "--", "/bin/true")
+        line = child.stderr.readline()
+        self.assertIn("no worker is connected that takes 'exec:/bin/true' from queue 'cloth'",
+                      line)
+        self.assertIn("treadle-worker --queue cloth --allow-exec /bin/true", line)
+        self.worker(self.address, "--allow-exec=/bin/true", queues=["cloth"])
+        _, err = child.communicate(timeout=processes.LIMIT_S)
+        self.assertEqual((child.returncode, err), (0, ""))
+
     def test_queues_and_workers_are_listed(self):
         self.worker(self.address, "--allow-exec=/bin/true", name="loom-7", queues=["cloth"])
         self.treadle("queue", "create", "cloth", "--discipline=priority", "--max-tasks=10")

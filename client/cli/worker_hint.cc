@@ -1,0 +1,64 @@
+#include "client/cli/worker_hint.h"
+
+#include <algorithm>
+#include <chrono>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "client/cli/human.h"
+#include "client/exec_task.h"
+#include "client/worker_check.h"
+#include <fmt/format.h>
+
+namespace treadle::cli {
+namespace {
+
+// Workers that start together with the submit are there by then.
+constexpr std::chrono::seconds kLookAfter{2};
+
+std::string Advice(const v1::Task& task) {
+  const std::string_view type = task.type();
+  if (type.substr(0, kExecTypePrefix.size()) != kExecTypePrefix) {
+    return "start one that handles it";
+  }
+  return fmt::format("start one with: treadle-worker --queue {} --allow-exec {}", task.queue(),
+                     type.substr(kExecTypePrefix.size()));
+}
+
+}  // namespace
+
+WorkerHint::WorkerHint(Client& client, std::function<v1::Task()> latest,
+                       std::function<void(const std::string&)> say)
+    : client_(client),
+      latest_(std::move(latest)),
+      say_(std::move(say)),
+      thread_([this] { Run(); }) {}
+
+WorkerHint::~WorkerHint() {
+  {
+    std::lock_guard lock(mutex_);
+    ended_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void WorkerHint::Run() {
+  {
+    std::unique_lock lock(mutex_);
+    if (changed_.wait_for(lock, kLookAfter, [this] { return ended_; })) return;
+  }
+  const absl::StatusOr<std::vector<v1::Worker>> workers = client_.ListWorkers();
+  const v1::Task task = latest_();
+  if (!workers.ok() || task.state() != v1::TASK_STATE_QUEUED) return;
+  const bool served = std::any_of(workers->begin(), workers->end(), [&](const v1::Worker& worker) {
+    return Serves(worker, task.queue(), task.type());
+  });
+  if (served) return;
+  say_(Printable(fmt::format(
+      "no worker is connected that takes '{}' from queue '{}'; the task waits for one: {}",
+      task.type(), task.queue(), Advice(task))));
+}
+
+}  // namespace treadle::cli

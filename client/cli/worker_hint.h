@@ -1,0 +1,39 @@
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "client/client.h"
+
+#include "treadle/v1/task.pb.h"
+
+namespace treadle::cli {
+
+// Looks once, on a thread of its own, whether there is a worker for a task that has waited for some
+// seconds, and says so if there is none: a task that no worker takes waits for ever.
+class WorkerHint {
+ public:
+  // `latest`: the task as it was last seen. Both are called on the other thread.
+  WorkerHint(Client& client, std::function<v1::Task()> latest,
+             std::function<void(const std::string& text)> say);
+  // Waits for the question that it may be asking.
+  ~WorkerHint();
+  WorkerHint(const WorkerHint&) = delete;
+  WorkerHint& operator=(const WorkerHint&) = delete;
+
+ private:
+  void Run();
+
+  Client& client_;
+  const std::function<v1::Task()> latest_;
+  const std::function<void(const std::string&)> say_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool ended_ = false;  // GUARDED_BY(mutex_)
+  std::thread thread_;
+};
+
+}  // namespace treadle::cli
