@@ -123,6 +123,10 @@ class Oracle final : public Disk::Observer {
     bool vague = false;  // sent twice on one call, or keyed: its place is not known
     std::optional<TaskId> overtaken_by;
   };
+  struct Extension {
+    int64_t until_ms = 0;  // in ListenedMs
+    bool late = false;     // it came when the lease was over
+  };
   struct Lease {
     TaskId task;
     std::string worker;  // empty: unary
@@ -131,7 +135,7 @@ class Oracle final : public Disk::Observer {
     // Unary: until when its holder was told that it has it. With extensions that were not answered
     // yet, the shortest of them.
     int64_t promised_until_ms = 0;
-    std::map<engine::CallId, int64_t> extensions;  // asked for, and not answered
+    std::map<engine::CallId, Extension> extensions;  // asked for, and not answered
     bool extended = false;
     int64_t told_started_at_ms = INT64_MAX;
     bool executed = false;  // in truth

@@ -74,9 +74,12 @@ void Oracle::Arrived(const engine::Command& command, const broker::Request& requ
   } else if (const auto* extend = std::get_if<engine::ExtendLease>(&command)) {
     const auto lease = leases_.find(extend->token);
     if (lease != leases_.end() && lease->second.task == extend->task) {
-      lease->second.until_ms = ListenedMs() + extend->lease_ms;
-      lease->second.extensions[extend->call] = lease->second.until_ms;
+      const int64_t until_ms = ListenedMs() + extend->lease_ms;
+      const bool late = ListenedMs() >= lease->second.until_ms;
+      lease->second.extensions[extend->call] = {until_ms, late};
       lease->second.extended = true;
+      // The lease was over: this counts when the broker says so.
+      if (!late) lease->second.until_ms = until_ms;
     }
   } else if (const auto* closed = std::get_if<engine::CallClosed>(&command)) {
     for (auto& [queue, waiting] : waiting_) {

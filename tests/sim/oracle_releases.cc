@@ -170,7 +170,9 @@ void Oracle::Said(const engine::LeaseExtended& event) {
   if (lease == leases_.end()) return;
   const auto asked = lease->second.extensions.find(event.call);
   if (asked == lease->second.extensions.end()) return;
-  if (event.status.ok()) lease->second.promised_until_ms = asked->second;
+  const Extension& extension = asked->second;
+  if (event.status.ok()) lease->second.promised_until_ms = extension.until_ms;
+  if (event.status.ok() && extension.late) lease->second.until_ms = extension.until_ms;
   lease->second.extensions.erase(asked);
 }
 

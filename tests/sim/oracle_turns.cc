@@ -132,8 +132,8 @@ void Oracle::Crashed(bool power) {
   ++counts_.crashes;
   // What is left of what was promised: the next run's service time may begin a little earlier.
   for (auto& [token, lease] : leases_) {
-    for (const auto& [call, until_ms] : lease.extensions) {
-      lease.promised_until_ms = std::min(lease.promised_until_ms, until_ms);
+    for (const auto& [call, extension] : lease.extensions) {
+      lease.promised_until_ms = std::min(lease.promised_until_ms, extension.until_ms);
     }
     lease.extensions.clear();
     if (lease.extended) lease.promised_until_ms -= ListenedMs();
