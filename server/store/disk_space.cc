@@ -6,8 +6,6 @@
 #include <system_error>
 #include <utility>
 
-#include "rocksdb/db.h"
-
 namespace treadle::store {
 namespace {
 
@@ -33,6 +31,12 @@ int64_t InputBytes(const rocksdb::CompactionJobInfo& job) {
 
 }  // namespace
 
+int BaseLevel(rocksdb::DB& db) {
+  uint64_t level = 0;
+  db.GetIntProperty(rocksdb::DB::Properties::kBaseLevel, &level);
+  return static_cast<int>(level);
+}
+
 DiskShares DiskShares::Of(const DiskShares& wanted, int64_t disk_bytes) {
   const int64_t memtable = std::max(kMemtableBytesMin, disk_bytes / kMemtableShare);
   return {.memtable_bytes = std::min(wanted.memtable_bytes, memtable),
@@ -42,20 +46,20 @@ DiskShares DiskShares::Of(const DiskShares& wanted, int64_t disk_bytes) {
           .outcome_bytes_min = std::min(wanted.outcome_bytes_min, disk_bytes / kOutcomeShare)};
 }
 
-DiskSpace::DiskSpace(std::function<int64_t()> device_free_bytes, int64_t headroom_bytes)
-    : device_free_bytes_(std::move(device_free_bytes)), headroom_bytes_(headroom_bytes) {}
+DiskSpace::DiskSpace(std::function<int64_t()> device_free_bytes, int64_t headroom_bytes,
+                     int64_t merge_bytes)
+    : device_free_bytes_(std::move(device_free_bytes)),
+      headroom_bytes_(headroom_bytes),
+      merge_bytes_(merge_bytes),
+      compaction_bytes_(merge_bytes) {}
 
-// All of level 0 goes into the next level that holds something; of the other levels one compaction
-// takes less (rocks_options.cc).
+// All of level 0 goes into one level; of the others one compaction takes no more than is said.
 void DiskSpace::Measure(rocksdb::DB& db) {
   rocksdb::ColumnFamilyMetaData tables;
   db.GetColumnFamilyMetaData(&tables);
-  int64_t bytes = 0;
-  for (const rocksdb::LevelMetaData& level : tables.levels) {
-    bytes += static_cast<int64_t>(level.size);
-    if (level.level > 0 && level.size > 0) break;
-  }
-  compaction_bytes_ = bytes;
+  const uint64_t bytes =
+      tables.levels.at(0).size + tables.levels.at(static_cast<size_t>(BaseLevel(db))).size;
+  compaction_bytes_ = std::max(merge_bytes_, static_cast<int64_t>(bytes));
 }
 
 bool DiskSpace::TryReserve(int64_t bytes) {

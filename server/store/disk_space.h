@@ -7,9 +7,13 @@
 #include <map>
 #include <mutex>
 
+#include "rocksdb/db.h"
 #include "rocksdb/listener.h"
 
 namespace treadle::store {
+
+// The level that RocksDB merges level 0 into: empty, or the first one that is not.
+int BaseLevel(rocksdb::DB& db);
 
 // Sizes that a small disk asks for, so that most of it holds rows.
 struct DiskShares {
@@ -33,8 +37,9 @@ struct DiskShares {
 class DiskSpace final : public rocksdb::EventListener {
  public:
   // `device_free_bytes`: what is free on the device; any thread. `headroom_bytes`: stays free
-  // beside compactions.
-  DiskSpace(std::function<int64_t()> device_free_bytes, int64_t headroom_bytes);
+  // beside compactions. `merge_bytes`: what a merge of tables below level 0 needs.
+  DiskSpace(std::function<int64_t()> device_free_bytes, int64_t headroom_bytes,
+            int64_t merge_bytes);
 
   // What the largest compaction that may come next needs.
   int64_t compaction_bytes() const { return compaction_bytes_; }
@@ -54,7 +59,8 @@ class DiskSpace final : public rocksdb::EventListener {
  private:
   const std::function<int64_t()> device_free_bytes_;
   const int64_t headroom_bytes_;
-  std::atomic<int64_t> compaction_bytes_ = 0;
+  const int64_t merge_bytes_;
+  std::atomic<int64_t> compaction_bytes_;
 
   std::mutex mutex_;  // guards all below
   std::condition_variable stopped_changed_;

@@ -10,6 +10,8 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 
+#include "server/store/rocks_options.h"
+
 namespace treadle::store {
 namespace {
 
@@ -23,7 +25,6 @@ constexpr uint64_t kPaysShare = 20;    // of the bytes of all tables
 constexpr int64_t kScarceShare = 8;    // of the disk
 constexpr uint64_t kPlentyShare = 4;   // of the bytes of all tables
 constexpr uint64_t kChangesShare = 8;  // of their rows
-constexpr uint64_t kMergeTables = 4;   // of the level below, in one merge
 
 using Tables = std::vector<rocksdb::SstFileMetaData>;
 
@@ -75,10 +76,13 @@ int64_t BytesOfMerge(const Tables& tables, const Tables& into) {
 
 }  // namespace
 
-Reclaimer::Reclaimer(Needs needs, rocksdb::DB& db, DiskSpace& space, uint64_t table_bytes)
-    : needs_(std::move(needs)), db_(db), space_(space), table_bytes_(table_bytes), thread_([this] {
-        Run();
-      }) {}
+Reclaimer::Reclaimer(Needs needs, rocksdb::DB& db, DiskSpace& space, TableCuts& cuts,
+                     uint64_t table_bytes)
+    : needs_(std::move(needs)), db_(db), space_(space), cuts_(cuts), table_bytes_(table_bytes) {}
+
+void Reclaimer::Start() {
+  thread_ = std::thread([this] { Run(); });
+}
 
 Reclaimer::~Reclaimer() {
   {
@@ -86,7 +90,7 @@ Reclaimer::~Reclaimer() {
     stopping_ = true;
   }
   stopping_changed_.notify_all();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void Reclaimer::Run() {
@@ -126,17 +130,15 @@ bool Reclaimer::IsDue() {
 
 void Reclaimer::Pass() {
   unfinished_ = false;
+  if (const Tables newest = TablesOf(db_, 0); !newest.empty()) {
+    const int base = BaseLevel(db_);
+    Merge(newest, base, BytesOfMerge(newest, TablesOf(db_, base)));
+  }
   rocksdb::ColumnFamilyMetaData all;
   db_.GetColumnFamilyMetaData(&all);
   std::vector<int> levels;  // that hold tables, below level 0
   for (const rocksdb::LevelMetaData& level : all.levels) {
     if (level.level > 0 && !level.files.empty()) levels.push_back(level.level);
-  }
-  if (levels.empty()) levels.push_back(static_cast<int>(all.levels.size()) - 1);
-
-  const Tables newest = TablesOf(db_, 0);
-  if (!newest.empty()) {
-    Merge(newest, levels.front(), BytesOfMerge(newest, TablesOf(db_, levels.front())));
   }
   for (size_t i = 0; i < levels.size(); ++i) {
     PassLevel(levels[i], i + 1 < levels.size() ? levels[i + 1] : levels[i]);
@@ -157,19 +159,25 @@ void Reclaimer::PassLevel(int level, int below) {
 void Reclaimer::SplitWide(int level, const Tables& below) {
   const uint64_t merge_bytes_max = kMergeTables * table_bytes_;
   for (const rocksdb::SstFileMetaData& table : TablesOf(db_, level)) {
-    const auto bytes = static_cast<uint64_t>(BytesOfMerge({table}, below));
-    if (bytes <= merge_bytes_max + table.size) continue;
-    const uint64_t parts = bytes / merge_bytes_max + 1;
-    Merge({table}, level, static_cast<int64_t>(table.size), table.size / parts + 1);
+    uint64_t bytes = 0;
+    std::vector<std::string> ends;
+    for (const rocksdb::SstFileMetaData& other : below) {
+      if (!Overlap(table, other)) continue;
+      if (bytes > 0 && bytes + other.size > merge_bytes_max) {
+        ends.push_back(other.smallestkey);
+        bytes = 0;
+      }
+      bytes += other.size;
+    }
+    if (ends.empty()) continue;
+    cuts_.Set(level, std::move(ends));
+    Merge({table}, level, static_cast<int64_t>(table.size));
+    cuts_.Clear();
   }
 }
 
 // A table that RocksDB is merging itself, or has merged meanwhile, is refused.
 void Reclaimer::Merge(const Tables& tables, int into_level, int64_t bytes) {
-  Merge(tables, into_level, bytes, table_bytes_);
-}
-
-void Reclaimer::Merge(const Tables& tables, int into_level, int64_t bytes, uint64_t table_bytes) {
   if (stopping_) return;
   if (!space_.TryReserve(bytes)) {
     unfinished_ = true;
@@ -179,7 +187,7 @@ void Reclaimer::Merge(const Tables& tables, int into_level, int64_t bytes, uint6
   for (const auto& table : tables) names.push_back(table.name);
   rocksdb::CompactionOptions options;
   options.compression = rocksdb::kDisableCompressionOption;  // the level's own
-  options.output_file_size_limit = table_bytes;
+  options.output_file_size_limit = table_bytes_;
   const rocksdb::Status status = db_.CompactFiles(options, names, into_level);
   unfinished_ = unfinished_ || !status.ok();
   space_.Release(bytes);

@@ -12,6 +12,7 @@
 #include "rocksdb/db.h"
 
 #include "server/store/disk_space.h"
+#include "server/store/table_cuts.h"
 
 namespace treadle::store {
 
@@ -37,14 +38,16 @@ class Reclaimer {
     std::function<absl::Status()> move_to_tables;
   };
 
-  // All outlive it.
-  Reclaimer(Needs needs, rocksdb::DB& db, DiskSpace& space, uint64_t table_bytes);
+  // All outlive it. `cuts`: of the database's options.
+  Reclaimer(Needs needs, rocksdb::DB& db, DiskSpace& space, TableCuts& cuts, uint64_t table_bytes);
   // Waits for the table at hand.
   ~Reclaimer();
 
+  // From now on it does so by itself, on a thread of its own.
+  void Start();
+
   // Merges each table once into the level below, the last level's into themselves if they are old,
-  // one after the other, those for which there is room. For the thread that opens the store; later
-  // it is done behind.
+  // one after the other, those for which there is room. Before Start.
   void Pass();
 
  private:
@@ -54,13 +57,13 @@ class Reclaimer {
   bool IsDue();
   void PassLevel(int level, int below);
   void SplitWide(int level, const Tables& below);
-  // `bytes`: the room that it needs; `table_bytes`: of the tables that come of it.
+  // `bytes`: the room that it needs.
   void Merge(const Tables& tables, int into_level, int64_t bytes);
-  void Merge(const Tables& tables, int into_level, int64_t bytes, uint64_t table_bytes);
 
   const Needs needs_;
   rocksdb::DB& db_;
   DiskSpace& space_;
+  TableCuts& cuts_;
   const uint64_t table_bytes_;
 
   // The thread's.

@@ -79,9 +79,7 @@ rocksdb::Options RocksOptions(const RocksStoreOptions& options) {
   rocks.level_compaction_dynamic_level_bytes = true;
   rocks.target_file_size_base = memtable_bytes;
   rocks.max_bytes_for_level_base = 4 * memtable_bytes;
-  // Bounds what one compaction takes, and so the space that it needs: a table and no more than that
-  // many bytes of the level below (DiskSpace counts those of level 0).
-  rocks.max_compaction_bytes = 4 * memtable_bytes;
+  rocks.max_compaction_bytes = kMergeTables * memtable_bytes;
   // Rows in level 0 are rewritten soon: not worth compressing.
   rocks.compression_per_level = {rocksdb::kNoCompression, Compression()};
   // Every file is rewritten at least that often, so that expired values go even where nothing new

@@ -22,6 +22,7 @@
 #include "server/store/rocks_options.h"
 #include "server/store/rocks_status.h"
 #include "server/store/table_check.h"
+#include "server/store/table_cuts.h"
 #include "server/store/watched_files.h"
 
 namespace treadle::store {
@@ -71,7 +72,9 @@ RocksStore::RocksStore(const RocksStoreOptions& options, const Clock& clock,
       files_(std::make_shared<WatchedFiles>(ends_)),
       env_(rocksdb::NewCompositeEnv(files_)),
       space_(std::make_shared<DiskSpace>([this] { return directory_->FreeBytes(); },
-                                         options.free_bytes_min)),
+                                         options.free_bytes_min,
+                                         (kMergeTables + 1) * options.memtable_bytes)),
+      cuts_(std::make_shared<TableCuts>()),
       ballast_(directory_->ballast_path(), options.ballast_bytes),
       rocks_batch_(std::make_unique<rocksdb::WriteBatch>()),
       append_time_(clock),
@@ -122,6 +125,7 @@ absl::Status RocksStore::OpenRows() {
   rocks.compaction_filter = expiry_.get();
   rocks.wal_filter = replay_progress_.get();
   rocks.listeners.push_back(space_);
+  rocks.sst_partitioner_factory = cuts_;
   rocksdb::DB* db = nullptr;
   const rocksdb::Status opened = rocksdb::DB::Open(rocks, directory_->rows_path(), &db);
   if (!opened.ok()) {
@@ -173,9 +177,10 @@ void RocksStore::BeginReclaiming() {
                        .disk_bytes = directory_->FreeBytes() + directory_->UsedBytes(),
                        .changes = [this] { return changes_.load(); },
                        .move_to_tables = [this] { return SwitchLog(/*wait=*/true); }},
-      *db_, *space_, static_cast<uint64_t>(options_.memtable_bytes));
+      *db_, *space_, *cuts_, static_cast<uint64_t>(options_.memtable_bytes));
   // Too little even for the rows of the start: what can be had is had first.
   if (directory_->FreeBytes() < 2 * options_.free_bytes_min) reclaimer_->Pass();
+  reclaimer_->Start();
 }
 
 absl::StatusOr<Sequence> RocksStore::Append(const WriteBatch& batch) {

@@ -34,6 +34,7 @@ namespace treadle::store {
 
 class DiskSpace;
 class Reclaimer;
+class TableCuts;
 class WatchedFiles;
 
 struct RocksStoreOptions {
@@ -138,6 +139,7 @@ class RocksStore final : public Store {
   std::unique_ptr<rocksdb::WalFilter> replay_progress_;
 
   const std::shared_ptr<DiskSpace> space_;
+  const std::shared_ptr<TableCuts> cuts_;
 
   // The appending thread's.
   Ballast ballast_;

@@ -50,7 +50,7 @@ class DiskSpaceTest : public ::testing::Test {
 
   const TempDirectory directory_;
   std::atomic<int64_t> free_ = 1'000;
-  DiskSpace space_{[this] { return free_.load(); }, /*headroom_bytes=*/100};
+  DiskSpace space_{[this] { return free_.load(); }, /*headroom_bytes=*/100, /*merge_bytes=*/500};
 };
 
 TEST_F(DiskSpaceTest, WhatIsReservedIsNotGivenTwice) {
