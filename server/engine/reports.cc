@@ -36,6 +36,8 @@ void Reports::Apply(Turn& turn, EndAttempt&& end) {
     // Its answer was lost, so it is told again. How safe the first one had to be is not known here.
     if (end.reply) {
       turn.Say(Durability::kSynced, ReportDone{end.call, end.item, end.task, end.token});
+    } else if (Worker* const worker = s_.calls.WorkerOf(end.call)) {
+      worker->report_durability = Durability::kSynced;
     }
     return;
   }
