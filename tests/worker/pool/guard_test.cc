@@ -130,7 +130,12 @@ TEST_F(GuardTest, AGuardThatWasKilledIsReplaced) {
   const auto guard = *Guard::Start();
   const pid_t first = guard->process();
   ::kill(first, SIGKILL);
-  ASSERT_TRUE(WaitUntil([first] { return !Lives(first); }));
+  // Until it can be reaped: its first thread may be a zombie while others are still there.
+  ASSERT_TRUE(WaitUntil([first] {
+    siginfo_t ended{};
+    const int flags = WEXITED | WNOHANG | WNOWAIT;
+    return ::waitid(P_PID, static_cast<id_t>(first), &ended, flags) == 0 && ended.si_pid == first;
+  }));
   EXPECT_TRUE(guard->Enter().ok());
   EXPECT_NE(guard->process(), first);
   EXPECT_TRUE(Lives(guard->process()));
