@@ -13,9 +13,9 @@ import grpc
 
 import api
 import processes
+from http2 import ACK, BEGIN, PING, PREFACE, frame
 from scenario import Scenario
 
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 Code = grpc.StatusCode
 
 
@@ -61,18 +61,18 @@ class Abuse(Scenario):
             b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + chance.randbytes(512),
             PREFACE,
             PREFACE + chance.randbytes(100_000),
-            PREFACE + b"\0\0\0\4\0\0\0\0\0" + b"\xff\xff\xff\x01\x25\0\0\0\1" + b"\0" * 100,
+            BEGIN + b"\xff\xff\xff\x01\x25\0\0\0\1" + b"\0" * 100,
             chance.randbytes(1 << 20),
         ):
             self.send(data)
 
     def test_a_flood_of_pings_is_answered(self):
         """Ping by ping: to close the connection for each one too many anew costs gRPC seconds."""
-        ping = b"\0\0\x08\x06\0\0\0\0\0" + b"12345678"
-        answer = b"\0\0\x08\x06\x01\0\0\0\0" + b"12345678"
+        ping = frame(PING, 0, 0, b"12345678")
+        answer = frame(PING, ACK, 0, b"12345678")
         host, port = self.server.address.rsplit(":", 1)
         with socket.create_connection((host, int(port)), timeout=60) as peer:
-            peer.sendall(PREFACE + b"\0\0\0\4\0\0\0\0\0" + ping * 5000)
+            peer.sendall(BEGIN + ping * 5000)
             got = b""
             while got.count(answer) < 5000:
                 some = peer.recv(1 << 16)

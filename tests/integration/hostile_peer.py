@@ -16,13 +16,7 @@ import time
 import grpc
 
 import api
-
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, SETTINGS, PING, CONTINUATION = 0, 1, 4, 6, 9
-
-
-def frame(kind, flags, stream, payload):
-    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+from http2 import BEGIN, CONTINUATION, DATA, HEADERS, PING, PREFACE, SETTINGS, frame
 
 
 def number(value, bits):
@@ -63,7 +57,6 @@ def streams(count, method, then=b"", extra=b""):
 
 def garbage():
     chance = random.Random(5)
-    begin = PREFACE + frame(SETTINGS, 0, 0, b"")
     windows = b"".join(frame(SETTINGS, 0, 0, struct.pack(">HI", 4, i)) for i in range(5000))
     endless = b"".join(
         frame(CONTINUATION, 0, 1, header(b"k%d" % i, b"v" * 4000)) for i in range(200)
@@ -75,22 +68,22 @@ def garbage():
         b"\x16\x03\x01\x02\x00" + chance.randbytes(512),
         PREFACE,
         PREFACE + chance.randbytes(100_000),
-        begin + chance.randbytes(1 << 20),
+        BEGIN + chance.randbytes(1 << 20),
         chance.randbytes(1 << 20),
-        begin + streams(1000, b"TaskService/Submit"),
-        begin + streams(60, b"TaskService/Submit", b"\0\0\x40\0\0" + b"x" * 16_000),
-        begin + frame(HEADERS, 0, 1, call(b"TaskService/Submit")) + endless,
-        begin + frame(PING, 0, 0, b"12345678") * 5000,
-        begin + windows,
-        begin + streams(100, b"TaskService/Submit", extra=header(b"x", b"y" * 3000)),
-        begin + streams(500, b"TaskService/Session"),
-        begin + streams(2000, b"Nothing/AtAll"),
+        BEGIN + streams(1000, b"TaskService/Submit"),
+        BEGIN + streams(60, b"TaskService/Submit", b"\0\0\x40\0\0" + b"x" * 16_000),
+        BEGIN + frame(HEADERS, 0, 1, call(b"TaskService/Submit")) + endless,
+        BEGIN + frame(PING, 0, 0, b"12345678") * 5000,
+        BEGIN + windows,
+        BEGIN + streams(100, b"TaskService/Submit", extra=header(b"x", b"y" * 3000)),
+        BEGIN + streams(500, b"TaskService/Session"),
+        BEGIN + streams(2000, b"Nothing/AtAll"),
     ]
 
 
 def many_headers():
     extra = b"".join(header(b"x-%d" % i, b"y" * 60) for i in range(90))
-    return [PREFACE + frame(SETTINGS, 0, 0, b"") + streams(600, b"TaskService/Submit", extra=extra)]
+    return [BEGIN + streams(600, b"TaskService/Submit", extra=extra)]
 
 
 def send_raw(address, kinds, connections):

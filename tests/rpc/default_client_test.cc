@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "proto/support/limits.h"
-#include "tests/rpc/fixture.h"
+#include "tests/rpc/stream.h"
 #include "tests/support/tcp_proxy.h"
 
 namespace treadle::test {
@@ -147,18 +147,13 @@ TEST_F(LargePayloads, WhatAClientCannotTakeIsToldAndCostsNoAttempt) {
     EXPECT_THAT(status.error_message(), ::testing::HasSubstr("grpc.max_receive_message_length"));
   }
   {
-    Context context;
-    auto stream = workers->Attach(&context);
-    v1::AttachRequest hello;
-    hello.mutable_hello()->set_worker_id("w");
-    hello.mutable_hello()->add_queues("mail");
-    hello.mutable_hello()->add_pools()->set_slots(1);
-    v1::Credit& credit = *hello.add_credits();
-    credit.set_tasks(1);
-    ASSERT_TRUE(stream->Write(hello));
+    WorkerClient worker(*workers);
+    v1::AttachRequest hello = WorkerClient::Hello("w", "mail");
+    WorkerClient::AddCredit(hello, 1);
+    ASSERT_TRUE(worker.Write(hello));
     v1::AttachResponse response;
-    while (stream->Read(&response)) EXPECT_EQ(response.tasks_size(), 0);
-    EXPECT_EQ(stream->Finish().error_code(), grpc::FAILED_PRECONDITION);
+    while (worker.NextRaw(response)) EXPECT_EQ(response.tasks_size(), 0);
+    EXPECT_EQ(worker.Finish().error_code(), grpc::FAILED_PRECONDITION);
   }
   Context context;
   request.set_message_bytes_max(wire::kTakenBytesMax);
