@@ -27,6 +27,13 @@ class CallQueue {
     --given_;
   }
 
+  // As GiveBack, but some of it was done, at that cost.
+  void GiveBackRest(engine::CallId call, Item rest, int64_t cost) {
+    GiveBack(call, std::move(rest));
+    const uint32_t number = engine::ClientOf(call);
+    Move(number, clients_[number], cost);
+  }
+
   // The next one and its call; follow it with Done or GiveBack. Absent: there is none.
   std::optional<std::pair<engine::CallId, Item>> Next() {
     if (waiting_.empty()) {

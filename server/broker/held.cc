@@ -16,26 +16,6 @@ namespace {
 // Of one read. What is more urgent waits for no more than that.
 constexpr size_t kPayloadsAtOnce = 512;
 
-// {}: it belongs to no call.
-engine::CallId CallOf(const Action& action) {
-  return std::visit(
-      [](const auto& of) {
-        if constexpr (std::is_same_v<std::decay_t<decltype(of)>, engine::Command>) {
-          return std::visit(
-              [](const auto& command) {
-                if constexpr (requires { command.call; }) return command.call;
-                return engine::CallId{};
-              },
-              of);
-        } else if constexpr (requires { of.call; }) {
-          return of.call;
-        } else {
-          return engine::CallId{};
-        }
-      },
-      action);
-}
-
 engine::Submit* SubmitWithKey(Action& action) {
   auto* command = std::get_if<engine::Command>(&action);
   auto* submit = command == nullptr ? nullptr : std::get_if<engine::Submit>(command);

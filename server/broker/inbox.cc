@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -50,11 +51,33 @@ bool EndsCall(const Request& request) {
   return command != nullptr && std::holds_alternative<engine::CallClosed>(*command);
 }
 
+// What one client posts is taken in the order in which it was posted: its calls are one.
+engine::CallId Whole(engine::CallId call) {
+  return engine::CallId{uint64_t{engine::ClientOf(call)} << engine::kCallNumberBits};
+}
+
 absl::Status ClosedError() {
   return absl::UnavailableError("the broker is shutting down: try again later");
 }
 
 }  // namespace
+
+engine::CallId CallOf(const Action& action) {
+  return std::visit(
+      [](const auto& of) {
+        if constexpr (std::is_same_v<std::decay_t<decltype(of)>, engine::Command>) {
+          return std::visit(
+              [](const auto& command) {
+                if constexpr (requires { command.call; }) return command.call;
+                return engine::CallId{};
+              },
+              of);
+        } else {
+          return of.call;
+        }
+      },
+      action);
+}
 
 int64_t BytesOf(const Request& request) {
   size_t bytes = sizeof(Request);
@@ -72,6 +95,7 @@ Inbox::Inbox(const Clock& clock, int64_t requests_max, int64_t bytes_max)
 absl::Status Inbox::Post(Lane lane, std::vector<Request>&& requests) {
   Load load{.requests = static_cast<int64_t>(requests.size())};
   bool all_end_calls = true;
+  const engine::CallId call = requests.empty() ? engine::CallId{} : CallOf(requests.front().action);
   for (const Request& request : requests) {
     load.bytes += BytesOf(request);
     all_end_calls = all_end_calls && EndsCall(request);
@@ -81,12 +105,12 @@ absl::Status Inbox::Post(Lane lane, std::vector<Request>&& requests) {
     std::lock_guard lock(mutex_);
     if (closed_) return ClosedError();
     LaneState& at = At(lane);
-    if (IsFull(at, load) && !all_end_calls) {
+    if (IsFull(at, call, load) && !all_end_calls) {
       return absl::ResourceExhaustedError(
           absl::StrCat("the broker is overloaded (", at.load.requests, " requests, ", at.load.bytes,
                        " bytes are waiting): try again later, or send less at a time"));
     }
-    wake = Append(at, std::move(requests), load);
+    wake = Append(at, call, std::move(requests), load);
   }
   if (wake) news_.notify_one();
   return absl::OkStatus();
@@ -102,26 +126,37 @@ absl::StatusOr<Reading> Inbox::PostFrom(engine::CallId stream, Lane lane,
     std::lock_guard lock(mutex_);
     if (closed_) return ClosedError();
     LaneState& at = At(lane);
-    if (IsFull(at, load)) {
+    if (IsFull(at, stream, load)) {
       at.held.push_back({stream, load});
       reading = Reading::kWait;
     }
-    wake = Append(at, std::move(requests), load);
+    wake = Append(at, stream, std::move(requests), load);
   }
   if (wake) news_.notify_one();
   return reading;
 }
 
-bool Inbox::IsFull(const LaneState& lane, const Load& more) const {
-  return lane.load.requests + more.requests > requests_max_ ||
-         (lane.load.requests > 0 && lane.load.bytes + more.bytes > bytes_max_);
+bool Inbox::IsFull(const LaneState& lane, engine::CallId call, const Load& more) const {
+  if (lane.load.requests + more.requests > requests_max_ ||
+      (lane.load.requests > 0 && lane.load.bytes + more.bytes > bytes_max_)) {
+    return true;
+  }
+  const auto own = lane.clients.find(engine::ClientOf(call));
+  return own != lane.clients.end() && !HasShare(lane.load, own->second, more);
 }
 
-bool Inbox::Append(LaneState& lane, std::vector<Request>&& requests, const Load& load) {
+// A client that has something there may have as much as is still free.
+bool Inbox::HasShare(const Load& all, const Load& own, const Load& more) const {
+  return own.requests == 0 || (own.requests + more.requests <= requests_max_ - all.requests &&
+                               own.bytes + more.bytes <= bytes_max_ - all.bytes);
+}
+
+bool Inbox::Append(LaneState& lane, engine::CallId call, std::vector<Request>&& requests,
+                   const Load& load) {
   if (requests.empty()) return false;
-  lane.posted.push_back({std::move(requests), clock_.NowMs()});
-  lane.load.requests += load.requests;
-  lane.load.bytes += load.bytes;
+  lane.posted.push_back({call, std::move(requests), clock_.NowMs()});
+  lane.load.Add(load);
+  if (const uint32_t client = engine::ClientOf(call); client != 0) lane.clients[client].Add(load);
   return std::exchange(waiting_, false);
 }
 
@@ -180,62 +215,100 @@ bool Inbox::BeginTurn(LaneSet lanes, std::vector<engine::CallId>& resumed) {
   bool any = false;
   for (size_t i = 0; i < kLanes; ++i) {
     LaneState& lane = lanes_[i];
-    const Load done = std::exchange(lane.done, {});
-    lane.load.requests -= done.requests;
-    lane.load.bytes -= done.bytes;
+    lane.load.Remove(std::exchange(lane.done, {}));
+    for (const auto& [client, done] : lane.clients_done) {
+      const auto found = lane.clients.find(client);
+      found->second.Remove(done);
+      if (found->second.requests == 0) lane.clients.erase(found);
+    }
+    lane.clients_done.clear();
     any = any || (lanes[i] && lane.load.requests > 0);
     if (!lane.held.empty()) Resume(lane, resumed);
   }
   return any;
 }
 
-// As many as there is room for, if each posts as much again; one at least when all is taken.
+// As many as there is room for, if each posts as much again; one at least when all is taken. Those
+// whose client has its share already wait longer than others.
 void Inbox::Resume(LaneState& lane, std::vector<engine::CallId>& resumed) const {
+  constexpr size_t kLooks = 64;
   Load likely = lane.load;
-  while (!lane.held.empty()) {
-    const HeldStream& first = lane.held.front();
+  Loads clients;
+  for (size_t looks = std::min(lane.held.size(), kLooks); looks > 0 && !lane.held.empty();) {
+    const HeldStream first = lane.held.front();
     const bool empty = likely.requests == 0;
-    likely.requests += first.posted.requests;
-    likely.bytes += first.posted.bytes;
-    const bool fits = likely.requests <= requests_max_ && likely.bytes <= bytes_max_;
-    if (!fits && !empty) return;
-    resumed.push_back(first.call);
+    Load after = likely;
+    after.Add(first.posted);
+    if (!empty && (after.requests > requests_max_ || after.bytes > bytes_max_)) return;
     lane.held.pop_front();
+    const uint32_t client = engine::ClientOf(first.call);
+    const auto own = lane.clients.find(client);
+    Load& more = clients[client];
+    if (own != lane.clients.end()) {
+      Load has = own->second;
+      has.Add(more);
+      if (!HasShare(likely, has, first.posted)) {
+        lane.held.push_back(first);
+        --looks;
+        continue;
+      }
+    }
+    more.Add(first.posted);
+    likely = after;
+    resumed.push_back(first.call);
+  }
+}
+
+// What was taken from last time goes back as far as it was not taken.
+void Inbox::PutBack(LaneState& lane) {
+  Batch batch = std::exchange(lane.taken, {});
+  if (batch.requests.empty()) return;
+  if (batch.next < batch.requests.size()) {
+    lane.waiting.GiveBackRest(Whole(batch.call), std::move(batch), lane.taken_bytes);
+  } else {
+    lane.waiting.Done(Whole(batch.call), lane.taken_bytes);
   }
 }
 
 absl::Span<Request> Inbox::Take(Lane lane, size_t requests_max, int64_t bytes_max) {
   LaneState& at = At(lane);
-  while (at.batch < at.taken.size() && at.next == at.taken[at.batch].requests.size()) {
-    std::exchange(at.taken[at.batch++].requests, {});
-    at.next = 0;
-  }
-  if (at.batch == at.taken.size()) {
-    at.taken.clear();
-    at.batch = 0;
+  PutBack(at);
+  std::vector<Batch> posted;
+  {
     std::lock_guard lock(mutex_);
-    at.posted.swap(at.taken);
+    posted.swap(at.posted);
   }
-  if (at.taken.empty()) return {};
+  for (Batch& batch : posted) {
+    batch.number = at.arrivals.Add(batch.arrived_ms);
+    const engine::CallId client = Whole(batch.call);
+    at.waiting.Add(client, std::move(batch));
+  }
+  if (requests_max == 0) return {};
+  auto next = at.waiting.Next();
+  if (!next.has_value()) return {};
+  at.taken = std::move(next->second);
   const absl::Span<Request> rest =
-      absl::MakeSpan(at.taken[at.batch].requests).subspan(at.next, requests_max);
+      absl::MakeSpan(at.taken.requests).subspan(at.taken.next, requests_max);
   size_t count = 0;
+  at.taken_bytes = 0;
   for (int64_t bytes = 0; count < rest.size() && bytes < bytes_max; ++count) {
     const int64_t more = BytesOf(rest[count]);
     bytes += more - static_cast<int64_t>(sizeof(Request));
-    at.done.bytes += more;
+    at.taken_bytes += more;
   }
-  at.done.requests += static_cast<int64_t>(count);
-  at.next += count;
+  const Load done{static_cast<int64_t>(count), at.taken_bytes};
+  at.done.Add(done);
+  if (const uint32_t client = engine::ClientOf(at.taken.call); client != 0) {
+    at.clients_done.emplace_back(client, done);
+  }
+  at.taken.next += count;
+  if (at.taken.next == at.taken.requests.size()) at.arrivals.Taken(at.taken.number);
   return rest.first(count);
 }
 
 int64_t Inbox::OldestArrivalMs(Lane lane) const {
   const LaneState& at = At(lane);
-  for (size_t i = at.batch; i < at.taken.size(); ++i) {
-    const size_t next = i == at.batch ? at.next : 0;
-    if (next < at.taken[i].requests.size()) return at.taken[i].arrived_ms;
-  }
+  if (const int64_t oldest_ms = at.arrivals.oldest_ms(); oldest_ms != INT64_MAX) return oldest_ms;
   std::lock_guard lock(mutex_);
   return at.posted.empty() ? INT64_MAX : at.posted.front().arrived_ms;
 }

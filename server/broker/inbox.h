@@ -6,8 +6,10 @@
 #include <cstdint>
 #include <deque>
 #include <mutex>
+#include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -15,10 +17,13 @@
 
 #include "proto/support/clock.h"
 #include "server/broker/broker.h"
+#include "server/broker/call_queue.h"
 #include "server/store/store.h"
 
 namespace treadle::broker {
 
+// {}: it belongs to no call.
+engine::CallId CallOf(const Action& action);
 // What a request holds in memory, near enough.
 int64_t BytesOf(const Request& request);
 
@@ -34,7 +39,9 @@ using LaneSet = std::bitset<kLanes>;
 // what was read, the wish to stop. Any thread posts; the broker's thread takes.
 //
 // Requests wait in lanes, each with the whole bound of its own, so that a flood in one holds back
-// nobody in another. What is taken goes on counting until the turn that took it is over.
+// nobody in another. Within a lane clients go by what has been taken from them, in bytes, and a
+// client may have as much of the bound as is still free: so a flood of one holds back no other
+// either. What is taken goes on counting until the turn that took it is over.
 class Inbox {
  public:
   // The clock outlives the inbox.
@@ -83,12 +90,42 @@ class Inbox {
 
  private:
   struct Batch {
+    engine::CallId call{};
     std::vector<Request> requests;
     int64_t arrived_ms = 0;
+    size_t next = 0;      // the first that was not taken
+    uint64_t number = 0;  // when it came, among those of its lane
   };
   struct Load {
     int64_t requests = 0;
     int64_t bytes = 0;
+    void Add(const Load& more) {
+      requests += more.requests;
+      bytes += more.bytes;
+    }
+    void Remove(const Load& less) {
+      requests -= less.requests;
+      bytes -= less.bytes;
+    }
+  };
+  using Loads = absl::flat_hash_map<uint32_t, Load>;  // by client
+  // What waits in a lane was posted in this order, and is taken in another.
+  class Arrivals {
+   public:
+    uint64_t Add(int64_t arrived_ms) {
+      waiting_.push_back(arrived_ms);
+      return first_ + waiting_.size() - 1;
+    }
+    void Taken(uint64_t number) {
+      waiting_[number - first_] = kTaken;
+      for (; !waiting_.empty() && waiting_.front() == kTaken; ++first_) waiting_.pop_front();
+    }
+    int64_t oldest_ms() const { return waiting_.empty() ? INT64_MAX : waiting_.front(); }
+
+   private:
+    static constexpr int64_t kTaken = INT64_MIN;
+    std::deque<int64_t> waiting_;
+    uint64_t first_ = 0;
   };
   struct HeldStream {
     engine::CallId call{};
@@ -98,19 +135,25 @@ class Inbox {
     // Under the mutex.
     std::vector<Batch> posted;
     Load load;  // what waits, and what the turn at hand has taken
+    Loads clients;
     std::deque<HeldStream> held;
 
-    // The broker's thread's own: what it took at once, and how far it has come.
-    std::vector<Batch> taken;
-    size_t batch = 0;
-    size_t next = 0;
+    // The broker's thread's own.
+    CallQueue<Batch> waiting;
+    Arrivals arrivals;  // of `waiting`
+    Batch taken;        // the last that was taken from
+    int64_t taken_bytes = 0;
     Load done;
+    std::vector<std::pair<uint32_t, Load>> clients_done;
   };
 
   void Returned(absl::StatusOr<store::Sequence> upto, store::Sequence StoreProgress::*which);
   bool HasProgress(const StoreProgress& seen) const;
-  bool IsFull(const LaneState& lane, const Load& more) const;
-  bool Append(LaneState& lane, std::vector<Request>&& requests, const Load& load);
+  bool IsFull(const LaneState& lane, engine::CallId call, const Load& more) const;
+  bool HasShare(const Load& all, const Load& own, const Load& more) const;
+  bool Append(LaneState& lane, engine::CallId call, std::vector<Request>&& requests,
+              const Load& load);
+  void PutBack(LaneState& lane);
   void Resume(LaneState& lane, std::vector<engine::CallId>& resumed) const;
   LaneState& At(Lane lane) { return lanes_[static_cast<size_t>(lane)]; }
   const LaneState& At(Lane lane) const { return lanes_[static_cast<size_t>(lane)]; }

@@ -175,6 +175,38 @@ TEST(Inbox, TellsWhenTheOldestCameThatWasNotTaken) {
   EXPECT_EQ(inbox.OldestArrivalMs(Lane::kWorkers), INT64_MAX);
 }
 
+constexpr uint64_t CallOfClient(uint64_t client, uint64_t number) {
+  return (client << engine::kCallNumberBits) | number;
+}
+
+TEST(Inbox, AFloodOfOneClientDelaysNoOther) {
+  Inbox inbox(test_clock, 1'000, 1 << 20);
+  for (uint64_t i = 1; i <= 100; ++i) {
+    const CallId call{CallOfClient(1, i)};
+    ASSERT_TRUE(Post(inbox, Command(engine::Heartbeat{call}, 100)).ok());
+  }
+  EXPECT_THAT(Take(inbox, 10), ElementsAre(CallOfClient(1, 1)));
+  const uint64_t other = CallOfClient(2, 1);
+  EXPECT_TRUE(Post(inbox, Command(engine::Heartbeat{CallId{other}})).ok());
+  EXPECT_THAT(Take(inbox, 10), ElementsAre(other));
+  EXPECT_THAT(Take(inbox, 10), ElementsAre(CallOfClient(1, 2)));
+}
+
+TEST(Inbox, AClientMayHaveAsMuchAsIsStillFree) {
+  Inbox inbox(test_clock, 10, 1 << 20);
+  const CallId greedy{CallOfClient(1, 1)};
+  const CallId other{CallOfClient(2, 1)};
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(Post(inbox, Command(engine::Heartbeat{greedy})).ok());
+  EXPECT_TRUE(absl::IsResourceExhausted(Post(inbox, Command(engine::Heartbeat{greedy}))));
+  EXPECT_TRUE(Post(inbox, Command(engine::Heartbeat{other})).ok());
+  EXPECT_EQ(*inbox.PostFrom(greedy, Lane::kClients, One(Command(engine::Heartbeat{greedy}))),
+            Reading::kWait);
+  EXPECT_THAT(Resumed(inbox), IsEmpty());
+  while (!Take(inbox, 10).empty()) {
+  }
+  EXPECT_THAT(Resumed(inbox), ElementsAre(static_cast<uint64_t>(greedy)));
+}
+
 TEST(Inbox, ClosedItIsUnavailable) {
   Inbox inbox(test_clock, 1, 1 << 20);
   inbox.Close();
