@@ -1,6 +1,5 @@
 #include "client/cli/command_line.h"
 
-#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -63,11 +62,10 @@ std::string PathOf(const CLI::App& app) {
 }
 
 // Absent: go on.
-std::optional<ExitCode> Parse(CLI::App& root, std::vector<std::string> options,
+std::optional<ExitCode> Parse(CLI::App& root, const std::vector<std::string>& options,
                               const Context& context) {
-  std::reverse(options.begin(), options.end());  // as CLI11 takes them
   try {
-    root.parse(std::move(options));
+    program::ParseWords(root, options);
     return std::nullopt;
   } catch (const CLI::CallForHelp&) {
     return context.Print(root.help());
@@ -92,7 +90,7 @@ int RunCommandLine(const std::vector<std::string>& args, Terminal& terminal, Int
   const std::unique_ptr<CLI::App> root = NewRoot(context, chosen);
   SplitLine line = SplitAtProgram(*root, args);
   context.program = std::move(line.program);
-  if (const auto code = Parse(*root, std::move(line.options), context)) {
+  if (const auto code = Parse(*root, line.options, context)) {
     return static_cast<int>(*code);
   }
   const ExitCode code = chosen(context);

@@ -24,6 +24,8 @@ absl::StatusOr<int64_t> ParseTimeMs(const std::string& text);
 
 // On one line and harmless to a terminal: control characters become escapes ("\n", "\x1b").
 std::string Printable(const std::string& text);
+// As one word of a shell's command line.
+std::string ShellWord(const std::string& text);
 // Columns that UTF-8 text takes on a terminal.
 int DisplayWidth(const std::string& text);
 // At most `width` columns, with "..." at the end where something was cut.

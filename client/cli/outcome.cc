@@ -31,7 +31,7 @@ absl::StatusOr<v1::Outcome> Watch(const Context& context, Client& client,
     return CutToWidth(WaitingLine(latest, MsSince(start)), columns - 1);
   });
   const WorkerHint hint(
-      client,
+      context, client,
       [&] {
         std::lock_guard lock(mutex);
         return latest;

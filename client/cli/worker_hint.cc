@@ -17,20 +17,22 @@ namespace {
 // Workers that start together with the submit are there by then.
 constexpr std::chrono::seconds kLookAfter{2};
 
-std::string Advice(const v1::Task& task) {
+std::string Advice(const Context& context, const v1::Task& task) {
   const std::string_view type = task.type();
   if (type.substr(0, kExecTypePrefix.size()) != kExecTypePrefix) {
     return "start one that handles it";
   }
-  return fmt::format("start one with: treadle-worker --queue {} --allow-exec {}", task.queue(),
-                     type.substr(kExecTypePrefix.size()));
+  return fmt::format(
+      "start one with: treadle-worker --queue {} --allow-exec {}{}", ShellWord(task.queue()),
+      ShellWord(std::string(type.substr(kExecTypePrefix.size()))), context.BrokerFlag());
 }
 
 }  // namespace
 
-WorkerHint::WorkerHint(Client& client, std::function<v1::Task()> latest,
+WorkerHint::WorkerHint(const Context& context, Client& client, std::function<v1::Task()> latest,
                        std::function<void(const std::string&)> say)
-    : client_(client),
+    : context_(context),
+      client_(client),
       latest_(std::move(latest)),
       say_(std::move(say)),
       thread_([this] { Run(); }) {}
@@ -58,7 +60,7 @@ void WorkerHint::Run() {
   if (served) return;
   say_(Printable(fmt::format(
       "no worker is connected that takes '{}' from queue '{}'; the task waits for one: {}",
-      task.type(), task.queue(), Advice(task))));
+      task.type(), task.queue(), Advice(context_, task))));
 }
 
 }  // namespace treadle::cli

@@ -6,6 +6,7 @@
 #include <string>
 #include <thread>
 
+#include "client/cli/context.h"
 #include "client/client.h"
 
 #include "treadle/v1/task.pb.h"
@@ -17,7 +18,7 @@ namespace treadle::cli {
 class WorkerHint {
  public:
   // `latest`: the task as it was last seen. Both are called on the other thread.
-  WorkerHint(Client& client, std::function<v1::Task()> latest,
+  WorkerHint(const Context& context, Client& client, std::function<v1::Task()> latest,
              std::function<void(const std::string& text)> say);
   // Waits for the question that it may be asking.
   ~WorkerHint();
@@ -27,6 +28,7 @@ class WorkerHint {
  private:
   void Run();
 
+  const Context& context_;
   Client& client_;
   const std::function<v1::Task()> latest_;
   const std::function<void(const std::string&)> say_;

@@ -1,5 +1,6 @@
 #include "proto/program/flags.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <functional>
 #include <utility>
@@ -54,6 +55,16 @@ absl::StatusOr<int64_t> ParseCount(std::string_view text) {
 }
 
 std::string FormatCount(int64_t number) { return absl::StrCat(number); }
+
+// Whether it is a flag, of this app or a command of it, that takes a value.
+bool TakesValue(const CLI::App& app, const std::string& flag) {
+  if (flag.size() < 2 || flag[0] != '-') return false;
+  const CLI::Option* const option = app.get_option_no_throw(flag);
+  if (option != nullptr) return option->get_items_expected_max() > 0;
+  const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
+  return std::any_of(commands.begin(), commands.end(),
+                     [&](const CLI::App* command) { return TakesValue(*command, flag); });
+}
 
 }  // namespace
 
@@ -133,9 +144,29 @@ CLI::Option* AddSize(CLI::App& app, const std::string& flag, int64_t& value_byte
                    FormatSizeBytes);
 }
 
+void ParseWords(CLI::App& app, const std::vector<std::string>& words) {
+  std::vector<std::string> split;
+  bool is_value = false;  // of the flag before it
+  for (auto word = words.begin(); word != words.end(); ++word) {
+    if (!is_value && *word == "--") {
+      split.insert(split.end(), word, words.end());
+      break;
+    }
+    const std::string name = word->substr(0, word->find('='));
+    if (!is_value && name.size() + 1 == word->size() && TakesValue(app, name)) {
+      split.insert(split.end(), {name, ""});
+    } else {
+      is_value = !is_value && TakesValue(app, *word);
+      split.push_back(*word);
+    }
+  }
+  std::reverse(split.begin(), split.end());  // as CLI11 takes them
+  app.parse(std::move(split));
+}
+
 std::optional<int> Parse(CLI::App& app, int argc, const char* const* argv) {
   try {
-    app.parse(argc, argv);
+    ParseWords(app, {argv + 1, argv + argc});
     return std::nullopt;
   } catch (const CLI::CallForHelp&) {
     std::fputs(app.help().c_str(), stdout);

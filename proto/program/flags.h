@@ -62,6 +62,9 @@ CLI::Option* AddDuration(CLI::App& app, const std::string& flag, int64_t& value_
 CLI::Option* AddSize(CLI::App& app, const std::string& flag, int64_t& value_bytes,
                      int64_t min_bytes, int64_t max_bytes, const std::string& help);
 
+// As app.parse, which takes the next word for the value of "--name=": here it is empty. Without the
+// program's name. Throws CLI::ParseError.
+void ParseWords(CLI::App& app, const std::vector<std::string>& words);
 // Parses. Absent: go on. Otherwise the code to exit with: 0 after --help or --version, which it
 // has printed, kExitUsage after a sentence on stderr.
 std::optional<int> Parse(CLI::App& app, int argc, const char* const* argv);

@@ -251,7 +251,8 @@ class CommandLine(Scenario):
         line = child.stderr.readline()
         self.assertIn("no worker is connected that takes 'exec:/bin/true' from queue 'cloth'",
                       line)
-        self.assertIn("treadle-worker --queue cloth --allow-exec /bin/true", line)
+        self.assertIn("treadle-worker --queue cloth --allow-exec /bin/true --broker "
+                      + self.address, line)
         self.worker(self.address, "--allow-exec=/bin/true", queues=["cloth"])
         _, err = child.communicate(timeout=processes.LIMIT_S)
         self.assertEqual((child.returncode, err), (0, ""))

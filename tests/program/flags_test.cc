@@ -82,6 +82,16 @@ TEST_F(Flags, ReadsEveryKind) {
   EXPECT_EQ(size, 1'536);
 }
 
+TEST_F(Flags, AnEmptyValueDoesNotTakeTheNextWord) {
+  EXPECT_EQ(Run({"--listen=", "--slots", "7", "--queue", "--queue=", "--size=8"}), -1) << said;
+  EXPECT_EQ(listen, "");
+  EXPECT_THAT(queues, ElementsAre("--queue="));
+  EXPECT_EQ(slots, 7);
+  EXPECT_EQ(size, 8);
+  EXPECT_EQ(Run({"--slots=", "7"}), kExitUsage);
+  EXPECT_THAT(said, HasSubstr("--slots: ''"));
+}
+
 TEST_F(Flags, ConfigFileTakesTheSameNamesAndTheCommandLineWins) {
   const std::string path = File(
       "# comment\n\nlisten = 0.0.0.0:1 # all\nqueue = a\nqueue = \" b # \\\"c\\\"\"\ncreate = "

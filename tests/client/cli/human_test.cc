@@ -53,6 +53,13 @@ TEST(Human, ControlCharactersCannotReachTheTerminal) {
   EXPECT_EQ(Printable("\xc2\x9b"), "\\xc2\\x9b");  // the control character U+009B
 }
 
+TEST(Human, AWordForAShellIsQuotedWhereItMustBe) {
+  EXPECT_EQ(ShellWord("/usr/bin/resize"), "/usr/bin/resize");
+  EXPECT_EQ(ShellWord("/opt/my tool"), "'/opt/my tool'");
+  EXPECT_EQ(ShellWord("it's $HOME"), "'it'\\''s $HOME'");
+  EXPECT_EQ(ShellWord(""), "''");
+}
+
 TEST(Human, CutsByColumnsNotByBytes) {
   EXPECT_EQ(DisplayWidth("żółw"), 4);
   EXPECT_EQ(CutToWidth("short", 5), "short");
