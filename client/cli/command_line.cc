@@ -1,12 +1,15 @@
 #include "client/cli/command_line.h"
 
+#include <cstdlib>
 #include <memory>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "client/cli/context.h"
 #include "client/cli/program_args.h"
 
 #include "proto/program/flags.h"
+#include "proto/support/address.h"
 #include "proto/support/limits.h"
 
 namespace treadle::cli {
@@ -30,8 +33,7 @@ std::unique_ptr<CLI::App> NewRoot(Context& context, Command& chosen) {
   root->get_formatter()->label("Subcommands", "Commands");
   root->get_formatter()->label("Positionals", "Arguments");
   program::AddAddress(*root, "--broker", context.broker, /*port_min=*/1,
-                      "The broker. The environment variable TREADLE_BROKER sets it, too.")
-      ->envname("TREADLE_BROKER");
+                      "The broker. The environment variable TREADLE_BROKER sets it, too.");
   program::AddSwitch(*root, "--http-proxy", context.http_proxy,
                      "Reach it through the proxy that the environment's http_proxy names.");
   program::AddChoice(*root, "-o,--output", context.output, {"text", "json"},
@@ -46,6 +48,17 @@ std::unique_ptr<CLI::App> NewRoot(Context& context, Command& chosen) {
   AddWorkerCommands(*root, chosen);
   AddServerCommands(*root, chosen);
   return root;
+}
+
+// The environment names the broker where the command line does not.
+absl::Status TakeEnvironment(const CLI::App& root, Context& context) {
+  const char* const broker = std::getenv("TREADLE_BROKER");
+  if (broker == nullptr || root.get_option("--broker")->count() > 0) return absl::OkStatus();
+  context.broker = broker;
+  const absl::Status status = ParseAddress(context.broker, /*port_min=*/1).status();
+  return status.ok()
+             ? status
+             : absl::InvalidArgumentError(absl::StrCat("TREADLE_BROKER: ", status.message()));
 }
 
 // The command that was named, as far as the command line was understood.
@@ -92,6 +105,9 @@ int RunCommandLine(const std::vector<std::string>& args, Terminal& terminal, Int
   context.program = std::move(line.program);
   if (const auto code = Parse(*root, line.options, context)) {
     return static_cast<int>(*code);
+  }
+  if (absl::Status s = TakeEnvironment(*root, context); !s.ok()) {
+    return static_cast<int>(context.Fail(s));
   }
   const ExitCode code = chosen(context);
   if (code == ExitCode::kInterrupted && interrupt.fired()) return 128 + interrupt.signal();

@@ -1,6 +1,7 @@
 #include "client/cli/human.h"
 
 #include <algorithm>
+#include <chrono>
 #include <locale.h>
 #include <string_view>
 #include <wchar.h>
@@ -16,6 +17,8 @@
 
 namespace treadle::cli {
 namespace {
+
+using std::chrono::system_clock;
 
 constexpr int64_t kSecond = 1'000;
 constexpr int64_t kMinute = 60 * kSecond;
@@ -89,9 +92,13 @@ absl::StatusOr<int64_t> ParseTimeMs(const std::string& text) {
   std::string ignored;
   for (const char* format : {"%Y-%m-%dT%H:%M:%E*S%Ez", "%Y-%m-%d %H:%M:%E*S", "%Y-%m-%d %H:%M",
                              "%Y-%m-%dT%H:%M:%E*S", "%Y-%m-%dT%H:%M"}) {
-    if (absl::ParseTime(format, text, absl::LocalTimeZone(), &time, &ignored)) {
-      return absl::ToUnixMillis(time);
+    if (!absl::ParseTime(format, text, absl::LocalTimeZone(), &time, &ignored)) continue;
+    if (time < absl::FromChrono(system_clock::time_point::min()) ||
+        time > absl::FromChrono(system_clock::time_point::max())) {
+      return absl::InvalidArgumentError(
+          fmt::format("'{}' is out of bounds: from the year 1678 to 2261", Printable(text)));
     }
+    return absl::ToUnixMillis(time);
   }
   return absl::InvalidArgumentError(fmt::format(
       "'{}' is not a time: write 2025-03-01T14:05:00Z, or '2025-03-01 14:05' for local time",

@@ -19,7 +19,7 @@ std::string HumanRate(double per_second);
 std::string HumanTime(int64_t unix_ms);
 
 // RFC 3339 ("2025-03-01T14:05:00Z", "...+02:00"), or local time ("2025-03-01 14:05", with seconds
-// if wanted). INVALID_ARGUMENT otherwise.
+// if wanted). INVALID_ARGUMENT otherwise, and beyond what std::chrono::system_clock holds.
 absl::StatusOr<int64_t> ParseTimeMs(const std::string& text);
 
 // On one line and harmless to a terminal: control characters become escapes ("\n", "\x1b").

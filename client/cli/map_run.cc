@@ -8,6 +8,7 @@
 
 #include "client/cli/human.h"
 #include "client/cli/status_line.h"
+#include "client/start_thread.h"
 #include <fmt/format.h>
 
 namespace treadle::cli {
@@ -250,7 +251,13 @@ ExitCode MapRun::Run() {
     shared->interrupted = true;
     shared->changed.notify_all();
   });
-  std::thread(Read, shared_).detach();
+  std::thread reader;
+  if (absl::Status started =
+          StartThread("reading items", reader, [shared = shared_] { Read(shared); });
+      !started.ok()) {
+    return context_.Fail(started);
+  }
+  reader.detach();
   const bool stopped = PrintUntilStopped();
   if (stopped) CancelRest();
   client_.Shutdown();  // no callback comes after this, and no submit waits for room

@@ -3,6 +3,8 @@
 #include <chrono>
 #include <utility>
 
+#include "client/start_thread.h"
+
 namespace treadle::cli {
 namespace {
 
@@ -15,7 +17,10 @@ constexpr char kErase[] = "\r\x1b[K";
 
 StatusLine::StatusLine(Terminal& terminal, std::function<std::string(int)> render)
     : terminal_(terminal), render_(std::move(render)) {
-  if (terminal_.err_columns() > 0) painter_ = std::thread([this] { Run(); });
+  // A system that has no thread left gets no line.
+  if (terminal_.err_columns() > 0) {
+    (void)StartThread("the status line", painter_, [this] { Run(); });
+  }
 }
 
 StatusLine::~StatusLine() {

@@ -8,6 +8,7 @@
 
 #include "client/cli/human.h"
 #include "client/exec_task.h"
+#include "client/start_thread.h"
 #include "client/worker_check.h"
 #include <fmt/format.h>
 
@@ -31,11 +32,10 @@ std::string Advice(const Context& context, const v1::Task& task) {
 
 WorkerHint::WorkerHint(const Context& context, Client& client, std::function<v1::Task()> latest,
                        std::function<void(const std::string&)> say)
-    : context_(context),
-      client_(client),
-      latest_(std::move(latest)),
-      say_(std::move(say)),
-      thread_([this] { Run(); }) {}
+    : context_(context), client_(client), latest_(std::move(latest)), say_(std::move(say)) {
+  // A system that has no thread left gets no hint.
+  (void)StartThread("a hint", thread_, [this] { Run(); });
+}
 
 WorkerHint::~WorkerHint() {
   {
@@ -43,7 +43,7 @@ WorkerHint::~WorkerHint() {
     ended_ = true;
   }
   changed_.notify_all();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void WorkerHint::Run() {

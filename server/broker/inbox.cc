@@ -108,7 +108,8 @@ absl::Status Inbox::Post(Lane lane, std::vector<Request>&& requests) {
     if (IsFull(at, call, load) && !all_end_calls) {
       return absl::ResourceExhaustedError(
           absl::StrCat("the broker is overloaded (", at.load.requests, " requests, ", at.load.bytes,
-                       " bytes are waiting): try again later, or send less at a time"));
+                       " bytes wait; the bound is ", requests_max_, " requests and ", bytes_max_,
+                       " bytes, --incoming-max): try again later, or send less at a time"));
     }
     wake = Append(at, call, std::move(requests), load);
   }

@@ -91,9 +91,9 @@ bool BidiCall::IsArriving(int64_t now_ms) {
 }
 
 void BidiCall::Beat(int64_t now_ms) {
-  if (begun_ && !input_.held() && !ended() && IsArriving(now_ms)) {
+  if (!input_.held() && !ended() && IsArriving(now_ms)) {
     arriving_at_ms_ = now_ms;
-    OnArriving();
+    if (begun_) OnArriving();
   }
   const int64_t silent_ms = now_ms - std::max<int64_t>(heard_at_ms_, arriving_at_ms_);
   if (!begun_) {

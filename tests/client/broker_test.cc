@@ -84,6 +84,19 @@ TEST_F(BrokerTest, WorkGoesInAndResultsComeOut) {
   EXPECT_EQ(executor_.Submit(kNothing).Result(kPatience), absl::OkStatus());
 }
 
+TEST(ClientAddress, WhatIsWrongIsNamedAtOnce) {
+  for (const auto& [address, says] :
+       std::vector<std::pair<std::string, std::string>>{{"", "the address is empty"},
+                                                        {"http://127.0.0.1:7733", "is a URL"},
+                                                        {"127.0.0.1:73269", "from 1 to 65535"}}) {
+    ClientOptions options;
+    options.address = address;
+    const absl::Status status = Client::Connect(std::move(options)).status();
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << address << ": " << status;
+    EXPECT_NE(status.message().find(says), absl::string_view::npos) << status;
+  }
+}
+
 TEST_F(BrokerTest, AMapOfThousandsComesBackInOrder) {
   const UnaryWorker worker(server_.address(), "cpu", Work);
   std::vector<int64_t> inputs(5'000);

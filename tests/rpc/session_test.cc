@@ -353,5 +353,33 @@ TEST_F(Session, WaitsForRoomInAFullQueue) {
   EXPECT_EQ(response.accepted(0).first_sequence(), 3u);
 }
 
+class SlowSession : public RpcTest {
+ protected:
+  SlowSession() : RpcTest(SoonSilent()) {}
+  static LocalServerOptions SoonSilent() {
+    LocalServerOptions options;
+    options.rpc.first_message_ms = 3'000;
+    return options;
+  }
+};
+
+// On this link it takes three times as long as a stream may be silent.
+TEST_F(SlowSession, AFirstMessageMayArriveSlowly) {
+  constexpr int64_t kBytesPerSecond = 100'000;
+  TcpProxy link(server.port());
+  const std::shared_ptr<grpc::Channel> far =
+      grpc::CreateChannel(link.address(), grpc::InsecureChannelCredentials());
+  ASSERT_TRUE(far->WaitForConnected(PatienceEnds()));
+  link.SlowDown(kBytesPerSecond);
+  const std::unique_ptr<v1::TaskService::Stub> stub = v1::TaskService::NewStub(far);
+  SessionClient session(*stub);
+  v1::SessionRequest first;
+  first.mutable_open();
+  SessionClient::Add(first, 1, Spec("q", std::string(9 * kBytesPerSecond, 'x')));
+  session.Write(first);
+  EXPECT_GT(session.Next().opened().session_id(), 0u) << session.Finish().error_message();
+  EXPECT_EQ(session.Next().accepted_size(), 1);
+}
+
 }  // namespace
 }  // namespace treadle::test

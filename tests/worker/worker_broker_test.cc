@@ -358,6 +358,11 @@ TEST(WorkerOptionsCheck, WhatIsWrongIsSaidBeforeAnythingStarts) {
   bad.concurrency = -1;
   EXPECT_THAT(std::string(run(bad).message()), HasSubstr("concurrency is -1: choose 0 to 10000"));
   bad = good;
+  bad.broker = "http://127.0.0.1:7733";
+  EXPECT_THAT(std::string(run(bad).message()), HasSubstr("is a URL"));
+  bad.broker = "127.0.0.1:73269";
+  EXPECT_THAT(std::string(run(bad).message()), HasSubstr("from 1 to 65535"));
+  bad = good;
   bad.prefetch = 100'000;
   EXPECT_THAT(std::string(run(bad).message()), HasSubstr("prefetch is 100000"));
   bad = good;

@@ -1,6 +1,7 @@
 #include "client/cli/command_line.h"
 
 #include <sstream>
+#include <stdlib.h>
 
 #include "client/cli/exit_code.h"
 #include <gmock/gmock.h>
@@ -27,6 +28,22 @@ Ran Treadle(const std::vector<std::string>& args, const std::string& input = "")
   Interrupt interrupt;
   const int exit_code = RunCommandLine(args, terminal, interrupt);
   return {exit_code, out.str(), err.str()};
+}
+
+TEST(CommandLine, AWrongAddressInTheEnvironmentIsNamed) {
+  for (const auto& [broker, says] : std::vector<std::pair<std::string, std::string>>{
+           {"", "TREADLE_BROKER: the address is empty"},
+           {"http://127.0.0.1:7733", "TREADLE_BROKER: 'http://127.0.0.1:7733' is a URL"},
+           {"127.0.0.1", "TREADLE_BROKER: '127.0.0.1'"}}) {
+    ::setenv("TREADLE_BROKER", broker.c_str(), /*overwrite=*/1);
+    const Ran ran = Treadle({"server", "info"});
+    EXPECT_EQ(ran.exit_code, static_cast<int>(ExitCode::kUsage)) << broker;
+    EXPECT_THAT(ran.err, HasSubstr(says));
+    // What the command line says wins.
+    EXPECT_THAT(Treadle({"server", "info", "--broker=nowhere"}).err, HasSubstr("'nowhere'"));
+    EXPECT_EQ(Treadle({"server", "info", "--help"}).exit_code, 0);
+  }
+  ::unsetenv("TREADLE_BROKER");
 }
 
 TEST(CommandLine, EveryCommandHasHelpWithAnExample) {

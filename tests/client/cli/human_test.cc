@@ -46,6 +46,17 @@ TEST(Human, WhatIsNoTimeIsRefusedWithExamples) {
   }
 }
 
+TEST(Human, TimesBeyondTheClocksAreRefused) {
+  EXPECT_TRUE(ParseTimeMs("2261-12-31T23:59:59Z").ok());
+  EXPECT_TRUE(ParseTimeMs("1678-01-01T00:00:00Z").ok());
+  for (const char* text : {"2263-01-01T00:00:00Z", "2600-06-01 00:00", "9999-12-31T23:59:59Z",
+                           "1600-01-01T00:00:00Z", "infinite-future"}) {
+    const absl::StatusOr<int64_t> time = ParseTimeMs(text);
+    EXPECT_TRUE(absl::IsInvalidArgument(time.status())) << text;
+    EXPECT_NE(time.status().message().find("2261"), absl::string_view::npos) << time.status();
+  }
+}
+
 TEST(Human, ControlCharactersCannotReachTheTerminal) {
   EXPECT_EQ(Printable("a\nb\tc\x1b[31m\r"), "a\\nb\\tc\\x1b[31m\\x0d");
   EXPECT_EQ(Printable("żółw 漢"), "żółw 漢");
