@@ -97,8 +97,12 @@ absl::Status AttachStream::HandleReports(v1::AttachRequest& request,
     requests.push_back(ToRequest(std::move(end), std::move(body)));
   }
   // By way of the outbox, because what is sent is its thread's; so they come before the answer to
-  // the report_sequence.
-  if (!refused.empty()) edge_.outbox.Release(std::move(refused));
+  // the report_sequence. No more is read until it has them: it has no other bound for them.
+  if (!refused.empty()) {
+    HoldReading();
+    refused.emplace_back(broker::Answer([self = shared_from_this(), this] { ResumeReading(); }));
+    edge_.outbox.Release(std::move(refused));
+  }
   if (request.report_sequence() != 0) {
     requests.push_back(ToRequest(engine::EndReports{id(), request.report_sequence()}));
   }
@@ -128,6 +132,7 @@ void AttachStream::Attached(const engine::WorkerAttached& attached) {
     End(attached.status);
     return;
   }
+  if (taken_bytes_max_ > 0) response_.BoundBy(taken_bytes_max_);
   v1::Welcome& welcome = *Add(kItemBytes).mutable_welcome();
   welcome.set_lease_ms(edge_.options.engine.lease_ms);
   welcome.set_heartbeat_ms(wire::kHeartbeatMs);
@@ -148,22 +153,23 @@ void AttachStream::Leased(const broker::Leased& leased) {
     HandBack(edge_.broker, edge_.calls.NewId(), leased.tasks);
     return;
   }
-  for (const broker::LeasedTask& task : leased.tasks) {
+  const absl::Span<const broker::LeasedTask> tasks = leased.tasks;
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    const broker::LeasedTask& task = tasks[i];
     const int64_t body_bytes = task.body == nullptr ? 0 : broker::BytesOf(*task.body);
     const size_t name_bytes = task.lease.queue->size() + task.lease.type->size();
     const int64_t bytes = kItemBytes + body_bytes + static_cast<int64_t>(name_bytes);
-    if (Takes(task, bytes)) Write(task, leased.now_ms, Add(bytes).add_tasks());
+    absl::Status taken = CheckTaken(taken_bytes_max_, bytes, task.lease.task, *task.lease.queue);
+    if (!taken.ok()) {
+      // It goes back with all that is behind it, and the stream ends: whoever cannot take it must
+      // be told.
+      HandBack(edge_.broker, edge_.calls.NewId(), tasks.subspan(i));
+      Flush();
+      End(std::move(taken));
+      return;
+    }
+    Write(task, leased.now_ms, Add(bytes).add_tasks());
   }
-}
-
-// Otherwise the task goes back, and the stream ends: whoever cannot take it must be told.
-bool AttachStream::Takes(const broker::LeasedTask& task, int64_t bytes) {
-  absl::Status taken = CheckTaken(taken_bytes_max_, bytes, task.lease.task, *task.lease.queue);
-  if (taken.ok()) return true;
-  HandBack(edge_.broker, edge_.calls.NewId(), absl::MakeConstSpan(&task, 1));
-  Flush();
-  End(std::move(taken));
-  return false;
 }
 
 v1::AttachResponse& AttachStream::Add(int64_t bytes) {

@@ -33,7 +33,6 @@ class AttachStream final : public BidiCall {
   // The outbox's thread.
   void Attached(const engine::WorkerAttached& attached);
   void Leased(const broker::Leased& leased);
-  bool Takes(const broker::LeasedTask& task, int64_t bytes);
   v1::AttachResponse& Add(int64_t bytes);
 
   const Bounds bounds_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 
@@ -17,6 +18,8 @@ namespace treadle::rpc {
 template <typename Message>
 class Gathering {
  public:
+  // Its messages become no larger than this, if their items allow; the usual bound at most.
+  void BoundBy(int64_t bytes_max) { bytes_max_ = std::min(bytes_max_, bytes_max); }
   // The message to add an item of about `bytes` to.
   Message& Add(int64_t bytes) {
     bytes_ += bytes;
@@ -27,13 +30,9 @@ class Gathering {
   Message& message() { return *message_; }
   bool empty() const { return items_ == 0; }
   // Take it before adding more.
-  bool full() const {
-    return bytes_ >= limits::kOutgoingMessageBytes || items_ >= limits::kBatchTasksMax;
-  }
+  bool full() const { return bytes_ >= bytes_max_ || items_ >= limits::kBatchTasksMax; }
   // An item of so many bytes would make it larger than it should be.
-  bool too_full_for(int64_t bytes) const {
-    return !empty() && bytes_ + bytes > limits::kOutgoingMessageBytes;
-  }
+  bool too_full_for(int64_t bytes) const { return !empty() && bytes_ + bytes > bytes_max_; }
 
   // Gives `send` what was gathered, if anything was; before a large message the word that it comes.
   template <typename Send>
@@ -59,6 +58,7 @@ class Gathering {
     return bytes;
   }
 
+  int64_t bytes_max_ = limits::kOutgoingMessageBytes;
   RecycledMessage<Message> message_;
   int64_t bytes_ = 0;
   int64_t items_ = 0;

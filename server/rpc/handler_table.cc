@@ -3,12 +3,20 @@
 #include <utility>
 
 namespace treadle::rpc {
+namespace {
+
+// Calls are numbered as they come, whatever their connections are.
+uint64_t Number(engine::CallId call) {
+  return static_cast<uint64_t>(call) & ((uint64_t{1} << engine::kCallNumberBits) - 1);
+}
+
+}  // namespace
 
 void HandlerTable::Put(const std::string& worker_id, engine::CallId call, Handlers handlers) {
   auto shared = std::make_shared<const Handlers>(std::move(handlers));
   std::lock_guard lock(mutex_);
   Told& told = by_worker_[worker_id];
-  if (told.call > call) return;  // calls are numbered as they come
+  if (Number(told.call) > Number(call)) return;
   told.call = call;
   told.handlers = std::move(shared);
 }

@@ -89,30 +89,34 @@ void SessionStream::HandleTasks(v1::SessionRequest& request,
 }
 
 void SessionStream::HandleIds(v1::SessionRequest& request, std::vector<broker::Request>& requests) {
+  std::vector<NoId> no_ids;
   for (const std::string& text : request.await_task_ids()) {
     if (const auto task = ValidateTaskId("await_task_ids", text); task.ok()) {
       requests.push_back({broker::AwaitTask{id(), *task}, nullptr});
     } else {
-      NotAnId(text, task.status());
+      no_ids.push_back({CutMiddle(text, kShownIdBytes), task.status()});
     }
   }
   for (const std::string& text : request.cancel_task_ids()) {
     if (const auto task = ValidateTaskId("cancel_task_ids", text); task.ok()) {
       requests.push_back(ToRequest(engine::Cancel{.call = id(), .task = *task}));
     } else {
-      NotAnId(text, task.status());
+      no_ids.push_back({CutMiddle(text, kShownIdBytes), task.status()});
     }
   }
+  if (!no_ids.empty()) Refuse(std::move(no_ids));
 }
 
 // By way of the outbox, because what is sent is its thread's; its deliveries speak of ids that can
-// be read.
-void SessionStream::NotAnId(const std::string& text, const absl::Status& status) {
+// be read. No more is read until it has them: it has no other bound for them.
+void SessionStream::Refuse(std::vector<NoId> no_ids) {
+  HoldReading();
   std::vector<broker::Delivery> deliveries;
-  deliveries.emplace_back(broker::Answer(
-      [self = std::static_pointer_cast<SessionStream>(shared_from_this()), text, status] {
-        self->Unknown(text, status);
-        self->Flush();
+  deliveries.emplace_back(
+      broker::Answer([self = shared_from_this(), this, no_ids = std::move(no_ids)] {
+        for (const NoId& no_id : no_ids) Unknown(no_id.text, no_id.status);
+        Flush();
+        ResumeReading();
       }));
   edge_.outbox.Release(std::move(deliveries));
 }
@@ -198,7 +202,7 @@ void SessionStream::Accepted(uint64_t sequence, v1::Durability level) {
 void SessionStream::Unknown(const std::string& task, const absl::Status& status) {
   const auto text_bytes = static_cast<int64_t>(status.message().size());
   v1::UnknownTask& unknown = *Add(2 * kItemBytes + text_bytes).add_unknown_tasks();
-  unknown.set_task_id(CutMiddle(task, kShownIdBytes));
+  unknown.set_task_id(task);
   wire::ToItem(status, unknown.mutable_status());
 }
 

@@ -31,12 +31,18 @@ class SessionStream final : public BidiCall {
   void OnOver() override;
 
  private:
+  // What was sent for a task's id and is none.
+  struct NoId {
+    std::string text;
+    absl::Status status;
+  };
+
   absl::Status Open(const v1::SessionOpen& open);
   // Posts everything but `open`.
   void Handle(v1::SessionRequest& request);
   void HandleTasks(v1::SessionRequest& request, std::vector<broker::Request>& requests);
   void HandleIds(v1::SessionRequest& request, std::vector<broker::Request>& requests);
-  void NotAnId(const std::string& text, const absl::Status& status);
+  void Refuse(std::vector<NoId> no_ids);
 
   // The outbox's thread.
   void Opened(const engine::SessionOpened& opened);

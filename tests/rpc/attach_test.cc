@@ -192,6 +192,31 @@ TEST_F(Attach, WhatAWorkerTellsOfItsHandlersIsShownWhileItIsConnected) {
   });
 }
 
+// Connections are numbered, too; a worker may come back over one that is older.
+TEST_F(Attach, TheLatestStreamTellsOfHandlersWhateverItsConnection) {
+  Info();  // this connection is the first
+  const auto other = v1::WorkerService::NewStub(
+      grpc::CreateCustomChannel(server.address(), grpc::InsecureChannelCredentials(), [] {
+        grpc::ChannelArguments own;
+        own.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+        return own;
+      }()));
+  WorkerClient worker(*other);
+  v1::AttachRequest hello = WorkerClient::Hello("w1", "mail");
+  *hello.add_handlers() = Stats("before", 1);
+  worker.Write(hello);
+  ASSERT_TRUE(worker.Next().has_welcome());
+  WorkerClient successor(*workers);
+  v1::AttachRequest again = WorkerClient::Hello("w1", "mail");
+  *again.add_handlers() = Stats("now", 1);
+  successor.Write(again);
+  ASSERT_TRUE(successor.Next().has_welcome());
+  worker.Finish();
+  const v1::Worker shown = ListWorkers().workers(0);
+  ASSERT_EQ(shown.handlers_size(), 1);
+  EXPECT_EQ(shown.handlers(0).type(), "now");
+}
+
 TEST_F(Attach, AListOfWorkersWithManyHandlersComesInSeveralPages) {
   constexpr int kWorkers = 8;
   std::vector<std::unique_ptr<WorkerClient>> attached;

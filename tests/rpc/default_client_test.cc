@@ -125,6 +125,7 @@ class LargePayloads : public DefaultClient {
   static LocalServerOptions Large() {
     LocalServerOptions options;
     options.rpc.payload_bytes_max = 8 << 20;
+    options.broker.engine.lease_ms = 10 * limits::kMinuteMs;  // nothing comes back by its end
     return options;
   }
 };
@@ -162,6 +163,48 @@ TEST_F(LargePayloads, WhatAClientCannotTakeIsToldAndCostsNoAttempt) {
   ASSERT_EQ(response.tasks_size(), 1);
   EXPECT_EQ(response.tasks(0).attempt(), 1);
   EXPECT_EQ(response.tasks(0).payload().size(), static_cast<size_t>(5 << 20));
+}
+
+// What lay behind it in the same lease is not lost with it, until the lease would end.
+TEST_F(LargePayloads, WhatWasLeasedTogetherWithItGoesBackToo) {
+  const std::string large = Submit(Spec("mail", std::string(5 << 20, 'p'))).task_id();
+  for (int i = 0; i < 3; ++i) Submit(Spec("mail", "small"));
+  {
+    WorkerClient worker(*workers);
+    v1::AttachRequest hello = WorkerClient::Hello("w", "mail");
+    WorkerClient::AddCredit(hello, 4);
+    ASSERT_TRUE(worker.Write(hello));
+    EXPECT_EQ(worker.Finish().error_code(), grpc::FAILED_PRECONDITION);
+  }
+  Context context;
+  v1::CancelTaskRequest cancel;
+  cancel.set_task_id(large);
+  v1::CancelTaskResponse cancelled;
+  ASSERT_TRUE(tasks->CancelTask(&context, cancel, &cancelled).ok());
+  int leased = 0;
+  while (leased < 3) {
+    const v1::LeaseResponse response = Lease("mail", 3);
+    ASSERT_GT(response.tasks_size(), 0) << "after " << leased;
+    for (const v1::LeasedTask& task : response.tasks()) EXPECT_EQ(task.attempt(), 1);
+    leased += response.tasks_size();
+  }
+}
+
+// Together they would be more than it takes, each of them is not.
+TEST_F(LargePayloads, AWorkerThatTakesLittleIsSentLittleAtATime) {
+  constexpr int64_t kTakenBytes = 512 << 10;
+  for (int i = 0; i < 4; ++i) Submit(Spec("mail", std::string(300 << 10, 'p')));
+  WorkerClient worker(*workers);
+  v1::AttachRequest hello = WorkerClient::Hello("w", "mail");
+  hello.mutable_hello()->set_message_bytes_max(kTakenBytes);
+  WorkerClient::AddCredit(hello, 4);
+  ASSERT_TRUE(worker.Write(hello));
+  for (int given = 0; given < 4;) {
+    const v1::AttachResponse response = worker.Next();
+    ASSERT_GT(response.ByteSizeLong(), 0u) << worker.Finish().error_message();
+    EXPECT_LE(static_cast<int64_t>(response.ByteSizeLong()), kTakenBytes);
+    given += response.tasks_size();
+  }
 }
 
 class SmallOutgoing : public RpcTest {
