@@ -18,6 +18,8 @@ import grpc
 import api
 from http2 import BEGIN, CONTINUATION, DATA, HEADERS, PING, PREFACE, SETTINGS, frame
 
+OUTCOMES, OUTCOME_BYTES = 100, 3900 << 10
+
 
 def number(value, bits):
     most = (1 << bits) - 1
@@ -145,7 +147,7 @@ def stop_reading():
 
 def deaf_sessions(address):
     """40 sessions await the same outcomes, and read none of them."""
-    names = large_outcomes(api.Connection(address), 100, 3900 << 10)
+    names = large_outcomes(api.Connection(address), OUTCOMES, OUTCOME_BYTES)
     first = api.tasks.SessionRequest(open=api.tasks.SessionOpen(client_name="deaf"))
     await_all = api.tasks.SessionRequest(await_task_ids=names)
 
@@ -164,7 +166,7 @@ def deaf_sessions(address):
 def deaf_awaits(address):
     """One connection asks for one outcome 1,500 times, and reads none of the answers."""
     connection = api.Connection(address)
-    (name,) = large_outcomes(connection, 1, 3900 << 10)
+    (name,) = large_outcomes(connection, 1, OUTCOME_BYTES)
     request = api.tasks.AwaitTaskRequest(task_id=name, timeout_ms=600_000)
     held = [connection.tasks.AwaitTask.future(request, wait_for_ready=True) for _ in range(1500)]
     assert held
