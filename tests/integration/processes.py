@@ -29,6 +29,15 @@ def wait_until(condition, what, limit_s=LIMIT_S):
         time.sleep(0.01)
 
 
+def alive(pid):
+    """Also after its parent has gone. A zombie is dead."""
+    try:
+        status = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return status.rsplit(")", 1)[1].split()[0] != "Z"
+
+
 class Process:
     """One process with its log. Start it from the main thread: it dies with its starter."""
 

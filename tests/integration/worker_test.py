@@ -21,14 +21,6 @@ SHELL = "--allow-exec=/bin/sh"
 IN_PROCESSES = ["--run-in=exec=process", "--processes=1"]
 
 
-def alive(pid):
-    try:
-        status = pathlib.Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
-        return False
-    return status.rsplit(")", 1)[1].split()[0] != "Z"
-
-
 def parent(pid):
     return int(pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
 
@@ -106,7 +98,7 @@ class Worker(Scenario):
         ).task
         self.assertTrue(shown.cancel_requested or shown.state == CANCELLED)
         self.assertEqual(connection.outcome(name).state, CANCELLED)
-        processes.wait_until(lambda: not alive(pid), "the program's child to be killed")
+        processes.wait_until(lambda: not processes.alive(pid), "the program's child to be killed")
 
     def test_an_attempt_timeout_stops_the_program_and_costs_an_attempt(self):
         broker = self.broker()
@@ -383,14 +375,14 @@ class Worker(Scenario):
 
     def until_gone(self, *pids):
         for pid in pids:
-            processes.wait_until(lambda pid=pid: not alive(pid), f"process {pid} to end")
+            processes.wait_until(lambda pid=pid: not processes.alive(pid), f"process {pid} to end")
 
     def assert_killed(self):
         """The program that wrote its process id is not there any more."""
         written = self.folder / "pid"
         text = written.read_text().strip() if written.exists() else ""
         if text:  # a slow machine may have stopped it before it got to that
-            processes.wait_until(lambda: not alive(int(text)), "the program to be killed")
+            processes.wait_until(lambda: not processes.alive(int(text)), "the program to be killed")
 
     def await_running(self, connection, count):
         """Until the broker has been told that so many attempts are executing."""
