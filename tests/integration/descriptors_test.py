@@ -1,14 +1,19 @@
 #!/usr/bin/env python3
 """More connections than the process may have: the broker bounds them, says so, and goes on."""
 
+import itertools
 import os
+import resource
 import socket
 import time
 import unittest
 
 import api
+import grpc
 import processes
 from scenario import Scenario
+
+EXIT_STORE_FAILED = 3
 
 
 class Descriptors(Scenario):
@@ -74,6 +79,92 @@ class Descriptors(Scenario):
         (task,) = worker.lease(["q"])
         self.assertEqual(worker.complete(task).code, 0)
         self.assertEqual(connection.outcome(name).state, api.task.TASK_STATE_SUCCEEDED)
+
+    def allow_no_more(self, broker):
+        """No descriptor more than it has now. Returns what takes that back."""
+        before = resource.prlimit(broker.pid, resource.RLIMIT_NOFILE)
+        used = {int(name) for name in os.listdir(f"/proc/{broker.pid}/fd")}
+        free = next(number for number in itertools.count() if number not in used)
+        resource.prlimit(broker.pid, resource.RLIMIT_NOFILE, (free, before[1]))
+        return lambda: resource.prlimit(broker.pid, resource.RLIMIT_NOFILE, before)
+
+    def test_whoever_cannot_be_accepted_waits_for_a_descriptor(self):
+        broker = self.broker("--store=memory")
+        worker = self.connect(broker)
+        waiting = worker.workers.Lease.future(
+            api.workers.LeaseRequest(queues=["q"], wait_ms=600_000), timeout=600
+        )
+        worker.info()  # comes after it on the same connection
+        allow = self.allow_no_more(broker)
+        self.idle(broker, 20)
+        processes.wait_until(
+            lambda: "cannot accept a connection: Too many open files" in broker.output(),
+            "the log to say so",
+        )
+        client = self.connect(broker)
+        spec = api.task.TaskSpec(queue="q", type="a")
+        submit = client.tasks.Submit.future(
+            api.tasks.SubmitRequest(tasks=[spec]), timeout=600, wait_for_ready=True
+        )
+        # Whoever has a call open is served, and stays.
+        self.assertFalse(waiting.done())
+        self.assertTrue(broker.running())
+        allow()
+        self.assertEqual(submit.result().results[0].status.code, 0)
+        (task,) = waiting.result().tasks
+        self.assertEqual(worker.complete(task).code, 0)
+        self.works(broker)
+
+    def submit_much(self, connection, names, stop):
+        """Until the store must begin another file, and cannot: `stop` says that of a call."""
+        specs = [api.task.TaskSpec(queue="q", type="t", payload=os.urandom(100_000))] * 20
+        for _ in range(300):
+            call = connection.tasks.Submit.future(
+                api.tasks.SubmitRequest(tasks=specs), timeout=600
+            )
+            if stop(call):
+                return call
+            names += [result.task_id for result in call.result().results]
+        self.fail("the store needed no other file")
+
+    def test_a_store_that_wants_a_descriptor_gets_it_a_little_later(self):
+        broker = self.broker()
+        connection = self.connect(broker)
+        names = connection.submit(api.task.TaskSpec(queue="q", type="t"))
+        allow = self.allow_no_more(broker)
+
+        def stop(call):
+            try:
+                call.result(timeout=2)
+                return False
+            except grpc.FutureTimeoutError:
+                return True
+
+        call = self.submit_much(connection, names, stop)
+        allow()
+        self.assertEqual(call.result().results[0].status.code, 0)
+        self.assertTrue(broker.running())
+        self.assertEqual(connection.info().unfinished_tasks, len(names) + 20)
+
+    def test_a_store_that_gets_no_descriptor_says_what_it_wants(self):
+        broker = self.broker()
+        connection = self.connect(broker)
+        names = connection.submit(api.task.TaskSpec(queue="q", type="t"))
+        self.allow_no_more(broker)
+
+        def stop(call):
+            try:
+                call.result()
+                return False
+            except grpc.RpcError:
+                return True
+
+        self.submit_much(connection, names, stop)
+        self.assertEqual(broker.wait(), EXIT_STORE_FAILED, broker.tail())
+        self.assertIn("no descriptor is left: raise the limit", broker.output())
+        self.assertNotIn("device that failed", broker.output())
+        broker.start()
+        self.assertGreaterEqual(self.connect(broker).info().unfinished_tasks, len(names))
 
 
 if __name__ == "__main__":
