@@ -41,6 +41,23 @@ class Startup(Scenario):
             address = f"127.0.0.1:{taken.getsockname()[1]}"
             self.refuses(self.second(listen=address), address)
 
+    def test_every_ipv4_interface_is_no_ipv6_one(self):
+        broker = self.broker(listen="0.0.0.0:0", name="everywhere")
+        self.still_serves(broker)
+        port = int(broker.address.rsplit(":", 1)[1])
+        try:
+            with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as other:
+                other.bind(("::1", 0))
+        except OSError as why:
+            self.skipTest(f"no IPv6 here: {why}")
+        with self.assertRaises(ConnectionRefusedError):
+            socket.create_connection(("::1", port), timeout=processes.LIMIT_S)
+
+    def test_a_port_file_that_cannot_be_written(self):
+        second = self.second("--store=memory")
+        second.port_file = self.folder / "nowhere" / "port"
+        self.refuses(second, "--port-file", second.port_file, "No such file or directory", code=1)
+
     def test_two_brokers_on_one_data_directory(self):
         broker = self.broker()
         self.refuses(self.second(data=broker.data), broker.data)
