@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """The command line `treadle` as scripts use it, and its client over broken connections."""
 
+import itertools
 import json
 import os
 import signal
 import socket
 import subprocess
+import time
 import unittest
 
 import api
@@ -141,6 +143,67 @@ class CommandLine(Scenario):
             _, err = self.treadle("server", "info", code=USAGE)
             self.assertIn(word, err)
             self.assertEqual(len(err.splitlines()), 2, err)  # and no line of gRPC's own
+
+    def test_the_environments_address_is_checked_as_the_flags_is(self):
+        for address, word in (("127.0.0.1", "has no port"), ("127.0.0.1:70000", "65535"),
+                              ("http://127.0.0.1:7733", "URL")):
+            ran = subprocess.run(
+                [processes.BIN / "treadle", "server", "info"], capture_output=True, text=True,
+                env=dict(os.environ, TREADLE_BROKER=address), timeout=processes.LIMIT_S,
+                check=False)
+            self.assertEqual(ran.returncode, USAGE, ran.stderr)
+            self.assertIn(f"'{address}'", ran.stderr)
+            self.assertIn(word, ran.stderr)
+
+    def piped(self, words, pieces):
+        """`treadle words`, with these pieces of bytes through a pipe: its code, output, errors."""
+        child = subprocess.Popen(
+            [processes.BIN / "treadle", "--broker", self.address, *words],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(self.end, child)
+        try:
+            for piece in pieces:
+                child.stdin.write(piece)
+            child.stdin.flush()
+        except BrokenPipeError:
+            pass  # it has read enough
+        out, err = child.communicate(timeout=processes.LIMIT_S)
+        return child.returncode, out.decode(), err.decode()
+
+    def test_the_largest_payload_comes_whole_through_a_pipe(self):
+        connection = self.connect(self.server)
+        payload = os.urandom(connection.info().limits.payload_bytes_max)
+        words = ["submit", "--type=a", "--queue=q", "--payload=-"]
+        code, name, err = self.piped(words, [payload[:1], payload[1:-1], payload[-1:]])
+        self.assertEqual(code, OK, err)
+        (leased,) = connection.lease(["q"])
+        self.assertEqual(leased.task_id, name.strip())
+        self.assertTrue(leased.payload == payload, "it came with other bytes")
+
+    def test_standard_input_beyond_the_bound_is_refused_in_the_users_words(self):
+        connection = self.connect(self.server)
+        most = connection.info().limits.payload_bytes_max
+        words = ["submit", "--type=a", "--payload=-"]
+        code, out, err = self.piped(words, [bytes(most), b"x"])
+        self.assertEqual((code, out), (USAGE, ""), err)
+        self.assertIn(f"payload: has {most + 1} bytes; send at most {most}", err)
+        # One without an end is not read for ever.
+        code, out, err = self.piped(words, itertools.repeat(bytes(1 << 20)))
+        self.assertEqual((code, out), (OTHER, ""), err)
+        self.assertIn("standard input: it is longer than 256MiB", err)
+        self.assertEqual(connection.info().unfinished_tasks, 0)
+
+    def test_a_large_submit_ends_when_it_has_told_the_id(self):
+        """gRPC's own end could take 10 s after a large message, now and then."""
+        payload = self.folder / "payload"
+        payload.write_bytes(bytes(4_100_000))
+        for run in range(30):
+            child = self.start("submit", "--type=a", "--payload", f"@{payload}")
+            self.assertNotEqual(child.stdout.readline(), "", f"run {run}: {child.stderr.read()}")
+            told = time.monotonic()
+            child.wait(processes.LIMIT_S)
+            self.assertLess(time.monotonic() - told, 8, f"run {run}")
+            self.assertEqual(child.returncode, OK)
 
     def test_map_keeps_the_order_of_its_items(self):
         self.worker(self.address, "--allow-exec=/bin/sh", "--concurrency=4")
