@@ -45,6 +45,7 @@ absl::StatusOr<bool> Broker::Impl::Turn() {
   const bool released = StoreReturned();
   if (!failure_.ok()) return failure_;
   Listen();
+  free_space_.Check(now_ms_).IgnoreError();
   const bool mark = FollowClock();
   const LaneSet lanes = LanesToTake();
   const bool any = BeginTurn(lanes);

@@ -5,7 +5,7 @@
 namespace treadle::broker {
 namespace {
 
-constexpr int64_t kAskEveryMs = 1'000;
+constexpr int64_t kAskEveryMs = 200;
 
 }  // namespace
 

@@ -8,7 +8,8 @@
 
 namespace treadle::broker {
 
-// Whether the store's device has room for more tasks. Asks it once a second at most.
+// Whether the store's device has room for more tasks. The store says what it found when it was
+// asked before, so it is to be asked in every turn, and is a few times a second.
 class FreeSpace {
  public:
   FreeSpace(store::Store& store, int64_t bytes_min) : store_(store), bytes_min_(bytes_min) {}

@@ -77,6 +77,7 @@ RocksStore::RocksStore(const RocksStoreOptions& options, const Clock& clock,
       cuts_(std::make_shared<TableCuts>()),
       ballast_(directory_->ballast_path(), options.ballast_bytes),
       rocks_batch_(std::make_unique<rocksdb::WriteBatch>()),
+      gauge_([this] { return directory_->FreeBytes(); }, read_thread_),
       append_time_(clock),
       sync_time_(clock),
       read_time_(clock),
@@ -172,7 +173,7 @@ absl::Status RocksStore::MakeRoom(const Recovery& recovery) {
 void RocksStore::BeginReclaiming() {
   space_->Measure(*db_);
   reclaimer_ = std::make_unique<Reclaimer>(
-      Reclaimer::Needs{.free_bytes = [this] { return FreeBytes(); },
+      Reclaimer::Needs{.free_bytes = [this] { return BesideNeeds(directory_->FreeBytes()); },
                        .keep_free_bytes = options_.keep_free_bytes,
                        .disk_bytes = directory_->FreeBytes() + directory_->UsedBytes(),
                        .changes = [this] { return changes_.load(); },
@@ -346,10 +347,12 @@ void RocksStore::ReadLater(Urgency urgency, absl::AnyInvocable<void()> read) {
   read_thread_.Add(urgency == Urgency::kWork, std::move(read));
 }
 
-int64_t RocksStore::FreeBytes() {
+int64_t RocksStore::FreeBytes() { return BesideNeeds(gauge_.Read()); }
+
+int64_t RocksStore::BesideNeeds(int64_t device_free_bytes) const {
   const int64_t needed = space_->compaction_bytes() + kMemtables * options_.memtable_bytes +
                          options_.free_bytes_min + options_.outcome_bytes_min;
-  return std::max<int64_t>(0, directory_->FreeBytes() - needed);
+  return std::max<int64_t>(0, device_free_bytes - needed);
 }
 
 std::optional<int64_t> RocksStore::BusySinceMs() const {

@@ -18,6 +18,7 @@
 #include "server/store/data_directory.h"
 #include "server/store/read_thread.h"
 #include "server/store/recovery_check.h"
+#include "server/store/space_gauge.h"
 #include "server/store/store.h"
 #include "server/store/sync_thread.h"
 #include "server/store/synced_ends.h"
@@ -119,6 +120,7 @@ class RocksStore final : public Store {
   absl::Status MakeRoom(const Recovery& recovery);
   void BeginReclaiming();
   absl::Status CheckSpace(int64_t batch_bytes);
+  int64_t BesideNeeds(int64_t device_free_bytes) const;
   // Begins a new write-ahead log and has the rows of the old one written to a file, behind unless
   // `wait`.
   absl::Status SwitchLog(bool wait);
@@ -148,6 +150,7 @@ class RocksStore final : public Store {
   std::mutex log_mutex_;   // held while a batch is written, or the log switched
   int64_t log_bytes_ = 0;  // guarded by log_mutex_; appended since the log was begun
 
+  SpaceGauge gauge_;
   BusyTime append_time_;
   BusyTime sync_time_;
   BusyTime read_time_;

@@ -86,6 +86,7 @@ class Store {
   virtual void ReadLater(Urgency urgency, absl::AnyInvocable<void()> read);
 
   // Bytes free for new rows on the store's device, beside its own needs; INT64_MAX: no device.
+  // Does not wait for the device: what was found last is returned, and it is looked at anew.
   virtual int64_t FreeBytes() = 0;
 
   // Since when a write, a sync or a read of ReadLater has been under way, the oldest of them, by
