@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -40,6 +41,11 @@ struct ClientOptions {
   bool http_proxy = false;
   // For people: shown by the operator's tools. At most 255 bytes. Empty: host and process id.
   std::string name;
+
+  // Told, a line each, what holds everything up though the connection is there, and when that is
+  // over: the broker's disk does not answer. On the callbacks' thread. Empty: nobody is told;
+  // timeouts say it in any case, and GetServerInfo.
+  std::function<void(std::string_view line)> log;
 
   // These times are at most 366 days.
   //

@@ -1,6 +1,7 @@
 #include "client/future.h"
 
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "client/future_state.h"
@@ -33,9 +34,13 @@ bool WaitFor(FutureStateRef state, Listener::Until until, Timeout timeout) {
   return !listener.Start() || point->Next(DeadlineAfter(timeout)).has_value();
 }
 
-absl::Status TimedOut(std::string_view what) {
-  return absl::DeadlineExceededError(std::string(what) +
-                                     " within the timeout: wait again, or with a longer timeout");
+absl::Status TimedOut(std::string_view what, FutureState& state) {
+  std::string message(what);
+  message += " within the timeout: wait again, or with a longer timeout";
+  const std::shared_ptr<TaskQuestions> questions = state.Questions();
+  const std::string hung = questions == nullptr ? "" : questions->DiskHungText();
+  if (!hung.empty()) message += " (" + hung + ")";
+  return absl::DeadlineExceededError(message);
 }
 
 }  // namespace
@@ -73,7 +78,7 @@ std::string FutureBase::Id() const {
 absl::StatusOr<Acceptance> FutureBase::Accepted(Timeout timeout) const {
   if (!state_->IsAccepted() && !state_->IsDone() &&
       !WaitFor(state_, Listener::Until::kAccepted, timeout)) {
-    return TimedOut("the broker has not answered the submit");
+    return TimedOut("the broker has not answered the submit", *state_.get());
   }
   if (!state_->IsAccepted()) return state_->status;
   Acceptance acceptance;
@@ -87,7 +92,7 @@ bool FutureBase::Cancel() const { return state_->Cancel(); }
 
 absl::Status FutureBase::Wait(Timeout timeout) const {
   if (!state_->IsDone() && !WaitFor(state_, Listener::Until::kDone, timeout)) {
-    return TimedOut("the task has not ended");
+    return TimedOut("the task has not ended", *state_.get());
   }
   return state_->status;
 }

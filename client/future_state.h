@@ -91,12 +91,19 @@ class PointListener final : public Listener {
   const size_t index_;
 };
 
-// Asks the broker about tasks. Outlives the client.
+// Asks the broker about tasks, and knows what the broker has told of itself. Outlives the client.
 class TaskQuestions {
  public:
+  using TimePoint = std::chrono::steady_clock::time_point;
+
   virtual ~TaskQuestions() = default;
   // A worker runs it now.
   virtual absl::StatusOr<bool> IsRunning(const std::string& task_id, Timeout timeout) = 0;
+
+  // Since when the broker's disk has not answered; absent: it does. Any thread.
+  virtual void SetDiskHung(std::optional<TimePoint> since) = 0;
+  // "the broker's disk has not answered for 12 s"; empty while it answers.
+  virtual std::string DiskHungText() const = 0;
 };
 
 // The client that a pending future belongs to.

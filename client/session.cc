@@ -44,7 +44,20 @@ class ChannelQuestions final : public TaskQuestions {
     return response.task().state() == v1::TASK_STATE_RUNNING;
   }
 
+  void SetDiskHung(std::optional<TimePoint> since) override {
+    disk_hung_since_ = since.value_or(kAnswers);
+  }
+  std::string DiskHungText() const override {
+    const TimePoint since = disk_hung_since_;
+    if (since == kAnswers) return "";
+    const auto hung = std::chrono::steady_clock::now() - since;
+    return wire::DiskHungText(std::chrono::duration_cast<std::chrono::milliseconds>(hung).count());
+  }
+
  private:
+  static constexpr TimePoint kAnswers = TimePoint::max();
+
+  std::atomic<TimePoint> disk_hung_since_ = kAnswers;
   const std::unique_ptr<v1::TaskService::Stub> stub_;
 };
 
@@ -165,9 +178,11 @@ absl::Status Session::Flush(Timeout timeout) {
   }
   --waiters_;
   if (answered) return absl::OkStatus();
+  const std::string hung = questions_->DiskHungText();
   return absl::DeadlineExceededError(absl::StrCat(
       window_tasks_, " submits are not answered, ", cancels_left_ ? "and some" : "and no",
-      " cancels not sent, within the timeout: flush again, or with a longer timeout"));
+      " cancels not sent, within the timeout: flush again, or with a longer timeout",
+      hung.empty() ? "" : " (", hung, hung.empty() ? "" : ")"));
 }
 
 void Session::Shutdown() {

@@ -20,6 +20,8 @@
 #include "client/reconnect_backoff.h"
 #include "client/session_stream.h"
 
+#include "proto/wire/disk_hung.h"
+
 namespace treadle {
 
 // A client's session with its broker. Users' threads and gRPC's threads leave what they want in the
@@ -98,6 +100,7 @@ class Session final : public FutureHome, private StreamEvents {
   void TakeWork(Inbox& inbox, Effects& effects);
   void Answer(const std::vector<GroupQuestion*>& questions);
   void HandleMessage(v1::SessionResponse& message, Effects& effects);
+  void HearOfDisk(int64_t disk_hung_ms, Effects& effects);
   void HandleStreamEnd(absl::Status status, Effects& effects);
   bool IsForGood(const absl::Status& status) const;
   void Release(Effects& effects);
@@ -150,6 +153,7 @@ class Session final : public FutureHome, private StreamEvents {
   bool writes_done_ = false;
   ReconnectBackoff backoff_;
   TimePoint last_heard_;
+  wire::DiskNews disk_;
   std::chrono::milliseconds peer_silent_{};  // until what comes next: longer is gone
   TimePoint last_written_;
   TimePoint next_attempt_;

@@ -6,6 +6,7 @@
 #include "client/timeout.h"
 
 #include "proto/wire/arrival.h"
+#include "proto/wire/disk_hung.h"
 #include "proto/wire/settings.h"
 
 // The session's own thread: it drains the inbox, keeps the ledger, and keeps a stream open.
@@ -133,6 +134,7 @@ void Session::TakeWork(Inbox& inbox, Effects& effects) {
 void Session::HandleMessage(v1::SessionResponse& message, Effects& effects) {
   last_heard_ = steady_clock::now();
   peer_silent_ = kPeerSilent + milliseconds(wire::ArrivalMs(message.arriving_bytes()));
+  HearOfDisk(message.disk_hung_ms(), effects);
   if (message.has_opened() && stream_state_ == StreamState::kOpening) {
     stream_state_ = StreamState::kOpen;
     was_open_ = true;
@@ -144,7 +146,28 @@ void Session::HandleMessage(v1::SessionResponse& message, Effects& effects) {
   ledger_.Handle(message, effects);
 }
 
+void Session::HearOfDisk(int64_t disk_hung_ms, Effects& effects) {
+  std::string line;
+  switch (disk_.Heard(disk_hung_ms, last_heard_)) {
+    case wire::DiskNews::Change::kNone:
+      break;
+    case wire::DiskNews::Change::kHangs:
+      line = absl::StrCat(wire::DiskHungText(disk_hung_ms),
+                          ": what is acknowledged when it is on disk waits");
+      break;
+    case wire::DiskNews::Change::kAnswers:
+      line = "the broker's disk answers again";
+      break;
+  }
+  questions_->SetDiskHung(disk_.hung_since());
+  if (line.empty() || options_.log == nullptr) return;
+  effects.wakeups.callbacks.emplace_back(
+      [log = options_.log, line = std::move(line)] { log(line); });
+}
+
 void Session::HandleStreamEnd(absl::Status status, Effects& effects) {
+  disk_.StreamLost();
+  questions_->SetDiskHung(std::nullopt);
   stream_.reset();
   stream_state_ = StreamState::kNone;
   writing_ = writing_cancels_ = false;

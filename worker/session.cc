@@ -290,6 +290,7 @@ void Session::StreamEnded(Lock& lock, Time now) {
   // Its callbacks are over, though a write may have been given up without one.
   writing_ = writing_hello_ = false;
   reports_.StreamLost();
+  disk_.StreamLost();
   const bool was_welcomed = std::exchange(welcomed_, false);
   if (std::exchange(replacing_, false) && phase_ == Phase::kServing) {
     connect_at_ = now;

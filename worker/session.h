@@ -17,6 +17,7 @@
 #include "absl/status/status.h"
 
 #include "proto/support/address.h"
+#include "proto/wire/disk_hung.h"
 #include "proto/wire/settings.h"
 #include "worker/attach_stream.h"
 #include "worker/handler_stats.h"
@@ -154,6 +155,7 @@ class Session final : public AttemptEvents,
   void Enter(size_t pool, std::vector<AttemptPtr>& attempts);
   void Submit(size_t pool, std::span<AttemptPtr> attempts);
   void HandBackSurplus();
+  void HearOfDisk(int64_t disk_hung_ms);
   void TakeStops(const v1::AttachResponse& response);
   void TakeRefusals(const v1::AttachResponse& response);
   void LoseLease(uint64_t token);
@@ -203,6 +205,7 @@ class Session final : public AttemptEvents,
   absl::flat_hash_set<uint64_t> refused_;  // tokens whose first report was refused
   Time heard_at_{};
   std::chrono::milliseconds peer_silent_{};  // until what comes next: longer is gone
+  wire::DiskNews disk_;
   Time sent_at_{};
   Time connect_at_ = Time::min();
   Time complain_at_ = Time::min();

@@ -6,6 +6,7 @@
 
 #include "proto/support/limits.h"
 #include "proto/wire/arrival.h"
+#include "proto/wire/disk_hung.h"
 #include "proto/wire/settings.h"
 #include "worker/session.h"
 
@@ -51,6 +52,7 @@ void Session::Received(v1::AttachResponse& response) {
       Wake();
       return;
     }
+    HearOfDisk(response.disk_hung_ms());
     reports_.Acknowledge(response.handled_report_sequence());
     TakeRefusals(response);
     for (size_t pool = 0; pool < arrived.size(); ++pool) Enter(pool, arrived[pool]);
@@ -113,6 +115,21 @@ void Session::TakeWelcome(const v1::Welcome& welcome) {
   Note(LogLevel::kInfo, absl::StrCat("attached to broker ", options_.broker.ToString(), " as '",
                                      options_.worker_name, "', ", leases_.size(),
                                      " tasks are here, ", revoked.size(), " were lost"));
+}
+
+void Session::HearOfDisk(int64_t disk_hung_ms) {
+  switch (disk_.Heard(disk_hung_ms, heard_at_)) {
+    case wire::DiskNews::Change::kNone:
+      break;
+    case wire::DiskNews::Change::kHangs:
+      Note(LogLevel::kWarning,
+           absl::StrCat(wire::DiskHungText(disk_hung_ms),
+                        ": tasks go on here; new ones and the handling of reports wait for it"));
+      break;
+    case wire::DiskNews::Change::kAnswers:
+      Note(LogLevel::kInfo, "the broker's disk answers again");
+      break;
+  }
 }
 
 void Session::TakeStops(const v1::AttachResponse& response) {

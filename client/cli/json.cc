@@ -193,6 +193,7 @@ Json ToJson(const v1::ServerInfo& server) {
   json["queues"] = server.queues();
   json["workers"] = server.workers();
   json["sessions"] = server.sessions();
+  json["disk_hung_ms"] = server.disk_hung_ms();
   json["limits"] = std::move(limits);
   return json;
 }

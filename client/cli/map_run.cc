@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "client/cli/disk_hint.h"
 #include "client/cli/human.h"
 #include "client/cli/status_line.h"
 #include "client/start_thread.h"
@@ -152,6 +153,9 @@ ExitCode MapRun::Print(const ItemEnd& end) {
 bool MapRun::PrintUntilStopped() {
   StatusLine line(context_.terminal, [shared = shared_](int columns) {
     return ProgressLine(shared->Progress(), columns);
+  });
+  const DiskHint disk(client_, [&](const std::string& text) {
+    line.Around([&] { context_.terminal.Complain(text); });
   });
   const bool keep_going = shared_->options.keep_going;
   std::unique_lock lock(shared_->mutex);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_split.h"
+#include "client/cli/disk_hint.h"
 #include "client/cli/human.h"
 #include "client/cli/status_line.h"
 #include "client/cli/worker_hint.h"
@@ -37,6 +38,9 @@ absl::StatusOr<v1::Outcome> Watch(const Context& context, Client& client,
         return latest;
       },
       [&](const std::string& text) { line.Around([&] { context.terminal.Complain(text); }); });
+  const DiskHint disk(client, [&](const std::string& text) {
+    line.Around([&] { context.terminal.Complain(text); });
+  });
   return client.WatchTask(
       task_id,
       [&](const v1::Task& task) {

@@ -16,6 +16,9 @@ ExitCode ShowServer(Context& context) {
   sheet.Add("version", server->version());
   sheet.Add("up", HumanDuration(server->now_ms() - server->started_at_ms()));
   sheet.Add("store", server->store());
+  if (server->disk_hung_ms() > 0) {
+    sheet.Add("disk", "has not answered for " + HumanDuration(server->disk_hung_ms()));
+  }
   sheet.Add("unfinished tasks", fmt::format("{} (at most {})", server->unfinished_tasks(),
                                             server->limits().unfinished_tasks_max()));
   sheet.Add("queues",

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "client/cli/context.h"
+#include "client/cli/disk_hint.h"
 #include "client/cli/file_content.h"
 #include "client/cli/flags.h"
 #include "client/cli/outcome.h"
@@ -68,6 +69,8 @@ absl::StatusOr<TaskDraft> Draft(const Context& context, const OneSubmitFlags& fl
 absl::StatusOr<Acceptance> Accepted(const Context& context, Client& client,
                                     const OneSubmitFlags& flags, TaskDraft task) {
   Interrupt::Scope on_interrupt(context.interrupt, [&client] { client.Shutdown(); });
+  const DiskHint disk(client,
+                      [&context](const std::string& text) { context.terminal.Complain(text); });
   Executor executor(client, ExecutorOptions(flags.queue));
   return executor.SubmitRaw(task.options, task.type, std::move(task.payload)).Accepted();
 }

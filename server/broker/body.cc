@@ -27,6 +27,10 @@ int64_t BytesOf(const Delivery& delivery) {
   return bytes;
 }
 
+engine::CallId CallOf(const Delivery& delivery) {
+  return std::visit([](const auto& of) { return of.call; }, delivery);
+}
+
 const BodyPtr& EmptyBody() {
   static const BodyPtr empty = std::make_shared<const Body>();
   return empty;

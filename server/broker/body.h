@@ -10,6 +10,9 @@ namespace treadle::broker {
 int64_t BytesOf(const Body& body);
 int64_t BytesOf(const Delivery& delivery);
 
+// {}: it is for no call.
+engine::CallId CallOf(const Delivery& delivery);
+
 // Stands for "no bytes", so that a body is never null inside the broker.
 const BodyPtr& EmptyBody();
 

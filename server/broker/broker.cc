@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "proto/support/assert.h"
 #include "server/broker/body.h"
@@ -261,6 +262,22 @@ Holdings Broker::Impl::holdings() const {
           .unknowns = unknowns_said_};
 }
 
+std::vector<engine::CallId> Broker::Impl::WaitForStore() const {
+  absl::flat_hash_set<engine::CallId> calls;
+  const auto add = [&calls](engine::CallId call) {
+    if (call != engine::CallId{}) calls.insert(call);
+  };
+  gate_.ForEachWaiting([&](const Delivery& delivery) { add(CallOf(delivery)); });
+  late_.ForEachCall(add);
+  store_reads_.ForEachCall(add);
+  for (const engine::CallId call : held_.Calls()) add(call);
+  const LaneSet taken = LanesToTake();
+  for (size_t lane = 0; lane < kLanes; ++lane) {
+    if (!taken[lane]) inbox_->ForEachCall(static_cast<Lane>(lane), add);
+  }
+  return {calls.begin(), calls.end()};
+}
+
 TaskId Broker::Impl::NewTaskId() {
   const uint64_t session = own_session_.load(std::memory_order_relaxed);
   TREADLE_ASSERT(session != 0);
@@ -303,6 +320,9 @@ absl::StatusOr<Reading> Broker::PostFrom(engine::CallId stream, Lane lane,
 }
 void Broker::GoOn() {
   impl_->inbox().Found([] {});
+}
+void Broker::FindWaiting(absl::AnyInvocable<void(std::vector<engine::CallId>)> tell) {
+  impl_->inbox().Found([this, tell = std::move(tell)]() mutable { tell(impl_->WaitForStore()); });
 }
 TaskId Broker::NewTaskId() { return impl_->NewTaskId(); }
 absl::StatusOr<bool> Broker::Turn() { return impl_->Turn(); }

@@ -180,6 +180,11 @@ class Broker {
   // The outbox was full, and is not any more. Any thread.
   void GoOn();
 
+  // Has `tell` called with the calls that wait for the store, each once: their answers are not safe
+  // yet or rest on a read, or they wait to be taken until the store keeps up. Any thread; `tell` is
+  // called on the broker's, in a later turn.
+  void FindWaiting(absl::AnyInvocable<void(std::vector<engine::CallId>)> tell);
+
   // An id for a task that is submitted outside any client's session. After Recover.
   TaskId NewTaskId();
 

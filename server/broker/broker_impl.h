@@ -54,6 +54,7 @@ class Broker::Impl : private Outbox {
   Inbox& inbox() { return *inbox_; }
   const engine::Engine& engine() const { return engine_; }
   Holdings holdings() const;
+  std::vector<engine::CallId> WaitForStore() const;
 
  private:
   // The call of the broker's own session, which numbers the tasks of unary submits.

@@ -81,6 +81,16 @@ class CallQueue {
     Move(at->first, client, 0);
   }
 
+  // In no order. `visit(call, item)`.
+  template <typename Visit>
+  void ForEach(Visit visit) const {
+    for (const auto& [number, client] : clients_) {
+      for (const auto& [call, items] : client.calls) {
+        for (const Item& item : items) visit(call, item);
+      }
+    }
+  }
+
   bool empty() const { return size_ == 0; }
   int64_t size() const { return size_; }
 

@@ -209,18 +209,20 @@ void Broker::Impl::Answer(AskQuery& ask) {
   const View::Internals internals{progress_};
   std::variant<broker::Answer, Look> reply = ask.query(View{engine_, now_ms_, &internals});
   if (auto* answer = std::get_if<broker::Answer>(&reply)) {
+    answer->call = ask.call;
     return gate_.Say(Durability::kMemory, std::move(*answer));
   }
-  store_reads_.Ask(
-      ask.call,
-      [this, look = std::move(std::get<Look>(reply))](StoredTasks& stored) mutable -> Reads::Then {
-        const int64_t before = stored.bytes_read();
-        broker::Answer answer = look(stored);
-        answer.bytes = stored.bytes_read() - before;
-        return [this, answer = std::move(answer)]() mutable {
-          gate_.Say(Durability::kSynced, std::move(answer));
-        };
-      });
+  store_reads_.Ask(ask.call,
+                   [this, call = ask.call, look = std::move(std::get<Look>(reply))](
+                       StoredTasks& stored) mutable -> Reads::Then {
+                     const int64_t before = stored.bytes_read();
+                     broker::Answer answer = look(stored);
+                     answer.call = call;
+                     answer.bytes = stored.bytes_read() - before;
+                     return [this, answer = std::move(answer)]() mutable {
+                       gate_.Say(Durability::kSynced, std::move(answer));
+                     };
+                   });
 }
 
 const ProgressState* View::Progress(TaskId task) const { return internals->progress.Find(task); }

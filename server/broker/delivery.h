@@ -85,7 +85,8 @@ class Answer {
   void operator()() { say_(); }
   explicit operator bool() const { return static_cast<bool>(say_); }
 
-  int64_t bytes = 0;  // that it holds of what was read, about
+  engine::CallId call{};  // that asked; {}: none
+  int64_t bytes = 0;      // that it holds of what was read, about
 
  private:
   absl::AnyInvocable<void()> say_;

@@ -59,6 +59,15 @@ void Gate::Synced(store::Sequence sequence) {
   ReleaseSafe();
 }
 
+void Gate::ForEachWaiting(absl::FunctionRef<void(const Delivery&)> visit) const {
+  for (const Level* const level : {&held_, &unwritten_, &unsynced_}) {
+    for (const Level::Turn& turn : level->turns) {
+      for (const Delivery& delivery : turn.deliveries) visit(delivery);
+    }
+    for (const Delivery& delivery : level->said) visit(delivery);
+  }
+}
+
 void Gate::ReleaseSafe() {
   if (synced_ < hold_until_) return;
   Release(held_, synced_);

@@ -4,6 +4,8 @@
 #include <deque>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
+
 #include "server/broker/delivery.h"
 #include "server/engine/types.h"
 #include "server/store/store.h"
@@ -37,6 +39,8 @@ class Gate {
   // Something waits for a write only, or for a sync.
   bool AwaitsWrite() const { return !unwritten_.turns.empty(); }
   bool AwaitsSync() const { return !unsynced_.turns.empty() || !held_.turns.empty(); }
+  // What waits, in no order.
+  void ForEachWaiting(absl::FunctionRef<void(const Delivery&)> visit) const;
   // Held by what waits, rows included.
   int64_t waiting_bytes() const { return waiting_bytes_; }
 

@@ -314,6 +314,14 @@ int64_t Inbox::OldestArrivalMs(Lane lane) const {
   return at.posted.empty() ? INT64_MAX : at.posted.front().arrived_ms;
 }
 
+void Inbox::ForEachCall(Lane lane, absl::FunctionRef<void(engine::CallId)> visit) const {
+  const LaneState& at = At(lane);
+  if (at.taken.next < at.taken.requests.size()) visit(at.taken.call);
+  at.waiting.ForEach([&](engine::CallId, const Batch& batch) { visit(batch.call); });
+  std::lock_guard lock(mutex_);
+  for (const Batch& batch : at.posted) visit(batch.call);
+}
+
 absl::StatusOr<StoreProgress> Inbox::progress() const {
   std::lock_guard lock(mutex_);
   return progress_;

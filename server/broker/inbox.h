@@ -11,6 +11,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
@@ -75,6 +76,8 @@ class Inbox {
   absl::Span<Request> Take(Lane lane, size_t requests_max, int64_t bytes_max);
   // When the oldest of the lane's requests came that was not taken yet; INT64_MAX: there is none.
   int64_t OldestArrivalMs(Lane lane) const;
+  // The calls of what was not taken from the lane, each perhaps several times.
+  void ForEachCall(Lane lane, absl::FunctionRef<void(engine::CallId)> visit) const;
   // What Found was told since the last time, in order.
   std::vector<absl::AnyInvocable<void()>> TakeFound();
   // The latest words of Written and Synced; 0: none yet.

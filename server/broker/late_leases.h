@@ -40,6 +40,11 @@ class LateLeases {
   void Take(engine::CallId call, std::vector<Say>& ready);
   void CallClosed(engine::CallId call) { calls_.erase(call); }
 
+  // Those on which something is late.
+  template <typename Visit>
+  void ForEachCall(Visit visit) const {
+    for (const auto& [call, late] : calls_) visit(call);
+  }
   bool empty() const { return calls_.empty(); }
 
  private:

@@ -6,7 +6,7 @@ namespace treadle::broker {
 namespace {
 
 // Two, so that the store's thread need not wait for the broker's between them.
-constexpr int kUnderWayMax = 2;
+constexpr size_t kUnderWayMax = 2;
 // What a question costs as many bytes as, beside those that it reads.
 constexpr int64_t kQuestionBytes = 1'024;
 
@@ -37,7 +37,14 @@ void Reads::Work(Read read) { Begin(store::Store::Urgency::kWork, std::move(read
 void Reads::Ask(engine::CallId call, Read question) { questions_.Add(call, std::move(question)); }
 
 void Reads::StartQuestions() {
-  while (under_way_ < kUnderWayMax && !questions_.empty()) StartSome();
+  while (under_way_.size() < kUnderWayMax && !questions_.empty()) StartSome();
+}
+
+void Reads::ForEachCall(absl::FunctionRef<void(engine::CallId)> visit) const {
+  for (const auto& [number, calls] : under_way_) {
+    for (const engine::CallId call : calls) visit(call);
+  }
+  questions_.ForEach([&](engine::CallId call, const Read&) { visit(call); });
 }
 
 void Reads::StartSome() {
@@ -47,9 +54,10 @@ void Reads::StartSome() {
     if (!next.has_value()) break;
     some.push_back(*std::move(next));
   }
-  ++under_way_;
+  std::vector<engine::CallId>& calls = under_way_[++last_begun_];
+  for (const auto& [call, question] : some) calls.push_back(call);
   Begin(store::Store::Urgency::kQuestion,
-        [this, some = std::move(some)](StoredTasks& stored) mutable -> Then {
+        [this, number = last_begun_, some = std::move(some)](StoredTasks& stored) mutable -> Then {
           std::vector<std::pair<Then, int64_t>> answers;  // and what they cost
           const int64_t stop_at_bytes = stored.bytes_read() + bounds_.bytes_max;
           while (answers.size() < some.size() && stored.bytes_read() < stop_at_bytes) {
@@ -57,8 +65,8 @@ void Reads::StartSome() {
             Then then = some[answers.size()].second(stored);
             answers.emplace_back(std::move(then), kQuestionBytes + stored.bytes_read() - before);
           }
-          return [this, answers = std::move(answers), some = std::move(some)]() mutable {
-            --under_way_;
+          return [this, number, answers = std::move(answers), some = std::move(some)]() mutable {
+            under_way_.erase(number);
             for (size_t i = some.size(); i > answers.size(); --i) {
               questions_.GiveBack(some[i - 1].first, std::move(some[i - 1].second));
             }

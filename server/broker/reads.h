@@ -5,7 +5,9 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 
 #include "server/broker/call_queue.h"
@@ -51,6 +53,9 @@ class Reads {
   // Its questions that were not begun are dropped.
   void CallClosed(engine::CallId call) { questions_.CallClosed(call); }
 
+  // The calls whose questions are not answered, each perhaps several times.
+  void ForEachCall(absl::FunctionRef<void(engine::CallId)> visit) const;
+
   // Questions that were not begun.
   int64_t waiting() const { return questions_.size(); }
 
@@ -65,7 +70,9 @@ class Reads {
   // The store makes one read at a time.
   const std::shared_ptr<StoredTasks> stored_;
   CallQueue<Read> questions_;
-  int under_way_ = 0;  // times that some were begun together
+  // Those that were begun together, by a number.
+  absl::flat_hash_map<uint64_t, std::vector<engine::CallId>> under_way_;
+  uint64_t last_begun_ = 0;
 };
 
 }  // namespace treadle::broker

@@ -38,6 +38,7 @@ v1::ServerInfo MakeInfo(const Edge& edge, const broker::View& view) {
   info.set_queues(totals.queues);
   info.set_workers(totals.workers);
   info.set_sessions(totals.sessions);
+  info.set_disk_hung_ms(edge.disk.HungMs(edge.clock.NowMs()));
   return info;
 }
 

@@ -187,6 +187,12 @@ void AttachStream::OnArriving() {
   (void)edge_.broker.Post(broker::Lane::kWorkers, ToRequest(engine::Heartbeat{id()}));
 }
 
+grpc::ByteBuffer AttachStream::DiskHungMessage(int64_t hung_ms) const {
+  v1::AttachResponse response;
+  response.set_disk_hung_ms(hung_ms);
+  return Serialize(response);
+}
+
 void AttachStream::OnOver() {
   edge_.handlers.Drop(worker_id_, id());
   std::vector<broker::Request> last;

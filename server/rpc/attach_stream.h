@@ -22,6 +22,7 @@ class AttachStream final : public BidiCall {
  protected:
   void Hear(broker::Delivery& delivery) override;
   absl::Status OnMessage(const grpc::ByteBuffer& message) override;
+  grpc::ByteBuffer DiskHungMessage(int64_t hung_ms) const override;
   const char* first_field() const override { return "hello"; }
   void OnArriving() override;
   void OnOver() override;

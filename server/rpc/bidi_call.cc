@@ -112,4 +112,9 @@ void BidiCall::Beat(int64_t now_ms) {
   StreamCall::Beat(now_ms);
 }
 
+// Not before the answer to the first message, which is to be the first.
+void BidiCall::DiskHangs(int64_t /*now_ms*/, int64_t hung_ms) {
+  if (greeted_) SendUnlessBehind(DiskHungMessage(hung_ms));
+}
+
 }  // namespace treadle::rpc

@@ -28,6 +28,7 @@ class BidiCall : public StreamCall<grpc::ServerBidiReactor<grpc::ByteBuffer, grp
 
   void OnReadDone(bool ok) final;
   void Beat(int64_t now_ms) final;
+  void DiskHangs(int64_t now_ms, int64_t hung_ms) final;
 
  protected:
   BidiCall(Edge& edge, grpc::CallbackServerContext* context, broker::Lane lane);
@@ -40,6 +41,8 @@ class BidiCall : public StreamCall<grpc::ServerBidiReactor<grpc::ByteBuffer, grp
   // The name of the field that a first message carries: "hello".
   virtual const char* first_field() const = 0;
 
+  // A message that tells so: see disk_hung_ms in the proto files.
+  virtual grpc::ByteBuffer DiskHungMessage(int64_t hung_ms) const = 0;
   // A message has been arriving for a while, and is not whole yet. On the pulse's thread, a few
   // times a second.
   virtual void OnArriving() {}

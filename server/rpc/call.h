@@ -48,6 +48,10 @@ class Call : public std::enable_shared_from_this<Call> {
   // Streams: about ten times a second, on the pulse's thread.
   virtual void Beat(int64_t /*now_ms*/) {}
 
+  // The store's disk has not answered for so long. Streams: once a second, on the pulse's thread.
+  // Others, while they wait for it: twice a second, on the outbox's thread.
+  virtual void DiskHangs(int64_t /*now_ms*/, int64_t /*hung_ms*/) {}
+
  private:
   const std::shared_ptr<Client> client_;
   const engine::CallId id_;

@@ -6,6 +6,7 @@
 #include "proto/wire/settings.h"
 #include "server/broker/broker.h"
 #include "server/rpc/calls.h"
+#include "server/rpc/disk_watch.h"
 #include "server/rpc/handler_table.h"
 #include "server/rpc/options.h"
 #include "server/rpc/outbox.h"
@@ -29,6 +30,7 @@ struct Edge {
   Pulse& pulse;
   HandlerTable& handlers;
   Outgoing& outgoing;
+  const DiskWatch& disk;
 
   // What a client may send in one message.
   int64_t message_bytes_max() const {

@@ -7,22 +7,6 @@
 #include "server/broker/body.h"
 
 namespace treadle::rpc {
-namespace {
-
-engine::CallId CallOf(const broker::Delivery& delivery) {
-  return std::visit(
-      [](const auto& item) -> engine::CallId {
-        if constexpr (std::is_same_v<std::decay_t<decltype(item)>, broker::Answer>) {
-          return engine::CallId{};
-        } else {
-          return item.call;
-        }
-      },
-      delivery);
-}
-
-}  // namespace
-
 CallOutbox::CallOutbox(Calls& calls) : calls_(calls), thread_([this] { Run(); }) {}
 
 CallOutbox::~CallOutbox() {
@@ -85,7 +69,7 @@ void CallOutbox::Deliver(broker::Delivery& delivery) {
       if (*answer) (*answer)();
       return;
     }
-    const engine::CallId id = CallOf(delivery);
+    const engine::CallId id = broker::CallOf(delivery);
     if (current_ == nullptr || current_->id() != id) {
       current_ = calls_.Find(id);
       if (current_ != nullptr) touched_.push_back(current_);

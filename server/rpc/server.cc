@@ -14,6 +14,7 @@
 
 #include "proto/support/address.h"
 #include "proto/support/assert.h"
+#include "proto/wire/disk_hung.h"
 #include "proto/wire/settings.h"
 #include "server/rpc/acceptor.h"
 #include "server/rpc/admin_service.h"
@@ -67,8 +68,15 @@ class Server::Impl {
     if (absl::Status s = acceptor_.Listen(address_); !s.ok()) return s;
 
     pulse_.emplace(calls_, outgoing_, clock_);
+    disk_watch_.emplace(store, DiskWatch::Told{[this](bool serves) { TellHealth(serves); },
+                                               [this](int64_t now_ms, int64_t hung_ms) {
+                                                 if (IsDueToTell(now_ms))
+                                                   TellStreams(now_ms, hung_ms);
+                                                 TellWaiting(hung_ms);
+                                               }});
     edge_.emplace(Edge{options_, clock_, broker, std::string(store.Kind()), store.reach(),
-                       clock_.NowMs(), calls_, outbox_, *pulse_, handlers_, outgoing_});
+                       clock_.NowMs(), calls_, outbox_, *pulse_, handlers_, outgoing_,
+                       *disk_watch_});
     outbox_.SetHandBack([this](const broker::Leased& leased) {
       HandBack(edge_->broker, calls_.NewId(), leased.tasks);
     });
@@ -99,10 +107,6 @@ class Server::Impl {
     builder.RegisterService(&*admin_);
     server_ = builder.BuildAndStart();
     if (server_ == nullptr) return absl::InternalError("gRPC could not start its server");
-    disk_watch_.emplace(store, [this](bool serves) {
-      const std::lock_guard lock(health_mutex_);
-      if (!stopping_) server_->GetHealthCheckService()->SetServingStatus(serves);
-    });
     LookAtDisk();
     acceptor_.Start(std::move(sink));
     return absl::OkStatus();
@@ -141,6 +145,37 @@ class Server::Impl {
     pulse_->After(DiskWatch::kLookMs, [this] { LookAtDisk(); });
   }
 
+  void TellHealth(bool serves) {
+    const std::lock_guard lock(health_mutex_);
+    if (!stopping_) server_->GetHealthCheckService()->SetServingStatus(serves);
+  }
+
+  bool IsDueToTell(int64_t now_ms) {
+    if (now_ms - disk_told_at_ms_ < wire::kDiskToldEveryMs - DiskWatch::kLookMs / 2) return false;
+    disk_told_at_ms_ = now_ms;
+    return true;
+  }
+
+  void TellStreams(int64_t now_ms, int64_t hung_ms) {
+    for (const std::shared_ptr<Call>& stream : calls_.Streams()) {
+      stream->DiskHangs(now_ms, hung_ms);
+    }
+  }
+
+  // The broker knows who waits, and the outbox brings the word, as it does all others.
+  void TellWaiting(int64_t hung_ms) {
+    edge_->broker.FindWaiting([this, hung_ms](std::vector<engine::CallId> waiting) {
+      std::vector<broker::Delivery> deliveries;
+      deliveries.emplace_back(broker::Answer([this, hung_ms, waiting = std::move(waiting)] {
+        for (const engine::CallId id : waiting) {
+          const std::shared_ptr<Call> call = calls_.Find(id);
+          if (call != nullptr && !call->is_stream()) call->DiskHangs(clock_.NowMs(), hung_ms);
+        }
+      }));
+      outbox_.Release(std::move(deliveries));
+    });
+  }
+
   const Options options_;
   const Clock& clock_;
   Address address_;
@@ -151,12 +186,13 @@ class Server::Impl {
   HandlerTable handlers_;
   Outgoing outgoing_;
   std::optional<Pulse> pulse_;
+  std::optional<DiskWatch> disk_watch_;
+  int64_t disk_told_at_ms_ = std::numeric_limits<int64_t>::min() / 2;
   std::optional<Edge> edge_;
   std::optional<TaskService> tasks_;
   std::optional<WorkerService> workers_;
   std::optional<QueueService> queues_;
   std::optional<AdminService> admin_;
-  std::optional<DiskWatch> disk_watch_;
   std::mutex health_mutex_;
   bool stopping_ = false;  // then health stays as it is
   std::unique_ptr<grpc::Server> server_;

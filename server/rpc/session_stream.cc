@@ -221,6 +221,12 @@ void SessionStream::LetGo() {
   PostLast(std::move(last));
 }
 
+grpc::ByteBuffer SessionStream::DiskHungMessage(int64_t hung_ms) const {
+  v1::SessionResponse response;
+  response.set_disk_hung_ms(hung_ms);
+  return Serialize(response);
+}
+
 void SessionStream::OnOver() {
   // A client that closed its side is finished with its session; one that was lost may come back.
   std::vector<broker::Request> last;

@@ -26,6 +26,7 @@ class SessionStream final : public BidiCall {
  protected:
   void Hear(broker::Delivery& delivery) override;
   absl::Status OnMessage(const grpc::ByteBuffer& message) override;
+  grpc::ByteBuffer DiskHungMessage(int64_t hung_ms) const override;
   const char* first_field() const override { return "open"; }
   void LetGo();
   void OnOver() override;

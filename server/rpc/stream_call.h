@@ -114,6 +114,17 @@ class StreamCall : public Call, public Reactor {
     WriteNext();
   }
 
+  // Says this now or not at all: not while messages wait for the reader.
+  void SendUnlessBehind(grpc::ByteBuffer message) {
+    std::lock_guard lock(mutex_);
+    if (ending_.has_value() || outgoing_.size() >= kFewMessages) return;
+    const auto bytes = static_cast<int64_t>(message.Length());
+    if (!edge_.outgoing.Take(*client(), bytes).ok()) return;
+    outgoing_bytes_ += bytes;
+    outgoing_.push_back(std::move(message));
+    WriteNext();
+  }
+
   // Runs `operation` unless the stream is finished and takes no operations any more.
   template <typename Operation>
   void UnlessFinished(Operation operation) {
@@ -181,6 +192,8 @@ class StreamCall : public Call, public Reactor {
 
   // How many times the bound may wait for a reader for a short time.
   static constexpr int64_t kBurst = 8;
+  // As many may wait on a stream whose reader keeps up.
+  static constexpr size_t kFewMessages = 2;
 
   mutable std::mutex mutex_;
   std::deque<grpc::ByteBuffer> outgoing_;

@@ -1,6 +1,10 @@
 #include "server/rpc/unary_call.h"
 
+#include "absl/strings/str_cat.h"
+
+#include "proto/wire/disk_hung.h"
 #include "proto/wire/status.h"
+#include "server/rpc/disk_watch.h"
 #include "server/rpc/requests.h"
 
 namespace treadle::rpc {
@@ -9,10 +13,20 @@ namespace {
 // gRPC and the sockets take as much from whoever reads.
 constexpr int64_t kWatchedBytes = 64 << 10;
 
+// How long a call waits for a disk that hangs, and how long before its own deadline it ends: two
+// looks at the disk.
+constexpr int64_t kWaitForDiskMs = 10'000;
+constexpr std::chrono::milliseconds kBeforeDeadline{2 * DiskWatch::kLookMs};
+
 }  // namespace
 
 UnaryCall::UnaryCall(Edge& edge, grpc::CallbackServerContext* context, grpc::ByteBuffer* response)
-    : Call(edge.calls, context->peer()), edge_(edge), context_(context), response_(response) {}
+    : Call(edge.calls, context->peer()),
+      edge_(edge),
+      context_(context),
+      response_(response),
+      begun_at_ms_(edge.clock.NowMs()),
+      deadline_(context->deadline()) {}
 
 absl::Status UnaryCall::Register() {
   self_ = shared_from_this();
@@ -52,6 +66,17 @@ void UnaryCall::ReplyAfter(int64_t delay_ms,
 void UnaryCall::BreakOff() {
   std::lock_guard lock(done_mutex_);
   if (!done_) context_->TryCancel();
+}
+
+void UnaryCall::DiskHangs(int64_t now_ms, int64_t hung_ms) {
+  if (now_ms - begun_at_ms_ < kWaitForDiskMs &&
+      deadline_ - std::chrono::system_clock::now() > kBeforeDeadline) {
+    return;
+  }
+  End(absl::DeadlineExceededError(absl::StrCat(
+      wire::DiskHungText(hung_ms),
+      ": what was asked waits for it and may still be stored; ask again as after a lost connection "
+      "(a submit with the same request key, a report with the same token)")));
 }
 
 void UnaryCall::Post(broker::Lane lane, std::vector<broker::Request> requests) {

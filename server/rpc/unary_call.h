@@ -1,6 +1,8 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -33,6 +35,9 @@ class UnaryCall final : public Call, public grpc::ServerUnaryReactor {
   bool is_stream() const override { return false; }
   void Deliver(broker::Delivery& delivery) override;
   void BreakOff() override;
+  // It has no other way to tell its client. After ten seconds, or shortly before the client gives
+  // up.
+  void DiskHangs(int64_t now_ms, int64_t hung_ms) override;
   void End(absl::Status status) override;
   // False: the client does not get it: the call was over already, or the client has so much unread
   // that the call ends with RESOURCE_EXHAUSTED.
@@ -106,6 +111,8 @@ class UnaryCall final : public Call, public grpc::ServerUnaryReactor {
   // Valid until OnDone.
   grpc::CallbackServerContext* const context_;
   grpc::ByteBuffer* const response_;
+  const int64_t begun_at_ms_;
+  const std::chrono::system_clock::time_point deadline_;
   broker::Lane lane_ = broker::Lane::kQuestions;
   std::atomic<int64_t> outgoing_bytes_{0};  // of the response, until it is read
   std::mutex done_mutex_;

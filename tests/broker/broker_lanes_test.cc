@@ -241,6 +241,72 @@ TEST_F(BrokerLanesTest, OnADiskThatHangsWhatNeedsNoDiskGoesOn) {
   EXPECT_THAT(listener.Take<engine::SessionOpened>(), SizeIs(1));
 }
 
+TEST_F(BrokerLanesTest, WhoWaitsForTheDiskIsFoundAndNobodyElse) {
+  enum Caller : uint64_t {
+    kSafe = 50,
+    kQuick,
+    kAwaits,
+    kAwaitsEnded,
+    kAsks,
+    kKeyed,
+    kPolls,
+    kHeld
+  };
+  const auto call = [](Caller caller) { return engine::CallId{caller}; };
+  std::vector<Caller> waiting;
+  const auto find = [&] {
+    waiting.clear();
+    broker->FindWaiting([&](const std::vector<engine::CallId>& calls) {
+      for (const engine::CallId one : calls) {
+        const auto caller = static_cast<Caller>(one);
+        if (caller >= kSafe) waiting.push_back(caller);
+      }
+    });
+    Turn();
+  };
+  store.writes_behind = true;
+  options.unsynced_bytes_max = 1'000'000;
+  Start();
+  const engine::Lease lease = RunningTask();
+  const TaskId awaited = Submit("other");
+  TurnAndSync();
+  find();
+  EXPECT_THAT(waiting, IsEmpty());
+  // From here on nothing returns.
+  store.hold_reads = true;
+  Submit("safe", {}, 0, call(kSafe));
+  Submit("quick", {.durability = engine::Durability::kMemory}, 0, call(kQuick));
+  engine::TaskSpec keyed;
+  keyed.request_key = "key";
+  Submit("keyed", keyed, 0, call(kKeyed));
+  Post(AwaitTask{call(kAwaits), awaited});
+  Post(AwaitTask{call(kAwaitsEnded), lease.task});
+  TellWorkers(engine::PollTasks{
+      .call = call(kPolls), .queues = {"none"}, .worker_name = "w", .wait_ms = 60'000});
+  Post(AskQuery{call(kAsks), Query([](const View&) {
+                  return Look([](StoredTasks&) { return Answer([] {}); });
+                })});
+  Turn();
+  TellWorkers(engine::EndAttempt{.call = kWorker, .task = lease.task, .token = lease.token},
+              Bytes("result"));
+  Turn();
+  find();
+  EXPECT_THAT(waiting, testing::UnorderedElementsAre(kSafe, kKeyed, kAwaitsEnded, kAsks));
+  // Too much waits: what clients send stays where it is.
+  store.unwritten_bytes = 2'000'000;
+  Submit("held", {.durability = engine::Durability::kMemory}, 0, call(kHeld));
+  find();
+  EXPECT_THAT(waiting, testing::UnorderedElementsAre(kSafe, kKeyed, kAwaitsEnded, kAsks, kHeld));
+  store.unwritten_bytes = 0;
+  store.hold_reads = false;
+  store.FinishReads();
+  Turn();
+  store.FinishWrite();
+  TurnAndSync();
+  find();
+  EXPECT_THAT(waiting, IsEmpty());
+}
+
 TEST_F(BrokerLanesTest, ALeaseIsGivenWhenItsRowIsWrittenAlsoOfATaskInMemoryOnly) {
   store.writes_behind = true;
   Start();

@@ -3,8 +3,10 @@
 #include <chrono>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -26,6 +28,7 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::UnorderedElementsAre;
 
 constexpr TaskType<int(int)> kSquare{"square"};
@@ -56,6 +59,49 @@ TEST(Session, ConnectTellsARefusalAtOnce) {
   FakeBroker broker;
   broker.Refuse(absl::PermissionDeniedError("not you"));
   EXPECT_EQ(Client::Connect(broker.Options()).status(), absl::PermissionDeniedError("not you"));
+}
+
+// What is told of the broker's disk: to the log, and to who waits in vain.
+TEST(Session, ADiskThatHangsIsToldInTheLogAndByTimeouts) {
+  FakeBroker broker;
+  std::mutex mutex;
+  std::vector<std::string> lines;
+  ClientOptions options = broker.Options();
+  options.log = [&](std::string_view line) {
+    const std::lock_guard lock(mutex);
+    lines.emplace_back(line);
+  };
+  const auto logged = [&] {
+    const std::lock_guard lock(mutex);
+    return lines;
+  };
+  auto [client, stream] = broker.Connect(options);
+  const Executor executor(*client, ExecutorOptions("q"));
+  const Future<int> future = executor.Submit(kSquare, 3);
+  stream->Tasks(1);
+  EXPECT_THAT(std::string(future.Accepted(1ms).status().message()), Not(HasSubstr("disk")));
+  v1::SessionResponse hangs;
+  hangs.set_disk_hung_ms(12'345);
+  const auto limit = std::chrono::steady_clock::now() + 60s;
+  for (int i = 0; i < 2; ++i) stream->Write(hangs);
+  while (logged().empty() && std::chrono::steady_clock::now() < limit) {
+    std::this_thread::sleep_for(1ms);
+  }
+  EXPECT_THAT(logged(), ElementsAre(HasSubstr("the broker's disk has not answered for 12 s")));
+  for (const absl::Status& status :
+       {future.Accepted(1ms).status(), future.Wait(1ms), client->Flush(1ms)}) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
+    EXPECT_THAT(std::string(status.message()), HasSubstr("the broker's disk has not answered for"));
+  }
+  // Heartbeats go on, and do not tell it.
+  while (logged().size() < 2 && std::chrono::steady_clock::now() < limit) {
+    stream->Write(v1::SessionResponse());
+    std::this_thread::sleep_for(100ms);
+  }
+  EXPECT_THAT(logged(), ElementsAre(HasSubstr("12 s"), "the broker's disk answers again"));
+  EXPECT_THAT(std::string(future.Accepted(1ms).status().message()), Not(HasSubstr("disk")));
+  stream->Accept(1, 1);
+  EXPECT_TRUE(future.Accepted(60s).ok());
 }
 
 TEST(Session, ConnectWaitsForABrokerThatStarts) {

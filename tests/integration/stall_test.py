@@ -98,6 +98,26 @@ class Stall(Scenario):
                 flood.stop()
         self.check_ran_once(connection, names, runs, go)
 
+    def treadle(self, broker, *words):
+        """A command of `treadle`, started; what it says is in the files `out` and `err`."""
+        self.commands = getattr(self, "commands", 0) + 1
+        files = [self.folder / f"treadle-{self.commands}.{end}" for end in ("out", "err")]
+        with open(files[0], "wb") as out, open(files[1], "wb") as err:
+            child = subprocess.Popen(
+                [processes.BIN / "treadle", "--broker", broker.address, *words],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+            )
+        child.out, child.err = files
+        self.addCleanup(child.wait)
+        self.addCleanup(child.kill)
+        return child
+
+    @staticmethod
+    def wait_for_text(file, text):
+        processes.wait_until(lambda: text in file.read_text(), f"{file.name} to say: {text}")
+
     @staticmethod
     def wait_for_log(broker, text):
         processes.wait_until(lambda: text in broker.output(), f"the log to say: {text}")
@@ -132,9 +152,12 @@ class Stall(Scenario):
         specs = [api.task.TaskSpec(queue="q", type="t") for _ in range(2)]
         specs[0].durability = api.task.DURABILITY_SYNCED
         specs[1].durability = api.task.DURABILITY_MEMORY
+        specs[0].request_key = "once"
         safe = connection.tasks.Submit.future(
             api.tasks.SubmitRequest(tasks=specs[:1]), timeout=api.DEADLINE_S
         )
+        submit = self.treadle(broker, "submit", "--type", "t", "--queue", "q")
+        run = self.treadle(broker, "map", "--", "/bin/echo", ":::", "item")
         processes.wait_until(lambda: health(connection) == NOT_SERVING, "health to say so")
         self.wait_for_log(broker, "the disk has not answered")
         # Longer than leases last: their worker is heard all the while.
@@ -144,9 +167,27 @@ class Stall(Scenario):
             self.assertEqual(connection.show(names[0]).state, RUNNING)
             connection.submit(specs[1])
             time.sleep(0.1)
-        self.assertFalse(safe.done())
+        # Those who wait are told: on their streams, or by the end of their call.
+        for command in (submit, run):
+            self.wait_for_text(command.err, "the broker's disk has not answered for")
+            self.assertIsNone(command.poll())
+        self.wait_for_text(self.folder / "worker.log", "the broker's disk has not answered for")
+        info = self.treadle(broker, "server", "info")
+        self.assertEqual(info.wait(processes.LIMIT_S), 0)
+        self.assertRegex(info.out.read_text(), "disk +has not answered for")
+        error = safe.exception(timeout=processes.LIMIT_S)
+        self.assertEqual(error.code(), grpc.StatusCode.DEADLINE_EXCEEDED)
+        self.assertIn("the broker's disk has not answered for", error.details())
+        self.assertIn("may still be stored", error.details())
         subprocess.run(["fsfreeze", "-u", str(disk)], check=True)
-        self.assertEqual(safe.result().results[0].status.code, 0)
+        again = connection.tasks.Submit(
+            api.tasks.SubmitRequest(tasks=specs[:1]), timeout=api.DEADLINE_S
+        )
+        self.assertEqual(again.results[0].status.code, 0)
+        self.assertTrue(again.results[0].existing)
+        self.assertEqual(submit.wait(processes.LIMIT_S), 0)
+        self.assertEqual(len(submit.out.read_text().split()), 1)
+        self.assertEqual(submit.err.read_text().count("has not answered"), 1)
         processes.wait_until(lambda: health(connection) == SERVING, "health to be well again")
         self.wait_for_log(broker, "the disk answers again")
         self.check_ran_once(connection, names, runs, go)

@@ -45,7 +45,10 @@ class DiskWatchTest : public testing::Test {
   int64_t now_ms = 1'000;
   BusyStore store;
   std::vector<bool> told;
-  DiskWatch watch{store, [this](bool serves) { told.push_back(serves); }};
+  std::vector<int64_t> hung_ms;
+  DiskWatch watch{store,
+                  {[this](bool serves) { told.push_back(serves); },
+                   [this](int64_t, int64_t ms) { hung_ms.push_back(ms); }}};
 };
 
 TEST_F(DiskWatchTest, ADiskThatHangsIsToldOnceAndWhenItIsOver) {
@@ -53,16 +56,22 @@ TEST_F(DiskWatchTest, ADiskThatHangsIsToldOnceAndWhenItIsOver) {
   store.busy_since_ms = 10'000;
   LookUntil(10'000 + DiskWatch::kHungMs - 1);
   EXPECT_THAT(told, IsEmpty());
+  EXPECT_EQ(watch.HungMs(now_ms), 0);
   LookUntil(10'000 + DiskWatch::kHungMs);
   EXPECT_THAT(told, ElementsAre(false));
+  EXPECT_THAT(hung_ms, ElementsAre(3'000));
+  EXPECT_EQ(watch.HungMs(15'000), 5'000);
   LookUntil(200'000);
   EXPECT_THAT(told, ElementsAre(false));
   store.busy_since_ms = 200'000;  // the next one, and it does not take long
   LookUntil(201'000);
   EXPECT_THAT(told, ElementsAre(false, true));
+  EXPECT_EQ(watch.HungMs(now_ms), 0);
+  const size_t tellings = hung_ms.size();
   store.busy_since_ms.reset();
   LookUntil(300'000);
   EXPECT_THAT(told, ElementsAre(false, true));
+  EXPECT_EQ(hung_ms.size(), tellings);
 }
 
 TEST_F(DiskWatchTest, APauseOfTheProcessIsNotTheDisks) {

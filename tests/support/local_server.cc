@@ -22,7 +22,9 @@ void OkOrAbort(const char* what, const absl::Status& status) {
   std::abort();
 }
 
-std::unique_ptr<store::Store> OpenStore(const std::string& directory, const Clock& clock) {
+std::unique_ptr<store::Store> OpenStore(const LocalServerOptions& server, const Clock& clock) {
+  if (server.make_store != nullptr) return server.make_store(clock);
+  const std::string& directory = server.data_directory;
   if (directory.empty()) return std::make_unique<store::MemoryStore>(clock);
   store::RocksStoreOptions options;
   options.directory = directory;
@@ -34,8 +36,7 @@ std::unique_ptr<store::Store> OpenStore(const std::string& directory, const Cloc
 
 }  // namespace
 
-LocalServer::LocalServer(LocalServerOptions options)
-    : store_(OpenStore(options.data_directory, clock_)) {
+LocalServer::LocalServer(LocalServerOptions options) : store_(OpenStore(options, clock_)) {
   options.rpc.listen = options.listen;
   options.rpc.engine = options.broker.engine;
   if (options.rpc.version.empty()) options.rpc.version = "test";

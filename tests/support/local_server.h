@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -17,6 +18,8 @@ namespace treadle::test {
 struct LocalServerOptions {
   // Empty: rows in memory. Otherwise RocksDB in this folder.
   std::string data_directory;
+  // In place of either, if set.
+  std::function<std::unique_ptr<store::Store>(const Clock&)> make_store;
   // Port 0: any free one. Give an earlier server's address() to come back in its place.
   std::string listen = "127.0.0.1:0";
   broker::BrokerOptions broker;

@@ -1,6 +1,8 @@
 #include <atomic>
 #include <map>
+#include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -71,6 +73,28 @@ class SessionReconnectTest : public ::testing::Test {
   std::atomic<StopReason> reason_{StopReason::kNone};
   LiveSession live_;
 };
+
+TEST_F(SessionReconnectTest, ADiskOfTheBrokersThatHangsIsLoggedOnceAndWhenItIsOver) {
+  std::mutex mutex;
+  std::vector<std::string> lines;
+  live_.options.log = [&](LogLevel, std::string_view line) {
+    const std::lock_guard lock(mutex);
+    if (line.find("disk") != std::string_view::npos) lines.emplace_back(line);
+  };
+  const auto logged = [&] {
+    const std::lock_guard lock(mutex);
+    return lines;
+  };
+  Start(1, 0);
+  v1::AttachResponse hangs;
+  hangs.set_disk_hung_ms(12'345);
+  for (int i = 0; i < 3; ++i) broker_.Send(hangs);
+  ASSERT_TRUE(broker_.WaitUntil([&] { return !logged().empty(); }));
+  // Heartbeats go on, and do not tell it.
+  ASSERT_TRUE(broker_.WaitUntil([&] { return logged().size() >= 2; }));
+  EXPECT_THAT(logged(), ElementsAre(HasSubstr("the broker's disk has not answered for 12 s"),
+                                    "the broker's disk answers again"));
+}
 
 TEST_F(SessionReconnectTest, RunningTasksGoOnAndAreNamed) {
   Start(1, 2);

@@ -22,6 +22,13 @@ TEST(Json, AnOutcomeWithTextHasItAsText) {
             "\"attempts\":1,\"finished_at_ms\":1700000000000}\n");
 }
 
+TEST(Json, AServerSaysForHowLongItsDiskHasNotAnswered) {
+  v1::ServerInfo server;
+  EXPECT_EQ(ToJson(server)["disk_hung_ms"], 0);
+  server.set_disk_hung_ms(12'345);
+  EXPECT_EQ(ToJson(server)["disk_hung_ms"], 12'345);
+}
+
 TEST(Json, AResultThatIsNotUtf8IsBase64) {
   v1::Outcome outcome;
   outcome.set_state(v1::TASK_STATE_SUCCEEDED);
