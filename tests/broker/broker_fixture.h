@@ -38,7 +38,10 @@ class Listener final : public Outbox {
     });
     return events;
   }
+  bool full() const override { return is_full; }
+
   std::vector<Delivery> heard;
+  bool is_full = false;  // its reader does not keep up
 };
 
 inline BodyPtr Bytes(std::string bytes) {

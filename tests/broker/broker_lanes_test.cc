@@ -372,6 +372,52 @@ TEST_F(BrokerLanesTest, ADiskThatDoesNotKeepUpHoldsBackClientsFirstAndQuestionsN
   EXPECT_THAT(listener.Take<engine::Submitted>(), SizeIs(1));
 }
 
+// Whoever asks, and whoever submits, makes more of what waits to be sent; a worker's report gives
+// back what it holds.
+TEST_F(BrokerLanesTest, AnOutboxThatIsFullHoldsBackClientsAndQuestionsButNoWorker) {
+  const engine::Lease lease = RunningTask();
+  const TaskId ended = Submit("cancelled", {.queue = "other"});
+  Tell(engine::Cancel{.call = kClient, .task = ended});
+  for (int turns = 0; turns < 3; ++turns) TurnAndSync();
+  listener.heard.clear();
+  listener.is_full = true;
+  Submit("x", {.durability = engine::Durability::kMemory});
+  lane = Lane::kQuestions;
+  Post(AwaitTask{kOther, ended});
+  TellWorkers(engine::Heartbeat{kWorker});
+  TellWorkers(engine::EndReports{kWorker, 1});
+  PassQuietly(900);
+  EXPECT_THAT(listener.Take<engine::Submitted>(), IsEmpty());
+  EXPECT_THAT(listener.Take<OutcomeReady>(), IsEmpty());
+  EXPECT_THAT(listener.Take<engine::ReportsHandled>(), SizeIs(1));
+  EXPECT_TRUE(IsRunning(lease.task));
+  listener.is_full = false;
+  broker->GoOn();
+  for (int turns = 0; turns < 3; ++turns) TurnAndSync();
+  EXPECT_THAT(listener.Take<engine::Submitted>(), SizeIs(1));
+  EXPECT_THAT(listener.Take<OutcomeReady>(), SizeIs(1));
+}
+
+// What was taken before it was full is read when it is so no more: what is read must be sent.
+TEST_F(BrokerLanesTest, QuestionsThatWereTakenAreNotReadForAnOutboxThatIsFull) {
+  options.turn_reads_max = 1;
+  Start();
+  const TaskId ended = RunOne("result");
+  listener.heard.clear();
+  for (int i = 0; i < 10; ++i) Tell(engine::Cancel{.call = kClient, .task = ended});
+  Turn();
+  listener.is_full = true;
+  for (int turns = 0; turns < 5; ++turns) Turn();
+  const int gets = store.gets;
+  listener.heard.clear();
+  for (int turns = 0; turns < 20; ++turns) Turn();
+  EXPECT_EQ(store.gets, gets);
+  listener.is_full = false;
+  broker->GoOn();
+  for (int turns = 0; turns < 20; ++turns) Turn();
+  EXPECT_GT(store.gets, gets);
+}
+
 TEST_F(BrokerLanesTest, AWriteThatFailsIsTheStoresError) {
   store.writes_behind = true;
   Start();

@@ -5,6 +5,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
+#include "server/broker/stored_tasks.h"
 #include "tests/broker/broker_fixture.h"
 
 namespace treadle::broker {
@@ -234,6 +235,60 @@ TEST_F(BrokerReadsTest, AKeyThatWasGivenAwaySinceItWasLookedUpIsNotGivenTwice) {
   EXPECT_FALSE(answers[0].existing);
   EXPECT_TRUE(answers[1].existing);
   EXPECT_EQ(answers[1].id, first);
+}
+
+// The broker ends with what the store said: nobody is told of an empty list, an unknown task or a
+// free key because the disk could not be read.
+class FailingReadsTest : public BrokerReadsTest {
+ protected:
+  void ExpectStoresError() {
+    store.fail_reads = true;
+    listener.heard.clear();
+    absl::Status ended;
+    for (int turns = 0; turns < 5 && ended.ok(); ++turns) {
+      ended = broker->Turn().status();
+      store.FinishReads();
+    }
+    EXPECT_TRUE(absl::IsDataLoss(ended)) << ended;
+    EXPECT_THAT(listener.heard, IsEmpty());
+  }
+};
+
+TEST_F(FailingReadsTest, AListIsNotEmptyBecauseItCouldNotBeRead) {
+  lane = Lane::kQuestions;
+  bool answered = false;
+  Post(AskQuery{kOther, Query([&](const View&) {
+                  return Look([&](StoredTasks& stored) {
+                    const auto page = stored.ListFinished(
+                        10, {}, [](const engine::FinishedRow&) { return true; });
+                    EXPECT_TRUE(absl::IsDataLoss(page.status())) << page.status();
+                    return Answer([&] { answered = true; });
+                  });
+                })});
+  ExpectStoresError();
+  EXPECT_FALSE(answered);
+}
+
+TEST_F(FailingReadsTest, ATaskIsNotUnknownBecauseItCouldNotBeRead) {
+  Post(AwaitTask{kOther, TaskId{9, 9}});
+  ExpectStoresError();
+}
+
+TEST_F(FailingReadsTest, ACancelIsNotTooLateBecauseItCouldNotBeRead) {
+  Tell(engine::Cancel{.call = kClient, .task = TaskId{9, 9}});
+  ExpectStoresError();
+}
+
+TEST_F(FailingReadsTest, AKeyIsNotFreeBecauseItCouldNotBeRead) {
+  SubmitWithKey(kClient, "once");
+  ExpectStoresError();
+}
+
+TEST_F(FailingReadsTest, ATaskHasNotEndedBecauseItsPayloadCouldNotBeRead) {
+  Attach(1);
+  TurnAndSync();
+  Submit("payload");
+  ExpectStoresError();
 }
 
 }  // namespace

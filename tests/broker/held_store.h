@@ -45,11 +45,13 @@ class HeldStore final : public store::Store {
   }
   absl::StatusOr<std::string> Get(std::string_view key) override {
     ++gets;
+    if (fail_reads) return absl::DataLossError("get: EIO");
     return rows_.Get(key);
   }
   using Store::Scan;
   absl::StatusOr<std::optional<std::string>> Scan(std::string_view begin, std::string_view end,
                                                   size_t rows_max, VisitRow visit) override {
+    if (fail_reads) return absl::DataLossError("scan: EIO");
     return rows_.Scan(begin, end, rows_max, [&](std::string_view key, std::string_view value) {
       scanned_keys.emplace_back(key);
       return visit(key, value);
@@ -86,6 +88,7 @@ class HeldStore final : public store::Store {
   bool writes_behind = false;
   int64_t unwritten_bytes = 0;
   bool fail_append = false;
+  bool fail_reads = false;
   bool hold_reads = false;  // until FinishRead is called
   int syncs_requested = 0;
   int gets = 0;

@@ -3,11 +3,13 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
+#include "server/broker/body.h"
 #include "tests/broker/held_store.h"
 
 namespace treadle::broker {
@@ -142,6 +144,51 @@ TEST(Inbox, AStreamWhoseMessageIsLargerThanTheInboxIsNotHeldForEver) {
   EXPECT_THAT(Take(inbox, 1), ElementsAre(1));
   EXPECT_THAT(Take(inbox, 1), ElementsAre(2));
   EXPECT_THAT(Resumed(inbox), ElementsAre(2));
+}
+
+// Whatever a client may make large weighs what it takes, or a million small requests are not small.
+TEST(Inbox, WhatARequestHoldsIsCounted) {
+  constexpr int64_t kBytes = 100'000;
+  constexpr int64_t kSmall = 2'000;
+  const std::string large(kBytes, 'x');
+  // 400 names of 250 bytes.
+  const std::vector<std::string> names(kBytes / 250, std::string(250, 'x'));
+  const auto weigh = [](Action action, BodyPtr body = nullptr) {
+    return BytesOf(Request{std::move(action), std::move(body)});
+  };
+  const auto command = [&](engine::Command of) { return weigh(Action(std::move(of))); };
+  EXPECT_LT(command(engine::Heartbeat{}), kSmall);
+
+  EXPECT_GE(command(engine::Submit{.spec = {.queue = large}}), kBytes);
+  EXPECT_GE(command(engine::Submit{.spec = {.type = large}}), kBytes);
+  EXPECT_GE(command(engine::Submit{.spec = {.request_key = large}}), kBytes);
+  const auto retry = std::make_shared<engine::RetryPolicy>();
+  retry->no_retry_error_types = names;
+  EXPECT_GE(command(engine::Submit{.spec = {.retry = retry}}), kBytes);
+
+  EXPECT_GE(command(engine::AttachWorker{.queues = names}), kBytes);
+  EXPECT_GE(command(engine::AttachWorker{.pools = {{.types = names}, {.types = names}}}),
+            2 * kBytes);
+  EXPECT_GE(command(engine::AttachWorker{
+                .held = std::vector<engine::HeldLease>(kBytes / sizeof(engine::HeldLease) + 1)}),
+            kBytes);
+  EXPECT_GE(command(engine::PollTasks{.queues = names}), kBytes);
+  EXPECT_GE(command(engine::PollTasks{.types = names}), kBytes);
+  EXPECT_GE(command(engine::PollTasks{.worker_name = large}), kBytes);
+
+  EXPECT_GE(command(engine::EndAttempt{.error = {.type = large}}), kBytes);
+  EXPECT_GE(command(engine::EndAttempt{.error = {.message = large}}), kBytes);
+  EXPECT_GE(weigh(ReportProgress{.progress = {.message = large}}), kBytes);
+
+  const auto body = [&](Body of) {
+    return weigh(engine::Command(engine::Submit{}), std::make_shared<const Body>(std::move(of)));
+  };
+  EXPECT_GE(body({.bytes = large}), kBytes);
+  EXPECT_GE(body({.content_type = large}), kBytes);
+  EXPECT_GE(body({.headers = {{large, large}}}), 2 * kBytes);
+  // Many that are empty take their places all the same.
+  EXPECT_GE(body({.headers = std::vector<std::pair<std::string, std::string>>(1'000)}), 64'000);
+  EXPECT_GE(command(engine::PollTasks{.types = std::vector<std::string>(1'000)}), 32'000);
 }
 
 TEST(Inbox, ATurnTakesNoMoreThanItsBytesButOneBody) {
