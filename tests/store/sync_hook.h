@@ -18,4 +18,8 @@ void SetSyncHook(SyncHook hook);
 using WriteHook = std::function<int(const std::string& path)>;
 void SetWriteHook(WriteHook hook);
 
+// The same for open: the errno with which it fails; 0: it is opened.
+using OpenHook = std::function<int(const std::string& path)>;
+void SetOpenHook(OpenHook hook);
+
 }  // namespace treadle::store
