@@ -114,9 +114,7 @@ uint64_t FingerprintOf(const State& state) {
   for (const auto& [name, queue] : state.queues.all()) {
     if (queue->declared) sum += HashOf(*queue);
   }
-  for (const auto& place : state.tasks.in_order()) {
-    if (place.task != nullptr) sum += HashOf(*place.task);
-  }
+  state.tasks.ForEach([&](const Task& task) { sum += HashOf(task); });
   for (const auto& [first_token, grant] : state.grants.all()) sum += HashOf(grant);
   for (const auto& [id, session] : state.sessions.all()) sum += HashOf(*session);
   for (const ReportsRow& row : state.reports.rows()) sum += HashOf(row);

@@ -3,9 +3,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <vector>
 
 #include "proto/support/assert.h"
+#include "server/engine/long_vector.h"
 
 namespace treadle::engine {
 
@@ -27,8 +27,8 @@ class IndexedHeap {
   bool empty() const { return entries_.empty(); }
   size_t size() const { return entries_.size(); }
   // REQUIRES: !empty().
-  Item& top() const { return *entries_.front().item; }
-  const Key& top_key() const { return entries_.front().key; }
+  Item& top() const { return *entries_[0].item; }
+  const Key& top_key() const { return entries_[0].key; }
   const Key& KeyOf(const Item& item) const { return entries_[item.*Slot].key; }
 
   // Adds the item, or moves it when it is in the heap already.
@@ -57,9 +57,6 @@ class IndexedHeap {
       Place(slot, last);
       if (!SiftUp(slot)) SiftDown(slot);
     }
-    if (entries_.capacity() > kShrinkAbove && entries_.size() < entries_.capacity() / 8) {
-      entries_.shrink_to_fit();
-    }
   }
 
   Item& Pop() {
@@ -68,8 +65,8 @@ class IndexedHeap {
     return item;
   }
 
-  // In no particular order.
-  const std::vector<Entry>& entries() const { return entries_; }
+  // All of them, the top first and the others in no particular order. REQUIRES: i < size().
+  const Entry& operator[](size_t i) const { return entries_[i]; }
 
   void CheckInvariants() const {
     for (size_t slot = 0; slot < entries_.size(); ++slot) {
@@ -80,7 +77,6 @@ class IndexedHeap {
 
  private:
   static constexpr size_t kChildren = 4;
-  static constexpr size_t kShrinkAbove = 4096;
   static size_t Parent(size_t slot) { return (slot - 1) / kChildren; }
 
   void Place(size_t slot, const Entry& entry) {
@@ -117,7 +113,7 @@ class IndexedHeap {
     Place(slot, entry);
   }
 
-  std::vector<Entry> entries_;
+  LongVector<Entry> entries_;
 };
 
 }  // namespace treadle::engine

@@ -174,9 +174,7 @@ void CheckCalls(const State& state) {
 void CheckState(const State& state, const Lifecycle& lifecycle, bool after_tick) {
   Seen seen;
   state.tasks.CheckInvariants();
-  for (const auto& place : state.tasks.in_order()) {
-    if (place.task != nullptr) CheckTask(state, lifecycle, *place.task, seen);
-  }
+  state.tasks.ForEach([&](const Task& task) { CheckTask(state, lifecycle, task, seen); });
   int64_t declared = 0;
   for (const auto& [name, queue] : state.queues.all()) {
     TREADLE_ASSERT(name == *queue->name);

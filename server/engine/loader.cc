@@ -116,20 +116,26 @@ absl::Status Loader::FinishQueues() {
 }
 
 absl::Status Loader::FinishTasks() {
-  for (const auto& [order, task] : s_.tasks.in_order()) {
-    const auto id = [&] { return task->id.ToString(); };
-    if (order >= s_.counters.next_order || task->id.session >= s_.counters.next_session) {
-      return Contradiction("task ", id(), " is newer than the counters");
-    }
-    const Queue& queue = task->queue();
-    if (task->priority != 0 && queue.config.discipline != Discipline::kPriority) {
-      return Contradiction("task ", id(), " has a priority in queue '", *queue.name,
-                           "', which knows none");
-    }
-    if (task->has_key() &&
-        !s_.keys.Add(*queue.name, task->extras->request_key, {task->id, task->extras->digest})) {
-      return Contradiction("task ", id(), " has the request key of another one");
-    }
+  absl::Status status;
+  s_.tasks.ForEach([&](const Task& task) {
+    if (status.ok()) status = FinishTask(task);
+  });
+  return status;
+}
+
+absl::Status Loader::FinishTask(const Task& task) {
+  const auto id = [&] { return task.id.ToString(); };
+  if (task.order >= s_.counters.next_order || task.id.session >= s_.counters.next_session) {
+    return Contradiction("task ", id(), " is newer than the counters");
+  }
+  const Queue& queue = task.queue();
+  if (task.priority != 0 && queue.config.discipline != Discipline::kPriority) {
+    return Contradiction("task ", id(), " has a priority in queue '", *queue.name,
+                         "', which knows none");
+  }
+  if (task.has_key() &&
+      !s_.keys.Add(*queue.name, task.extras->request_key, {task.id, task.extras->digest})) {
+    return Contradiction("task ", id(), " has the request key of another one");
   }
   return absl::OkStatus();
 }
@@ -258,17 +264,19 @@ absl::Status Loader::FinishSessions(int64_t now_ms) {
 
 absl::Status Loader::EnterTasks(int64_t now_ms) {
   std::vector<Task*> waiting;
-  for (const auto& [order, task] : s_.tasks.in_order()) {
-    if (task->lease != nullptr) {
-      lifecycle_.Retime(*task);
-    } else if (task->cancel_requested) {
-      return Contradiction("task ", task->id.ToString(), " was told to stop and does not run");
+  absl::Status status;
+  s_.tasks.ForEach([&](Task& task) {
+    if (task.lease != nullptr) {
+      lifecycle_.Retime(task);
+    } else if (task.cancel_requested) {
+      status = Contradiction("task ", task.id.ToString(), " was told to stop and does not run");
     } else {
-      task->runnable_at_ms =
-          std::max(task->submitted_at_ms, s_.Moment(task->run_at_ms, task->run_at_is_date));
-      waiting.push_back(task);
+      task.runnable_at_ms =
+          std::max(task.submitted_at_ms, s_.Moment(task.run_at_ms, task.run_at_is_date));
+      waiting.push_back(&task);
     }
-  }
+  });
+  if (!status.ok()) return status;
   // Who became runnable first is the oldest again.
   std::stable_sort(waiting.begin(), waiting.end(), [](const Task* a, const Task* b) {
     return a->runnable_at_ms < b->runnable_at_ms;

@@ -39,6 +39,7 @@ class Loader {
 
   absl::Status FinishQueues();
   absl::Status FinishTasks();
+  absl::Status FinishTask(const Task& task);
   absl::Status FinishAttempts();
   absl::Status FinishGrants(int64_t now_ms);
   absl::Status FinishGrant(const GrantRow& row, int64_t now_ms);

@@ -165,8 +165,8 @@ void Matching::CheckNothingToGive(const Queue& queue) const {
   for (const Seat& seat : queue.any_turn) TREADLE_ASSERT(!seat.taker.able());
   for (const Subscription& subscription : queue.by_type) {
     if (!subscription.taker.able()) continue;
-    for (const auto& entry : queue.ready_lines.entries()) {
-      TREADLE_ASSERT(!subscription.taker.Takes(*entry.item->type));
+    for (size_t i = 0; i < queue.ready_lines.size(); ++i) {
+      TREADLE_ASSERT(!subscription.taker.Takes(*queue.ready_lines[i].item->type));
     }
   }
 }

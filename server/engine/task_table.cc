@@ -30,48 +30,34 @@ void Task::TakeSpec(const TaskSpec& spec) {
 
 Task& TaskTable::Add(std::unique_ptr<Task> owned) {
   Task& task = *owned;
-  TREADLE_ASSERT(in_order_.empty() || in_order_.back().order < task.order);
   TREADLE_ASSERT(by_id_.Find(task.id) == nullptr);
+  TREADLE_ASSERT(in_order_.empty() || in_order_.back_key() < task.order);
   by_id_.Insert(task.id, std::move(owned));
-  task.order_slot = static_cast<uint32_t>(in_order_.size());
-  in_order_.push_back(Place{task.order, &task});
+  in_order_.Add(task, task.order);
   return task;
 }
 
 void TaskTable::Finish(Task& task) {
-  in_order_[task.order_slot].task = nullptr;
-  ++holes_;
+  in_order_.Remove(task);
   finished_.push_back(task.id);
   by_id_.Remove(task.id);
-  constexpr size_t kHolesMin = 1024;
-  if (holes_ > kHolesMin && holes_ > in_order_.size() / 2) Compact();
-}
-
-void TaskTable::Compact() {
-  size_t kept = 0;
-  for (const Place& place : in_order_) {
-    if (place.task == nullptr) continue;
-    place.task->order_slot = static_cast<uint32_t>(kept);
-    in_order_[kept++] = place;
-  }
-  in_order_.resize(kept);
-  holes_ = 0;
 }
 
 bool TaskTable::AddLoaded(std::unique_ptr<Task> owned) {
   Task& task = *owned;
   if (by_id_.Find(task.id) != nullptr) return false;
-  in_order_.push_back(Place{task.order, &task});
+  loaded_.push_back(&task);
   by_id_.Insert(task.id, std::move(owned));
   return true;
 }
 
 bool TaskTable::SortLoaded() {
-  std::sort(in_order_.begin(), in_order_.end(),
-            [](const Place& a, const Place& b) { return a.order < b.order; });
-  for (size_t slot = 0; slot < in_order_.size(); ++slot) {
-    if (slot > 0 && in_order_[slot - 1].order == in_order_[slot].order) return false;
-    in_order_[slot].task->order_slot = static_cast<uint32_t>(slot);
+  std::vector<Task*> loaded = std::exchange(loaded_, {});
+  std::sort(loaded.begin(), loaded.end(),
+            [](const Task* a, const Task* b) { return a->order < b->order; });
+  for (Task* const task : loaded) {
+    if (!in_order_.empty() && in_order_.back_key() == task->order) return false;
+    in_order_.Add(*task, task->order);
   }
   return true;
 }
@@ -91,16 +77,13 @@ void TaskTable::EndTurn() {
 }
 
 void TaskTable::CheckInvariants() const {
-  size_t present = 0;
-  for (size_t slot = 0; slot < in_order_.size(); ++slot) {
-    TREADLE_ASSERT(slot == 0 || in_order_[slot - 1].order < in_order_[slot].order);
-    const Task* const task = in_order_[slot].task;
-    if (task == nullptr) continue;
-    ++present;
-    TREADLE_ASSERT(task->order == in_order_[slot].order && task->order_slot == slot);
-    TREADLE_ASSERT(Find(task->id) == task);
-  }
-  TREADLE_ASSERT(present == by_id_.size() && present + holes_ == in_order_.size());
+  in_order_.CheckInvariants();
+  in_order_.Visit([this](const InOrder::Entry& entry) {
+    const Task* const task = entry.item;
+    TREADLE_ASSERT(task == nullptr || (task->order == entry.key && Find(task->id) == task));
+    return true;
+  });
+  TREADLE_ASSERT(in_order_.size() == by_id_.size() && loaded_.empty());
 }
 
 }  // namespace treadle::engine

@@ -7,6 +7,7 @@
 #include "absl/container/flat_hash_set.h"
 
 #include "proto/support/task_map.h"
+#include "server/engine/run.h"
 #include "server/engine/task.h"
 
 namespace treadle::engine {
@@ -24,28 +25,32 @@ class TaskTable {
   Task& Add(std::unique_ptr<Task> task);
   void Finish(Task& task);
 
-  // Loading: in any order, then SortLoaded once. False: the id, or an order, is there already.
+  // Loading, into an empty table: in any order, then SortLoaded once. False: the id, or an order,
+  // is there already.
   bool AddLoaded(std::unique_ptr<Task> task);
   bool SortLoaded();
 
   bool FinishedThisTurn(TaskId id);
   void EndTurn();
 
-  struct Place {
-    uint64_t order;
-    Task* task;  // null: finished
-  };
-  // In submit order, with holes.
-  const std::vector<Place>& in_order() const { return in_order_; }
+  // In submit order; what has finished may be a hole in it.
+  using InOrder = Run<uint64_t, Task, &Task::order_slot>;
+  const InOrder& in_order() const { return in_order_; }
+  // visit(Task&), in submit order.
+  template <typename Visit>
+  void ForEach(Visit visit) const {
+    in_order_.Visit([&](const InOrder::Entry& entry) {
+      if (entry.item != nullptr) visit(*entry.item);
+      return true;
+    });
+  }
 
   void CheckInvariants() const;
 
  private:
-  void Compact();
-
   TaskMap<std::unique_ptr<Task>> by_id_;
-  std::vector<Place> in_order_;
-  size_t holes_ = 0;
+  InOrder in_order_;
+  std::vector<Task*> loaded_;  // in any order; for SortLoaded
   std::vector<TaskId> finished_;
   absl::flat_hash_set<TaskId> finished_set_;  // of the first finished_indexed_; made when asked for
   size_t finished_indexed_ = 0;

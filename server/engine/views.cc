@@ -83,22 +83,20 @@ WorkerView ViewOf(const Worker& worker, const State& state) {
 std::vector<TaskView> ListTasks(const State& state, std::string_view queue, std::string_view type,
                                 uint32_t states, size_t limit, uint64_t& after, bool& done) {
   constexpr size_t kLookedAtMax = 100'000;
-  const auto& places = state.tasks.in_order();
-  auto place = std::upper_bound(
-      places.begin(), places.end(), after,
-      [](uint64_t order, const TaskTable::Place& candidate) { return order < candidate.order; });
   std::vector<TaskView> views;
-  for (size_t looked_at = 0; place != places.end(); ++place, ++looked_at) {
-    if (views.size() == limit || looked_at == kLookedAtMax) break;
-    after = place->order;
-    if (place->task == nullptr) continue;
-    const Task& task = *place->task;
-    if (!queue.empty() && *task.queue().name != queue) continue;
-    if (!type.empty() && *task.line->type != type) continue;
-    if (states != 0 && (states & (1u << static_cast<uint32_t>(task.state))) == 0) continue;
+  size_t looked_at = 0;
+  done = true;
+  state.tasks.in_order().VisitAfter(after, [&](const TaskTable::InOrder::Entry& entry) {
+    if (views.size() == limit || looked_at++ == kLookedAtMax) return done = false;
+    after = entry.key;
+    if (entry.item == nullptr) return true;
+    const Task& task = *entry.item;
+    if (!queue.empty() && *task.queue().name != queue) return true;
+    if (!type.empty() && *task.line->type != type) return true;
+    if (states != 0 && (states & (1u << static_cast<uint32_t>(task.state))) == 0) return true;
     views.push_back(ViewOf(task, state));
-  }
-  done = place == places.end();
+    return true;
+  });
   return views;
 }
 
