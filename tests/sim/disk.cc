@@ -116,7 +116,10 @@ class Disk::OpenStore final : public store::Store {
   // Now and then longer than a lease lasts.
   int64_t TakesMs() const {
     Random& random = disk_.random_;
-    if (disk_.stalls && random.OneIn(50)) return random.Between(1'000, 10'000);
+    if (disk_.stalls && random.OneIn(50)) {
+      ++disk_.stalled_;
+      return random.Between(1'000, 10'000);
+    }
     return disk_.slow || random.OneIn(20) ? random.Between(20, 500) : random.Between(0, 5);
   }
 

@@ -57,6 +57,8 @@ class Disk {
   // All that was appended; equal to the durable ones after a crash.
   const Rows& rows() const { return rows_; }
   uint64_t appends() const { return appends_; }
+  // How often it has stalled.
+  uint64_t stalled() const { return stalled_; }
 
   // Faults, set from outside.
   bool fail_next_append = false;
@@ -90,6 +92,7 @@ class Disk {
   std::set<std::string> put_again_;  // keys that were put twice since they were last deleted
   std::deque<Unsynced> tail_;
   uint64_t appends_ = 0;
+  uint64_t stalled_ = 0;
   uint64_t durable_fingerprint_ = 0;
 };
 

@@ -113,6 +113,7 @@ int main(int argc, char** argv) {
   if (expected_promise != 0) return FindExpected(first, last);
 
   treadle::sim::Oracle::Counts sum;
+  treadle::sim::Faults faults;
   uint64_t turns = 0;
   int64_t simulated_ms = 0;
   for (uint64_t seed = first; seed <= last; ++seed) {
@@ -126,6 +127,7 @@ int main(int argc, char** argv) {
       return 1;
     }
     sum.Add(result.counts);
+    faults.Add(result.faults);
     turns += result.turns;
     simulated_ms += result.simulated_ms;
   }
@@ -133,6 +135,6 @@ int main(int argc, char** argv) {
               static_cast<unsigned long long>(last - first + 1),
               static_cast<long long>(options.steps), static_cast<unsigned long long>(turns),
               static_cast<long long>(simulated_ms / 1'000));
-  std::printf("%s\n", sum.ToString().c_str());
+  std::printf("%s\n%s\n", sum.ToString().c_str(), faults.ToString().c_str());
   return 0;
 }

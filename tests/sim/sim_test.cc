@@ -22,7 +22,16 @@ TEST(Simulation, AnotherSeedIsAnotherRun) {
 // What the promises are checked on must happen, or they are kept by sleeping.
 TEST(Simulation, EverythingThatIsPromisedAboutHappens) {
   Oracle::Counts sum;
-  for (uint64_t seed = 1; seed <= 20; ++seed) sum.Add(sim::Run({.seed = seed}).counts);
+  Faults faults;
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    const RunResult run = sim::Run({.seed = seed});
+    sum.Add(run.counts);
+    faults.Add(run.faults);
+  }
+  EXPECT_GT(faults.held, 20u);
+  EXPECT_GT(faults.stalls, 20u);
+  EXPECT_GT(faults.pauses, 5u);
+  EXPECT_GT(faults.clock_steps, 20u);
   EXPECT_GT(sum.accepted, 500u);
   EXPECT_GT(sum.existing, 20u);
   EXPECT_GT(sum.refused, 20u);

@@ -55,6 +55,8 @@ broker::BrokerOptions SmallOptions(uint64_t seed) {
   bound(options.inbox_bytes_max, 2'000, 60'000);
   // Most turns take all that there is, some runs have a backlog all the time.
   bound(options.turn_requests_max, 1, 12);
+  // Those that take one request in each are always behind: what was said in time is heard late.
+  if (random.OneIn(12)) options.turn_requests_max = 1;
   bound(options.turn_bytes_max, 1, 2'000);
   bound(options.turn_reads_max, 1, 3);
   bound(options.pending_reads_max, 1, 10);
@@ -101,6 +103,10 @@ class Simulation {
   RunResult Result() const {
     return {.hash = trace_.hash(),
             .counts = oracle_.counts(),
+            .faults = {.held = network_.held(),
+                       .stalls = disk_.stalled(),
+                       .pauses = pauses_,
+                       .clock_steps = clock_steps_},
             .turns = server_.turns(),
             .simulated_ms = timeline_.NowMs() - begun_at_ms_};
   }
@@ -111,7 +117,9 @@ class Simulation {
     if (choice < 55) return random_.Between(0, 3);
     if (choice < 85) return random_.Between(3, 100);
     if (choice < 99) return random_.Between(100, 600);
-    return random_.Between(600, 6'000);
+    const int64_t ms = random_.Between(600, 6'000);
+    if (server_.up() && ms > broker_options_.engine.lease_ms) ++pauses_;
+    return ms;
   }
 
   void Step() {
@@ -127,6 +135,7 @@ class Simulation {
       if (random_.Percent(50)) poller->Act(/*calm=*/false);
     }
     DiskFaults();
+    if (random_.OneIn(60)) busy_ = !busy_;
     if (random_.OneIn(60)) SetClock();
     if (!server_.up()) {
       if (!random_.Percent(15)) return;
@@ -137,7 +146,8 @@ class Simulation {
     const bool power = random_.OneIn(2);
     if (random_.OneIn(150)) return server_.Crash(power);
     if (random_.OneIn(200)) return server_.DieInTurn(power, /*stored=*/random_.OneIn(2));
-    for (uint64_t turns = random_.Below(8); turns > 0 && server_.Turn(); turns /= 2) {
+    // Others keep its processor busy: there is one turn where several are called for.
+    for (uint64_t turns = random_.Below(busy_ ? 2 : 8); turns > 0 && server_.Turn(); turns /= 2) {
     }
   }
 
@@ -152,8 +162,9 @@ class Simulation {
   // Somebody sets the machine's clock: by what no broker was ever down, so that nothing that it
   // says about the time between two runs can be believed.
   void SetClock() {
-    const int64_t years = random_.Between(-2, 2);
+    const int64_t years = random_.Between(-2, 2);  // four hundred each
     trace_.Note("clock set", {static_cast<uint64_t>(years)});
+    ++clock_steps_;
     machine_.SetWall(years * 400 * int64_t{86'400'000});
   }
 
@@ -241,9 +252,25 @@ class Simulation {
   std::vector<std::unique_ptr<Caller>> callers_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<Poller>> pollers_;
+  bool busy_ = false;
+  uint64_t pauses_ = 0;
+  uint64_t clock_steps_ = 0;
 };
 
 }  // namespace
+
+void Faults::Add(const Faults& other) {
+  held += other.held;
+  stalls += other.stalls;
+  pauses += other.pauses;
+  clock_steps += other.clock_steps;
+}
+
+std::string Faults::ToString() const {
+  return absl::StrCat("held back for want of room: ", held, "; stalls of the disk: ", stalls,
+                      "; pauses longer than a lease: ", pauses,
+                      "; steps of the wall clock: ", clock_steps);
+}
 
 RunResult Run(const RunOptions& options) {
   Simulation simulation(options);

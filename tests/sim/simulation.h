@@ -18,11 +18,23 @@ struct RunOptions {
   bool skip_fsync_wait = false;
 };
 
+// What a run had to bear, beside crashes and lost stores.
+struct Faults {
+  uint64_t held = 0;         // streams that were held back, and unary calls that were refused
+  uint64_t stalls = 0;       // of the disk, each for a second or more
+  uint64_t pauses = 0;       // of the broker, each for longer than a lease
+  uint64_t clock_steps = 0;  // of the wall clock
+
+  void Add(const Faults& other);
+  std::string ToString() const;
+};
+
 struct RunResult {
   uint64_t hash = 0;  // of all that happened
   std::optional<std::string> violation;
   int promise = 0;  // the one that was broken
   Oracle::Counts counts;
+  Faults faults;
   uint64_t turns = 0;
   int64_t simulated_ms = 0;
 };
