@@ -193,17 +193,21 @@ class CommandLine(Scenario):
         self.assertIn("standard input: it is longer than 256MiB", err)
         self.assertEqual(connection.info().unfinished_tasks, 0)
 
-    def test_a_large_submit_ends_when_it_has_told_the_id(self):
-        """gRPC's own end could take 10 s after a large message, now and then."""
+    def test_a_large_submit_ends_when_it_is_answered(self):
+        """gRPC's own end takes 10 s after a large message, now and then, unless it is kept from it.
+
+        It does so mostly where the answer comes at once.
+        """
+        self.address = self.broker("--store=memory", name="quick").address
         payload = self.folder / "payload"
         payload.write_bytes(bytes(4_100_000))
-        for run in range(30):
-            child = self.start("submit", "--type=a", "--payload", f"@{payload}")
-            self.assertNotEqual(child.stdout.readline(), "", f"run {run}: {child.stderr.read()}")
-            told = time.monotonic()
-            child.wait(processes.LIMIT_S)
-            self.assertLess(time.monotonic() - told, 8, f"run {run}")
-            self.assertEqual(child.returncode, OK)
+        took = []
+        for _ in range(40):
+            began = time.monotonic()
+            self.treadle("submit", "--type=a", "--payload", f"@{payload}")
+            took.append(time.monotonic() - began)
+        usual = sorted(took)[len(took) // 2]
+        self.assertLess(max(took), 8 + 2 * usual, f"{took}")
 
     def test_map_keeps_the_order_of_its_items(self):
         self.worker(self.address, "--allow-exec=/bin/sh", "--concurrency=4")
