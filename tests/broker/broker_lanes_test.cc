@@ -283,8 +283,9 @@ TEST_F(BrokerLanesTest, WhoWaitsForTheDiskIsFoundAndNobodyElse) {
   Post(AwaitTask{call(kAwaitsEnded), lease.task});
   TellWorkers(engine::PollTasks{
       .call = call(kPolls), .queues = {"none"}, .worker_name = "w", .wait_ms = 60'000});
-  Post(AskQuery{call(kAsks), Query([](const View&) {
-                  return Look([](StoredTasks&) { return Answer([] {}); });
+  int answered = 0;
+  Post(AskQuery{call(kAsks), Query([&](const View&) {
+                  return Look([&](StoredTasks&) { return Answer([&] { ++answered; }); });
                 })});
   Turn();
   TellWorkers(engine::EndAttempt{.call = kWorker, .task = lease.task, .token = lease.token},
