@@ -15,6 +15,7 @@ using std::chrono::steady_clock;
 
 // Of about 1 KiB each, at most.
 constexpr int kMessageProgressMax = 256;
+constexpr size_t kMessageStartsMax = 4'096;
 
 bool Unconfirmed(const LeaseBook::Lease& lease) {
   return !lease.confirmed && lease.attempt->info().confirm_start;
@@ -42,7 +43,12 @@ AttemptPtr ReadAttempt(v1::LeasedTask& task, steady_clock::time_point now) {
   return std::make_shared<Attempt>(std::move(info), std::move(*task.mutable_payload()));
 }
 
-LeaseBook::LeaseBook(const std::vector<Room>& rooms) : accounts_(rooms.begin(), rooms.end()) {}
+LeaseBook::LeaseBook(const std::vector<Room>& rooms) : accounts_(rooms.begin(), rooms.end()) {
+  if (rooms.empty()) return;
+  int64_t left = limits::kHeldMax;
+  for (const Room& room : rooms) left -= room.slots;
+  ahead_max_ = static_cast<int32_t>(std::max<int64_t>(0, left) / std::ssize(rooms));
+}
 
 void LeaseBook::Add(std::vector<AttemptPtr>& attempts, int32_t pool) {
   if (attempts.empty()) return;
@@ -116,14 +122,15 @@ void LeaseBook::FillHello(v1::WorkerHello& hello, std::vector<uint64_t>& to_conf
 }
 
 void LeaseBook::FillStarts(v1::AttachRequest& request, std::vector<uint64_t>& to_confirm) {
-  for (const uint64_t token : begun_) {
-    Lease* const lease = Find(token);
+  const auto end = begun_.begin() + static_cast<long>(std::min(begun_.size(), kMessageStartsMax));
+  for (auto token = begun_.begin(); token != end; ++token) {
+    Lease* const lease = Find(*token);
     if (lease == nullptr || lease->told || !lease->running) continue;
-    request.add_started_tokens(token);
+    request.add_started_tokens(*token);
     lease->told = true;
-    if (Unconfirmed(*lease)) to_confirm.push_back(token);
+    if (Unconfirmed(*lease)) to_confirm.push_back(*token);
   }
-  begun_.clear();
+  begun_.erase(begun_.begin(), end);
 }
 
 void LeaseBook::Report(const Attempt& attempt, double fraction, std::string_view message) {
@@ -149,19 +156,27 @@ void LeaseBook::FillProgress(v1::AttachRequest& request) {
 
 int32_t LeaseBook::Due(const Account& account) const {
   if (withdrawn_ || !account.serves) return 0;
-  const int32_t room = account.room.slots + account.room.prefetch.count();
+  const int32_t room = account.room.slots + std::min(account.room.prefetch.count(), ahead_max_);
   return std::max(0, room - account.held - account.promised);
 }
 
-bool LeaseBook::has_credit() const {
-  return std::any_of(accounts_.begin(), accounts_.end(),
+int64_t LeaseBook::RoomInHello(int64_t reports) const {
+  int64_t room = limits::kHeldMax - reports;
+  for (const Account& account : accounts_) room -= account.held + account.promised;
+  return room;
+}
+
+bool LeaseBook::has_credit(int64_t reports) const {
+  return RoomInHello(reports) > 0 &&
+         std::any_of(accounts_.begin(), accounts_.end(),
                      [this](const Account& account) { return Due(account) > 0; });
 }
 
-void LeaseBook::FillCredit(v1::AttachRequest& request) {
+void LeaseBook::FillCredit(v1::AttachRequest& request, int64_t reports) {
   for (size_t pool = 0; pool < accounts_.size(); ++pool) {
-    const int32_t due = Due(accounts_[pool]);
-    if (due == 0) continue;
+    const auto due =
+        static_cast<int32_t>(std::min<int64_t>(Due(accounts_[pool]), RoomInHello(reports)));
+    if (due <= 0) continue;
     v1::Credit& credit = *request.add_credits();
     credit.set_pool(static_cast<int32_t>(pool));
     credit.set_tasks(due);

@@ -35,7 +35,9 @@ class LeaseBook {
     std::string message;
   };
 
-  // For each pool, what bounds the attempts that it holds or was promised.
+  // For each pool, what bounds the attempts that it holds or was promised. All pools together hold
+  // no more than a hello may name (limits::kHeldMax): beyond the slots each may fetch ahead an
+  // equal share of that.
   struct Room {
     Room(int32_t slots_in, Prefetch prefetch_in) : slots(slots_in), prefetch(prefetch_in) {}
 
@@ -67,14 +69,14 @@ class LeaseBook {
     for (const auto& [attempt, lease] : lost_) visit(lease.attempt, lease.pool);
   }
 
-  // Names every lease, and takes their starts as told; those that wait for that
-  // to be confirmed are added to `to_confirm`. All credit is void: it was the old stream's.
+  // Names every lease, and takes their starts as told; those that wait for that to be confirmed are
+  // added to `to_confirm`. All credit is void: it was the old stream's.
   void FillHello(v1::WorkerHello& hello, std::vector<uint64_t>& to_confirm);
 
   // Attempts have begun that the broker was not told of; they may have ended since.
   bool has_starts() const { return !begun_.empty(); }
-  // Adds the tokens of those that still run to the message; those that wait for its confirmation to
-  // `to_confirm` too.
+  // Adds the tokens of those that still run to the message, up to what one may carry; those that
+  // wait for its confirmation to `to_confirm` too.
   void FillStarts(v1::AttachRequest& request, std::vector<uint64_t>& to_confirm);
 
   void Report(const Attempt& attempt, double fraction, std::string_view message);
@@ -82,9 +84,10 @@ class LeaseBook {
   // Adds the latest word of each attempt, up to what one message may carry.
   void FillProgress(v1::AttachRequest& request);
 
-  // There is room in the pools that the broker was not told of.
-  bool has_credit() const;
-  void FillCredit(v1::AttachRequest& request);
+  // There is room in the pools that the broker was not told of. `reports`: outcomes that the broker
+  // has not acknowledged, whose leases a hello must name, too.
+  bool has_credit(int64_t reports) const;
+  void FillCredit(v1::AttachRequest& request, int64_t reports);
   // Whether the pool has types to run: no credit is given for one that has none. All do at first.
   void Serve(int32_t pool, bool serves) { AccountOf(pool).serves = serves; }
   // From now on the worker takes nothing: what credit the broker has is void.
@@ -107,12 +110,14 @@ class LeaseBook {
 
   Account& AccountOf(int32_t pool) { return accounts_[static_cast<size_t>(pool)]; }
   int32_t Due(const Account& account) const;
+  int64_t RoomInHello(int64_t reports) const;
 
   void MakeRoom(const Lease& lease);
 
   absl::flat_hash_map<uint64_t, Lease> leases_;  // by token
   absl::flat_hash_map<const Attempt*, Lease> lost_;
   std::vector<Account> accounts_;   // by pool
+  int32_t ahead_max_ = 0;           // of each pool
   std::vector<uint64_t> begun_;     // tokens
   std::vector<uint64_t> progress_;  // tokens of leases with has_progress
   bool withdrawn_ = false;

@@ -114,10 +114,7 @@ std::vector<ServedPool> PoolSet::Served(const WorkerOptions& options,
                                         const Placement& placement) const {
   std::vector<ServedPool> served;
   for (const Entry& entry : pools_) {
-    std::optional<int> prefetch = options.prefetch;
-    // The broker bounds what one pool may ask for.
-    if (prefetch) prefetch = std::min(*prefetch, limits::kCreditMax - entry.pool->slots());
-    served.emplace_back(*entry.pool, placement.TypesIn(entry.kind), Prefetch(prefetch));
+    served.emplace_back(*entry.pool, placement.TypesIn(entry.kind), Prefetch(options.prefetch));
   }
   return served;
 }

@@ -28,6 +28,7 @@ ReportBox::MessagePtr ReportBox::NewMessage() {
 
 void ReportBox::Forget(MessagePtr message) {
   bytes_ -= message->bytes;
+  size_ -= message->request.reports_size();
   if (message->bytes > kSpareBytesMax || spare_.size() == kSpareMax) return;
   message->request.Clear();
   message->bytes = 0;
@@ -46,6 +47,7 @@ void ReportBox::Add(const AttemptInfo& info, AttemptResult result, int64_t paylo
   message.bytes += bytes;
   bytes_ += bytes;
   ++waiting_;
+  ++size_;
 }
 
 v1::AttachRequest& ReportBox::Take(bool numbered) {
@@ -115,10 +117,12 @@ void ReportBox::AddHeld(v1::WorkerHello& hello) const {
 void ReportBox::Drop(const absl::flat_hash_set<uint64_t>& tokens) {
   for (MessagePtr& message : open_) {
     auto& reports = *message->request.mutable_reports();
+    size_ -= reports.size();
     reports.erase(
         std::remove_if(reports.begin(), reports.end(),
                        [&](const auto& report) { return tokens.contains(report.token()); }),
         reports.end());
+    size_ += reports.size();
     int64_t bytes = 0;
     for (const v1::AttemptReport& report : reports) bytes += ReportBytes(report);
     bytes_ += bytes - std::exchange(message->bytes, bytes);

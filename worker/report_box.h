@@ -46,12 +46,13 @@ class ReportBox {
 
   // Reports that wait to be sent.
   int64_t waiting() const { return waiting_; }
-  // Of these, and of those sent and not acknowledged.
+  // These, and those sent and not acknowledged: AddHeld may have to name so many.
+  int64_t size() const { return size_; }
   int64_t bytes() const { return bytes_; }
   // A message is full: there is no use in waiting for more.
   bool full() const { return open_.size() > 1; }
   // Every report was acknowledged.
-  bool empty() const { return bytes_ == 0; }
+  bool empty() const { return size_ == 0; }
 
  private:
   struct Message {
@@ -69,6 +70,7 @@ class ReportBox {
   std::deque<MessagePtr> sent_;  // with reports, not acknowledged
   std::vector<MessagePtr> spare_;
   int64_t waiting_ = 0;
+  int64_t size_ = 0;
   int64_t bytes_ = 0;
   uint64_t last_sequence_ = 0;
   uint64_t acknowledged_ = 0;

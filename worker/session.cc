@@ -210,7 +210,7 @@ v1::AttachRequest Session::Hello() {
 }
 
 bool Session::credit_due() const {
-  return leases_.has_credit() && reports_.bytes() < kReportBytesMax;
+  return reports_.bytes() < kReportBytesMax && leases_.has_credit(reports_.size());
 }
 
 Session::Time Session::SendDue() const {
@@ -227,7 +227,7 @@ Session::Time Session::SendDue() const {
 void Session::Send(Lock& lock, Time now) {
   const bool tells_drain = phase_ != Phase::kServing && !drain_told_;
   v1::AttachRequest& request = reports_.Take(tells_drain);
-  if (credit_due()) leases_.FillCredit(request);
+  if (credit_due()) leases_.FillCredit(request, reports_.size());
   leases_.FillStarts(request, confirming_);
   confirm_wanted_ = false;
   if (leases_.has_progress() && now >= progress_at_ + kProgressEvery) {
@@ -305,10 +305,14 @@ void Session::StreamEnded(Lock& lock, Time now) {
     phase_ = Phase::kOver;
     return;
   }
-  if (was_welcomed || now >= complain_at_) {
+  const bool refused = !was_welcomed && IsRefusal(status);
+  if (was_welcomed || now >= complain_at_ || (refused && !refusal_told_)) {
     complain_at_ = now + kComplainEvery;
-    Note(LogLevel::kWarning, absl::StrCat(was_welcomed ? "lost broker " : "cannot reach broker ",
-                                          options_.broker.ToString(), " (",
+    refusal_told_ = refused;
+    const char* const what = was_welcomed ? "lost broker "
+                             : refused    ? "refused by broker "
+                                          : "cannot reach broker ";
+    Note(LogLevel::kWarning, absl::StrCat(what, options_.broker.ToString(), " (",
                                           status.ok() ? "it ended the stream" : status.ToString(),
                                           "): trying again; ", leases_.size(), " tasks are kept"));
   }

@@ -209,9 +209,10 @@ class Session final : public AttemptEvents,
   Time sent_at_{};
   Time connect_at_ = Time::min();
   Time complain_at_ = Time::min();
-  Time begun_at_{};     // of the first start not told
-  Time progress_at_{};  // of the last progress sent
-  Time tick_at_{};      // of the prefetch
+  bool refusal_told_ = false;  // by the last complaint
+  Time begun_at_{};            // of the first start not told
+  Time progress_at_{};         // of the last progress sent
+  Time tick_at_{};             // of the prefetch
   std::chrono::microseconds spacing_{0};
   std::chrono::milliseconds heartbeat_;
   std::chrono::milliseconds backoff_;

@@ -18,6 +18,7 @@
 #include "worker/handler_stats.h"
 #include "worker/placement.h"
 #include "worker/pool/parent_link.h"
+#include "worker/pool/pool_bounds.h"
 #include "worker/pool/pool_child.h"
 #include "worker/pool_set.h"
 #include "worker/session.h"
@@ -25,11 +26,7 @@
 namespace treadle {
 namespace {
 
-constexpr int kConcurrencyMax = 10'000;
-constexpr int kProcessesMax = 1'000;
-constexpr int kCoroutinesMax = 50'000;
 constexpr std::chrono::milliseconds kTellHandlersEvery{2'000};
-constexpr int kPrefetchMax = 90'000;  // with the slots, the credit that a broker accepts
 
 std::string DefaultName() {
   char host[256] = "";
@@ -68,17 +65,17 @@ absl::Status OutOfBounds(std::string_view option, int64_t value, int64_t min, in
 }
 
 absl::Status Check(const WorkerOptions& options) {
-  if (options.concurrency < 0 || options.concurrency > kConcurrencyMax) {
-    return OutOfBounds("concurrency", options.concurrency, 0, kConcurrencyMax);
+  if (options.concurrency < 0 || options.concurrency > worker::kThreadsMax) {
+    return OutOfBounds("concurrency", options.concurrency, 0, worker::kThreadsMax);
   }
-  if (options.processes < 0 || options.processes > kProcessesMax) {
-    return OutOfBounds("processes", options.processes, 0, kProcessesMax);
+  if (options.processes < 0 || options.processes > worker::kProcessesMax) {
+    return OutOfBounds("processes", options.processes, 0, worker::kProcessesMax);
   }
-  if (options.coroutines < 1 || options.coroutines > kCoroutinesMax) {
-    return OutOfBounds("coroutines", options.coroutines, 1, kCoroutinesMax);
+  if (options.coroutines < 1 || options.coroutines > worker::kCoroutinesMax) {
+    return OutOfBounds("coroutines", options.coroutines, 1, worker::kCoroutinesMax);
   }
-  if (options.prefetch && (*options.prefetch < 0 || *options.prefetch > kPrefetchMax)) {
-    return OutOfBounds("prefetch", *options.prefetch, 0, kPrefetchMax);
+  if (options.prefetch && (*options.prefetch < 0 || *options.prefetch > worker::kPrefetchMax)) {
+    return OutOfBounds("prefetch", *options.prefetch, 0, worker::kPrefetchMax);
   }
   for (const auto& [name, length] :
        {std::pair("drain_timeout in ms", options.drain_timeout),

@@ -43,7 +43,7 @@ struct WorkerOptions {
   // Tasks that run at once in child processes, which are started when a handler is to run there. 0:
   // one for each CPU. At most 1,000.
   int processes = 0;
-  // Tasks that run at once as coroutines. At most 50,000.
+  // Tasks that run at once as coroutines. At most 30,000.
   int coroutines = 10'000;
   // Where types run, whatever their handlers were registered with: for operators. A handler that is
   // no coroutine cannot run as one; a coroutine runs anywhere.
@@ -51,7 +51,8 @@ struct WorkerOptions {
   // For each pool: tasks fetched ahead of a free slot, so that none waits for the network between
   // two short tasks. None: as many as the pool uses up in a quarter of a second, measured all the
   // time; so nothing is fetched ahead of long tasks. What was fetched runs before what comes later,
-  // whatever its priority: 0 keeps a queue's order exactly. At most 90,000.
+  // whatever its priority: 0 keeps a queue's order exactly. At most 40,000, and all pools together
+  // hold, with what runs, no more than 50,000: each fetches ahead an equal share of that at most.
   std::optional<int> prefetch;
   // These times, and those below, are at most 366 days.
   //

@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "proto/support/limits.h"
 #include "tests/worker/fake_broker.h"
 
 namespace treadle::worker {
@@ -36,7 +37,7 @@ class LeaseBookTest : public ::testing::Test {
   }
   std::vector<int32_t> Credit() {
     v1::AttachRequest request;
-    book_.FillCredit(request);
+    book_.FillCredit(request, 0);
     std::vector<int32_t> credit(2);
     for (const v1::Credit& one : request.credits()) {
       credit[static_cast<size_t>(one.pool())] = one.tasks();
@@ -54,9 +55,9 @@ class LeaseBookTest : public ::testing::Test {
 };
 
 TEST_F(LeaseBookTest, CreditIsWhatSlotsAndPrefetchLeave) {
-  EXPECT_TRUE(book_.has_credit());
+  EXPECT_TRUE(book_.has_credit(0));
   EXPECT_THAT(Credit(), ElementsAre(5, 1));
-  EXPECT_FALSE(book_.has_credit());
+  EXPECT_FALSE(book_.has_credit(0));
   Add({1, 2});
   Add({3}, 1);
   EXPECT_THAT(Credit(), ElementsAre(0, 0)) << "what was promised has come";
@@ -70,7 +71,7 @@ TEST_F(LeaseBookTest, WhatCameUnpromisedIsOwedNothing) {
   Add({1, 2, 3, 4, 5, 6, 7});
   Remove(1);
   Remove(2);
-  EXPECT_FALSE(book_.has_credit());
+  EXPECT_FALSE(book_.has_credit(0));
   Remove(3);
   EXPECT_THAT(Credit(), ElementsAre(1, 0));
 }
@@ -173,9 +174,52 @@ TEST_F(LeaseBookTest, TheLatestProgressIsTold) {
 TEST_F(LeaseBookTest, ADrainingWorkerAsksForNothing) {
   Add({1, 2});
   book_.WithdrawCredit();
-  EXPECT_FALSE(book_.has_credit());
+  EXPECT_FALSE(book_.has_credit(0));
   Remove(1);
   EXPECT_THAT(Credit(), ElementsAre(0, 0));
+}
+
+// Grants all that is due, and has it all arrive.
+int64_t FillUp(LeaseBook& book, uint64_t& token, int64_t reports) {
+  v1::AttachRequest request;
+  book.FillCredit(request, reports);
+  for (const v1::Credit& credit : request.credits()) {
+    std::vector<AttemptPtr> attempts;
+    for (int32_t n = 0; n < credit.tasks(); ++n) {
+      v1::LeasedTask task = TaskOf(++token, "type");
+      attempts.push_back(ReadAttempt(task, std::chrono::steady_clock::now()));
+    }
+    book.Add(attempts, credit.pool());
+  }
+  v1::WorkerHello hello;
+  std::vector<uint64_t> to_confirm;
+  book.FillHello(hello, to_confirm);
+  return hello.held_size();
+}
+
+TEST(LeaseBookBound, AHelloNeverNamesMoreThanItMay) {
+  LeaseBook book({LeaseBook::Room(10'000, Prefetch(40'000)), LeaseBook::Room(30'000, Prefetch(0)),
+                  LeaseBook::Room(1'000, Prefetch(40'000))});
+  uint64_t token = 0;
+  EXPECT_LE(FillUp(book, token, /*reports=*/20'000), limits::kHeldMax - 20'000);
+  EXPECT_FALSE(book.has_credit(/*reports=*/20'000));
+  EXPECT_TRUE(book.has_credit(0)) << "once they are acknowledged";
+  EXPECT_GE(FillUp(book, token, 0), 10'000 + 30'000 + 1'000) << "no pool takes the slots of others";
+  EXPECT_LE(FillUp(book, token, 0), limits::kHeldMax);
+}
+
+TEST_F(LeaseBookTest, StartsTravelInMessagesThatTheBrokerTakes) {
+  std::vector<uint64_t> tokens;
+  for (uint64_t token = 1; token <= 10'001; ++token) tokens.push_back(token);
+  Add(tokens);
+  for (const uint64_t token : tokens) Begin(token);
+  size_t told = 0;
+  while (book_.has_starts()) {
+    const size_t starts = Starts().size();
+    EXPECT_LE(starts, limits::kBatchTasksMax);
+    told += starts;
+  }
+  EXPECT_EQ(told, tokens.size());
 }
 
 TEST(LeaseBookPrefetch, ASlotThatStoodEmptyThoughTheBrokerHadMoreGrowsIt) {
@@ -185,7 +229,7 @@ TEST(LeaseBookPrefetch, ASlotThatStoodEmptyThoughTheBrokerHadMoreGrowsIt) {
   int32_t granted = 0;
   for (int i = 0; i < 30; ++i) {
     request.Clear();
-    book.FillCredit(request);
+    book.FillCredit(request, 0);
     granted = request.credits_size() == 0 ? 0 : request.credits(0).tasks();
     std::vector<AttemptPtr> attempts;
     for (int32_t n = 0; n < granted; ++n) {

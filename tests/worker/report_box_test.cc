@@ -96,6 +96,7 @@ TEST_F(ReportBoxTest, AfterALostStreamTheUnacknowledgedOnesComeFirstAndCountAnew
   Add(5);
   box_.StreamLost();
   EXPECT_EQ(box_.waiting(), 4);
+  EXPECT_EQ(box_.size(), 4) << "as many as a hello names";
   EXPECT_THAT(Held(), ElementsAre(2, 3, 4, 5));
   uint64_t sequence = 0;
   EXPECT_THAT(Write(&sequence), ElementsAre(2));
@@ -161,7 +162,9 @@ TEST_F(ReportBoxTest, DroppedReportsAreGone) {
   Write();
   Add(6);
   box_.StreamLost();
+  EXPECT_EQ(box_.size(), 6);
   box_.Drop({2, 3, 5, 99});
+  EXPECT_EQ(box_.size(), 3);
   EXPECT_EQ(box_.waiting(), 3);
   EXPECT_THAT(Held(), ElementsAre(1, 4, 6));
   EXPECT_THAT(Write(), ElementsAre(1, 4));

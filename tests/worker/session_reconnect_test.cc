@@ -1,4 +1,7 @@
+#include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <future>
 #include <map>
 #include <mutex>
 #include <string>
@@ -274,6 +277,24 @@ TEST_F(SessionReconnectTest, ARefusalAtTheFirstAttachEndsTheService) {
   const absl::Status status = live_.Join();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()), HasSubstr("300 queues"));
+}
+
+TEST_F(SessionReconnectTest, ALaterRefusalIsLoggedAsOne) {
+  std::mutex mutex;
+  std::vector<std::string> warnings;
+  live_.options.log = [&](LogLevel level, std::string_view line) {
+    std::lock_guard lock(mutex);
+    if (level == LogLevel::kWarning) warnings.emplace_back(line);
+  };
+  Start(1, 0);
+  broker_.RefuseAttach(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "hello.held: too many"));
+  broker_.Cut();
+  EXPECT_TRUE(broker_.WaitUntil([&] {
+    std::lock_guard lock(mutex);
+    return std::any_of(warnings.begin(), warnings.end(), [](const std::string& line) {
+      return line.find("refused by broker") != line.npos && line.find("too many") != line.npos;
+    });
+  }));
 }
 
 TEST_F(SessionReconnectTest, ARefusalThatMayPassIsTriedAgain) {

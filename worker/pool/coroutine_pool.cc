@@ -33,7 +33,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr int kSlotsMax = 90'000;
 // Begun in one go, before what has begun already gets on.
 constexpr size_t kBeginsAtOnce = 64;
 
@@ -308,7 +307,8 @@ CoroutinePool::~CoroutinePool() { Shutdown(milliseconds(0)); }
 absl::StatusOr<std::unique_ptr<CoroutinePool>> CoroutinePool::Start(
     CoroutinePoolOptions options, std::shared_ptr<const Handlers> handlers,
     std::shared_ptr<AttemptEvents> events) {
-  absl::Status checked = CheckSlots(options.name, options.slots, kSlotsMax, options.waiting_max);
+  absl::Status checked =
+      CheckSlots(options.name, options.slots, kCoroutinesMax, options.waiting_max);
   if (!checked.ok()) return checked;
   try {
     auto state =

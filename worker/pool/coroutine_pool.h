@@ -16,7 +16,7 @@ struct CoroutinePoolOptions {
   CoroutinePoolOptions() = default;
 
   std::string name = "coroutine";
-  int slots = 10'000;  // coroutines at once, from 1 to 90,000
+  int slots = 10'000;  // coroutines at once, from 1 to 30,000
   // Attempts that may wait for a slot, on top of those that fill the slots.
   int64_t waiting_max = 0;
   // A handler that keeps the loop for so long without awaiting anything is told of by name.

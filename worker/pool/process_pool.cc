@@ -10,10 +10,9 @@
 namespace treadle::worker {
 namespace {
 
-constexpr int kSlotsMax = 1'000;
-
 absl::Status Check(const ProcessPoolOptions& options) {
-  absl::Status checked = CheckSlots(options.name, options.slots, kSlotsMax, options.waiting_max);
+  absl::Status checked =
+      CheckSlots(options.name, options.slots, kProcessesMax, options.waiting_max);
   if (!checked.ok()) return checked;
   if (options.max_tasks_per_child < 0) {
     return OutOfBounds(options.name, "max_tasks_per_child", options.max_tasks_per_child,

@@ -18,7 +18,6 @@
 namespace treadle::worker {
 namespace {
 
-constexpr int kSlotsMax = 10'000;
 constexpr size_t kThreadNameBytesMax = 15;
 
 void NameThisThread(const std::string& pool, int thread) {
@@ -234,7 +233,7 @@ ThreadPool::~ThreadPool() { Shutdown(std::chrono::milliseconds(0)); }
 absl::StatusOr<std::unique_ptr<ThreadPool>> ThreadPool::Start(
     ThreadPoolOptions options, std::shared_ptr<const Handlers> handlers,
     std::shared_ptr<AttemptEvents> events) {
-  absl::Status checked = CheckSlots(options.name, options.slots, kSlotsMax, options.waiting_max);
+  absl::Status checked = CheckSlots(options.name, options.slots, kThreadsMax, options.waiting_max);
   if (!checked.ok()) return checked;
   auto state = std::make_shared<State>(std::move(options), std::move(handlers), std::move(events));
   std::unique_ptr<ThreadPool> pool(new ThreadPool(state));
