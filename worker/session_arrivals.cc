@@ -215,7 +215,8 @@ bool Session::Begin(const AttemptPtr& attempt) {
     } else {
       WakeBy(begun_at_ + kStartsLate);
     }
-    attempt->StartClock(now);
+    // Only now: the wait for the confirmation is none of its time.
+    attempt->StartClock(steady_clock::now());
     pool = pools_[static_cast<size_t>(lease->pool)].pool;
   }
   stop_clock_.Watch(*pool, attempt);

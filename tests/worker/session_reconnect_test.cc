@@ -320,6 +320,36 @@ TEST_F(SessionReconnectTest, AStartToConfirmWaitsForTheNextStreamWhenThisOneIsLo
   EXPECT_TRUE(broker_.told_started(2));
 }
 
+TEST_F(SessionReconnectTest, TheWaitForAConfirmationIsNoneOfTheAttemptsTime) {
+  constexpr std::chrono::hours kTimeout(1);
+  std::atomic<std::chrono::steady_clock::time_point> ends_by{};
+  live_.Handle("timed", [&](TaskContext& context, std::string) {
+    ends_by = *context.deadline();
+    return AttemptResult::Succeeded("", "");
+  });
+  std::promise<void> begins;
+  live_.before_begin = [&](uint64_t token) {
+    if (token == 2) begins.set_value();
+  };
+  Start(1, 1);
+  v1::AttachResponse tasks;
+  *tasks.add_tasks() = TaskOf(1, "wait");
+  v1::LeasedTask& task = *tasks.add_tasks();
+  task = TaskOf(2, "timed");
+  task.set_confirm_start(true);
+  task.set_attempt_timeout_ms(milliseconds(kTimeout).count());
+  broker_.Send(tasks);
+  ASSERT_TRUE(broker_.WaitUntil([&] { return broker_.told_started(1); }));
+  broker_.Stop();
+  door_.Open();
+  ASSERT_EQ(begins.get_future().wait_for(kGenerous), std::future_status::ready);
+  // Nobody can confirm it before.
+  const auto waited_until = std::chrono::steady_clock::now();
+  broker_.Start();
+  ASSERT_TRUE(broker_.WaitUntil([&] { return broker_.report(2).has_value(); }));
+  EXPECT_GE(ends_by.load(), waited_until + kTimeout);
+}
+
 TEST_F(SessionReconnectTest, ADeadlineEndsTheWaitForAConfirmation) {
   std::atomic<bool> next = false, late = false;
   live_.Handle("late", [&](TaskContext&, std::string) {
