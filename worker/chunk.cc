@@ -15,7 +15,8 @@ AttemptResult RunChunk(const TaskContext& context, const std::string& payload, I
   v1::Chunk results;
   const int count = calls->items_size();
   for (int i = 0; i < count; ++i) {
-    if (context.stop_requested()) return AttemptResult::Stopped();
+    // Looked at so that it does not count as the handler's own look (TaskContext::stop_token).
+    if (context.stop_reason() != StopReason::kNone) return AttemptResult::Stopped();
     AttemptResult result = handle(std::move(*calls->mutable_items(i)), calls->content_type());
     if (result.end != AttemptEnd::kSucceeded) {
       absl::StrAppend(&result.error_message, " (call ", i + 1, " of ", count, " in a chunk)");

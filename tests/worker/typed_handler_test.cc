@@ -1,5 +1,7 @@
 #include "worker/typed_handler.h"
 
+#include <chrono>
+#include <future>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -177,6 +179,32 @@ TEST(TypedHandler, RunsAChunkItemByItem) {
   EXPECT_EQ(results.content_type(), kJsonContentType);
   EXPECT_EQ(results.items(0), "4");
   EXPECT_EQ(results.items(1), "9");
+}
+
+TEST(TypedHandler, AChunksOwnLookIsNotItsHandlers) {
+  AttemptInfo info;
+  info.type = "type";
+  info.content_type = kChunkContentType;
+  const auto attempt = std::make_shared<Attempt>(
+      std::move(info), ChunkOf({R"("x")"}, "application/json").SerializeAsString());
+  Handlers handlers;
+  // It does not look, so it has done its work.
+  handlers.Add("type", Typed(kStore, [&](TaskContext&, const std::string&) {
+                 attempt->RequestStop(StopReason::kCancelled);
+               }));
+  RecordingEvents events;
+  EXPECT_EQ(RunHandler(handlers, *attempt, events).end, AttemptEnd::kSucceeded);
+}
+
+TEST(TypedHandler, ASleepWithoutEndLastsUntilTheStop) {
+  Attempt attempt(AttemptInfo(), "");
+  RecordingEvents events;
+  const TaskContext context(attempt, events);
+  auto slept = std::async(std::launch::async,
+                          [&] { return context.SleepFor(std::chrono::nanoseconds::max()); });
+  EXPECT_EQ(slept.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
+  attempt.RequestStop(StopReason::kCancelled);
+  EXPECT_FALSE(slept.get());
 }
 
 TEST(TypedHandler, AChunkEndsAtItsFirstFailure) {

@@ -5,6 +5,12 @@
 #include <mutex>
 
 namespace treadle {
+namespace {
+
+// Some 146 years: what comes to more has no place in the clock.
+constexpr std::chrono::nanoseconds kSleepMax = std::chrono::nanoseconds::max() / 2;
+
+}  // namespace
 
 std::stop_token TaskContext::stop_token() const {
   looked_.store(true, std::memory_order_relaxed);
@@ -17,7 +23,7 @@ bool TaskContext::SleepFor(std::chrono::nanoseconds duration) const {
   std::mutex mutex;
   std::condition_variable_any woken;
   std::unique_lock lock(mutex);
-  woken.wait_for(lock, stop_token(), duration, [] { return false; });
+  woken.wait_for(lock, stop_token(), std::min(duration, kSleepMax), [] { return false; });
   return !attempt_.stop_token().stop_requested();
 }
 
