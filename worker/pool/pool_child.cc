@@ -18,9 +18,6 @@
 namespace treadle::worker {
 namespace {
 
-// One more than that, the hard limit, and SIGKILL would come instead of a signal that says why.
-constexpr int64_t kNsInSecond = 1'000'000'000;
-
 [[noreturn]] void EndProcess(int code) {
   std::fflush(nullptr);
   std::_Exit(code);

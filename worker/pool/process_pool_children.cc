@@ -182,7 +182,6 @@ void ProcessPool::Loop::TakeReady(Child& child, const Frame& frame, Time now) {
   child.state = State::kIdle;
   child.kill_at = Time::max();
   ++idle_;
-  starts_failed_ = 0;
   const bool all = std::all_of(places_.begin(), places_.end(), [](const Place& place) {
     return place.child != nullptr && place.child->state != State::kStarting;
   });
@@ -235,6 +234,7 @@ void ProcessPool::Loop::TakeResult(Child& child, Frame frame, Time now) {
     return;
   }
   ++child.ended;
+  starts_failed_ = 0;
   EndAttempt(child, std::move(result), times);
   child.state = State::kIdle;
   ++idle_;
@@ -308,18 +308,25 @@ void ProcessPool::Loop::Exited(Child& child, const ProcessExit& exit, Time now) 
         now);
   } else if (state == State::kIdle) {
     --idle_;
-    const std::string how = absl::StrCat(exit.ToString(), " between two tasks");
-    if (child.ended == 0) {
-      StartFailed(child.number, absl::FailedPreconditionError(how), now);
-    } else {
-      events_->Warn(absl::StrCat("child ", child.number, " of pool '", options_.name, "' ", how));
-    }
+    DiedUnused(child, exit, now);
   } else if (state == State::kRunning) {
     if (child.process->begun() < child.run && child.attempt->stop_reason() == StopReason::kNone) {
       returned_.push_front({std::move(child.attempt), std::move(child.payload)});
+      DiedUnused(child, exit, now);
     } else {
       EndAttempt(child, Died(child, exit), RunTimes());
     }
+  }
+}
+
+// It was ready, and no attempt ran in it just then. One that has never brought one to its end
+// counts as one that could not be started.
+void ProcessPool::Loop::DiedUnused(const Child& child, const ProcessExit& exit, Time now) {
+  const std::string how = absl::StrCat(exit.ToString(), " between two tasks");
+  if (child.ended == 0) {
+    StartFailed(child.number, absl::FailedPreconditionError(how), now);
+  } else {
+    events_->Warn(absl::StrCat("child ", child.number, " of pool '", options_.name, "' ", how));
   }
 }
 

@@ -108,6 +108,7 @@ class ProcessPool::Loop {
   void Kill(Child& child);
   void CheckExit(Child& child, Time now);
   void Exited(Child& child, const ProcessExit& exit, Time now);
+  void DiedUnused(const Child& child, const ProcessExit& exit, Time now);
   AttemptResult Died(const Child& child, const ProcessExit& exit) const;
   void Watch(Child& child, int operation, bool writable);
   void WatchNoMore(const Child& child);
@@ -144,7 +145,7 @@ class ProcessPool::Loop {
   std::vector<std::pair<AttemptPtr, AttemptResult>> ends_;
   int idle_ = 0;
   int confirming_ = 0;         // attempts that wait until the broker knows of their start
-  int64_t starts_failed_ = 0;  // in a row
+  int64_t starts_failed_ = 0;  // since a child last brought an attempt to its end
   bool shutting_down_ = false;
   Time kill_all_at_ = Time::max();
   bool pidless_ = false;  // the system does not say when a child has ended: look from time to time

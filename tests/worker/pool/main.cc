@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include "tests/worker/pool/guarded.h"
 #include "tests/worker/pool/stage.h"
@@ -19,6 +20,8 @@ void InitializeChild(int number) {
   if (what == "throw") throw std::runtime_error("no licence");
   if (what == "crash") std::abort();
   if (what == "crash_later" && Stage::Found()->door_open) std::abort();
+  // It is ready all the same, and ends when it looks for its first task.
+  if (what == "deaf_later" && Stage::Found()->door_open) ::shutdown(kChildSocket, SHUT_RD);
   ::setenv("TREADLE_TEST_NUMBER", std::to_string(number).c_str(), 1);
 }
 

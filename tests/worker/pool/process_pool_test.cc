@@ -297,6 +297,20 @@ TEST_F(ProcessPoolTest, ChildrenThatCannotStartAnyMoreDoNotSpinAndTheirTasksFail
   ASSERT_TRUE(WaitUntil([this] { return Run("echo").end == AttemptEnd::kSucceeded; }));
 }
 
+TEST_F(ProcessPoolTest, ChildrenThatDieBeforeTheirFirstTaskDoNotSpin) {
+  ::setenv("TREADLE_TEST_CHILD", "deaf_later", 1);
+  options_.restart_min = milliseconds(10);
+  options_.restart_max = milliseconds(20);
+  Start();
+  stage_->door_open = true;
+  EXPECT_EQ(Run("exit").error_type, "ExitStatus");
+  EXPECT_EQ(Run("echo").error_type, "BrokenPool");
+  EXPECT_THAT(events_->warnings().at(0), HasSubstr("between two tasks: trying again in 10 ms"));
+  EXPECT_THAT(events_->warnings().at(1), HasSubstr("between two tasks: trying again in 20 ms"));
+  stage_->door_open = false;
+  ASSERT_TRUE(WaitUntil([this] { return Run("echo").end == AttemptEnd::kSucceeded; }));
+}
+
 // From here on no descriptor can be opened; those that are open stay so.
 class NoDescriptors {
  public:
