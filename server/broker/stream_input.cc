@@ -21,7 +21,7 @@ void StreamInput::Resume() {
   {
     const std::lock_guard lock(mutex_);
     TREADLE_ASSERT(holds_ > 0);
-    if (--holds_ > 0) return;
+    if (--holds_ > 0 || closed_) return;
   }
   read_();
 }
@@ -38,6 +38,12 @@ absl::Status StreamInput::Post(std::vector<Request> requests) {
     const std::lock_guard lock(mutex_);
     TREADLE_ASSERT(holds_ > 0);
     if (closed_) return absl::OkStatus();
+    if (!posted_) {
+      absl::Status status = broker_.Post(lane_, std::move(requests));
+      posted_ = status.ok();
+      closed_ = !posted_;
+      return status;
+    }
     // First: the broker's answer may come before PostFrom returns.
     ++holds_;
     reading = broker_.PostFrom(call_, lane_, std::move(requests));
@@ -48,10 +54,10 @@ absl::Status StreamInput::Post(std::vector<Request> requests) {
 
 void StreamInput::Close(std::vector<Request> last) {
   const std::lock_guard lock(mutex_);
-  if (std::exchange(closed_, true)) return;
-  ++holds_;  // it reads no more, also when the broker lets it
-  (void)broker_.PostFrom(call_, lane_,
-                         std::move(last));  // a broker that has stopped forgets it all
+  if (std::exchange(closed_, true) || !posted_) return;
+  ++holds_;  // until the ReadOn that may answer it
+  // A broker that has stopped forgets it all.
+  (void)broker_.PostFrom(call_, lane_, std::move(last));
 }
 
 }  // namespace treadle::broker

@@ -11,7 +11,9 @@
 namespace treadle::broker {
 
 // One stream's way to the broker: reads one message at a time, posts what it says, in order, and
-// reads no further while the broker has no room, so that the transport holds the peer back.
+// reads no further while the broker has no room, so that the transport holds the peer back. What
+// it has read is taken in any case, but for the first message: so streams that are opened and left
+// again and again go beyond no bound.
 //
 // Knows nothing of the transport but how to ask it for the next message. Thread-safe: messages, the
 // outbox's deliveries and the stream's end come on different threads.
@@ -33,11 +35,13 @@ class StreamInput {
   bool held() const;
 
   // Hands the requests over. Reading goes on when the broker has room for more: give what the
-  // outbox then brings (ReadOn) to Resume. UNAVAILABLE: the broker has stopped. After Close it does
-  // nothing. REQUIRES: reading is held.
+  // outbox then brings (ReadOn) to Resume. UNAVAILABLE: the broker has stopped. RESOURCE_EXHAUSTED:
+  // it has no room for a stream's first requests. Where the first are refused the stream is to end:
+  // it reads no more, and nothing was taken. After that, or Close, it does nothing. REQUIRES:
+  // reading is held.
   absl::Status Post(std::vector<Request> requests);
-  // The stream is over: `last` is the last that it posts, whatever other threads are about to. The
-  // first call counts.
+  // The stream is over: nothing more is read, and `last` is the last that it posts, whatever other
+  // threads are about to; nothing if it has posted nothing. The first call counts.
   void Close(std::vector<Request> last);
 
  private:
@@ -48,6 +52,7 @@ class StreamInput {
 
   mutable std::mutex mutex_;
   int holds_ = 1;  // until Begin; 0: a message was asked for
+  bool posted_ = false;
   bool closed_ = false;
 };
 

@@ -25,8 +25,10 @@ absl::Status WatchStream::Start(const grpc::ByteBuffer& request) {
   if (absl::Status s = Parse(request, edge_.message_bytes_max(), message); !s.ok()) return s;
   const auto task = ValidateTaskId("task_id", message.task_id());
   if (!task.ok()) return task.status();
-  return edge_.broker.Post(broker::Lane::kQuestions,
-                           broker::Request{broker::WatchTask{id(), *task}, nullptr});
+  absl::Status asked = edge_.broker.Post(broker::Lane::kQuestions,
+                                         broker::Request{broker::WatchTask{id(), *task}, nullptr});
+  asked_ = asked.ok();
+  return asked;
 }
 
 void WatchStream::Deliver(broker::Delivery& delivery) {
@@ -47,6 +49,7 @@ void WatchStream::Deliver(broker::Delivery& delivery) {
 }
 
 void WatchStream::OnOver() {
+  if (!asked_) return;
   (void)edge_.broker.Post(broker::Lane::kQuestions, ToRequest(engine::CallClosed{id()}));
 }
 

@@ -20,6 +20,8 @@ class WatchStream final : public StreamCall<grpc::ServerWriteReactor<grpc::ByteB
 
  private:
   absl::Status Start(const grpc::ByteBuffer& request);
+
+  bool asked_ = false;  // the broker keeps something for this call
 };
 
 }  // namespace treadle::rpc

@@ -80,6 +80,41 @@ TEST_F(StreamInputTest, WithoutRoomReadingWaitsAndWhatWasReadIsTaken) {
   EXPECT_EQ(reads, 1);
 }
 
+TEST_F(StreamInputTest, WhoIsOverReadsNoMoreThoughTheBrokerLetsIt) {
+  StreamInput input(*broker, kWorker, Lane::kWorkers, [&] { ++reads; });
+  input.Begin();
+  Arrive(input, 1);
+  ASSERT_EQ(reads, 1);
+  ASSERT_TRUE(broker->Post(Lane::kWorkers, Message(kOther, 1)).ok());  // no room is left
+  std::vector<Request> last;
+  last.push_back({engine::Command(engine::CallClosed{kWorker}), nullptr});
+  input.Close(std::move(last));
+  Turn();
+  Turn();
+  ASSERT_THAT(listener.Take<ReadOn>(), SizeIs(1));
+  input.Resume();
+  EXPECT_EQ(reads, 1);  // never two at once
+}
+
+TEST_F(StreamInputTest, AStreamThatBeginsWithoutRoomIsRefusedAndLeavesNothing) {
+  for (const uint64_t number : {1, 2}) {
+    ASSERT_TRUE(broker->Post(Lane::kWorkers, Message(kOther, number)).ok());
+  }
+  StreamInput input(*broker, kWorker, Lane::kWorkers, [&] { ++reads; });
+  input.Begin();
+  input.Arrived();
+  EXPECT_TRUE(absl::IsResourceExhausted(input.Post(Message(kWorker, 3))));
+  std::vector<Request> last;
+  last.push_back({engine::Command(engine::CallClosed{kWorker}), nullptr});
+  input.Close(std::move(last));
+  const absl::Status full = broker->Post(Lane::kWorkers, Message(kOther, 4));
+  EXPECT_THAT(full.message(), testing::HasSubstr("(2 requests"));
+  Turn();
+  Turn();
+  EXPECT_THAT(Handled(), ElementsAre(1, 2));
+  EXPECT_THAT(listener.heard, IsEmpty());
+}
+
 TEST_F(StreamInputTest, WhatAnotherThreadPostsAfterTheEndGoesNowhere) {
   StreamInput input(*broker, kClient, Lane::kClients, [&] { ++reads; });
   input.Begin();
@@ -104,7 +139,7 @@ TEST_F(StreamInputTest, ABrokerThatStopsSaysSo) {
   broker->Stop();
   EXPECT_TRUE(absl::IsUnavailable(input.Post(Message(kWorker, 1))));
   input.Resume();
-  EXPECT_EQ(reads, 1);  // the transport finds out that it is over
+  EXPECT_EQ(reads, 0);  // it is to end
 }
 
 // A transport, an outbox and a broker, each with a thread of its own.
@@ -190,19 +225,21 @@ TEST(StreamInput, KeepsItsOrderThoughTheInboxIsFullAllTheTime) {
   transport.Connect(input);
   std::thread loop([&] { EXPECT_TRUE(broker.Run().ok()); });
 
+  const auto send = [&](uint64_t number) {
+    transport.AwaitRead();
+    input.Arrived();
+    EXPECT_TRUE(input.Post(Message(kWorker, number)).ok());
+    input.Resume();
+  };
+  input.Begin();
+  send(1);
   // Others keep the lane full.
   std::atomic<bool> over{false};
   std::thread crowd([&] {
     while (!over) (void)broker.Post(Lane::kWorkers, {engine::Command(engine::Heartbeat{}), {}});
   });
   constexpr uint64_t kMessages = 2'000;
-  input.Begin();
-  for (uint64_t number = 1; number <= kMessages; ++number) {
-    transport.AwaitRead();
-    input.Arrived();
-    EXPECT_TRUE(input.Post(Message(kWorker, number)).ok());
-    input.Resume();
-  }
+  for (uint64_t number = 2; number <= kMessages; ++number) send(number);
   transport.AwaitHandled(kMessages);
   over = true;
   crowd.join();

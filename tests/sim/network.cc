@@ -108,7 +108,7 @@ void Network::Arrive(CallId call, std::vector<Request> requests) {
   if (state.input == nullptr) return ArriveUnary(call, std::move(requests));
   state.unread.push_back(std::move(requests));
   if (state.input->held()) ++held_;
-  Read(state);
+  Read(call);
 }
 
 void Network::ArriveUnary(CallId call, std::vector<Request> requests) {
@@ -122,22 +122,31 @@ void Network::ArriveUnary(CallId call, std::vector<Request> requests) {
   }
 }
 
-// The stream's messages, one after the other, until one is held back.
-void Network::Read(Call& state) {
+// The stream's messages, one after the other, until one is held back, or the first is refused.
+void Network::Read(CallId call) {
+  Call& state = calls_.at(call);
   while (state.input != nullptr && state.reading && !state.unread.empty()) {
     state.reading = false;
     std::vector<Request> requests = std::move(state.unread.front());
     state.unread.pop_front();
     trace_.Note("read", {requests.size()});
-    for (const Request& request : requests) oracle_.Arrived(request);
     if (EndsCall(requests)) {
+      for (const Request& request : requests) oracle_.Arrived(request);
       state.input->Close(std::move(requests));
       state.unread.clear();
       return;
     }
+    const std::vector<Request> copies = Copy(requests);
     state.input->Arrived();
-    // A broker that stops is killed by the simulator, not closed.
-    TREADLE_ASSERT(state.input->Post(std::move(requests)).ok());
+    if (!state.input->Post(std::move(requests)).ok()) {
+      // A broker that stops is killed by the simulator, not closed: so it had no room.
+      TREADLE_ASSERT(!state.begun);
+      ++held_;
+      state.unread.clear();
+      return Break(call);
+    }
+    state.begun = true;
+    for (const Request& request : copies) oracle_.Arrived(request);
     state.input->Resume();
   }
 }
@@ -191,7 +200,7 @@ void Network::Release(std::vector<Delivery> deliveries) {
     if (std::holds_alternative<broker::ReadOn>(delivery)) {
       Call& resumed = calls_.at(call);
       resumed.input->Resume();
-      Read(resumed);
+      Read(call);
       continue;
     }
     trace_.Note("release", {delivery.index(), static_cast<uint64_t>(call)});

@@ -29,7 +29,7 @@ class Peer {
 // Calls between peers and the broker, with the part of the edge (server/rpc) in it: messages arrive
 // late, in order within a call and in any order between calls; connections break, and each side
 // hears of it in its own time. While the broker has no room streams are not read, and unary calls
-// are refused, which their peers take for a broken connection.
+// and new streams are refused, which their peers take for a broken connection.
 class Network final : public broker::Outbox {
  public:
   Network(Timeline& timeline, Random& random, Trace& trace, Oracle& oracle);
@@ -64,6 +64,7 @@ class Network final : public broker::Outbox {
     std::unique_ptr<broker::StreamInput>
         input;             // null: unary, or the broker that it led to is dead
     bool reading = false;  // the stream takes the next message
+    bool begun = false;    // its first one was taken
     std::deque<std::vector<broker::Request>> unread;
     bool open = true;         // the peer's side
     bool to_broker = true;    // what is sent arrives
@@ -76,7 +77,7 @@ class Network final : public broker::Outbox {
   int64_t Delay();
   void Arrive(engine::CallId call, std::vector<broker::Request> requests);
   void ArriveUnary(engine::CallId call, std::vector<broker::Request> requests);
-  void Read(Call& state);
+  void Read(engine::CallId call);
   void LosePeer(engine::CallId call);
 
   Timeline& timeline_;
