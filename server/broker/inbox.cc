@@ -105,12 +105,7 @@ absl::Status Inbox::Post(Lane lane, std::vector<Request>&& requests) {
     std::lock_guard lock(mutex_);
     if (closed_) return ClosedError();
     LaneState& at = At(lane);
-    if (IsFull(at, call, load) && !all_end_calls) {
-      return absl::ResourceExhaustedError(
-          absl::StrCat("the broker is overloaded (", at.load.requests, " requests, ", at.load.bytes,
-                       " bytes wait; the bound is ", requests_max_, " requests and ", bytes_max_,
-                       " bytes, --incoming-max): try again later, or send less at a time"));
-    }
+    if (IsFull(at, call, load) && !all_end_calls) return FullError(at, call, load);
     wake = Append(at, call, std::move(requests), load);
   }
   if (wake) news_.notify_one();
@@ -137,13 +132,31 @@ absl::StatusOr<Reading> Inbox::PostFrom(engine::CallId stream, Lane lane,
   return reading;
 }
 
+// Whoever sends much at once gets through, too, when nothing else is there.
+bool Inbox::FitsInto(const LaneState& lane, const Load& more) const {
+  return lane.load.requests == 0 || (lane.load.requests + more.requests <= requests_max_ &&
+                                     lane.load.bytes + more.bytes <= bytes_max_);
+}
+
 bool Inbox::IsFull(const LaneState& lane, engine::CallId call, const Load& more) const {
-  if (lane.load.requests + more.requests > requests_max_ ||
-      (lane.load.requests > 0 && lane.load.bytes + more.bytes > bytes_max_)) {
-    return true;
-  }
+  if (!FitsInto(lane, more)) return true;
   const auto own = lane.clients.find(engine::ClientOf(call));
   return own != lane.clients.end() && !HasShare(lane.load, own->second, more);
+}
+
+absl::Status Inbox::FullError(const LaneState& lane, engine::CallId call, const Load& more) const {
+  const auto own = lane.clients.find(engine::ClientOf(call));
+  if (FitsInto(lane, more) && own != lane.clients.end()) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "this connection has ", own->second.requests, " requests, ", own->second.bytes,
+        " bytes waiting, and may have as much as is free: ", requests_max_ - lane.load.requests,
+        " requests, ", bytes_max_ - lane.load.bytes,
+        " bytes (--incoming-max): wait for what you have sent, or send less at a time"));
+  }
+  return absl::ResourceExhaustedError(
+      absl::StrCat("the broker is overloaded (", lane.load.requests, " requests, ", lane.load.bytes,
+                   " bytes wait; the bound is ", requests_max_, " requests and ", bytes_max_,
+                   " bytes, --incoming-max): try again later, or send less at a time"));
 }
 
 // A client that has something there may have as much as is still free.

@@ -153,6 +153,8 @@ class Inbox {
   void Returned(absl::StatusOr<store::Sequence> upto, store::Sequence StoreProgress::*which);
   bool HasProgress(const StoreProgress& seen) const;
   bool IsFull(const LaneState& lane, engine::CallId call, const Load& more) const;
+  bool FitsInto(const LaneState& lane, const Load& more) const;
+  absl::Status FullError(const LaneState& lane, engine::CallId call, const Load& more) const;
   bool HasShare(const Load& all, const Load& own, const Load& more) const;
   bool Append(LaneState& lane, engine::CallId call, std::vector<Request>&& requests,
               const Load& load);

@@ -17,6 +17,7 @@ namespace {
 
 using engine::CallId;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 Request Command(engine::Command command, size_t body_bytes = 0) {
@@ -244,7 +245,9 @@ TEST(Inbox, AClientMayHaveAsMuchAsIsStillFree) {
   const CallId greedy{CallOfClient(1, 1)};
   const CallId other{CallOfClient(2, 1)};
   for (int i = 0; i < 5; ++i) EXPECT_TRUE(Post(inbox, Command(engine::Heartbeat{greedy})).ok());
-  EXPECT_TRUE(absl::IsResourceExhausted(Post(inbox, Command(engine::Heartbeat{greedy}))));
+  const absl::Status refused = Post(inbox, Command(engine::Heartbeat{greedy}));
+  EXPECT_TRUE(absl::IsResourceExhausted(refused));
+  EXPECT_THAT(refused.message(), HasSubstr("this connection has 5 requests"));
   EXPECT_TRUE(Post(inbox, Command(engine::Heartbeat{other})).ok());
   EXPECT_EQ(*inbox.PostFrom(greedy, Lane::kClients, One(Command(engine::Heartbeat{greedy}))),
             Reading::kWait);
