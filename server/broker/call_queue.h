@@ -78,6 +78,10 @@ class CallQueue {
     if (found == client.calls.end()) return;
     size_ -= static_cast<int64_t>(found->second.size());
     client.calls.erase(found);
+    if (client.order.size() > 2 * client.calls.size()) {
+      std::erase_if(client.order,
+                    [&](engine::CallId waits) { return !client.calls.contains(waits); });
+    }
     Move(at->first, client, 0);
   }
 
@@ -93,13 +97,18 @@ class CallQueue {
 
   bool empty() const { return size_ == 0; }
   int64_t size() const { return size_; }
+  // Who waits, or is remembered for what he has cost.
+  size_t clients() const { return clients_.size(); }
 
  private:
+  // Of those who wait for nothing. Beyond it those are forgotten who have cost least.
+  static constexpr size_t kRestingMax = 1'000;
+
   struct Client {
     absl::flat_hash_map<engine::CallId, std::deque<Item>> calls;
     std::deque<engine::CallId> order;  // those of `calls`, and some that have closed since
     int64_t tag = 0;                   // the virtual time at which its next one is due
-    bool waits = false;                // it is in waiting_
+    bool waits = false;                // it is in waiting_, otherwise in resting_
   };
 
   std::deque<Item>& Of(engine::CallId call) {
@@ -109,6 +118,7 @@ class CallQueue {
     if (is_new) client.order.push_back(call);
     ++size_;
     if (!client.waits) {
+      resting_.erase({client.tag, number});
       client.tag = std::max(client.tag, virtual_time_);
       client.waits = true;
       waiting_.emplace(client.tag, number);
@@ -117,21 +127,33 @@ class CallQueue {
   }
 
   void Move(uint32_t number, Client& client, int64_t cost) {
-    if (client.waits) waiting_.erase({client.tag, number});
+    (client.waits ? waiting_ : resting_).erase({client.tag, number});
     client.tag += cost;
     client.waits = !client.calls.empty();
-    if (client.waits) waiting_.emplace(client.tag, number);
+    (client.waits ? waiting_ : resting_).emplace(client.tag, number);
+    Forget();
+  }
+
+  // Those whose time has come by now begin with the others, as somebody new does.
+  void Forget() {
+    while (!resting_.empty() &&
+           (resting_.begin()->first <= virtual_time_ || resting_.size() > kRestingMax)) {
+      clients_.erase(resting_.begin()->second);
+      resting_.erase(resting_.begin());
+    }
   }
 
   // Nobody waits, and nothing is under way: there is nothing to be fair about.
   void Rest() {
     if (given_ > 0) return;
     clients_.clear();
+    resting_.clear();
     virtual_time_ = 0;
   }
 
   absl::flat_hash_map<uint32_t, Client> clients_;
-  std::set<std::pair<int64_t, uint32_t>> waiting_;
+  std::set<std::pair<int64_t, uint32_t>> waiting_;  // by tag
+  std::set<std::pair<int64_t, uint32_t>> resting_;  // likewise
   int64_t virtual_time_ = 0;
   int64_t size_ = 0;
   int64_t given_ = 0;

@@ -78,5 +78,28 @@ TEST(CallQueue, ACallThatHasClosedWaitsForNothing) {
   EXPECT_EQ(Next(queue), "none");
 }
 
+// There is always something waiting or under way, and everybody comes once.
+TEST(CallQueue, WhoHasGoneIsForgottenThoughOthersGoOnWaiting) {
+  CallQueue<std::string> queue;
+  queue.Add(Call(1, 1), "first");
+  for (uint64_t client = 2; client < 10'000; ++client) {
+    queue.Add(Call(client, client), "next");
+    const auto next = queue.Next();
+    queue.Add(Call(1, 1), "again");
+    (void)Next(queue, 10);
+    queue.Done(next->first, 1'000'000);
+  }
+  EXPECT_LE(queue.clients(), 1'100u);
+}
+
+TEST(CallQueue, WhoHasPaidIsForgottenAtOnce) {
+  CallQueue<std::string> queue;
+  for (int i = 0; i < 50; ++i) queue.Add(Call(1, 1), "many");
+  for (uint64_t client = 2; client < 10; ++client) queue.Add(Call(client, client), "one");
+  while (queue.size() > 10) (void)Next(queue, 3);
+  EXPECT_EQ(queue.clients(), 1u);
+  EXPECT_EQ(Next(queue), "many");
+}
+
 }  // namespace
 }  // namespace treadle::broker
