@@ -14,8 +14,10 @@ void ParkedBodies::Park(engine::CallId call, uint64_t item, TaskId task, BodyPtr
 }
 
 void ParkedBodies::Adopt(uint64_t session, engine::CallId call) {
-  for (auto& [task, parked] : tasks_) {
-    if (task.session != session || parked.call == call) continue;
+  for (auto at = tasks_.lower_bound(TaskId{session, 0});
+       at != tasks_.end() && at->first.session == session; ++at) {
+    auto& [task, parked] = *at;
+    if (parked.call == call) continue;
     const auto older = calls_.find(parked.call);
     older->second.erase(parked.item);
     if (older->second.empty()) calls_.erase(older);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 
 #include "absl/container/flat_hash_map.h"
 
@@ -18,7 +19,7 @@ class ParkedBodies {
   // first body stays, as its first spec does in the engine.
   void Park(engine::CallId call, uint64_t item, TaskId task, BodyPtr body);
   // A session goes on over another call: what it has parked is now that call's. Takes time in
-  // proportion to what is parked.
+  // proportion to that.
   void Adopt(uint64_t session, engine::CallId call);
   // The task has got its room. Null: it was not parked.
   BodyPtr Take(TaskId task);
@@ -40,7 +41,7 @@ class ParkedBodies {
 
   BodyPtr Remove(TaskId task);
 
-  absl::flat_hash_map<TaskId, Parked> tasks_;
+  std::map<TaskId, Parked> tasks_;  // a session's are neighbours
   absl::flat_hash_map<engine::CallId, absl::flat_hash_map<uint64_t, TaskId>> calls_;
   int64_t bytes_ = 0;
 };

@@ -66,5 +66,15 @@ TEST(ParkedBodies, WhatASessionHasParkedGoesOverToItsNewerStream) {
   EXPECT_NE(parked.Take(TaskId{4, 7}), nullptr);
 }
 
+TEST(ParkedBodies, WhatOthersHaveParkedCostsNobodyTimeWhoOpensASession) {
+  ParkedBodies parked;
+  for (uint64_t task = 1; task <= 100'000; ++task) {
+    parked.Park(CallId{1}, task, TaskId{5, task}, Bytes());
+  }
+  // Ten thousand million steps, if each looked at all.
+  for (uint64_t session = 6; session < 100'006; ++session) parked.Adopt(session, CallId{2});
+  EXPECT_EQ(parked.size(), 100'000);
+}
+
 }  // namespace
 }  // namespace treadle::broker
