@@ -16,6 +16,7 @@ namespace treadle::store {
 namespace {
 
 constexpr auto kLookEvery = std::chrono::seconds(1);
+constexpr auto kLookAtTablesEvery = std::chrono::milliseconds(20);
 constexpr int kRestShare = 4;  // as many times as it worked
 constexpr auto kRestMin = std::chrono::seconds(1);
 constexpr auto kRestMax = std::chrono::seconds(30);
@@ -105,9 +106,7 @@ void Reclaimer::Run() {
     if (Steady::now() < rests_until || !IsDue()) continue;
     const Steady::time_point began = Steady::now();
     const uint64_t changes = needs_.changes();
-    if (std::exchange(changes_seen_, changes) != changes && !needs_.move_to_tables().ok()) {
-      return;  // the store has failed, and says so itself
-    }
+    if (std::exchange(changes_seen_, changes) != changes && !MoveToTables()) return;
     const uint64_t before = SizeOf(db_).bytes;
     Pass();
     const bool gave_back = SizeOf(db_).bytes < before - before / kPaysShare;
@@ -116,6 +115,20 @@ void Reclaimer::Run() {
     rests_until = Steady::now() + std::clamp<Steady::duration>(kRestShare * (Steady::now() - began),
                                                                rest, kRestMax);
   }
+}
+
+// Appends go on meanwhile, so this waits for those rows by itself. False: the store is closed, or
+// has failed, and says so itself.
+bool Reclaimer::MoveToTables() {
+  if (!needs_.begin_tables().ok()) return false;
+  std::unique_lock lock(mutex_);
+  const auto moved = [this] {
+    uint64_t unmoved = 0;
+    db_.GetIntProperty(rocksdb::DB::Properties::kNumImmutableMemTable, &unmoved);
+    return unmoved == 0;
+  };
+  while (!stopping_ && !moved()) stopping_changed_.wait_for(lock, kLookAtTablesEvery);
+  return !stopping_;
 }
 
 bool Reclaimer::IsDue() {

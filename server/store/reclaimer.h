@@ -34,8 +34,9 @@ class Reclaimer {
     int64_t disk_bytes = 0;
     // Of rows, so far.
     std::function<uint64_t()> changes;
-    // Has every row of now moved to tables: what they overwrite is dead there only then.
-    std::function<absl::Status()> move_to_tables;
+    // Begins to write every row of now to tables: what they overwrite is dead there only then. Does
+    // not wait for it.
+    std::function<absl::Status()> begin_tables;
   };
 
   // All outlive it. `cuts`: of the database's options.
@@ -55,6 +56,7 @@ class Reclaimer {
 
   void Run();
   bool IsDue();
+  bool MoveToTables();
   void PassLevel(int level, int below);
   void SplitWide(int level, const Tables& below);
   // `bytes`: the room that it needs.

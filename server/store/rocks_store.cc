@@ -177,7 +177,7 @@ void RocksStore::BeginReclaiming() {
                        .keep_free_bytes = options_.keep_free_bytes,
                        .disk_bytes = directory_->FreeBytes() + directory_->UsedBytes(),
                        .changes = [this] { return changes_.load(); },
-                       .move_to_tables = [this] { return SwitchLog(/*wait=*/true); }},
+                       .begin_tables = [this] { return SwitchLog(/*wait=*/false); }},
       *db_, *space_, *cuts_, static_cast<uint64_t>(options_.memtable_bytes));
   // Too little even for the rows of the start: what can be had is had first.
   if (directory_->FreeBytes() < 2 * options_.free_bytes_min) reclaimer_->Pass();

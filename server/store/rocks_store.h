@@ -122,7 +122,7 @@ class RocksStore final : public Store {
   absl::Status CheckSpace(int64_t batch_bytes);
   int64_t BesideNeeds(int64_t device_free_bytes) const;
   // Begins a new write-ahead log and has the rows of the old one written to a file, behind unless
-  // `wait`.
+  // `wait`, while which Append waits, too.
   absl::Status SwitchLog(bool wait);
   absl::Status SwitchLogLocked(bool wait);
   absl::StatusOr<Sequence> Sync();

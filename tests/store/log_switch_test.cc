@@ -2,6 +2,7 @@
 // into a table. They are made to last: the table's sync does not return before the test says so.
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <filesystem>
@@ -89,6 +90,18 @@ class LogSwitch : public ::testing::Test {
     return store.ok() ? WorkloadCount(**store) : store.status();
   }
 
+  // Tables that are written have their syncs returned.
+  void Release() {
+    const std::lock_guard lock(mutex_);
+    released_ = true;
+    changed_.notify_all();
+  }
+  // Until one waits for its sync.
+  void AwaitTable() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return table_waits_; });
+  }
+
   const ManualClock clock_{1};
   const TempDirectory directory_{TempDirectory::Where::kMemory};
   const std::string original_ = directory_ / "original";
@@ -99,7 +112,9 @@ class LogSwitch : public ::testing::Test {
  private:
   int Sync(const std::string& path, absl::FunctionRef<int()> sync) {
     std::unique_lock lock(mutex_);
-    released_changed_.wait(lock, [&] { return released_ || !absl::EndsWith(path, ".sst"); });
+    table_waits_ = table_waits_ || absl::EndsWith(path, ".sst");
+    changed_.notify_all();
+    changed_.wait(lock, [&] { return released_ || !absl::EndsWith(path, ".sst"); });
     std::error_code no_file;  // but a directory
     const uint64_t bytes = std::filesystem::file_size(path, no_file);
     const int result = sync();
@@ -107,15 +122,10 @@ class LogSwitch : public ::testing::Test {
     return result;
   }
 
-  void Release() {
-    const std::lock_guard lock(mutex_);
-    released_ = true;
-    released_changed_.notify_all();
-  }
-
   std::mutex mutex_;
-  std::condition_variable released_changed_;
+  std::condition_variable changed_;
   bool released_ = false;                         // guarded by mutex_
+  bool table_waits_ = false;                      // guarded by mutex_; for its sync, or has waited
   std::map<std::string, uint64_t> synced_bytes_;  // guarded by mutex_; by path
 };
 
@@ -170,6 +180,19 @@ TEST_F(LogSwitch, EarlierLogThatWasCutIsTheOneToBlame) {
       EXPECT_THAT(std::string(status.message()), Not(HasSubstr("truncate")));
     }
   }
+}
+
+TEST_F(LogSwitch, WhoReclaimsSpaceHoldsUpNoAppendUntilItsTableIsWritten) {
+  RocksStoreOptions options = Options(original_);
+  options.keep_free_bytes = int64_t{1} << 60;  // there is never enough
+  store_ = RocksStore::Open(options, clock_).value();
+  ASSERT_TRUE(store_->Append(WorkloadBatch(1)).ok());
+  AwaitTable();
+  std::future<absl::Status> append =
+      std::async(std::launch::async, [&] { return store_->Append(WorkloadBatch(2)).status(); });
+  EXPECT_EQ(append.wait_for(std::chrono::seconds(60)), std::future_status::ready);
+  Release();
+  EXPECT_TRUE(append.get().ok());
 }
 
 // A sync that does not return, and an append that waits for it.
