@@ -44,7 +44,10 @@ class Calls {
   void Close();
 
  private:
+  // Connections are more than the numbers that calls have room for. 0 stays 0: nobody's.
   engine::CallId NewId(uint64_t client) {
+    constexpr uint64_t kClients = (uint64_t{1} << (64 - engine::kCallNumberBits)) - 1;
+    if (client != 0) client = (client - 1) % kClients + 1;
     return engine::CallId{(client << engine::kCallNumberBits) | ++last_id_};
   }
   absl::Status Check(const Call& call, const Client& client) const;

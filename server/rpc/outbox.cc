@@ -57,9 +57,9 @@ void CallOutbox::Run() {
     }
     FlushTouched();
     batches.clear();
-    const bool was_full = full();
-    waiting_bytes_ -= bytes;
-    if (was_full && !full()) on_room_();
+    // Decided by what the sum was: the broker may add to it, and see that it is full, meanwhile.
+    const int64_t before = waiting_bytes_.fetch_sub(bytes);
+    if (IsFull(before) && !IsFull(before - bytes)) on_room_();
   }
 }
 

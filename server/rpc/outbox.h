@@ -35,13 +35,14 @@ class CallOutbox final : public broker::Outbox {
 
   // Any thread; in the order of the calls.
   void Release(std::vector<broker::Delivery> deliveries) override;
-  bool full() const override { return waiting_bytes_ > kWaitingBytesMax; }
+  bool full() const override { return IsFull(waiting_bytes_); }
   // Returns when all that was released before has been delivered and sent.
   void Drain();
 
  private:
   // Some turns' reads of what was asked for.
   static constexpr int64_t kWaitingBytesMax = int64_t{32} << 20;
+  static bool IsFull(int64_t waiting_bytes) { return waiting_bytes > kWaitingBytesMax; }
 
   void Run();
   void Deliver(broker::Delivery& delivery);
