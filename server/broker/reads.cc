@@ -1,6 +1,7 @@
 #include "server/broker/reads.h"
 
 #include <optional>
+#include <vector>
 
 namespace treadle::broker {
 namespace {
@@ -57,9 +58,10 @@ void Reads::StartSome() {
   std::vector<engine::CallId>& calls = under_way_[++last_begun_];
   for (const auto& [call, question] : some) calls.push_back(call);
   Begin(store::Store::Urgency::kQuestion,
-        [this, number = last_begun_, some = std::move(some)](StoredTasks& stored) mutable -> Then {
+        [this, number = last_begun_, bytes_max = bounds_.bytes_max,
+         some = std::move(some)](StoredTasks& stored) mutable -> Then {
           std::vector<std::pair<Then, int64_t>> answers;  // and what they cost
-          const int64_t stop_at_bytes = stored.bytes_read() + bounds_.bytes_max;
+          const int64_t stop_at_bytes = stored.bytes_read() + bytes_max;
           while (answers.size() < some.size() && stored.bytes_read() < stop_at_bytes) {
             const int64_t before = stored.bytes_read();
             Then then = some[answers.size()].second(stored);
