@@ -48,24 +48,34 @@ absl::StatusOr<bool> Broker::Impl::Turn() {
   Listen();
   free_space_.Check(now_ms_).IgnoreError();
   const bool mark = FollowClock();
-  const LaneSet lanes = LanesToTake();
-  const bool any = BeginTurn(lanes);
-  found_ = inbox_->TakeFound();
-  const bool due =
-      mark || !found_.empty() || !questions_.empty() || engine_.NextDeadline() <= now_ms_;
+  lanes_ = LanesToTake();
+  const bool any = BeginTurn(lanes_);
+  for (Reads::Then& then : inbox_->TakeFound()) found_.push_back(std::move(then));
+  const bool due = mark || NextDeadline() <= now_ms_;
   if (!any && !due) return released;
 
+  turn_bytes_ = 0;
   FollowReads();
-  TakeRequests(lanes);
+  TakeRequests(lanes_);
   FinishTurn();
   if (!failure_.ok()) return failure_;
   return true;
 }
 
+// After a time in which the disk stood still all comes at once: what a turn has no room for is the
+// next one's.
 void Broker::Impl::FollowReads() {
-  for (Reads::Then& then : std::exchange(found_, {})) {
-    if (failure_.ok()) then();
+  while (failure_.ok() && !found_.empty()) {
+    Reads::Then then = std::move(found_.front());
+    found_.pop_front();
+    then();
+    if (TurnIsFull()) break;
   }
+  GoOn();
+}
+
+bool Broker::Impl::TurnIsFull() const {
+  return turn_bytes_ >= options_.turn_bytes_max || clock_.NowMs() - now_ms_ >= options_.turn_ms_max;
 }
 
 // What passes between two turns beyond the time that Run waits at most, and half as much again for
@@ -83,16 +93,17 @@ void Broker::Impl::Listen() {
 
 // A store that does not keep up holds back clients first, which bring new bodies; then workers, who
 // bring results of bodies that are there already. (What they say counts from when it came.)
-// Questions are few and bring none.
+// Questions bring none. What is asked for on streams, which may be much on one, and submits that
+// wait for their keys hold back clients only: questions go on until there are as many again.
 LaneSet Broker::Impl::LanesToTake() const {
-  const bool answers_keep_up =
-      questions_.size() + store_reads_.waiting() < options_.pending_reads_max &&
-      held_.bytes() <= kHeldBytesMax && !outbox_.full();
+  const int64_t reads = questions_.size() + store_reads_.waiting();
+  const bool reads_keep_up = reads < options_.pending_reads_max && held_.bytes() <= kHeldBytesMax;
+  const bool has_room = !outbox_.full();
   const int64_t bytes = UnsyncedBytes();
   LaneSet lanes;
   lanes[static_cast<size_t>(Lane::kWorkers)] = bytes <= 2 * options_.unsynced_bytes_max;
-  lanes[static_cast<size_t>(Lane::kQuestions)] = answers_keep_up;
-  lanes[static_cast<size_t>(Lane::kClients)] = answers_keep_up && !Overfull();
+  lanes[static_cast<size_t>(Lane::kQuestions)] = has_room && reads < 2 * options_.pending_reads_max;
+  lanes[static_cast<size_t>(Lane::kClients)] = has_room && reads_keep_up && !Overfull();
   return lanes;
 }
 
@@ -108,7 +119,6 @@ bool Broker::Impl::BeginTurn(LaneSet lanes) {
 }
 
 void Broker::Impl::TakeRequests(LaneSet lanes) {
-  turn_bytes_ = 0;
   const auto take = [&](Lane lane, int64_t requests_max) {
     return lanes[static_cast<size_t>(lane)] ? Take(lane, requests_max) : 0;
   };
@@ -133,8 +143,7 @@ int64_t Broker::Impl::Take(Lane lane, int64_t requests_max) {
       if (request.body != nullptr) turn_bytes_ += BytesOf(*request.body);
       Act(request);
     }
-    if (turn_bytes_ >= options_.turn_bytes_max) break;
-    if (clock_.NowMs() - now_ms_ >= options_.turn_ms_max) break;
+    if (TurnIsFull()) break;
   }
   return taken;
 }
@@ -204,14 +213,15 @@ bool Broker::Impl::StoreReturned() {
   return true;
 }
 
-// Most writes are followed by a sync that says more.
-StoreProgress Broker::Impl::Seen() const {
-  const bool write_matters = gate_.AwaitsWrite() || Overfull();
+// Most writes are followed by a sync that says more. One may let in who was left out.
+StoreProgress Broker::Impl::Seen(LaneSet lanes) const {
+  const bool write_matters = gate_.AwaitsWrite() || !lanes.all();
   return {write_matters ? gate_.written() : UINT64_MAX, gate_.synced()};
 }
 
 int64_t Broker::Impl::NextDeadline() const {
-  return questions_.empty() ? engine_.NextDeadline() : now_ms_;
+  const bool at_once = !found_.empty() || keys_found_ || !go_on_.empty() || !questions_.empty();
+  return at_once ? now_ms_ : engine_.NextDeadline();
 }
 
 absl::Status Broker::Impl::Run() {
@@ -224,10 +234,12 @@ absl::Status Broker::Impl::Run() {
       return done.status();
     }
     if (*done) continue;
-    if (closed && !Overfull()) return SyncAll();
+    if (closed && lanes_.all() && held_.empty()) return SyncAll();
+    const LaneSet lanes = LanesToTake();
+    if ((lanes & ~lanes_).any()) continue;  // what the turn left out may be waiting
     // Never for longer: the wall clock may be set.
     inbox_->Wait(std::clamp<int64_t>(NextDeadline() - clock_.NowMs(), 0, options_.listen_ms),
-                 Seen(), LanesToTake());
+                 Seen(lanes), closed ? LaneSet() : lanes);
   }
 }
 
@@ -237,7 +249,7 @@ absl::Status Broker::Impl::SyncAll() {
   if (!failure_.ok()) return failure_;
   if (gate_.synced() < gate_.appended()) store_.RequestSync();
   while (gate_.synced() < gate_.appended()) {
-    inbox_->WaitForStore(Seen());
+    inbox_->WaitForStore(Seen(LaneSet().set()));
     StoreReturned();
     if (!failure_.ok()) return failure_;
   }

@@ -2,8 +2,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <memory>
-#include <string>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -90,14 +90,15 @@ class Broker::Impl : private Outbox {
   };
 
   bool StoreReturned();
-  // Of the store's progress, as far as it would change nothing now.
-  StoreProgress Seen() const;
+  // Of the store's progress, as far as it would change nothing now for who takes from these lanes.
+  StoreProgress Seen(LaneSet lanes) const;
   int64_t UnsyncedBytes() const { return gate_.waiting_bytes() + store_.UnwrittenBytes(); }
   bool Overfull() const { return UnsyncedBytes() > options_.unsynced_bytes_max; }
   LaneSet LanesToTake() const;
   void Listen();
   bool BeginTurn(LaneSet lanes);
   void FollowReads();
+  bool TurnIsFull() const;
   void TakeRequests(LaneSet lanes);
   int64_t Take(Lane lane, int64_t requests_max);
   void FinishTurn();
@@ -110,7 +111,8 @@ class Broker::Impl : private Outbox {
 
   // held.cc
   bool HoldBack(Request& request);
-  void GoOn(engine::CallId call);
+  void GoOn();
+  bool GoOn(engine::CallId call);
   void ReadKeys();
   void ReadMoreAhead();
   void ReadMissing();
@@ -180,13 +182,17 @@ class Broker::Impl : private Outbox {
   int64_t now_ms_ = INT64_MIN;  // of the turn: never goes back, whatever the clock does
   Advance writes_;
   Advance syncs_;
-  int64_t turn_bytes_ = 0;      // of bodies, taken or read in this turn
+  LaneSet lanes_;               // that the turn takes from
+  int64_t turn_bytes_ = 0;      // of bodies, taken in this turn
   int64_t marked_at_ms_ = 0;    // when the store last heard where the clocks are
   bool clock_was_set_ = false;  // since then
   bool writes_behind_ = false;  // the store does: see store::Store::SetOnWritten
   absl::Status failure_;        // of the store: nothing is done any more
   Reads store_reads_;
-  std::vector<Reads::Then> found_;  // by reads, and not followed yet
+  std::deque<Reads::Then> found_;  // by reads, and not followed yet
+  // Calls whose held requests may be free, the next one last; and more of them since.
+  std::vector<engine::CallId> go_on_;
+  bool keys_found_ = false;
   Gathered turn_;
   std::vector<engine::CallId> calls_;    // scratch
   std::vector<engine::CallId> resumed_;  // scratch

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -5,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "server/broker/body.h"
 #include "server/broker/broker_impl.h"
 
 // What waits for the store to be read: submits for what it knows of their request keys, leases for
@@ -32,6 +34,7 @@ bool Broker::Impl::HoldBack(Request& request) {
   std::shared_ptr<KeyLookup> lookup;
   if (submit != nullptr && engine_.NeedsKeyLookup(submit->spec.queue, submit->spec.request_key)) {
     lookup = held_.Lookup(submit->spec.queue, submit->spec.request_key);
+    keys_found_ = keys_found_ || lookup->done;  // for others, whose turn has not come yet
   } else if (!held_.Holds(call)) {
     return false;
   }
@@ -39,21 +42,32 @@ bool Broker::Impl::HoldBack(Request& request) {
   return true;
 }
 
-// The call's requests happen, up to the next that must wait.
-void Broker::Impl::GoOn(engine::CallId call) {
+void Broker::Impl::GoOn() {
+  if (std::exchange(keys_found_, false)) {
+    go_on_ = held_.Calls();
+    std::reverse(go_on_.begin(), go_on_.end());
+  }
+  while (!go_on_.empty() && GoOn(go_on_.back())) go_on_.pop_back();
+}
+
+// The call's requests happen, up to the next that must wait. False: the turn has no room for more.
+bool Broker::Impl::GoOn(engine::CallId call) {
   while (HeldRequests::Held* const held = failure_.ok() ? held_.Next(call) : nullptr) {
     engine::Submit* const submit = SubmitWithKey(held->request.action);
     if (submit != nullptr && engine_.NeedsKeyLookup(submit->spec.queue, submit->spec.request_key)) {
       if (held->lookup == nullptr) {
         held->lookup = held_.Lookup(submit->spec.queue, submit->spec.request_key);
       }
-      if (!held->lookup->done) return;
+      if (!held->lookup->done) return true;
       submit->known_key = held->lookup->row;
     }
     Request request = std::move(held->request);
     held_.Pop(call);
+    if (request.body != nullptr) turn_bytes_ += BytesOf(*request.body);
     ActNow(request);
+    if (TurnIsFull()) return false;
   }
+  return true;
 }
 
 void Broker::Impl::ReadKeys() {
@@ -71,8 +85,7 @@ void Broker::Impl::ReadKeys() {
       for (size_t i = 0; i < rows.size(); ++i) {
         HeldRequests::Found(*lookups[i], std::move(rows[i]));
       }
-      lookups.clear();
-      for (const engine::CallId call : held_.Calls()) GoOn(call);
+      keys_found_ = true;
     };
   });
 }

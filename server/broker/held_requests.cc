@@ -8,8 +8,9 @@
 namespace treadle::broker {
 
 void HeldRequests::Hold(engine::CallId call, Request request, std::shared_ptr<KeyLookup> lookup) {
-  bytes_ += BytesOf(request);
-  calls_[call].push_back(Held{std::move(request), std::move(lookup)});
+  const int64_t bytes = BytesOf(request);
+  bytes_ += bytes;
+  calls_[call].push_back(Held{std::move(request), std::move(lookup), bytes});
 }
 
 HeldRequests::Held* HeldRequests::Next(engine::CallId call) {
@@ -22,7 +23,7 @@ void HeldRequests::Pop(engine::CallId call) {
   const Held held = std::move(found->second.front());
   found->second.pop_front();
   if (found->second.empty()) calls_.erase(found);
-  if (calls_.empty()) bytes_ = 0;
+  bytes_ -= held.bytes;
   if (held.lookup != nullptr && held.lookup.use_count() == 1) {
     lookups_.erase(RequestKeyRowKey(held.lookup->queue, held.lookup->key));
   }

@@ -34,6 +34,7 @@ class HeldRequests {
   struct Held {
     Request request;
     std::shared_ptr<KeyLookup> lookup;  // null: it needs none, as far as was known
+    int64_t bytes = 0;                  // that it held when it came
   };
 
   bool Holds(engine::CallId call) const { return !calls_.empty() && calls_.contains(call); }
@@ -48,11 +49,13 @@ class HeldRequests {
   std::shared_ptr<KeyLookup> Lookup(std::string_view queue, std::string_view key);
   // Those that are new since the last time: to be read.
   std::vector<std::shared_ptr<KeyLookup>> TakeNew();
-  // The store was asked. What was written meanwhile is newer.
+  // The store was asked: it has this row, or none. Ignored if one was written meanwhile: that is
+  // newer.
   static void Found(KeyLookup& lookup, std::optional<engine::KeyRow> row);
+  // A turn writes this row.
   void Written(const engine::KeyRow& row);
 
-  // Of the requests that are held, near enough.
+  // Of the requests that are held, near enough, as they were when they came.
   int64_t bytes() const { return bytes_; }
   bool empty() const { return calls_.empty(); }
 

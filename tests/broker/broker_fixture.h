@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -38,10 +39,11 @@ class Listener final : public Outbox {
     });
     return events;
   }
-  bool full() const override { return is_full; }
+  bool full() const override { return is_full || (ask_full && ask_full()); }
 
   std::vector<Delivery> heard;
-  bool is_full = false;  // its reader does not keep up
+  bool is_full = false;            // its reader does not keep up
+  std::function<bool()> ask_full;  // if given, says it, too
 };
 
 inline BodyPtr Bytes(std::string bytes) {

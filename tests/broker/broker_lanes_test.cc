@@ -1,3 +1,5 @@
+#include <chrono>
+
 #include "tests/broker/broker_fixture.h"
 
 // Time under load: lanes, the bounds of a turn, and what the broker did not hear.
@@ -426,6 +428,73 @@ TEST_F(BrokerLanesTest, AWriteThatFailsIsTheStoresError) {
   Turn();
   store.FailWrite();
   EXPECT_TRUE(absl::IsDataLoss(broker->Turn().status()));
+}
+
+TEST_F(BrokerLanesTest, WhoWaitsForManyReadsHoldsUpNoQuestion) {
+  options.pending_reads_max = 10;
+  options.turn_requests_max = 5;
+  Start();
+  store.hold_reads = true;
+  for (uint64_t i = 1; i <= 2'000; ++i) {
+    Tell(engine::Cancel{.call = kClient, .task = TaskId{77, i}});
+  }
+  for (int turns = 0; turns < 300; ++turns) Turn();
+  Submit("x", {.durability = engine::Durability::kMemory});
+  int answered = 0;
+  lane = Lane::kQuestions;
+  Post(AskQuery{kOther, Query([&](const View&) { return Answer([&] { ++answered; }); })});
+  Turn();
+  EXPECT_EQ(answered, 1);
+  EXPECT_THAT(listener.Take<engine::Submitted>(), IsEmpty());
+}
+
+// The write returns between the turn that left the clients out and the wait for what comes next.
+TEST_F(BrokerLanesTest, AWriteThatReturnsAfterATurnWakesWhoWasLeftOut) {
+  options.unsynced_bytes_max = 1'000;
+  options.turn_requests_max = 1;
+  options.listen_ms = 60'000;
+  store.writes_behind = store.sync_at_once = true;
+  Start();
+  store.FinishWrite();
+  for (int i = 0; i < 2; ++i) Submit("x", {.durability = engine::Durability::kMemory});
+  listener.heard.clear();
+  int asked = 0;  // after the first was accepted; a turn asks twice
+  store.ask_unwritten = [&]() -> int64_t {
+    if (listener.heard.empty()) return 0;
+    if (listener.heard.size() == 2) broker->Stop();
+    if (++asked == 3) store.FinishWrite();
+    return asked < 3 ? 1'500 : 0;
+  };
+  const auto begun = std::chrono::steady_clock::now();
+  EXPECT_TRUE(broker->Run().ok());
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(50));
+  EXPECT_THAT(listener.Take<engine::Submitted>(), SizeIs(2));
+}
+
+TEST_F(BrokerLanesTest, WhatWasPostedBeforeAStopIsDoneThoughTheOutboxIsFull) {
+  store.sync_at_once = true;
+  int asked = 0;
+  listener.ask_full = [&] {
+    if (++asked == 5) broker->GoOn();
+    return asked < 5;
+  };
+  Submit("x", {.durability = engine::Durability::kMemory});
+  broker->Stop();
+  EXPECT_TRUE(broker->Run().ok());
+  EXPECT_THAT(listener.Take<engine::Submitted>(), SizeIs(1));
+}
+
+TEST_F(BrokerLanesTest, WhatWasPostedBeforeAStopIsDoneThoughItWaitsForItsKey) {
+  store.sync_at_once = store.hold_reads = true;
+  Submit("x", {.durability = engine::Durability::kMemory, .request_key = "key", .digest = {1, 2}});
+  broker->Stop();
+  int asked = 0;
+  store.ask_unwritten = [&]() -> int64_t {
+    if (++asked == 10) store.FinishReads();
+    return 0;
+  };
+  EXPECT_TRUE(broker->Run().ok());
+  EXPECT_THAT(listener.Take<engine::Submitted>(), SizeIs(1));
 }
 
 }  // namespace

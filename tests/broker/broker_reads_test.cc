@@ -1,5 +1,6 @@
 // What is read from the store: off the broker's thread, and in order all the same.
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -289,6 +290,75 @@ TEST_F(FailingReadsTest, ATaskHasNotEndedBecauseItsPayloadCouldNotBeRead) {
   TurnAndSync();
   Submit("payload");
   ExpectStoresError();
+}
+
+// (The address sanitizer sees what it would touch.)
+TEST_F(BrokerReadsTest, WhatIsReadWhenTheBrokerHasGoneTouchesNothingOfIt) {
+  Tell(engine::Cancel{.call = kClient, .task = TaskId{77, 1}});
+  TurnAndSync();
+  ASSERT_EQ(store.reads_held(), 1u);
+  broker.reset();
+  store.FinishReads();
+}
+
+// After a time in which the disk stood still all comes at once.
+TEST_F(BrokerReadsTest, WhatFollowsFromReadsIsBoundedInATurn) {
+  options.turn_bytes_max = 10'000;
+  store.hold_reads = false;
+  Start();
+  store.hold_reads = true;
+  for (uint64_t call = 100; call < 105; ++call) {
+    Submit(std::string(6'000, 'x'),
+           {.durability = engine::Durability::kMemory,
+            .request_key = std::to_string(call),
+            .digest = {1, 2}},
+           0, CallId{call});
+  }
+  // And behind one of them more of the same call.
+  for (int i = 0; i < 3; ++i) {
+    Submit(std::string(6'000, 'x'), {.durability = engine::Durability::kMemory}, 0, CallId{104});
+  }
+  for (int turns = 0; turns < 10; ++turns) Turn();
+  EXPECT_THAT(listener.Take<engine::Submitted>(), IsEmpty());
+  store.FinishReads();
+  for (const size_t said : {2, 2, 2, 2, 0}) {
+    Turn();
+    EXPECT_THAT(listener.Take<engine::Submitted>(), SizeIs(said));
+    EXPECT_EQ(broker->NextDeadline() <= clock.now_ms, said > 0);
+  }
+}
+
+TEST_F(BrokerReadsTest, WhatFollowsFromReadsIsBoundedInTime) {
+  struct SlowMachine final : MachineClock {
+    int64_t SinceBootMs() const override { return now_ms += 10; }
+    int64_t UnixMs() const override { return now_ms; }
+    std::string BootId() const override { return ""; }
+    mutable int64_t now_ms = 1'000'000;
+  };
+  const SlowMachine machine;
+  ServiceClock slow(machine);
+  HeldStore held(slow);
+  Broker timed(options, slow, held, listener);
+  ASSERT_TRUE(timed.Recover(engine::Incarnation{1}, [](int64_t) {}).ok());
+  held.FinishSync();
+  held.hold_reads = true;
+  constexpr uint64_t kKeys = 50;
+  for (uint64_t key = 1; key <= kKeys; ++key) {
+    engine::Submit submit{.call = CallId{key}, .item = key, .id = timed.NewTaskId()};
+    submit.spec.queue = "mail";
+    submit.spec.type = "send";
+    submit.spec.durability = engine::Durability::kMemory;
+    submit.spec.request_key = std::to_string(key);
+    submit.spec.digest = {1, 2};
+    ASSERT_TRUE(
+        timed.Post(Lane::kClients, Request{engine::Command(std::move(submit)), nullptr}).ok());
+    ASSERT_TRUE(timed.Turn().ok());
+  }
+  held.FinishReads();
+  ASSERT_TRUE(timed.Turn().ok());
+  EXPECT_THAT(listener.Take<engine::Submitted>(), SizeIs(testing::Lt(kKeys / 2)));
+  for (uint64_t turns = 0; turns < 2 * kKeys; ++turns) ASSERT_TRUE(timed.Turn().ok());
+  EXPECT_EQ(timed.engine().Totals().unfinished_tasks, static_cast<int64_t>(kKeys));
 }
 
 }  // namespace

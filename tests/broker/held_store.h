@@ -39,7 +39,10 @@ class HeldStore final : public store::Store {
     appended = *sequence;
     return sequence;
   }
-  void RequestSync() override { ++syncs_requested; }
+  void RequestSync() override {
+    ++syncs_requested;
+    if (sync_at_once) FinishSync();
+  }
   void SetOnSynced(std::function<void(absl::StatusOr<store::Sequence>)> on_synced) override {
     on_synced_ = std::move(on_synced);
   }
@@ -77,7 +80,9 @@ class HeldStore final : public store::Store {
     on_written_ = std::move(on_written);
     return writes_behind;
   }
-  int64_t UnwrittenBytes() const override { return unwritten_bytes; }
+  int64_t UnwrittenBytes() const override {
+    return ask_unwritten ? ask_unwritten() : unwritten_bytes;
+  }
   void FinishWrite() { on_written_(appended); }
   void FailWrite() { on_written_(absl::DataLossError("append: EIO")); }
 
@@ -87,9 +92,11 @@ class HeldStore final : public store::Store {
 
   bool writes_behind = false;
   int64_t unwritten_bytes = 0;
+  std::function<int64_t()> ask_unwritten;  // if given, in place of it
   bool fail_append = false;
   bool fail_reads = false;
   bool hold_reads = false;  // until FinishRead is called
+  bool sync_at_once = false;
   int syncs_requested = 0;
   int gets = 0;
   std::vector<std::string> scanned_keys;
