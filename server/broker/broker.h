@@ -1,10 +1,7 @@
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
-#include <string>
 #include <variant>
 #include <vector>
 
@@ -38,7 +35,8 @@ struct BrokerOptions {
   // What one turn reads for those who ask: stored outcomes, views.
   int64_t turn_reads_max = 1'000;
   int64_t turn_read_ms_max = 5;
-  // What was asked for and not read yet; beyond it turns take from workers only.
+  // What was asked for and not read yet. Beyond it clients' requests wait; beyond twice as much
+  // questions, too.
   int64_t pending_reads_max = 100'000;
   // Run takes a turn at least this often. A longer time between two turns (the process was stopped,
   // the machine paused), and in which a store that is waited for returns nothing, is time in which
@@ -48,7 +46,8 @@ struct BrokerOptions {
   // refused when their queue is full.
   int64_t parked_bytes_max = int64_t{1} << 30;
   // Rows and deliveries that wait for the disk. Beyond it clients' requests wait, too; beyond twice
-  // as much everything but questions and timers.
+  // as much everything but questions and timers. Rows that are not written yet count twice when an
+  // answer waits for them: once in the store's memory, once with the answer.
   int64_t unsynced_bytes_max = int64_t{256} << 20;
   // AwaitTask and WatchTask of unfinished tasks. Beyond it the call is ended with
   // RESOURCE_EXHAUSTED.
@@ -108,9 +107,11 @@ struct Request {
   BodyPtr body;  // a submit's payload, a successful attempt's result
 };
 
-// Where a call's requests wait for the broker. A call posts all that it posts in one lane: so
-// nothing overtakes what it rests on, its start and its credit, its end and its submits. Between
-// calls there is no order but that of answers: who acts on an answer comes after it in any lane.
+// Where a call's requests wait for the broker. A call posts in one lane what rests on each other,
+// so that nothing overtakes: its start and its credit, its submits and its end. Between lanes and
+// between calls there is no order but that of answers: who acts on an answer comes after it in any
+// lane. (So a cancel is posted among the clients' requests and, when it is done, the question that
+// follows among questions.)
 //
 // Turns take from the lanes in this order. Leases live by what workers say, so that comes first,
 // whatever the backlog of the others.
@@ -167,8 +168,9 @@ class Broker {
   absl::Status Recover(engine::Incarnation incarnation,
                        absl::AnyInvocable<void(int64_t rows)> progress);
 
-  // Hands over requests, in order. RESOURCE_EXHAUSTED: the lane is full, nothing was taken:
-  // `requests` is as it was. UNAVAILABLE: the broker has stopped.
+  // Hands over requests, in order. RESOURCE_EXHAUSTED: the lane is full, or the call's client has
+  // its share of it; nothing was taken: `requests` is as it was. UNAVAILABLE: the broker has
+  // stopped.
   absl::Status Post(Lane lane, std::vector<Request>&& requests);
   absl::Status Post(Lane lane, Request request);
   // As Post, for a stream: what it has read is taken in any case, so that it counts as heard. When

@@ -53,7 +53,8 @@ struct FinishedPage {
   std::optional<TaskId> next;  // go on from it; absent: there are no more
 };
 
-// An awaited, watched or cancelled id names no task that is known (any more).
+// An awaited or watched id names no task that is known (any more). Of a cancelled one CancelDone
+// says it.
 struct TaskUnknown {
   engine::CallId call{};
   TaskId task;
@@ -76,7 +77,8 @@ struct ReadOn {
   engine::CallId call{};
 };
 
-// A query's answer, made on the broker's thread, given when what it saw is durable.
+// A query's answer. Given at once if it is made on the broker's thread, of what is in memory; when
+// what it saw is durable if it is made on the store's.
 class Answer {
  public:
   template <typename Say, typename = std::enable_if_t<!std::is_same_v<std::decay_t<Say>, Answer>>>

@@ -45,7 +45,6 @@ class LateLeases {
   void ForEachCall(Visit visit) const {
     for (const auto& [call, late] : calls_) visit(call);
   }
-  bool empty() const { return calls_.empty(); }
 
  private:
   struct Late {

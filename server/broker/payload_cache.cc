@@ -1,6 +1,5 @@
 #include "server/broker/payload_cache.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "proto/support/assert.h"

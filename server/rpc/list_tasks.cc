@@ -1,6 +1,5 @@
 #include "server/rpc/list_tasks.h"
 
-#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>

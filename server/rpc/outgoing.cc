@@ -1,8 +1,5 @@
 #include "server/rpc/outgoing.h"
 
-#include <algorithm>
-#include <utility>
-
 #include "absl/strings/str_cat.h"
 
 #include "proto/support/limits.h"

@@ -2,7 +2,6 @@
 
 #include <memory>
 #include <optional>
-#include <utility>
 
 #include "proto/support/limits.h"
 #include "server/broker/stored_tasks.h"

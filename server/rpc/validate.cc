@@ -1,7 +1,5 @@
 #include "server/rpc/validate.h"
 
-#include <cmath>
-
 #include "absl/strings/str_cat.h"
 
 #include "proto/support/limits.h"

@@ -9,9 +9,10 @@ namespace treadle::store {
 // is under way can still be finished and stored after the broker has begun to refuse new work.
 //
 // The steps as a device fills, with the store's and the broker's defaults:
-//   512 MiB free   the broker refuses submits (Store::FreeBytes: and compactions have what they
-//   need) 128 MiB free   the ballast goes: 64 MiB more for outcomes
-//    64 MiB free   Append refuses, and the broker stops in good order; what was appended is safe
+//   1,088 MiB free: the broker refuses submits: of that 832 MiB are for compactions, rows in memory
+//                   and outcomes (RocksStore::FreeBytes), and 256 MiB must be left.
+//     128 MiB free: the ballast goes: 64 MiB more for outcomes.
+//      64 MiB free: Append refuses, and the broker stops in good order; what was appended is safe.
 // The ballast comes back when there is plenty again. One thread.
 class Ballast {
  public:

@@ -1,7 +1,6 @@
 #include "server/store/manifest.h"
 
 #include <algorithm>
-#include <optional>
 
 namespace treadle::store {
 namespace {
