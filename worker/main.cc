@@ -45,7 +45,8 @@ SIGTERM, SIGINT and SIGHUP drain: nothing new is taken, running tasks finish wit
 the rest is handed back to the broker without costing an attempt. A second signal ends it at once.
 Whatever ends it, kill -9 too, ends the programs that it runs and what these have started.
 
-Exit codes: 0 after a drain, 1 when the service failed, 2 for wrong flags.
+Exit codes: 0 after a drain, 1 when the service failed, 2 for wrong flags, 128 and its number after
+a second signal.
 )";
 
 void LogLine(treadle::LogLevel level, std::string_view line) {

@@ -8,16 +8,20 @@
 #include <thread>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "client/exec_task.h"
 
+#include "proto/support/utf8.h"
 #include "worker/exec/exec_handler.h"
+#include "worker/pool/pool_bounds.h"
 
 namespace treadle::worker {
 namespace {
 
 // In --run-in.
 constexpr std::string_view kAllPrograms = "exec";
+constexpr std::string_view kEcho = "echo";
 // A worker tells the broker of so many types, one of which is echo.
 constexpr size_t kProgramsMax = limits::kPoolTypesMax - 1;
 
@@ -61,6 +65,15 @@ constexpr int64_t kProgramDescriptors = 8;
 constexpr int64_t kChildDescriptors = 6;
 constexpr char kHowToRaise[] = "raise the limit (ulimit -n, systemd's LimitNOFILE)";
 
+absl::Status CheckName(absl::string_view flag, const std::string& name) {
+  if (!name.empty() && std::ssize(name) <= limits::kNameBytesMax && IsPrintableUtf8(name)) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat(flag, " '", absl::Utf8SafeCHexEscape(CutMiddle(name, 80)), "': write 1 to ",
+                   limits::kNameBytesMax, " bytes of UTF-8 without control characters"));
+}
+
 int64_t OneForEachCpu(int64_t wish) {
   return wish > 0 ? wish : std::max<int64_t>(1, std::thread::hardware_concurrency());
 }
@@ -77,13 +90,13 @@ void AddFlags(CLI::App& app, Options& options) {
       "Default: default.");
   program::AddText(app, "--name", options.name, "NAME",
                    "How the operator's tools show this worker. Default: host and process id.");
-  program::AddCount(app, "--concurrency", options.concurrency, 0, 10'000,
+  program::AddCount(app, "--concurrency", options.concurrency, 0, kThreadsMax,
                     "Tasks that run at once on threads. 0: one for each CPU.");
   program::AddList(app, "--run-in", options.run_in, "TYPE=POOL",
                    "Where tasks of a type run: thread, process, or auto, which measures them; give "
                    "the flag once for each. exec stands for all programs, exec:PATH for one. "
                    "Default: thread.");
-  program::AddCount(app, "--processes", options.processes, 0, 1'000,
+  program::AddCount(app, "--processes", options.processes, 0, kProcessesMax,
                     "Tasks that run at once in child processes, when --run-in says so. 0: one for "
                     "each CPU.");
   program::AddCount(app, "--max-tasks-per-child", options.max_tasks_per_child, 0, 1'000'000'000,
@@ -96,7 +109,7 @@ void AddFlags(CLI::App& app, Options& options) {
       app, "--child-cpu-time-max", options.child_cpu_time_max_ms, 0, limits::kDayMs,
       "CPU time, in whole seconds, that a task may use in a child process, and again "
       "in each program that runs for it. 0: no bound.");
-  program::AddCount(app, "--prefetch", options.prefetch, -1, 90'000,
+  program::AddCount(app, "--prefetch", options.prefetch, -1, kPrefetchMax,
                     "Tasks fetched ahead of a free slot, so that short tasks need not wait for "
                     "the network. -1: as many as are used up in a quarter of a second, measured.");
   program::AddDuration(app, "--drain-timeout", options.drain_timeout_ms, 0, limits::kDayMs,
@@ -116,9 +129,14 @@ void AddFlags(CLI::App& app, Options& options) {
 
 absl::Status Check(Options& options) {
   if (options.queues.empty()) options.queues = {"default"};
+  absl::Status names;
+  for (const std::string& queue : options.queues) names.Update(CheckName("--queue", queue));
+  if (!options.name.empty()) names.Update(CheckName("--name", options.name));
+  if (!names.ok()) return names;
   if (options.allowed.empty()) {
     return absl::InvalidArgumentError(
-        "no program is allowed, so this worker could run nothing: name each program that tasks may "
+        "no program is allowed, so this worker could run nothing but echo: name each program that "
+        "tasks may "
         "run, as in --allow-exec /usr/bin/wc --allow-exec /usr/bin/sha256sum");
   }
   std::sort(options.allowed.begin(), options.allowed.end());
@@ -136,8 +154,19 @@ absl::Status Check(Options& options) {
     }
   }
   const absl::Status allowed = CheckAllowed(options.allowed);
-  if (allowed.ok()) return allowed;
-  return {allowed.code(), absl::StrCat("--allow-exec: ", allowed.message())};
+  if (!allowed.ok()) return {allowed.code(), absl::StrCat("--allow-exec: ", allowed.message())};
+  for (const std::string& entry : options.run_in) {
+    const std::string type = ReadRunIn(entry)->first;
+    if (type == kAllPrograms || type == kEcho) continue;
+    if (std::any_of(options.allowed.begin(), options.allowed.end(),
+                    [&](const std::string& path) { return *ExecType(path) == type; })) {
+      continue;
+    }
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--run-in ", CutMiddle(entry, 80), ": this worker does not serve '", CutMiddle(type, 80),
+        "': name exec, echo, or exec:PATH of a program that ", "--allow-exec names"));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::string> FitDescriptors(Options& options, int64_t descriptors) {

@@ -130,6 +130,9 @@ class Startup(Scenario):
             (["--alow-exec=/bin/true"], "--alow-exec"),
             (["--allow-exec=true"], "--allow-exec"),
             ([], "--allow-exec"),
+            (["--allow-exec=/bin/true", "--run-in=exec:/bin/false=process"], "--run-in"),
+            (["--allow-exec=/bin/true", "--queue=a\tb"], "--queue"),
+            (["--allow-exec=/bin/true", "--queue=" + "q" * 300], "--queue"),
         ]
         for flags, word in cases:
             worker = self.own(processes.Worker(self.folder, "127.0.0.1:1", *flags)).start()
