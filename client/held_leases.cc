@@ -24,6 +24,7 @@ using std::chrono::steady_clock;
 constexpr milliseconds kQuestion(1'000);
 // How long before it is asked again whether the lease can be renewed, when the broker was away.
 constexpr milliseconds kRenewAgain(200);
+constexpr milliseconds kRenewAnswer(1'000);
 constexpr milliseconds kHandBack(2'000);
 
 milliseconds UpTo(steady_clock::time_point deadline, milliseconds most) {
@@ -98,6 +99,10 @@ void HeldLeases::TakeOnce(const LeaseWish& wish, milliseconds wait, Done done) {
 }
 
 absl::StatusOr<ClientLeaseRef> HeldLeases::Taken(TakeCall& call, const grpc::Status& answer) {
+  // A broker that hangs is as good as none.
+  if (answer.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
+    return absl::UnavailableError("the broker did not answer in time");
+  }
   if (!answer.ok()) return wire::FromGrpc(answer);
   if (call.response.tasks().empty()) return ClientLeaseRef();
   auto lease =
@@ -187,10 +192,13 @@ void HeldLeases::Renew() {
 void HeldLeases::RenewDue(std::unique_lock<std::mutex>& lock) {
   const TimePoint asked_at = steady_clock::now();
   std::vector<ClientLeaseRef> due;
+  // An answer that comes later than that is of no use to the first of them.
+  TimePoint answer_by = asked_at + std::min<milliseconds>(options_.call_timeout, kRenewAnswer);
   v1::ExtendRequest request;
   for (const ClientLeaseRef& lease : held_) {
     if (lease->renew_at_ > asked_at) continue;
     due.push_back(lease);
+    answer_by = std::min(answer_by, lease->expires_at_);
     v1::LeaseExtension& extension = *request.add_leases();
     extension.set_task_id(lease->task().task_id());
     extension.set_token(lease->task().token());
@@ -199,8 +207,7 @@ void HeldLeases::RenewDue(std::unique_lock<std::mutex>& lock) {
   }
   lock.unlock();
   grpc::ClientContext context;
-  context.set_deadline(
-      CallDeadline(std::min<milliseconds>(options_.call_timeout, milliseconds(1'000))));
+  context.set_deadline(CallDeadline(UpTo(answer_by, kRenewAnswer)));
   v1::ExtendResponse response;
   const bool answered = stub_->Extend(&context, request, &response).ok() &&
                         static_cast<size_t>(response.results_size()) == due.size();
@@ -215,7 +222,7 @@ void HeldLeases::RenewDue(std::unique_lock<std::mutex>& lock) {
     } else if (answered || now >= lease.expires_at_) {
       if (std::erase(held_, due[i]) > 0) lost.push_back(due[i]);
     } else {
-      lease.renew_at_ = now + kRenewAgain;
+      lease.renew_at_ = std::min(now + kRenewAgain, lease.expires_at_);
     }
   }
   lock.unlock();
@@ -271,6 +278,10 @@ void HeldLeases::HandBack(const std::vector<ClientLeaseRef>& leases) {
   for (const ClientLeaseRef& lease : leases) {
     if (Remove(lease)) held.push_back(lease);
   }
+  Release(held);
+}
+
+void HeldLeases::Release(const std::vector<ClientLeaseRef>& held) {
   const auto deadline = steady_clock::now() + kHandBack;
   for (size_t begin = 0; begin < held.size(); begin += limits::kBatchTasksMax) {
     const size_t end = std::min(held.size(), begin + limits::kBatchTasksMax);
@@ -311,7 +322,7 @@ void HeldLeases::Shutdown() {
   losses_.reset();
   if (held.empty()) return;
   for (const ClientLeaseRef& lease : held) lease->lost_.request_stop();
-  Report(held, v1::ATTEMPT_END_RELEASED, kHandBack).IgnoreError();
+  Release(held);
 }
 
 }  // namespace treadle

@@ -115,6 +115,8 @@ class HeldLeases {
   TimePoint NextRenewal() const;
   void RenewDue(std::unique_lock<std::mutex>& lock);
   void TellLost(std::vector<ClientLeaseRef> lost);
+  // Reports them as handed back, in messages that the broker takes; for two seconds at most.
+  void Release(const std::vector<ClientLeaseRef>& leases);
   absl::Status Report(const std::vector<ClientLeaseRef>& leases, v1::AttemptEnd end,
                       std::chrono::milliseconds timeout);
 
