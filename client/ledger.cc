@@ -32,7 +32,10 @@ absl::Status MayBeAccepted(const FutureState& state, absl::string_view reason) {
                    " may have been accepted: look it up, or submit again with a request_key"));
 }
 
-void Ledger::Submit(FutureStateRef state) { outgoing_.push_back(std::move(state)); }
+void Ledger::Submit(FutureStateRef state) {
+  if (state->traits.group != 0) ++pending_of_[state->traits.group];
+  outgoing_.push_back(std::move(state));
+}
 
 void Ledger::Attach(FutureStateRef state) {
   state->stage = Stage::kAccepted;
@@ -165,6 +168,10 @@ void Ledger::Accept(FutureState& state, Effects& effects) {
 void Ledger::End(FutureState& state, absl::Status status, Effects& effects) {
   if (state.stage != Stage::kAccepted) Leave(state, effects);
   state.stage = Stage::kEnded;
+  if (const auto group = pending_of_.find(state.traits.group);
+      group != pending_of_.end() && --group->second == 0) {
+    pending_of_.erase(group);
+  }
   state.status = std::move(status);
   state.PublishDone(effects.wakeups);
 }

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "client/answered_sequences.h"
 #include "client/future_state.h"
@@ -72,6 +73,7 @@ class Ledger {
 
   // The futures of one group that are not done.
   std::vector<FutureStateRef> PendingOf(uint32_t group) const;
+  bool HasPending(uint32_t group) const { return pending_of_.contains(group); }
   // Cancels them; those that end as cancelled end with `reason`.
   void GiveUp(uint32_t group, const absl::Status& reason, Effects& effects);
 
@@ -120,6 +122,9 @@ class Ledger {
   int64_t batch_tasks_max_ = limits::kBatchTasksMax;
   int64_t payload_bytes_max_ = limits::kPayloadBytesMax;
   int64_t message_bytes_max_ = limits::kPayloadBytesMax;
+
+  // By group, while it has any: futures that are not done.
+  absl::flat_hash_map<uint32_t, int64_t> pending_of_;
 
   // Sent and accepted tasks by id; futures of the same task hang on each other.
   TaskMap<FutureStateRef> table_;

@@ -147,14 +147,26 @@ void Session::RequestCancel(FutureStateRef state) {
 std::vector<FutureStateRef> Session::PendingOf(uint32_t group) {
   GroupQuestion question;
   question.group = group;
+  question.list = true;
+  Ask(question);
+  return std::move(question.pending);
+}
+
+bool Session::HasPending(uint32_t group) {
+  GroupQuestion question;
+  question.group = group;
+  Ask(question);
+  return question.any;
+}
+
+void Session::Ask(GroupQuestion& question) {
   std::unique_lock lock(mutex_);
-  if (ended_) return {};
+  if (ended_) return;
   inbox_.questions.push_back(&question);
   work_.notify_one();
   ++waiters_;
   progress_.wait(lock, [&] { return question.answered; });
   --waiters_;
-  return std::move(question.pending);
 }
 
 void Session::GiveUp(uint32_t group, absl::Status reason) {

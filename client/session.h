@@ -41,12 +41,14 @@ class Session final : public FutureHome, private StreamEvents {
   // `spec` is an encoded v1::TaskSpec. Waits for room in the window.
   FutureStateRef Submit(std::string spec, SubmitTraits traits);
   FutureStateRef Attach(TaskId id);
-  // Until every submit is answered and every cancel is written.
+  // Until every submit is answered and every cancel is written. UNAVAILABLE: shut down before.
   absl::Status Flush(Timeout timeout);
   // A number for futures that belong together.
   uint32_t NewGroup() { return next_group_.fetch_add(1, std::memory_order_relaxed); }
   // The futures of one group that are not done.
   std::vector<FutureStateRef> PendingOf(uint32_t group);
+  // Whether there are any, which costs the session's thread nothing.
+  bool HasPending(uint32_t group);
   // Cancels them; those that end as cancelled end with `reason`.
   void GiveUp(uint32_t group, absl::Status reason);
   void Shutdown();
@@ -57,6 +59,8 @@ class Session final : public FutureHome, private StreamEvents {
   // Whoever asks waits for `answered`.
   struct GroupQuestion {
     uint32_t group = 0;
+    bool list = false;  // name them
+    bool any = false;
     std::vector<FutureStateRef> pending;
     bool answered = false;
   };
@@ -82,6 +86,7 @@ class Session final : public FutureHome, private StreamEvents {
   // Users' threads.
   void RequestCancel(FutureStateRef state) override;
   std::shared_ptr<TaskQuestions> Questions() const override { return questions_; }
+  void Ask(GroupQuestion& question);
   bool WaitForRoom(std::unique_lock<std::mutex>& lock, int64_t bytes);
   bool HasRoom(int64_t bytes) const;
   TimePoint Since() const;

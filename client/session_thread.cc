@@ -56,7 +56,8 @@ void Session::Run() {
 void Session::Answer(const std::vector<GroupQuestion*>& questions) {
   if (questions.empty()) return;
   for (GroupQuestion* question : questions) {
-    question->pending = ledger_.PendingOf(question->group);
+    question->any = ledger_.HasPending(question->group);
+    if (question->list) question->pending = ledger_.PendingOf(question->group);
   }
   std::lock_guard lock(mutex_);
   for (GroupQuestion* question : questions) question->answered = true;

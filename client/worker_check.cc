@@ -96,7 +96,7 @@ void WorkerCheck::Look() {
     }
   }
   std::erase_if(waiting, [this](const auto& type) {
-    if (!session_.PendingOf(type.second).empty()) return false;
+    if (session_.HasPending(type.second)) return false;
     std::lock_guard lock(mutex_);
     types_.find(type.first)->second.served_at = steady_clock::now();
     return true;

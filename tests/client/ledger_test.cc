@@ -95,6 +95,34 @@ class LedgerTest : public ::testing::Test {
   Ledger ledger_;
 };
 
+TEST_F(LedgerTest, AGroupHasPendingFuturesUntilTheLastOneEnds) {
+  const auto submit = [this](uint32_t group) {
+    FutureStateRef state(new FutureState(&home_));
+    state->traits.group = group;
+    ledger_.Submit(state);
+    return state;
+  };
+  submit(1);
+  submit(1);
+  const FutureStateRef other = submit(2);
+  EXPECT_FALSE(ledger_.HasPending(0));
+  EXPECT_FALSE(ledger_.HasPending(3));
+  Open(7);
+  Next();
+  Accept(1, 2);
+  Succeed({7, 1}, "");
+  EXPECT_TRUE(ledger_.HasPending(1));
+  Succeed({7, 2}, "");
+  EXPECT_FALSE(ledger_.HasPending(1));
+  EXPECT_TRUE(ledger_.HasPending(2)) << "not answered";
+  ledger_.EndAll(absl::UnavailableError("over"), effects_);
+  EXPECT_FALSE(ledger_.HasPending(2));
+  const FutureStateRef unsent = submit(3);
+  EXPECT_TRUE(ledger_.HasPending(3));
+  ledger_.Cancel(unsent, effects_);
+  EXPECT_FALSE(ledger_.HasPending(3));
+}
+
 TEST_F(LedgerTest, ASubmitIsSentAcceptedAndEnds) {
   const FutureStateRef state = Submit("x");
   Open(7);
