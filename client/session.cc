@@ -183,13 +183,19 @@ absl::Status Session::Flush(Timeout timeout) {
   const auto all_answered = [this] {
     return window_tasks_ == 0 && inbox_.cancels.empty() && !cancels_left_;
   };
+  const auto over = [&] { return all_answered() || ended_; };
   if (deadline == TimePoint::max()) {
-    progress_.wait(lock, all_answered);
+    progress_.wait(lock, over);
   } else {
-    answered = progress_.wait_until(lock, deadline, all_answered);
+    answered = progress_.wait_until(lock, deadline, over);
   }
   --waiters_;
-  if (answered) return absl::OkStatus();
+  if (all_answered()) return absl::OkStatus();
+  if (answered) {
+    return absl::UnavailableError(
+        "the client was shut down before some cancels were sent: connect a new one, and cancel "
+        "their tasks by their ids");
+  }
   const std::string hung = questions_->DiskHungText();
   return absl::DeadlineExceededError(absl::StrCat(
       window_tasks_, " submits are not answered, ", cancels_left_ ? "and some" : "and no",

@@ -49,6 +49,8 @@ void Session::Run() {
     std::lock_guard lock(mutex_);
     ended_ = true;
     std::swap(inbox, inbox_);
+    cancels_left_ = cancels_left_ || !inbox.cancels.empty();
+    progress_.notify_all();
   }
   Answer(inbox.questions);
 }

@@ -402,6 +402,22 @@ TEST(Session, AFlushWaitsForCancels) {
   EXPECT_THAT(stream->Cancels(1), ElementsAre(IdOf(7, 1)));
 }
 
+TEST(Session, AFlushEndsWithAClientThatHasCancelsLeft) {
+  FakeBroker broker;
+  auto [client, stream] = broker.Connect();
+  const Executor executor(*client, ExecutorOptions("cpu"));
+  const Future<int> future = executor.Submit(kSquare, 1);
+  stream->Tasks(1);
+  stream->Accept(1, 1);
+  ASSERT_TRUE(future.Accepted().ok());
+  stream->End(kLost);
+  stream.reset();
+  broker.Stop();
+  EXPECT_TRUE(future.Cancel());
+  client->Shutdown();
+  EXPECT_EQ(client->Flush(60s).code(), absl::StatusCode::kUnavailable);
+}
+
 TEST(Session, ASilentBrokerIsLeft) {
   FakeBroker broker;
   auto [client, stream] = broker.Connect();
