@@ -19,6 +19,9 @@ using std::chrono::steady_clock;
 
 constexpr milliseconds kLookMin(20);
 constexpr milliseconds kLookMax(5'000);
+// What a worker may need to find a broker that has come back: its longest pause between two
+// attempts, and one attempt.
+constexpr milliseconds kReconnect(7'000);
 
 template <typename Values>
 bool HasOrEmpty(const Values& values, const std::string& value) {
@@ -109,7 +112,11 @@ void WorkerCheck::Look() {
     {
       std::lock_guard lock(mutex_);
       Type& type = types_.find(name)->second;
-      if (IsServed(survey, name)) type.served_at = now;
+      if (survey.unknown) {
+        type.served_at = now + kReconnect;
+      } else if (IsServed(survey, name)) {
+        type.served_at = now;
+      }
       if (Timeout(now - type.served_at) < broken_after_) continue;
       broken =
           Named(absl::FailedPreconditionError(absl::StrCat(
@@ -170,7 +177,7 @@ absl::StatusOr<v1::Queue> WorkerCheck::AskForQueue() {
 }
 
 bool WorkerCheck::IsServed(const Survey& survey, const std::string& type) const {
-  if (survey.unknown || survey.working) return true;
+  if (survey.working) return true;
   return std::any_of(survey.workers.begin(), survey.workers.end(),
                      [&](const v1::Worker& worker) { return Serves(worker, queue_, type); });
 }

@@ -10,6 +10,7 @@
 #include "proto/support/task_id.h"
 #include "proto/wire/settings.h"
 #include "proto/wire/status.h"
+#include "treadle/v1/queue_service.grpc.pb.h"
 
 namespace treadle {
 
@@ -234,6 +235,18 @@ class FakeBroker::Service final : public v1::TaskService::Service {
 
 class FakeBroker::Admin final : public v1::AdminService::Service {
  public:
+  explicit Admin(FakeBroker& broker) : broker_(broker) {}
+
+  grpc::Status ListWorkers(grpc::ServerContext* context, const v1::ListWorkersRequest*,
+                           v1::ListWorkersResponse*) override {
+    const Workers answer = broker_.workers_;
+    ++broker_.workers_asked_;
+    if (answer == Workers::kNone) return grpc::Status::OK;
+    while (answer == Workers::kNeverAnswered && !context->IsCancelled()) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return grpc::Status(grpc::StatusCode::UNAVAILABLE, "restarting");
+  }
   grpc::Status GetServerInfo(grpc::ServerContext*, const v1::GetServerInfoRequest*,
                              v1::GetServerInfoResponse*) override {
     std::lock_guard lock(mutex_);
@@ -245,11 +258,23 @@ class FakeBroker::Admin final : public v1::AdminService::Service {
   }
 
  private:
+  FakeBroker& broker_;
   std::mutex mutex_;
   absl::Status refusal_;
 };
 
-FakeBroker::FakeBroker() : admin_(std::make_unique<Admin>()) { Start(); }
+class FakeBroker::Queues final : public v1::QueueService::Service {
+ public:
+  grpc::Status GetQueue(grpc::ServerContext*, const v1::GetQueueRequest*,
+                        v1::GetQueueResponse*) override {
+    return grpc::Status(grpc::StatusCode::NOT_FOUND, "no such queue");
+  }
+};
+
+FakeBroker::FakeBroker()
+    : admin_(std::make_unique<Admin>(*this)), queues_(std::make_unique<Queues>()) {
+  Start();
+}
 
 FakeBroker::~FakeBroker() { Stop(); }
 
@@ -270,6 +295,7 @@ void FakeBroker::Start() {
                            &port_);
   builder.RegisterService(service_.get());
   builder.RegisterService(admin_.get());
+  builder.RegisterService(queues_.get());
   server_ = builder.BuildAndStart();
   TREADLE_ASSERT(server_ != nullptr);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <future>
@@ -18,8 +19,8 @@
 #include "treadle/v1/task_service.grpc.pb.h"
 
 // A broker that says what a test tells it to: each Session call becomes a FakeStream, whose
-// messages the test reads and writes, one by one. It answers GetServerInfo by itself. The broker
-// listens on a port of its own of 127.0.0.1.
+// messages the test reads and writes, one by one. It answers GetServerInfo by itself, knows no
+// queue and no worker. The broker listens on a port of its own of 127.0.0.1.
 
 namespace treadle {
 
@@ -101,6 +102,13 @@ class FakeBroker {
   std::shared_ptr<FakeStream> NextStream();
   // Answers GetServerInfo with an error from now on; OK: no longer.
   void Refuse(const absl::Status& status);
+  // ListWorkers says that there is none; or ends with an error; or leaves who asks without an
+  // answer until he gives up.
+  void ListNone() { workers_ = Workers::kNone; }
+  void ListError() { workers_ = Workers::kError; }
+  void ListNeverAnswered() { workers_ = Workers::kNeverAnswered; }
+  // How often that was asked.
+  int workers_asked() const { return workers_asked_; }
 
   // Connects a client and has it open its first stream, as session `session_id`.
   std::pair<std::unique_ptr<Client>, std::shared_ptr<FakeStream>> Connect(
@@ -115,9 +123,14 @@ class FakeBroker {
  private:
   class Service;
   class Admin;
+  class Queues;
+  enum class Workers { kNone, kError, kNeverAnswered };
 
   int port_ = 0;
+  std::atomic<Workers> workers_{Workers::kNone};
+  std::atomic<int> workers_asked_{0};
   std::unique_ptr<Admin> admin_;
+  std::unique_ptr<Queues> queues_;
   std::unique_ptr<Service> service_;
   std::unique_ptr<grpc::Server> server_;
 };
