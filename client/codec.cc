@@ -70,6 +70,11 @@ const nlohmann::json* FindCut(const nlohmann::json& given, const nlohmann::json&
 const nlohmann::json* FindCutInArray(const nlohmann::json& given, const nlohmann::json& read) {
   const std::vector<const nlohmann::json*> missing = Without(given, read);
   const std::vector<const nlohmann::json*> added = Without(read, given);
+  // A set leaves out as many as it was given twice: they are looked up, not searched for.
+  std::set<std::string> there;
+  if (missing.size() > added.size()) {
+    for (const nlohmann::json& each : read) there.insert(each.dump());
+  }
   for (size_t i = 0; i < missing.size(); ++i) {
     if (i < added.size()) {
       if (const nlohmann::json* const cut = FindCut(*missing[i], *added[i])) return cut;
@@ -79,7 +84,7 @@ const nlohmann::json* FindCutInArray(const nlohmann::json& given, const nlohmann
     const auto became = [&](const nlohmann::json& each) {
       return FindCut(*missing[i], each) != nullptr;
     };
-    const bool is_there = std::find(read.begin(), read.end(), *missing[i]) != read.end();
+    const bool is_there = there.contains(missing[i]->dump());
     if (!is_there && std::any_of(read.begin(), read.end(), became)) return missing[i];
   }
   return nullptr;
