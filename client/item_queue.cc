@@ -36,6 +36,13 @@ v1::QueueConfig Config(std::string_view name, v1::Discipline discipline, int64_t
   return config;
 }
 
+absl::Status CheckDiscipline(const v1::QueueConfig& found, v1::Discipline discipline) {
+  if (found.discipline() == discipline) return absl::OkStatus();
+  return absl::AlreadyExistsError(absl::StrCat("queue '", found.name(), "' exists with discipline ",
+                                               v1::Discipline_Name(found.discipline()),
+                                               ": use another name"));
+}
+
 absl::Status OpenAsItIs(Client& client, std::string_view name, v1::Discipline discipline) {
   absl::StatusOr<v1::Queue> queue = client.GetQueue(name);
   if (absl::IsNotFound(queue.status())) {
@@ -44,10 +51,7 @@ absl::Status OpenAsItIs(Client& client, std::string_view name, v1::Discipline di
     if (absl::IsAlreadyExists(queue.status())) queue = client.GetQueue(name);
   }
   if (!queue.ok()) return queue.status();
-  if (queue->config().discipline() == discipline) return absl::OkStatus();
-  return absl::AlreadyExistsError(
-      absl::StrCat("queue '", std::string(name), "' exists with discipline ",
-                   v1::Discipline_Name(queue->config().discipline()), ": use another name"));
+  return CheckDiscipline(queue->config(), discipline);
 }
 
 milliseconds RoundUp(Timeout timeout, milliseconds most) {
@@ -72,11 +76,23 @@ absl::Status ShutDown(std::string_view name) {
 
 }  // namespace
 
+absl::Status OpenBounded(Client& client, const v1::QueueConfig& config) {
+  absl::StatusOr<v1::Queue> queue = client.CreateQueue(config);
+  if (absl::IsAlreadyExists(queue.status())) queue = client.GetQueue(config.name());
+  if (!queue.ok()) return queue.status();
+  const v1::QueueConfig& found = queue->config();
+  absl::Status status = CheckDiscipline(found, config.discipline());
+  if (!status.ok() || found.max_tasks() == config.max_tasks()) return status;
+  return absl::AlreadyExistsError(absl::StrCat("queue '", config.name(), "' exists with max_tasks ",
+                                               found.max_tasks(), ", not ", config.max_tasks(),
+                                               ": open it as it is, or use another name"));
+}
+
 absl::StatusOr<std::unique_ptr<ItemQueue>> ItemQueue::Open(Client& client, std::string_view name,
                                                            v1::Discipline discipline,
                                                            QueueOptions options) {
   absl::Status status = options.maxsize > 0
-                            ? client.CreateQueue(Config(name, discipline, options.maxsize)).status()
+                            ? OpenBounded(client, Config(name, discipline, options.maxsize))
                             : OpenAsItIs(client, name, discipline);
   if (!status.ok()) return status;
   return std::unique_ptr<ItemQueue>(new ItemQueue(client, std::string(name), std::move(options)));

@@ -46,6 +46,11 @@ struct QueueOptions {
   bool done_at_get = false;
 };
 
+// Makes a queue that holds so many tasks, or finds it there. Whatever else the broker gave it when
+// it was made, from bounds of its own that may have changed since, is of no interest.
+// ALREADY_EXISTS: it is there with another discipline or max_tasks.
+absl::Status OpenBounded(Client& client, const v1::QueueConfig& config);
+
 // Items of one queue, encoded. Thread-safe.
 class ItemQueue {
  public:

@@ -7,6 +7,7 @@
 #include "client/executor.h"
 #include "client/future_state.h"
 #include "client/held_leases.h"
+#include "client/item_queue.h"
 #include "client/named_error.h"
 #include "client/session.h"
 #include "client/task_spec.h"
@@ -24,6 +25,7 @@ constexpr std::chrono::milliseconds kGlance(limits::kLeaseMsMin);
 v1::QueueConfig Config(std::string_view name, int64_t max_tasks) {
   v1::QueueConfig config;
   config.set_name(std::string(name));
+  config.set_discipline(v1::DISCIPLINE_FIFO);
   config.set_max_tasks(max_tasks);
   return config;
 }
@@ -69,9 +71,10 @@ absl::Status Permit::Release() {
 absl::StatusOr<Semaphore> Semaphore::Open(Client& client, std::string_view name, int64_t value,
                                           LockOptions options) {
   if (value < 1) return absl::InvalidArgumentError("value must be at least 1");
-  absl::Status status = client.CreateQueue(Config(name, value)).status();
+  absl::Status status = OpenBounded(client, Config(name, value));
   if (!status.ok()) return status;
-  // A permit is never finished, so its key names it for ever, whoever opens the semaphore.
+  // While a permit lives its key names it, whoever opens the semaphore; and for a day after its
+  // end.
   std::vector<FutureBase> permits;
   for (int64_t i = 0; i < value; ++i) {
     SubmitOptions submit = ForGood();
@@ -88,6 +91,17 @@ absl::StatusOr<Semaphore> Semaphore::Open(Client& client, std::string_view name,
     status.Update(permit.Accepted(client.options().call_timeout).status());
   }
   if (!status.ok()) return status;
+  const absl::StatusOr<v1::Queue> queue = client.GetQueue(name);
+  if (!queue.ok()) return queue.status();
+  const v1::QueueStats& stats = queue->stats();
+  const int64_t there = stats.queued() + stats.scheduled() + stats.running();
+  if (there < value) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "'", std::string(name), "' has ", there, " of its ", value,
+        " permits: its queue was purged or deleted, or tasks of it were cancelled; use another "
+        "name, or open it again when the broker has forgotten them, a day after their end "
+        "(--request-key-window)"));
+  }
   return Semaphore(client, std::string(name), std::move(options));
 }
 
@@ -123,7 +137,7 @@ absl::StatusOr<bool> Lock::Locked() {
 }
 
 absl::StatusOr<Event> Event::Open(Client& client, std::string_view name) {
-  const absl::Status status = client.CreateQueue(Config(name, 1)).status();
+  const absl::Status status = OpenBounded(client, Config(name, 1));
   if (!status.ok()) return status;
   return Event(client, std::string(name));
 }

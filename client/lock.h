@@ -71,12 +71,13 @@ class [[nodiscard]] Permit {
 // At most `value` holders at a time. A handle, thread-safe. The client outlives it.
 class Semaphore {
  public:
-  // Makes it when it is not there. ALREADY_EXISTS: it is there with another value. From 1.
+  // Makes it when it is not there. ALREADY_EXISTS: it is there with another value.
+  // FAILED_PRECONDITION: permits of it were taken away, as by purging its queue. From 1.
   static absl::StatusOr<Semaphore> Open(Client& client, std::string_view name, int64_t value,
                                         LockOptions options = LockOptions());
 
-  // Waits for a permit. Who waits is served in turn, as a rule; a Get that was cut off lines up
-  // again. DEADLINE_EXCEEDED: there was none in time.
+  // Waits for a permit. Who waits is served in turn, as a rule; an Acquire that was cut off lines
+  // up again. DEADLINE_EXCEEDED: there was none in time.
   absl::StatusOr<Permit> Acquire(bool blocking = true, Timeout timeout = kForever);
 
   // How many permits nobody has; others may change that at once.

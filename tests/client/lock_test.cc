@@ -174,6 +174,32 @@ TEST_F(LockTest, ASemaphoreHasSoManyPermits) {
             absl::StatusCode::kInvalidArgument);
 }
 
+// The broker's own bounds may have been others when the queue was made.
+TEST_F(LockTest, WhatElseTheQueueWasMadeWithIsNoReasonToRefuseIt) {
+  v1::QueueConfig config;
+  config.set_max_bytes(1 << 20);
+  for (const auto& [name, tasks] : {std::pair("seats", 2), std::pair("flag", 1)}) {
+    config.set_name(name);
+    config.set_max_tasks(tasks);
+    ASSERT_TRUE(client_->CreateQueue(config).ok());
+  }
+  const absl::StatusOr<Semaphore> semaphore = Semaphore::Open(*client_, "seats", 2);
+  EXPECT_TRUE(semaphore.ok()) << semaphore.status();
+  const absl::StatusOr<Event> event = Event::Open(*client_, "flag");
+  EXPECT_TRUE(event.ok()) << event.status();
+  EXPECT_EQ(Semaphore::Open(*client_, "seats", 3).status().code(),
+            absl::StatusCode::kAlreadyExists);
+}
+
+TEST_F(LockTest, PermitsThatWereTakenAwayAreToldBeforeAnyoneWaitsForThem) {
+  absl::StatusOr<Semaphore> semaphore = Semaphore::Open(*client_, "seats", 2);
+  ASSERT_TRUE(semaphore.ok()) << semaphore.status();
+  ASSERT_TRUE(client_->PurgeQueue("seats").ok());
+  const absl::Status purged = Semaphore::Open(*other_, "seats", 2).status();
+  EXPECT_EQ(purged.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(purged.message()), testing::HasSubstr("'seats' has 0 of its 2 permits"));
+}
+
 TEST_F(LockTest, AnEventWakesAllWhoWait) {
   absl::StatusOr<Event> event = Event::Open(*client_, "go");
   absl::StatusOr<Event> others = Event::Open(*other_, "go");
