@@ -253,7 +253,10 @@ absl::Status ItemQueue::TaskDone() {
 absl::Status ItemQueue::Join(Timeout timeout) {
   const auto deadline = DeadlineAfter(timeout);
   for (milliseconds pause = kJoinPauseMin;; pause = std::min(2 * pause, kJoinPauseMax)) {
-    const absl::StatusOr<v1::Queue> queue = client_.GetQueue(name_);
+    absl::StatusOr<v1::Queue> queue = client_.GetQueue(name_);
+    if (absl::IsDeadlineExceeded(queue.status())) {
+      queue = absl::UnavailableError(queue.status().message());  // a broker that hangs
+    }
     if (!queue.ok() && !absl::IsUnavailable(queue.status())) return queue.status();
     const auto now = steady_clock::now();
     if (queue.ok()) {

@@ -81,7 +81,8 @@ class Queue {
     while (true) {
       asio::awaitable<absl::Status> look = Ask(&ItemQueue::JoinNow);
       const absl::Status status = co_await std::move(look);
-      if (!absl::IsDeadlineExceeded(status)) co_return status;
+      // The broker may be away for a while.
+      if (!absl::IsDeadlineExceeded(status) && !absl::IsUnavailable(status)) co_return status;
       asio::steady_timer pause(co_await asio::this_coro::executor, kPause);
       co_await pause.async_wait(asio::use_awaitable);
     }

@@ -15,6 +15,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/client/broker_fixture.h"
+#include "tests/support/tcp_proxy.h"
 
 // asyncio's functions over futures of a real broker, on an io_context that one thread runs.
 
@@ -322,6 +323,27 @@ TEST_F(AsyncioTest, AQueueMayGoWhileItsGetIsUnderWay) {
     EXPECT_EQ(*others->Get(true, kPatience), 7);
     EXPECT_TRUE(others->TaskDone().ok());
   }
+}
+
+TEST_F(AsyncioTest, AJoinOutlastsLostConnections) {
+  test::TcpProxy proxy(server_.port());
+  const std::unique_ptr<Client> far = test::ConnectTo(proxy.address());
+  absl::StatusOr<asyncio::Queue<int>> queue = asyncio::Queue<int>::Open(*far, "items");
+  ASSERT_TRUE(queue.ok()) << queue.status();
+  ASSERT_TRUE(Run(queue->PutNowait(7)).ok());
+  auto joined = std::async(std::launch::async, [&] { return Run(queue->Join()); });
+  for (int i = 0; i < 3; ++i) {
+    proxy.Freeze();
+    EXPECT_EQ(joined.wait_for(150ms), std::future_status::timeout);  // a question is under way
+    proxy.Cut();
+    proxy.Thaw();
+  }
+  absl::StatusOr<Queue<int>> others = Queue<int>::Open(*client_, "items");
+  ASSERT_TRUE(others.ok()) << others.status();
+  EXPECT_EQ(*others->Get(), 7);
+  EXPECT_TRUE(others->TaskDone().ok());
+  const absl::Status status = joined.get();
+  EXPECT_TRUE(status.ok()) << status;
 }
 
 TEST_F(AsyncioTest, AGetWhoseLoopGoesTakesNoItem) {

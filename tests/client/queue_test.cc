@@ -132,6 +132,37 @@ TEST_F(QueueTest, ItIsOneQueueHoweverOftenItIsOpened) {
             absl::StatusCode::kAlreadyExists);
 }
 
+TEST_F(QueueTest, WhatElseTheQueueWasMadeWithIsNoReasonToRefuseIt) {
+  v1::QueueConfig config;
+  config.set_name("small");
+  config.set_max_tasks(1);
+  config.set_max_bytes(1 << 20);
+  ASSERT_TRUE(client_->CreateQueue(config).ok());
+  OpenOrDie<Queue<int>>(*other_, "small", QueueOptions(1));
+}
+
+TEST_F(QueueTest, AJoinOutlastsABrokerThatHangs) {
+  test::TcpProxy proxy(server_.port());
+  ClientOptions options(proxy.address());
+  options.connect_timeout = kPatience;
+  options.call_timeout = 20ms;
+  absl::StatusOr<std::unique_ptr<Client>> far = Client::Connect(options);
+  ASSERT_TRUE(far.ok()) << far.status();
+  auto queue = OpenOrDie<Queue<int>>(*client_, "work");
+  ASSERT_TRUE(queue.Put(1).ok());
+  EXPECT_EQ(*queue.Get(), 1);
+  absl::StatusOr<Queue<int>> fars = absl::UnavailableError("not yet");
+  while (!fars.ok()) fars = Queue<int>::Open(**far, "work");  // 20 ms may be too short here
+  proxy.Freeze();
+  auto joined = std::async(std::launch::async, [&] { return fars->Join(kPatience); });
+  EXPECT_EQ(joined.wait_for(300ms), std::future_status::timeout);
+  EXPECT_EQ(fars->Join(1ms).code(), absl::StatusCode::kUnavailable);
+  EXPECT_TRUE(queue.TaskDone().ok());
+  proxy.Thaw();
+  const absl::Status status = joined.get();
+  EXPECT_TRUE(status.ok()) << status;
+}
+
 TEST_F(QueueTest, ProducersWhoWaitAreServedInTheOrderTheyCame) {
   auto queue = OpenOrDie<Queue<int>>(*client_, "small", QueueOptions(1));
   auto others = OpenOrDie<Queue<int>>(*other_, "small");
