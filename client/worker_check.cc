@@ -38,6 +38,25 @@ bool Serves(const v1::Worker& worker, const std::string& queue, const std::strin
       [&](const v1::WorkerPoolStats& pool) { return HasOrEmpty(pool.types(), type); });
 }
 
+absl::StatusOr<std::vector<v1::Worker>> AskForWorkers(v1::AdminService::Stub& admin, Watches& calls,
+                                                      Timeout call_timeout) {
+  std::vector<v1::Worker> workers;
+  v1::ListWorkersRequest request;
+  request.set_page_size(limits::kPageSizeMax);
+  do {
+    grpc::ClientContext context;
+    context.set_deadline(CallDeadline(call_timeout));
+    const Watches::Call call(calls, context);
+    if (!call.begun()) return absl::CancelledError("nobody waits for the answer any more");
+    v1::ListWorkersResponse page;
+    absl::Status status = wire::FromGrpc(admin.ListWorkers(&context, request, &page));
+    if (!status.ok()) return status;
+    for (v1::Worker& worker : *page.mutable_workers()) workers.push_back(std::move(worker));
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  return workers;
+}
+
 WorkerCheck::WorkerCheck(Client& client, Session& session, std::string queue,
                          milliseconds broken_after)
     : client_options_(client.options()),
@@ -131,36 +150,21 @@ void WorkerCheck::Look() {
 
 WorkerCheck::Survey WorkerCheck::Ask() {
   Survey survey;
-  const absl::Status status = AskForWorkers(survey.workers);
+  absl::StatusOr<std::vector<v1::Worker>> workers =
+      AskForWorkers(*admin_, calls_, client_options_.call_timeout);
   const absl::StatusOr<v1::Queue> queue = AskForQueue();
   // A queue that is not there yet has no workers of the unary kind at work.
-  if (!status.ok() || (!queue.ok() && !absl::IsNotFound(queue.status()))) {
+  if (!workers.ok() || (!queue.ok() && !absl::IsNotFound(queue.status()))) {
     survey.unknown = true;
     return survey;
   }
+  survey.workers = *std::move(workers);
   if (!queue.ok()) return survey;
   const v1::QueueStats& stats = queue->stats();
   const int64_t ended = stats.succeeded_total() + stats.failed_total() + stats.retried_total();
   survey.working = stats.running() > 0 || (ended_total_ >= 0 && ended != ended_total_);
   ended_total_ = ended;
   return survey;
-}
-
-absl::Status WorkerCheck::AskForWorkers(std::vector<v1::Worker>& workers) {
-  v1::ListWorkersRequest request;
-  request.set_page_size(limits::kPageSizeMax);
-  do {
-    grpc::ClientContext context;
-    context.set_deadline(CallDeadline(client_options_.call_timeout));
-    const Watches::Call call(calls_, context);
-    if (!call.begun()) return absl::CancelledError("the check ends");
-    v1::ListWorkersResponse page;
-    absl::Status status = wire::FromGrpc(admin_->ListWorkers(&context, request, &page));
-    if (!status.ok()) return status;
-    for (v1::Worker& worker : *page.mutable_workers()) workers.push_back(std::move(worker));
-    request.set_page_token(page.next_page_token());
-  } while (!request.page_token().empty());
-  return absl::OkStatus();
 }
 
 absl::StatusOr<v1::Queue> WorkerCheck::AskForQueue() {

@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "client/client.h"
+#include "client/timeout.h"
 #include "client/watches.h"
 
 #include "treadle/v1/admin_service.grpc.pb.h"
@@ -27,12 +28,17 @@ class Session;
 // It is connected, does not drain, and takes tasks of the type from the queue.
 bool Serves(const v1::Worker& worker, const std::string& queue, const std::string& type);
 
+// Client::ListWorkers, which CancelAll of `calls` breaks off.
+absl::StatusOr<std::vector<v1::Worker>> AskForWorkers(v1::AdminService::Stub& admin, Watches& calls,
+                                                      Timeout call_timeout);
+
 // Looks, on a thread of its own, whether there are workers for an executor's tasks, and gives up
 // those for which there were none for too long.
 //
 // A type is served while a connected worker that does not drain takes it from the queue, or while
 // any task of the queue runs or ends: so that workers of the unary calls, which are in no list,
-// count while they work. While the broker cannot be asked everything counts as served.
+// count while they work. While the broker cannot be asked everything counts as served, and so it
+// does for some seconds afterwards, in which workers find it again.
 class WorkerCheck {
  public:
   // `client` and `session` outlive it.
@@ -64,7 +70,6 @@ class WorkerCheck {
   void Run();
   void Look();
   Survey Ask();
-  absl::Status AskForWorkers(std::vector<v1::Worker>& workers);
   absl::StatusOr<v1::Queue> AskForQueue();
   bool IsServed(const Survey& survey, const std::string& type) const;
 

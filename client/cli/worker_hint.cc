@@ -32,7 +32,11 @@ std::string Advice(const Context& context, const v1::Task& task) {
 
 WorkerHint::WorkerHint(const Context& context, Client& client, std::function<v1::Task()> latest,
                        std::function<void(const std::string&)> say)
-    : context_(context), client_(client), latest_(std::move(latest)), say_(std::move(say)) {
+    : context_(context),
+      client_(client),
+      admin_(v1::AdminService::NewStub(client.channel())),
+      latest_(std::move(latest)),
+      say_(std::move(say)) {
   // A system that has no thread left gets no hint.
   (void)StartThread("a hint", thread_, [this] { Run(); });
 }
@@ -43,6 +47,7 @@ WorkerHint::~WorkerHint() {
     ended_ = true;
   }
   changed_.notify_all();
+  calls_.CancelAll();
   if (thread_.joinable()) thread_.join();
 }
 
@@ -51,7 +56,8 @@ void WorkerHint::Run() {
     std::unique_lock lock(mutex_);
     if (changed_.wait_for(lock, kLookAfter, [this] { return ended_; })) return;
   }
-  const absl::StatusOr<std::vector<v1::Worker>> workers = client_.ListWorkers();
+  const absl::StatusOr<std::vector<v1::Worker>> workers =
+      AskForWorkers(*admin_, calls_, client_.options().call_timeout);
   const v1::Task task = latest_();
   if (!workers.ok() || task.state() != v1::TASK_STATE_QUEUED) return;
   const bool served = std::any_of(workers->begin(), workers->end(), [&](const v1::Worker& worker) {

@@ -2,13 +2,16 @@
 
 #include <condition_variable>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
 
 #include "client/cli/context.h"
 #include "client/client.h"
+#include "client/watches.h"
 
+#include "treadle/v1/admin_service.grpc.pb.h"
 #include "treadle/v1/task.pb.h"
 
 namespace treadle::cli {
@@ -20,7 +23,7 @@ class WorkerHint {
   // `latest`: the task as it was last seen. Both are called on the other thread.
   WorkerHint(const Context& context, Client& client, std::function<v1::Task()> latest,
              std::function<void(const std::string& text)> say);
-  // Waits for the question that it may be asking.
+  // Breaks off the question that it may be asking.
   ~WorkerHint();
   WorkerHint(const WorkerHint&) = delete;
   WorkerHint& operator=(const WorkerHint&) = delete;
@@ -30,6 +33,8 @@ class WorkerHint {
 
   const Context& context_;
   Client& client_;
+  const std::unique_ptr<v1::AdminService::Stub> admin_;
+  Watches calls_;
   const std::function<v1::Task()> latest_;
   const std::function<void(const std::string&)> say_;
   std::mutex mutex_;

@@ -90,7 +90,7 @@ RULES = {
     # The relay that the broker is measured against speaks a protocol of its own.
     "tests/bench/ceiling": Rule(("relay.grpc.pb.h", "relay.pb.h"), ("absl",) + GRPC),
     "tests/client/cli": Rule(
-        CLIENT + WORKER + ("client/cli", "proto/program", "tests/support"),
+        CLIENT + WORKER + ("client/cli", "proto/program", "tests/client", "tests/support"),
         ("absl", "asio", "gtest", "gmock", "nlohmann", "fmt", "CLI") + GRPC,
     ),
     **{
