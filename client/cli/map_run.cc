@@ -84,30 +84,34 @@ void MapRun::Read(std::shared_ptr<Shared> shared) {
       if (shared->stop) return;
     }
     absl::StatusOr<std::optional<std::string>> item = shared->source.next();
+    if (!item.ok() || !item->has_value()) {
+      std::lock_guard lock(shared->mutex);
+      if (shared->stop) return;
+      shared->source_ended = true;
+      shared->source_error = item.status();
+      shared->changed.notify_all();
+      return;
+    }
     auto slot = std::make_shared<Slot>();
+    slot->end.item = **std::move(item);
+    // Reads the item's file, which may take for ever, too.
+    absl::StatusOr<TaskDraft> draft = shared->options.draft(slot->end.item);
     {
       std::lock_guard lock(shared->mutex);
       if (shared->stop) return;
-      if (!item.ok() || !item->has_value()) {
-        shared->source_ended = true;
-        shared->source_error = item.status();
-        shared->changed.notify_all();
-        return;
-      }
       shared->read++;
       shared->submitting = true;
-      slot->end.item = **std::move(item);
       shared->slots.push_back(slot);
     }
-    Submit(shared, slot);
+    Submit(shared, slot, std::move(draft));
     std::lock_guard lock(shared->mutex);
     shared->submitting = false;
     shared->changed.notify_all();
   }
 }
 
-void MapRun::Submit(const std::shared_ptr<Shared>& shared, const std::shared_ptr<Slot>& slot) {
-  absl::StatusOr<TaskDraft> task = shared->options.draft(slot->end.item);
+void MapRun::Submit(const std::shared_ptr<Shared>& shared, const std::shared_ptr<Slot>& slot,
+                    absl::StatusOr<TaskDraft> task) {
   if (!task.ok()) return End(*shared, *slot, task.status());
   const Executor executor(*shared->client, ExecutorOptions(shared->options.queue));
   Future<Payload> future = executor.SubmitRaw(task->options, task->type, std::move(task->payload));

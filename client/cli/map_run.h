@@ -40,7 +40,8 @@ class MapRun {
   struct Shared;
 
   static void Read(std::shared_ptr<Shared> shared);
-  static void Submit(const std::shared_ptr<Shared>& shared, const std::shared_ptr<Slot>& slot);
+  static void Submit(const std::shared_ptr<Shared>& shared, const std::shared_ptr<Slot>& slot,
+                     absl::StatusOr<TaskDraft> task);
   static void End(Shared& shared, Slot& slot, absl::StatusOr<Payload> result);
   ExitCode Print(const ItemEnd& end);
   bool PrintUntilStopped();

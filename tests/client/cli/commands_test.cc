@@ -1,17 +1,20 @@
 #include <atomic>
 #include <csignal>
+#include <fcntl.h>
 #include <fstream>
 #include <functional>
 #include <memory>
 #include <sstream>
 #include <string>
 #include <thread>
+#include <unistd.h>
 #include <vector>
 
 #include "client/cli/command_line.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <sys/stat.h>
 
 #include "tests/support/local_server.h"
 #include "worker/worker.h"
@@ -346,6 +349,20 @@ TEST_F(Commands, FilesBecomeThePayloadAndAMissingOneIsAFailedItem) {
   EXPECT_EQ(ran.out, "inside");
   EXPECT_THAT(ran.err, AllOf(HasSubstr("item '/nowhere': cannot read '/nowhere'"),
                              HasSubstr("1 of 2 items failed")));
+}
+
+TEST_F(Commands, CtrlCEndsAMapThatReadsAnItemsFile) {
+  const test::TemporaryFolder folder;
+  const std::string path = folder.path() + "/pipe";
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  int writer = -1;
+  const Ran ran = Interrupted({"map", "--type", "echo", "--stdin-files", ":::", path}, [&] {
+    // Opens as soon as it is being read.
+    while ((writer = ::open(path.c_str(), O_WRONLY | O_NONBLOCK)) < 0) std::this_thread::yield();
+  });
+  ::close(writer);
+  EXPECT_EQ(ran.exit_code, kInterrupted);
+  EXPECT_EQ(ran.err, "treadle: interrupted: 0 of 1 items ended, 0 were cancelled\n");
 }
 
 TEST_F(Commands, CtrlCCancelsWhatAMapHasUnderWay) {
