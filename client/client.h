@@ -75,8 +75,8 @@ struct ClientOptions {
 // lost connection is taken up again without losing or doubling a submit. The stream, and with it a
 // session that the broker remembers, begins with the first submit or Attach.
 //
-// Thread-safe. It owns two threads: the session's, and one for callbacks (Future::AddDoneCallback).
-// Do not fork without exec after a client was made: gRPC does not support it.
+// Thread-safe. It owns a thread for the session, one for callbacks (Future::AddDoneCallback), and
+// two more when it has held leases. Do not fork without exec then: gRPC does not support it.
 class Client {
  public:
   // Waits until the broker has answered. UNAVAILABLE: nobody did within connect_timeout; the

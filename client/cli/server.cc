@@ -24,7 +24,6 @@ ExitCode ShowServer(Context& context) {
   sheet.Add("queues",
             fmt::format("{} (at most {})", server->queues(), server->limits().queues_max()));
   sheet.Add("workers", std::to_string(server->workers()));
-  // This command's own connection is one of them.
   sheet.Add("sessions", std::to_string(server->sessions()));
   sheet.Add("payload", "at most " + HumanBytes(server->limits().payload_bytes_max()));
   sheet.Add("request keys", "kept for " + HumanDuration(server->limits().request_key_window_ms()));
