@@ -53,8 +53,7 @@ void Broker::Impl::Ask(Question& question) {
   }
 }
 
-// A client is told its session's number when that is safe, and can name no task by it before. The
-// broker's own is used at once, so nothing leaves before it is safe.
+// The broker's own session is used at once, so nothing leaves before its number is safe.
 void Broker::Impl::Say(Durability after, engine::SessionOpened& event) {
   if (event.call == kOwnCall) {
     TREADLE_ASSERT(event.status.ok());

@@ -18,22 +18,14 @@ absl::Status CheckNewQueue(const Shares& queues, Origin origin) {
   return absl::OkStatus();
 }
 
-// No answer may overtake the one that its session is open.
-Durability Admission::AnswerAfter(const Submit& submit, Durability after) const {
-  if (!submit.sequenced) return after;
-  const Session* const session = s_.sessions.Find(submit.id.session);
-  return session != nullptr && session->fresh ? Durability::kSynced : after;
-}
-
 void Admission::Answer(Turn& turn, const Submit& submit, const absl::Status& status) const {
-  const Durability after =
-      AnswerAfter(submit, status.ok() ? submit.spec.durability : Durability::kMemory);
-  turn.Say(after, Submitted{submit.call, submit.item, submit.id, status, /*existing=*/false,
-                            status.ok() ? after : Durability::kMemory});
+  const Durability after = status.ok() ? submit.spec.durability : Durability::kMemory;
+  turn.Say(after,
+           Submitted{submit.call, submit.item, submit.id, status, /*existing=*/false, after});
 }
 
 void Admission::AnswerExisting(Turn& turn, const Submit& submit, TaskId first) const {
-  const Durability after = AnswerAfter(submit, submit.spec.durability);
+  const Durability after = submit.spec.durability;
   turn.Say(after,
            Submitted{submit.call, submit.item, first, absl::OkStatus(), /*existing=*/true, after});
 }

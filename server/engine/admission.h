@@ -31,7 +31,6 @@ class Admission {
   void Withdraw(Turn& turn, Call& call, const absl::Status& status);
 
  private:
-  Durability AnswerAfter(const Submit& submit, Durability after) const;
   void Answer(Turn& turn, const Submit& submit, const absl::Status& status) const;
   void AnswerExisting(Turn& turn, const Submit& submit, TaskId first) const;
   // Each answers the submit and returns true, or finds nothing and returns false.

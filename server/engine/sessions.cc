@@ -27,7 +27,9 @@ void Sessions::Apply(Turn& turn, const OpenSession& open) {
     s_.session_shares.Take(session.origin);
     s_.sessions.Touch(session);
     Attach(session, open.call);
-    turn.Say(Durability::kSynced, SessionOpened{open.call, absl::OkStatus(), session.id,
+    // Its number needs no disk: no other life gives it, whatever the store has lost. What is built
+    // on it is stored after it.
+    turn.Say(Durability::kMemory, SessionOpened{open.call, absl::OkStatus(), session.id,
                                                 /*resumed=*/false, session.secret});
     return;
   }

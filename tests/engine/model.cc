@@ -92,7 +92,11 @@ void Model::Step(int64_t now_ms, const Command& command) {
 
 void Model::Apply(const BeginLife& command) {
   const uint64_t first = static_cast<uint64_t>(command.incarnation);
-  next_session_ = std::max(next_session_, first);
+  if (first > next_session_) {
+    next_session_ = first;
+  } else if (next_token_ > 1) {
+    next_session_ += uint64_t{1} << 24;
+  }
   if (first > next_token_) {
     next_token_ = first;
   } else if (next_token_ > 1) {

@@ -172,6 +172,10 @@ class Stall(Scenario):
             self.wait_for_text(command.err, "the broker's disk has not answered for")
             self.assertIsNone(command.poll())
         self.wait_for_text(self.folder / "worker.log", "the broker's disk has not answered for")
+        quick = self.treadle(
+            broker, "submit", "--type", "t", "--queue", "q", "--durability", "memory"
+        )
+        self.assertEqual(quick.wait(processes.LIMIT_S), 0)
         info = self.treadle(broker, "server", "info")
         self.assertEqual(info.wait(processes.LIMIT_S), 0)
         self.assertRegex(info.out.read_text(), "disk +has not answered for")

@@ -167,6 +167,26 @@ TEST_F(HungDiskTest, ACallThatWaitsForItEndsShortlyBeforeItsDeadlineAndMayBeMade
   EXPECT_TRUE(Submit(Keyed("once")).existing());
 }
 
+TEST_F(HungDiskTest, ASessionThatBeginsThenIsOpenedAndTold) {
+  disk().Hang();
+  SessionClient session(*tasks);
+  EXPECT_NE(session.Open().session_id(), 0U);
+  v1::TaskSpec quick = Spec("q");
+  quick.set_durability(v1::DURABILITY_MEMORY);
+  session.Submit(1, quick);
+  v1::SessionResponse next = session.Next();
+  while (next.disk_hung_ms() > 0) next = session.Next();
+  ASSERT_EQ(next.accepted_size(), 1);
+  EXPECT_EQ(next.accepted(0).durability(), v1::DURABILITY_MEMORY);
+  session.Submit(2, Spec("q"));
+  EXPECT_GE(session.Next().disk_hung_ms(), wire::kDiskHungMs);
+  disk().Answer();
+  next = session.Next();
+  while (next.disk_hung_ms() > 0) next = session.Next();
+  ASSERT_EQ(next.accepted_size(), 1);
+  EXPECT_EQ(next.accepted(0).last_sequence(), 2U);
+}
+
 TEST_F(HungDiskTest, ACallThatWaitsForItEndsAfterTenSeconds) {
   const std::string task = Submit(Spec("q")).task_id();
   const v1::LeaseResponse leased = Lease("q");
