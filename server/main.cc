@@ -6,12 +6,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
@@ -83,13 +85,18 @@ absl::StatusOr<std::unique_ptr<store::Store>> OpenStore(const Options& options, 
   return std::make_unique<store::WriteBehind>(*std::move(opened));
 }
 
-// Whole or not at all: a script that sees the file can read it.
+// Whole or not at all: a script that sees the file can read it. A pipe or a device is written to,
+// and not replaced.
 absl::Status WritePortFile(const std::string& path, int port) {
-  const std::string temporary = absl::StrCat(path, ".new");
-  std::ofstream file(temporary);
+  std::error_code ignored;
+  const bool replace = !std::filesystem::is_other(path, ignored);
+  const std::string written = replace ? absl::StrCat(path, ".new") : path;
+  std::ofstream file(written);
   file << port << "\n";
   file.close();
-  if (file && std::rename(temporary.c_str(), path.c_str()) == 0) return absl::OkStatus();
+  if (file && (!replace || std::rename(written.c_str(), path.c_str()) == 0)) {
+    return absl::OkStatus();
+  }
   const int error = errno;
   return absl::UnavailableError(absl::StrCat("--port-file: cannot write '", path, "' (",
                                              std::strerror(error),

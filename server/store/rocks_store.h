@@ -60,8 +60,8 @@ struct RocksStoreOptions {
   int64_t keep_free_bytes = 0;
   // Called about once a second, on the opening thread, while the write-ahead log is read back.
   std::function<void(int64_t bytes_done, int64_t bytes_total)> progress;
-  // Told what an operator should know though the store opens, a sentence each: what a torn end of
-  // the write-ahead log dropped.
+  // Told what an operator should know though the store goes on, a sentence each: what a torn end of
+  // the write-ahead log dropped, that it wants a descriptor. By any of the store's threads.
   std::function<void(const std::string& notice)> notice;
   // Called when a file could not be written or synced, on the thread that found it, of whichever
   // kind, after which every Append fails; maybe more than once. A server ends its process here: if

@@ -22,8 +22,12 @@ constexpr int kOpenTries = 100;
 constexpr auto kOpenAgainAfter = std::chrono::milliseconds(100);
 
 template <typename Open>
-IOStatus OpenWithPatience(Open open) {
+IOStatus OpenWithPatience(const std::function<void(const std::string&)>& notice, Open open) {
   IOStatus status = open();
+  if (WantsDescriptors(status) && notice) {
+    notice(
+        "no descriptor is left: the store waits some seconds for one; raise the limit (ulimit -n)");
+  }
   for (int tries = 1; tries < kOpenTries && WantsDescriptors(status); ++tries) {
     std::this_thread::sleep_for(kOpenAgainAfter);
     status = open();
@@ -125,8 +129,8 @@ class WatchedDirectory final : public rocksdb::FSDirectoryWrapper {
 
 }  // namespace
 
-WatchedFiles::WatchedFiles(SyncedEnds& ends)
-    : FileSystemWrapper(rocksdb::FileSystem::Default()), ends_(ends) {}
+WatchedFiles::WatchedFiles(SyncedEnds& ends, std::function<void(const std::string&)> notice)
+    : FileSystemWrapper(rocksdb::FileSystem::Default()), ends_(ends), notice_(std::move(notice)) {}
 
 void WatchedFiles::Watch(std::function<void(const rocksdb::Status&)> on_failure) {
   on_failure_ = std::move(on_failure);
@@ -142,7 +146,8 @@ IOStatus WatchedFiles::NewSequentialFile(const std::string& path,
                                          const rocksdb::FileOptions& options,
                                          std::unique_ptr<rocksdb::FSSequentialFile>* file,
                                          IODebugContext* debug) {
-  return OpenWithPatience([&] { return target()->NewSequentialFile(path, options, file, debug); });
+  return OpenWithPatience(notice_,
+                          [&] { return target()->NewSequentialFile(path, options, file, debug); });
 }
 
 IOStatus WatchedFiles::NewRandomAccessFile(const std::string& path,
@@ -150,15 +155,15 @@ IOStatus WatchedFiles::NewRandomAccessFile(const std::string& path,
                                            std::unique_ptr<rocksdb::FSRandomAccessFile>* file,
                                            IODebugContext* debug) {
   return OpenWithPatience(
-      [&] { return target()->NewRandomAccessFile(path, options, file, debug); });
+      notice_, [&] { return target()->NewRandomAccessFile(path, options, file, debug); });
 }
 
 IOStatus WatchedFiles::NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
                                        std::unique_ptr<rocksdb::FSWritableFile>* file,
                                        IODebugContext* debug) {
   std::unique_ptr<rocksdb::FSWritableFile> opened;
-  IOStatus status =
-      OpenWithPatience([&] { return target()->NewWritableFile(path, options, &opened, debug); });
+  IOStatus status = OpenWithPatience(
+      notice_, [&] { return target()->NewWritableFile(path, options, &opened, debug); });
   if (!status.ok()) return Told(std::move(status));
   std::string name = NameOf(path);
   SyncedEnds* const ends = OnlyGrows(name) ? &ends_ : nullptr;
@@ -170,8 +175,8 @@ IOStatus WatchedFiles::NewDirectory(const std::string& path, const IOOptions& op
                                     std::unique_ptr<rocksdb::FSDirectory>* directory,
                                     IODebugContext* debug) {
   std::unique_ptr<rocksdb::FSDirectory> opened;
-  IOStatus status =
-      OpenWithPatience([&] { return target()->NewDirectory(path, options, &opened, debug); });
+  IOStatus status = OpenWithPatience(
+      notice_, [&] { return target()->NewDirectory(path, options, &opened, debug); });
   if (status.ok()) *directory = std::make_unique<WatchedDirectory>(std::move(opened), *this);
   return status;
 }

@@ -22,8 +22,8 @@ namespace treadle::store {
 // Called by RocksDB's threads and the store's.
 class WatchedFiles final : public rocksdb::FileSystemWrapper {
  public:
-  // `ends` outlives it.
-  explicit WatchedFiles(SyncedEnds& ends);
+  // `ends` outlives it. `notice` is told when a file waits for a descriptor, by any of the threads.
+  WatchedFiles(SyncedEnds& ends, std::function<void(const std::string&)> notice);
 
   // From now on, until Unwatch, `on_failure` is told, at each failure, by any of the threads. It
   // may end the process; otherwise RocksDB gets the error next. Once.
@@ -58,6 +58,7 @@ class WatchedFiles final : public rocksdb::FileSystemWrapper {
 
  private:
   SyncedEnds& ends_;
+  const std::function<void(const std::string&)> notice_;
   std::function<void(const rocksdb::Status&)> on_failure_;
   std::atomic<bool> watching_ = false;
 };

@@ -145,6 +145,7 @@ class Descriptors(Scenario):
         self.assertEqual(call.result().results[0].status.code, 0)
         self.assertTrue(broker.running())
         self.assertEqual(connection.info().unfinished_tasks, len(names) + 20)
+        self.assertIn("no descriptor is left: the store waits", broker.output())
 
     def test_a_store_that_gets_no_descriptor_says_what_it_wants(self):
         broker = self.broker()

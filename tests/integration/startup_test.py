@@ -58,6 +58,17 @@ class Startup(Scenario):
         second.port_file = self.folder / "nowhere" / "port"
         self.refuses(second, "--port-file", second.port_file, "No such file or directory", code=1)
 
+    def test_a_port_file_that_is_a_device_is_not_replaced(self):
+        full = self.folder / "full"
+        full.symlink_to("/dev/full")
+        ran = subprocess.run(
+            [processes.BIN / "treadle-server", "--listen=127.0.0.1:0", "--store=memory",
+             f"--port-file={full}"],
+            capture_output=True, text=True, timeout=processes.LIMIT_S, check=False)
+        self.assertEqual(ran.returncode, 1, ran.stderr)
+        self.assertIn(f"--port-file: cannot write '{full}' (No space left on device)", ran.stderr)
+        self.assertTrue(full.is_char_device())
+
     def test_two_brokers_on_one_data_directory(self):
         broker = self.broker()
         self.refuses(self.second(data=broker.data), broker.data)
