@@ -130,18 +130,24 @@ void Oracle::CheckBounds(const engine::Engine& engine) {
 
 void Oracle::Crashed(bool power) {
   ++counts_.crashes;
+  const auto survives = [&](Durability level) {
+    return level == Durability::kSynced || (level == Durability::kWritten && !power);
+  };
   // What is left of what was promised: the next run's service time may begin a little earlier.
   for (auto& [token, lease] : leases_) {
     for (const auto& [call, extension] : lease.extensions) {
       lease.promised_until_ms = std::min(lease.promised_until_ms, extension.until_ms);
     }
     lease.extensions.clear();
-    if (lease.extended) lease.promised_until_ms -= ListenedMs();
+    if (!lease.extended) continue;
+    lease.promised_until_ms -= ListenedMs();
+    // An extension is as safe as its task.
+    const Ledger::Task* const task = live_.Find(lease.task);
+    if (task == nullptr || !survives(task->row.spec.durability)) {
+      lease.promised_until_ms = INT64_MIN / 2;
+    }
   }
   const Ledger before = std::exchange(live_, durable_);
-  const auto survives = [&](Durability level) {
-    return level == Durability::kSynced || (level == Durability::kWritten && !power);
-  };
   std::erase_if(acknowledged_, [&](const auto& entry) {
     if (durable_.Find(entry.first) != nullptr) return false;
     Expect(!survives(entry.second), Promise::kNeverLost,
