@@ -116,7 +116,8 @@ class Device(Scenario):
             request = api.tasks.SubmitRequest(tasks=[spec])
             return api.patiently(connection.tasks.Submit, request).results[0].status.code == 0
 
-        processes.wait_until(accepted, "submits to be accepted again")
+        # Space is given back in passes, with rests of up to 30 s on a machine that is busy.
+        processes.wait_until(accepted, "submits to be accepted again", 2.5 * processes.LIMIT_S)
 
     def fill(self, connection, most):
         """Submits what cannot be compressed, as it is taken: `most`, and then until it is refused.
