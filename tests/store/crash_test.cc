@@ -100,18 +100,19 @@ TEST(Crash, KilledAtAnyMoment) {
   }
 }
 
-// Durability is unknown from then on: one error, no further acknowledgement.
+// Durability is unknown from then on: one error, no further acknowledgement. On a busy machine one
+// sync serves many batches: so there are far more batches than syncs that are asked for.
 TEST(Crash, FailedSyncOfTheLogEndsTheStore) {
   for (const int64_t at_sync : {1, 2, 5, 11, 24}) {
     SCOPED_TRACE(absl::StrCat("at sync ", at_sync));
     const TempDirectory directory(TempDirectory::Where::kMemory);
-    WriterProcess writer(directory.path(), Arguments({"--batches=60", "--fail-file=.log",
+    WriterProcess writer(directory.path(), Arguments({"--batches=100000", "--fail-file=.log",
                                                       absl::StrCat("--fail-at-sync=", at_sync)}));
     writer.Wait();
     EXPECT_EQ(writer.exit_code(), 3) << writer.errors();
     EXPECT_THAT(writer.errors(), HasSubstr("DATA_LOSS"));
     EXPECT_THAT(writer.errors(), HasSubstr("Input/output error"));
-    EXPECT_LT(writer.synced(), 60);
+    EXPECT_LT(writer.synced(), 100'000);
     ASSERT_NO_FATAL_FAILURE(ExpectNothingLost(directory.path(), writer));
   }
 }
