@@ -9,7 +9,8 @@
 
 namespace treadle {
 
-// The long calls under way, so that Shutdown can end them.
+// The calls and waits of a thread, or of several, so that whoever ends them can: a client's
+// Shutdown, the destructor of what asks on a thread of its own.
 class Watches {
  public:
   // A call that is under way while this lives.

@@ -136,8 +136,7 @@ absl::Status Check(Options& options) {
   if (options.allowed.empty()) {
     return absl::InvalidArgumentError(
         "no program is allowed, so this worker could run nothing but echo: name each program that "
-        "tasks may "
-        "run, as in --allow-exec /usr/bin/wc --allow-exec /usr/bin/sha256sum");
+        "tasks may run, as in --allow-exec /usr/bin/wc --allow-exec /usr/bin/sha256sum");
   }
   std::sort(options.allowed.begin(), options.allowed.end());
   options.allowed.erase(std::unique(options.allowed.begin(), options.allowed.end()),
@@ -164,7 +163,7 @@ absl::Status Check(Options& options) {
     }
     return absl::InvalidArgumentError(absl::StrCat(
         "--run-in ", CutMiddle(entry, 80), ": this worker does not serve '", CutMiddle(type, 80),
-        "': name exec, echo, or exec:PATH of a program that ", "--allow-exec names"));
+        "': name exec, echo, or exec:PATH of a program that --allow-exec names"));
   }
   return absl::OkStatus();
 }

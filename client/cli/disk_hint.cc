@@ -24,41 +24,31 @@ DiskHint::DiskHint(Client& client, std::function<void(const std::string&)> say)
 }
 
 DiskHint::~DiskHint() {
-  {
-    std::lock_guard lock(mutex_);
-    ended_ = true;
-    if (question_ != nullptr) question_->TryCancel();
-  }
-  changed_.notify_all();
+  calls_.CancelAll();
   if (thread_.joinable()) thread_.join();
 }
 
 void DiskHint::Run() {
   bool hangs = false;
-  std::unique_lock lock(mutex_);
-  while (!changed_.wait_for(lock, kLookEvery, [this] { return ended_; })) {
-    const std::optional<int64_t> hung_ms = AskHungMs(lock);
-    if (!hung_ms.has_value() || ended_) continue;
+  while (calls_.SleepUntil(std::chrono::steady_clock::now() + kLookEvery)) {
+    const std::optional<int64_t> hung_ms = AskHungMs();
+    if (!hung_ms.has_value()) continue;
     const bool hung = *hung_ms > 0;
     if (std::exchange(hangs, hung) == hung) continue;
-    lock.unlock();
     say_(hangs ? fmt::format("{}: waiting for it (Ctrl-C ends the wait)",
                              wire::DiskHungText(*hung_ms))
                : "the broker's disk answers again");
-    lock.lock();
   }
 }
 
-std::optional<int64_t> DiskHint::AskHungMs(std::unique_lock<std::mutex>& lock) {
+std::optional<int64_t> DiskHint::AskHungMs() {
   grpc::ClientContext context;
   context.set_deadline(CallDeadline(kAnswerIn));
+  const Watches::Call call(calls_, context);
+  if (!call.begun()) return std::nullopt;
   v1::GetServerInfoResponse response;
-  question_ = &context;
-  lock.unlock();
   const grpc::Status status =
       admin_->GetServerInfo(&context, v1::GetServerInfoRequest(), &response);
-  lock.lock();
-  question_ = nullptr;
   return status.ok() ? std::optional(response.server().disk_hung_ms()) : std::nullopt;
 }
 

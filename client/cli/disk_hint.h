@@ -1,16 +1,14 @@
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
 
 #include "client/client.h"
-#include <grpcpp/grpcpp.h>
+#include "client/watches.h"
 
 #include "treadle/v1/admin_service.grpc.pb.h"
 
@@ -30,15 +28,11 @@ class DiskHint {
  private:
   void Run();
   // For how long it has not answered, 0: it does. Absent: the broker was not reached.
-  std::optional<int64_t> AskHungMs(std::unique_lock<std::mutex>& lock);
+  std::optional<int64_t> AskHungMs();
 
   const std::unique_ptr<v1::AdminService::Stub> admin_;
   const std::function<void(const std::string&)> say_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  // Both GUARDED_BY(mutex_).
-  bool ended_ = false;
-  grpc::ClientContext* question_ = nullptr;  // under way
+  Watches calls_;
   std::thread thread_;
 };
 

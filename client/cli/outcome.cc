@@ -31,16 +31,15 @@ absl::StatusOr<v1::Outcome> Watch(const Context& context, Client& client,
     std::lock_guard lock(mutex);
     return CutToWidth(WaitingLine(latest, MsSince(start)), columns - 1);
   });
-  const WorkerHint hint(
-      context, client,
-      [&] {
-        std::lock_guard lock(mutex);
-        return latest;
-      },
-      [&](const std::string& text) { line.Around([&] { context.terminal.Complain(text); }); });
-  const DiskHint disk(client, [&](const std::string& text) {
+  const auto say = [&](const std::string& text) {
     line.Around([&] { context.terminal.Complain(text); });
-  });
+  };
+  const auto now = [&] {
+    std::lock_guard lock(mutex);
+    return latest;
+  };
+  const WorkerHint hint(context, client, now, say);
+  const DiskHint disk(client, say);
   return client.WatchTask(
       task_id,
       [&](const v1::Task& task) {

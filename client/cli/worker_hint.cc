@@ -42,20 +42,12 @@ WorkerHint::WorkerHint(const Context& context, Client& client, std::function<v1:
 }
 
 WorkerHint::~WorkerHint() {
-  {
-    std::lock_guard lock(mutex_);
-    ended_ = true;
-  }
-  changed_.notify_all();
   calls_.CancelAll();
   if (thread_.joinable()) thread_.join();
 }
 
 void WorkerHint::Run() {
-  {
-    std::unique_lock lock(mutex_);
-    if (changed_.wait_for(lock, kLookAfter, [this] { return ended_; })) return;
-  }
+  if (!calls_.SleepUntil(std::chrono::steady_clock::now() + kLookAfter)) return;
   const absl::StatusOr<std::vector<v1::Worker>> workers =
       AskForWorkers(*admin_, calls_, client_.options().call_timeout);
   const v1::Task task = latest_();

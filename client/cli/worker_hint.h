@@ -1,9 +1,7 @@
 #pragma once
 
-#include <condition_variable>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 
@@ -37,9 +35,6 @@ class WorkerHint {
   Watches calls_;
   const std::function<v1::Task()> latest_;
   const std::function<void(const std::string&)> say_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool ended_ = false;  // GUARDED_BY(mutex_)
   std::thread thread_;
 };
 

@@ -42,7 +42,7 @@ void Reads::StartQuestions() {
 }
 
 void Reads::ForEachCall(absl::FunctionRef<void(engine::CallId)> visit) const {
-  for (const auto& [number, calls] : under_way_) {
+  for (const auto& calls : under_way_) {
     for (const engine::CallId call : calls) visit(call);
   }
   questions_.ForEach([&](engine::CallId call, const Read&) { visit(call); });
@@ -55,10 +55,10 @@ void Reads::StartSome() {
     if (!next.has_value()) break;
     some.push_back(*std::move(next));
   }
-  std::vector<engine::CallId>& calls = under_way_[++last_begun_];
+  std::vector<engine::CallId>& calls = under_way_.emplace_back();
   for (const auto& [call, question] : some) calls.push_back(call);
   Begin(store::Store::Urgency::kQuestion,
-        [this, number = last_begun_, bytes_max = bounds_.bytes_max,
+        [this, bytes_max = bounds_.bytes_max,
          some = std::move(some)](StoredTasks& stored) mutable -> Then {
           std::vector<std::pair<Then, int64_t>> answers;  // and what they cost
           const int64_t stop_at_bytes = stored.bytes_read() + bytes_max;
@@ -67,8 +67,8 @@ void Reads::StartSome() {
             Then then = some[answers.size()].second(stored);
             answers.emplace_back(std::move(then), kQuestionBytes + stored.bytes_read() - before);
           }
-          return [this, number, answers = std::move(answers), some = std::move(some)]() mutable {
-            under_way_.erase(number);
+          return [this, answers = std::move(answers), some = std::move(some)]() mutable {
+            under_way_.pop_front();
             for (size_t i = some.size(); i > answers.size(); --i) {
               questions_.GiveBack(some[i - 1].first, std::move(some[i - 1].second));
             }

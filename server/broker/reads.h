@@ -1,10 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <utility>
+#include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
@@ -69,9 +70,8 @@ class Reads {
   // The store makes one read at a time.
   const std::shared_ptr<StoredTasks> stored_;
   CallQueue<Read> questions_;
-  // Those that were begun together, by a number.
-  absl::flat_hash_map<uint64_t, std::vector<engine::CallId>> under_way_;
-  uint64_t last_begun_ = 0;
+  // The calls of those that were begun together, the oldest first, which the store reads first.
+  std::deque<std::vector<engine::CallId>> under_way_;
 };
 
 }  // namespace treadle::broker

@@ -154,8 +154,7 @@ class Engine::Impl {
 void Engine::Impl::Apply(Turn&, BeginLife&& command) {
   const uint64_t first = static_cast<uint64_t>(command.incarnation);
   MetaRow& counters = state_.counters;
-  // Sessions, too, are told before their rows are on the disk, and their rows are larger.
-  const uint64_t forgotten = counters.next_token > 1 ? kForgottenTokensMax : 0;
+  const uint64_t forgotten = counters.next_token > 1 ? kForgottenMax : 0;
   counters.next_session = first > counters.next_session ? first : counters.next_session + forgotten;
   counters.next_token = first > counters.next_token ? first : counters.next_token + forgotten;
   state_.counters_dirty = true;

@@ -24,7 +24,7 @@ namespace treadle::engine {
 //     two that do differ in the random bits but for one in 2,048. A session is resumed only with
 //     its secret, and a report names a task and a token, both of which would have to agree.
 //   - The clock is behind the stored counters: a life begins above them, and above what a power cut
-//     may have taken from them: see kForgottenTokensMax. So an old number comes again only if the
+//     may have taken from them: see kForgottenMax. So an old number comes again only if the
 //     store has lost it, the clock is behind as well, and it shows the very millisecond in which
 //     that number was reached, with the same random bits.
 //   - The clock does not know the time at all (it is before 2026, when there was no Treadle, or
@@ -37,7 +37,8 @@ Incarnation IncarnationAt(int64_t wall_ms, uint64_t random);
 
 // Leases of tasks whose durability is MEMORY or WRITTEN leave before their rows are on the disk: a
 // power cut can take the counter back by as many tokens as were given since the last sync. That is
-// at most what two write-ahead logs of 64 MiB hold, and a lease takes 8 bytes of one.
-inline constexpr uint64_t kForgottenTokensMax = uint64_t{1} << 24;
+// at most what two write-ahead logs of 64 MiB hold, and a lease takes 8 bytes of one. Sessions are
+// told before their rows are on the disk, too, and take more.
+inline constexpr uint64_t kForgottenMax = uint64_t{1} << 24;
 
 }  // namespace treadle::engine

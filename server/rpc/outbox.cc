@@ -7,6 +7,7 @@
 #include "server/broker/body.h"
 
 namespace treadle::rpc {
+
 CallOutbox::CallOutbox(Calls& calls) : calls_(calls), thread_([this] { Run(); }) {}
 
 CallOutbox::~CallOutbox() {

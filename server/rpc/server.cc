@@ -70,8 +70,7 @@ class Server::Impl {
     pulse_.emplace(calls_, outgoing_, clock_);
     disk_watch_.emplace(store, DiskWatch::Told{[this](bool serves) { TellHealth(serves); },
                                                [this](int64_t now_ms, int64_t hung_ms) {
-                                                 if (IsDueToTell(now_ms))
-                                                   TellStreams(now_ms, hung_ms);
+                                                 TellStreams(now_ms, hung_ms);
                                                  TellWaiting(hung_ms);
                                                }});
     edge_.emplace(Edge{options_, clock_, broker, std::string(store.Kind()), store.reach(),
@@ -150,13 +149,10 @@ class Server::Impl {
     if (!stopping_) server_->GetHealthCheckService()->SetServingStatus(serves);
   }
 
-  bool IsDueToTell(int64_t now_ms) {
-    if (now_ms - disk_told_at_ms_ < wire::kDiskToldEveryMs - DiskWatch::kLookMs / 2) return false;
-    disk_told_at_ms_ = now_ms;
-    return true;
-  }
-
+  // Less often than the disk is looked at.
   void TellStreams(int64_t now_ms, int64_t hung_ms) {
+    if (now_ms - disk_told_at_ms_ < wire::kDiskToldEveryMs - DiskWatch::kLookMs / 2) return;
+    disk_told_at_ms_ = now_ms;
     for (const std::shared_ptr<Call>& stream : calls_.Streams()) {
       stream->DiskHangs(now_ms, hung_ms);
     }

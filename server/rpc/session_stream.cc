@@ -90,18 +90,19 @@ void SessionStream::HandleTasks(v1::SessionRequest& request,
 
 void SessionStream::HandleIds(v1::SessionRequest& request, std::vector<broker::Request>& requests) {
   std::vector<NoId> no_ids;
+  const auto read = [&](const char* field, const std::string& text) {
+    absl::StatusOr<TaskId> task = ValidateTaskId(field, text);
+    if (!task.ok()) no_ids.push_back({CutMiddle(text, kShownIdBytes), task.status()});
+    return task;
+  };
   for (const std::string& text : request.await_task_ids()) {
-    if (const auto task = ValidateTaskId("await_task_ids", text); task.ok()) {
+    if (const auto task = read("await_task_ids", text); task.ok()) {
       requests.push_back({broker::AwaitTask{id(), *task}, nullptr});
-    } else {
-      no_ids.push_back({CutMiddle(text, kShownIdBytes), task.status()});
     }
   }
   for (const std::string& text : request.cancel_task_ids()) {
-    if (const auto task = ValidateTaskId("cancel_task_ids", text); task.ok()) {
+    if (const auto task = read("cancel_task_ids", text); task.ok()) {
       requests.push_back(ToRequest(engine::Cancel{.call = id(), .task = *task}));
-    } else {
-      no_ids.push_back({CutMiddle(text, kShownIdBytes), task.status()});
     }
   }
   if (!no_ids.empty()) Refuse(std::move(no_ids));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -44,6 +45,14 @@ class Listener final : public Outbox {
   std::vector<Delivery> heard;
   bool is_full = false;            // its reader does not keep up
   std::function<bool()> ask_full;  // if given, says it, too
+};
+
+// Whenever it is looked at, 10 ms have passed.
+struct SlowMachine final : MachineClock {
+  int64_t SinceBootMs() const override { return now_ms += 10; }
+  int64_t UnixMs() const override { return now_ms; }
+  std::string BootId() const override { return ""; }
+  mutable int64_t now_ms = 1'000'000;
 };
 
 inline BodyPtr Bytes(std::string bytes) {

@@ -329,12 +329,6 @@ TEST_F(BrokerReadsTest, WhatFollowsFromReadsIsBoundedInATurn) {
 }
 
 TEST_F(BrokerReadsTest, WhatFollowsFromReadsIsBoundedInTime) {
-  struct SlowMachine final : MachineClock {
-    int64_t SinceBootMs() const override { return now_ms += 10; }
-    int64_t UnixMs() const override { return now_ms; }
-    std::string BootId() const override { return ""; }
-    mutable int64_t now_ms = 1'000'000;
-  };
   const SlowMachine machine;
   ServiceClock slow(machine);
   HeldStore held(slow);

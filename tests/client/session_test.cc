@@ -382,21 +382,27 @@ TEST(Session, CancelsAreSentBeforeTheEnd) {
   closing.get();
 }
 
-TEST(Session, AFlushWaitsForCancels) {
-  FakeBroker broker;
+// A task was accepted, and cancelled when the broker was gone.
+std::unique_ptr<Client> ClientWithACancelLeft(FakeBroker& broker) {
   auto [client, stream] = broker.Connect();
   const Executor executor(*client, ExecutorOptions("cpu"));
   const Future<int> future = executor.Submit(kSquare, 1);
   stream->Tasks(1);
   stream->Accept(1, 1);
-  ASSERT_TRUE(future.Accepted().ok());
+  EXPECT_TRUE(future.Accepted().ok());
   stream->End(kLost);
   stream.reset();
   broker.Stop();
   EXPECT_TRUE(future.Cancel());
+  return std::move(client);
+}
+
+TEST(Session, AFlushWaitsForCancels) {
+  FakeBroker broker;
+  const std::unique_ptr<Client> client = ClientWithACancelLeft(broker);
   EXPECT_EQ(client->Flush(20ms).code(), absl::StatusCode::kDeadlineExceeded);
   broker.Start();
-  stream = broker.NextStream();
+  const auto stream = broker.NextStream();
   stream->Open(7, true);
   EXPECT_TRUE(client->Flush().ok());
   EXPECT_THAT(stream->Cancels(1), ElementsAre(IdOf(7, 1)));
@@ -404,16 +410,7 @@ TEST(Session, AFlushWaitsForCancels) {
 
 TEST(Session, AFlushEndsWithAClientThatHasCancelsLeft) {
   FakeBroker broker;
-  auto [client, stream] = broker.Connect();
-  const Executor executor(*client, ExecutorOptions("cpu"));
-  const Future<int> future = executor.Submit(kSquare, 1);
-  stream->Tasks(1);
-  stream->Accept(1, 1);
-  ASSERT_TRUE(future.Accepted().ok());
-  stream->End(kLost);
-  stream.reset();
-  broker.Stop();
-  EXPECT_TRUE(future.Cancel());
+  const std::unique_ptr<Client> client = ClientWithACancelLeft(broker);
   client->Shutdown();
   EXPECT_EQ(client->Flush(60s).code(), absl::StatusCode::kUnavailable);
 }
