@@ -146,15 +146,17 @@ TEST_F(StreamInputTest, ABrokerThatStopsSaysSo) {
 class Transport final : public Outbox {
  public:
   Transport() : thread_([this] { Run(); }) {}
-  ~Transport() override {
+  ~Transport() override { Disconnect(); }
+  void Connect(StreamInput& input) { input_ = &input; }
+  // From here on the stream is not resumed any more.
+  void Disconnect() {
     {
       const std::lock_guard lock(mutex_);
       done_ = true;
     }
     news_.notify_all();
-    thread_.join();
+    if (thread_.joinable()) thread_.join();
   }
-  void Connect(StreamInput& input) { input_ = &input; }
   void Read() {
     {
       const std::lock_guard lock(mutex_);
@@ -248,6 +250,7 @@ TEST(StreamInput, KeepsItsOrderThoughTheInboxIsFullAllTheTime) {
   input.Close(std::move(last));
   broker.Stop();
   loop.join();
+  transport.Disconnect();
 }
 
 }  // namespace
