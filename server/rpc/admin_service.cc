@@ -10,6 +10,7 @@
 #include "server/rpc/page_token.h"
 #include "server/rpc/unary_call.h"
 #include "server/rpc/validate.h"
+#include "treadle/v1/admin_service.pb.h"
 
 namespace treadle::rpc {
 namespace {
@@ -87,23 +88,10 @@ absl::Status ListWorkers(Edge& edge, UnaryCall& call, v1::ListWorkersRequest& re
 
 }  // namespace
 
-grpc::ServerUnaryReactor* AdminService::GetServerInfo(grpc::CallbackServerContext* context,
-                                                      const grpc::ByteBuffer* request,
-                                                      grpc::ByteBuffer* response) {
-  return Receive<v1::GetServerInfoRequest>(
-      edge_, context, request, response,
-      [this](UnaryCall& call, v1::GetServerInfoRequest& message) {
-        return rpc::GetServerInfo(edge_, call, message);
-      });
-}
-
-grpc::ServerUnaryReactor* AdminService::ListWorkers(grpc::CallbackServerContext* context,
-                                                    const grpc::ByteBuffer* request,
-                                                    grpc::ByteBuffer* response) {
-  return Receive<v1::ListWorkersRequest>(edge_, context, request, response,
-                                         [this](UnaryCall& call, v1::ListWorkersRequest& message) {
-                                           return rpc::ListWorkers(edge_, call, message);
-                                         });
+void ServeAdmin(Methods& methods) {
+  Service admin(methods, "treadle.v1.AdminService");
+  admin.Unary("GetServerInfo", GetServerInfo);
+  admin.Unary("ListWorkers", ListWorkers);
 }
 
 }  // namespace treadle::rpc

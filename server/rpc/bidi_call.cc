@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <exception>
-#include <optional>
 #include <utility>
 #include <variant>
 
@@ -15,9 +14,6 @@ namespace {
 
 // More than heartbeats are apart; less than the shortest lease lasts.
 constexpr int64_t kLookAfterMs = wire::kHeartbeatMs * 3 / 2;
-constexpr int64_t kLookEveryMs = 200;
-// Pings and window updates of an idle connection are less.
-constexpr int64_t kArrivingBytesPerMs = 4;
 
 }  // namespace
 
@@ -81,13 +77,8 @@ void BidiCall::ResumeReading() {
 // Silence is measured in bytes, because gRPC shows a message when it is whole: one that is large
 // may take longer than a peer may be silent, and a worker's lease lasts.
 bool BidiCall::IsArriving(int64_t now_ms) {
-  if (now_ms - heard_at_ms_ < kLookAfterMs || now_ms - looked_at_ms_ < kLookEveryMs) return false;
-  const std::optional<uint64_t> received = ReceivedBytes(*client());
-  if (!received.has_value()) return false;
-  const bool was_looking = looked_at_ms_ > heard_at_ms_;
-  const int64_t passed_ms = now_ms - std::exchange(looked_at_ms_, now_ms);
-  const uint64_t more = *received - std::exchange(received_bytes_, *received);
-  return was_looking && static_cast<int64_t>(more) >= kArrivingBytesPerMs * passed_ms;
+  if (now_ms - heard_at_ms_ < kLookAfterMs) return false;
+  return client()->IsArriving(heard_at_ms_, now_ms);
 }
 
 void BidiCall::Beat(int64_t now_ms) {

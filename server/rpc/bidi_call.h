@@ -19,7 +19,7 @@ namespace treadle::rpc {
 //
 // While the broker has no room for more the stream reads no further, so that TCP holds the client
 // back.
-class BidiCall : public StreamCall<grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>> {
+class BidiCall : public StreamCall {
  public:
   // Called once, right after construction, before gRPC has the reactor.
   void Begin();
@@ -43,8 +43,8 @@ class BidiCall : public StreamCall<grpc::ServerBidiReactor<grpc::ByteBuffer, grp
 
   // A message that tells so: see disk_hung_ms in the proto files.
   virtual grpc::ByteBuffer DiskHungMessage(int64_t hung_ms) const = 0;
-  // A message has been arriving for a while, and is not whole yet. On the pulse's thread, a few
-  // times a second.
+  // A message has been arriving for a while, and is not whole yet: not the first one. On the
+  // pulse's thread, a few times a second.
   virtual void OnArriving() {}
 
   // Hands the requests over; reading goes on when the broker has room for more. From OnMessage, or
@@ -71,12 +71,7 @@ class BidiCall : public StreamCall<grpc::ServerBidiReactor<grpc::ByteBuffer, grp
   std::atomic<bool> begun_{false};  // the first message has come
   std::atomic<bool> client_closed_{false};
   std::atomic<int64_t> heard_at_ms_{0};
-
-  // The pulse's thread's: when it last looked at what has come on the connection, and how much it
-  // was.
-  int64_t looked_at_ms_ = 0;
-  int64_t arriving_at_ms_ = 0;
-  uint64_t received_bytes_ = 0;
+  int64_t arriving_at_ms_ = 0;  // the pulse's thread's
 };
 
 }  // namespace treadle::rpc

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -33,6 +34,8 @@ class Call : public std::enable_shared_from_this<Call> {
   const std::shared_ptr<Client>& client() const { return client_; }
   engine::Origin origin() const { return client_->origin; }
   virtual bool is_stream() const = 0;
+  // Answered also while the server is about to end.
+  virtual bool is_about_health() const { return false; }
 
   // Something for this call, in order. Only the outbox's thread calls this and Flush.
   virtual void Deliver(broker::Delivery& delivery) = 0;
@@ -45,8 +48,14 @@ class Call : public std::enable_shared_from_this<Call> {
   // Ends it without waiting for its client to read what is on its way.
   virtual void BreakOff() {}
 
-  // Streams: about ten times a second, on the pulse's thread.
+  // About ten times a second, on the pulse's thread: streams, and unary calls whose message has not
+  // come; while many calls are open all of them.
   virtual void Beat(int64_t /*now_ms*/) {}
+
+  // Whether it counts among its client's that are not answered: from its place among the calls that
+  // Calls knows until its end was handed to gRPC. Any thread.
+  void BeginUnanswered();
+  void Answered();
 
   // The store's disk has not answered for so long. Streams: once a second, on the pulse's thread.
   // Others, while they wait for it: twice a second, on the outbox's thread.
@@ -55,6 +64,7 @@ class Call : public std::enable_shared_from_this<Call> {
  private:
   const std::shared_ptr<Client> client_;
   const engine::CallId id_;
+  std::atomic<bool> is_unanswered_{false};
 };
 
 // For what must not happen: logs it, and gives the INTERNAL that the client gets.

@@ -1,8 +1,19 @@
 #include "server/rpc/calls.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 
 namespace treadle::rpc {
+namespace {
+
+// A connection that has fewer unanswered has few.
+constexpr int32_t kFewCalls = 4;
+// Whoever reads is told of a refusal at once, and has not as many open.
+constexpr int64_t kRefusedMaxAtLeast = 4'000;
+constexpr int64_t kRefusedShare = 5;  // of the bound of calls
+
+}  // namespace
 
 Calls::Calls(const Options& options, Connections& connections, const Clock& clock)
     : connections_(connections),
@@ -10,33 +21,47 @@ Calls::Calls(const Options& options, Connections& connections, const Clock& cloc
       streams_per_client_max_(options.streams_per_client_max),
       calls_per_client_max_(options.calls_per_client_max),
       calls_max_(options.calls_max),
-      calls_per_address_max_(options.calls_max - options.calls_max / 10) {}
+      calls_per_address_max_(options.calls_max - options.calls_max / 10),
+      few_max_(options.calls_max / 2),
+      refused_max_(std::max(kRefusedMaxAtLeast, options.calls_max / kRefusedShare)) {}
 
 absl::Status Calls::Add(const std::shared_ptr<Call>& call) {
   Client& client = *call->client();
-  std::lock_guard lock(mutex_);
-  if (absl::Status s = Check(*call, client); !s.ok()) return s;
-  ++client.calls;
-  ++by_address_[client.address];
-  if (call->is_stream()) {
-    ++client.streams;
-    streams_.emplace(call->id(), call);
+  absl::Status status;
+  bool is_one_too_many = false;
+  {
+    std::lock_guard lock(mutex_);
+    status = CheckOwn(*call, client);
+    if (status.ok()) {
+      status = CheckRoom(client);
+      if (status.ok()) {
+        ++by_address_[client.address];
+      } else if (client.unanswered < kFewCalls && std::ssize(few_) < few_max_) {
+        few_.insert(call->id());
+        status = absl::OkStatus();
+      }
+    }
+    if (status.ok()) {
+      ++client.calls;
+      if (call->is_stream()) ++client.streams;
+      call->BeginUnanswered();
+      beating_.emplace(call->id(), call);
+      calls_.emplace(call->id(), call);
+      return status;
+    }
+    is_one_too_many = client.refused >= refused_max_ - std::ssize(refused_) - 1;
+    if (!is_one_too_many) {
+      ++client.refused;
+      refused_.insert(call->id());
+    }
   }
-  calls_.emplace(call->id(), call);
-  return absl::OkStatus();
+  if (is_one_too_many) call->BreakOff();
+  return status;
 }
 
-absl::Status Calls::Check(const Call& call, const Client& client) const {
-  if (closed_) return absl::UnavailableError("the broker is shutting down: connect again");
-  if (static_cast<int64_t>(calls_.size()) >= calls_max_) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        "the broker has ", calls_max_, " open calls, its bound (--calls-max): try again later"));
-  }
-  if (const auto found = by_address_.find(client.address);
-      found != by_address_.end() && found->second >= calls_per_address_max_) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        "this address has ", found->second, " open calls: the last tenth of ", calls_max_,
-        " (--calls-max) is kept for others; wait for some of them, or use a stream"));
+absl::Status Calls::CheckOwn(const Call& call, const Client& client) const {
+  if (closed_ && !call.is_about_health()) {
+    return absl::UnavailableError("the broker is shutting down: connect again");
   }
   if (call.is_stream() && client.streams >= streams_per_client_max_) {
     return absl::ResourceExhaustedError(
@@ -52,14 +77,41 @@ absl::Status Calls::Check(const Call& call, const Client& client) const {
   return absl::OkStatus();
 }
 
-void Calls::Remove(const Call& call) {
+absl::Status Calls::CheckRoom(const Client& client) const {
+  const int64_t free = calls_max_ - (std::ssize(calls_) - std::ssize(few_));
+  if (free <= 0) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "the broker has ", calls_max_, " open calls, its bound (--calls-max): try again later"));
+  }
+  const auto found = by_address_.find(client.address);
+  const int64_t of_address = found == by_address_.end() ? 0 : found->second;
+  if (of_address >= calls_per_address_max_) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("this address has ", of_address, " open calls: the last tenth of ", calls_max_,
+                     " (--calls-max) is kept for others; wait for some of them, or use a stream"));
+  }
+  if (client.calls >= std::min(free, calls_per_address_max_ - of_address)) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("this connection has ", client.calls.load(), " of the ", calls_max_,
+                     " calls that may be open (--calls-max), and what is left is for those who "
+                     "have fewer: wait for some of them, or use a stream"));
+  }
+  return absl::OkStatus();
+}
+
+void Calls::Remove(Call& call) {
   Client& client = *call.client();
   std::lock_guard lock(mutex_);
-  if (calls_.erase(call.id()) == 0) return;
-  streams_.erase(call.id());
+  if (calls_.erase(call.id()) == 0) {
+    client.refused -= static_cast<int32_t>(refused_.erase(call.id()));
+    return;
+  }
+  call.Answered();
+  beating_.erase(call.id());
   if (call.is_stream()) --client.streams;
   client.idle_since_ms = clock_.NowMs();
   --client.calls;
+  if (few_.erase(call.id()) > 0) return;
   const auto of_address = by_address_.find(client.address);
   if (--of_address->second == 0) by_address_.erase(of_address);
 }
@@ -70,16 +122,26 @@ std::shared_ptr<Call> Calls::Find(engine::CallId id) const {
   return found == calls_.end() ? nullptr : found->second;
 }
 
-std::vector<std::shared_ptr<Call>> Calls::Streams() const {
+std::vector<std::shared_ptr<Call>> Calls::Beating() const {
   std::lock_guard lock(mutex_);
-  std::vector<std::shared_ptr<Call>> streams;
-  streams.reserve(streams_.size());
-  for (const auto& [id, call] : streams_) streams.push_back(call);
-  return streams;
+  if (std::ssize(calls_) > calls_max_ / 2) return AllLocked();
+  std::vector<std::shared_ptr<Call>> beating;
+  beating.reserve(beating_.size());
+  for (const auto& [id, call] : beating_) beating.push_back(call);
+  return beating;
+}
+
+void Calls::StopBeat(const Call& call) {
+  std::lock_guard lock(mutex_);
+  beating_.erase(call.id());
 }
 
 std::vector<std::shared_ptr<Call>> Calls::All() const {
   std::lock_guard lock(mutex_);
+  return AllLocked();
+}
+
+std::vector<std::shared_ptr<Call>> Calls::AllLocked() const {
   std::vector<std::shared_ptr<Call>> all;
   all.reserve(calls_.size());
   for (const auto& [id, call] : calls_) all.push_back(call);

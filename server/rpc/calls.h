@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 
 #include "proto/support/clock.h"
@@ -21,6 +22,11 @@ namespace treadle::rpc {
 // Every open call by its id. Bounds how many there are, finds the one that a delivery is for, and
 // ends all of them at shutdown: gRPC's own shutdown waits for ever for one that does not end.
 // Thread-safe.
+//
+// Of what there may be, a connection may have as much as is still free (as Outgoing does it). While
+// fewer than four of its calls are unanswered the next one finds room also when there is none, in
+// half as many again: whatever others pile up, at its own address, too. Those that are answered do
+// not count here: gRPC may take a second to say that they are over.
 class Calls {
  public:
   // Both outlive it.
@@ -31,16 +37,24 @@ class Calls {
   engine::CallId NewId(const Client& client) { return NewId(client.origin.connection); }
   engine::CallId NewId() { return NewId(0); }
 
-  // RESOURCE_EXHAUSTED: a bound is reached. UNAVAILABLE: closed.
+  // When its headers have come. RESOURCE_EXHAUSTED: a bound is reached. UNAVAILABLE: closed.
+  //
+  // A refused call takes as much memory as another one until its client reads why. Of a client that
+  // has too many of those further ones are broken off instead, which leaves a few bytes in gRPC,
+  // and those have a bound of its own.
   absl::Status Add(const std::shared_ptr<Call>& call);
-  void Remove(const Call& call);
+  // Also those that were refused.
+  void Remove(Call& call);
   // Null: it is over.
   std::shared_ptr<Call> Find(engine::CallId id) const;
 
-  std::vector<std::shared_ptr<Call>> Streams() const;
+  // Streams, and unary calls until StopBeat; all when half of what may be is open.
+  std::vector<std::shared_ptr<Call>> Beating() const;
+  // The unary call's message has come.
+  void StopBeat(const Call& call);
   std::vector<std::shared_ptr<Call>> All() const;
 
-  // From now on Add refuses.
+  // From now on Add refuses all but calls about the server's health.
   void Close();
 
  private:
@@ -50,7 +64,9 @@ class Calls {
     if (client != 0) client = (client - 1) % kClients + 1;
     return engine::CallId{(client << engine::kCallNumberBits) | ++last_id_};
   }
-  absl::Status Check(const Call& call, const Client& client) const;
+  absl::Status CheckOwn(const Call& call, const Client& client) const;
+  absl::Status CheckRoom(const Client& client) const;
+  std::vector<std::shared_ptr<Call>> AllLocked() const;
 
   Connections& connections_;
   const Clock& clock_;
@@ -58,12 +74,17 @@ class Calls {
   const int64_t calls_per_client_max_;
   const int64_t calls_max_;
   const int64_t calls_per_address_max_;  // the last tenth is kept for others
+  const int64_t few_max_;
+  const int64_t refused_max_;
 
   std::atomic<uint64_t> last_id_{0};
   mutable std::mutex mutex_;
   absl::flat_hash_map<engine::CallId, std::shared_ptr<Call>> calls_;
-  absl::flat_hash_map<engine::CallId, std::shared_ptr<Call>> streams_;  // also in calls_
-  absl::flat_hash_map<std::string, int64_t> by_address_;                // calls
+  absl::flat_hash_map<engine::CallId, std::shared_ptr<Call>> beating_;  // also in calls_
+  absl::flat_hash_set<engine::CallId> few_;  // in calls_, of those who have few: beyond calls_max_
+  absl::flat_hash_map<std::string, int64_t> by_address_;  // calls, without those
+  // Not in calls_, not broken off and not over yet.
+  absl::flat_hash_set<engine::CallId> refused_;
   bool closed_ = false;
 };
 

@@ -19,10 +19,10 @@ constexpr int64_t kLookMs = 100;
 // This share of the idle ones gives way at once, for the same reason.
 constexpr size_t kGiveWayShare = 16;
 
-std::string AddressOf(const std::string& peer) {
-  const size_t colon = peer.rfind(':');
-  return colon == std::string::npos ? peer : peer.substr(0, colon);
-}
+// How often it is looked whether something comes on a connection, and what is more than the pings
+// and window updates of an idle one.
+constexpr int64_t kArrivingLookMs = 200;
+constexpr int64_t kArrivingBytesPerMs = 4;
 
 // 0: not a socket.
 uint64_t InodeOf(int fd) {
@@ -34,6 +34,11 @@ std::string IPv4Name(const in_addr& address, in_port_t port) {
   char text[INET_ADDRSTRLEN] = "";
   ::inet_ntop(AF_INET, &address, text, sizeof(text));
   return absl::StrCat("ipv4:", text, ":", ntohs(port));
+}
+
+std::string AddressOf(const std::string& peer) {
+  const size_t colon = peer.rfind(':');
+  return colon == std::string::npos ? peer : peer.substr(0, colon);
 }
 
 }  // namespace
@@ -61,6 +66,17 @@ Client::Client(std::string of_peer, uint32_t number)
     : peer(std::move(of_peer)),
       address(AddressOf(peer)),
       origin{number, std::max<uint32_t>(1, static_cast<uint32_t>(absl::HashOf(address)))} {}
+
+bool Client::IsArriving(int64_t since_ms, int64_t now_ms) {
+  if (const int64_t passed_ms = now_ms - looked_at_ms_; passed_ms >= kArrivingLookMs) {
+    const std::optional<uint64_t> received = ReceivedBytes(*this);
+    looked_before_ms_ = std::exchange(looked_at_ms_, now_ms);
+    const uint64_t before = std::exchange(received_bytes_, received.value_or(received_bytes_));
+    is_arriving_ =
+        static_cast<int64_t>(received_bytes_ - before) >= kArrivingBytesPerMs * passed_ms;
+  }
+  return is_arriving_ && looked_before_ms_ > since_ms;
+}
 
 std::optional<uint64_t> ReceivedBytes(const Client& client) {
   const int fd = client.fd;

@@ -19,6 +19,11 @@ namespace treadle::rpc {
 struct Client {
   Client(std::string of_peer, uint32_t number);
 
+  // Whether more comes on it than an idle connection's pings, and did so for a while that began
+  // after `since_ms`: a message is arriving then, which gRPC shows when it is whole. It looks a few
+  // times a second at most. The pulse's thread.
+  bool IsArriving(int64_t since_ms, int64_t now_ms);
+
   const std::string peer;
   const std::string address;  // the same without the port
   // Both as the engine knows them: a number of its own, and one of its address.
@@ -28,11 +33,20 @@ struct Client {
   std::atomic<int> fd{-1};
   std::atomic<uint64_t> inode{0};
 
-  // Open at present. Calls changes them.
+  // Open at present. Calls changes them, and a call `unanswered`.
   std::atomic<int32_t> calls{0};
-  std::atomic<int32_t> streams{0};
+  std::atomic<int32_t> unanswered{0};      // of `calls`
+  std::atomic<int32_t> streams{0};         // of `calls`
+  std::atomic<int32_t> refused{0};         // not among `calls`, and not over yet
   std::atomic<int64_t> idle_since_ms{0};   // when it had a call last
   std::atomic<int64_t> outgoing_bytes{0};  // Outgoing's
+
+ private:
+  // When IsArriving looked last and the time before, and what it saw. The pulse's thread's.
+  int64_t looked_at_ms_ = 0;
+  int64_t looked_before_ms_ = 0;
+  uint64_t received_bytes_ = 0;
+  bool is_arriving_ = false;
 };
 
 // Every connection that was accepted and is not closed yet, up to a bound. At the bound those

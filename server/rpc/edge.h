@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "proto/support/clock.h"
 #include "proto/wire/settings.h"
@@ -8,6 +9,7 @@
 #include "server/rpc/calls.h"
 #include "server/rpc/disk_watch.h"
 #include "server/rpc/handler_table.h"
+#include "server/rpc/health.h"
 #include "server/rpc/options.h"
 #include "server/rpc/outbox.h"
 #include "server/rpc/outgoing.h"
@@ -31,6 +33,8 @@ struct Edge {
   HandlerTable& handlers;
   Outgoing& outgoing;
   const DiskWatch& disk;
+  Health& health;
+  std::vector<std::string> services{};  // their names; complete before the first call
 
   // What a client may send in one message.
   int64_t message_bytes_max() const {

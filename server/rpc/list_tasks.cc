@@ -127,7 +127,7 @@ struct Page {
 
 }  // namespace
 
-absl::Status ListTasks(UnaryCall& call, v1::ListTasksRequest& request) {
+absl::Status ListTasks(Edge&, UnaryCall& call, v1::ListTasksRequest& request) {
   if (absl::Status s = ValidateListTasks(request); !s.ok()) return s;
   Question question{.queue = request.queue(), .type = request.type()};
   question.include_finished = request.include_finished();

@@ -6,6 +6,6 @@
 namespace treadle::rpc {
 
 // TaskService.ListTasks: unfinished tasks in submit order, then finished ones by id.
-absl::Status ListTasks(UnaryCall& call, v1::ListTasksRequest& request);
+absl::Status ListTasks(Edge& edge, UnaryCall& call, v1::ListTasksRequest& request);
 
 }  // namespace treadle::rpc

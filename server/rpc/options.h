@@ -26,6 +26,9 @@ struct Options {
   // connections, then calls.
   int64_t incoming_bytes_max = limits::kIncomingBytesMax;
   int64_t first_message_ms = limits::kFirstMessageMs;
+  // How long a message may take to be read; one that is large as long as this pace needs.
+  int64_t read_within_ms = limits::kMinuteMs;
+  int64_t read_bytes_per_ms = 16;
   // The broker's own, which clients and workers are told.
   engine::EngineOptions engine;
   std::string version;

@@ -14,8 +14,6 @@ using limits::kMiB;
 constexpr int64_t kAlwaysGoBytes = 4 * kKiB;
 // One message that carries a payload of the default bound.
 constexpr int64_t kLittleBytes = 4 * kMiB + 256 * kKiB;
-// How long a unary call's answer may take to be read: 4 MiB at 70 KiB a second.
-constexpr int64_t kReadWithinMs = limits::kMinuteMs;
 
 }  // namespace
 
@@ -39,11 +37,15 @@ void Outgoing::Return(Client& client, int64_t bytes) {
   bytes_ -= bytes;
 }
 
-void Outgoing::Watch(const std::shared_ptr<Call>& call, int64_t now_ms) {
+int64_t Outgoing::ReadWithinMs(int64_t bytes) const {
+  return std::max(read_within_ms_, bytes / read_bytes_per_ms_);
+}
+
+void Outgoing::Watch(const std::shared_ptr<Call>& call, int64_t bytes, int64_t now_ms) {
   std::lock_guard lock(mutex_);
   // The answers that were read at once would otherwise stay for a minute.
   while (!watched_.empty() && watched_.front().call.expired()) watched_.pop_front();
-  watched_.push_back({now_ms + kReadWithinMs, call});
+  watched_.push_back({now_ms + ReadWithinMs(bytes), call});
 }
 
 void Outgoing::BreakOffOverdue(int64_t now_ms) {

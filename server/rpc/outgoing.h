@@ -10,6 +10,7 @@
 
 #include "server/rpc/call.h"
 #include "server/rpc/connections.h"
+#include "server/rpc/options.h"
 
 namespace treadle::rpc {
 
@@ -19,16 +20,21 @@ namespace treadle::rpc {
 // Hahne, 1998.) Thread-safe.
 class Outgoing {
  public:
-  explicit Outgoing(int64_t bytes_max) : bytes_max_(bytes_max) {}
+  explicit Outgoing(const Options& options)
+      : bytes_max_(options.outgoing_bytes_sum_max),
+        read_within_ms_(options.read_within_ms),
+        read_bytes_per_ms_(options.read_bytes_per_ms) {}
 
   // RESOURCE_EXHAUSTED, and nothing was taken: the connection has too much. Small answers always
   // go.
   absl::Status Take(Client& client, int64_t bytes);
   void Return(Client& client, int64_t bytes);
 
+  // How long a message of so many bytes may take to be read; longer on a slow link if it is large.
+  int64_t ReadWithinMs(int64_t bytes) const;
   // A large answer is on its way to a unary call: when it has not been read in time, the call is
   // broken off.
-  void Watch(const std::shared_ptr<Call>& call, int64_t now_ms);
+  void Watch(const std::shared_ptr<Call>& call, int64_t bytes, int64_t now_ms);
   void BreakOffOverdue(int64_t now_ms);
 
   int64_t bytes() const { return bytes_; }
@@ -40,9 +46,11 @@ class Outgoing {
   };
 
   const int64_t bytes_max_;
+  const int64_t read_within_ms_;
+  const int64_t read_bytes_per_ms_;
   std::atomic<int64_t> bytes_{0};
   std::mutex mutex_;
-  std::deque<Watched> watched_;  // the earliest due first
+  std::deque<Watched> watched_;  // in the order in which they began
 };
 
 }  // namespace treadle::rpc

@@ -59,7 +59,7 @@ void Pulse::Run() {
     }
     if (now_ms >= next_beat_ms) {
       lock.unlock();
-      for (const auto& stream : calls_.Streams()) stream->Beat(now_ms);
+      for (const auto& call : calls_.Beating()) call->Beat(now_ms);
       outgoing_.BreakOffOverdue(now_ms);
       lock.lock();
       now_ms = clock_.NowMs();

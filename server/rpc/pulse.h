@@ -15,7 +15,7 @@
 
 namespace treadle::rpc {
 
-// The edge's timer thread: makes every stream's Beat, and calls back what asked for it. Nothing on
+// The edge's timer thread: makes the open calls' Beat, and calls back what asked for it. Nothing on
 // it may block.
 class Pulse {
  public:

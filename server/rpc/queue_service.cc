@@ -10,6 +10,7 @@
 #include "server/rpc/requests.h"
 #include "server/rpc/unary_call.h"
 #include "server/rpc/validate.h"
+#include "treadle/v1/queue_service.pb.h"
 
 namespace treadle::rpc {
 namespace {
@@ -68,13 +69,13 @@ absl::Status CreateQueue(Edge& edge, UnaryCall& call, v1::CreateQueueRequest& re
   return ChangeAndShow<v1::CreateQueueResponse>(call, std::move(create));
 }
 
-absl::Status GetQueue(UnaryCall& call, v1::GetQueueRequest& request) {
+absl::Status GetQueue(Edge&, UnaryCall& call, v1::GetQueueRequest& request) {
   if (absl::Status s = ValidateName("name", request.name()); !s.ok()) return s;
   AskForQueue<v1::GetQueueResponse>(call, request.name());
   return absl::OkStatus();
 }
 
-absl::Status ListQueues(UnaryCall& call, v1::ListQueuesRequest& request) {
+absl::Status ListQueues(Edge&, UnaryCall& call, v1::ListQueuesRequest& request) {
   if (absl::Status s = ValidatePageSize(request.page_size()); !s.ok()) return s;
   absl::StatusOr<std::string> after = DecodePageToken(kListQuestion, request.page_token());
   if (!after.ok()) return after.status();
@@ -110,26 +111,26 @@ absl::Status UpdateQueue(Edge& edge, UnaryCall& call, v1::UpdateQueueRequest& re
   return ChangeAndShow<v1::UpdateQueueResponse>(call, std::move(update));
 }
 
-absl::Status DeleteQueue(UnaryCall& call, v1::DeleteQueueRequest& request) {
+absl::Status DeleteQueue(Edge&, UnaryCall& call, v1::DeleteQueueRequest& request) {
   if (absl::Status s = ValidateName("name", request.name()); !s.ok()) return s;
   return Change(
       call, engine::DeleteQueue{.name = request.name()},
       [](UnaryCall& self, const engine::QueueChanged&) { self.Reply(v1::DeleteQueueResponse()); });
 }
 
-absl::Status PauseQueue(UnaryCall& call, v1::PauseQueueRequest& request) {
+absl::Status PauseQueue(Edge&, UnaryCall& call, v1::PauseQueueRequest& request) {
   if (absl::Status s = ValidateName("name", request.name()); !s.ok()) return s;
   return ChangeAndShow<v1::PauseQueueResponse>(
       call, engine::PauseQueue{.name = request.name(), .paused = true});
 }
 
-absl::Status ResumeQueue(UnaryCall& call, v1::ResumeQueueRequest& request) {
+absl::Status ResumeQueue(Edge&, UnaryCall& call, v1::ResumeQueueRequest& request) {
   if (absl::Status s = ValidateName("name", request.name()); !s.ok()) return s;
   return ChangeAndShow<v1::ResumeQueueResponse>(
       call, engine::PauseQueue{.name = request.name(), .paused = false});
 }
 
-absl::Status PurgeQueue(UnaryCall& call, v1::PurgeQueueRequest& request) {
+absl::Status PurgeQueue(Edge&, UnaryCall& call, v1::PurgeQueueRequest& request) {
   if (absl::Status s = ValidateName("name", request.name()); !s.ok()) return s;
   return Change(call, engine::PurgeQueue{.name = request.name()},
                 [](UnaryCall& self, const engine::QueueChanged& changed) {
@@ -141,58 +142,16 @@ absl::Status PurgeQueue(UnaryCall& call, v1::PurgeQueueRequest& request) {
 
 }  // namespace
 
-grpc::ServerUnaryReactor* QueueService::CreateQueue(grpc::CallbackServerContext* context,
-                                                    const grpc::ByteBuffer* request,
-                                                    grpc::ByteBuffer* response) {
-  return Receive<v1::CreateQueueRequest>(edge_, context, request, response,
-                                         [this](UnaryCall& call, v1::CreateQueueRequest& message) {
-                                           return rpc::CreateQueue(edge_, call, message);
-                                         });
-}
-
-grpc::ServerUnaryReactor* QueueService::GetQueue(grpc::CallbackServerContext* context,
-                                                 const grpc::ByteBuffer* request,
-                                                 grpc::ByteBuffer* response) {
-  return Receive<v1::GetQueueRequest>(edge_, context, request, response, rpc::GetQueue);
-}
-
-grpc::ServerUnaryReactor* QueueService::ListQueues(grpc::CallbackServerContext* context,
-                                                   const grpc::ByteBuffer* request,
-                                                   grpc::ByteBuffer* response) {
-  return Receive<v1::ListQueuesRequest>(edge_, context, request, response, rpc::ListQueues);
-}
-
-grpc::ServerUnaryReactor* QueueService::UpdateQueue(grpc::CallbackServerContext* context,
-                                                    const grpc::ByteBuffer* request,
-                                                    grpc::ByteBuffer* response) {
-  return Receive<v1::UpdateQueueRequest>(edge_, context, request, response,
-                                         [this](UnaryCall& call, v1::UpdateQueueRequest& message) {
-                                           return rpc::UpdateQueue(edge_, call, message);
-                                         });
-}
-
-grpc::ServerUnaryReactor* QueueService::DeleteQueue(grpc::CallbackServerContext* context,
-                                                    const grpc::ByteBuffer* request,
-                                                    grpc::ByteBuffer* response) {
-  return Receive<v1::DeleteQueueRequest>(edge_, context, request, response, rpc::DeleteQueue);
-}
-
-grpc::ServerUnaryReactor* QueueService::PauseQueue(grpc::CallbackServerContext* context,
-                                                   const grpc::ByteBuffer* request,
-                                                   grpc::ByteBuffer* response) {
-  return Receive<v1::PauseQueueRequest>(edge_, context, request, response, rpc::PauseQueue);
-}
-
-grpc::ServerUnaryReactor* QueueService::ResumeQueue(grpc::CallbackServerContext* context,
-                                                    const grpc::ByteBuffer* request,
-                                                    grpc::ByteBuffer* response) {
-  return Receive<v1::ResumeQueueRequest>(edge_, context, request, response, rpc::ResumeQueue);
-}
-
-grpc::ServerUnaryReactor* QueueService::PurgeQueue(grpc::CallbackServerContext* context,
-                                                   const grpc::ByteBuffer* request,
-                                                   grpc::ByteBuffer* response) {
-  return Receive<v1::PurgeQueueRequest>(edge_, context, request, response, rpc::PurgeQueue);
+void ServeQueues(Methods& methods) {
+  Service queues(methods, "treadle.v1.QueueService");
+  queues.Unary("CreateQueue", CreateQueue);
+  queues.Unary("GetQueue", GetQueue);
+  queues.Unary("ListQueues", ListQueues);
+  queues.Unary("UpdateQueue", UpdateQueue);
+  queues.Unary("DeleteQueue", DeleteQueue);
+  queues.Unary("PauseQueue", PauseQueue);
+  queues.Unary("ResumeQueue", ResumeQueue);
+  queues.Unary("PurgeQueue", PurgeQueue);
 }
 
 }  // namespace treadle::rpc

@@ -3,13 +3,10 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
-#include <mutex>
 #include <optional>
 #include <utility>
 
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
-#include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
 
 #include "proto/support/address.h"
@@ -23,10 +20,13 @@
 #include "server/rpc/disk_watch.h"
 #include "server/rpc/edge.h"
 #include "server/rpc/handler_table.h"
+#include "server/rpc/health.h"
+#include "server/rpc/methods.h"
 #include "server/rpc/outbox.h"
 #include "server/rpc/outgoing.h"
 #include "server/rpc/pulse.h"
 #include "server/rpc/queue_service.h"
+#include "server/rpc/reflection.h"
 #include "server/rpc/requests.h"
 #include "server/rpc/task_service.h"
 #include "server/rpc/worker_service.h"
@@ -36,9 +36,6 @@ namespace {
 
 // After it gRPC breaks the connections of those who do not take their status.
 constexpr auto kShutdownLimit = std::chrono::seconds(2);
-
-// Only reflection uses gRPC's blocking threads, one for each open reflection stream.
-constexpr int kBlockingThreadsMax = 16;
 
 // A client that goes beyond its bound is told so, some calls long; then it waits.
 constexpr int64_t kCallsToRefuse = 100;
@@ -54,7 +51,7 @@ class Server::Impl {
         calls_(options_, connections_, clock_),
         acceptor_(connections_, clock_),
         outbox_(calls_),
-        outgoing_(options_.outgoing_bytes_sum_max) {}
+        outgoing_(options_) {}
 
   CallOutbox& outbox() { return outbox_; }
 
@@ -68,25 +65,27 @@ class Server::Impl {
     if (absl::Status s = acceptor_.Listen(address_); !s.ok()) return s;
 
     pulse_.emplace(calls_, outgoing_, clock_);
-    disk_watch_.emplace(store, DiskWatch::Told{[this](bool serves) { TellHealth(serves); },
+    disk_watch_.emplace(store, DiskWatch::Told{[this](bool serves) { health_.Set(serves); },
                                                [this](int64_t now_ms, int64_t hung_ms) {
                                                  TellStreams(now_ms, hung_ms);
                                                  TellWaiting(hung_ms);
                                                }});
     edge_.emplace(Edge{options_, clock_, broker, std::string(store.Kind()), store.reach(),
-                       clock_.NowMs(), calls_, outbox_, *pulse_, handlers_, outgoing_,
-                       *disk_watch_});
+                       clock_.NowMs(), calls_, outbox_, *pulse_, handlers_, outgoing_, *disk_watch_,
+                       health_});
     outbox_.SetHandBack([this](const broker::Leased& leased) {
       HandBack(edge_->broker, calls_.NewId(), leased.tasks);
     });
     outbox_.OnRoom([&broker] { broker.GoOn(); });
-    tasks_.emplace(*edge_);
-    workers_.emplace(*edge_);
-    queues_.emplace(*edge_);
-    admin_.emplace(*edge_);
+    methods_.emplace(*edge_);
+    ServeTasks(*methods_);
+    ServeWorkers(*methods_);
+    ServeQueues(*methods_);
+    ServeAdmin(*methods_);
+    ServeHealth(*methods_);
+    ServeReflection(*methods_);
 
-    grpc::EnableDefaultHealthCheckService(true);
-    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    grpc::EnableDefaultHealthCheckService(false);
     grpc::ServerBuilder builder;
     // Above our own bound, so that what is a little too long gets our own, clearer answer.
     wire::ApplyServerSettings(
@@ -94,16 +93,11 @@ class Server::Impl {
         options_.calls_per_client_max + kCallsToRefuse);
     grpc::ResourceQuota quota("treadle");
     quota.Resize(static_cast<size_t>(options_.incoming_bytes_max));
-    quota.SetMaxThreads(kBlockingThreadsMax);
     builder.SetResourceQuota(quota);
-    builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
     Acceptor::Sink sink = builder.experimental().AddExternalConnectionAcceptor(
         grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
         grpc::InsecureServerCredentials());
-    builder.RegisterService(&*tasks_);
-    builder.RegisterService(&*workers_);
-    builder.RegisterService(&*queues_);
-    builder.RegisterService(&*admin_);
+    builder.RegisterCallbackGenericService(&*methods_);
     server_ = builder.BuildAndStart();
     if (server_ == nullptr) return absl::InternalError("gRPC could not start its server");
     LookAtDisk();
@@ -117,10 +111,7 @@ class Server::Impl {
 
   void StopAccepting() {
     calls_.Close();
-    if (server_ == nullptr) return;
-    const std::lock_guard lock(health_mutex_);
-    stopping_ = true;
-    if (auto* health = server_->GetHealthCheckService()) health->SetServingStatus(false);
+    health_.End();
   }
 
   void Stop() {
@@ -144,17 +135,12 @@ class Server::Impl {
     pulse_->After(DiskWatch::kLookMs, [this] { LookAtDisk(); });
   }
 
-  void TellHealth(bool serves) {
-    const std::lock_guard lock(health_mutex_);
-    if (!stopping_) server_->GetHealthCheckService()->SetServingStatus(serves);
-  }
-
   // Less often than the disk is looked at.
   void TellStreams(int64_t now_ms, int64_t hung_ms) {
     if (now_ms - disk_told_at_ms_ < wire::kDiskToldEveryMs - DiskWatch::kLookMs / 2) return;
     disk_told_at_ms_ = now_ms;
-    for (const std::shared_ptr<Call>& stream : calls_.Streams()) {
-      stream->DiskHangs(now_ms, hung_ms);
+    for (const std::shared_ptr<Call>& call : calls_.Beating()) {
+      if (call->is_stream()) call->DiskHangs(now_ms, hung_ms);
     }
   }
 
@@ -181,16 +167,12 @@ class Server::Impl {
   CallOutbox outbox_;
   HandlerTable handlers_;
   Outgoing outgoing_;
+  Health health_;
   std::optional<Pulse> pulse_;
   std::optional<DiskWatch> disk_watch_;
   int64_t disk_told_at_ms_ = std::numeric_limits<int64_t>::min() / 2;
   std::optional<Edge> edge_;
-  std::optional<TaskService> tasks_;
-  std::optional<WorkerService> workers_;
-  std::optional<QueueService> queues_;
-  std::optional<AdminService> admin_;
-  std::mutex health_mutex_;
-  bool stopping_ = false;  // then health stays as it is
+  std::optional<Methods> methods_;
   std::unique_ptr<grpc::Server> server_;
 };
 

@@ -13,6 +13,7 @@
 #include "server/rpc/unary_call.h"
 #include "server/rpc/validate.h"
 #include "server/rpc/watch_stream.h"
+#include "treadle/v1/task_service.pb.h"
 
 namespace treadle::rpc {
 namespace {
@@ -38,7 +39,7 @@ void AskForTask(UnaryCall& call, TaskId id) {
       });
 }
 
-absl::Status GetTask(UnaryCall& call, v1::GetTaskRequest& request) {
+absl::Status GetTask(Edge&, UnaryCall& call, v1::GetTaskRequest& request) {
   const auto task = ValidateTaskId("task_id", request.task_id());
   if (!task.ok()) return task.status();
   AskForTask<v1::GetTaskResponse>(call, *task);
@@ -79,7 +80,7 @@ void AskForOutcome(UnaryCall& call, TaskId task) {
       });
 }
 
-absl::Status AwaitTask(UnaryCall& call, v1::AwaitTaskRequest& request) {
+absl::Status AwaitTask(Edge&, UnaryCall& call, v1::AwaitTaskRequest& request) {
   const auto task = ValidateTaskId("task_id", request.task_id());
   if (!task.ok()) return task.status();
   if (absl::Status s =
@@ -110,7 +111,7 @@ void OnCancelled(UnaryCall& call, broker::Delivery& delivery) {
   }
 }
 
-absl::Status CancelTask(UnaryCall& call, v1::CancelTaskRequest& request) {
+absl::Status CancelTask(Edge&, UnaryCall& call, v1::CancelTaskRequest& request) {
   const auto task = ValidateTaskId("task_id", request.task_id());
   if (!task.ok()) return task.status();
   call.Expect(OnCancelled);
@@ -120,51 +121,15 @@ absl::Status CancelTask(UnaryCall& call, v1::CancelTaskRequest& request) {
 
 }  // namespace
 
-grpc::ServerUnaryReactor* TaskService::Submit(grpc::CallbackServerContext* context,
-                                              const grpc::ByteBuffer* request,
-                                              grpc::ByteBuffer* response) {
-  return Receive<v1::SubmitRequest>(edge_, context, request, response,
-                                    [this](UnaryCall& call, v1::SubmitRequest& message) {
-                                      return rpc::Submit(edge_, call, message);
-                                    });
-}
-
-grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* TaskService::Session(
-    grpc::CallbackServerContext* context) {
-  const auto stream = std::make_shared<SessionStream>(edge_, context);
-  stream->Begin();
-  return stream.get();
-}
-
-grpc::ServerUnaryReactor* TaskService::GetTask(grpc::CallbackServerContext* context,
-                                               const grpc::ByteBuffer* request,
-                                               grpc::ByteBuffer* response) {
-  return Receive<v1::GetTaskRequest>(edge_, context, request, response, rpc::GetTask);
-}
-
-grpc::ServerUnaryReactor* TaskService::AwaitTask(grpc::CallbackServerContext* context,
-                                                 const grpc::ByteBuffer* request,
-                                                 grpc::ByteBuffer* response) {
-  return Receive<v1::AwaitTaskRequest>(edge_, context, request, response, rpc::AwaitTask);
-}
-
-grpc::ServerWriteReactor<grpc::ByteBuffer>* TaskService::WatchTask(
-    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) {
-  const auto stream = std::make_shared<WatchStream>(edge_, context);
-  stream->Begin(*request);
-  return stream.get();
-}
-
-grpc::ServerUnaryReactor* TaskService::CancelTask(grpc::CallbackServerContext* context,
-                                                  const grpc::ByteBuffer* request,
-                                                  grpc::ByteBuffer* response) {
-  return Receive<v1::CancelTaskRequest>(edge_, context, request, response, rpc::CancelTask);
-}
-
-grpc::ServerUnaryReactor* TaskService::ListTasks(grpc::CallbackServerContext* context,
-                                                 const grpc::ByteBuffer* request,
-                                                 grpc::ByteBuffer* response) {
-  return Receive<v1::ListTasksRequest>(edge_, context, request, response, rpc::ListTasks);
+void ServeTasks(Methods& methods) {
+  Service tasks(methods, "treadle.v1.TaskService");
+  tasks.Unary("Submit", Submit);
+  tasks.Stream<SessionStream>("Session");
+  tasks.Unary("GetTask", GetTask);
+  tasks.Unary("AwaitTask", AwaitTask);
+  tasks.Stream<WatchStream>("WatchTask");
+  tasks.Unary("CancelTask", CancelTask);
+  tasks.Unary("ListTasks", ListTasks);
 }
 
 }  // namespace treadle::rpc

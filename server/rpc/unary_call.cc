@@ -1,10 +1,14 @@
 #include "server/rpc/unary_call.h"
 
+#include <exception>
+
 #include "absl/strings/str_cat.h"
 
 #include "proto/wire/disk_hung.h"
+#include "proto/wire/settings.h"
 #include "proto/wire/status.h"
 #include "server/rpc/disk_watch.h"
+#include "server/rpc/message.h"
 #include "server/rpc/requests.h"
 
 namespace treadle::rpc {
@@ -20,38 +24,81 @@ constexpr std::chrono::milliseconds kBeforeDeadline{2 * DiskWatch::kLookMs};
 
 }  // namespace
 
-UnaryCall::UnaryCall(Edge& edge, grpc::CallbackServerContext* context, grpc::ByteBuffer* response)
+UnaryCall::UnaryCall(Edge& edge, grpc::CallbackServerContext* context, const Method& method)
     : Call(edge.calls, context->peer()),
       edge_(edge),
       context_(context),
-      response_(response),
+      method_(method),
+      wait_(edge.clock.NowMs()),
       begun_at_ms_(edge.clock.NowMs()),
       deadline_(context->deadline()) {}
 
-absl::Status UnaryCall::Register() {
+void UnaryCall::Begin(absl::Status status) {
   self_ = shared_from_this();
-  return edge_.calls.Add(self_);
+  if (absl::Status s = edge_.calls.Add(self_); !s.ok()) status = std::move(s);
+  if (status.ok()) {
+    StartRead(&request_);
+  } else {
+    End(std::move(status));
+  }
+}
+
+void UnaryCall::OnReadDone(bool ok) {
+  has_message_ = true;
+  edge_.calls.StopBeat(*this);
+  if (finished_) return;
+  absl::Status status;
+  try {
+    status = ok ? method_.handle(*this, request_) : NoMessageError();
+  } catch (const std::exception& error) {
+    status = Unexpected(error);
+  }
+  request_.Clear();
+  if (!status.ok()) End(std::move(status));
+}
+
+void UnaryCall::Beat(int64_t now_ms) {
+  if (!finished_) {
+    if (has_message_) return;
+    absl::Status status = wait_.Check(*client(), now_ms, edge_.options.first_message_ms);
+    if (!status.ok()) End(std::move(status));
+  } else if (ended_at_ms_ == 0) {
+    ended_at_ms_ = now_ms;
+  } else if (now_ms - ended_at_ms_ > TakenWithinMs()) {
+    BreakOff();  // its client does not take the answer
+  }
+}
+
+int64_t UnaryCall::TakenWithinMs() const {
+  const int64_t bytes = outgoing_bytes_;
+  return bytes == 0 ? wire::kPeerSilentMs : edge_.outgoing.ReadWithinMs(bytes);
 }
 
 void UnaryCall::Deliver(broker::Delivery& delivery) {
   if (on_delivery_) on_delivery_(*this, delivery);
 }
 
+bool UnaryCall::BeginAnswer() {
+  if (finished_.exchange(true)) return false;
+  Answered();
+  return true;
+}
+
 void UnaryCall::End(absl::Status status) {
-  if (!finished_.exchange(true)) Finish(wire::ToGrpc(status));
+  if (BeginAnswer()) Finish(wire::ToGrpc(status));
 }
 
 bool UnaryCall::Reply(const google::protobuf::MessageLite& response) {
-  if (finished_.exchange(true)) return false;
+  if (!BeginAnswer()) return false;
   const auto bytes = static_cast<int64_t>(response.ByteSizeLong());
   if (absl::Status s = edge_.outgoing.Take(*client(), bytes); !s.ok()) {
     Finish(wire::ToGrpc(s));
     return false;
   }
   outgoing_bytes_ = bytes;
-  *response_ = Serialize(response);
-  if (bytes >= kWatchedBytes) edge_.outgoing.Watch(shared_from_this(), edge_.clock.NowMs());
-  Finish(grpc::Status::OK);
+  response_ = Serialize(response);
+  if (bytes >= kWatchedBytes) edge_.outgoing.Watch(shared_from_this(), bytes, edge_.clock.NowMs());
+  StartWriteAndFinish(&response_, grpc::WriteOptions(), grpc::Status::OK);
   return true;
 }
 
@@ -81,16 +128,16 @@ void UnaryCall::DiskHangs(int64_t now_ms, int64_t hung_ms) {
 
 void UnaryCall::Post(broker::Lane lane, std::vector<broker::Request> requests) {
   lane_ = lane;
-  EndIfRefused(edge_.broker.Post(lane, std::move(requests)));
+  if (absl::Status s = edge_.broker.Post(lane, std::move(requests)); !s.ok()) {
+    Unpark();
+    End(std::move(s));
+  }
 }
 
 void UnaryCall::Post(broker::Lane lane, broker::Request request) {
-  lane_ = lane;
-  EndIfRefused(edge_.broker.Post(lane, std::move(request)));
-}
-
-void UnaryCall::EndIfRefused(absl::Status status) {
-  if (!status.ok()) End(std::move(status));
+  std::vector<broker::Request> requests;
+  requests.push_back(std::move(request));
+  Post(lane, std::move(requests));
 }
 
 void UnaryCall::OnCancel() { End(absl::CancelledError("the client has gone")); }

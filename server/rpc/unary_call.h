@@ -3,36 +3,52 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <exception>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include <google/protobuf/message.h>
 #include <grpcpp/grpcpp.h>
 
 #include "server/broker/broker.h"
 #include "server/rpc/call.h"
 #include "server/rpc/edge.h"
-#include "server/rpc/message.h"
+#include "server/rpc/message_wait.h"
 
 namespace treadle::rpc {
 
 // A unary call: answered once, by whoever comes first: a reply, an error, the client's leaving.
-class UnaryCall final : public Call, public grpc::ServerUnaryReactor {
+//
+// To gRPC it is a stream (see methods.h), of which one message is read and one is written.
+class UnaryCall final : public Call, public grpc::ServerGenericBidiReactor {
  public:
+  // Parses the request, and does what it asks for or sees to it. An error ends the call with it. On
+  // a gRPC thread.
+  using Handle = std::function<absl::Status(UnaryCall&, const grpc::ByteBuffer& request)>;
   using OnDelivery = absl::AnyInvocable<void(UnaryCall&, broker::Delivery&)>;
 
-  UnaryCall(Edge& edge, grpc::CallbackServerContext* context, grpc::ByteBuffer* response);
+  struct Method {
+    Handle handle;
+    bool is_about_health = false;
+  };
 
-  // Registers the call, which then holds itself until OnDone.
-  absl::Status Register();
+  // `method` outlives it.
+  UnaryCall(Edge& edge, grpc::CallbackServerContext* context, const Method& method);
+
+  // Registers the call, which then holds itself until OnDone, and waits for its message. Called
+  // once, right after construction, before gRPC has the reactor. With an error the call ends with
+  // it instead.
+  void Begin(absl::Status status = absl::OkStatus());
 
   bool is_stream() const override { return false; }
+  bool is_about_health() const override { return method_.is_about_health; }
   void Deliver(broker::Delivery& delivery) override;
   void BreakOff() override;
   // It has no other way to tell its client. After ten seconds, or shortly before the client gives
@@ -45,7 +61,7 @@ class UnaryCall final : public Call, public grpc::ServerUnaryReactor {
 
   // What to do with what comes for this call. Before anything is posted for it.
   void Expect(OnDelivery on_delivery) { on_delivery_ = std::move(on_delivery); }
-  // The broker keeps something for this call until it is told that the call is over.
+  // The broker keeps something for this call until it is told that the call is over. Before Post.
   void Park() { parked_ = true; }
   // It does not any more.
   void Unpark() { parked_ = false; }
@@ -83,8 +99,10 @@ class UnaryCall final : public Call, public grpc::ServerUnaryReactor {
         }));
   }
 
+  void OnReadDone(bool ok) override;
   void OnCancel() override;
   void OnDone() override;
+  void Beat(int64_t now_ms) override;
 
  private:
   std::shared_ptr<UnaryCall> Self() {
@@ -101,46 +119,32 @@ class UnaryCall final : public Call, public grpc::ServerUnaryReactor {
       }
     };
   }
+  int64_t TakenWithinMs() const;
+  // False: somebody else has answered.
+  bool BeginAnswer();
   void PostQuery(broker::Query query) {
-    EndIfRefused(edge_.broker.Post(broker::Lane::kQuestions,
-                                   broker::Request{broker::AskQuery{id(), std::move(query)}}));
+    Post(broker::Lane::kQuestions, broker::Request{broker::AskQuery{id(), std::move(query)}});
   }
-  void EndIfRefused(absl::Status status);
 
   Edge& edge_;
-  // Valid until OnDone.
-  grpc::CallbackServerContext* const context_;
-  grpc::ByteBuffer* const response_;
+  grpc::CallbackServerContext* const context_;  // valid until OnDone
+  const Method& method_;
+  MessageWait wait_;
   const int64_t begun_at_ms_;
   const std::chrono::system_clock::time_point deadline_;
+  int64_t ended_at_ms_ = 0;    // the pulse's thread's: when it saw that the call was answered
+  grpc::ByteBuffer request_;   // gRPC's until OnReadDone
+  grpc::ByteBuffer response_;  // gRPC's until OnDone
   broker::Lane lane_ = broker::Lane::kQuestions;
   std::atomic<int64_t> outgoing_bytes_{0};  // of the response, until it is read
   std::mutex done_mutex_;
   bool done_ = false;  // OnDone has begun: `context_` is about to go
   OnDelivery on_delivery_;
+  std::atomic<bool> has_message_{false};
   std::atomic<bool> finished_{false};
   std::atomic<bool> parked_{false};
   std::optional<Pulse::Timer> timer_;  // goes with the call
   std::shared_ptr<Call> self_;
 };
-
-// Receives a unary call: parses the request and gives both to `handle`, whose errors end the call.
-// Nothing is thrown into gRPC, which would answer UNIMPLEMENTED.
-template <typename Request, typename Handle>
-grpc::ServerUnaryReactor* Receive(Edge& edge, grpc::CallbackServerContext* context,
-                                  const grpc::ByteBuffer* bytes, grpc::ByteBuffer* response,
-                                  Handle handle) {
-  const auto call = std::make_shared<UnaryCall>(edge, context, response);
-  absl::Status status = call->Register();
-  try {
-    Request request;
-    if (status.ok()) status = Parse(*bytes, edge.message_bytes_max(), request);
-    if (status.ok()) status = handle(*call, request);
-  } catch (const std::exception& error) {
-    status = Unexpected(error);
-  }
-  if (!status.ok()) call->End(std::move(status));
-  return call.get();
-}
 
 }  // namespace treadle::rpc

@@ -8,22 +8,12 @@
 namespace treadle::rpc {
 
 WatchStream::WatchStream(Edge& edge, grpc::CallbackServerContext* context)
-    : StreamCall(edge, context) {}
+    : AskedStream(edge, context) {}
 
-void WatchStream::Begin(const grpc::ByteBuffer& request) {
-  absl::Status status = Register();
-  try {
-    if (status.ok()) status = Start(request);
-  } catch (const std::exception& error) {
-    status = Unexpected(error);
-  }
-  if (!status.ok()) End(std::move(status));
-}
-
-absl::Status WatchStream::Start(const grpc::ByteBuffer& request) {
-  v1::WatchTaskRequest message;
-  if (absl::Status s = Parse(request, edge_.message_bytes_max(), message); !s.ok()) return s;
-  const auto task = ValidateTaskId("task_id", message.task_id());
+absl::Status WatchStream::OnQuestion(const grpc::ByteBuffer& message) {
+  v1::WatchTaskRequest request;
+  if (absl::Status s = Parse(message, edge_.message_bytes_max(), request); !s.ok()) return s;
+  const auto task = ValidateTaskId("task_id", request.task_id());
   if (!task.ok()) return task.status();
   absl::Status asked = edge_.broker.Post(broker::Lane::kQuestions,
                                          broker::Request{broker::WatchTask{id(), *task}, nullptr});

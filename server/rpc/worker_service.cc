@@ -15,6 +15,7 @@
 #include "server/rpc/requests.h"
 #include "server/rpc/unary_call.h"
 #include "server/rpc/validate.h"
+#include "treadle/v1/worker_service.pb.h"
 
 namespace treadle::rpc {
 namespace {
@@ -192,38 +193,12 @@ absl::Status Extend(Edge& edge, UnaryCall& call, v1::ExtendRequest& request) {
 
 }  // namespace
 
-grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* WorkerService::Attach(
-    grpc::CallbackServerContext* context) {
-  const auto stream = std::make_shared<AttachStream>(edge_, context);
-  stream->Begin();
-  return stream.get();
-}
-
-grpc::ServerUnaryReactor* WorkerService::Lease(grpc::CallbackServerContext* context,
-                                               const grpc::ByteBuffer* request,
-                                               grpc::ByteBuffer* response) {
-  return Receive<v1::LeaseRequest>(edge_, context, request, response,
-                                   [this](UnaryCall& call, v1::LeaseRequest& message) {
-                                     return rpc::Lease(edge_, call, message);
-                                   });
-}
-
-grpc::ServerUnaryReactor* WorkerService::Complete(grpc::CallbackServerContext* context,
-                                                  const grpc::ByteBuffer* request,
-                                                  grpc::ByteBuffer* response) {
-  return Receive<v1::CompleteRequest>(edge_, context, request, response,
-                                      [this](UnaryCall& call, v1::CompleteRequest& message) {
-                                        return rpc::Complete(edge_, call, message);
-                                      });
-}
-
-grpc::ServerUnaryReactor* WorkerService::Extend(grpc::CallbackServerContext* context,
-                                                const grpc::ByteBuffer* request,
-                                                grpc::ByteBuffer* response) {
-  return Receive<v1::ExtendRequest>(edge_, context, request, response,
-                                    [this](UnaryCall& call, v1::ExtendRequest& message) {
-                                      return rpc::Extend(edge_, call, message);
-                                    });
+void ServeWorkers(Methods& methods) {
+  Service workers(methods, "treadle.v1.WorkerService");
+  workers.Stream<AttachStream>("Attach");
+  workers.Unary("Lease", Lease);
+  workers.Unary("Complete", Complete);
+  workers.Unary("Extend", Extend);
 }
 
 }  // namespace treadle::rpc

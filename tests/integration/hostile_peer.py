@@ -40,7 +40,7 @@ def call(method, extra=b""):
     return (
         header(b":method", b"POST")
         + header(b":scheme", b"http")
-        + header(b":path", b"/treadle.v1." + method)
+        + header(b":path", b"/" + method)
         + header(b":authority", b"x")
         + header(b"te", b"trailers")
         + header(b"content-type", b"application/grpc")
@@ -72,20 +72,32 @@ def garbage():
         PREFACE + chance.randbytes(100_000),
         BEGIN + chance.randbytes(1 << 20),
         chance.randbytes(1 << 20),
-        BEGIN + streams(1000, b"TaskService/Submit"),
-        BEGIN + streams(60, b"TaskService/Submit", b"\0\0\x40\0\0" + b"x" * 16_000),
-        BEGIN + frame(HEADERS, 0, 1, call(b"TaskService/Submit")) + endless,
+        BEGIN + streams(1000, b"treadle.v1.TaskService/Submit"),
+        BEGIN + streams(60, b"treadle.v1.TaskService/Submit", b"\0\0\x40\0\0" + b"x" * 16_000),
+        BEGIN + frame(HEADERS, 0, 1, call(b"treadle.v1.TaskService/Submit")) + endless,
         BEGIN + frame(PING, 0, 0, b"12345678") * 5000,
         BEGIN + windows,
-        BEGIN + streams(100, b"TaskService/Submit", extra=header(b"x", b"y" * 3000)),
-        BEGIN + streams(500, b"TaskService/Session"),
-        BEGIN + streams(2000, b"Nothing/AtAll"),
+        BEGIN + streams(100, b"treadle.v1.TaskService/Submit", extra=header(b"x", b"y" * 3000)),
+        BEGIN + streams(500, b"treadle.v1.TaskService/Session"),
+        BEGIN + streams(2000, b"treadle.v1.Nothing/AtAll"),
     ]
 
 
 def many_headers():
     extra = b"".join(header(b"x-%d" % i, b"y" * 60) for i in range(90))
-    return [BEGIN + streams(600, b"TaskService/Submit", extra=extra)]
+    return [BEGIN + streams(600, b"treadle.v1.TaskService/Submit", extra=extra)]
+
+
+def bare_calls():
+    """Calls of which nothing but the headers comes, more than a connection may have."""
+    methods = (
+        b"treadle.v1.TaskService/Submit",
+        b"treadle.v1.TaskService/WatchTask",
+        b"grpc.health.v1.Health/Check",
+        b"grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        b"treadle.v1.Nothing/AtAll",
+    )
+    return [BEGIN + streams(3000, method) for method in methods]
 
 
 def send_raw(address, kinds, connections):
@@ -226,6 +238,7 @@ KINDS = {
     "leaves-sessions": leaves_sessions,
     "makes-queues": makes_queues,
     "waits-for-names": waits_for_names,
+    "bare-calls": lambda address: send_raw(address, bare_calls(), 100),
     "headers": lambda address: send_raw(address, many_headers(), 40),
     "garbage": lambda address: send_raw(address, garbage(), 320),
 }

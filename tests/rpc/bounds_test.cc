@@ -1,6 +1,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/rpc/closed_window.h"
 #include "tests/rpc/raw.h"
 #include "tests/rpc/stream.h"
 #include "tests/support/tcp_proxy.h"
@@ -146,6 +147,62 @@ TEST_F(Bounds, ASilentPeerIsEnded) {
   const grpc::Status status = session.Finish();  // never sends a heartbeat
   EXPECT_EQ(status.error_code(), grpc::UNAVAILABLE);
   EXPECT_THAT(status.error_message(), HasSubstr("nothing came on this stream for 10000 ms"));
+}
+
+class SoonUnread : public RpcTest {
+ protected:
+  SoonUnread() : RpcTest(Soon()) {}
+  static LocalServerOptions Soon() {
+    LocalServerOptions options;
+    options.rpc.read_within_ms = 100;
+    options.rpc.read_bytes_per_ms = 100'000;
+    return options;
+  }
+};
+
+// Or some hundred of them would keep all that may be on its way to anybody.
+TEST_F(SoonUnread, AStreamThatSpeaksAndDoesNotReadIsEnded) {
+  // More than a client's end takes in by itself, and less than may wait for one stream.
+  constexpr uint64_t kOutcomes = 15;
+  SessionClient session(*tasks);
+  session.Open();
+  v1::SessionRequest request;
+  for (uint64_t i = 1; i <= kOutcomes; ++i) SessionClient::Add(request, i, Spec("mail"));
+  session.Write(request);
+  std::vector<v1::LeasedTask> leased;
+  while (leased.size() < kOutcomes) {
+    const v1::LeaseResponse some = Lease("mail", kOutcomes);
+    ASSERT_GT(some.tasks_size(), 0);
+    leased.insert(leased.end(), some.tasks().begin(), some.tasks().end());
+  }
+  for (const v1::LeasedTask& task : leased) {
+    EXPECT_EQ(Complete(Succeeded(task, std::string(3 << 20, 'x'))).status().code(), 0);
+  }
+  const auto before = std::chrono::steady_clock::now();
+  Eventually([&] { return !session.Write(v1::SessionRequest()); });
+  EXPECT_LT(std::chrono::steady_clock::now() - before, kPatience / 2);  // not by its own deadline
+  EXPECT_FALSE(session.Finish().ok());
+}
+
+class SoonUnreadAnswers : public RpcTest {
+ protected:
+  SoonUnreadAnswers() : RpcTest(Soon()) {}
+  static LocalServerOptions Soon() {
+    LocalServerOptions options;
+    options.rpc.read_within_ms = 100;
+    options.rpc.calls_max = 20;
+    return options;
+  }
+};
+
+// Or a few peers would keep all calls that there may be.
+TEST_F(SoonUnreadAnswers, AreBrokenOffWhenHalfOfTheCallsAreOpen) {
+  ClosedWindow peer(server.port());
+  ClosedWindow another(server.port());
+  for (ClosedWindow* each : {&peer, &another}) {
+    for (int i = 0; i < 8; ++i) each->Call("/treadle.v1.AdminService/GetServerInfo");
+  }
+  peer.AwaitResets(1);
 }
 
 }  // namespace

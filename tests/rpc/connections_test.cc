@@ -12,7 +12,6 @@
 #include <sys/socket.h>
 
 #include "proto/support/clock.h"
-#include "server/rpc/calls.h"
 #include "tests/rpc/fixture.h"
 
 namespace treadle::test {
@@ -49,18 +48,6 @@ class Mute {
 int64_t CountOver(const std::vector<std::unique_ptr<Mute>>& connections) {
   return std::count_if(connections.begin(), connections.end(),
                        [](const auto& one) { return one->over(); });
-}
-
-TEST(Calls, HaveAClientWhateverTheNumberOfTheirConnection) {
-  rpc::Connections connections(10);
-  const SystemMachineClock machine;
-  const ServiceClock clock(machine);
-  rpc::Calls calls(rpc::Options{}, connections, clock);
-  for (const uint32_t number : {1U, (1U << 20) - 1, 1U << 20, 5U << 20, UINT32_MAX}) {
-    const rpc::Client client("ipv4:10.0.0.7:50312", number);
-    EXPECT_NE(engine::ClientOf(calls.NewId(client)), 0U) << number;
-  }
-  EXPECT_EQ(engine::ClientOf(calls.NewId()), 0U);
 }
 
 class ConnectionBound : public RpcTest {

@@ -1,3 +1,9 @@
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <grpc/reflection/v1alpha/reflection.pb.h>
+
 #include "proto/support/limits.h"
 #include "tests/rpc/raw.h"
 
@@ -15,7 +21,8 @@ TEST_F(Discovery, ReflectionListsTheServices) {
   ASSERT_TRUE(reflection.Read(&answer)) << reflection.Finish().error_message();
   for (const char* service :
        {"treadle.v1.TaskService", "treadle.v1.WorkerService", "treadle.v1.QueueService",
-        "treadle.v1.AdminService", "grpc.health.v1.Health"}) {
+        "treadle.v1.AdminService", "grpc.health.v1.Health",
+        "grpc.reflection.v1alpha.ServerReflection"}) {
     EXPECT_THAT(answer, HasSubstr(service));
   }
   reflection.Write("\x22\x16treadle.v1.TaskService");  // file_containing_symbol
@@ -25,11 +32,86 @@ TEST_F(Discovery, ReflectionListsTheServices) {
   EXPECT_TRUE(reflection.Finish().ok());
 }
 
+TEST_F(Discovery, ReflectionAnswersEachKindOfQuestion) {
+  using Question = grpc::reflection::v1alpha::ServerReflectionRequest;
+  using Answer = grpc::reflection::v1alpha::ServerReflectionResponse;
+  RawStream reflection(*channel, "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo");
+  const auto ask = [&](const std::function<void(Question&)>& set) {
+    Question question;
+    question.set_host("here");
+    set(question);
+    EXPECT_TRUE(reflection.Write(question.SerializeAsString()));
+    std::string bytes;
+    EXPECT_TRUE(reflection.Read(&bytes));
+    Answer answer;
+    EXPECT_TRUE(answer.ParseFromString(bytes));
+    EXPECT_EQ(answer.original_request().SerializeAsString(), question.SerializeAsString());
+    EXPECT_EQ(answer.valid_host(), "here");
+    return answer;
+  };
+  Answer answer = ask([](auto& q) { q.set_file_by_filename("treadle/v1/task_service.proto"); });
+  EXPECT_EQ(answer.file_descriptor_response().file_descriptor_proto_size(), 2);  // and task.proto
+  answer = ask([](auto& q) { q.set_file_containing_symbol("grpc.health.v1.Health.Check"); });
+  ASSERT_EQ(answer.file_descriptor_response().file_descriptor_proto_size(), 1);
+  EXPECT_THAT(answer.file_descriptor_response().file_descriptor_proto(0),
+              HasSubstr("HealthCheckRequest"));
+  answer = ask([](auto& q) { q.set_all_extension_numbers_of_type("treadle.v1.Task"); });
+  EXPECT_EQ(answer.all_extension_numbers_response().base_type_name(), "treadle.v1.Task");
+  for (const auto& unknown : std::vector<std::function<void(Question&)>>{
+           [](auto& q) { q.set_file_by_filename("no.proto"); },
+           [](auto& q) { q.set_file_containing_symbol("treadle.v1.No"); },
+           [](auto& q) { q.set_all_extension_numbers_of_type("treadle.v1.No"); },
+           [](auto& q) {
+             q.mutable_file_containing_extension()->set_containing_type("treadle.v1.Task");
+           }}) {
+    answer = ask(unknown);
+    EXPECT_EQ(answer.error_response().error_code(), grpc::NOT_FOUND);
+    EXPECT_THAT(answer.error_response().error_message(), HasSubstr("there is no "));
+  }
+  EXPECT_EQ(ask([](auto&) {}).error_response().error_code(), grpc::UNIMPLEMENTED);
+  reflection.Write("\xFF");
+  EXPECT_EQ(reflection.Finish().error_code(), grpc::INVALID_ARGUMENT);
+}
+
 TEST_F(Discovery, HealthSaysServing) {
+  const auto check = [&](const std::string& request) {
+    std::string answer;
+    const grpc::Status status = CallRaw(*channel, "grpc.health.v1.Health/Check", request, &answer);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return answer;
+  };
+  EXPECT_EQ(check(""), "\x08\x01");  // status: SERVING
+  EXPECT_EQ(check("\x0A\x16treadle.v1.TaskService"), "\x08\x01");
+  EXPECT_EQ(check("\x0A\x15grpc.health.v1.Health"), "\x08\x01");
+  EXPECT_EQ(CallRaw(*channel, "grpc.health.v1.Health/Check", "\x0A\x04mail").error_code(),
+            grpc::NOT_FOUND);
+}
+
+TEST_F(Discovery, HealthIsTold) {
+  RawStream all(*channel, "grpc.health.v1.Health/Watch");
+  all.Write("");
+  RawStream one(*channel, "grpc.health.v1.Health/Watch");
+  one.Write("\x0A\x18treadle.v1.WorkerService");
+  RawStream unknown(*channel, "grpc.health.v1.Health/Watch");
+  unknown.Write("\x0A\x04mail");
   std::string answer;
-  const grpc::Status status = CallRaw(*channel, "grpc.health.v1.Health/Check", "", &answer);
-  EXPECT_TRUE(status.ok()) << status.error_message();
-  EXPECT_EQ(answer, "\x08\x01");  // status: SERVING
+  ASSERT_TRUE(all.Read(&answer));
+  EXPECT_EQ(answer, "\x08\x01");
+  ASSERT_TRUE(one.Read(&answer));
+  EXPECT_EQ(answer, "\x08\x01");
+  ASSERT_TRUE(unknown.Read(&answer));
+  EXPECT_EQ(answer, "\x08\x03");  // SERVICE_UNKNOWN
+
+  server.edge().StopAccepting();
+  ASSERT_TRUE(all.Read(&answer));
+  EXPECT_EQ(answer, "\x08\x02");  // NOT_SERVING
+  ASSERT_TRUE(one.Read(&answer));
+  EXPECT_EQ(answer, "\x08\x02");
+  // It is told also now, when other calls are refused.
+  EXPECT_TRUE(CallRaw(*channel, "grpc.health.v1.Health/Check", "", &answer).ok());
+  EXPECT_EQ(answer, "\x08\x02");
+  EXPECT_EQ(CallRaw(*channel, "treadle.v1.AdminService/GetServerInfo", "").error_code(),
+            grpc::UNAVAILABLE);
 }
 
 TEST_F(Discovery, AFloodOfReflectionStreamsIsBounded) {

@@ -66,8 +66,11 @@ TEST(Shutdown, EndsOpenStreamsAndParkedCallsQuickly) {
   }
   EXPECT_EQ(watching->Finish().error_code(), grpc::UNAVAILABLE);
   EXPECT_FALSE(never_begun.Finish().ok());
-  reflection.Finish();
-  health.Finish();
+  EXPECT_EQ(reflection.Finish().error_code(), grpc::UNAVAILABLE);
+  std::string answer;
+  EXPECT_TRUE(health.Read(&answer));
+  EXPECT_EQ(answer, "\x08\x02");  // NOT_SERVING
+  EXPECT_EQ(health.Finish().error_code(), grpc::UNAVAILABLE);
 }
 
 TEST(Shutdown, AClientThatDoesNotReadDoesNotHoldItUp) {

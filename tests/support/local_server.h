@@ -43,7 +43,7 @@ class LocalServer {
   std::shared_ptr<grpc::Channel> NewChannel() const;
 
   broker::Broker& broker() { return *broker_; }
-  const rpc::Server& edge() const { return *server_; }
+  rpc::Server& edge() { return *server_; }
   store::Store& store() { return *store_; }  // only what any thread may ask
 
  private:

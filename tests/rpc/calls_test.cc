@@ -1,0 +1,126 @@
+#include "server/rpc/calls.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "proto/support/clock.h"
+
+namespace treadle::rpc {
+namespace {
+
+using ::testing::HasSubstr;
+
+class FakeCall final : public Call {
+ public:
+  FakeCall(Calls& calls, const std::string& peer) : Call(calls, peer) {}
+  bool is_stream() const override { return false; }
+  void Deliver(broker::Delivery&) override {}
+  void End(absl::Status) override {}
+};
+
+// Peers with open calls.
+class CallsTest : public ::testing::Test {
+ protected:
+  static constexpr int64_t kCalls = 100;
+  static constexpr int64_t kCallsPerClient = 40;
+
+  static Options Small() {
+    Options options;
+    options.calls_max = kCalls;
+    options.calls_per_client_max = kCallsPerClient;
+    return options;
+  }
+  // With port 0 to 999.
+  static std::string Peer(int port) { return absl::StrCat("ipv4:10.0.0.7:", port); }
+
+  absl::Status Add(const std::string& peer) {
+    const auto call = std::make_shared<FakeCall>(calls, peer);
+    absl::Status status = calls.Add(call);
+    if (status.ok()) open.push_back(call);
+    return status;
+  }
+  static std::string Message(const absl::Status& status) { return std::string(status.message()); }
+  // As many as it gets.
+  int64_t Flood(const std::string& peer) {
+    int64_t count = 0;
+    while (Add(peer).ok()) ++count;
+    return count;
+  }
+
+  const SystemMachineClock machine;
+  const ServiceClock clock{machine};
+  Connections connections{1'000};
+  Calls calls{Small(), connections, clock};
+  std::vector<std::shared_ptr<FakeCall>> open;
+};
+
+TEST_F(CallsTest, HaveAClientWhateverTheNumberOfTheirConnection) {
+  for (const uint32_t number : {1U, (1U << 20) - 1, 1U << 20, 5U << 20, UINT32_MAX}) {
+    const Client client("ipv4:10.0.0.7:50312", number);
+    EXPECT_NE(engine::ClientOf(calls.NewId(client)), 0U) << number;
+  }
+  EXPECT_EQ(engine::ClientOf(calls.NewId()), 0U);
+}
+
+TEST_F(CallsTest, AConnectionMayHaveAsManyAsAreFree) {
+  EXPECT_EQ(Flood(Peer(1)), kCallsPerClient);
+  EXPECT_EQ(Flood(Peer(2)), 25);  // half of the 50 that its address has left
+  EXPECT_THAT(Message(Add(Peer(2))), HasSubstr("for those who have fewer"));
+  EXPECT_EQ(Flood("ipv4:10.0.0.8:1"), 18);  // half of the 35 that all have left
+}
+
+TEST_F(CallsTest, ThatNobodyHasAnyMoreMakeRoom) {
+  Flood(Peer(1));
+  EXPECT_THAT(Message(Add(Peer(1))), HasSubstr("--calls-per-client"));
+  calls.Remove(*open.back());
+  EXPECT_EQ(Flood(Peer(1)), 1);
+}
+
+TEST_F(CallsTest, AFewFindRoomBesideAnyFloodAtTheirAddress) {
+  for (int port = 0; port < 10; ++port) Flood(Peer(port));
+  ASSERT_THAT(Message(Add(Peer(9))), HasSubstr("this address has"));
+  EXPECT_EQ(Flood(Peer(11)), 4);
+  // Whose calls are answered, one after the other, and not over yet, has a few all the same.
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_TRUE(Add(Peer(12)).ok()) << i;
+    open.back()->Answered();
+  }
+  EXPECT_EQ(Flood(Peer(12)), 4);
+  // And none of it is room of another address.
+  EXPECT_EQ(Flood("ipv4:10.0.0.8:1"), 5);
+}
+
+TEST_F(CallsTest, TheFewOfAllHaveABound) {
+  int64_t count = 0;
+  for (int port = 0; port < 200; ++port) count += Flood(Peer(port));
+  EXPECT_EQ(count, kCalls - kCalls / 10 + kCalls / 2);
+  EXPECT_THAT(Message(Add(Peer(999))), HasSubstr("this address has"));
+  EXPECT_EQ(Flood("ipv4:10.0.0.8:1"), 5);
+}
+
+TEST_F(CallsTest, NobodyKeepsOthersOutWithAnswersThatHeDoesNotTake) {
+  int64_t count = 0;
+  while (Add(Peer(1)).ok()) {
+    open.back()->Answered();
+    ++count;
+  }
+  EXPECT_EQ(count, kCallsPerClient);
+}
+
+TEST_F(CallsTest, WhileManyAreOpenAllAreLookedAfter) {
+  for (int i = 0; i < kCallsPerClient; ++i) {
+    ASSERT_TRUE(Add(Peer(1)).ok());
+    calls.StopBeat(*open.back());
+  }
+  EXPECT_TRUE(calls.Beating().empty());
+  Flood(Peer(2));
+  EXPECT_EQ(calls.Beating().size(), open.size());
+}
+
+}  // namespace
+}  // namespace treadle::rpc
