@@ -24,7 +24,8 @@ class Scenario(unittest.TestCase):
             connection.close()
         for process in self._processes:
             process.kill()
-        if not self._outcome.success:
+        result = self._outcome.result
+        if any(test is self for test, _ in result.errors + result.failures):
             for process in self._processes:
                 print(f"--- end of {process.log}\n{process.tail()}", file=sys.stderr)
             print(f"--- kept: {self.folder}", file=sys.stderr)
