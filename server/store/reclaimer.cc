@@ -138,7 +138,7 @@ bool Reclaimer::IsDue() {
   const bool is_short = spare_bytes <= 0;
   reclaiming_ = is_short || spare_bytes <= static_cast<int64_t>(size.bytes / kPlentyShare);
   const uint64_t changes = needs_.changes() - changes_seen_;
-  return reclaiming_ && (pays_ || (is_short && changes > 0) || changes > size.rows / kChangesShare);
+  return reclaiming_ && (pays_ || is_short || changes > size.rows / kChangesShare);
 }
 
 void Reclaimer::Pass() {

@@ -21,9 +21,10 @@ namespace treadle::store {
 // in few.
 //
 // Once space is scarce (an eighth of the disk is left, or less), it makes a pass over the tables
-// if an eighth of the rows has changed since the last one, or any when there is none left; and
-// rests. Another one while that pays (the last gave back a twentieth, or lacked room, or met a
-// table that RocksDB was merging), until a quarter of what the tables hold is free again.
+// if an eighth of the rows has changed since the last one, or whatever has changed if no space is
+// left: rows expire also while nothing can be submitted. Then it rests. It makes another one while
+// that pays (the last gave back a twentieth, or lacked room, or met a table that RocksDB was
+// merging), until a quarter of what the tables hold is free again.
 class Reclaimer {
  public:
   struct Needs {
