@@ -33,7 +33,7 @@ absl::StatusOr<std::unique_ptr<ThreadPool>> StartThreads(
 }
 
 absl::StatusOr<std::unique_ptr<ProcessPool>> StartProcesses(
-    const WorkerOptions& options, const std::string& child_key,
+    const WorkerOptions& options, const std::string& child_key, std::stop_token stop_starting,
     const std::shared_ptr<const Handlers>& handlers, const std::shared_ptr<AttemptEvents>& events) {
   ProcessPoolOptions processes;
   processes.slots = OneForEachCpu(options.processes);
@@ -41,6 +41,7 @@ absl::StatusOr<std::unique_ptr<ProcessPool>> StartProcesses(
   processes.child_arguments = options.child_arguments;
   processes.guard = options.guard;
   processes.child_key = child_key;
+  processes.stop_starting = std::move(stop_starting);
   processes.max_tasks_per_child = options.max_tasks_per_child;
   processes.memory_bytes_max = options.child_memory_bytes_max;
   processes.cpu_time_max = options.child_cpu_time_max;
@@ -88,7 +89,7 @@ absl::Status PoolSet::Enter(RunIn kind, absl::StatusOr<std::unique_ptr<P>> pool,
 }
 
 absl::StatusOr<PoolSet> PoolSet::Start(const WorkerOptions& options, const std::string& child_key,
-                                       const Placement& placement,
+                                       std::stop_token stop_starting, const Placement& placement,
                                        const std::shared_ptr<const Handlers>& handlers,
                                        const std::shared_ptr<AttemptEvents>& events) {
   PoolSet set;
@@ -97,7 +98,7 @@ absl::StatusOr<PoolSet> PoolSet::Start(const WorkerOptions& options, const std::
     status.Update(set.Enter(RunIn::kThread, StartThreads(options, handlers, events)));
   }
   if (status.ok() && placement.Needs(RunIn::kProcess)) {
-    auto processes = StartProcesses(options, child_key, handlers, events);
+    auto processes = StartProcesses(options, child_key, std::move(stop_starting), handlers, events);
     std::string about =
         processes.ok() ? MemoryBound(options.child_memory_bytes_max, (*processes)->memory_bound())
                        : "";

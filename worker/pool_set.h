@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,7 @@ class PoolSet {
  public:
   // As the Starts of the pools. `child_key` tells child processes whose they are.
   static absl::StatusOr<PoolSet> Start(const WorkerOptions& options, const std::string& child_key,
-                                       const Placement& placement,
+                                       std::stop_token stop_starting, const Placement& placement,
                                        const std::shared_ptr<const Handlers>& handlers,
                                        const std::shared_ptr<AttemptEvents>& events);
   PoolSet(PoolSet&&) = default;

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 #include <random>
+#include <stop_token>
 #include <unistd.h>
 #include <utility>
 
@@ -142,9 +143,12 @@ class Worker::Impl {
   absl::Status Run();
 
   void Stop() {
+    stop_starting_.request_stop();
     if (session_ != nullptr) session_->Drain();
   }
   void Abort() {
+    aborted_ = true;
+    stop_starting_.request_stop();
     if (session_ != nullptr) session_->Abort();
   }
 
@@ -164,6 +168,8 @@ class Worker::Impl {
   worker::HandlerStatsList handlers_told_;
   std::chrono::steady_clock::time_point tell_handlers_at_;
   absl::Status registration_;
+  std::stop_source stop_starting_;
+  std::atomic<bool> aborted_{false};
   std::shared_ptr<worker::Session> session_;  // none in a child
   std::optional<worker::PoolSet> pools_;
 };
@@ -206,8 +212,13 @@ absl::Status Worker::Impl::Run() {
   if (InChild()) RunInChild();
   absl::Status status = CheckHandlers();
   if (!status.ok()) return status;
-  auto pools = worker::PoolSet::Start(options_, child_key_, placement_, handlers_, session_);
-  if (!pools.ok()) return pools.status();
+  auto pools = worker::PoolSet::Start(options_, child_key_, stop_starting_.get_token(), placement_,
+                                      handlers_, session_);
+  if (!pools.ok()) {
+    // Of a worker that has taken nothing yet, Stop was asked for.
+    const bool stopped = absl::IsCancelled(pools.status()) && !aborted_;
+    return stopped ? absl::OkStatus() : pools.status();
+  }
   pools_.emplace(*std::move(pools));
 
   options_.log(

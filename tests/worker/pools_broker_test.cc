@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <iterator>
 #include <map>
@@ -56,6 +57,9 @@ constexpr TaskType<int64_t(int64_t)> kMeet{"meet"};
 constexpr TaskType<int64_t()> kCompute{"compute"};
 constexpr TaskType<int64_t()> kRest{"rest"};
 
+// Children hang at their start when they have made a file of this name.
+constexpr char kHangVariable[] = "TREADLE_TEST_HANG";
+
 // As its task says.
 std::string End(TaskContext& context, const std::string& how) {
   if (how == "segv") std::raise(SIGSEGV);
@@ -103,6 +107,12 @@ std::unique_ptr<Worker> NewWorker(WorkerOptions options) {
   options.child_memory_bytes_max = kSanitized ? 0 : int64_t{160} << 20;
   options.terminate_after = 100ms;
   options.log = [](LogLevel, std::string_view) {};
+  if (const char* const started = std::getenv(kHangVariable)) {
+    options.process_initializer = [started](int) {
+      std::ofstream(started) << ::getpid();
+      while (true) ::pause();
+    };
+  }
   auto worker = std::make_unique<Worker>(std::move(options));
   worker->Handle(
       kProcessId, [](TaskContext&) { return int64_t{::getpid()}; }, RunIn::kProcess);
@@ -357,6 +367,20 @@ TEST_F(WorkerPoolsTest, KilledChildrenCostTheirOwnTasksOnly) {
   }
   EXPECT_GT(killed_total, 0);
   EXPECT_LE(struck_total, killed_total) << "between two tasks a child's death costs none";
+}
+
+TEST(WorkerPoolsStart, EndsWhenTheWorkerIsStopped) {
+  const test::TemporaryFolder folder;
+  const std::string started = folder.path() + "/started";
+  ::setenv(kHangVariable, started.c_str(), 1);
+  const std::unique_ptr<Worker> worker = NewWorker(WorkerOptions("127.0.0.1:1"));
+  std::thread stopper([&] {
+    while (!std::filesystem::exists(started)) std::this_thread::sleep_for(10ms);
+    worker->Stop();
+  });
+  EXPECT_TRUE(worker->Run().ok());
+  stopper.join();
+  ::unsetenv(kHangVariable);
 }
 
 TEST(WorkerPoolsCheck, WhatCannotRunThereIsSaid) {

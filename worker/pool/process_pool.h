@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,8 @@ struct ProcessPoolOptions {
   std::chrono::milliseconds kill_after{2'000};
   // How long a child may take until it is ready, its initializer included.
   std::chrono::milliseconds start_timeout{60'000};
+  // Requested before the children are ready, they are ended, and there is no pool.
+  std::stop_token stop_starting;
   // Between two starts when children do not become ready, doubling from the one to the other.
   std::chrono::milliseconds restart_min{100};
   std::chrono::milliseconds restart_max{30'000};
@@ -71,7 +74,7 @@ class ProcessPool final : public Pool {
  public:
   // Starts the children, and waits until all of them are ready. INVALID_ARGUMENT: an option is out
   // of bounds. RESOURCE_EXHAUSTED: the system has no more processes. FAILED_PRECONDITION: a child
-  // ended instead of getting ready, or its initializer threw.
+  // ended instead of getting ready, or its initializer threw. CANCELLED: by stop_starting.
   static absl::StatusOr<std::unique_ptr<ProcessPool>> Start(
       ProcessPoolOptions options, std::shared_ptr<const Handlers> handlers,
       std::shared_ptr<AttemptEvents> events);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <pthread.h>
+#include <stop_token>
 #include <system_error>
 #include <unistd.h>
 
@@ -59,6 +60,14 @@ absl::Status ProcessPool::Loop::Start(std::shared_ptr<CgroupTree> cgroups) {
     return absl::ResourceExhaustedError(
         absl::StrCat("the thread of pool '", options_.name, "' cannot be started: ", error.what()));
   }
+  const std::stop_callback broken_off(options_.stop_starting, [this] {
+    std::lock_guard lock(mutex_);
+    if (!started_) {
+      start_.Update(absl::CancelledError(
+          absl::StrCat("the start of pool '", options_.name, "' was broken off")));
+    }
+    changed_.notify_all();
+  });
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return started_ || !start_.ok(); });
   return start_;

@@ -1,6 +1,7 @@
 #include <cstdlib>
 #include <stdexcept>
 #include <string_view>
+#include <unistd.h>
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -19,6 +20,10 @@ void InitializeChild(int number) {
   const std::string_view what = wish == nullptr ? "" : wish;
   if (what == "throw") throw std::runtime_error("no licence");
   if (what == "crash") std::abort();
+  if (what == "hang") {
+    Stage::Found()->child = ::getpid();
+    while (true) ::pause();
+  }
   if (what == "crash_later" && Stage::Found()->door_open) std::abort();
   // It is ready all the same, and ends when it looks for its first task.
   if (what == "deaf_later" && Stage::Found()->door_open) ::shutdown(kChildSocket, SHUT_RD);

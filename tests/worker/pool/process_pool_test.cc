@@ -7,6 +7,7 @@
 #include <fstream>
 #include <memory>
 #include <set>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
@@ -278,6 +279,20 @@ TEST_F(ProcessPoolTest, AChildThatDiesAtItsStartIsTheReasonWhyThereIsNoPool) {
   EXPECT_THAT(std::string(pool.status().message()),
               AllOf(HasSubstr("child 0 of pool 'process'"), HasSubstr("SIGABRT before it was "),
                     HasSubstr("Worker::Run")));
+}
+
+TEST_F(ProcessPoolTest, AStartThatIsBrokenOffEndsAtOnceAndItsChildrenWithIt) {
+  ::setenv("TREADLE_TEST_CHILD", "hang", 1);
+  std::stop_source stop;
+  options_.stop_starting = stop.get_token();
+  std::thread stopper([&] {
+    EXPECT_TRUE(WaitUntil([this] { return stage_->child != 0; }));
+    stop.request_stop();
+  });
+  const auto pool = ProcessPool::Start(options_, handlers_, events_);
+  stopper.join();
+  EXPECT_EQ(pool.status().code(), absl::StatusCode::kCancelled);
+  EXPECT_NE(::kill(static_cast<pid_t>(stage_->child), 0), 0);
 }
 
 TEST_F(ProcessPoolTest, ChildrenThatCannotStartAnyMoreDoNotSpinAndTheirTasksFail) {
