@@ -88,6 +88,7 @@ class Descriptors(Scenario):
         resource.prlimit(broker.pid, resource.RLIMIT_NOFILE, (free, before[1]))
         return lambda: resource.prlimit(broker.pid, resource.RLIMIT_NOFILE, before)
 
+    @processes.skip_if_sanitized
     def test_whoever_cannot_be_accepted_waits_for_a_descriptor(self):
         broker = self.broker("--store=memory")
         worker = self.connect(broker)
@@ -127,6 +128,7 @@ class Descriptors(Scenario):
             names += [result.task_id for result in call.result().results]
         self.fail("the store needed no other file")
 
+    @processes.skip_if_sanitized
     def test_a_store_that_wants_a_descriptor_gets_it_a_little_later(self):
         broker = self.broker()
         connection = self.connect(broker)
@@ -147,6 +149,7 @@ class Descriptors(Scenario):
         self.assertEqual(connection.info().unfinished_tasks, len(names) + 20)
         self.assertIn("no descriptor is left: the store waits", broker.output())
 
+    @processes.skip_if_sanitized
     def test_a_store_that_gets_no_descriptor_says_what_it_wants(self):
         broker = self.broker()
         connection = self.connect(broker)

@@ -93,6 +93,8 @@ class Hostile(Scenario):
         return took, most
 
     def until_memory_is_below(self, bytes_max):
+        if processes.SANITIZED:
+            return
         processes.wait_until(
             lambda: self.memory() < bytes_max,
             f"memory to come back to {bytes_max // MIB} MiB; it is {self.memory() // MIB} MiB now",
@@ -108,9 +110,11 @@ class Hostile(Scenario):
             most = max(most, self.memory())
             time.sleep(0.1)
         print(f"memory at most {most / MIB:.0f} MiB", file=sys.stderr)
-        self.assertLess(most, BARE_CALLS_MAX)
-        self.round_trip(honest, 1)
+        if not processes.SANITIZED:
+            self.assertLess(most, BARE_CALLS_MAX)
+            self.round_trip(honest, 1)
         peer.kill()
+        self.round_trip(honest, 2)
         self.until_memory_is_below(BARE_CALLS_MAX // 2)
 
     def test_garbage_leaves_nothing(self):
@@ -151,7 +155,8 @@ class Hostile(Scenario):
         for percent in (50, 99):
             alone = max(percentile(quiet, percent), percentile(again, percent))
             self.assertLess(percentile(took, percent), SLOWER * alone + CHANCE_S, figures)
-        self.assertLess(most, FLAGS_SAY + SLACK, figures)
+        if not processes.SANITIZED:
+            self.assertLess(most, FLAGS_SAY + SLACK, figures)
 
 
 if __name__ == "__main__":

@@ -342,6 +342,7 @@ class Worker(Scenario):
         self.assertEqual(worker.wait(), 1)
         self.assertIn("may have 20 descriptors, and needs 32", worker.output())
 
+    @processes.skip_if_sanitized
     def test_descriptors_that_are_used_up_cost_no_attempt(self):
         broker = self.broker()
         worker = self.limited("64:256", broker.address, SHELL, "--concurrency=4")

@@ -24,6 +24,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/local_server.h"
+#include "tests/support/sanitized.h"
 #include "tests/worker/child_killer.h"
 #include "worker/coroutine.h"
 #include "worker/pool/parent_link.h"
@@ -37,16 +38,11 @@ namespace treadle {
 namespace {
 
 using namespace std::chrono_literals;
+using test::kSanitized;
 using test::LocalServer;
 using ::testing::HasSubstr;
 
 constexpr auto kPatience = 120s;
-
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
 
 constexpr TaskType<int64_t()> kProcessId{"process_id"};
 constexpr TaskType<int64_t()> kThreadsOfProcess{"threads_of_process"};

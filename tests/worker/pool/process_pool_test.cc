@@ -16,6 +16,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include "tests/support/sanitized.h"
 #include "tests/worker/pool/recording_events.h"
 #include "tests/worker/pool/stage.h"
 #include "worker/pool/file_descriptor.h"
@@ -24,16 +25,11 @@ namespace treadle::worker {
 namespace {
 
 using std::chrono::milliseconds;
+using test::kSanitized;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
 
 AttemptPtr LargeAttempt(uint64_t token, size_t bytes) {
   std::string payload(bytes, '\0');
