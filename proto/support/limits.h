@@ -82,7 +82,7 @@ inline constexpr int32_t kStreamsPerClientMax = 64;  // of one client process (-
 // Open at once, of all kinds; each takes some 20 KiB in gRPC (--calls-per-client, --calls-max).
 inline constexpr int64_t kCallsPerClientMax = 2'000;
 inline constexpr int64_t kCallsMax = 20'000;
-inline constexpr int64_t kFirstMessageMs = 10 * kSecondMs;  // a stream's first message must arrive
+inline constexpr int64_t kFirstMessageMs = 10 * kSecondMs;  // a call's first message must arrive
 inline constexpr int64_t kOutgoingBytesMax = 64 * kMiB;     // waiting for one stream's reader
 inline constexpr int64_t kOutgoingBytesSumMax = kGiB;       // for all readers (--outgoing-max)
 inline constexpr int64_t kIncomingBytesMax = kGiB;          // --incoming-max

@@ -29,7 +29,7 @@ class AskedStream : public StreamCall {
 
   // A message, on a gRPC thread; one at a time. A status that is not OK ends the stream.
   virtual absl::Status OnQuestion(const grpc::ByteBuffer& message) = 0;
-  // From OnQuestion: there may be another one.
+  // There may be another one. Once for each question, in OnQuestion or after it.
   void ReadNext();
 
  private:

@@ -18,7 +18,7 @@ constexpr int64_t kLookAfterMs = wire::kHeartbeatMs * 3 / 2;
 }  // namespace
 
 BidiCall::BidiCall(Edge& edge, grpc::CallbackServerContext* context, broker::Lane lane)
-    : StreamCall(edge, context), input_(edge.broker, id(), lane, [this] {
+    : StreamCall(edge, context), wait_(edge.clock.NowMs()), input_(edge.broker, id(), lane, [this] {
         UnlessFinished([this] { StartRead(&reading_); });
       }) {}
 
@@ -82,25 +82,29 @@ bool BidiCall::IsArriving(int64_t now_ms) {
 }
 
 void BidiCall::Beat(int64_t now_ms) {
-  if (!input_.held() && !ended() && IsArriving(now_ms)) {
+  if (begun_) {
+    Listen(now_ms);
+  } else {
+    absl::Status status = wait_.Check(*client(), now_ms, edge_.options.first_message_ms);
+    if (!status.ok()) End(std::move(status));
+  }
+  StreamCall::Beat(now_ms);
+}
+
+void BidiCall::Listen(int64_t now_ms) {
+  const bool reads = !input_.held();
+  if (reads && !ended() && IsArriving(now_ms)) {
     arriving_at_ms_ = now_ms;
-    if (begun_) OnArriving();
+    OnArriving();
   }
   const int64_t silent_ms = now_ms - std::max<int64_t>(heard_at_ms_, arriving_at_ms_);
-  if (!begun_) {
-    if (silent_ms > edge_.options.first_message_ms) {
-      End(absl::DeadlineExceededError(
-          absl::StrCat(first_field(), ": nothing came in the ", edge_.options.first_message_ms,
-                       " ms since this stream was opened; send it at once")));
-    }
-  } else if (!input_.held() && silent_ms > wire::kPeerSilentMs) {
+  if (reads && silent_ms > wire::kPeerSilentMs) {
     End(absl::UnavailableError(absl::StrCat(
         "nothing came on this stream for ", wire::kPeerSilentMs,
         " ms; send something, an empty message at least, every ", wire::kHeartbeatMs, " ms")));
   } else if (greeted_) {
     SendHeartbeat(now_ms, wire::kHeartbeatMs - Pulse::kBeatMs);
   }
-  StreamCall::Beat(now_ms);
 }
 
 // Not before the answer to the first message, which is to be the first.

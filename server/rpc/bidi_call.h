@@ -10,6 +10,7 @@
 #include "server/broker/broker.h"
 #include "server/broker/stream_input.h"
 #include "server/rpc/edge.h"
+#include "server/rpc/message_wait.h"
 #include "server/rpc/stream_call.h"
 
 namespace treadle::rpc {
@@ -63,8 +64,11 @@ class BidiCall : public StreamCall {
   bool client_finished() const { return client_closed_ && !context_->IsCancelled(); }
 
  private:
+  // Ends the stream of a client that has become silent; tells others that we are here.
+  void Listen(int64_t now_ms);
   bool IsArriving(int64_t now_ms);
 
+  MessageWait wait_;  // for the first
   broker::StreamInput input_;
   grpc::ByteBuffer reading_;  // gRPC's between StartRead and OnReadDone
   std::atomic<bool> greeted_{false};

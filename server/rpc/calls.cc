@@ -60,7 +60,7 @@ absl::Status Calls::Add(const std::shared_ptr<Call>& call) {
 }
 
 absl::Status Calls::CheckOwn(const Call& call, const Client& client) const {
-  if (closed_ && !call.is_about_health()) {
+  if (closed_for_all_ || (closed_ && !call.is_about_health())) {
     return absl::UnavailableError("the broker is shutting down: connect again");
   }
   if (call.is_stream() && client.streams >= streams_per_client_max_) {
@@ -136,6 +136,11 @@ void Calls::StopBeat(const Call& call) {
   beating_.erase(call.id());
 }
 
+void Calls::StartBeat(const std::shared_ptr<Call>& call) {
+  std::lock_guard lock(mutex_);
+  if (calls_.contains(call->id())) beating_.emplace(call->id(), call);
+}
+
 std::vector<std::shared_ptr<Call>> Calls::All() const {
   std::lock_guard lock(mutex_);
   return AllLocked();
@@ -151,6 +156,11 @@ std::vector<std::shared_ptr<Call>> Calls::AllLocked() const {
 void Calls::Close() {
   std::lock_guard lock(mutex_);
   closed_ = true;
+}
+
+void Calls::CloseForAll() {
+  std::lock_guard lock(mutex_);
+  closed_for_all_ = true;
 }
 
 }  // namespace treadle::rpc

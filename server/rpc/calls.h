@@ -39,23 +39,24 @@ class Calls {
 
   // When its headers have come. RESOURCE_EXHAUSTED: a bound is reached. UNAVAILABLE: closed.
   //
-  // A refused call takes as much memory as another one until its client reads why. Of a client that
-  // has too many of those further ones are broken off instead, which leaves a few bytes in gRPC,
-  // and those have a bound of its own.
+  // A refused call takes as much memory as another one until its client reads why, so there is a
+  // bound of refused calls, too: beyond it they are broken off, and their clients are not told why.
   absl::Status Add(const std::shared_ptr<Call>& call);
   // Also those that were refused.
   void Remove(Call& call);
   // Null: it is over.
   std::shared_ptr<Call> Find(engine::CallId id) const;
 
-  // Streams, and unary calls until StopBeat; all when half of what may be is open.
+  // Streams, and unary calls that wait for their client: from Add to StopBeat, and from StartBeat
+  // on. All when half of what may be is open.
   std::vector<std::shared_ptr<Call>> Beating() const;
-  // The unary call's message has come.
   void StopBeat(const Call& call);
+  void StartBeat(const std::shared_ptr<Call>& call);
   std::vector<std::shared_ptr<Call>> All() const;
 
-  // From now on Add refuses all but calls about the server's health.
+  // From now on Add refuses all but calls about the server's health; and these, too.
   void Close();
+  void CloseForAll();
 
  private:
   // Connections are more than the numbers that calls have room for. 0 stays 0: nobody's.
@@ -86,6 +87,7 @@ class Calls {
   // Not in calls_, not broken off and not over yet.
   absl::flat_hash_set<engine::CallId> refused_;
   bool closed_ = false;
+  bool closed_for_all_ = false;
 };
 
 }  // namespace treadle::rpc

@@ -15,9 +15,6 @@ namespace {
 
 namespace health = grpc::health::v1;
 
-// Of the name of a service that is not here.
-constexpr size_t kShownNameBytes = 100;
-
 health::HealthCheckResponse MakeResponse(bool is_serving) {
   health::HealthCheckResponse response;
   response.set_status(is_serving ? health::HealthCheckResponse::SERVING
@@ -34,7 +31,7 @@ bool IsServed(const Edge& edge, const std::string& service) {
 absl::Status Check(Edge& edge, UnaryCall& call, health::HealthCheckRequest& request) {
   if (!IsServed(edge, request.service())) {
     return absl::NotFoundError(absl::StrCat("service: there is no '",
-                                            CutMiddle(request.service(), kShownNameBytes),
+                                            CutMiddle(request.service(), kShownBytes),
                                             "' here; leave it empty to ask for the whole server"));
   }
   call.Reply(MakeResponse(edge.health.is_serving()));
@@ -65,36 +62,34 @@ class HealthStream final : public AskedStream {
     }
     return absl::OkStatus();
   }
+  void OnOver() override { edge_.health.Leave(*this); }
 };
-
-bool Health::is_serving() const {
-  std::lock_guard lock(mutex_);
-  return is_serving_;
-}
 
 void Health::Set(bool is_serving) {
   std::lock_guard lock(mutex_);
-  if (ended_ || std::exchange(is_serving_, is_serving) == is_serving) return;
+  if (ended_ || is_serving_.exchange(is_serving) == is_serving) return;
   Tell();
 }
 
 void Health::End() {
   std::lock_guard lock(mutex_);
   ended_ = true;
-  if (std::exchange(is_serving_, false)) Tell();
+  if (is_serving_.exchange(false)) Tell();
 }
 
-void Health::Watch(std::weak_ptr<HealthStream> stream) {
+void Health::Watch(const std::shared_ptr<HealthStream>& stream) {
   std::lock_guard lock(mutex_);
-  watchers_.erase(std::remove_if(watchers_.begin(), watchers_.end(),
-                                 [](const auto& watcher) { return watcher.expired(); }),
-                  watchers_.end());
-  if (const auto watcher = stream.lock()) watcher->Tell(is_serving_);
-  watchers_.push_back(std::move(stream));
+  stream->Tell(is_serving_);
+  watchers_.emplace(stream->id(), stream);
+}
+
+void Health::Leave(const HealthStream& stream) {
+  std::lock_guard lock(mutex_);
+  watchers_.erase(stream.id());
 }
 
 void Health::Tell() {
-  for (const std::weak_ptr<HealthStream>& watcher : watchers_) {
+  for (const auto& [id, watcher] : watchers_) {
     if (const auto stream = watcher.lock()) stream->Tell(is_serving_);
   }
 }

@@ -1,11 +1,12 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
-#include <string>
-#include <vector>
 
-#include "absl/status/status.h"
+#include "absl/container/flat_hash_map.h"
+
+#include "server/engine/types.h"
 
 namespace treadle::rpc {
 
@@ -17,23 +18,24 @@ inline constexpr char kHealthService[] = "grpc.health.v1.Health";
 // Whether the server can do its work, which is so of all its services or of none. Thread-safe.
 class Health {
  public:
-  bool is_serving() const;
+  bool is_serving() const { return is_serving_; }
   // Tells those who watch. After End it has no effect.
   void Set(bool is_serving);
   // Not serving, for good.
   void End();
 
-  // From now on `stream` is told of each change; it is told how it is at once.
-  void Watch(std::weak_ptr<HealthStream> stream);
+  // From now on until Leave `stream` is told of each change; it is told how it is at once.
+  void Watch(const std::shared_ptr<HealthStream>& stream);
+  void Leave(const HealthStream& stream);
 
  private:
   // REQUIRES: mutex_ is held.
   void Tell();
 
-  mutable std::mutex mutex_;
-  bool is_serving_ = true;
+  std::mutex mutex_;
+  std::atomic<bool> is_serving_{true};  // changed under mutex_
   bool ended_ = false;
-  std::vector<std::weak_ptr<HealthStream>> watchers_;
+  absl::flat_hash_map<engine::CallId, std::weak_ptr<HealthStream>> watchers_;
 };
 
 // grpc.health.v1, which gRPC's own service would serve with calls that nobody counts.

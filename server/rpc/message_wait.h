@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -14,10 +15,12 @@ namespace treadle::rpc {
 // that is large takes its time on a slow link. The pulse's thread, but for the constructor.
 class MessageWait {
  public:
-  explicit MessageWait(int64_t now_ms) : began_at_ms_(now_ms) {}
+  explicit MessageWait(int64_t now_ms) : began_at_ms_(now_ms), checked_at_ms_(now_ms) {}
 
-  // DEADLINE_EXCEEDED: nothing came for `silent_ms_max`.
+  // DEADLINE_EXCEEDED: nothing came for `silent_ms_max`. To be asked a few times in that, or the
+  // wait begins anew: nobody was there to see what came.
   absl::Status Check(Client& client, int64_t now_ms, int64_t silent_ms_max) {
+    if (now_ms - std::exchange(checked_at_ms_, now_ms) > silent_ms_max / 2) began_at_ms_ = now_ms;
     if (client.IsArriving(began_at_ms_, now_ms)) arriving_at_ms_ = now_ms;
     if (now_ms - std::max(began_at_ms_, arriving_at_ms_) <= silent_ms_max) return absl::OkStatus();
     return absl::DeadlineExceededError(
@@ -26,7 +29,8 @@ class MessageWait {
   }
 
  private:
-  const int64_t began_at_ms_;
+  int64_t began_at_ms_;
+  int64_t checked_at_ms_;
   int64_t arriving_at_ms_ = 0;
 };
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include <google/protobuf/descriptor.h>
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/grpcpp.h>
 
@@ -40,30 +41,34 @@ class Methods final : public grpc::CallbackGenericService {
   std::unordered_map<std::string, Receive> by_path_;
 };
 
+// How much is shown of a name that is not known here.
+inline constexpr size_t kShownBytes = 100;
+
 // Adds the methods of one service to others; asserts at its end that they are all that its .proto
-// file has.
+// file has, each of its kind.
 class Service {
  public:
-  // `name` as in its .proto file, with the package.
-  Service(Methods& methods, const std::string& name) : methods_(methods), name_(name) {}
+  // `name` as in its .proto file, with the package. From here on it is one of the edge's services.
+  Service(Methods& methods, const std::string& name);
   ~Service();
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
 
   template <typename Request>
   void Unary(const std::string& method, absl::Status (*handle)(Edge&, UnaryCall&, Request&)) {
-    Add(method, [&edge = methods_.edge_,
-                 method = MakeMethod(handle)](grpc::CallbackServerContext* context) {
-      const auto call = std::make_shared<UnaryCall>(edge, context, method);
-      call->Begin();
-      return call.get();
-    });
+    Add(method, /*is_stream=*/false,
+        [&edge = methods_.edge_,
+         method = MakeMethod(handle)](grpc::CallbackServerContext* context) {
+          const auto call = std::make_shared<UnaryCall>(edge, context, method);
+          call->Begin();
+          return call.get();
+        });
   }
 
   // A class with such a constructor, and Begin().
   template <typename Call>
   void Stream(const std::string& method) {
-    Add(method, [&edge = methods_.edge_](grpc::CallbackServerContext* context) {
+    Add(method, /*is_stream=*/true, [&edge = methods_.edge_](grpc::CallbackServerContext* context) {
       const auto stream = std::make_shared<Call>(edge, context);
       stream->Begin();
       return stream.get();
@@ -80,10 +85,12 @@ class Service {
             },
             name_ == kHealthService};
   }
-  void Add(const std::string& method, Methods::Receive receive);
+  void Add(const std::string& method, bool is_stream, Methods::Receive receive);
 
   Methods& methods_;
   const std::string name_;
+  const google::protobuf::ServiceDescriptor& described_;
+  int methods_added_ = 0;
 };
 
 }  // namespace treadle::rpc

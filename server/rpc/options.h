@@ -25,6 +25,7 @@ struct Options {
   // Of gRPC: messages as they come in, calls, connections. Beyond it gRPC itself ends idle
   // connections, then calls.
   int64_t incoming_bytes_max = limits::kIncomingBytesMax;
+  // How long a call may be silent before its first message has come.
   int64_t first_message_ms = limits::kFirstMessageMs;
   // How long a message may take to be read; one that is large as long as this pace needs.
   int64_t read_within_ms = limits::kMinuteMs;

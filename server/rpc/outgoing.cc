@@ -1,5 +1,7 @@
 #include "server/rpc/outgoing.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 
 #include "proto/support/limits.h"
@@ -39,28 +41,6 @@ void Outgoing::Return(Client& client, int64_t bytes) {
 
 int64_t Outgoing::ReadWithinMs(int64_t bytes) const {
   return std::max(read_within_ms_, bytes / read_bytes_per_ms_);
-}
-
-void Outgoing::Watch(const std::shared_ptr<Call>& call, int64_t bytes, int64_t now_ms) {
-  std::lock_guard lock(mutex_);
-  // The answers that were read at once would otherwise stay for a minute.
-  while (!watched_.empty() && watched_.front().call.expired()) watched_.pop_front();
-  watched_.push_back({now_ms + ReadWithinMs(bytes), call});
-}
-
-void Outgoing::BreakOffOverdue(int64_t now_ms) {
-  while (true) {
-    std::shared_ptr<Call> overdue;
-    {
-      std::lock_guard lock(mutex_);
-      if (watched_.empty()) return;
-      Watched& first = watched_.front();
-      overdue = first.call.lock();
-      if (overdue != nullptr && first.due_ms > now_ms) return;
-      watched_.pop_front();
-    }
-    if (overdue != nullptr) overdue->BreakOff();
-  }
 }
 
 }  // namespace treadle::rpc

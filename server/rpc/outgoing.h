@@ -2,13 +2,9 @@
 
 #include <atomic>
 #include <cstdint>
-#include <deque>
-#include <memory>
-#include <mutex>
 
 #include "absl/status/status.h"
 
-#include "server/rpc/call.h"
 #include "server/rpc/connections.h"
 #include "server/rpc/options.h"
 
@@ -32,25 +28,14 @@ class Outgoing {
 
   // How long a message of so many bytes may take to be read; longer on a slow link if it is large.
   int64_t ReadWithinMs(int64_t bytes) const;
-  // A large answer is on its way to a unary call: when it has not been read in time, the call is
-  // broken off.
-  void Watch(const std::shared_ptr<Call>& call, int64_t bytes, int64_t now_ms);
-  void BreakOffOverdue(int64_t now_ms);
 
   int64_t bytes() const { return bytes_; }
 
  private:
-  struct Watched {
-    int64_t due_ms = 0;
-    std::weak_ptr<Call> call;
-  };
-
   const int64_t bytes_max_;
   const int64_t read_within_ms_;
   const int64_t read_bytes_per_ms_;
   std::atomic<int64_t> bytes_{0};
-  std::mutex mutex_;
-  std::deque<Watched> watched_;  // in the order in which they began
 };
 
 }  // namespace treadle::rpc

@@ -6,8 +6,8 @@
 
 namespace treadle::rpc {
 
-Pulse::Pulse(Calls& calls, Outgoing& outgoing, const Clock& clock)
-    : calls_(calls), outgoing_(outgoing), clock_(clock), thread_([this] { Run(); }) {}
+Pulse::Pulse(Calls& calls, const Clock& clock)
+    : calls_(calls), clock_(clock), thread_([this] { Run(); }) {}
 
 Pulse::~Pulse() {
   {
@@ -60,7 +60,6 @@ void Pulse::Run() {
     if (now_ms >= next_beat_ms) {
       lock.unlock();
       for (const auto& call : calls_.Beating()) call->Beat(now_ms);
-      outgoing_.BreakOffOverdue(now_ms);
       lock.lock();
       now_ms = clock_.NowMs();
       next_beat_ms = now_ms + kBeatMs;

@@ -11,7 +11,6 @@
 
 #include "proto/support/clock.h"
 #include "server/rpc/calls.h"
-#include "server/rpc/outgoing.h"
 
 namespace treadle::rpc {
 
@@ -21,7 +20,7 @@ class Pulse {
  public:
   static constexpr int64_t kBeatMs = 100;
 
-  Pulse(Calls& calls, Outgoing& outgoing, const Clock& clock);
+  Pulse(Calls& calls, const Clock& clock);
   ~Pulse();
 
   // When it goes off, and its number.
@@ -37,7 +36,6 @@ class Pulse {
   void Run();
 
   Calls& calls_;
-  Outgoing& outgoing_;
   const Clock& clock_;
   mutable std::mutex mutex_;
   std::condition_variable news_;

@@ -12,6 +12,7 @@
 
 #include "proto/support/utf8.h"
 #include "server/rpc/asked_stream.h"
+#include "server/rpc/methods.h"
 
 namespace treadle::rpc {
 namespace {
@@ -19,14 +20,11 @@ namespace {
 namespace protobuf = google::protobuf;
 namespace reflection = grpc::reflection::v1alpha;
 
-// Of a name that is not known.
-constexpr size_t kShownNameBytes = 100;
-
 const protobuf::DescriptorPool& Pool() { return *protobuf::DescriptorPool::generated_pool(); }
 
 absl::Status NotFound(const char* what, const std::string& name) {
   return absl::NotFoundError(
-      absl::StrCat("there is no ", what, " '", CutMiddle(name, kShownNameBytes), "' here"));
+      absl::StrCat("there is no ", what, " '", CutMiddle(name, kShownBytes), "' here"));
 }
 
 // The file, and all that it imports.
@@ -108,9 +106,10 @@ class ReflectionStream final : public AskedStream {
     answer.set_valid_host(question.host());
     *answer.mutable_original_request() = std::move(question);
     Send(Serialize(answer));
-    ReadNext();
     return absl::OkStatus();
   }
+  // Not before: answers are large, and questions small.
+  void OnWritten() override { ReadNext(); }
 };
 
 }  // namespace

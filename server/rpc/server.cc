@@ -64,7 +64,7 @@ class Server::Impl {
     address_ = *address;
     if (absl::Status s = acceptor_.Listen(address_); !s.ok()) return s;
 
-    pulse_.emplace(calls_, outgoing_, clock_);
+    pulse_.emplace(calls_, clock_);
     disk_watch_.emplace(store, DiskWatch::Told{[this](bool serves) { health_.Set(serves); },
                                                [this](int64_t now_ms, int64_t hung_ms) {
                                                  TellStreams(now_ms, hung_ms);
@@ -85,7 +85,6 @@ class Server::Impl {
     ServeHealth(*methods_);
     ServeReflection(*methods_);
 
-    grpc::EnableDefaultHealthCheckService(false);
     grpc::ServerBuilder builder;
     // Above our own bound, so that what is a little too long gets our own, clearer answer.
     wire::ApplyServerSettings(
@@ -117,6 +116,7 @@ class Server::Impl {
   void Stop() {
     StopAccepting();
     outbox_.Drain();
+    calls_.CloseForAll();
     for (const std::shared_ptr<Call>& call : calls_.All()) {
       call->End(absl::UnavailableError("the broker is shutting down: connect again"));
     }

@@ -77,12 +77,16 @@ bool StreamCall::failed() const {
 }
 
 void StreamCall::OnWriteDone(bool ok) {
-  std::lock_guard lock(mutex_);
-  GiveBack(static_cast<int64_t>(writing_.Length()));
-  writing_.Clear();
-  is_writing_ = false;
-  if (!ok) BeginEnd(absl::CancelledError("the stream broke"), /*drop=*/true);
-  WriteNext();
+  {
+    std::lock_guard lock(mutex_);
+    GiveBack(static_cast<int64_t>(writing_.Length()));
+    writing_.Clear();
+    is_writing_ = false;
+    ending_since_ms_ = 0;  // it reads
+    if (!ok) BeginEnd(absl::CancelledError("the stream broke"), /*drop=*/true);
+    WriteNext();
+  }
+  OnWritten();
 }
 
 void StreamCall::OnCancel() {
@@ -107,8 +111,12 @@ void StreamCall::Beat(int64_t now_ms) {
   EndIfNotRead(now_ms);
   if (done_ || !ending_.has_value()) return;
   if (ending_since_ms_ == 0) ending_since_ms_ = now_ms;
-  // The peer neither reads nor goes.
-  if (now_ms - ending_since_ms_ > wire::kPeerSilentMs) context_->TryCancel();
+  // The peer neither reads nor goes. What comes before a good end has its time.
+  const int64_t within_ms =
+      is_writing_ && ending_->ok()
+          ? edge_.outgoing.ReadWithinMs(static_cast<int64_t>(writing_.Length()))
+          : wire::kPeerSilentMs;
+  if (now_ms - ending_since_ms_ > within_ms) context_->TryCancel();
 }
 
 void StreamCall::EndIfTooSlow(int64_t now_ms) {

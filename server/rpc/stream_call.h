@@ -58,6 +58,8 @@ class StreamCall : public Call, public grpc::ServerGenericBidiReactor {
     if (!finished_) operation();
   }
 
+  // A message was written, or cannot be.
+  virtual void OnWritten() {}
   // The call is over: no operation may follow. `context_` still tells how it ended.
   virtual void OnOver() {}
 
@@ -81,7 +83,7 @@ class StreamCall : public Call, public grpc::ServerGenericBidiReactor {
   int64_t outgoing_bytes_ = 0;
   int64_t written_at_ms_ = 0;
   int64_t behind_since_ms_ = 0;  // more waits than should; 0: no more than that
-  int64_t ending_since_ms_ = 0;
+  int64_t ending_since_ms_ = 0;  // 0: not seen yet, or a message has been read since
   bool is_writing_ = false;
   bool finished_ = false;               // Finish was called: no operation may follow
   bool done_ = false;                   // OnDone has begun: `context_` is about to go

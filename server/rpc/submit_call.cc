@@ -71,7 +71,7 @@ absl::Status Submit(Edge& edge, UnaryCall& call, v1::SubmitRequest& request) {
         self.Reply(filling.response);
       });
   // Those that wait for room in a full queue wait no longer than the call.
-  call.Park();
+  call.Park(broker::Lane::kClients);
   call.Post(broker::Lane::kClients, std::move(requests));
   return absl::OkStatus();
 }

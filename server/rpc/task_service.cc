@@ -93,7 +93,7 @@ absl::Status AwaitTask(Edge&, UnaryCall& call, v1::AwaitTaskRequest& request) {
     return absl::OkStatus();
   }
   call.Expect(OnAwaited);
-  call.Park();
+  call.Park(broker::Lane::kQuestions);
   call.ReplyAfter(request.timeout_ms(), std::make_shared<v1::AwaitTaskResponse>());
   call.Post(broker::Lane::kQuestions, {broker::AwaitTask{call.id(), *task}, nullptr});
   return absl::OkStatus();

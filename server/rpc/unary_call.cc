@@ -14,8 +14,9 @@
 namespace treadle::rpc {
 namespace {
 
-// gRPC and the sockets take as much from whoever reads.
-constexpr int64_t kWatchedBytes = 64 << 10;
+// Of an answer. Fewer are looked after only while many calls are open: they take no more than a
+// call.
+constexpr int64_t kWatchedBytes = 4 << 10;
 
 // How long a call waits for a disk that hangs, and how long before its own deadline it ends: two
 // looks at the disk.
@@ -97,7 +98,7 @@ bool UnaryCall::Reply(const google::protobuf::MessageLite& response) {
   }
   outgoing_bytes_ = bytes;
   response_ = Serialize(response);
-  if (bytes >= kWatchedBytes) edge_.outgoing.Watch(shared_from_this(), bytes, edge_.clock.NowMs());
+  if (bytes >= kWatchedBytes) edge_.calls.StartBeat(shared_from_this());
   StartWriteAndFinish(&response_, grpc::WriteOptions(), grpc::Status::OK);
   return true;
 }
@@ -127,7 +128,6 @@ void UnaryCall::DiskHangs(int64_t now_ms, int64_t hung_ms) {
 }
 
 void UnaryCall::Post(broker::Lane lane, std::vector<broker::Request> requests) {
-  lane_ = lane;
   if (absl::Status s = edge_.broker.Post(lane, std::move(requests)); !s.ok()) {
     Unpark();
     End(std::move(s));
@@ -150,7 +150,7 @@ void UnaryCall::OnDone() {
     done_ = true;
   }
   if (outgoing_bytes_ > 0) edge_.outgoing.Return(*client(), outgoing_bytes_);
-  if (parked_) (void)edge_.broker.Post(lane_, ToRequest(engine::CallClosed{id()}));
+  if (parked_) (void)edge_.broker.Post(parked_in_, ToRequest(engine::CallClosed{id()}));
   edge_.calls.Remove(*this);
 }
 

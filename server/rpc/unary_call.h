@@ -61,16 +61,19 @@ class UnaryCall final : public Call, public grpc::ServerGenericBidiReactor {
 
   // What to do with what comes for this call. Before anything is posted for it.
   void Expect(OnDelivery on_delivery) { on_delivery_ = std::move(on_delivery); }
-  // The broker keeps something for this call until it is told that the call is over. Before Post.
-  void Park() { parked_ = true; }
+  // The broker keeps something for this call until it is told that the call is over, in the lane in
+  // which it is posted. Before Post.
+  void Park(broker::Lane lane) {
+    parked_in_ = lane;
+    parked_ = true;
+  }
   // It does not any more.
   void Unpark() { parked_ = false; }
 
   // Answers with this unless somebody else has by then. From the call's handler.
   void ReplyAfter(int64_t delay_ms, std::shared_ptr<const google::protobuf::MessageLite> response);
 
-  // Hands over requests; an error ends the call with it. From the call's handler; always the same
-  // lane.
+  // Hands over requests; an error ends the call with it.
   void Post(broker::Lane lane, std::vector<broker::Request> requests);
   void Post(broker::Lane lane, broker::Request request);
   // Asks on the broker's thread; the call's answer is what `ask` returns. It must not touch the
@@ -135,13 +138,13 @@ class UnaryCall final : public Call, public grpc::ServerGenericBidiReactor {
   int64_t ended_at_ms_ = 0;    // the pulse's thread's: when it saw that the call was answered
   grpc::ByteBuffer request_;   // gRPC's until OnReadDone
   grpc::ByteBuffer response_;  // gRPC's until OnDone
-  broker::Lane lane_ = broker::Lane::kQuestions;
   std::atomic<int64_t> outgoing_bytes_{0};  // of the response, until it is read
   std::mutex done_mutex_;
   bool done_ = false;  // OnDone has begun: `context_` is about to go
   OnDelivery on_delivery_;
   std::atomic<bool> has_message_{false};
   std::atomic<bool> finished_{false};
+  broker::Lane parked_in_ = broker::Lane::kQuestions;
   std::atomic<bool> parked_{false};
   std::optional<Pulse::Timer> timer_;  // goes with the call
   std::shared_ptr<Call> self_;

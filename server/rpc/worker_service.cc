@@ -80,7 +80,7 @@ absl::Status Lease(Edge& edge, UnaryCall& call, v1::LeaseRequest& request) {
       self.End(end->status);
     }
   });
-  call.Park();
+  call.Park(broker::Lane::kWorkers);
   call.Post(broker::Lane::kWorkers, ToRequest(std::move(poll)));
   return absl::OkStatus();
 }

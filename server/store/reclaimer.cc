@@ -20,6 +20,7 @@ constexpr auto kLookAtTablesEvery = std::chrono::milliseconds(20);
 constexpr int kRestShare = 4;  // as many times as it worked
 constexpr auto kRestMin = std::chrono::seconds(1);
 constexpr auto kRestMax = std::chrono::seconds(30);
+constexpr auto kIdleMax = std::chrono::hours(1);
 // Of a last level's table: only what has expired since it was written is dead there.
 constexpr uint64_t kAgeSecondsMin = 600;
 constexpr uint64_t kPaysShare = 20;    // of the bytes of all tables
@@ -96,15 +97,17 @@ Reclaimer::~Reclaimer() {
 
 void Reclaimer::Run() {
   using Steady = std::chrono::steady_clock;
-  Steady::time_point rests_until;
-  Steady::duration rest = kRestMin;  // at least; longer after passes that were in vain
+  Time rests_until;
+  // At least; longer after passes that were in vain.
+  Steady::duration rest = kRestMin;
+  Steady::duration idle = kRestMax;
   for (;;) {
     {
       std::unique_lock lock(mutex_);
       if (stopping_changed_.wait_for(lock, kLookEvery, [this] { return stopping_.load(); })) return;
     }
-    if (Steady::now() < rests_until || !IsDue()) continue;
-    const Steady::time_point began = Steady::now();
+    const Time began = Steady::now();
+    if (began < rests_until || !IsDue(began)) continue;
     const uint64_t changes = needs_.changes();
     if (std::exchange(changes_seen_, changes) != changes && !MoveToTables()) return;
     const uint64_t before = SizeOf(db_).bytes;
@@ -112,6 +115,9 @@ void Reclaimer::Run() {
     const bool gave_back = SizeOf(db_).bytes < before - before / kPaysShare;
     pays_ = gave_back || unfinished_;
     rest = gave_back ? kRestMin : std::min<Steady::duration>(kRestMax, 2 * rest);
+    if (gave_back) idle = kRestMax;
+    idle_until_ = Steady::now() + idle;
+    idle = std::min<Steady::duration>(kIdleMax, 2 * idle);
     rests_until = Steady::now() + std::clamp<Steady::duration>(kRestShare * (Steady::now() - began),
                                                                rest, kRestMax);
   }
@@ -131,14 +137,15 @@ bool Reclaimer::MoveToTables() {
   return !stopping_;
 }
 
-bool Reclaimer::IsDue() {
+bool Reclaimer::IsDue(Time now) {
   const int64_t spare_bytes = needs_.free_bytes() - needs_.keep_free_bytes;
   if (!reclaiming_ && spare_bytes > needs_.disk_bytes / kScarceShare) return false;
   const Size size = SizeOf(db_);
   const bool is_short = spare_bytes <= 0;
   reclaiming_ = is_short || spare_bytes <= static_cast<int64_t>(size.bytes / kPlentyShare);
   const uint64_t changes = needs_.changes() - changes_seen_;
-  return reclaiming_ && (pays_ || is_short || changes > size.rows / kChangesShare);
+  return reclaiming_ && (pays_ || changes > size.rows / kChangesShare ||
+                         (is_short && (changes > 0 || now >= idle_until_)));
 }
 
 void Reclaimer::Pass() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -21,10 +22,11 @@ namespace treadle::store {
 // in few.
 //
 // Once space is scarce (an eighth of the disk is left, or less), it makes a pass over the tables
-// if an eighth of the rows has changed since the last one, or whatever has changed if no space is
-// left: rows expire also while nothing can be submitted. Then it rests. It makes another one while
-// that pays (the last gave back a twentieth, or lacked room, or met a table that RocksDB was
-// merging), until a quarter of what the tables hold is free again.
+// if an eighth of the rows has changed since the last one, or any when no space is left; and rests.
+// Another one while that pays (the last gave back a twentieth, or lacked room, or met a table that
+// RocksDB was merging), until a quarter of what the tables hold is free again. When no space is
+// left and nothing changes, because nothing can be submitted, rows expire all the same: it looks
+// for them after half a minute, and twice as long each time that this was in vain, up to an hour.
 class Reclaimer {
  public:
   struct Needs {
@@ -55,8 +57,10 @@ class Reclaimer {
  private:
   using Tables = std::vector<rocksdb::SstFileMetaData>;
 
+  using Time = std::chrono::steady_clock::time_point;
+
   void Run();
-  bool IsDue();
+  bool IsDue(Time now);
   bool MoveToTables();
   void PassLevel(int level, int below);
   void SplitWide(int level, const Tables& below);
@@ -74,6 +78,7 @@ class Reclaimer {
   bool pays_ = false;
   bool unfinished_ = false;  // the last pass: no room, or RocksDB was merging the same
   uint64_t changes_seen_ = 0;
+  Time idle_until_;  // without changes
 
   std::mutex mutex_;
   std::condition_variable stopping_changed_;

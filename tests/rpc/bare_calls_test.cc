@@ -3,7 +3,6 @@
 #include <string>
 #include <vector>
 
-#include "server/rpc/calls.h"
 #include "tests/rpc/raw.h"
 #include "tests/support/tcp_proxy.h"
 
@@ -153,45 +152,30 @@ TEST_F(SlowLink, ALargeMessageMayTakeItsTime) {
   EXPECT_GT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(3));
 }
 
-// What Calls does with it.
-class OpenCall final : public rpc::Call {
- public:
-  explicit OpenCall(rpc::Calls& calls) : Call(calls, "ipv4:127.0.0.1:1"), calls_(calls) {}
+// The other way: an outcome that ends its stream takes longer than a stream may take to end.
+TEST_F(SlowLink, AStreamsLastMessageMayTakeItsTime) {
+  const std::string task = Submit(Spec("mail")).task_id();
+  const v1::LeaseResponse leased = Lease("mail");
+  ASSERT_EQ(leased.tasks_size(), 1);
+  const std::string result(1'200'000, 'x');
+  ASSERT_EQ(Complete(Succeeded(leased.tasks(0), result)).status().code(), 0);
 
-  absl::Status Open() { return calls_.Add(shared_from_this()); }
-  bool is_stream() const override { return false; }
-  void Deliver(broker::Delivery&) override {}
-  void End(absl::Status) override {}
-  void BreakOff() override { is_broken_off = true; }
-
-  bool is_broken_off = false;
-
- private:
-  rpc::Calls& calls_;
-};
-
-TEST(RefusedCalls, ThatNobodyReadsAreBrokenOffBeyondABound) {
-  rpc::Options options;
-  options.calls_max = 10;
-  SystemMachineClock machine;
-  const ServiceClock clock(machine);
-  rpc::Connections connections(10);
-  rpc::Calls calls(options, connections, clock);
-  std::vector<std::shared_ptr<OpenCall>> all;
-  int refused = 0;
-  while (all.empty() || !all.back()->is_broken_off) {
-    ASSERT_LT(refused, 10'000);
-    all.push_back(std::make_shared<OpenCall>(calls));
-    if (!all.back()->Open().ok()) ++refused;
-  }
-  EXPECT_EQ(refused, 2'001);
-  // Once they have taken it, others are told again.
-  for (const auto& call : all) calls.Remove(*call);
-  for (int i = 0; i < 100; ++i) {
-    const auto call = std::make_shared<OpenCall>(calls);
-    EXPECT_EQ(call->Open().ok(), i < 5);  // as many as are free then
-    EXPECT_FALSE(call->is_broken_off);
-  }
+  TcpProxy proxy(server.port());
+  const auto slow = wire::NewChannel(*ParseAddress(proxy.address()));
+  ASSERT_TRUE(CallRaw(*slow, "treadle.v1.AdminService/GetServerInfo", "").ok());
+  proxy.SlowDown(100'000);
+  Context context;
+  v1::WatchTaskRequest request;
+  request.set_task_id(task);
+  const auto begin = std::chrono::steady_clock::now();
+  const auto stream = v1::TaskService::NewStub(slow)->WatchTask(&context, request);
+  v1::WatchTaskResponse last;
+  for (v1::WatchTaskResponse response; stream->Read(&response);) last = response;
+  const grpc::Status status = stream->Finish();
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(last.outcome().result(), result);
+  EXPECT_GT(std::chrono::steady_clock::now() - begin,
+            std::chrono::milliseconds(wire::kPeerSilentMs));
 }
 
 }  // namespace

@@ -196,6 +196,15 @@ class SoonUnreadAnswers : public RpcTest {
 };
 
 // Or a few peers would keep all calls that there may be.
+TEST_F(SoonUnreadAnswers, ThatAreLargeAreBrokenOff) {
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_EQ(Submit(Spec(absl::StrCat(std::string(200, 'q'), i))).status().code(), 0);
+  }
+  ClosedWindow peer(server.port());
+  peer.Call("/treadle.v1.QueueService/ListQueues");
+  peer.AwaitResets(1);
+}
+
 TEST_F(SoonUnreadAnswers, AreBrokenOffWhenHalfOfTheCallsAreOpen) {
   ClosedWindow peer(server.port());
   ClosedWindow another(server.port());

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "proto/support/clock.h"
+#include "server/rpc/message_wait.h"
 
 namespace treadle::rpc {
 namespace {
@@ -17,10 +18,18 @@ using ::testing::HasSubstr;
 
 class FakeCall final : public Call {
  public:
-  FakeCall(Calls& calls, const std::string& peer) : Call(calls, peer) {}
+  FakeCall(Calls& calls, const std::string& peer, bool is_about_health)
+      : Call(calls, peer), is_about_health_(is_about_health) {}
   bool is_stream() const override { return false; }
+  bool is_about_health() const override { return is_about_health_; }
   void Deliver(broker::Delivery&) override {}
   void End(absl::Status) override {}
+  void BreakOff() override { is_broken_off = true; }
+
+  bool is_broken_off = false;
+
+ private:
+  const bool is_about_health_;
 };
 
 // Peers with open calls.
@@ -38,10 +47,10 @@ class CallsTest : public ::testing::Test {
   // With port 0 to 999.
   static std::string Peer(int port) { return absl::StrCat("ipv4:10.0.0.7:", port); }
 
-  absl::Status Add(const std::string& peer) {
-    const auto call = std::make_shared<FakeCall>(calls, peer);
-    absl::Status status = calls.Add(call);
-    if (status.ok()) open.push_back(call);
+  absl::Status Add(const std::string& peer, bool is_about_health = false) {
+    last = std::make_shared<FakeCall>(calls, peer, is_about_health);
+    absl::Status status = calls.Add(last);
+    if (status.ok()) open.push_back(last);
     return status;
   }
   static std::string Message(const absl::Status& status) { return std::string(status.message()); }
@@ -57,6 +66,7 @@ class CallsTest : public ::testing::Test {
   Connections connections{1'000};
   Calls calls{Small(), connections, clock};
   std::vector<std::shared_ptr<FakeCall>> open;
+  std::shared_ptr<FakeCall> last;
 };
 
 TEST_F(CallsTest, HaveAClientWhateverTheNumberOfTheirConnection) {
@@ -120,6 +130,61 @@ TEST_F(CallsTest, WhileManyAreOpenAllAreLookedAfter) {
   EXPECT_TRUE(calls.Beating().empty());
   Flood(Peer(2));
   EXPECT_EQ(calls.Beating().size(), open.size());
+}
+
+TEST_F(CallsTest, WhoWaitsForHisClientIsLookedAfter) {
+  ASSERT_TRUE(Add(Peer(1)).ok());
+  EXPECT_EQ(calls.Beating().size(), 1);
+  calls.StopBeat(*last);
+  EXPECT_TRUE(calls.Beating().empty());
+  calls.StartBeat(last);
+  EXPECT_EQ(calls.Beating().size(), 1);
+  calls.Remove(*last);
+  calls.StartBeat(last);
+  EXPECT_TRUE(calls.Beating().empty());
+}
+
+TEST_F(CallsTest, ThatAreRefusedAndNotReadAreBrokenOffBeyondABound) {
+  Flood(Peer(1));
+  std::vector<std::shared_ptr<FakeCall>> refused;
+  do {
+    ASSERT_FALSE(Add(Peer(1)).ok());
+    refused.push_back(last);
+  } while (!last->is_broken_off && refused.size() < 10'000);
+  EXPECT_EQ(refused.size(), 2'000);  // and one of Flood's
+  // Once they have taken it, others are told again.
+  for (const auto& call : refused) calls.Remove(*call);
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_FALSE(Add(Peer(1)).ok());
+    EXPECT_FALSE(last->is_broken_off);
+  }
+}
+
+TEST_F(CallsTest, AtTheEndThoseAboutHealthAreRefusedLast) {
+  calls.Close();
+  EXPECT_TRUE(absl::IsUnavailable(Add(Peer(1))));
+  EXPECT_TRUE(Add(Peer(1), /*is_about_health=*/true).ok());
+  calls.CloseForAll();
+  EXPECT_TRUE(absl::IsUnavailable(Add(Peer(1), /*is_about_health=*/true)));
+}
+
+TEST(MessageWait, IsOverWhenNothingComes) {
+  Client client("ipv4:10.0.0.7:50312", 1);
+  MessageWait wait(0);
+  for (int64_t now_ms = 100; now_ms <= 10'000; now_ms += 100) {
+    ASSERT_TRUE(wait.Check(client, now_ms, 10'000).ok()) << now_ms;
+  }
+  EXPECT_TRUE(absl::IsDeadlineExceeded(wait.Check(client, 10'100, 10'000)));
+}
+
+TEST(MessageWait, BeginsAnewAfterAPauseOfOurOwn) {
+  Client client("ipv4:10.0.0.7:50312", 1);
+  MessageWait wait(0);
+  EXPECT_TRUE(wait.Check(client, 60'000, 10'000).ok());
+  for (int64_t now_ms = 60'100; now_ms <= 70'000; now_ms += 100) {
+    ASSERT_TRUE(wait.Check(client, now_ms, 10'000).ok()) << now_ms;
+  }
+  EXPECT_TRUE(absl::IsDeadlineExceeded(wait.Check(client, 70'100, 10'000)));
 }
 
 }  // namespace
