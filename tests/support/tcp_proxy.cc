@@ -17,6 +17,7 @@ namespace treadle::test {
 namespace {
 
 constexpr int kLookMs = 10;  // how soon a freeze, a cut or the end is noticed
+constexpr int kSocketBytes = 64 << 10;
 
 sockaddr_in Loopback(int port) {
   sockaddr_in address{};
@@ -106,6 +107,8 @@ void TcpProxy::Accept() {
     if (client_fd < 0) continue;
     const int server_fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const sockaddr_in address = Loopback(server_port_);
+    // Sockets would take in a message of some MiB at once, as no slow link does.
+    ::setsockopt(server_fd, SOL_SOCKET, SO_RCVBUF, &kSocketBytes, sizeof(kSocketBytes));
     if (::connect(server_fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
       Reset(client_fd);
       ::close(server_fd);
