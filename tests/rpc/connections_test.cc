@@ -50,6 +50,21 @@ int64_t CountOver(const std::vector<std::unique_ptr<Mute>>& connections) {
                        [](const auto& one) { return one->over(); });
 }
 
+TEST(Listening, OnAllIPv4AddressesIsOnNoIPv6One) {
+  LocalServerOptions options;
+  options.listen = "0.0.0.0:0";
+  const LocalServer server(std::move(options));
+  const Mute peer(server.port());  // says that it cannot connect
+
+  const int fd = ::socket(AF_INET6, SOCK_STREAM, 0);
+  sockaddr_in6 address{};
+  address.sin6_family = AF_INET6;
+  address.sin6_port = htons(static_cast<uint16_t>(server.port()));
+  address.sin6_addr = in6addr_loopback;
+  EXPECT_NE(::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  ::close(fd);
+}
+
 class ConnectionBound : public RpcTest {
  protected:
   static constexpr int kMax = 20;
