@@ -152,11 +152,13 @@ class Hostile(Scenario):
         )
         if "figures" in sys.argv:
             print(figures, file=sys.stderr)
+        # With a sanitizer times and memory are no figures: all were served, and nothing went wrong.
+        if processes.SANITIZED:
+            return
         for percent in (50, 99):
             alone = max(percentile(quiet, percent), percentile(again, percent))
             self.assertLess(percentile(took, percent), SLOWER * alone + CHANCE_S, figures)
-        if not processes.SANITIZED:
-            self.assertLess(most, FLAGS_SAY + SLACK, figures)
+        self.assertLess(most, FLAGS_SAY + SLACK, figures)
 
 
 if __name__ == "__main__":
