@@ -85,8 +85,10 @@ void BidiCall::Beat(int64_t now_ms) {
   if (begun_) {
     Listen(now_ms);
   } else {
-    absl::Status status = wait_.Check(*client(), now_ms, edge_.options.first_message_ms);
-    if (!status.ok()) End(std::move(status));
+    const absl::Status status = wait_.Check(*client(), now_ms, edge_.options.first_message_ms);
+    if (!status.ok()) {
+      End(absl::Status(status.code(), absl::StrCat(first_field(), ": ", status.message())));
+    }
   }
   StreamCall::Beat(now_ms);
 }
