@@ -89,12 +89,10 @@ void HeldLeases::TakeOnce(const LeaseWish& wish, milliseconds wait, Done done) {
   started.duration = wish.duration;
   started.asked_at = steady_clock::now();
   stub_->async()->Lease(&started.context, &started.request, &started.response,
-                        [this, call](const grpc::Status& answer) {
+                        [this, call](const grpc::Status& answer) mutable {
                           watches_.End(call->context);
                           call->done(Taken(*call, answer));
-                          // With all that it holds: after EndCall the client may be gone.
-                          call->done = nullptr;
-                          EndCall();
+                          EndCall(std::move(call));
                         });
 }
 
@@ -118,7 +116,12 @@ void HeldLeases::BeginCall() {
   ++calls_;
 }
 
-void HeldLeases::EndCall() {
+// The call goes first, with all that it holds: after this the client may be gone, and its context
+// would be the last that holds the channel, which must not end in a call from gRPC. (When the
+// process's last channel goes, gRPC 1.51 joins the threads that such calls come from, and deletes
+// what they use.)
+void HeldLeases::EndCall(std::shared_ptr<void> call) {
+  call.reset();
   std::lock_guard lock(mutex_);
   --calls_;
   changed_.notify_all();
@@ -306,7 +309,7 @@ void HeldLeases::HandBackSoon(const ClientLeaseRef& lease) {
   BeginCall();
   ReportCall& started = *call;
   stub_->async()->Complete(&started.context, &started.request, &started.response,
-                           [this, call](const grpc::Status&) { EndCall(); });
+                           [this, call](const grpc::Status&) mutable { EndCall(std::move(call)); });
 }
 
 void HeldLeases::Shutdown() {

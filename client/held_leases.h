@@ -104,7 +104,7 @@ class HeldLeases {
 
   absl::Status StartRenewals();
   void BeginCall();
-  void EndCall();
+  void EndCall(std::shared_ptr<void> call);
   // `begun_at`: not after the lease began at the broker, however long the answer was on its way:
   // so it is never believed in for longer than the broker does. False: nobody keeps it any more.
   bool Add(const ClientLeaseRef& lease, TimePoint begun_at);
