@@ -18,6 +18,7 @@ constexpr int64_t kFreeShare = 64;
 constexpr int64_t kFreeBytesMin = int64_t{4} << 20;
 constexpr int64_t kOutcomeShare = 32;
 constexpr auto kLookAgainAfter = std::chrono::milliseconds(200);
+constexpr auto kTakesItsRoomWithin = 10 * kLookAgainAfter;
 
 int64_t InputBytes(const rocksdb::CompactionJobInfo& job) {
   int64_t bytes = 0;
@@ -63,8 +64,11 @@ void DiskSpace::Measure(rocksdb::DB& db) {
 }
 
 bool DiskSpace::TryReserve(int64_t bytes) {
-  const std::lock_guard lock(mutex_);
-  if (device_free_bytes_() < reserved_bytes_ + bytes + headroom_bytes_) return false;
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, kTakesItsRoomWithin, [this] {
+    return stopped_ || waiting_bytes_.empty() || !HasRoom(*waiting_bytes_.begin());
+  });
+  if (!HasRoom(bytes)) return false;
   reserved_bytes_ += bytes;
   return true;
 }
@@ -77,7 +81,7 @@ void DiskSpace::Release(int64_t bytes) {
 void DiskSpace::Stop() {
   const std::lock_guard lock(mutex_);
   stopped_ = true;
-  stopped_changed_.notify_all();
+  changed_.notify_all();
 }
 
 void DiskSpace::OnFlushCompleted(rocksdb::DB* db, const rocksdb::FlushJobInfo&) { Measure(*db); }
@@ -85,11 +89,13 @@ void DiskSpace::OnFlushCompleted(rocksdb::DB* db, const rocksdb::FlushJobInfo&) 
 // On the thread of the compaction, which is picked and has written nothing yet.
 void DiskSpace::OnCompactionBegin(rocksdb::DB*, const rocksdb::CompactionJobInfo& job) {
   const int64_t bytes = InputBytes(job);
-  while (!TryReserve(bytes)) {
-    std::unique_lock lock(mutex_);
-    if (stopped_changed_.wait_for(lock, kLookAgainAfter, [this] { return stopped_; })) return;
-  }
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
+  const auto waiting = waiting_bytes_.insert(bytes);
+  while (!stopped_ && !HasRoom(bytes)) changed_.wait_for(lock, kLookAgainAfter);
+  waiting_bytes_.erase(waiting);
+  changed_.notify_all();
+  if (stopped_) return;
+  reserved_bytes_ += bytes;
   reserved_by_job_[job.job_id] += bytes;
 }
 

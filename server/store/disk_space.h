@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
 
 #include "rocksdb/db.h"
 #include "rocksdb/listener.h"
@@ -46,7 +47,9 @@ class DiskSpace final : public rocksdb::EventListener {
   // Counts the tables. After the store was opened; later it does so by itself.
   void Measure(rocksdb::DB& db);
 
-  // Room for a compaction of `bytes`; false: there is none. Until Release.
+  // Room for a compaction of `bytes` beside those of RocksDB's that wait for it; false: there is
+  // none. Until Release. A waiting one that there is room for goes first: RocksDB deletes no file
+  // that was made after it had begun, so that what others give back meanwhile stays on the disk.
   bool TryReserve(int64_t bytes);
   void Release(int64_t bytes);
   // From now on nobody waits.
@@ -57,14 +60,20 @@ class DiskSpace final : public rocksdb::EventListener {
   void OnCompactionCompleted(rocksdb::DB* db, const rocksdb::CompactionJobInfo& job) override;
 
  private:
+  // REQUIRES: mutex_ is held.
+  bool HasRoom(int64_t bytes) const {
+    return device_free_bytes_() >= reserved_bytes_ + bytes + headroom_bytes_;
+  }
+
   const std::function<int64_t()> device_free_bytes_;
   const int64_t headroom_bytes_;
   const int64_t merge_bytes_;
   std::atomic<int64_t> compaction_bytes_;
 
   std::mutex mutex_;  // guards all below
-  std::condition_variable stopped_changed_;
+  std::condition_variable changed_;
   bool stopped_ = false;
+  std::multiset<int64_t> waiting_bytes_;  // of compactions that wait for room
   int64_t reserved_bytes_ = 0;
   std::map<int, int64_t> reserved_by_job_;
 };

@@ -349,8 +349,10 @@ void RocksStore::ReadLater(Urgency urgency, absl::AnyInvocable<void()> read) {
 
 int64_t RocksStore::FreeBytes() { return BesideNeeds(gauge_.Read()); }
 
+// What is in memory takes room in tables of level 0 first, and then as much again for the
+// compaction that takes all of these.
 int64_t RocksStore::BesideNeeds(int64_t device_free_bytes) const {
-  const int64_t needed = space_->compaction_bytes() + kMemtables * options_.memtable_bytes +
+  const int64_t needed = space_->compaction_bytes() + 2 * kMemtables * options_.memtable_bytes +
                          options_.free_bytes_min + options_.outcome_bytes_min;
   return std::max<int64_t>(0, device_free_bytes - needed);
 }

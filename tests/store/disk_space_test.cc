@@ -70,6 +70,19 @@ TEST_F(DiskSpaceTest, CompactionWaitsForRoom) {
   EXPECT_EQ(second.wait_for(std::chrono::seconds(60)), std::future_status::ready);
 }
 
+// Or what others give back is kept on the disk by the one that waits, which so waits for ever.
+TEST_F(DiskSpaceTest, WhoWaitsGoesFirstOnceThereIsRoom) {
+  free_ = 500;
+  auto waiting =
+      std::async(std::launch::async, [this] { space_.OnCompactionBegin(nullptr, Job(1, 800)); });
+  EXPECT_EQ(waiting.wait_for(std::chrono::milliseconds(300)), std::future_status::timeout);
+  EXPECT_TRUE(space_.TryReserve(300));  // there is no room for the other anyway
+  space_.Release(300);
+  free_ = 1'000;
+  EXPECT_FALSE(space_.TryReserve(300));
+  EXPECT_EQ(waiting.wait_for(std::chrono::seconds(60)), std::future_status::ready);
+}
+
 TEST_F(DiskSpaceTest, NobodyWaitsWhenTheStoreIsClosed) {
   auto begin =
       std::async(std::launch::async, [this] { space_.OnCompactionBegin(nullptr, Job(1, 5'000)); });
