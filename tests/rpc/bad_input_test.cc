@@ -5,11 +5,10 @@
 #include <unistd.h>
 #include <vector>
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "proto/support/limits.h"
+#include "tests/rpc/connect.h"
 #include "tests/rpc/raw.h"
 #include "tests/rpc/stream.h"
 
@@ -541,16 +540,11 @@ TEST_F(BadInput, AStreamThatSendsNothingIsEnded) {
 }
 
 TEST_F(BadInput, GarbageOnThePortHarmsNobody) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(static_cast<uint16_t>(server.port()));
   const std::vector<std::string> greetings = {
       "", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", std::string(100'000, '\xFF'),
       std::string("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") + std::string(1'000, '\x07')};
   for (const std::string& greeting : greetings) {
-    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ASSERT_EQ(::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    const int fd = ConnectTo(server.port());
     (void)::send(fd, greeting.data(), greeting.size(), MSG_NOSIGNAL);
     EXPECT_NE(Info().version(), "");
     ::close(fd);

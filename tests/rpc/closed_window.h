@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "tests/rpc/connect.h"
 #include "tests/rpc/fixture.h"
 
 namespace treadle::test {
@@ -18,12 +19,7 @@ namespace treadle::test {
 // A peer that takes no bytes of answers (its window is closed), and is alive otherwise.
 class ClosedWindow {
  public:
-  explicit ClosedWindow(int port) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<uint16_t>(port));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    EXPECT_EQ(::connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  explicit ClosedWindow(int port) : fd_(ConnectTo(port)) {
     constexpr char kInitialWindowIsZero[] = {0, 4, 0, 0, 0, 0};
     Send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
     SendFrame(kSettings, 0, 0, {kInitialWindowIsZero, sizeof(kInitialWindowIsZero)});

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "proto/support/clock.h"
+#include "tests/rpc/connect.h"
 #include "tests/rpc/fixture.h"
 
 namespace treadle::test {
@@ -20,13 +21,7 @@ namespace {
 // A connection that never says anything.
 class Mute {
  public:
-  explicit Mute(int port) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<uint16_t>(port));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    EXPECT_EQ(::connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
-  }
+  explicit Mute(int port) : fd_(ConnectTo(port)) {}
   ~Mute() { ::close(fd_); }
   Mute(const Mute&) = delete;
   Mute& operator=(const Mute&) = delete;
