@@ -61,8 +61,9 @@ void AddBoundFlags(CLI::App& app, Options& options) {
                    1024 * kGiB, "Memory for what clients have asked for and not read yet.");
   program::AddCount(
       app, "--calls-max", options.rpc.calls_max, 1, 10'000'000,
-      "Open calls, streams included, from their headers on; each takes some 20 KiB of "
-      "memory, and up to 25 KiB more with the largest headers.");
+      "Open calls, streams included, from their headers on, and half as many again of "
+      "connections that have few; each takes some 20 KiB of memory, and up to 25 KiB more "
+      "with the largest headers.");
   program::AddCount(app, "--calls-per-client", options.rpc.calls_per_client_max, 1, 1'000'000,
                     "Open calls of one client's connection.");
   program::AddCount(app, "--streams-per-client", options.rpc.streams_per_client_max, 1, 100'000,

@@ -9,6 +9,9 @@ namespace {
 
 // A connection that has fewer unanswered has few.
 constexpr int32_t kFewCalls = 4;
+// Of what is still free beyond the bound a connection may have this share: of answered calls that
+// gRPC does not call over, because their client reads nothing, or it has much to do.
+constexpr int64_t kFewShare = 32;
 // Whoever reads is told of a refusal at once, and has not as many open.
 constexpr int64_t kRefusedMaxAtLeast = 4'000;
 constexpr int64_t kRefusedShare = 5;  // of the bound of calls
@@ -36,8 +39,9 @@ absl::Status Calls::Add(const std::shared_ptr<Call>& call) {
       status = CheckRoom(client);
       if (status.ok()) {
         ++by_address_[client.address];
-      } else if (client.unanswered < kFewCalls && std::ssize(few_) < few_max_) {
+      } else if (FindsRoomAmongFew(client)) {
         few_.insert(call->id());
+        ++client.few;
         status = absl::OkStatus();
       }
     }
@@ -99,6 +103,12 @@ absl::Status Calls::CheckRoom(const Client& client) const {
   return absl::OkStatus();
 }
 
+bool Calls::FindsRoomAmongFew(const Client& client) const {
+  const int64_t free = few_max_ - std::ssize(few_);
+  if (free <= 0 || client.unanswered >= kFewCalls) return false;
+  return client.few < kFewCalls || client.few < free / kFewShare;
+}
+
 void Calls::Remove(Call& call) {
   Client& client = *call.client();
   std::lock_guard lock(mutex_);
@@ -111,7 +121,10 @@ void Calls::Remove(Call& call) {
   if (call.is_stream()) --client.streams;
   client.idle_since_ms = clock_.NowMs();
   --client.calls;
-  if (few_.erase(call.id()) > 0) return;
+  if (few_.erase(call.id()) > 0) {
+    --client.few;
+    return;
+  }
   const auto of_address = by_address_.find(client.address);
   if (--of_address->second == 0) by_address_.erase(of_address);
 }

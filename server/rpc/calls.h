@@ -25,8 +25,8 @@ namespace treadle::rpc {
 //
 // Of what there may be, a connection may have as much as is still free (as Outgoing does it). While
 // fewer than four of its calls are unanswered the next one finds room also when there is none, in
-// half as many again: whatever others pile up, at its own address, too. Those that are answered do
-// not count here: gRPC may take a second to say that they are over.
+// half as many again: whatever others pile up, at its own address, too. gRPC may take a second to
+// say that an answered one is over: of those it may have a share of what is free there.
 class Calls {
  public:
   // Both outlive it.
@@ -67,6 +67,7 @@ class Calls {
   }
   absl::Status CheckOwn(const Call& call, const Client& client) const;
   absl::Status CheckRoom(const Client& client) const;
+  bool FindsRoomAmongFew(const Client& client) const;
   std::vector<std::shared_ptr<Call>> AllLocked() const;
 
   Connections& connections_;

@@ -37,6 +37,7 @@ struct Client {
   std::atomic<int32_t> calls{0};
   std::atomic<int32_t> unanswered{0};      // of `calls`
   std::atomic<int32_t> streams{0};         // of `calls`
+  std::atomic<int32_t> few{0};             // of `calls`, beyond the bound of all
   std::atomic<int32_t> refused{0};         // not among `calls`, and not over yet
   std::atomic<int64_t> idle_since_ms{0};   // when it had a call last
   std::atomic<int64_t> outgoing_bytes{0};  // Outgoing's

@@ -35,8 +35,8 @@ class FakeCall final : public Call {
 // Peers with open calls.
 class CallsTest : public ::testing::Test {
  protected:
-  static constexpr int64_t kCalls = 100;
-  static constexpr int64_t kCallsPerClient = 40;
+  static constexpr int64_t kCalls = 1'000;
+  static constexpr int64_t kCallsPerClient = 400;
 
   static Options Small() {
     Options options;
@@ -79,9 +79,9 @@ TEST_F(CallsTest, HaveAClientWhateverTheNumberOfTheirConnection) {
 
 TEST_F(CallsTest, AConnectionMayHaveAsManyAsAreFree) {
   EXPECT_EQ(Flood(Peer(1)), kCallsPerClient);
-  EXPECT_EQ(Flood(Peer(2)), 25);  // half of the 50 that its address has left
+  EXPECT_EQ(Flood(Peer(2)), 250);  // half of the 500 that its address has left
   EXPECT_THAT(Message(Add(Peer(2))), HasSubstr("for those who have fewer"));
-  EXPECT_EQ(Flood("ipv4:10.0.0.8:1"), 18);  // half of the 35 that all have left
+  EXPECT_EQ(Flood("ipv4:10.0.0.8:1"), 175);  // half of the 350 that all have left
 }
 
 TEST_F(CallsTest, ThatNobodyHasAnyMoreMakeRoom) {
@@ -96,13 +96,25 @@ TEST_F(CallsTest, AFewFindRoomBesideAnyFloodAtTheirAddress) {
   ASSERT_THAT(Message(Add(Peer(9))), HasSubstr("this address has"));
   EXPECT_EQ(Flood(Peer(11)), 4);
   // Whose calls are answered, one after the other, and not over yet, has a few all the same.
-  for (int i = 0; i < 20; ++i) {
+  for (int i = 0; i < 10; ++i) {
     ASSERT_TRUE(Add(Peer(12)).ok()) << i;
     open.back()->Answered();
   }
   EXPECT_EQ(Flood(Peer(12)), 4);
   // And none of it is room of another address.
-  EXPECT_EQ(Flood("ipv4:10.0.0.8:1"), 5);
+  EXPECT_EQ(Flood("ipv4:10.0.0.8:1"), 50);
+}
+
+TEST_F(CallsTest, AnswersThatOthersDoNotTakeLeaveRoomForAFew) {
+  for (int port = 0; port < 10; ++port) Flood(Peer(port));
+  for (int port = 100; port < 120; ++port) {
+    while (Add(Peer(port)).ok()) open.back()->Answered();
+  }
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_TRUE(Add(Peer(12)).ok()) << i;
+    open.back()->Answered();
+  }
+  EXPECT_EQ(Flood(Peer(12)), 4);
 }
 
 TEST_F(CallsTest, TheFewOfAllHaveABound) {
@@ -110,7 +122,7 @@ TEST_F(CallsTest, TheFewOfAllHaveABound) {
   for (int port = 0; port < 200; ++port) count += Flood(Peer(port));
   EXPECT_EQ(count, kCalls - kCalls / 10 + kCalls / 2);
   EXPECT_THAT(Message(Add(Peer(999))), HasSubstr("this address has"));
-  EXPECT_EQ(Flood("ipv4:10.0.0.8:1"), 5);
+  EXPECT_EQ(Flood("ipv4:10.0.0.8:1"), 50);
 }
 
 TEST_F(CallsTest, NobodyKeepsOthersOutWithAnswersThatHeDoesNotTake) {
