@@ -196,6 +196,31 @@ class Stall(Scenario):
         self.wait_for_log(broker, "the disk answers again")
         self.check_ran_once(connection, names, runs, go)
 
+    def test_a_frozen_disk_with_a_backlog_behind_it_costs_nobody_its_lease(self):
+        """Promise 5. Heartbeats and reports do not wait for the disk, nor behind submits."""
+        disk = self.frozen_disk()
+        broker = self.broker(f"--lease-time={LEASE_S}s", data=disk / "data")
+        connection = self.connect(broker)
+        names, runs, go = self.start_tasks(broker, connection, count=20)
+        subprocess.run(["fsfreeze", "-f", str(disk)], check=True)
+        specs = [api.task.TaskSpec(queue="backlog", type="t", payload=b"x" * 100)] * 1_000
+        backlog = [
+            connection.tasks.Submit.future(
+                api.tasks.SubmitRequest(tasks=specs), timeout=api.DEADLINE_S
+            )
+            for _ in range(20)
+        ]
+        time.sleep(4 * LEASE_S)  # the disk's pause itself
+        subprocess.run(["fsfreeze", "-u", str(disk)], check=True)
+        # All are answered: those that waited too long by the status that says why.
+        for submit in backlog:
+            error = submit.exception(timeout=processes.LIMIT_S)
+            if error is None:
+                self.assertTrue(all(r.status.code == 0 for r in submit.result().results))
+            else:
+                self.assertIn("the broker's disk has not answered for", error.details())
+        self.check_ran_once(connection, names, runs, go)
+
     def test_a_stop_waits_for_a_disk_that_hangs(self):
         """What was accepted is made durable first, as at any stop."""
         disk = self.frozen_disk()
