@@ -1,4 +1,4 @@
-#include "client/client.h"
+#include "treadle/client.h"
 
 #include <array>
 #include <memory>
@@ -10,17 +10,17 @@
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "client/client_impl.h"
-#include "client/reconnect_backoff.h"
-#include "client/session.h"
-#include "client/start_thread.h"
-#include "client/text.h"
-#include "client/timeout.h"
+#include "client/session/reconnect_backoff.h"
+#include "client/session/session.h"
 #include <grpcpp/grpcpp.h>
 
 #include "proto/support/address.h"
+#include "proto/support/text.h"
 #include "proto/support/utf8.h"
 #include "proto/wire/settings.h"
 #include "proto/wire/status.h"
+#include "treadle/internal/start_thread.h"
+#include "treadle/timeout.h"
 
 namespace treadle {
 namespace {

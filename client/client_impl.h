@@ -2,12 +2,12 @@
 
 #include <memory>
 
-#include "client/client.h"
-#include "client/held_leases.h"
-#include "client/session.h"
-#include "client/watches.h"
+#include "client/leases/held_leases.h"
+#include "client/session/session.h"
+#include "client/session/watches.h"
 #include <grpcpp/grpcpp.h>
 
+#include "treadle/client.h"
 #include "treadle/v1/admin_service.grpc.pb.h"
 #include "treadle/v1/queue_service.grpc.pb.h"
 #include "treadle/v1/task_service.grpc.pb.h"

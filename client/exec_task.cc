@@ -1,90 +1,20 @@
-#include "client/exec_task.h"
+#include "treadle/exec_task.h"
 
-#include <algorithm>
+#include <string_view>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "client/text.h"
-
-#include "proto/support/limits.h"
-#include "proto/support/utf8.h"
+#include "proto/task/exec_task.h"
 
 namespace treadle {
-namespace {
-
-constexpr size_t kProgramBytesMax = limits::kNameBytesMax - kExecTypePrefix.size();
-constexpr size_t kShownPathBytes = 200;
-
-// A program's arguments end at their first NUL.
-bool HasNul(const std::string& text) { return text.find('\0') != std::string::npos; }
-
-}  // namespace
-
-absl::StatusOr<std::string> ExecType(std::string_view program) {
-  const std::string shown = CutMiddle(program, kShownPathBytes);
-  if (program.empty()) {
-    return absl::InvalidArgumentError("no program is named: give its path first");
-  }
-  if (program.front() != '/') {
-    return absl::InvalidArgumentError(
-        absl::StrCat("program '", shown,
-                     "': write the absolute path under which workers allow it, as in /usr/bin/wc"));
-  }
-  if (!IsPrintableUtf8(program) || program.size() > kProgramBytesMax) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "program '", shown, "': its path becomes part of the task's type, so it must be ",
-        "UTF-8 without control characters, of at most ", kProgramBytesMax,
-        " bytes: give a link to it"));
-  }
-  return absl::StrCat(Absl(kExecTypePrefix), Absl(program));
-}
-
-absl::StatusOr<std::string> EncodeArguments(const std::vector<std::string>& arguments) {
-  if (std::any_of(arguments.begin(), arguments.end(), HasNul)) {
-    return absl::InvalidArgumentError("an argument has a NUL character: take it out");
-  }
-  absl::StatusOr<std::string> header = codec_internal::DumpJson(nlohmann::json(arguments));
-  if (!header.ok()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("an argument is not UTF-8: pass such bytes through standard input (",
-                     header.status().message(), ")"));
-  }
-  constexpr int64_t kArgumentsBytesMax =
-      limits::kHeadersBytesMax - static_cast<int64_t>(kExecArgumentsHeader.size());
-  if (static_cast<int64_t>(header->size()) > kArgumentsBytesMax) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "the arguments take ", header->size(), " bytes, and a task holds ", kArgumentsBytesMax,
-        ": split them over several tasks, or pass what is long as standard input or in a file"));
-  }
-  return header;
-}
-
-absl::StatusOr<std::vector<std::string>> DecodeArguments(std::string_view header) {
-  const nlohmann::json json = nlohmann::json::parse(header, nullptr, /*allow_exceptions=*/false);
-  const auto bad = [](const nlohmann::json& element) {
-    return !element.is_string() || HasNul(element.get_ref<const std::string&>());
-  };
-  if (!json.is_array() || std::any_of(json.begin(), json.end(), bad)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("header '", Absl(kExecArgumentsHeader),
-                     "' is not a JSON array of strings without NUL: give it like [\"-l\",\"-w\"]"));
-  }
-  return json.get<std::vector<std::string>>();
-}
 
 absl::StatusOr<std::string> PutProgram(const std::vector<std::string>& argv,
                                        SubmitOptions& options) {
-  absl::StatusOr<std::string> type = ExecType(argv.empty() ? std::string_view() : argv.front());
+  absl::StatusOr<std::string> type = exec::TypeOf(argv.empty() ? std::string_view() : argv.front());
   if (!type.ok() || argv.size() == 1) return type;
-  absl::StatusOr<std::string> header = EncodeArguments({argv.begin() + 1, argv.end()});
+  absl::StatusOr<std::string> header = exec::EncodeArguments({argv.begin() + 1, argv.end()});
   if (!header.ok()) return header.status();
-  options.headers[std::string(kExecArgumentsHeader)] = *std::move(header);
+  options.headers[std::string(exec::kArgumentsHeader)] = *std::move(header);
   return type;
-}
-
-std::string ExitStatusMessage(int exit_status, std::string_view stderr_tail) {
-  return stderr_tail.empty() ? absl::StrCat("exit status ", exit_status)
-                             : absl::StrCat("exit status ", exit_status, ": ", Absl(stderr_tail));
 }
 
 Future<Bytes> SubmitExec(const Executor& executor, const std::vector<std::string>& argv,

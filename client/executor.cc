@@ -1,4 +1,4 @@
-#include "client/executor.h"
+#include "treadle/executor.h"
 
 #include <atomic>
 #include <optional>
@@ -6,9 +6,9 @@
 #include <utility>
 #include <vector>
 
-#include "client/future_state.h"
-#include "client/session.h"
-#include "client/task_spec.h"
+#include "client/future/future_state.h"
+#include "client/future/task_spec.h"
+#include "client/session/session.h"
 #include "client/worker_check.h"
 
 namespace treadle {

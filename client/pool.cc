@@ -1,4 +1,4 @@
-#include "client/pool.h"
+#include "treadle/pool.h"
 
 namespace treadle {
 

@@ -1,4 +1,4 @@
-#include "client/process.h"
+#include "treadle/process.h"
 
 #include <algorithm>
 #include <csignal>
@@ -9,7 +9,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "client/task_error.h"
+
+#include "treadle/task_error.h"
 
 namespace treadle {
 namespace {

@@ -5,11 +5,11 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "client/client_impl.h"
-#include "client/reconnect_backoff.h"
-#include "client/timeout.h"
+#include "client/session/reconnect_backoff.h"
 
 #include "proto/support/task_id.h"
 #include "proto/wire/status.h"
+#include "treadle/timeout.h"
 
 namespace treadle {
 namespace {
@@ -49,31 +49,6 @@ absl::StatusOr<v1::Outcome> WatchOnce(v1::TaskService::Stub& stub, grpc::ClientC
 }
 
 }  // namespace
-
-bool Watches::Begin(grpc::ClientContext& context) {
-  std::lock_guard lock(mutex_);
-  if (closed_) return false;
-  contexts_.insert(&context);
-  return true;
-}
-
-void Watches::End(grpc::ClientContext& context) {
-  std::lock_guard lock(mutex_);
-  contexts_.erase(&context);
-}
-
-void Watches::CancelAll() {
-  std::lock_guard lock(mutex_);
-  closed_ = true;
-  for (grpc::ClientContext* context : contexts_) context->TryCancel();
-  changed_.notify_all();
-}
-
-bool Watches::SleepUntil(steady_clock::time_point time) {
-  std::unique_lock lock(mutex_);
-  changed_.wait_until(lock, time, [this] { return closed_; });
-  return !closed_;
-}
 
 absl::StatusOr<v1::Outcome> Client::WatchTask(std::string_view task_id,
                                               absl::FunctionRef<bool(const v1::Task&)> on_change,

@@ -4,12 +4,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "client/named_error.h"
-#include "client/session.h"
-#include "client/start_thread.h"
-#include "client/timeout.h"
+#include "client/session/session.h"
 
 #include "proto/wire/status.h"
+#include "treadle/internal/start_thread.h"
+#include "treadle/named_error.h"
+#include "treadle/timeout.h"
 
 namespace treadle {
 namespace {

@@ -14,10 +14,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "client/client.h"
-#include "client/timeout.h"
-#include "client/watches.h"
+#include "client/session/watches.h"
 
+#include "treadle/client.h"
+#include "treadle/timeout.h"
 #include "treadle/v1/admin_service.grpc.pb.h"
 #include "treadle/v1/queue_service.grpc.pb.h"
 

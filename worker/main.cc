@@ -7,17 +7,18 @@
 #include <string_view>
 #include <utility>
 
-#include "client/exec_task.h"
 #include <spdlog/spdlog.h>
 
 #include "proto/program/flags.h"
 #include "proto/program/logging.h"
 #include "proto/program/signals.h"
 #include "proto/support/descriptors.h"
+#include "proto/task/exec_task.h"
+#include "treadle/guard.h"
+#include "treadle/worker.h"
 #include "worker/exec/exec_handler.h"
 #include "worker/exec/orphans.h"
 #include "worker/options.h"
-#include "worker/worker.h"
 
 // treadle-worker: the stock worker, which runs programs that its operator allows.
 
@@ -63,8 +64,8 @@ void AddHandlers(treadle::Worker& serving, const worker::Options& options,
     exec.guard = guard;
     exec.log = LogLine;
     exec.output_bytes_max = options.exec_output_max;
-    serving.HandleRaw(*treadle::ExecType(path), [run = worker::ExecHandler(std::move(exec))](
-                                                    TaskContext& context, Bytes input) {
+    serving.HandleRaw(*treadle::exec::TypeOf(path), [run = worker::ExecHandler(std::move(exec))](
+                                                        TaskContext& context, Bytes input) {
       return run(context, std::move(input.data));
     });
   }
@@ -81,7 +82,7 @@ std::shared_ptr<Guard> OrWarn(const absl::StatusOr<std::shared_ptr<Guard>>& guar
 }  // namespace
 
 int main(int argc, char** argv) {
-  const absl::StatusOr<std::shared_ptr<Guard>> guard = Guard::Start();
+  const absl::StatusOr<std::shared_ptr<Guard>> guard = treadle::StartGuard();
   program::StopSignals signals;
   // The system must tell how programs ended, whatever our parent wanted of its own children.
   std::signal(SIGCHLD, SIG_DFL);

@@ -10,9 +10,9 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "client/exec_task.h"
 
 #include "proto/support/utf8.h"
+#include "proto/task/exec_task.h"
 #include "worker/exec/exec_handler.h"
 #include "worker/pool/pool_bounds.h"
 
@@ -48,7 +48,7 @@ std::map<std::string, RunIn> RunInOf(const Options& options) {
   }
   if (programs) {
     for (const std::string& path : options.allowed) {
-      run_in.emplace(*ExecType(path), *programs);
+      run_in.emplace(*exec::TypeOf(path), *programs);
     }
   }
   return run_in;
@@ -158,7 +158,7 @@ absl::Status Check(Options& options) {
     const std::string type = ReadRunIn(entry)->first;
     if (type == kAllPrograms || type == kEcho) continue;
     if (std::any_of(options.allowed.begin(), options.allowed.end(),
-                    [&](const std::string& path) { return *ExecType(path) == type; })) {
+                    [&](const std::string& path) { return *exec::TypeOf(path) == type; })) {
       continue;
     }
     return absl::InvalidArgumentError(absl::StrCat(

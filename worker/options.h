@@ -7,7 +7,7 @@
 #include "proto/program/flags.h"
 #include "proto/program/logging.h"
 #include "proto/support/limits.h"
-#include "worker/worker.h"
+#include "treadle/worker.h"
 
 // What treadle-worker is told by its flags.
 

@@ -1,4 +1,4 @@
-#include "worker/worker.h"
+#include "treadle/worker.h"
 
 #include <atomic>
 #include <chrono>
@@ -16,13 +16,13 @@
 #include "proto/support/address.h"
 #include "proto/support/limits.h"
 #include "proto/support/utf8.h"
-#include "worker/handler_stats.h"
-#include "worker/placement.h"
-#include "worker/pool/parent_link.h"
+#include "worker/placement/handler_stats.h"
+#include "worker/placement/placement.h"
+#include "worker/placement/pool_set.h"
 #include "worker/pool/pool_bounds.h"
-#include "worker/pool/pool_child.h"
-#include "worker/pool_set.h"
-#include "worker/session.h"
+#include "worker/pool/process/parent_link.h"
+#include "worker/pool/process/pool_child.h"
+#include "worker/session/session.h"
 
 namespace treadle {
 namespace {

@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
-#include "client/cli/interrupt.h"
-#include "client/cli/terminal.h"
+#include "client/cli/console/interrupt.h"
+#include "client/cli/console/terminal.h"
 
 namespace treadle::cli {
 

@@ -4,7 +4,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "client/cli/human.h"
+#include "client/cli/console/human.h"
 #include <fmt/format.h>
 #include <sys/stat.h>
 

@@ -8,7 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "client/cli/terminal.h"
+#include "client/cli/console/terminal.h"
 
 // Reading files and standard input. What cannot be read is an error that names it, and so is what
 // is longer than a payload of any broker: it is refused where it gets too long, and not read on.

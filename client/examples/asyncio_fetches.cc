@@ -6,11 +6,12 @@
 #include <string>
 #include <vector>
 
-#include "client/asyncio.h"
 #include "client/examples/fetch.h"
 #include "client/examples/http_server_here.h"
 #include "client/examples/worker_here.h"
-#include "client/treadle.h"
+
+#include "treadle/asyncio.h"
+#include "treadle/treadle.h"
 
 namespace {
 

@@ -4,9 +4,9 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "client/task_type.h"
 
-#include "worker/permanent_error.h"
+#include "treadle/permanent_error.h"
+#include "treadle/task_type.h"
 
 // The HTTP status of a page: host, path.
 inline constexpr treadle::TaskType<int(std::string, std::string)> kFetch{"example.fetch"};

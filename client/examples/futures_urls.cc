@@ -10,7 +10,8 @@
 #include "client/examples/fetch.h"
 #include "client/examples/http_server_here.h"
 #include "client/examples/worker_here.h"
-#include "client/treadle.h"
+
+#include "treadle/treadle.h"
 
 namespace {
 

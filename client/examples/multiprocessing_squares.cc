@@ -12,7 +12,8 @@
 
 #include "client/examples/sum_squares.h"
 #include "client/examples/worker_here.h"
-#include "client/treadle.h"
+
+#include "treadle/treadle.h"
 
 namespace {
 

@@ -4,7 +4,8 @@
 #include <vector>
 
 #include "client/examples/sum_squares.h"
-#include "client/treadle.h"
+
+#include "treadle/treadle.h"
 
 int main(int argc, char** argv) {
   treadle::ClientOptions options(argc > 1 ? argv[1] : "127.0.0.1:7733");

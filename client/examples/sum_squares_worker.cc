@@ -4,7 +4,7 @@
 
 #include "client/examples/sum_squares.h"
 
-#include "worker/worker.h"
+#include "treadle/worker.h"
 
 int main(int argc, char** argv) {
   treadle::Worker worker(treadle::WorkerOptions(argc > 1 ? argv[1] : "127.0.0.1:7733"));

@@ -8,7 +8,8 @@
 #include <vector>
 
 #include "client/examples/worker_here.h"
-#include "client/treadle.h"
+
+#include "treadle/treadle.h"
 
 namespace {
 

@@ -5,7 +5,7 @@
 #include <thread>
 #include <utility>
 
-#include "worker/worker.h"
+#include "treadle/worker.h"
 
 // A worker inside the example's own process, so that it runs with a broker alone. In earnest it is
 // a program of its own, like sum_squares_worker.cc, on as many machines as you like.

@@ -10,14 +10,14 @@
 #include <string>
 #include <vector>
 
-#include "client/treadle.h"
 #include <asio/awaitable.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 
-#include "worker/coroutine.h"
-#include "worker/worker.h"
+#include "treadle/coroutine.h"
+#include "treadle/treadle.h"
+#include "treadle/worker.h"
 
 namespace treadle {
 namespace {

@@ -18,8 +18,9 @@
 #include <utility>
 #include <vector>
 
-#include "client/treadle.h"
 #include <sys/resource.h>
+
+#include "treadle/treadle.h"
 
 namespace treadle {
 namespace {

@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <utility>
 
-#include "worker/worker.h"
+#include "treadle/worker.h"
 
 int main(int argc, char** argv) {
   if (argc != 2) {

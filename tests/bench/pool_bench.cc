@@ -19,12 +19,12 @@
 #include <asio/use_awaitable.hpp>
 #include <sys/resource.h>
 
-#include "worker/pool/coroutine_handler.h"
-#include "worker/pool/coroutine_pool.h"
-#include "worker/pool/parent_link.h"
-#include "worker/pool/pool_child.h"
-#include "worker/pool/process_pool.h"
-#include "worker/pool/thread_pool.h"
+#include "treadle/internal/coroutine_handler.h"
+#include "worker/pool/coroutine/coroutine_pool.h"
+#include "worker/pool/process/parent_link.h"
+#include "worker/pool/process/pool_child.h"
+#include "worker/pool/process/process_pool.h"
+#include "worker/pool/thread/thread_pool.h"
 
 // What the pools cost: pool_bench noop | large | scale | coroutines. Prints one line for each
 // figure.

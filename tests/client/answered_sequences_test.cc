@@ -1,4 +1,4 @@
-#include "client/answered_sequences.h"
+#include "client/ledger/answered_sequences.h"
 
 #include <random>
 #include <set>

@@ -5,11 +5,11 @@
 #include <utility>
 #include <vector>
 
-#include "client/asyncio.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tests/client/manual_future.h"
+#include "treadle/asyncio.h"
 
 // How coroutines end with their context, and how cancelled ones unwind, over futures that the test
 // ends.

@@ -1,4 +1,4 @@
-#include "client/asyncio.h"
+#include "treadle/asyncio.h"
 
 #include <chrono>
 #include <coroutine>

@@ -7,11 +7,11 @@
 #include <thread>
 #include <utility>
 
-#include "client/treadle.h"
 #include <gtest/gtest.h>
 
 #include "tests/support/local_server.h"
-#include "worker/worker.h"
+#include "treadle/treadle.h"
+#include "treadle/worker.h"
 
 namespace treadle::test {
 

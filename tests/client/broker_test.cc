@@ -8,15 +8,16 @@
 #include <thread>
 #include <vector>
 
-#include "client/exec_task.h"
-#include "client/treadle.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "proto/support/limits.h"
+#include "proto/task/exec_task.h"
 #include "tests/client/unary_worker.h"
 #include "tests/support/local_server.h"
 #include "tests/support/tcp_proxy.h"
+#include "treadle/exec_task.h"
+#include "treadle/treadle.h"
 
 // The client library against a real broker, with a worker of the unary kind.
 
@@ -231,7 +232,8 @@ TEST_F(BrokerTest, ThePayloadMayBeAsLargeAsTheBoundSays) {
 TEST_F(BrokerTest, ExecTasksCarryTheirArguments) {
   const UnaryWorker worker(server_.address(), "cpu", [](const v1::LeasedTask& task) {
     EXPECT_EQ(task.type(), "exec:/usr/bin/wc");
-    const auto arguments = DecodeArguments(task.headers().at(std::string(kExecArgumentsHeader)));
+    const auto arguments =
+        exec::DecodeArguments(task.headers().at(std::string(exec::kArgumentsHeader)));
     return Payload(arguments->at(0) + ":" + task.payload(), kBytesContentType);
   });
   EXPECT_EQ(SubmitExec(executor_, {"/usr/bin/wc", "-w"}, "a b").Result(kPatience)->data, "-w:a b");

@@ -1,4 +1,4 @@
-#include "client/codec.h"
+#include "treadle/codec.h"
 
 #include <algorithm>
 #include <array>
@@ -14,10 +14,10 @@
 #include <utility>
 #include <vector>
 
-#include "client/task_type.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "treadle/task_type.h"
 #include "treadle/v1/task.pb.h"
 
 namespace treadle {

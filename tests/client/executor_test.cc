@@ -1,4 +1,4 @@
-#include "client/executor.h"
+#include "treadle/executor.h"
 
 #include <atomic>
 #include <chrono>

@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "client/client.h"
 #include <grpcpp/grpcpp.h>
 
+#include "treadle/client.h"
 #include "treadle/v1/admin_service.grpc.pb.h"
 #include "treadle/v1/task_service.grpc.pb.h"
 

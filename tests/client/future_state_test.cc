@@ -1,4 +1,4 @@
-#include "client/future_state.h"
+#include "client/future/future_state.h"
 
 #include <atomic>
 #include <chrono>
@@ -9,12 +9,12 @@
 #include <thread>
 #include <vector>
 
-#include "client/callback_thread.h"
-#include "client/wait.h"
+#include "client/future/callback_thread.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tests/client/manual_future.h"
+#include "treadle/wait.h"
 
 // Where the session's thread and users' threads meet.
 

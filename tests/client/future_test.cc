@@ -1,4 +1,4 @@
-#include "client/future.h"
+#include "treadle/future.h"
 
 #include <atomic>
 #include <chrono>
@@ -6,12 +6,12 @@
 #include <string>
 #include <thread>
 
-#include "client/executor.h"
-#include "client/task_type.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tests/client/fake_broker.h"
+#include "treadle/executor.h"
+#include "treadle/task_type.h"
 
 namespace treadle {
 namespace {

@@ -1,4 +1,4 @@
-#include "client/held_leases.h"
+#include "client/leases/held_leases.h"
 
 #include <algorithm>
 #include <atomic>

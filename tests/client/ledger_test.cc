@@ -1,4 +1,4 @@
-#include "client/ledger.h"
+#include "client/ledger/ledger.h"
 
 #include <deque>
 #include <map>
@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "client/wire_format.h"
+#include "client/ledger/wire_format.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "client/lock.h"
+#include "treadle/lock.h"
 
 #include <atomic>
 #include <chrono>

@@ -7,8 +7,9 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
-#include "client/future.h"
-#include "client/future_state.h"
+#include "client/future/future_state.h"
+
+#include "treadle/future.h"
 
 namespace treadle::test {
 

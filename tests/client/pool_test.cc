@@ -1,4 +1,4 @@
-#include "client/pool.h"
+#include "treadle/pool.h"
 
 #include <chrono>
 #include <numeric>
@@ -7,12 +7,12 @@
 #include <tuple>
 #include <vector>
 
-#include "client/exec_task.h"
-#include "client/process.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "proto/task/exec_task.h"
 #include "tests/client/broker_fixture.h"
+#include "treadle/process.h"
 
 // Pool as multiprocessing has it, and one task as a Process or Thread, with a real broker and
 // worker.
@@ -144,7 +144,7 @@ TEST_F(PoolTest, AProcessStartsRunsAndJoins) {
 }
 
 TEST_F(PoolTest, AnExitCodeIsTheProgramsOwn) {
-  Process exited(executor_, kFailAs, "ExitStatus", ExitStatusMessage(3, "no such file"));
+  Process exited(executor_, kFailAs, "ExitStatus", exec::ExitStatusMessage(3, "no such file"));
   Process killed(executor_, kFailAs, "Signal", "the program was ended by SIGSEGV");
   ASSERT_TRUE(exited.Start().ok());
   ASSERT_TRUE(killed.Start().ok());

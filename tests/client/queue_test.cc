@@ -1,4 +1,4 @@
-#include "client/queue.h"
+#include "treadle/queue.h"
 
 #include <algorithm>
 #include <atomic>

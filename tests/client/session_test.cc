@@ -1,4 +1,4 @@
-#include "client/session.h"
+#include "client/session/session.h"
 
 #include <chrono>
 #include <future>
@@ -10,15 +10,15 @@
 #include <thread>
 #include <vector>
 
-#include "client/client.h"
-#include "client/executor.h"
-#include "client/task_type.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "proto/wire/settings.h"
 #include "tests/client/fake_broker.h"
 #include "tests/client/no_threads.h"
+#include "treadle/client.h"
+#include "treadle/executor.h"
+#include "treadle/task_type.h"
 
 // What the client does when connections break and brokers misbehave.
 

@@ -1,4 +1,4 @@
-#include "client/submit_options.h"
+#include "treadle/submit_options.h"
 
 #include <chrono>
 #include <cstdint>

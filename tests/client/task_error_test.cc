@@ -1,4 +1,4 @@
-#include "client/task_error.h"
+#include "treadle/task_error.h"
 
 #include <sstream>
 #include <string>

@@ -1,4 +1,4 @@
-#include "client/timeout.h"
+#include "treadle/timeout.h"
 
 #include <chrono>
 #include <limits>

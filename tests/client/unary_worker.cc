@@ -3,10 +3,9 @@
 #include <chrono>
 #include <utility>
 
-#include "client/task_error.h"
-
 #include "proto/support/address.h"
 #include "proto/wire/settings.h"
+#include "treadle/task_error.h"
 
 namespace treadle::test {
 namespace {

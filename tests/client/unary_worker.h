@@ -7,9 +7,9 @@
 #include <thread>
 
 #include "absl/status/statusor.h"
-#include "client/codec.h"
 #include <grpcpp/grpcpp.h>
 
+#include "treadle/codec.h"
 #include "treadle/v1/worker_service.grpc.pb.h"
 
 namespace treadle::test {

@@ -1,4 +1,4 @@
-#include "client/wait.h"
+#include "treadle/wait.h"
 
 #include <chrono>
 #include <set>
@@ -6,12 +6,12 @@
 #include <thread>
 #include <vector>
 
-#include "client/executor.h"
-#include "client/task_type.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tests/client/fake_broker.h"
+#include "treadle/executor.h"
+#include "treadle/task_type.h"
 
 namespace treadle {
 namespace {

@@ -1,4 +1,4 @@
-#include "client/wire_format.h"
+#include "client/ledger/wire_format.h"
 
 #include <cstdint>
 #include <string>

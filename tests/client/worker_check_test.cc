@@ -5,11 +5,11 @@
 #include <string>
 #include <thread>
 
-#include "client/client.h"
-#include "client/session.h"
+#include "client/session/session.h"
 #include <gtest/gtest.h>
 
 #include "tests/client/fake_broker.h"
+#include "treadle/client.h"
 
 // Against a broker that knows of no worker, as one does that has just been started.
 

@@ -2,6 +2,7 @@
 """Checks names, sizes and shape of the tree's files; what a formatter does not see."""
 
 import pathlib
+import posixpath
 import re
 import sys
 
@@ -15,6 +16,7 @@ TOP_FILES = {"CMakeLists.txt", "CMakePresets.json", "README.md", "CHANGELOG.md",
 
 FILE_NAME = re.compile(r"[a-z0-9][a-z0-9_]*\.[a-z]+|[a-z0-9][a-z0-9-]*\.sh")
 VAGUE_TYPE = re.compile(r"^\s*(?:class|struct)\s+(\w*(?:Manager|Helper|Utils?))\b")
+LINK = re.compile(r"\]\(([^)\s#]+)[^)\s]*\)")
 LEFT_TO_DO = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
 
 
@@ -60,6 +62,15 @@ def check_code(name, text):
         yield from check_types(name, text)
 
 
+def check_links(name, text, names):
+    """Links of a page to files of the tree; `names` are all of these."""
+    for number, line in enumerate(text.split("\n"), 1):
+        for link in LINK.findall(line):
+            path = posixpath.normpath(posixpath.join(posixpath.dirname(name), link))
+            if "://" not in link and not any(n == path or n.startswith(path + "/") for n in names):
+                yield f"{name}:{number}: there is no {path}: where has it gone?"
+
+
 def check_top_level(names):
     for entry in tree.top_level(names):
         if not (entry.startswith(".") or entry in FOLDERS or entry in TOP_FILES):
@@ -71,6 +82,8 @@ def check(root, names):
     for name in names:
         if name.endswith((".cpp", ".cxx", ".hpp", ".hxx", ".c++")):
             problems.append(f"{name}: sources end in .cc, headers in .h")
+        elif name.endswith(".md"):
+            problems += check_links(name, (root / name).read_text(encoding="utf-8"), names)
         elif name.endswith(CODE):
             problems += check_code(name, (root / name).read_text(encoding="utf-8"))
     return problems

@@ -32,6 +32,14 @@ class FileRules(unittest.TestCase):
         self.caught("server/a.h", "#include <vector>\n#pragma once\n", "#pragma once")
         self.caught("server/a.h", "", "#pragma once")
 
+    def test_links_lead_somewhere(self):
+        names = ["client/README.md", "client/include/treadle/client.h", "server/README.md"]
+        text = "[a](include/treadle/client.h) [b](../server/README.md#flags) [c](../server)\n"
+        self.assertEqual(list(file_rules.check_links(names[0], text + "[d](https://x)", names)), [])
+        problems = list(file_rules.check_links(names[0], text + "[e](client.h)\n", names))
+        self.assertEqual(len(problems), 1)
+        self.assertIn("client/README.md:2: there is no client/client.h", problems[0])
+
     def test_the_top_holds_what_belongs_there(self):
         allowed = ["README.md", "CMakeLists.txt", ".clang-tidy", ".ci/run", "server/main.cc"]
         self.assertEqual(list(file_rules.check_top_level(allowed)), [])

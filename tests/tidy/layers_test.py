@@ -8,13 +8,20 @@ import unittest
 import layers
 
 
+PUBLIC = (
+    "proto/include/treadle/codec.h",
+    "client/include/treadle/client.h",
+    "worker/include/treadle/worker.h",
+)
+
+
 class Layers(unittest.TestCase):
     def problems(self, name, *lines):
         with tempfile.TemporaryDirectory() as folder:
             file = pathlib.Path(folder, name)
             file.parent.mkdir(parents=True)
             file.write_text("#pragma once\n\n" + "\n".join(lines) + "\n")
-            return layers.check(pathlib.Path(folder), [name])
+            return layers.check(pathlib.Path(folder), [name], PUBLIC)
 
     def refused(self, name, include):
         found = self.problems(name, f"#include {include}")
@@ -54,30 +61,47 @@ class Layers(unittest.TestCase):
         self.refused("server/engine/types.h", '"server/broker/broker.h"')
         self.refused("server/store/store.h", '"server/engine/row.h"')
         self.refused("server/broker/broker.h", '"server/rpc/service.h"')
-        self.refused("proto/wire/status.h", '"client/client.h"')
-        self.refused("client/client.h", '"worker/worker.h"')
+        self.refused("proto/wire/status.h", '"treadle/client.h"')
+        self.refused("client/client.cc", '"treadle/worker.h"')
+        self.refused("worker/worker.cc", '"treadle/client.h"')
         self.allowed("server/rpc/service.h", '"server/broker/broker.h"', '"proto/wire/status.h"')
-        self.allowed("worker/session.h", '"client/connection.h"', '"proto/wire/settings.h"')
+        self.allowed("worker/session/session.h", '"treadle/codec.h"', '"proto/wire/settings.h"')
+
+    def test_public_headers_include_public_ones(self):
+        for header in ('"proto/support/limits.h"', '"client/ledger/ledger.h"', "<grpcpp/grpcpp.h>"):
+            self.refused("client/include/treadle/executor.h", header)
+        self.refused("client/include/treadle/executor.h", '"treadle/worker.h"')
+        self.refused("client/include/treadle/executor.h", '"treadle/nowhere.h"')
+        self.refused("client/client.cc", '"client/include/treadle/client.h"')
+        self.refused("client/examples/program.cc", '"client/ledger/ledger.h"')
+        self.allowed(
+            "client/include/treadle/executor.h",
+            '"treadle/client.h"',
+            '"treadle/codec.h"',
+            '"treadle/v1/task.pb.h"',
+            '"absl/status/status.h"',
+        )
+        self.allowed("client/examples/program.cc", '"treadle/client.h"', '"treadle/worker.h"')
 
     def test_server_and_client_never_meet(self):
-        self.refused("server/rpc/service.cc", '"client/client.h"')
+        self.refused("server/rpc/service.cc", '"treadle/client.h"')
         self.refused("client/client.cc", '"server/engine/types.h"')
-        self.refused("worker/session.cc", '"server/engine/types.h"')
+        self.refused("worker/session/session.cc", '"server/engine/types.h"')
         self.refused("client/client.cc", '"treadle/storage/v1/rows.pb.h"')
 
     def test_flags_config_files_and_logging_are_for_programs(self):
         self.refused("server/rpc/service.cc", '"proto/program/flags.h"')
         self.refused("client/client.cc", '"proto/program/flags.h"')
-        self.refused("worker/session.cc", '"client/cli/table.h"')
-        self.refused("tests/client/client_test.cc", '"client/cli/table.h"')
-        self.allowed("tests/client/cli/table_test.cc", '"client/cli/table.h"')
+        self.refused("worker/session/session.cc", '"client/cli/console/table.h"')
+        self.refused("tests/client/client_test.cc", '"client/cli/console/table.h"')
+        self.allowed("tests/client/cli/table_test.cc", '"client/cli/console/table.h"')
         self.allowed("server/main.cc", '"proto/program/flags.h"', '"server/rpc/server.h"')
         self.allowed("client/cli/main.cc", '"proto/program/flags.h"', "<CLI/CLI.hpp>")
 
     def test_libraries_stay_in_their_folders(self):
         self.refused("server/broker/broker.cc", "<rocksdb/db.h>")
         self.refused("server/broker/broker.cc", "<grpcpp/grpcpp.h>")
-        self.refused("worker/pool/thread_pool.cc", "<grpcpp/grpcpp.h>")
+        self.refused("worker/pool/thread/thread_pool.cc", "<grpcpp/grpcpp.h>")
         self.refused("client/client.cc", "<boost/asio.hpp>")
         self.allowed("server/store/rocksdb_store.cc", "<rocksdb/db.h>", "<sys/statvfs.h>")
 

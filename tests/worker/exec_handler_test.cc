@@ -9,14 +9,14 @@
 #include <utility>
 #include <vector>
 
-#include "client/codec.h"
-#include "client/exec_task.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include "proto/task/exec_task.h"
 #include "tests/support/sanitized.h"
 #include "tests/worker/pool/recording_events.h"
+#include "treadle/codec.h"
 
 namespace treadle::worker {
 namespace {
@@ -33,9 +33,9 @@ class ExecHandlerTest : public ::testing::Test {
                           std::string input = {}) {
     AttemptInfo info;
     info.task_id = "3f-1k9";
-    info.type = *ExecType(program);
+    info.type = *exec::TypeOf(program);
     info.attempt = 2;
-    if (header) info.headers[std::string(kExecArgumentsHeader)] = *header;
+    if (header) info.headers[std::string(exec::kArgumentsHeader)] = *header;
     attempt_ = std::make_shared<Attempt>(std::move(info), std::move(input));
     if (stop_ != StopReason::kNone) attempt_->RequestStop(stop_);
     options_.program = program;
@@ -45,7 +45,7 @@ class ExecHandlerTest : public ::testing::Test {
     return RunHandler(handlers, *attempt_, events);
   }
   AttemptResult RunArgv(const std::vector<std::string>& argv, std::string input = {}) {
-    return RunHeader(argv.front(), *EncodeArguments({argv.begin() + 1, argv.end()}),
+    return RunHeader(argv.front(), *exec::EncodeArguments({argv.begin() + 1, argv.end()}),
                      std::move(input));
   }
 

@@ -1,4 +1,4 @@
-#include "worker/lease_book.h"
+#include "worker/session/lease_book.h"
 
 #include <cmath>
 #include <limits>

@@ -14,8 +14,8 @@
 
 #include "tests/worker/fake_broker.h"
 #include "worker/pool/handlers.h"
-#include "worker/pool/thread_pool.h"
-#include "worker/session.h"
+#include "worker/pool/thread/thread_pool.h"
+#include "worker/session/session.h"
 
 namespace treadle::worker {
 

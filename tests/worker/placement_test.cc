@@ -1,4 +1,4 @@
-#include "worker/placement.h"
+#include "worker/placement/placement.h"
 
 #include <string>
 

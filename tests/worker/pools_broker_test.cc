@@ -15,7 +15,6 @@
 #include <utility>
 #include <vector>
 
-#include "client/treadle.h"
 #include <asio/awaitable.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>
@@ -26,10 +25,11 @@
 #include "tests/support/local_server.h"
 #include "tests/support/sanitized.h"
 #include "tests/worker/child_killer.h"
-#include "worker/coroutine.h"
-#include "worker/pool/parent_link.h"
-#include "worker/pool/signal_name.h"
-#include "worker/worker.h"
+#include "treadle/coroutine.h"
+#include "treadle/treadle.h"
+#include "treadle/worker.h"
+#include "worker/pool/process/parent_link.h"
+#include "worker/pool/process/signal_name.h"
 
 // A worker with all its pools, against a real broker, with the real client. The children that it
 // starts are this program: main() makes the same worker for them.

@@ -1,4 +1,4 @@
-#include "worker/prefetch.h"
+#include "worker/session/prefetch.h"
 
 #include <algorithm>
 #include <optional>

@@ -1,4 +1,4 @@
-#include "worker/report_box.h"
+#include "worker/session/report_box.h"
 
 #include <string>
 #include <vector>

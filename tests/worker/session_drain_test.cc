@@ -8,7 +8,7 @@
 #include "tests/worker/fake_broker.h"
 #include "tests/worker/live_session.h"
 #include "tests/worker/pool/meeting.h"
-#include "worker/session.h"
+#include "worker/session/session.h"
 
 // How a worker leaves.
 

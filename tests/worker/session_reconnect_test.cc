@@ -14,7 +14,7 @@
 #include "tests/worker/fake_broker.h"
 #include "tests/worker/live_session.h"
 #include "tests/worker/pool/meeting.h"
-#include "worker/session.h"
+#include "worker/session/session.h"
 
 // Streams that are lost, and brokers that are away.
 

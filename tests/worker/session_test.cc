@@ -1,4 +1,4 @@
-#include "worker/session.h"
+#include "worker/session/session.h"
 
 #include <atomic>
 #include <set>

@@ -1,4 +1,4 @@
-#include "worker/stop_clock.h"
+#include "worker/session/stop_clock.h"
 
 #include <chrono>
 #include <memory>

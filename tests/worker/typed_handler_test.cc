@@ -1,4 +1,4 @@
-#include "worker/typed_handler.h"
+#include "treadle/internal/typed_handler.h"
 
 #include <chrono>
 #include <future>
@@ -8,13 +8,13 @@
 #include <utility>
 #include <vector>
 
-#include "client/codec.h"
-#include "client/task_type.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tests/worker/pool/recording_events.h"
-#include "worker/worker.h"
+#include "treadle/codec.h"
+#include "treadle/task_type.h"
+#include "treadle/worker.h"
 
 namespace treadle::worker {
 namespace {

@@ -9,16 +9,17 @@
 #include <utility>
 #include <vector>
 
-#include "client/exec_task.h"
-#include "client/treadle.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "proto/task/exec_task.h"
 #include "tests/support/local_server.h"
 #include "tests/support/tcp_proxy.h"
 #include "tests/worker/pool/meeting.h"
+#include "treadle/exec_task.h"
+#include "treadle/treadle.h"
+#include "treadle/worker.h"
 #include "worker/exec/exec_handler.h"
-#include "worker/worker.h"
 
 // The Worker against a real broker, with the real client.
 
@@ -256,7 +257,7 @@ TEST_F(WorkerBrokerTest, ProgramsRunAsTasks) {
   for (const std::string program : {"/bin/cat", "/bin/sh"}) {
     worker::ExecOptions exec;
     exec.program = program;
-    worker->HandleRaw(*ExecType(program),
+    worker->HandleRaw(*exec::TypeOf(program),
                       [run = worker::ExecHandler(exec)](TaskContext& context, Bytes input) {
                         return run(context, std::move(input.data));
                       });

@@ -16,9 +16,9 @@
 #include <sys/wait.h>
 
 #include "proto/support/assert.h"
-#include "worker/pool/dying_groups.h"
-#include "worker/pool/file_descriptor.h"
-#include "worker/pool/spawn_plan.h"
+#include "worker/pool/process/dying_groups.h"
+#include "worker/pool/process/file_descriptor.h"
+#include "worker/pool/process/spawn_plan.h"
 
 namespace treadle::worker {
 namespace {

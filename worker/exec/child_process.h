@@ -9,7 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-#include "worker/pool/guard.h"
+#include "worker/pool/process/guard.h"
 
 namespace treadle::worker {
 

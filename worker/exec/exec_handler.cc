@@ -13,14 +13,14 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "client/codec.h"
-#include "client/exec_task.h"
-#include "client/task_error.h"
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "proto/task/exec_task.h"
+#include "treadle/codec.h"
+#include "treadle/task_error.h"
 #include "worker/exec/child_process.h"
-#include "worker/pool/signal_name.h"
+#include "worker/pool/process/signal_name.h"
 
 namespace treadle::worker {
 namespace {
@@ -65,7 +65,7 @@ AttemptResult ToResult(ChildResult child, const ExecOptions& options) {
   }
   if (child.exit_status != 0) {
     return AttemptResult::Failed(std::string(kExitStatusError),
-                                 ExitStatusMessage(child.exit_status, child.error));
+                                 exec::ExitStatusMessage(child.exit_status, child.error));
   }
   return AttemptResult::Succeeded(std::move(child.output), std::string(kBytesContentType));
 }
@@ -110,9 +110,9 @@ AttemptResult Run(const ExecOptions& options, Complaints& complaints, TaskContex
                   const std::string& input) {
   ChildOptions child;
   child.argv = {options.program};
-  if (const auto header = context.headers().find(kExecArgumentsHeader);
+  if (const auto header = context.headers().find(exec::kArgumentsHeader);
       header != context.headers().end()) {
-    absl::StatusOr<std::vector<std::string>> arguments = DecodeArguments(header->second);
+    absl::StatusOr<std::vector<std::string>> arguments = exec::DecodeArguments(header->second);
     if (!arguments.ok()) {
       return AttemptResult::Failed("BadArguments", std::string(arguments.status().message()), true);
     }
@@ -139,7 +139,8 @@ AttemptResult Run(const ExecOptions& options, Complaints& complaints, TaskContex
 absl::Status CheckAllowed(const std::vector<std::string>& allowed) {
   for (const std::string& path : allowed) {
     struct stat file;
-    if (const absl::StatusOr<std::string> type = ExecType(path); !type.ok()) return type.status();
+    if (const absl::StatusOr<std::string> type = exec::TypeOf(path); !type.ok())
+      return type.status();
     if (::stat(path.c_str(), &file) != 0) {
       return absl::NotFoundError(absl::StrCat("program '", path, "': ", std::strerror(errno)));
     }

@@ -9,9 +9,9 @@
 #include "absl/status/status.h"
 
 #include "proto/support/limits.h"
-#include "worker/log.h"
-#include "worker/pool/guard.h"
+#include "treadle/log.h"
 #include "worker/pool/handlers.h"
+#include "worker/pool/process/guard.h"
 
 namespace treadle::worker {
 
@@ -28,12 +28,12 @@ struct ExecOptions {
   int64_t output_bytes_max = limits::kPayloadBytesMax;
 };
 
-// INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED: a path is not one that ExecType takes, or not
+// INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED: a path is not one that exec::TypeOf takes, or not
 // that of a program that this process may run.
 absl::Status CheckAllowed(const std::vector<std::string>& allowed);
 
-// Runs one program's tasks (client/exec_task.h says how they travel), whatever their arguments. The
-// program gets the worker's working directory, PATH, HOME, LANG and TZ, and besides these
+// Runs one program's tasks (proto/task/exec_task.h says how they travel), whatever their arguments.
+// The program gets the worker's working directory, PATH, HOME, LANG and TZ, and besides these
 // TREADLE_TASK_ID and TREADLE_ATTEMPT. Its failures:
 //   "ExitStatus"      it ended with another status than 0; the message has that, and the end of
 //                     what it wrote to standard error

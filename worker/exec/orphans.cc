@@ -13,7 +13,7 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
-#include "worker/pool/file_descriptor.h"
+#include "worker/pool/process/file_descriptor.h"
 
 namespace treadle::worker {
 namespace {

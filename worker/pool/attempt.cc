@@ -2,27 +2,7 @@
 
 #include <utility>
 
-namespace treadle {
-
-std::string_view ToString(StopReason reason) {
-  switch (reason) {
-    case StopReason::kNone:
-      return "none";
-    case StopReason::kCancelled:
-      return "cancelled";
-    case StopReason::kAttemptTimeout:
-      return "attempt timeout";
-    case StopReason::kDeadline:
-      return "deadline";
-    case StopReason::kLeaseLost:
-      return "lease lost";
-    case StopReason::kShutdown:
-      return "shutdown";
-  }
-  return "unknown";
-}
-
-namespace worker {
+namespace treadle::worker {
 
 Attempt::Attempt(AttemptInfo info, std::string payload)
     : info_(std::move(info)), payload_(std::move(payload)), ends_by_(info_.deadline) {
@@ -44,5 +24,4 @@ void Attempt::StartClock(std::chrono::steady_clock::time_point now) {
   ends_by_reason_ = StopReason::kAttemptTimeout;
 }
 
-}  // namespace worker
-}  // namespace treadle
+}  // namespace treadle::worker

@@ -10,13 +10,10 @@
 #include <stop_token>
 #include <string>
 
-#include "worker/stop_reason.h"
+#include "treadle/headers.h"
+#include "treadle/stop_reason.h"
 
-namespace treadle {
-
-using Headers = std::map<std::string, std::string, std::less<>>;
-
-namespace worker {
+namespace treadle::worker {
 
 // What the broker said about one attempt. Plain data: a pool may send it to another process.
 struct AttemptInfo {
@@ -78,5 +75,4 @@ class Attempt {
   const void* line_ = nullptr;
 };
 
-}  // namespace worker
-}  // namespace treadle
+}  // namespace treadle::worker

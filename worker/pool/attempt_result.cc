@@ -1,4 +1,4 @@
-#include "worker/pool/attempt_result.h"
+#include "treadle/internal/attempt_result.h"
 
 #include <cstdlib>
 #include <cxxabi.h>
@@ -6,25 +6,9 @@
 #include <typeinfo>
 #include <utility>
 
-#include "worker/permanent_error.h"
+#include "treadle/permanent_error.h"
 
-namespace treadle {
-namespace {
-
-constexpr char kPermanentMark[] = "treadle.permanent";
-
-}  // namespace
-
-absl::Status Permanent(absl::Status status) {
-  status.SetPayload(kPermanentMark, absl::Cord());
-  return status;
-}
-
-bool IsPermanent(const absl::Status& status) {
-  return status.GetPayload(kPermanentMark).has_value();
-}
-
-namespace worker {
+namespace treadle::worker {
 namespace {
 
 std::string TypeName(const std::type_info* type) {
@@ -83,5 +67,4 @@ AttemptResult AttemptResult::Released() {
   return result;
 }
 
-}  // namespace worker
-}  // namespace treadle
+}  // namespace treadle::worker

@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
-#include "worker/pool/coroutine_handler.h"
+#include "treadle/internal/coroutine_handler.h"
 
 namespace treadle::worker {
 namespace {

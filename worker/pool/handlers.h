@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -8,18 +7,11 @@
 
 #include "absl/container/flat_hash_map.h"
 
-#include "worker/pool/attempt_result.h"
+#include "treadle/internal/handler.h"
 #include "worker/pool/handler_meter.h"
 #include "worker/pool/pool.h"
-#include "worker/task_context.h"
 
 namespace treadle::worker {
-
-// Runs one attempt: takes the payload, returns how it ended. Called from many threads at once. May
-// throw.
-using Handler = std::function<AttemptResult(TaskContext& context, std::string payload)>;
-
-struct CoroutineHandler;  // coroutine_handler.h
 
 // The handlers of a worker, by task type, with what their runs took. Fixed once a pool has started.
 class Handlers {

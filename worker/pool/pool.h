@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "treadle/internal/attempt_result.h"
 #include "worker/pool/attempt.h"
-#include "worker/pool/attempt_result.h"
 
 // Where a worker runs handlers. One interface for every kind of pool, and one conformance suite
 // (tests/worker/pool); the manner is that of concurrencpp's executors and folly's.

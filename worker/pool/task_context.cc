@@ -1,8 +1,11 @@
-#include "worker/task_context.h"
+#include "treadle/task_context.h"
 
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
+
+#include "worker/pool/attempt.h"
+#include "worker/pool/pool.h"
 
 namespace treadle {
 namespace {
@@ -11,6 +14,19 @@ namespace {
 constexpr std::chrono::nanoseconds kSleepMax = std::chrono::nanoseconds::max() / 2;
 
 }  // namespace
+
+const std::string& TaskContext::task_id() const { return attempt_.info().task_id; }
+const std::string& TaskContext::queue() const { return attempt_.info().queue; }
+const std::string& TaskContext::type() const { return attempt_.info().type; }
+int32_t TaskContext::priority() const { return attempt_.info().priority; }
+int32_t TaskContext::attempt() const { return attempt_.info().attempt; }
+int32_t TaskContext::max_attempts() const { return attempt_.info().max_attempts; }
+const Headers& TaskContext::headers() const { return attempt_.info().headers; }
+const std::string& TaskContext::content_type() const { return attempt_.info().content_type; }
+StopReason TaskContext::stop_reason() const { return attempt_.stop_reason(); }
+std::optional<std::chrono::steady_clock::time_point> TaskContext::deadline() const {
+  return attempt_.ends_by();
+}
 
 std::stop_token TaskContext::stop_token() const {
   looked_.store(true, std::memory_order_relaxed);

@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 
 #include "tests/support/local_server.h"
-#include "worker/worker.h"
+#include "treadle/worker.h"
 
 // Commands against a broker and a worker in this process.
 

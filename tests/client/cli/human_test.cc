@@ -1,4 +1,4 @@
-#include "client/cli/human.h"
+#include "client/cli/console/human.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "client/cli/item_source.h"
+#include "client/cli/map/item_source.h"
 
 #include <fstream>
 #include <sstream>

@@ -1,9 +1,10 @@
-#include "client/cli/json.h"
+#include "client/cli/console/json.h"
 
-#include "client/cli/map_output.h"
-#include "client/cli/outcome.h"
-#include "client/task_error.h"
+#include "client/cli/commands/outcome.h"
+#include "client/cli/map/map_output.h"
 #include <gtest/gtest.h>
+
+#include "treadle/task_error.h"
 
 namespace treadle::cli {
 namespace {

@@ -1,4 +1,4 @@
-#include "client/cli/placeholder.h"
+#include "client/cli/map/placeholder.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

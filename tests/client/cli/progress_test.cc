@@ -1,6 +1,6 @@
-#include "client/cli/progress.h"
+#include "client/cli/console/progress.h"
 
-#include "client/cli/human.h"
+#include "client/cli/console/human.h"
 #include <gtest/gtest.h>
 
 namespace treadle::cli {

@@ -1,4 +1,4 @@
-#include "client/cli/worker_hint.h"
+#include "client/cli/console/worker_hint.h"
 
 #include <chrono>
 #include <optional>

@@ -1,4 +1,4 @@
-#include "worker/pool/cgroup.h"
+#include "worker/pool/process/cgroup.h"
 
 #include <filesystem>
 #include <fstream>
@@ -14,7 +14,7 @@
 
 #include "tests/worker/pool/recording_events.h"
 #include "tests/worker/pool/stage.h"
-#include "worker/pool/process_pool.h"
+#include "worker/pool/process/process_pool.h"
 
 namespace treadle::worker {
 namespace {

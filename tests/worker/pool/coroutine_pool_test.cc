@@ -1,4 +1,4 @@
-#include "worker/pool/coroutine_pool.h"
+#include "worker/pool/coroutine/coroutine_pool.h"
 
 #include <chrono>
 #include <memory>
@@ -16,7 +16,7 @@
 
 #include "tests/worker/pool/recording_events.h"
 #include "tests/worker/pool/stage.h"
-#include "worker/pool/coroutine_handler.h"
+#include "treadle/internal/coroutine_handler.h"
 
 namespace treadle::worker {
 namespace {

@@ -1,4 +1,4 @@
-#include "worker/pool/guard.h"
+#include "worker/pool/process/guard.h"
 
 #include <csignal>
 #include <cstdlib>
@@ -17,7 +17,7 @@
 #include "tests/worker/pool/guarded.h"
 #include "tests/worker/pool/recording_events.h"
 #include "tests/worker/pool/stage.h"
-#include "worker/pool/process_pool.h"
+#include "worker/pool/process/process_pool.h"
 
 namespace treadle::worker {
 namespace {

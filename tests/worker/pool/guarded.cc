@@ -10,8 +10,8 @@
 #include "proto/support/assert.h"
 #include "tests/worker/pool/recording_events.h"
 #include "tests/worker/pool/stage.h"
-#include "worker/pool/guard.h"
-#include "worker/pool/process_pool.h"
+#include "worker/pool/process/guard.h"
+#include "worker/pool/process/process_pool.h"
 
 namespace treadle::worker {
 

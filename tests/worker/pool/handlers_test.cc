@@ -9,7 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/worker/pool/recording_events.h"
-#include "worker/permanent_error.h"
+#include "treadle/permanent_error.h"
 
 namespace treadle::worker {
 namespace {

@@ -5,10 +5,10 @@
 #include <thread>
 #include <utility>
 
-#include "worker/pool/coroutine_pool.h"
+#include "worker/pool/coroutine/coroutine_pool.h"
 #include "worker/pool/manual_pool.h"
-#include "worker/pool/process_pool.h"
-#include "worker/pool/thread_pool.h"
+#include "worker/pool/process/process_pool.h"
+#include "worker/pool/thread/thread_pool.h"
 
 namespace treadle::worker {
 namespace {

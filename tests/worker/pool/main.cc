@@ -8,8 +8,8 @@
 
 #include "tests/worker/pool/guarded.h"
 #include "tests/worker/pool/stage.h"
-#include "worker/pool/parent_link.h"
-#include "worker/pool/pool_child.h"
+#include "worker/pool/process/parent_link.h"
+#include "worker/pool/process/pool_child.h"
 
 namespace treadle::worker {
 namespace {

@@ -10,8 +10,8 @@
 #include "tests/worker/pool/recording_events.h"
 #include "tests/worker/pool/stage.h"
 #include "worker/pool/confirmed_starts.h"
-#include "worker/pool/process_pool.h"
-#include "worker/pool/thread_pool.h"
+#include "worker/pool/process/process_pool.h"
+#include "worker/pool/thread/thread_pool.h"
 
 // Where the system has no more threads.
 

@@ -1,4 +1,4 @@
-#include "worker/pool/process_pool.h"
+#include "worker/pool/process/process_pool.h"
 
 #include <csignal>
 #include <cstdlib>
@@ -19,7 +19,7 @@
 #include "tests/support/sanitized.h"
 #include "tests/worker/pool/recording_events.h"
 #include "tests/worker/pool/stage.h"
-#include "worker/pool/file_descriptor.h"
+#include "worker/pool/process/file_descriptor.h"
 
 namespace treadle::worker {
 namespace {

@@ -16,7 +16,7 @@
 #include <sys/mman.h>
 
 #include "proto/support/assert.h"
-#include "worker/pool/spawn_plan.h"
+#include "worker/pool/process/spawn_plan.h"
 
 namespace treadle::worker {
 namespace {

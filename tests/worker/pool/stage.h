@@ -7,8 +7,8 @@
 #include <string>
 #include <thread>
 
-#include "worker/pool/guard.h"
 #include "worker/pool/handlers.h"
+#include "worker/pool/process/guard.h"
 
 namespace treadle::worker {
 

@@ -12,7 +12,7 @@
 #include <asio/use_awaitable.hpp>
 
 #include "tests/worker/pool/stage.h"
-#include "worker/pool/coroutine_handler.h"
+#include "treadle/internal/coroutine_handler.h"
 
 namespace treadle::worker {
 namespace {

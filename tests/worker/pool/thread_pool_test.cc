@@ -1,4 +1,4 @@
-#include "worker/pool/thread_pool.h"
+#include "worker/pool/thread/thread_pool.h"
 
 #include <atomic>
 #include <memory>

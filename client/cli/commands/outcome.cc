@@ -1,0 +1,142 @@
+#include "client/cli/commands/outcome.h"
+
+#include <chrono>
+#include <mutex>
+#include <utility>
+
+#include "absl/strings/str_split.h"
+#include "client/cli/console/disk_hint.h"
+#include "client/cli/console/human.h"
+#include "client/cli/console/status_line.h"
+#include "client/cli/console/worker_hint.h"
+#include <fmt/format.h>
+
+namespace treadle::cli {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+int64_t MsSince(SteadyClock::time_point start) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(SteadyClock::now() - start).count();
+}
+
+// Watches until the end, with a line that says how far it is.
+absl::StatusOr<v1::Outcome> Watch(const Context& context, Client& client,
+                                  const std::string& task_id, int64_t timeout_ms) {
+  std::mutex mutex;
+  v1::Task latest;
+  latest.set_task_id(task_id);
+  const auto start = SteadyClock::now();
+  StatusLine line(context.terminal, [&](int columns) {
+    std::lock_guard lock(mutex);
+    return CutToWidth(WaitingLine(latest, MsSince(start)), columns - 1);
+  });
+  const auto say = [&](const std::string& text) {
+    line.Around([&] { context.terminal.Complain(text); });
+  };
+  const auto now = [&] {
+    std::lock_guard lock(mutex);
+    return latest;
+  };
+  const WorkerHint hint(context, client, now, say);
+  const DiskHint disk(client, say);
+  return client.WatchTask(
+      task_id,
+      [&](const v1::Task& task) {
+        std::lock_guard lock(mutex);
+        latest = task;
+        return true;
+      },
+      timeout_ms == 0 ? kForever : std::chrono::milliseconds(timeout_ms));
+}
+
+ExitCode PrintOutcome(const Context& context, const v1::Outcome& outcome) {
+  const bool succeeded = outcome.state() == v1::TASK_STATE_SUCCEEDED;
+  ExitCode printed = ExitCode::kOk;
+  if (context.json()) {
+    printed = context.Print(ToJson(outcome));
+  } else if (succeeded) {
+    // On a terminal the prompt starts on a line of its own.
+    const bool open_line = !outcome.result().empty() && outcome.result().back() != '\n';
+    printed = context.Print(outcome.result() +
+                            (open_line && context.terminal.out_columns() > 0 ? "\n" : ""));
+  } else {
+    context.terminal.Complain(Describe(ErrorOf(outcome)));
+  }
+  return succeeded ? printed : ExitCode::kTaskFailed;
+}
+
+}  // namespace
+
+std::string Describe(const TaskError& error) {
+  std::string text = fmt::format("task {} {}", error.task_id, StateName(error.state));
+  if (error.attempts > 0) {
+    text += fmt::format(" after {} attempt{}", error.attempts, error.attempts == 1 ? "" : "s");
+  }
+  if (!error.worker.empty()) text += " on " + Printable(error.worker);
+  text += ": " + Printable(error.type);
+  // Several lines, a program's errors say, stay several lines.
+  const char* separator = ": ";
+  for (const auto& line : absl::StrSplit(error.message, '\n', absl::SkipEmpty())) {
+    text += separator + Printable(std::string(line));
+    separator = "\n  ";
+  }
+  return text;
+}
+
+std::string StateWords(const v1::Task& task) {
+  const std::string state = StateName(task.state());
+  switch (task.stop_reason()) {
+    case v1::STOP_REASON_CANCELLED:
+      return state + " (told to stop: it was cancelled)";
+    case v1::STOP_REASON_ATTEMPT_TIMEOUT:
+      return state + " (told to stop: the attempt's time is over)";
+    case v1::STOP_REASON_DEADLINE:
+      return state + " (told to stop: its deadline has passed)";
+    case v1::STOP_REASON_LEASE_LOST:
+      return state + " (told to stop: its lease is lost)";
+    default:
+      return state;
+  }
+}
+
+std::string WaitingLine(const v1::Task& task, int64_t waited_ms) {
+  std::string text = task.task_id();
+  if (task.state() != v1::TASK_STATE_UNSPECIFIED) text += " " + StateWords(task);
+  if (!task.worker().empty()) text += " on " + task.worker();
+  if (task.attempts() > 1) {
+    text += fmt::format(", attempt {} of {}", task.attempts(), task.max_attempts());
+  }
+  if (task.has_progress()) {
+    if (task.progress().fraction() >= 0) {
+      text += fmt::format(", {:.0f}%", task.progress().fraction() * 100);
+    }
+    if (!task.progress().message().empty()) text += ": " + task.progress().message();
+  }
+  return Printable(fmt::format("{}  {}", text, HumanDuration(waited_ms)));
+}
+
+ExitCode AwaitAndPrint(const Context& context, Client& client, const std::string& task_id,
+                       int64_t timeout_ms) {
+  absl::StatusOr<v1::Outcome> outcome = absl::CancelledError();
+  {
+    // Ends the watch.
+    Interrupt::Scope on_interrupt(context.interrupt, [&client] { client.Shutdown(); });
+    outcome = Watch(context, client, task_id, timeout_ms);
+  }
+  if (outcome.ok()) return PrintOutcome(context, *outcome);
+  const std::string fetch = fmt::format("fetch its result later with: treadle result {}{}", task_id,
+                                        context.BrokerFlag());
+  if (context.interrupt.fired()) {
+    context.terminal.Complain("interrupted; the task goes on: " + fetch);
+    return ExitCode::kInterrupted;
+  }
+  if (absl::IsDeadlineExceeded(outcome.status())) {
+    context.terminal.Complain(fmt::format("task {} has not ended within {} and goes on: {}",
+                                          task_id, HumanDuration(timeout_ms), fetch));
+    return ExitCode::kTimeout;
+  }
+  return context.Fail(outcome.status());
+}
+
+}  // namespace treadle::cli

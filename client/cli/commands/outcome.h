@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "client/cli/commands/context.h"
+
+#include "treadle/task_error.h"
+#include "treadle/v1/task.pb.h"
+
+namespace treadle::cli {
+
+// "task 3f-1 FAILED after 3 attempts on host-12: ExitStatus: exit status 1: no such file".
+std::string Describe(const TaskError& error);
+
+// "RUNNING", or "RUNNING (told to stop: the attempt's time is over)".
+std::string StateWords(const v1::Task& task);
+
+// A task's line while someone waits for it: "3f-1 RUNNING on host-12, attempt 2 of 3, 40%: half
+// way  12s".
+std::string WaitingLine(const v1::Task& task, int64_t waited_ms);
+
+// Waits for a task's end, showing how far it is on a terminal, and prints the result. Returns the
+// command's exit code: 0 when it succeeded. `timeout_ms` 0: for ever. Ctrl-C ends the wait, not the
+// task.
+ExitCode AwaitAndPrint(const Context& context, Client& client, const std::string& task_id,
+                       int64_t timeout_ms);
+
+}  // namespace treadle::cli

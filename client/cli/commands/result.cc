@@ -1,0 +1,49 @@
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "client/cli/commands/context.h"
+#include "client/cli/commands/outcome.h"
+#include "client/cli/flags.h"
+
+#include "proto/program/flags.h"
+#include "proto/support/limits.h"
+
+namespace treadle::cli {
+namespace {
+
+struct ResultFlags {
+  std::string task_id;
+  int64_t timeout_ms = 0;
+};
+
+ExitCode FetchResult(Context& context, const ResultFlags& flags) {
+  auto client = context.Connect();
+  if (!client.ok()) return context.FailCall(client.status());
+  return AwaitAndPrint(context, **client, flags.task_id, flags.timeout_ms);
+}
+
+}  // namespace
+
+void AddResultCommand(CLI::App& root, Command& chosen) {
+  auto flags = std::make_shared<ResultFlags>();
+  CLI::App& command = AddSubcommand(
+      root, "result",
+      "Waits until a task ends, and writes its result to standard output, byte for byte.",
+      "It goes on waiting while the broker is restarted. On a terminal a line shows how far the\n"
+      "task is. Ctrl-C ends the wait, not the task.\n"
+      "\n"
+      "Examples:\n"
+      "  treadle result cnsef1k6a7-1k9 > report.pdf\n"
+      "  treadle result cnsef1k6a7-1k9 --timeout 10s || echo \"not yet, or failed: $?\"\n"
+      "  treadle result cnsef1k6a7-1k9 --output json | jq .state\n");
+  program::AddText(command, "ID", flags->task_id, "", "The task, as treadle submit printed it.")
+      ->required();
+  AddBound(command, "--timeout", flags->timeout_ms, limits::kAheadMsMax,
+           "Wait no longer, and exit with 5; the task goes on.");
+  command.callback([&chosen, flags] {
+    chosen = [flags](Context& context) { return FetchResult(context, *flags); };
+  });
+}
+
+}  // namespace treadle::cli

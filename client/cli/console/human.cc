@@ -1,0 +1,159 @@
+#include "client/cli/console/human.h"
+
+#include <algorithm>
+#include <chrono>
+#include <locale.h>
+#include <string_view>
+#include <wchar.h>
+
+#include "absl/status/status.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/time/time.h"
+#include <fmt/format.h>
+
+#include "proto/support/utf8.h"
+
+namespace treadle::cli {
+namespace {
+
+using std::chrono::system_clock;
+
+constexpr int64_t kSecond = 1'000;
+constexpr int64_t kMinute = 60 * kSecond;
+constexpr int64_t kHour = 60 * kMinute;
+constexpr int64_t kDay = 24 * kHour;
+
+// wcwidth asks the locale; terminals of today speak UTF-8, whatever LANG says.
+int ColumnsOf(wchar_t code) {
+  static const locale_t utf8 = ::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
+  const locale_t before = ::uselocale(utf8);
+  const int columns = ::wcwidth(code);
+  ::uselocale(before);
+  return std::max(0, columns);
+}
+
+struct Glyph {
+  size_t bytes;
+  int columns;
+};
+
+// The character that starts at `at`. What is not UTF-8 counts one column for each byte.
+Glyph NextGlyph(const std::string& text, size_t at) {
+  const size_t length = Utf8Length(std::string_view(text).substr(at));
+  if (length <= 1) return {1, 1};
+  auto byte = [&](size_t i) { return static_cast<unsigned char>(text[at + i]); };
+  auto code = static_cast<wchar_t>(byte(0) & (0x7f >> length));
+  for (size_t i = 1; i < length; i++) code = (code << 6) | (byte(i) & 0x3f);
+  return {length, ColumnsOf(code)};
+}
+
+}  // namespace
+
+std::string HumanBytes(int64_t bytes) {
+  if (bytes < 1024) return fmt::format("{} B", bytes);
+  double value = static_cast<double>(bytes);
+  const char* unit = "";
+  for (const char* next : {"KiB", "MiB", "GiB", "TiB", "PiB"}) {
+    if (value < 1023.95) break;
+    value /= 1024;
+    unit = next;
+  }
+  return value < 99.95 ? fmt::format("{:.1f} {}", value, unit)
+                       : fmt::format("{:.0f} {}", value, unit);
+}
+
+std::string HumanDuration(int64_t ms) {
+  if (ms < 0) return "-" + HumanDuration(-ms);
+  if (ms < kSecond) return fmt::format("{}ms", ms);
+  if (ms < 10 * kSecond) return fmt::format("{}.{}s", ms / 1000, ms % 1000 / 100);
+  if (ms < kMinute) return fmt::format("{}s", ms / kSecond);
+  if (ms < kHour) return fmt::format("{}m{:02}s", ms / kMinute, ms % kMinute / kSecond);
+  if (ms < kDay) return fmt::format("{}h{:02}m", ms / kHour, ms % kHour / kMinute);
+  const int64_t hours = ms % kDay / kHour;
+  return hours == 0 ? fmt::format("{}d", ms / kDay) : fmt::format("{}d{}h", ms / kDay, hours);
+}
+
+std::string HumanRate(double per_second) {
+  if (per_second < 9.95) return fmt::format("{:.1f}/s", per_second);
+  if (per_second < 999.5) return fmt::format("{:.0f}/s", per_second);
+  if (per_second < 999'500) return fmt::format("{:.1f}k/s", per_second / 1e3);
+  return fmt::format("{:.1f}M/s", per_second / 1e6);
+}
+
+std::string HumanTime(int64_t unix_ms) {
+  return absl::FormatTime("%Y-%m-%d %H:%M:%S", absl::FromUnixMillis(unix_ms),
+                          absl::LocalTimeZone());
+}
+
+absl::StatusOr<int64_t> ParseTimeMs(const std::string& text) {
+  absl::Time time;
+  std::string ignored;
+  for (const char* format : {"%Y-%m-%dT%H:%M:%E*S%Ez", "%Y-%m-%d %H:%M:%E*S", "%Y-%m-%d %H:%M",
+                             "%Y-%m-%dT%H:%M:%E*S", "%Y-%m-%dT%H:%M"}) {
+    if (!absl::ParseTime(format, text, absl::LocalTimeZone(), &time, &ignored)) continue;
+    if (time < absl::FromChrono(system_clock::time_point::min()) ||
+        time > absl::FromChrono(system_clock::time_point::max())) {
+      return absl::InvalidArgumentError(
+          fmt::format("'{}' is out of bounds: from the year 1678 to 2261", Printable(text)));
+    }
+    return absl::ToUnixMillis(time);
+  }
+  return absl::InvalidArgumentError(fmt::format(
+      "'{}' is not a time: write 2025-03-01T14:05:00Z, or '2025-03-01 14:05' for local time",
+      Printable(text)));
+}
+
+std::string Printable(const std::string& text) {
+  std::string out;
+  out.reserve(text.size());
+  for (size_t at = 0; at < text.size();) {
+    const size_t length = Utf8Length(std::string_view(text).substr(at));
+    const std::string glyph = text.substr(at, std::max<size_t>(1, length));
+    at += glyph.size();
+    if (IsPrintableUtf8(glyph)) {
+      out += glyph;
+    } else if (glyph == "\n") {
+      out += "\\n";
+    } else if (glyph == "\t") {
+      out += "\\t";
+    } else {
+      for (char c : glyph) out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    }
+  }
+  return out;
+}
+
+std::string ShellWord(const std::string& text) {
+  const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
+           std::string_view("_-./:@%+,=").find(c) != std::string_view::npos;
+  });
+  return plain ? text : absl::StrCat("'", absl::StrReplaceAll(text, {{"'", "'\\''"}}), "'");
+}
+
+int DisplayWidth(const std::string& text) {
+  int width = 0;
+  for (size_t at = 0; at < text.size();) {
+    Glyph glyph = NextGlyph(text, at);
+    width += glyph.columns;
+    at += glyph.bytes;
+  }
+  return width;
+}
+
+std::string CutToWidth(const std::string& text, int width) {
+  if (DisplayWidth(text) <= width) return text;
+  int room = std::max(0, width - 3);
+  size_t at = 0;
+  while (at < text.size()) {
+    Glyph glyph = NextGlyph(text, at);
+    if (glyph.columns > room) break;
+    room -= glyph.columns;
+    at += glyph.bytes;
+  }
+  return text.substr(0, at) + std::string("...").substr(0, static_cast<size_t>(std::max(0, width)));
+}
+
+}  // namespace treadle::cli

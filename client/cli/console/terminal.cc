@@ -1,0 +1,26 @@
+#include "client/cli/console/terminal.h"
+
+#include <iostream>
+#include <unistd.h>
+
+#include <sys/ioctl.h>
+
+namespace treadle::cli {
+namespace {
+
+constexpr int kColumnsUnknown = 80;
+
+int Columns(int fd) {
+  if (::isatty(fd) == 0) return 0;
+  winsize size{};
+  return ::ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : kColumnsUnknown;
+}
+
+}  // namespace
+
+Terminal ProcessTerminal() {
+  return {std::cin, std::cout, std::cerr, [] { return Columns(STDOUT_FILENO); },
+          [] { return Columns(STDERR_FILENO); }};
+}
+
+}  // namespace treadle::cli

@@ -1,0 +1,126 @@
+#include "treadle/future.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "client/future/future_state.h"
+
+#include "proto/support/assert.h"
+#include "treadle/timeout.h"
+
+namespace treadle {
+namespace {
+
+// Hands a callback over; deletes itself.
+class CallbackListener final : public Listener {
+ public:
+  explicit CallbackListener(absl::AnyInvocable<void()> callback)
+      : Listener(Until::kDone), callback_(std::move(callback)) {}
+  void OnReached(Wakeups& wakeups) override {
+    wakeups.callbacks.push_back(std::move(callback_));
+    delete this;
+  }
+  absl::AnyInvocable<void()> TakeCallback() { return std::move(callback_); }
+
+ private:
+  absl::AnyInvocable<void()> callback_;
+};
+
+// False: `deadline` passed first.
+bool WaitFor(FutureStateRef state, Listener::Until until, Timeout timeout) {
+  const auto point = std::make_shared<WaitPoint>();
+  PointListener listener(std::move(state), until, point);
+  return !listener.Start() || point->Next(DeadlineAfter(timeout)).has_value();
+}
+
+absl::Status TimedOut(std::string_view what, FutureState& state) {
+  std::string message(what);
+  message += " within the timeout: wait again, or with a longer timeout";
+  const std::shared_ptr<TaskQuestions> questions = state.Questions();
+  const std::string hung = questions == nullptr ? "" : questions->DiskHungText();
+  if (!hung.empty()) message += " (" + hung + ")";
+  return absl::DeadlineExceededError(message);
+}
+
+}  // namespace
+
+void FutureStateRef::Retain(FutureState* state) { state->Retain(); }
+
+void FutureStateRef::Release(FutureState* state) { state->Release(); }
+
+FutureStateRef EndedState(absl::Status status) {
+  FutureStateRef state(new FutureState(nullptr));
+  state->status = std::move(status);
+  state->stage = FutureState::Stage::kEnded;
+  Wakeups nobody;
+  state->PublishDone(nobody);
+  return state;
+}
+
+bool FutureBase::Done() const { return state_->IsDone(); }
+
+bool FutureBase::Cancelled() const {
+  const std::optional<TaskError> error = Error();
+  return error.has_value() && error->state == v1::TASK_STATE_CANCELLED;
+}
+
+absl::StatusOr<bool> FutureBase::Running(Timeout timeout) const {
+  if (Done() || !state_->IsAccepted()) return false;
+  const std::shared_ptr<TaskQuestions> questions = state_->Questions();
+  return questions == nullptr ? false : questions->IsRunning(Id(), timeout);
+}
+
+std::string FutureBase::Id() const {
+  return state_->IsAccepted() ? state_->id.ToString() : std::string();
+}
+
+absl::StatusOr<Acceptance> FutureBase::Accepted(Timeout timeout) const {
+  if (!state_->IsAccepted() && !state_->IsDone() &&
+      !WaitFor(state_, Listener::Until::kAccepted, timeout)) {
+    return TimedOut("the broker has not answered the submit", *state_.get());
+  }
+  if (!state_->IsAccepted()) return state_->status;
+  Acceptance acceptance;
+  acceptance.task_id = state_->id.ToString();
+  acceptance.durability = state_->durability;
+  acceptance.existing = state_->existing;
+  return acceptance;
+}
+
+bool FutureBase::Cancel() const { return state_->Cancel(); }
+
+absl::Status FutureBase::Wait(Timeout timeout) const {
+  if (!state_->IsDone() && !WaitFor(state_, Listener::Until::kDone, timeout)) {
+    return TimedOut("the task has not ended", *state_.get());
+  }
+  return state_->status;
+}
+
+absl::StatusOr<std::optional<TaskError>> FutureBase::Exception(Timeout timeout) const {
+  absl::Status status = Wait(timeout);
+  if (status.ok()) return std::optional<TaskError>();
+  std::optional<TaskError> error = GetTaskError(status);
+  if (!error.has_value() || error->state == v1::TASK_STATE_CANCELLED) return status;
+  return error;
+}
+
+std::optional<TaskError> FutureBase::Error() const {
+  if (!state_->IsDone()) return std::nullopt;
+  return GetTaskError(state_->status);
+}
+
+void FutureBase::AddCallback(absl::AnyInvocable<void()> callback) const {
+  auto listener = std::make_unique<CallbackListener>(std::move(callback));
+  if (state_->Listen(*listener)) {
+    listener.release();  // deletes itself when it is told
+  } else {
+    listener->TakeCallback()();
+  }
+}
+
+const std::string& FutureBase::result_bytes() const { return state_->result; }
+
+const std::string& FutureBase::result_content_type() const { return state_->content_type; }
+
+}  // namespace treadle

@@ -1,0 +1,124 @@
+#include "client/future/future_state.h"
+
+#include <utility>
+
+#include "proto/support/assert.h"
+
+namespace treadle {
+
+bool WaitPoint::Arrive(size_t index) {
+  std::lock_guard lock(mutex_);
+  arrivals_.push_back(index);
+  return waiting_ && !std::exchange(wake_promised_, true);
+}
+
+void WaitPoint::Wake() { arrived_.notify_one(); }
+
+std::optional<size_t> WaitPoint::Next(std::chrono::steady_clock::time_point deadline) {
+  std::unique_lock lock(mutex_);
+  const auto arrived = [this] { return !arrivals_.empty(); };
+  waiting_ = true;
+  if (deadline == std::chrono::steady_clock::time_point::max()) {
+    arrived_.wait(lock, arrived);
+  } else {
+    arrived_.wait_until(lock, deadline, arrived);
+  }
+  waiting_ = false;
+  wake_promised_ = false;
+  if (arrivals_.empty()) return std::nullopt;
+  const size_t index = arrivals_.front();
+  arrivals_.pop_front();
+  return index;
+}
+
+void Wakeups::WakePoints() {
+  for (const std::shared_ptr<WaitPoint>& point : points) point->Wake();
+  points.clear();
+}
+
+PointListener::PointListener(FutureStateRef state, Until until, std::shared_ptr<WaitPoint> point,
+                             size_t index)
+    : Listener(until), state_(std::move(state)), point_(std::move(point)), index_(index) {}
+
+PointListener::~PointListener() { state_->Unlisten(*this); }
+
+bool PointListener::Start() { return state_->Listen(*this); }
+
+void PointListener::OnReached(Wakeups& wakeups) {
+  if (point_->Arrive(index_)) wakeups.points.push_back(point_);
+}
+
+bool FutureState::Listen(Listener& listener) {
+  const uint32_t reached =
+      listener.until_ == Listener::Until::kDone ? kDoneBit : kDoneBit | kAcceptedBit;
+  std::lock_guard lock(mutex_);
+  // Before the look: from here on the session's thread comes for the lock.
+  if ((bits_.fetch_or(kWatchedBit, std::memory_order_acq_rel) & reached) != 0) return false;
+  Link(listener);
+  return true;
+}
+
+void FutureState::Unlisten(Listener& listener) {
+  std::lock_guard lock(mutex_);
+  if (listener.linked_) Unlink(listener);
+}
+
+bool FutureState::Cancel() {
+  std::lock_guard lock(mutex_);
+  if ((bits_.fetch_or(kWatchedBit, std::memory_order_acq_rel) & kDoneBit) != 0) return false;
+  // Not done, and cannot be published as done without this lock: so its home is there.
+  Retain();
+  home_->RequestCancel(FutureStateRef(this));
+  return true;
+}
+
+std::shared_ptr<TaskQuestions> FutureState::Questions() {
+  std::lock_guard lock(mutex_);
+  if ((bits_.fetch_or(kWatchedBit, std::memory_order_acq_rel) & kDoneBit) != 0) return nullptr;
+  return home_->Questions();
+}
+
+void FutureState::PublishAccepted(Wakeups& wakeups) { Publish(kAcceptedBit, wakeups); }
+
+void FutureState::PublishDone(Wakeups& wakeups) { Publish(kDoneBit, wakeups); }
+
+void FutureState::Publish(uint32_t bit, Wakeups& wakeups) {
+  const uint32_t before = bits_.fetch_or(bit, std::memory_order_acq_rel);
+  TREADLE_ASSERT((before & bit) == 0);
+  if ((before & kWatchedBit) == 0) return;
+  std::lock_guard lock(mutex_);
+  for (Listener* listener = listeners_; listener != nullptr;) {
+    Listener* const next = listener->next_;
+    if (bit == kDoneBit || listener->until_ == Listener::Until::kAccepted) {
+      Unlink(*listener);
+      listener->OnReached(wakeups);
+    }
+    listener = next;
+  }
+}
+
+void FutureState::Link(Listener& listener) {
+  listener.linked_ = true;
+  listener.next_ = nullptr;
+  if (listeners_ == nullptr) {
+    listener.previous_ = &listener;
+    listeners_ = &listener;
+    return;
+  }
+  listener.previous_ = listeners_->previous_;
+  listener.previous_->next_ = &listener;
+  listeners_->previous_ = &listener;
+}
+
+void FutureState::Unlink(Listener& listener) {
+  listener.linked_ = false;
+  if (&listener == listeners_) {
+    listeners_ = listener.next_;
+  } else {
+    listener.previous_->next_ = listener.next_;
+  }
+  Listener* const after = listener.next_ != nullptr ? listener.next_ : listeners_;
+  if (after != nullptr) after->previous_ = listener.previous_;
+}
+
+}  // namespace treadle

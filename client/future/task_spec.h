@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+
+#include "treadle/codec.h"
+#include "treadle/submit_options.h"
+
+namespace treadle {
+
+// The part of a v1::TaskSpec that all tasks with these options share, encoded. INVALID_ARGUMENT as
+// for WriteSpec.
+absl::StatusOr<std::string> EncodeOptions(const std::string& queue, const SubmitOptions& submit);
+
+// A whole one: what is appended to the options makes one message of both.
+absl::StatusOr<std::string> EncodeSpec(const absl::StatusOr<std::string>& options,
+                                       std::string_view type,
+                                       const absl::StatusOr<Payload>& payload);
+
+}  // namespace treadle

@@ -1,0 +1,159 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+#include "treadle/future.h"
+#include "treadle/milliseconds.h"
+#include "treadle/timeout.h"
+#include "treadle/v1/admin_service.pb.h"
+#include "treadle/v1/queue_service.pb.h"
+#include "treadle/v1/task.pb.h"
+#include "treadle/v1/task_service.pb.h"
+
+namespace grpc {
+class Channel;
+}
+
+namespace treadle {
+
+class HeldLeases;
+class Session;
+
+struct ClientOptions {
+  ClientOptions() {}
+  explicit ClientOptions(std::string address_in) : address(std::move(address_in)) {}
+
+  // The broker, "HOST:PORT", with brackets around an IPv6 address.
+  std::string address = "127.0.0.1:7733";
+  // Reach it through the proxy that http_proxy, https_proxy or grpc_proxy names in the environment.
+  bool http_proxy = false;
+  // For people: shown by the operator's tools. At most 255 bytes. Empty: host and process id.
+  std::string name;
+
+  // Told, a line each, what holds everything up though the connection is there, and when that is
+  // over: the broker's disk does not answer. On the callbacks' thread. Empty: nobody is told;
+  // timeouts say it in any case, and GetServerInfo.
+  std::function<void(std::string_view line)> log;
+
+  // These times are at most 366 days.
+  //
+  // How long Connect waits for the broker.
+  Milliseconds connect_timeout{10'000};
+  // How long a pending future waits without a connection, counted from its submit or from the loss
+  // of the connection, whichever was later, before the client gives it up: with UNAVAILABLE if it
+  // was never sent, with ABORTED if it was (Future::Result). The client goes on trying to
+  // reconnect. Zero: never.
+  Milliseconds give_up_after{0};
+  // The deadline of each unary call, GetTask and the like.
+  Milliseconds call_timeout{10'000};
+  // How long Shutdown waits for the acknowledgement of submits under way, and until cancels are
+  // sent.
+  Milliseconds shutdown_timeout{5'000};
+
+  // Submits that the broker has not answered yet, in tasks and in encoded bytes. At the bound
+  // Submit waits up to `window_wait` for room, then the future ends with RESOURCE_EXHAUSTED.
+  // Zero `window_wait`: refuse at once.
+  int64_t window_tasks = 100'000;
+  int64_t window_bytes = int64_t{64} << 20;
+  Timeout window_wait = kForever;
+};
+
+// A connection to a broker: what executors submit through, and the broker's other services as plain
+// calls. One stream carries the submits, cancels and outcomes of all its futures, in batches; a
+// lost connection is taken up again without losing or doubling a submit. The stream, and with it a
+// session that the broker remembers, begins with the first submit or Attach.
+//
+// Thread-safe. It owns a thread for the session, one for callbacks (Future::AddDoneCallback), and
+// two more when it has held leases. Do not fork without exec then: gRPC does not support it.
+class Client {
+ public:
+  // Waits until the broker has answered. UNAVAILABLE: nobody did within connect_timeout; the
+  // message has the last reason. RESOURCE_EXHAUSTED: the system has no thread left. Other errors
+  // are the broker's.
+  static absl::StatusOr<std::unique_ptr<Client>> Connect(ClientOptions options = ClientOptions());
+
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+  // Shuts down.
+  ~Client();
+
+  // Waits up to shutdown_timeout until every submit is acknowledged, then sends what was cancelled
+  // and ends the session. Futures that are not done end with ABORTED if their task was sent: it
+  // goes on in the broker, unless it was cancelled, and Attach finds it from another client; and
+  // with UNAVAILABLE if it was not, as submits do after this. Callbacks of all futures have
+  // returned when this returns: so never call it from one.
+  void Shutdown();
+
+  // Waits for a moment at which every submit is answered and every cancel is sent.
+  // DEADLINE_EXCEEDED: the timeout passed first.
+  absl::Status Flush(Timeout timeout = kForever);
+
+  // A future for a task that was submitted before, by any client: its result's type is the caller's
+  // to know (Payload takes any). NOT_FOUND: no such task, or its outcome is not kept any more.
+  template <typename T>
+  Future<T> Attach(std::string_view task_id) {
+    return Future<T>(AttachState(task_id));
+  }
+
+  // The calls below wait for the broker's answer, up to call_timeout each. Their errors are the
+  // broker's own, and UNAVAILABLE or DEADLINE_EXCEEDED when it cannot be reached.
+
+  absl::StatusOr<v1::Task> GetTask(std::string_view task_id);
+  // The task after the request, as TaskService.CancelTask says.
+  absl::StatusOr<v1::Task> CancelTask(std::string_view task_id);
+  // One page.
+  absl::StatusOr<v1::ListTasksResponse> ListTasks(const v1::ListTasksRequest& request);
+  // Calls `on_change` on this thread with the task as it is, then at every change of its state or
+  // progress, and returns its outcome. Takes up the watch again after a lost connection. What
+  // `on_change` throws ends the watch and comes out of it.
+  // CANCELLED: `on_change` returned false, or the client was shut down. DEADLINE_EXCEEDED: the
+  // timeout passed. UNAVAILABLE: give_up_after passed without the broker.
+  absl::StatusOr<v1::Outcome> WatchTask(std::string_view task_id,
+                                        absl::FunctionRef<bool(const v1::Task&)> on_change,
+                                        Timeout timeout = kForever);
+
+  absl::StatusOr<v1::Queue> CreateQueue(const v1::QueueConfig& config);
+  absl::StatusOr<v1::Queue> GetQueue(std::string_view name);
+  absl::StatusOr<std::vector<v1::Queue>> ListQueues();
+  absl::StatusOr<v1::Queue> UpdateQueue(const v1::UpdateQueueRequest& request);
+  absl::Status DeleteQueue(std::string_view name);
+  absl::StatusOr<v1::Queue> PauseQueue(std::string_view name);
+  absl::StatusOr<v1::Queue> ResumeQueue(std::string_view name);
+  // How many tasks were cancelled.
+  absl::StatusOr<int64_t> PurgeQueue(std::string_view name);
+
+  absl::StatusOr<v1::ServerInfo> GetServerInfo();
+  absl::StatusOr<std::vector<v1::Worker>> ListWorkers();
+
+  const ClientOptions& options() const;
+  // For calls that this class has no method for, and for other services of the same broker.
+  const std::shared_ptr<grpc::Channel>& channel() const;
+
+ private:
+  friend class Executor;
+  friend class ItemQueue;
+  friend class Permit;
+  friend class Semaphore;
+  friend class Event;
+  struct Impl;
+
+  explicit Client(std::unique_ptr<Impl> impl);
+  FutureStateRef AttachState(std::string_view task_id);
+  Session& session();
+  HeldLeases& leases();
+
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace treadle

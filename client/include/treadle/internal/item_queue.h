@@ -1,0 +1,122 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+#include "treadle/client.h"
+#include "treadle/codec.h"
+#include "treadle/future.h"
+#include "treadle/milliseconds.h"
+#include "treadle/named_error.h"
+#include "treadle/submit_options.h"
+#include "treadle/timeout.h"
+
+// What stands behind Queue, LifoQueue and PriorityQueue: queue.h has those.
+
+namespace treadle {
+
+class ClientLease;
+
+struct QueueOptions {
+  QueueOptions() {}
+  explicit QueueOptions(int64_t maxsize_in) : maxsize(maxsize_in) {}
+
+  // How many items may wait in it; those that were got do not count. Up to 100,000,000. Zero or
+  // less: as many as the broker allows in a queue, or as many as the queue was made with.
+  int64_t maxsize = 0;
+  // How long an item that was got stays away when its consumer is gone or cut off. Renewed by
+  // itself while this process lives. From 1 second to 12 hours.
+  Milliseconds lease{30'000};
+  // What a put waits for.
+  Durability durability = Durability::kSynced;
+  // An item is done as soon as it is got, so TaskDone is not called, and an item whose consumer
+  // dies is lost with it: at most once, where the default is at least once.
+  bool done_at_get = false;
+};
+
+// Makes a queue that holds so many tasks, or finds it there. Whatever else the broker gave it when
+// it was made, from bounds of its own that may have changed since, is of no interest.
+// ALREADY_EXISTS: it is there with another discipline or max_tasks.
+absl::Status OpenBounded(Client& client, const v1::QueueConfig& config);
+
+// Items of one queue, encoded. Thread-safe.
+class ItemQueue {
+ public:
+  struct Item {
+    Payload payload;
+    int32_t priority = 0;
+    uint64_t token = 0;  // of its lease
+  };
+
+  static absl::StatusOr<std::unique_ptr<ItemQueue>> Open(Client& client, std::string_view name,
+                                                         v1::Discipline discipline,
+                                                         QueueOptions options);
+  // Hands back what was got and is not done.
+  ~ItemQueue();
+
+  absl::Status Put(absl::StatusOr<Payload> item, int32_t priority, bool block, Timeout timeout);
+  absl::StatusOr<Item> Get(bool block, Timeout timeout);
+  // A put and a get that do not block, in two steps each, for coroutines.
+  //
+  // The future ends when the item is accepted, or refused; PutStatus of its end is what Put
+  // returns.
+  FutureBase StartPut(absl::StatusOr<Payload> item, int32_t priority, bool block, Timeout timeout);
+  absl::Status PutStatus(absl::Status end) const;
+  // Asks once, waiting there up to a second, and calls `asked` from one of gRPC's threads, perhaps
+  // after this has gone. None: there is nothing yet, so CheckOpen, and ask again. False: the item
+  // is not wanted any more, and handed back. Not with QueueOptions::done_at_get.
+  using Asked = absl::AnyInvocable<bool(absl::StatusOr<std::optional<Item>>)>;
+  void StartGet(Asked asked);
+  // ShutDown: empty, and takes no more.
+  absl::Status CheckOpen();
+  // Hands back an item that was got and is not done, without waiting for the answer.
+  void GiveBack(uint64_t token);
+
+  absl::Status TaskDone();
+  absl::Status Join(Timeout timeout);
+  // DEADLINE_EXCEEDED: not all are done now.
+  absl::Status JoinNow() { return Join(kNoWait); }
+  absl::StatusOr<int64_t> Size();
+  absl::StatusOr<bool> Full();
+  absl::Status Shutdown(bool immediate);
+
+  const std::string& name() const { return name_; }
+
+ private:
+  using LeaseRef = std::shared_ptr<ClientLease>;
+
+  // What was got and is not done, in the order of the gets. Gets that are under way share it.
+  struct Held {
+    // False: closed.
+    bool Add(LeaseRef lease);
+    LeaseRef Remove(uint64_t token);
+
+    std::mutex mutex;
+    // Protected by mutex.
+    std::vector<std::pair<std::thread::id, LeaseRef>> leases;
+    bool closed = false;
+  };
+
+  ItemQueue(Client& client, std::string name, QueueOptions options);
+  absl::Status TakeBack(const FutureBase& put);
+  LeaseRef TakeHeld();
+
+  Client& client_;
+  const std::string name_;
+  const QueueOptions options_;
+  const std::shared_ptr<Held> held_ = std::make_shared<Held>();
+};
+
+}  // namespace treadle

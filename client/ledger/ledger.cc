@@ -1,0 +1,295 @@
+#include "client/ledger/ledger.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/ledger/wire_format.h"
+
+#include "proto/wire/item_status.h"
+#include "treadle/task_error.h"
+
+namespace treadle {
+namespace {
+
+using Stage = FutureState::Stage;
+
+// In the form in which the broker tells the end of a cancelled task.
+absl::Status CancelledUnsent(const FutureState& state) {
+  if (!state.status.ok()) return state.status;
+  TaskError error;
+  error.state = v1::TASK_STATE_CANCELLED;
+  error.type = kCancelledError;
+  error.message = "cancelled before it was sent to the broker";
+  return ToStatus(error);
+}
+
+}  // namespace
+
+absl::Status MayBeAccepted(const FutureState& state, absl::string_view reason) {
+  return absl::AbortedError(
+      absl::StrCat(reason, "; the submit was sent and not answered, so task ", state.id.ToString(),
+                   " may have been accepted: look it up, or submit again with a request_key"));
+}
+
+void Ledger::Submit(FutureStateRef state) {
+  if (state->traits.group != 0) ++pending_of_[state->traits.group];
+  outgoing_.push_back(std::move(state));
+}
+
+void Ledger::Attach(FutureStateRef state) {
+  state->stage = Stage::kAccepted;
+  awaits_.push_back(state->id);
+  Insert(std::move(state));
+}
+
+void Ledger::Cancel(FutureStateRef state, Effects& effects) {
+  switch (state->stage) {
+    case Stage::kUnsent:
+      // It stays in outgoing_, where it is passed over.
+      End(*state.get(), CancelledUnsent(*state.get()), effects);
+      break;
+    case Stage::kSent:
+      state->cancel_wanted = true;
+      break;
+    case Stage::kAccepted:
+      state->cancel_wanted = true;
+      cancels_.push_back(state->id);
+      break;
+    case Stage::kEnded:
+      // It was accepted before the cancel came here, but its caller was told that it was in time.
+      if (state->traits.until_accepted && state->status.ok()) CancelAccepted(*state.get());
+      break;
+  }
+}
+
+// By a future that nobody has, so that the cancel is said again on the next stream.
+void Ledger::CancelAccepted(const FutureState& ended) {
+  FutureStateRef again(new FutureState(nullptr));
+  again->id = ended.id;
+  again->since = ended.since;
+  again->cancel_wanted = true;
+  cancels_.push_back(again->id);
+  Attach(std::move(again));
+}
+
+void Ledger::Handle(v1::SessionResponse& message, Effects& effects) {
+  for (const v1::AcceptedRange& range : message.accepted()) HandleAccepted(range, effects);
+  for (const v1::SequencedResult& result : message.results()) HandleResult(result, effects);
+  for (v1::Outcome& outcome : *message.mutable_outcomes()) HandleOutcome(outcome, effects);
+  for (const v1::UnknownTask& unknown : message.unknown_tasks()) HandleUnknown(unknown, effects);
+}
+
+void Ledger::HandleAccepted(const v1::AcceptedRange& range, Effects& effects) {
+  const uint64_t first = std::max(range.first_sequence(), answered_.Floor());
+  const uint64_t last = std::min(range.last_sequence(), next_sequence_ - 1);
+  if (first > last) return;
+  answered_.Add(first, last);
+  for (uint64_t sequence = first; sequence <= last; ++sequence) {
+    FutureState* const state = FindSent(sequence);
+    if (state == nullptr) continue;
+    state->durability = static_cast<Durability>(range.durability());
+    Accept(*state, effects);
+    if (EndsWhenAccepted(*state)) End(*table_.Remove(state->id).get(), {}, effects);
+  }
+}
+
+void Ledger::HandleResult(const v1::SequencedResult& sequenced, Effects& effects) {
+  const v1::SubmitResult& result = sequenced.result();
+  FutureState* const found = FindSent(sequenced.sequence());
+  if (found == nullptr) return;
+  answered_.Add(sequenced.sequence(), sequenced.sequence());
+  const FutureStateRef state = table_.Remove(found->id);
+  absl::Status status = wire::FromItem(result.status());
+  absl::StatusOr<TaskId> id = TaskId::Parse(result.task_id());
+  if (status.ok()) status.Update(id.status());
+  if (!status.ok()) return EndAllOf(state, status, effects);
+  state->id = *id;
+  state->durability = static_cast<Durability>(result.durability());
+  state->existing = result.existing();
+  state->await_by_id = true;  // it may be another session's
+  Accept(*state.get(), effects);
+  if (EndsWhenAccepted(*state.get())) return End(*state.get(), absl::OkStatus(), effects);
+  Insert(state);
+}
+
+void Ledger::HandleOutcome(v1::Outcome& outcome, Effects& effects) {
+  const absl::StatusOr<TaskId> id = TaskId::Parse(outcome.task_id());
+  if (!id.ok()) return;
+  for (FutureStateRef state = table_.Remove(*id); state;) {
+    // The end of a task says that it was accepted, should the answer be on its way yet.
+    if (state->stage == Stage::kSent) {
+      answered_.Add(state->sequence, state->sequence);
+      Accept(*state.get(), effects);
+    }
+    FutureStateRef next = std::move(state->next_of_same_id);
+    absl::Status status;
+    if (outcome.state() == v1::TASK_STATE_CANCELLED && !state->status.ok()) {
+      status = state->status;
+    } else if (outcome.state() != v1::TASK_STATE_SUCCEEDED) {
+      status = ToStatus(ErrorOf(outcome));
+    } else if (next) {
+      state->result = outcome.result();
+      state->content_type = outcome.content_type();
+    } else {
+      state->result = std::move(*outcome.mutable_result());
+      state->content_type = std::move(*outcome.mutable_content_type());
+    }
+    End(*state.get(), std::move(status), effects);
+    state = std::move(next);
+  }
+}
+
+void Ledger::HandleUnknown(const v1::UnknownTask& unknown, Effects& effects) {
+  const absl::StatusOr<TaskId> id = TaskId::Parse(unknown.task_id());
+  if (!id.ok()) return;
+  const FutureState* const state = Find(*id);
+  if (state == nullptr || state->stage == Stage::kSent) return;
+  absl::Status status = wire::FromItem(unknown.status());
+  if (status.ok()) {
+    status = absl::NotFoundError(absl::StrCat("task ", unknown.task_id(), " is not known"));
+  }
+  EndAllOf(table_.Remove(*id), status, effects);
+}
+
+// What is cancelled is followed to its end, so that its cancel can be said again.
+bool Ledger::EndsWhenAccepted(const FutureState& state) const {
+  return state.traits.until_accepted && !state.cancel_wanted;
+}
+
+void Ledger::Accept(FutureState& state, Effects& effects) {
+  Leave(state, effects);
+  state.stage = Stage::kAccepted;
+  if (state.await_by_id && !EndsWhenAccepted(state)) awaits_.push_back(state.id);
+  if (state.cancel_wanted) cancels_.push_back(state.id);
+  state.PublishAccepted(effects.wakeups);
+}
+
+void Ledger::End(FutureState& state, absl::Status status, Effects& effects) {
+  if (state.stage != Stage::kAccepted) Leave(state, effects);
+  state.stage = Stage::kEnded;
+  if (const auto group = pending_of_.find(state.traits.group);
+      group != pending_of_.end() && --group->second == 0) {
+    pending_of_.erase(group);
+  }
+  state.status = std::move(status);
+  state.PublishDone(effects.wakeups);
+}
+
+void Ledger::EndAllOf(FutureStateRef state, const absl::Status& status, Effects& effects) {
+  while (state) {
+    FutureStateRef next = std::move(state->next_of_same_id);
+    End(*state.get(), status, effects);
+    state = std::move(next);
+  }
+}
+
+void Ledger::Leave(FutureState& state, Effects& effects) {
+  ++effects.answered_tasks;
+  effects.answered_bytes += static_cast<int64_t>(state.spec.size());
+  std::string().swap(state.spec);
+}
+
+FutureState* Ledger::Find(TaskId id) const {
+  const FutureStateRef* const found = table_.Find(id);
+  return found == nullptr ? nullptr : found->get();
+}
+
+FutureState* Ledger::FindSent(uint64_t sequence) const {
+  FutureState* const state = Find(TaskId{session_id_, sequence});
+  return state != nullptr && state->stage == Stage::kSent ? state : nullptr;
+}
+
+void Ledger::Insert(FutureStateRef state) {
+  FutureState* const first = Find(state->id);
+  if (first == nullptr) {
+    const TaskId id = state->id;
+    table_.Insert(id, std::move(state));
+    return;
+  }
+  // Behind the first: that one may be our own submit, still to be answered.
+  FutureState* last = state.get();
+  while (last->next_of_same_id) last = last->next_of_same_id.get();
+  last->next_of_same_id = std::move(first->next_of_same_id);
+  first->next_of_same_id = std::move(state);
+}
+
+std::vector<FutureStateRef> Ledger::PendingOf(uint32_t group) const {
+  std::vector<FutureStateRef> pending;
+  const auto add = [&](FutureState& state) {
+    if (state.traits.group != group) return;
+    state.Retain();
+    pending.emplace_back(&state);
+  };
+  table_.ForEach([&](TaskId, const FutureStateRef& first) {
+    for (FutureState* state = first.get(); state != nullptr; state = state->next_of_same_id.get()) {
+      add(*state);
+    }
+  });
+  for (const FutureStateRef& state : outgoing_) {
+    if (state->stage == Stage::kUnsent) add(*state.get());
+  }
+  return pending;
+}
+
+void Ledger::GiveUp(uint32_t group, const absl::Status& reason, Effects& effects) {
+  for (FutureStateRef& state : PendingOf(group)) {
+    state->status = reason;
+    Cancel(std::move(state), effects);
+  }
+}
+
+void Ledger::LetGo(FutureState& state, const absl::Status& reason, Effects& effects) {
+  switch (state.stage) {
+    case Stage::kUnsent:
+      return End(state, reason, effects);
+    case Stage::kSent:
+      answered_.Add(state.sequence, state.sequence);
+      // Whether it was accepted or not, it is not wanted.
+      if (state.cancel_wanted) cancels_.push_back(state.id);
+      return End(state, MayBeAccepted(state, reason.message()), effects);
+    case Stage::kAccepted:
+      return End(state,
+                 absl::AbortedError(absl::StrCat(reason.message(), "; task ", state.id.ToString(),
+                                                 " was accepted: attach to it to follow it again")),
+                 effects);
+    case Stage::kEnded:
+      return;
+  }
+}
+
+Ledger::TimePoint Ledger::EndOlder(TimePoint until, const absl::Status& reason, Effects& effects) {
+  TimePoint oldest = TimePoint::max();
+  std::vector<TaskId> ids;
+  ids.reserve(table_.size());
+  table_.ForEach([&](TaskId id, const FutureStateRef&) { ids.push_back(id); });
+  for (const TaskId id : ids) {
+    for (FutureStateRef state = table_.Remove(id); state;) {
+      FutureStateRef next = std::move(state->next_of_same_id);
+      if (state->since <= until) {
+        LetGo(*state.get(), reason, effects);
+      } else {
+        oldest = std::min(oldest, state->since);
+        Insert(std::move(state));
+      }
+      state = std::move(next);
+    }
+  }
+  std::erase_if(outgoing_, [&](const FutureStateRef& state) {
+    if (state->stage != Stage::kUnsent) return state->stage == Stage::kEnded;
+    if (state->since > until) {
+      oldest = std::min(oldest, state->since);
+      return false;
+    }
+    LetGo(*state.get(), reason, effects);
+    return true;
+  });
+  return oldest;
+}
+
+void Ledger::EndAll(const absl::Status& reason, Effects& effects) {
+  EndOlder(TimePoint::max(), reason, effects);
+  awaits_.clear();
+}
+
+}  // namespace treadle

@@ -1,0 +1,257 @@
+#include "client/session/session.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+#include "proto/wire/status.h"
+#include "treadle/timeout.h"
+#include "treadle/v1/task_service.grpc.pb.h"
+
+// What users' threads and gRPC's threads do: they leave work for the session's thread, which is in
+// session_thread.cc.
+
+namespace treadle {
+namespace {
+
+// What a submit takes in memory beside its encoded bytes, roughly.
+constexpr int64_t kSubmitOverheadBytes = 256;
+// Messages that were read and not handled yet; beyond it the stream's flow control holds the broker
+// back.
+constexpr size_t kUnhandledMessagesMax = 8;
+
+// Of what was not sent and never will be.
+absl::Status ShutDownStatus() {
+  return absl::UnavailableError("the client was shut down: connect a new one");
+}
+
+class ChannelQuestions final : public TaskQuestions {
+ public:
+  explicit ChannelQuestions(const std::shared_ptr<grpc::Channel>& channel)
+      : stub_(v1::TaskService::NewStub(channel)) {}
+
+  absl::StatusOr<bool> IsRunning(const std::string& task_id, Timeout timeout) override {
+    grpc::ClientContext context;
+    context.set_deadline(CallDeadline(timeout));
+    v1::GetTaskRequest request;
+    request.set_task_id(task_id);
+    v1::GetTaskResponse response;
+    const absl::Status status = wire::FromGrpc(stub_->GetTask(&context, request, &response));
+    // Its outcome is not kept any more, so it has ended.
+    if (absl::IsNotFound(status)) return false;
+    if (!status.ok()) return status;
+    return response.task().state() == v1::TASK_STATE_RUNNING;
+  }
+
+  void SetDiskHung(std::optional<TimePoint> since) override {
+    disk_hung_since_ = since.value_or(kAnswers);
+  }
+  std::string DiskHungText() const override {
+    const TimePoint since = disk_hung_since_;
+    if (since == kAnswers) return "";
+    const auto hung = std::chrono::steady_clock::now() - since;
+    return wire::DiskHungText(std::chrono::duration_cast<std::chrono::milliseconds>(hung).count());
+  }
+
+ private:
+  static constexpr TimePoint kAnswers = TimePoint::max();
+
+  std::atomic<TimePoint> disk_hung_since_ = kAnswers;
+  const std::unique_ptr<v1::TaskService::Stub> stub_;
+};
+
+}  // namespace
+
+Session::Session(const ClientOptions& options, std::shared_ptr<grpc::Channel> channel)
+    : options_(options),
+      channel_(std::move(channel)),
+      questions_(std::make_shared<ChannelQuestions>(channel_)) {
+  callbacks_.emplace();
+  thread_ = std::thread([this] { Run(); });
+}
+
+Session::~Session() { Shutdown(); }
+
+FutureStateRef Session::Submit(std::string spec, SubmitTraits traits) {
+  const int64_t bytes = static_cast<int64_t>(spec.size());
+  FutureStateRef state(new FutureState(this));
+  state->spec = std::move(spec);
+  state->traits = traits;
+  state->since = Since();
+  bool wake = false;
+  {
+    std::unique_lock lock(mutex_);
+    if (!WaitForRoom(lock, bytes)) {
+      return EndedState(absl::ResourceExhaustedError(absl::StrCat(
+          "this client's window is full (", window_tasks_, " of ", options_.window_tasks,
+          " tasks, ", window_bytes_, " of ", options_.window_bytes,
+          " bytes wait for the broker's answer): wait for some, or raise window_tasks or "
+          "window_bytes")));
+    }
+    if (closed_) return EndedState(ShutDownStatus());
+    ++window_tasks_;
+    window_bytes_ += bytes;
+    inbox_.submits.push_back(state);
+    wake = wants_submits_;
+    wants_submits_ = false;
+  }
+  if (wake) work_.notify_one();
+  return state;
+}
+
+Session::TimePoint Session::Since() const {
+  return MayGiveUp() ? std::chrono::steady_clock::now() : TimePoint();
+}
+
+bool Session::HasRoom(int64_t bytes) const {
+  if (window_tasks_ == 0 || closed_) return true;
+  return window_tasks_ < options_.window_tasks && window_bytes_ + bytes <= options_.window_bytes;
+}
+
+bool Session::WaitForRoom(std::unique_lock<std::mutex>& lock, int64_t bytes) {
+  if (HasRoom(bytes)) return true;
+  if (options_.window_wait <= kNoWait) return false;
+  const TimePoint deadline = DeadlineAfter(options_.window_wait);
+  ++waiters_;
+  bool room = true;
+  if (deadline == TimePoint::max()) {
+    progress_.wait(lock, [&] { return HasRoom(bytes); });
+  } else {
+    room = progress_.wait_until(lock, deadline, [&] { return HasRoom(bytes); });
+  }
+  --waiters_;
+  return room;
+}
+
+FutureStateRef Session::Attach(TaskId id) {
+  FutureStateRef state(new FutureState(this));
+  state->id = id;
+  state->existing = true;
+  state->since = Since();
+  Wakeups nobody;
+  state->PublishAccepted(nobody);
+  std::lock_guard lock(mutex_);
+  if (closed_) return EndedState(ShutDownStatus());
+  inbox_.attaches.push_back(state);
+  work_.notify_one();
+  return state;
+}
+
+void Session::RequestCancel(FutureStateRef state) {
+  std::lock_guard lock(mutex_);
+  inbox_.cancels.push_back(std::move(state));
+  work_.notify_one();
+}
+
+std::vector<FutureStateRef> Session::PendingOf(uint32_t group) {
+  GroupQuestion question;
+  question.group = group;
+  question.list = true;
+  Ask(question);
+  return std::move(question.pending);
+}
+
+bool Session::HasPending(uint32_t group) {
+  GroupQuestion question;
+  question.group = group;
+  Ask(question);
+  return question.any;
+}
+
+void Session::Ask(GroupQuestion& question) {
+  std::unique_lock lock(mutex_);
+  if (ended_) return;
+  inbox_.questions.push_back(&question);
+  work_.notify_one();
+  ++waiters_;
+  progress_.wait(lock, [&] { return question.answered; });
+  --waiters_;
+}
+
+void Session::GiveUp(uint32_t group, absl::Status reason) {
+  std::lock_guard lock(mutex_);
+  inbox_.given_up.emplace_back(group, std::move(reason));
+  work_.notify_one();
+}
+
+absl::Status Session::Flush(Timeout timeout) {
+  const TimePoint deadline = DeadlineAfter(timeout);
+  std::unique_lock lock(mutex_);
+  ++waiters_;
+  bool answered = true;
+  const auto all_answered = [this] {
+    return window_tasks_ == 0 && inbox_.cancels.empty() && !cancels_left_;
+  };
+  const auto over = [&] { return all_answered() || ended_; };
+  if (deadline == TimePoint::max()) {
+    progress_.wait(lock, over);
+  } else {
+    answered = progress_.wait_until(lock, deadline, over);
+  }
+  --waiters_;
+  if (all_answered()) return absl::OkStatus();
+  if (answered) {
+    return absl::UnavailableError(
+        "the client was shut down before some cancels were sent: connect a new one, and cancel "
+        "their tasks by their ids");
+  }
+  const std::string hung = questions_->DiskHungText();
+  return absl::DeadlineExceededError(absl::StrCat(
+      window_tasks_, " submits are not answered, ", cancels_left_ ? "and some" : "and no",
+      " cancels not sent, within the timeout: flush again, or with a longer timeout",
+      hung.empty() ? "" : " (", hung, hung.empty() ? "" : ")"));
+}
+
+void Session::Shutdown() {
+  std::lock_guard one_at_a_time(shutdown_mutex_);
+  if (!thread_.joinable()) return;
+  {
+    std::lock_guard lock(mutex_);
+    closed_ = true;
+    progress_.notify_all();
+  }
+  Flush(options_.shutdown_timeout).IgnoreError();
+  {
+    std::lock_guard lock(mutex_);
+    inbox_.stop = true;
+    work_.notify_one();
+  }
+  thread_.join();
+  callbacks_.reset();
+}
+
+bool Session::Inbox::IsUrgent() const {
+  return !messages.empty() || written || broken || ended.has_value() || !cancels.empty() ||
+         !attaches.empty() || !questions.empty() || !given_up.empty() || stop;
+}
+
+// Notified under the lock: once the lock is given back, the session may be gone.
+
+bool Session::OnMessage(std::unique_ptr<IncomingMessage> message) {
+  std::lock_guard lock(mutex_);
+  inbox_.messages.push_back(std::move(message));
+  inbox_.read_paused = inbox_.messages.size() >= kUnhandledMessagesMax;
+  work_.notify_one();
+  return !inbox_.read_paused;
+}
+
+void Session::OnWritten() {
+  std::lock_guard lock(mutex_);
+  inbox_.written = true;
+  work_.notify_one();
+}
+
+void Session::OnBroken() {
+  std::lock_guard lock(mutex_);
+  inbox_.broken = true;
+  work_.notify_one();
+}
+
+void Session::OnEnded(absl::Status status) {
+  std::lock_guard lock(mutex_);
+  inbox_.ended = std::move(status);
+  work_.notify_one();
+}
+
+}  // namespace treadle

@@ -1,0 +1,174 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "client/future/callback_thread.h"
+#include "client/future/future_state.h"
+#include "client/ledger/ledger.h"
+#include "client/session/reconnect_backoff.h"
+#include "client/session/session_stream.h"
+
+#include "proto/wire/disk_hung.h"
+#include "treadle/client.h"
+
+namespace treadle {
+
+// A client's session with its broker. Users' threads and gRPC's threads leave what they want in the
+// inbox; one thread owns the ledger and the stream, and does the rest: whenever no message is being
+// written it puts all that is new into the next one. So a lone submit leaves at once, and messages
+// grow by themselves under load. The first submit or attach opens the session: who only asks costs
+// the broker none.
+//
+// Methods may be called from any thread.
+class Session final : public FutureHome, private StreamEvents {
+ public:
+  // `options` outlives it.
+  Session(const ClientOptions& options, std::shared_ptr<grpc::Channel> channel);
+  // Shuts down.
+  ~Session();
+
+  // `spec` is an encoded v1::TaskSpec. Waits for room in the window.
+  FutureStateRef Submit(std::string spec, SubmitTraits traits);
+  FutureStateRef Attach(TaskId id);
+  // Until every submit is answered and every cancel is written. UNAVAILABLE: shut down before.
+  absl::Status Flush(Timeout timeout);
+  // A number for futures that belong together.
+  uint32_t NewGroup() { return next_group_.fetch_add(1, std::memory_order_relaxed); }
+  // The futures of one group that are not done.
+  std::vector<FutureStateRef> PendingOf(uint32_t group);
+  // Whether there are any, which costs the session's thread nothing.
+  bool HasPending(uint32_t group);
+  // Cancels them; those that end as cancelled end with `reason`.
+  void GiveUp(uint32_t group, absl::Status reason);
+  void Shutdown();
+
+ private:
+  using TimePoint = std::chrono::steady_clock::time_point;
+
+  // Whoever asks waits for `answered`.
+  struct GroupQuestion {
+    uint32_t group = 0;
+    bool list = false;  // name them
+    bool any = false;
+    std::vector<FutureStateRef> pending;
+    bool answered = false;
+  };
+
+  // What others want of the session's thread.
+  struct Inbox {
+    std::vector<FutureStateRef> submits;
+    std::vector<FutureStateRef> attaches;
+    std::vector<FutureStateRef> cancels;
+    std::vector<GroupQuestion*> questions;
+    std::vector<std::pair<uint32_t, absl::Status>> given_up;
+    std::vector<std::unique_ptr<IncomingMessage>> messages;
+    bool read_paused = false;
+    bool written = false;
+    bool broken = false;
+    std::optional<absl::Status> ended;
+    bool stop = false;
+
+    // Anything but submits, which can wait until a message can be written.
+    bool IsUrgent() const;
+  };
+
+  // Users' threads.
+  void RequestCancel(FutureStateRef state) override;
+  std::shared_ptr<TaskQuestions> Questions() const override { return questions_; }
+  void Ask(GroupQuestion& question);
+  bool WaitForRoom(std::unique_lock<std::mutex>& lock, int64_t bytes);
+  bool HasRoom(int64_t bytes) const;
+  TimePoint Since() const;
+
+  // gRPC's threads.
+  bool OnMessage(std::unique_ptr<IncomingMessage> message) override;
+  void OnWritten() override;
+  void OnBroken() override;
+  void OnEnded(absl::Status status) override;
+
+  // The session's thread.
+  void Run();
+  void WaitForWork(Inbox& inbox);
+  TimePoint NextTimer() const;
+  bool CanWrite() const { return stream_state_ == StreamState::kOpen && !writing_; }
+  void TakeWork(Inbox& inbox, Effects& effects);
+  void Answer(const std::vector<GroupQuestion*>& questions);
+  void HandleMessage(v1::SessionResponse& message, Effects& effects);
+  void HearOfDisk(int64_t disk_hung_ms, Effects& effects);
+  void HandleStreamEnd(absl::Status status, Effects& effects);
+  bool IsForGood(const absl::Status& status) const;
+  void Release(Effects& effects);
+  void Proceed(Effects& effects);
+  void ProceedToEnd(Effects& effects);
+  void WantStream();
+  void BeginAlone();
+  bool MayGiveUp() const { return options_.give_up_after.count() > 0; }
+  void GiveUpIfDue(TimePoint now, Effects& effects);
+  void OpenStream();
+  void BreakIfHopeless(TimePoint now);
+  void BreakStream(absl::Status reason);
+  void WriteNext(Effects& effects);
+  void Write(std::string message);
+
+  const ClientOptions& options_;
+  const std::shared_ptr<grpc::Channel> channel_;
+  const std::shared_ptr<TaskQuestions> questions_;
+  std::optional<CallbackThread> callbacks_;
+  std::atomic<uint32_t> next_group_{1};
+
+  std::mutex mutex_;
+  std::condition_variable work_;      // the session's thread waits here
+  std::condition_variable progress_;  // users' threads: for room, for Flush
+  // Protected by mutex_.
+  Inbox inbox_;
+  bool wants_submits_ = false;  // the session's thread sleeps, and could do something with them
+  bool closed_ = false;
+  bool ended_ = false;        // the session's thread answers nothing more
+  int64_t window_tasks_ = 0;  // submits not answered
+  int64_t window_bytes_ = 0;
+  bool cancels_left_ = false;  // taken from the inbox and not written
+  int waiters_ = 0;            // on progress_
+
+  // The session's thread alone.
+  enum class StreamState { kNone, kOpening, kOpen, kClosing };
+  Ledger ledger_;
+  std::unique_ptr<SessionStream> stream_;
+  StreamState stream_state_ = StreamState::kNone;
+  bool writing_ = false;
+  bool writing_cancels_ = false;
+  bool cancels_left_told_ = false;  // to cancels_left_
+  bool stream_wanted_ = false;      // something was submitted or attached
+  bool was_open_ = false;           // some stream was
+  bool resuming_ = false;           // the stream was opened to go on with a session
+  bool fresh_ = false;              // the broker has forgotten the session: begin a new one
+  std::optional<absl::Status> break_reason_;  // the stream was told to break
+  absl::Status last_error_;
+  bool stopping_ = false;
+  bool writes_done_ = false;
+  ReconnectBackoff backoff_;
+  TimePoint last_heard_;
+  wire::DiskNews disk_;
+  std::chrono::milliseconds peer_silent_{};  // until what comes next: longer is gone
+  TimePoint last_written_;
+  TimePoint next_attempt_;
+  TimePoint give_up_at_;  // while no stream is open: when to look who has waited too long
+  TimePoint close_deadline_;
+  TimePoint stop_deadline_;
+  std::chrono::milliseconds heartbeat_;
+
+  std::mutex shutdown_mutex_;  // one Shutdown at a time
+  std::thread thread_;
+};
+
+}  // namespace treadle

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+
+#include "treadle/headers.h"
+#include "treadle/stop_reason.h"
+
+namespace treadle {
+
+namespace worker {
+class Attempt;
+class AttemptEvents;
+}  // namespace worker
+
+// What a handler may know and do about the task that it runs. Lives as long as the handler's call.
+// Thread-safe.
+class TaskContext {
+ public:
+  TaskContext(worker::Attempt& attempt, worker::AttemptEvents& events)
+      : attempt_(attempt), events_(events) {}
+  TaskContext(const TaskContext&) = delete;
+  TaskContext& operator=(const TaskContext&) = delete;
+
+  const std::string& task_id() const;
+  const std::string& queue() const;
+  const std::string& type() const;
+  int32_t priority() const;
+  // Which attempt this is, from 1.
+  int32_t attempt() const;
+  int32_t max_attempts() const;
+  // As submitted: trace context, for example.
+  const Headers& headers() const;
+  // Of the payload.
+  const std::string& content_type() const;
+
+  // Asks the handler to stop: the task was cancelled, its time is over, its lease is lost, or the
+  // worker shuts down; stop_reason() says which. A handler that never looks runs to its end.
+  //
+  // What a handler that was told to stop then returns: a result counts as the result (but for an
+  // attempt that overran its timeout, which has failed); an error or an exception counts as "it
+  // stopped"; and so does the return of a `void` handler that has looked at the token, since it may
+  // have left its work undone. Stop callbacks run on a thread of Treadle's own: keep them short.
+  std::stop_token stop_token() const;
+  bool stop_requested() const;
+  StopReason stop_reason() const;
+  // Sleeps; false: woken by a request to stop.
+  bool SleepFor(std::chrono::nanoseconds duration) const;
+
+  // When the handler will be told to stop: the earlier of the attempt's timeout and the task's
+  // deadline. None: nothing bounds it.
+  std::optional<std::chrono::steady_clock::time_point> deadline() const;
+  // Until then, zero when it has passed. None: nothing bounds it.
+  std::optional<std::chrono::milliseconds> time_left() const;
+
+  // Shown to those who watch the task. Cheap: the latest report is sent a few times a second, the
+  // others are dropped. `fraction` is from 0 to 1, or negative when it is not known; `message` is
+  // cut at 1 KiB.
+  void ReportProgress(double fraction, std::string_view message = {});
+
+  // The handler was told to stop and has looked: if it returned nothing, it may have done nothing.
+  bool may_have_stopped() const;
+
+ private:
+  worker::Attempt& attempt_;
+  worker::AttemptEvents& events_;
+  mutable std::atomic<bool> looked_{false};
+};
+
+}  // namespace treadle

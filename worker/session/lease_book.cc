@@ -1,0 +1,202 @@
+#include "worker/session/lease_book.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "proto/support/limits.h"
+#include "proto/support/utf8.h"
+
+namespace treadle::worker {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+// Of about 1 KiB each, at most.
+constexpr int kMessageProgressMax = 256;
+constexpr size_t kMessageStartsMax = 4'096;
+
+bool Unconfirmed(const LeaseBook::Lease& lease) {
+  return !lease.confirmed && lease.attempt->info().confirm_start;
+}
+
+}  // namespace
+
+AttemptPtr ReadAttempt(v1::LeasedTask& task, steady_clock::time_point now) {
+  AttemptInfo info;
+  info.task_id = std::move(*task.mutable_task_id());
+  info.token = task.token();
+  info.queue = std::move(*task.mutable_queue());
+  info.type = std::move(*task.mutable_type());
+  info.content_type = std::move(*task.mutable_content_type());
+  for (auto& [name, value] : *task.mutable_headers()) info.headers.emplace(name, std::move(value));
+  info.attempt = task.attempt();
+  info.max_attempts = task.max_attempts();
+  info.priority = task.priority();
+  info.timeout =
+      milliseconds(std::clamp<int64_t>(task.attempt_timeout_ms(), 0, limits::kAttemptTimeoutMsMax));
+  if (task.deadline_in_ms() > 0) {
+    info.deadline = now + milliseconds(std::min(task.deadline_in_ms(), 2 * limits::kAheadMsMax));
+  }
+  info.confirm_start = task.confirm_start();
+  return std::make_shared<Attempt>(std::move(info), std::move(*task.mutable_payload()));
+}
+
+LeaseBook::LeaseBook(const std::vector<Room>& rooms) : accounts_(rooms.begin(), rooms.end()) {
+  if (rooms.empty()) return;
+  int64_t left = limits::kHeldMax;
+  for (const Room& room : rooms) left -= room.slots;
+  ahead_max_ = static_cast<int32_t>(std::max<int64_t>(0, left) / std::ssize(rooms));
+}
+
+void LeaseBook::Add(std::vector<AttemptPtr>& attempts, int32_t pool) {
+  if (attempts.empty()) return;
+  Account& account = AccountOf(pool);
+  const bool slot_was_free = account.held < account.room.slots;
+  std::erase_if(attempts, [&](const AttemptPtr& attempt) {
+    const auto [it, added] = leases_.try_emplace(attempt->info().token);
+    if (!added) return true;
+    it->second.attempt = attempt;
+    it->second.pool = pool;
+    ++account.held;
+    // A broker that gives more than it was promised is not owed anything for it.
+    if (account.promised > 0) --account.promised;
+    return false;
+  });
+  if (slot_was_free && account.promised == 0) account.room.prefetch.Starved();
+}
+
+LeaseBook::Lease* LeaseBook::Find(uint64_t token) {
+  const auto it = leases_.find(token);
+  return it == leases_.end() ? nullptr : &it->second;
+}
+
+LeaseBook::Lease* LeaseBook::Find(const Attempt& attempt) {
+  Lease* const lease = Find(attempt.info().token);
+  return lease != nullptr && lease->attempt.get() == &attempt ? lease : nullptr;
+}
+
+void LeaseBook::Begin(Lease& lease) {
+  lease.running = true;
+  begun_.push_back(lease.attempt->info().token);
+}
+
+void LeaseBook::Lose(uint64_t token) {
+  const auto it = leases_.find(token);
+  if (it == leases_.end()) return;
+  if (it->second.has_progress) std::erase(progress_, token);
+  const Attempt* const attempt = it->second.attempt.get();
+  lost_.emplace(attempt, std::move(it->second));
+  leases_.erase(it);
+}
+
+void LeaseBook::Remove(const Attempt& attempt) {
+  if (const Lease* const lease = Find(attempt)) {
+    if (lease->has_progress) std::erase(progress_, attempt.info().token);
+    MakeRoom(*lease);
+    leases_.erase(attempt.info().token);
+  } else if (const auto it = lost_.find(&attempt); it != lost_.end()) {
+    MakeRoom(it->second);
+    lost_.erase(it);
+  }
+}
+
+void LeaseBook::MakeRoom(const Lease& lease) {
+  Account& account = AccountOf(lease.pool);
+  --account.held;
+  if (lease.running) account.room.prefetch.Ended();
+}
+
+void LeaseBook::FillHello(v1::WorkerHello& hello, std::vector<uint64_t>& to_confirm) {
+  for (auto& [token, lease] : leases_) {
+    v1::HeldLease& held = *hello.add_held();
+    held.set_task_id(lease.attempt->info().task_id);
+    held.set_token(token);
+    held.set_started(lease.running);
+    lease.told = lease.running;
+    if (lease.told && Unconfirmed(lease)) to_confirm.push_back(token);
+  }
+  begun_.clear();
+  for (Account& account : accounts_) account.promised = 0;
+}
+
+void LeaseBook::FillStarts(v1::AttachRequest& request, std::vector<uint64_t>& to_confirm) {
+  const auto end = begun_.begin() + static_cast<long>(std::min(begun_.size(), kMessageStartsMax));
+  for (auto token = begun_.begin(); token != end; ++token) {
+    Lease* const lease = Find(*token);
+    if (lease == nullptr || lease->told || !lease->running) continue;
+    request.add_started_tokens(*token);
+    lease->told = true;
+    if (Unconfirmed(*lease)) to_confirm.push_back(*token);
+  }
+  begun_.erase(begun_.begin(), end);
+}
+
+void LeaseBook::Report(const Attempt& attempt, double fraction, std::string_view message) {
+  Lease* const lease = Find(attempt);
+  if (lease == nullptr) return;
+  lease->fraction = std::isnan(fraction) ? -1 : std::clamp(fraction, -1.0, 1.0);
+  lease->message = CutMiddle(message, limits::kProgressMessageBytesMax);
+  if (!std::exchange(lease->has_progress, true)) progress_.push_back(attempt.info().token);
+}
+
+void LeaseBook::FillProgress(v1::AttachRequest& request) {
+  for (int i = 0; i < kMessageProgressMax && !progress_.empty(); ++i) {
+    Lease& lease = *Find(progress_.back());
+    v1::ProgressReport& report = *request.add_progress();
+    report.set_task_id(lease.attempt->info().task_id);
+    report.set_token(progress_.back());
+    report.mutable_progress()->set_fraction(lease.fraction);
+    report.mutable_progress()->set_message(std::move(lease.message));
+    lease.has_progress = false;
+    progress_.pop_back();
+  }
+}
+
+int32_t LeaseBook::Due(const Account& account) const {
+  if (withdrawn_ || !account.serves) return 0;
+  const int32_t room = account.room.slots + std::min(account.room.prefetch.count(), ahead_max_);
+  return std::max(0, room - account.held - account.promised);
+}
+
+int64_t LeaseBook::RoomInHello(int64_t reports) const {
+  int64_t room = limits::kHeldMax - reports;
+  for (const Account& account : accounts_) room -= account.held + account.promised;
+  return room;
+}
+
+bool LeaseBook::has_credit(int64_t reports) const {
+  return RoomInHello(reports) > 0 &&
+         std::any_of(accounts_.begin(), accounts_.end(),
+                     [this](const Account& account) { return Due(account) > 0; });
+}
+
+void LeaseBook::FillCredit(v1::AttachRequest& request, int64_t reports) {
+  for (size_t pool = 0; pool < accounts_.size(); ++pool) {
+    const auto due =
+        static_cast<int32_t>(std::min<int64_t>(Due(accounts_[pool]), RoomInHello(reports)));
+    if (due <= 0) continue;
+    v1::Credit& credit = *request.add_credits();
+    credit.set_pool(static_cast<int32_t>(pool));
+    credit.set_tasks(due);
+    accounts_[pool].promised += due;
+  }
+}
+
+void LeaseBook::WithdrawCredit() {
+  withdrawn_ = true;
+  for (Account& account : accounts_) account.promised = 0;
+}
+
+void LeaseBook::Tick() {
+  for (Account& account : accounts_) account.room.prefetch.Tick();
+}
+
+int64_t LeaseBook::Surplus(int32_t pool) const {
+  const Account& account = accounts_[static_cast<size_t>(pool)];
+  if (account.room.prefetch.fixed()) return 0;
+  return account.held - account.room.slots - account.room.prefetch.surplus_above();
+}
+
+}  // namespace treadle::worker

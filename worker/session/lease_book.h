@@ -1,0 +1,126 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+
+#include "treadle/v1/worker_service.pb.h"
+#include "worker/pool/attempt.h"
+#include "worker/session/prefetch.h"
+
+namespace treadle::worker {
+
+// Takes the task's strings. `now` is when it arrived.
+AttemptPtr ReadAttempt(v1::LeasedTask& task, std::chrono::steady_clock::time_point now);
+
+// The leases that this worker holds, from their arrival until the attempt's end, and what is to be
+// told about them meanwhile: starts, progress, and credit for more.
+//
+// Not thread-safe: the session guards it.
+class LeaseBook {
+ public:
+  struct Lease {
+    AttemptPtr attempt;
+    int32_t pool = 0;
+    bool running = false;
+    bool told = false;       // the broker was told of the start
+    bool confirmed = false;  // and what told it has left
+    bool stopping = false;   // the broker wants its end
+    bool has_progress = false;
+    double fraction = -1;
+    std::string message;
+  };
+
+  // For each pool, what bounds the attempts that it holds or was promised. All pools together hold
+  // no more than a hello may name (limits::kHeldMax): beyond the slots each may fetch ahead an
+  // equal share of that.
+  struct Room {
+    Room(int32_t slots_in, Prefetch prefetch_in) : slots(slots_in), prefetch(prefetch_in) {}
+
+    int32_t slots;
+    Prefetch prefetch;
+  };
+
+  explicit LeaseBook(const std::vector<Room>& rooms);
+
+  // Enters attempts of one pool that have arrived together. Takes those out of `attempts` whose
+  // token is here already.
+  void Add(std::vector<AttemptPtr>& attempts, int32_t pool);
+  // nullptr: not held, or not any more.
+  Lease* Find(uint64_t token);
+  Lease* Find(const Attempt& attempt);
+  void Begin(Lease& lease);
+  // The broker does not count this lease any more, and may use its token again (when it has lost
+  // its memory). The attempt keeps its room until Remove.
+  void Lose(uint64_t token);
+  // The attempt is over.
+  void Remove(const Attempt& attempt);
+
+  // Attempts that are here, those with lost leases included.
+  size_t size() const { return leases_.size() + lost_.size(); }
+  // Their attempts and pools: Visit(const AttemptPtr&, int32_t pool).
+  template <typename Visit>
+  void ForEach(Visit visit) const {
+    for (const auto& [token, lease] : leases_) visit(lease.attempt, lease.pool);
+    for (const auto& [attempt, lease] : lost_) visit(lease.attempt, lease.pool);
+  }
+
+  // Names every lease, and takes their starts as told; those that wait for that to be confirmed are
+  // added to `to_confirm`. All credit is void: it was the old stream's.
+  void FillHello(v1::WorkerHello& hello, std::vector<uint64_t>& to_confirm);
+
+  // Attempts have begun that the broker was not told of; they may have ended since.
+  bool has_starts() const { return !begun_.empty(); }
+  // Adds the tokens of those that still run to the message, up to what one may carry; those that
+  // wait for its confirmation to `to_confirm` too.
+  void FillStarts(v1::AttachRequest& request, std::vector<uint64_t>& to_confirm);
+
+  void Report(const Attempt& attempt, double fraction, std::string_view message);
+  bool has_progress() const { return !progress_.empty(); }
+  // Adds the latest word of each attempt, up to what one message may carry.
+  void FillProgress(v1::AttachRequest& request);
+
+  // There is room in the pools that the broker was not told of. `reports`: outcomes that the broker
+  // has not acknowledged, whose leases a hello must name, too.
+  bool has_credit(int64_t reports) const;
+  void FillCredit(v1::AttachRequest& request, int64_t reports);
+  // Whether the pool has types to run: no credit is given for one that has none. All do at first.
+  void Serve(int32_t pool, bool serves) { AccountOf(pool).serves = serves; }
+  // From now on the worker takes nothing: what credit the broker has is void.
+  void WithdrawCredit();
+
+  // Adapts what is fetched ahead. Call every Prefetch::kWindow.
+  void Tick();
+  // How many of a pool's attempts that wait would be better off elsewhere.
+  int64_t Surplus(int32_t pool) const;
+
+ private:
+  struct Account {
+    explicit Account(Room room_in) : room(room_in) {}
+
+    Room room;
+    int32_t held = 0;      // leases
+    int32_t promised = 0;  // credit that the broker has not used
+    bool serves = true;
+  };
+
+  Account& AccountOf(int32_t pool) { return accounts_[static_cast<size_t>(pool)]; }
+  int32_t Due(const Account& account) const;
+  int64_t RoomInHello(int64_t reports) const;
+
+  void MakeRoom(const Lease& lease);
+
+  absl::flat_hash_map<uint64_t, Lease> leases_;  // by token
+  absl::flat_hash_map<const Attempt*, Lease> lost_;
+  std::vector<Account> accounts_;   // by pool
+  int32_t ahead_max_ = 0;           // of each pool
+  std::vector<uint64_t> begun_;     // tokens
+  std::vector<uint64_t> progress_;  // tokens of leases with has_progress
+  bool withdrawn_ = false;
+};
+
+}  // namespace treadle::worker

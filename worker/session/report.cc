@@ -1,0 +1,85 @@
+#include "worker/session/report.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+#include "proto/support/limits.h"
+#include "proto/support/utf8.h"
+
+namespace treadle::worker {
+namespace {
+
+// Tags, lengths, the token, and the report's share of the message's own framing.
+constexpr int64_t kReportOverheadBytes = 48;
+
+std::string Text(std::string text, int64_t bytes_max) {
+  if (static_cast<int64_t>(text.size()) <= bytes_max && IsUtf8(text)) return text;
+  return CutMiddle(text, static_cast<size_t>(bytes_max));
+}
+
+// Names have no control characters either.
+std::string Name(std::string name, int64_t bytes_max) {
+  if (static_cast<int64_t>(name.size()) <= bytes_max && IsPrintableUtf8(name)) return name;
+  // C1 controls, U+0080 to U+009F, are C2 followed by their own low byte.
+  for (size_t i = 0; i < name.size(); ++i) {
+    const auto byte = static_cast<uint8_t>(name[i]);
+    if (byte < 0x20 || byte == 0x7F) name[i] = ' ';
+    if (byte == 0xC2 && i + 1 < name.size() && static_cast<uint8_t>(name[i + 1]) < 0xA0) {
+      name[i] = name[i + 1] = ' ';
+    }
+  }
+  return CutMiddle(name, static_cast<size_t>(bytes_max));
+}
+
+AttemptResult TooLarge(size_t bytes, int64_t bytes_max) {
+  // Another run would most likely return as much.
+  return AttemptResult::Failed(
+      "ResultTooLarge",
+      absl::StrCat("the result has ", bytes, " bytes, and the broker takes at most ", bytes_max,
+                   ": return less, or where to find it, or raise the broker's --payload-max"),
+      true);
+}
+
+void WriteError(AttemptResult& result, v1::TaskError& error) {
+  error.set_type(Name(std::move(result.error_type), limits::kErrorTypeBytesMax));
+  error.set_message(Text(std::move(result.error_message), limits::kErrorMessageBytesMax));
+  error.set_permanent(result.permanent);
+}
+
+}  // namespace
+
+void WriteReport(const AttemptInfo& info, AttemptResult result, int64_t payload_bytes_max,
+                 v1::AttemptReport& report) {
+  if (result.end == AttemptEnd::kSucceeded &&
+      static_cast<int64_t>(result.bytes.size()) > payload_bytes_max) {
+    result = TooLarge(result.bytes.size(), payload_bytes_max);
+  }
+  report.set_task_id(info.task_id);
+  report.set_token(info.token);
+  switch (result.end) {
+    case AttemptEnd::kSucceeded:
+      report.set_end(v1::ATTEMPT_END_SUCCEEDED);
+      report.set_result(std::move(result.bytes));
+      report.set_content_type(Name(std::move(result.content_type), limits::kContentTypeBytesMax));
+      break;
+    case AttemptEnd::kFailed:
+      report.set_end(v1::ATTEMPT_END_FAILED);
+      WriteError(result, *report.mutable_error());
+      break;
+    case AttemptEnd::kStopped:
+      report.set_end(v1::ATTEMPT_END_STOPPED);
+      break;
+    case AttemptEnd::kReleased:
+      report.set_end(v1::ATTEMPT_END_RELEASED);
+      break;
+  }
+}
+
+int64_t ReportBytes(const v1::AttemptReport& report) {
+  size_t bytes = report.task_id().size() + report.result().size() + report.content_type().size();
+  if (report.has_error()) bytes += report.error().type().size() + report.error().message().size();
+  return static_cast<int64_t>(bytes) + kReportOverheadBytes;
+}
+
+}  // namespace treadle::worker

@@ -1,0 +1,276 @@
+#include <algorithm>
+#include <span>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+
+#include "proto/support/limits.h"
+#include "proto/wire/arrival.h"
+#include "proto/wire/disk_hung.h"
+#include "proto/wire/settings.h"
+#include "worker/session/session.h"
+
+// What the broker sends and what the pools tell: everything that comes from other threads.
+
+namespace treadle::worker {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr int64_t kHeartbeatMsMin = 10;
+constexpr size_t kNotesMax = 100;
+constexpr size_t kRefusedMax = 10'000;
+
+StopReason ReasonOf(v1::StopReason reason) {
+  switch (reason) {
+    case v1::STOP_REASON_ATTEMPT_TIMEOUT:
+      return StopReason::kAttemptTimeout;
+    case v1::STOP_REASON_DEADLINE:
+      return StopReason::kDeadline;
+    case v1::STOP_REASON_LEASE_LOST:
+      return StopReason::kLeaseLost;
+    default:
+      return StopReason::kCancelled;
+  }
+}
+
+}  // namespace
+
+void Session::Received(v1::AttachResponse& response) {
+  // By pool. Made before the lock is taken: the pools' threads need it for every attempt.
+  std::vector<std::vector<AttemptPtr>> arrived(pools_.size());
+  const bool understood = ReadTasks(response, arrived);
+  {
+    std::lock_guard lock(mutex_);
+    if (broken_) return;
+    heard_at_ = steady_clock::now();
+    peer_silent_ = options_.peer_silent + milliseconds(wire::ArrivalMs(response.arriving_bytes()));
+    if (!welcomed_ && response.has_welcome()) TakeWelcome(response.welcome());
+    if (!welcomed_ || !understood) {
+      broken_ = true;
+      Wake();
+      return;
+    }
+    HearOfDisk(response.disk_hung_ms());
+    reports_.Acknowledge(response.handled_report_sequence());
+    TakeRefusals(response);
+    for (size_t pool = 0; pool < arrived.size(); ++pool) Enter(pool, arrived[pool]);
+    if (phase_ == Phase::kServing) {
+      WakeBy(SendDue());
+    } else {
+      Wake();
+    }
+  }
+  for (size_t pool = 0; pool < arrived.size(); ++pool) Submit(pool, arrived[pool]);
+  // Last: a task may arrive together with the word to stop it.
+  if (response.stops_size() > 0) TakeStops(response);
+}
+
+bool Session::ReadTasks(v1::AttachResponse& response,
+                        std::vector<std::vector<AttemptPtr>>& arrived) const {
+  if (response.tasks_size() == 0) return true;
+  const Time now = steady_clock::now();
+  for (v1::LeasedTask& task : *response.mutable_tasks()) {
+    if (task.pool() < 0 || static_cast<size_t>(task.pool()) >= arrived.size()) return false;
+    std::vector<AttemptPtr>& attempts = arrived[static_cast<size_t>(task.pool())];
+    if (attempts.empty()) attempts.reserve(static_cast<size_t>(response.tasks_size()));
+    attempts.push_back(ReadAttempt(task, now));
+  }
+  return true;
+}
+
+// Books the leases, and leaves in `attempts` those that shall run.
+void Session::Enter(size_t pool, std::vector<AttemptPtr>& attempts) {
+  leases_.Add(attempts, static_cast<int32_t>(pool));
+  if (phase_ == Phase::kServing) return;
+  for (const AttemptPtr& attempt : attempts) GiveBack(attempt);
+  attempts.clear();
+}
+
+void Session::Submit(size_t pool, std::span<AttemptPtr> attempts) {
+  if (attempts.empty()) return;
+  const size_t taken = pools_[pool].pool->Submit(attempts);
+  if (taken == attempts.size()) return;
+  // The broker sent more than it was asked for, or the pool has just been closed.
+  std::lock_guard lock(mutex_);
+  for (const AttemptPtr& attempt : attempts.subspan(taken)) GiveBack(attempt);
+}
+
+void Session::TakeWelcome(const v1::Welcome& welcome) {
+  welcomed_ = ever_welcomed_ = true;
+  backoff_ = options_.reconnect_min;
+  heartbeat_ =
+      milliseconds(welcome.heartbeat_ms() <= 0 ? wire::kHeartbeatMs
+                                               : std::clamp(welcome.heartbeat_ms(), kHeartbeatMsMin,
+                                                            wire::kPeerSilentMs / 2));
+  payload_bytes_max_ =
+      welcome.payload_bytes_max() <= 0 ? limits::kPayloadBytesMax : welcome.payload_bytes_max();
+  absl::flat_hash_set<uint64_t> revoked;
+  for (const v1::HeldLease& lease : welcome.revoked()) {
+    revoked.insert(lease.token());
+    LoseLease(lease.token());
+  }
+  if (!revoked.empty()) reports_.Drop(revoked);
+  Note(LogLevel::kInfo, absl::StrCat("attached to broker ", options_.broker.ToString(), " as '",
+                                     options_.worker_name, "', ", leases_.size(),
+                                     " tasks are here, ", revoked.size(), " were lost"));
+}
+
+void Session::HearOfDisk(int64_t disk_hung_ms) {
+  switch (disk_.Heard(disk_hung_ms, heard_at_)) {
+    case wire::DiskNews::Change::kNone:
+      break;
+    case wire::DiskNews::Change::kHangs:
+      Note(LogLevel::kWarning,
+           absl::StrCat(wire::DiskHungText(disk_hung_ms),
+                        ": tasks go on here; new ones and the handling of reports wait for it"));
+      break;
+    case wire::DiskNews::Change::kAnswers:
+      Note(LogLevel::kInfo, "the broker's disk answers again");
+      break;
+  }
+}
+
+void Session::TakeStops(const v1::AttachResponse& response) {
+  std::lock_guard lock(mutex_);
+  for (const v1::StopNotice& notice : response.stops()) {
+    if (notice.reason() == v1::STOP_REASON_LEASE_LOST) {
+      LoseLease(notice.token());
+    } else if (LeaseBook::Lease* const lease = leases_.Find(notice.token())) {
+      lease->stopping = true;
+      stop_clock_.StopNow(*pools_[static_cast<size_t>(lease->pool)].pool, lease->attempt,
+                          ReasonOf(notice.reason()));
+    }
+  }
+  confirmed_.notify_all();
+}
+
+void Session::LoseLease(uint64_t token) {
+  const LeaseBook::Lease* const lease = leases_.Find(token);
+  if (lease == nullptr) return;
+  stop_clock_.StopNow(*pools_[static_cast<size_t>(lease->pool)].pool, lease->attempt,
+                      StopReason::kLeaseLost);
+  leases_.Lose(token);
+}
+
+void Session::TakeRefusals(const v1::AttachResponse& response) {
+  for (const v1::ReportResult& refused : response.refused_reports()) {
+    const v1::ItemStatus& status = refused.status();
+    if (notes_.size() < kNotesMax) {
+      Note(LogLevel::kInfo, absl::StrCat("task ", refused.task_id(),
+                                         ": the broker refused the report: ", status.message()));
+    }
+    // ABORTED: the attempt does not count any more. Otherwise it does, and must end somehow.
+    if (status.code() == static_cast<int>(absl::StatusCode::kAborted)) continue;
+    if (refused_.size() > kRefusedMax) refused_.clear();
+    if (!refused_.insert(refused.token()).second) continue;
+    AttemptInfo info;
+    info.task_id = refused.task_id();
+    info.token = refused.token();
+    reports_.Add(info, AttemptResult::Failed("ReportRefused", status.message()),
+                 payload_bytes_max_);
+  }
+}
+
+// An attempt that has not begun, and that no pool holds.
+void Session::GiveBack(const AttemptPtr& attempt) {
+  if (leases_.Find(*attempt) != nullptr) {
+    reports_.Add(attempt->info(), AttemptResult::Released(), payload_bytes_max_);
+  }
+  leases_.Remove(*attempt);
+  Wake();
+}
+
+// Gives tasks that would wait here for too long to other workers.
+void Session::HandBackSurplus() {
+  if (phase_ != Phase::kServing) return;
+  for (size_t pool = 0; pool < pools_.size(); ++pool) {
+    const int64_t surplus = leases_.Surplus(static_cast<int32_t>(pool));
+    if (surplus <= 0) continue;
+    for (const AttemptPtr& attempt : pools_[pool].pool->TakeBack(static_cast<size_t>(surplus))) {
+      GiveBack(attempt);
+    }
+  }
+}
+
+bool Session::Begin(const AttemptPtr& attempt) {
+  Pool* pool;
+  {
+    Lock lock(mutex_);
+    LeaseBook::Lease* lease = leases_.Find(*attempt);
+    const Time now = steady_clock::now();
+    if (lease == nullptr || phase_ != Phase::kServing ||
+        attempt->stop_reason() != StopReason::kNone ||
+        (attempt->ends_by() && *attempt->ends_by() <= now)) {
+      return false;
+    }
+    if (!leases_.has_starts()) begun_at_ = now;
+    leases_.Begin(*lease);
+    if (attempt->info().confirm_start) {
+      confirm_wanted_ = true;
+      Wake();
+      if (!Confirmed(lock, attempt)) return false;
+      lease = leases_.Find(*attempt);
+    } else {
+      WakeBy(begun_at_ + kStartsLate);
+    }
+    // Only now: the wait for the confirmation is none of its time.
+    attempt->StartClock(steady_clock::now());
+    pool = pools_[static_cast<size_t>(lease->pool)].pool;
+  }
+  stop_clock_.Watch(*pool, attempt);
+  return true;
+}
+
+// Waits until the broker knows of the start. False: the attempt must not run any more, be its start
+// known or not.
+bool Session::Confirmed(Lock& lock, const AttemptPtr& attempt) {
+  while (true) {
+    const LeaseBook::Lease* const lease = leases_.Find(*attempt);
+    if (lease == nullptr || lease->stopping || phase_ != Phase::kServing ||
+        attempt->stop_reason() != StopReason::kNone ||
+        (attempt->ends_by() && *attempt->ends_by() <= steady_clock::now())) {
+      return false;
+    }
+    if (lease->confirmed) return true;
+    if (attempt->ends_by()) {
+      confirmed_.wait_until(lock, *attempt->ends_by());
+    } else {
+      confirmed_.wait(lock);
+    }
+  }
+}
+
+void Session::End(const AttemptPtr& attempt, AttemptResult result) {
+  stop_clock_.Forget(*attempt);
+  // It did not run, or stopped for the shutdown's sake.
+  if (result.end == AttemptEnd::kStopped && (attempt->stop_reason() == StopReason::kNone ||
+                                             attempt->stop_reason() == StopReason::kShutdown)) {
+    result.end = AttemptEnd::kReleased;
+  }
+  std::lock_guard lock(mutex_);
+  // Lost, or handed back before it ended: what came of it is of no interest.
+  if (leases_.Find(*attempt) != nullptr) {
+    reports_.Add(attempt->info(), std::move(result), payload_bytes_max_);
+  }
+  leases_.Remove(*attempt);
+  if (phase_ == Phase::kServing) {
+    WakeBy(SendDue());
+  } else {
+    Wake();
+  }
+}
+
+void Session::Progress(const Attempt& attempt, double fraction, std::string_view message) {
+  std::lock_guard lock(mutex_);
+  leases_.Report(attempt, fraction, message);
+  WakeBy(SendDue());
+}
+
+void Session::Warn(std::string line) {
+  std::lock_guard lock(mutex_);
+  Note(LogLevel::kWarning, std::move(line));
+}
+
+}  // namespace treadle::worker
