@@ -1,5 +1,6 @@
 #include <atomic>
 #include <chrono>
+#include <future>
 #include <memory>
 #include <optional>
 #include <set>
@@ -162,14 +163,17 @@ TEST_F(WorkerBrokerTest, APermanentErrorIsNotRetried) {
 
 TEST_F(WorkerBrokerTest, ACancelStopsTheRunningHandler) {
   LiveWorker worker(server_.address());
+  // A task that the broker calls running may still be on its way to its handler.
+  std::promise<void> began;
   std::atomic<StopReason> reason = StopReason::kNone;
-  worker->Handle(kWait, [&reason](TaskContext& context) {
+  worker->Handle(kWait, [&](TaskContext& context) {
+    began.set_value();
     EXPECT_FALSE(context.SleepFor(kPatience));
     reason = context.stop_reason();
   });
   worker.Start();
   const Future<void> future = executor_.Submit(kWait);
-  ASSERT_TRUE(AwaitRunning(future));
+  ASSERT_EQ(began.get_future().wait_for(kPatience), std::future_status::ready);
   EXPECT_TRUE(future.Cancel());
   EXPECT_EQ(future.Wait(kPatience).code(), absl::StatusCode::kCancelled);
   EXPECT_EQ(reason, StopReason::kCancelled);
