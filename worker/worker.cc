@@ -15,6 +15,7 @@
 
 #include "proto/support/address.h"
 #include "proto/support/limits.h"
+#include "proto/support/text.h"
 #include "proto/support/utf8.h"
 #include "worker/placement/handler_stats.h"
 #include "worker/placement/placement.h"
@@ -61,8 +62,8 @@ WorkerOptions Complete(WorkerOptions options) {
 }
 
 absl::Status OutOfBounds(std::string_view option, int64_t value, int64_t min, int64_t max) {
-  return absl::InvalidArgumentError(absl::StrCat(absl::string_view(option.data(), option.size()),
-                                                 " is ", value, ": choose ", min, " to ", max));
+  return absl::InvalidArgumentError(
+      absl::StrCat(Absl(option), " is ", value, ": choose ", min, " to ", max));
 }
 
 absl::Status Check(const WorkerOptions& options) {
@@ -177,8 +178,7 @@ class Worker::Impl {
 void Worker::Impl::Added(std::string_view type, bool first, RunIn run_in, bool coroutine) {
   if (!first) {
     registration_.Update(absl::InvalidArgumentError(
-        absl::StrCat("type '", absl::string_view(type.data(), type.size()),
-                     "' has two handlers: register one")));
+        absl::StrCat("type '", Absl(type), "' has two handlers: register one")));
   }
   if (!IsPrintableUtf8(type)) {
     registration_.Update(absl::InvalidArgumentError(absl::StrCat(

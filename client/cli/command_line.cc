@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "client/cli/commands/context.h"
+#include "client/cli/context.h"
 #include "client/cli/program_args.h"
 
 #include "proto/program/flags.h"

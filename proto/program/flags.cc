@@ -14,6 +14,7 @@
 #include "proto/program/help.h"
 #include "proto/program/units.h"
 #include "proto/support/address.h"
+#include "proto/support/text.h"
 
 #ifndef TREADLE_VERSION
 #error "TREADLE_VERSION comes from the build"
@@ -47,9 +48,8 @@ CLI::Option* AddNumber(CLI::App& app, const std::string& flag, int64_t& value, i
 
 absl::StatusOr<int64_t> ParseCount(std::string_view text) {
   int64_t number = 0;
-  if (!absl::SimpleAtoi(absl::string_view(text.data(), text.size()), &number)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("'", absl::string_view(text.data(), text.size()), "' is not a whole number"));
+  if (!absl::SimpleAtoi(Absl(text), &number)) {
+    return absl::InvalidArgumentError(absl::StrCat("'", Absl(text), "' is not a whole number"));
   }
   return number;
 }

@@ -7,6 +7,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
+#include "proto/support/text.h"
+
 namespace treadle::program {
 namespace {
 
@@ -57,8 +59,8 @@ bool TakeUnit(std::string_view& text, const std::array<Unit, n>& units, int64_t&
 }
 
 absl::Status Malformed(std::string_view text, const char* what, const char* examples) {
-  return absl::InvalidArgumentError(absl::StrCat("'", absl::string_view(text.data(), text.size()),
-                                                 "' is not a ", what, ": write ", examples));
+  return absl::InvalidArgumentError(
+      absl::StrCat("'", Absl(text), "' is not a ", what, ": write ", examples));
 }
 
 }  // namespace

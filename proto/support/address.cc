@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "proto/support/limits.h"
+#include "proto/support/text.h"
 
 namespace treadle {
 namespace {
@@ -12,11 +13,9 @@ namespace {
 constexpr int kPortMax = 65'535;
 constexpr size_t kTextBytesMax = 300;  // a name has 253 at most (RFC 1035)
 
-absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
-
 absl::Status Mistake(std::string_view text, std::string_view what, std::string_view instead) {
   return absl::InvalidArgumentError(
-      absl::StrCat("'", View(text), "' ", View(what), "; write ", View(instead)));
+      absl::StrCat("'", Absl(text), "' ", Absl(what), "; write ", Absl(instead)));
 }
 
 bool IsDigits(std::string_view text) {
@@ -52,7 +51,7 @@ Halves Split(std::string_view text) {
 // With the usual port.
 std::string Example(std::string_view host) {
   constexpr std::string_view kDefault = limits::kDefaultAddress;
-  return absl::StrCat(View(host), View(kDefault.substr(kDefault.rfind(':'))));
+  return absl::StrCat(Absl(host), Absl(kDefault.substr(kDefault.rfind(':'))));
 }
 
 }  // namespace
@@ -68,7 +67,7 @@ absl::StatusOr<Address> ParseAddress(std::string_view text, int port_min) {
     return absl::InvalidArgumentError(absl::StrCat("the address is empty; write ", usual));
   }
   if (text.size() > kTextBytesMax) {
-    return Mistake(absl::StrCat(View(text.substr(0, 40)), "..."), "is too long for an address",
+    return Mistake(absl::StrCat(Absl(text.substr(0, 40)), "..."), "is too long for an address",
                    usual);
   }
   if (text.find("//") != std::string_view::npos) {
@@ -84,7 +83,7 @@ absl::StatusOr<Address> ParseAddress(std::string_view text, int port_min) {
   }
   if (!halves.has_port) {
     if (IsDigits(text)) {
-      return Mistake(text, "has no host", absl::StrCat("HOST:", View(text)));
+      return Mistake(text, "has no host", absl::StrCat("HOST:", Absl(text)));
     }
     return Mistake(text, "has no port", Example(text));
   }
@@ -96,9 +95,9 @@ absl::StatusOr<Address> ParseAddress(std::string_view text, int port_min) {
   }
   int port = -1;
   const bool is_number =
-      IsDigits(halves.port) && absl::SimpleAtoi(View(halves.port), &port) && port <= kPortMax;
+      IsDigits(halves.port) && absl::SimpleAtoi(Absl(halves.port), &port) && port <= kPortMax;
   if (!is_number || port < port_min) {
-    return absl::InvalidArgumentError(absl::StrCat("'", View(text), "' has no port from ", port_min,
+    return absl::InvalidArgumentError(absl::StrCat("'", Absl(text), "' has no port from ", port_min,
                                                    " to ", kPortMax, " after its last colon"));
   }
   return Address{std::string(host), port};

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "proto/support/assert.h"
+#include "proto/support/text.h"
 
 namespace treadle::broker {
 namespace {
@@ -88,7 +89,7 @@ std::string EndOf(RowKind kind) {
 }
 
 std::string Quoted(std::string_view text) {
-  return absl::StrCat("'", absl::CHexEscape(absl::string_view(text.data(), text.size())), "'");
+  return absl::StrCat("'", absl::CHexEscape(Absl(text)), "'");
 }
 
 }  // namespace

@@ -106,7 +106,7 @@ absl::Status Calls::CheckRoom(const Client& client) const {
 bool Calls::FindsRoomAmongFew(const Client& client) const {
   const int64_t free = few_max_ - std::ssize(few_);
   if (free <= 0 || client.unanswered >= kFewCalls) return false;
-  return client.few < kFewCalls || client.few < free / kFewShare;
+  return client.few < std::max<int64_t>(kFewCalls, free / kFewShare);
 }
 
 void Calls::Remove(Call& call) {

@@ -11,12 +11,12 @@
 #include "absl/strings/str_cat.h"
 #include <sys/stat.h>
 
+#include "proto/support/text.h"
+
 namespace treadle::store {
 namespace {
 
 constexpr mode_t kFileMode = 0640;
-
-absl::string_view Absl(std::string_view text) { return {text.data(), text.size()}; }
 
 absl::Status WriteAll(int file, std::string_view contents, const std::string& path) {
   while (!contents.empty()) {

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "proto/support/assert.h"
+#include "proto/support/text.h"
 #include "server/store/expiry.h"
 
 namespace treadle::store {
@@ -24,8 +25,6 @@ constexpr size_t kDropsPerLook = 20'000;
 constexpr int64_t kRowBytes = 96;
 // What a value may leave unused of its predecessor's memory, beside its own size.
 constexpr size_t kRoomBytes = 256;
-
-absl::string_view Absl(std::string_view text) { return {text.data(), text.size()}; }
 
 }  // namespace
 

@@ -19,6 +19,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 
+#include "proto/support/text.h"
 #include "server/store/file.h"
 #include "server/store/log_check.h"
 
@@ -27,8 +28,6 @@ namespace {
 
 constexpr char kFromABackup[] = "restore the data directory from a backup";
 constexpr size_t kNamesShown = 3;
-
-absl::string_view Absl(std::string_view text) { return {text.data(), text.size()}; }
 
 absl::Status Lost(absl::string_view what) {
   return absl::DataLossError(absl::StrCat(what, ": ", kFromABackup));

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 
+#include "proto/support/text.h"
 #include "server/store/file.h"
 
 namespace treadle::store {
@@ -21,8 +22,7 @@ bool WantsDescriptors(const rocksdb::Status& status) {
 absl::Status RocksError(const rocksdb::Status& status, std::string_view directory) {
   // The name that it tries last for a file that is not there.
   const std::string reason = absl::StrReplaceAll(status.ToString(), {{".ldb", ".sst"}});
-  const std::string data_directory =
-      absl::StrCat("data directory '", absl::string_view(directory.data(), directory.size()), "' ");
+  const std::string data_directory = absl::StrCat("data directory '", Absl(directory), "' ");
   if (status.IsNoSpace()) {
     return absl::ResourceExhaustedError(
         absl::StrCat(data_directory, "is on a full disk: free some space (", reason, ")"));

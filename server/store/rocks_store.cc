@@ -13,6 +13,7 @@
 #include "rocksdb/write_batch.h"
 
 #include "proto/support/assert.h"
+#include "proto/support/text.h"
 #include "server/store/disk_space.h"
 #include "server/store/expiry.h"
 #include "server/store/expiry_filter.h"
@@ -293,8 +294,7 @@ absl::StatusOr<std::string> RocksStore::Get(std::string_view key) {
   const rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), ToSlice(key), &value);
   if (!status.ok() && !status.IsNotFound()) return RocksError(status, directory_->path());
   if (status.IsNotFound() || Expired(value, clock_.NowMs())) {
-    return absl::NotFoundError(
-        absl::StrCat("no row '", absl::CHexEscape(absl::string_view(key.data(), key.size())), "'"));
+    return absl::NotFoundError(absl::StrCat("no row '", absl::CHexEscape(Absl(key)), "'"));
   }
   return value;
 }

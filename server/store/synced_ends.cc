@@ -11,6 +11,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 
+#include "proto/support/text.h"
 #include "server/store/crc32c.h"
 #include "server/store/file.h"
 
@@ -36,8 +37,7 @@ std::optional<Written> ReadSlot(std::string_view slot) {
     return std::nullopt;
   }
   Written written;
-  std::vector<std::string> lines =
-      absl::StrSplit(absl::string_view(body.data(), body.size()), '\n', absl::SkipEmpty());
+  std::vector<std::string> lines = absl::StrSplit(Absl(body), '\n', absl::SkipEmpty());
   if (lines.empty() || !absl::SimpleAtoi(lines[0], &written.number)) return std::nullopt;
   for (size_t i = 1; i < lines.size(); ++i) {
     const std::pair<std::string, std::string> words = absl::StrSplit(lines[i], ' ');

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "proto/support/text.h"
 #include "proto/task/handler_advice.h"
 
 namespace treadle::worker {
@@ -17,8 +18,6 @@ constexpr double kShareComputes = 0.5;
 constexpr double kShareWaits = 0.2;
 // A process costs a run some 15 us more than a thread.
 constexpr double kCpuMsComputes = 0.3;
-
-absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
 
 }  // namespace
 
@@ -43,7 +42,7 @@ bool HandlerShare::computes() const { return cpu() >= kShareComputes && cpu_ms >
 absl::Status Placement::Put(std::string_view name, RunIn wish, Type& type) {
   if (wish == RunIn::kCoroutine && !type.coroutine) {
     return absl::InvalidArgumentError(
-        absl::StrCat("type '", View(name),
+        absl::StrCat("type '", Absl(name),
                      "' shall run as a coroutine, and its handler is none: let it return "
                      "asio::awaitable, or choose thread, process or auto"));
   }
@@ -63,7 +62,7 @@ absl::Status Placement::Override(std::string_view type, RunIn wish) {
   const auto it = types_.find(type);
   if (it != types_.end()) return Put(type, wish, it->second);
   return absl::InvalidArgumentError(
-      absl::StrCat("run_in names type '", View(type), "', and there is no handler for it"));
+      absl::StrCat("run_in names type '", Absl(type), "', and there is no handler for it"));
 }
 
 RunIn Placement::PoolOf(std::string_view type) const {
@@ -110,10 +109,10 @@ v1::HandlerAdvice Placement::Advise(std::string_view name, const HandlerShare& s
 }
 
 std::string Placement::Describe(std::string_view name, const HandlerShare& share) const {
-  return absl::StrCat("handler '", View(name), "' ran ", share.runs, " times in ",
-                      View(ToString(PoolOf(name))), ", ", std::round(share.wall_ms * 100) / 100,
+  return absl::StrCat("handler '", Absl(name), "' ran ", share.runs, " times in ",
+                      Absl(ToString(PoolOf(name))), ", ", std::round(share.wall_ms * 100) / 100,
                       " ms each, ", std::round(share.cpu() * 100),
-                      " % of it computing: ", View(AdviceText(Advise(name, share))));
+                      " % of it computing: ", Absl(AdviceText(Advise(name, share))));
 }
 
 }  // namespace treadle::worker

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "proto/support/limits.h"
+#include "proto/support/text.h"
 #include "worker/pool/coroutine/coroutine_pool.h"
 #include "worker/pool/process/process_pool.h"
 #include "worker/pool/thread/thread_pool.h"
@@ -130,8 +131,7 @@ std::string PoolSet::Describe() const {
   std::string text;
   for (const Entry& entry : pools_) {
     const std::string_view units = Units(entry.kind);
-    absl::StrAppend(&text, text.empty() ? "" : ", ", entry.pool->slots(),
-                    absl::string_view(units.data(), units.size()), entry.about);
+    absl::StrAppend(&text, text.empty() ? "" : ", ", entry.pool->slots(), Absl(units), entry.about);
   }
   return text;
 }

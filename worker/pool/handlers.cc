@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
+#include "proto/support/text.h"
 #include "treadle/internal/coroutine_handler.h"
 
 namespace treadle::worker {
@@ -50,7 +51,7 @@ bool Handlers::AddCoroutine(std::string_view type,
 }
 
 const Handlers::Entry* Handlers::FindEntry(std::string_view type) const {
-  const auto it = entries_.find(absl::string_view(type.data(), type.size()));
+  const auto it = entries_.find(Absl(type));
   return it == entries_.end() ? nullptr : it->second.get();
 }
 

@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include "client/cli/commands/context.h"
 #include "client/cli/commands/submit_flags.h"
+#include "client/cli/context.h"
 #include "client/cli/file_content.h"
 #include "client/cli/flags.h"
 #include "client/cli/map/item_source.h"

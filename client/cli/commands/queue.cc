@@ -2,8 +2,8 @@
 #include <memory>
 #include <string>
 
-#include "client/cli/commands/context.h"
 #include "client/cli/console/human.h"
+#include "client/cli/context.h"
 #include <fmt/format.h>
 
 #include "proto/program/flags.h"

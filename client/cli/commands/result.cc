@@ -2,9 +2,9 @@
 #include <memory>
 #include <string>
 
-#include "client/cli/commands/context.h"
-#include "client/cli/commands/outcome.h"
+#include "client/cli/context.h"
 #include "client/cli/flags.h"
+#include "client/cli/outcome.h"
 
 #include "proto/program/flags.h"
 #include "proto/support/limits.h"

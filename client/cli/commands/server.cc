@@ -1,5 +1,5 @@
-#include "client/cli/commands/context.h"
 #include "client/cli/console/human.h"
+#include "client/cli/context.h"
 #include <fmt/format.h>
 
 namespace treadle::cli {

@@ -4,14 +4,14 @@
 #include <string>
 #include <utility>
 
-#include "client/cli/commands/context.h"
-#include "client/cli/commands/outcome.h"
 #include "client/cli/commands/submit_flags.h"
-#include "client/cli/commands/task_draft.h"
 #include "client/cli/console/disk_hint.h"
+#include "client/cli/context.h"
 #include "client/cli/file_content.h"
 #include "client/cli/flags.h"
+#include "client/cli/outcome.h"
 #include "client/cli/program_args.h"
+#include "client/cli/task_draft.h"
 #include <fmt/format.h>
 
 #include "proto/program/flags.h"

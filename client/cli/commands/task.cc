@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "client/cli/commands/context.h"
-#include "client/cli/commands/outcome.h"
 #include "client/cli/console/human.h"
+#include "client/cli/context.h"
 #include "client/cli/flags.h"
+#include "client/cli/outcome.h"
 #include <fmt/format.h>
 
 #include "proto/program/flags.h"

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "absl/strings/str_join.h"
-#include "client/cli/commands/context.h"
 #include "client/cli/console/human.h"
+#include "client/cli/context.h"
 #include <fmt/format.h>
 
 #include "proto/program/flags.h"

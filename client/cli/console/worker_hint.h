@@ -5,7 +5,7 @@
 #include <string>
 #include <thread>
 
-#include "client/cli/commands/context.h"
+#include "client/cli/context.h"
 #include "client/session/watches.h"
 
 #include "treadle/client.h"

@@ -4,8 +4,8 @@
 #include <string_view>
 
 #include "absl/strings/escaping.h"
-#include "client/cli/commands/outcome.h"
 #include "client/cli/console/human.h"
+#include "client/cli/outcome.h"
 #include <fmt/format.h>
 
 #include "proto/support/utf8.h"

@@ -9,11 +9,11 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "client/cli/commands/context.h"
-#include "client/cli/commands/task_draft.h"
 #include "client/cli/console/progress.h"
+#include "client/cli/context.h"
 #include "client/cli/map/item_source.h"
 #include "client/cli/map/map_output.h"
+#include "client/cli/task_draft.h"
 
 #include "treadle/executor.h"
 

@@ -1,7 +1,7 @@
 #include "client/cli/console/json.h"
 
-#include "client/cli/commands/outcome.h"
 #include "client/cli/map/map_output.h"
+#include "client/cli/outcome.h"
 #include <gtest/gtest.h>
 
 #include "treadle/task_error.h"

@@ -20,6 +20,7 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
+#include "proto/support/text.h"
 #include "worker/pool/process/signal_name.h"
 #include "worker/pool/process/spawn_plan.h"
 
@@ -29,8 +30,7 @@ namespace {
 constexpr int kSocketBytes = 1 << 20;
 
 absl::Status SystemError(std::string_view what, int error) {
-  const std::string message =
-      absl::StrCat(absl::string_view(what.data(), what.size()), ": ", std::strerror(error));
+  const std::string message = absl::StrCat(Absl(what), ": ", std::strerror(error));
   switch (error) {
     case EMFILE:
     case ENFILE:

@@ -1,4 +1,4 @@
-#include "client/cli/commands/context.h"
+#include "client/cli/context.h"
 
 #include <algorithm>
 #include <chrono>

@@ -1,4 +1,4 @@
-#include "client/cli/commands/task_draft.h"
+#include "client/cli/task_draft.h"
 
 #include <utility>
 

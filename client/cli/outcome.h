@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 
-#include "client/cli/commands/context.h"
+#include "client/cli/context.h"
 
 #include "treadle/task_error.h"
 #include "treadle/v1/task.pb.h"

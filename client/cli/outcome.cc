@@ -1,4 +1,4 @@
-#include "client/cli/commands/outcome.h"
+#include "client/cli/outcome.h"
 
 #include <chrono>
 #include <mutex>
