@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "nlohmann/json.hpp"
 
 #include "proto/support/limits.h"
 #include "proto/support/text.h"
@@ -45,7 +44,7 @@ absl::StatusOr<std::string> EncodeArguments(const std::vector<std::string>& argu
   if (std::any_of(arguments.begin(), arguments.end(), HasNul)) {
     return absl::InvalidArgumentError("an argument has a NUL character: take it out");
   }
-  absl::StatusOr<std::string> header = codec_internal::DumpJson(nlohmann::json(arguments));
+  absl::StatusOr<Payload> header = Codec<std::vector<std::string>>::Encode(arguments);
   if (!header.ok()) {
     return absl::InvalidArgumentError(
         absl::StrCat("an argument is not UTF-8: pass such bytes through standard input (",
@@ -53,25 +52,24 @@ absl::StatusOr<std::string> EncodeArguments(const std::vector<std::string>& argu
   }
   constexpr int64_t kArgumentsBytesMax =
       limits::kHeadersBytesMax - static_cast<int64_t>(kArgumentsHeader.size());
-  if (static_cast<int64_t>(header->size()) > kArgumentsBytesMax) {
+  if (static_cast<int64_t>(header->bytes.size()) > kArgumentsBytesMax) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "the arguments take ", header->size(), " bytes, and a task holds ", kArgumentsBytesMax,
+        "the arguments take ", header->bytes.size(), " bytes, and a task holds ",
+        kArgumentsBytesMax,
         ": split them over several tasks, or pass what is long as standard input or in a file"));
   }
-  return header;
+  return std::move(header->bytes);
 }
 
 absl::StatusOr<std::vector<std::string>> DecodeArguments(std::string_view header) {
-  const nlohmann::json json = nlohmann::json::parse(header, nullptr, /*allow_exceptions=*/false);
-  const auto bad = [](const nlohmann::json& element) {
-    return !element.is_string() || HasNul(element.get_ref<const std::string&>());
-  };
-  if (!json.is_array() || std::any_of(json.begin(), json.end(), bad)) {
+  absl::StatusOr<std::vector<std::string>> arguments =
+      Codec<std::vector<std::string>>::Decode(header, kJsonContentType);
+  if (!arguments.ok() || std::any_of(arguments->begin(), arguments->end(), HasNul)) {
     return absl::InvalidArgumentError(
         absl::StrCat("header '", Absl(kArgumentsHeader),
                      "' is not a JSON array of strings without NUL: give it like [\"-l\",\"-w\"]"));
   }
-  return json.get<std::vector<std::string>>();
+  return arguments;
 }
 
 std::string ExitStatusMessage(int exit_status, std::string_view stderr_tail) {

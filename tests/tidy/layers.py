@@ -56,7 +56,8 @@ PURE = {"bans": IMPURE, "system": False}
 RULES = {
     "proto/support": Rule((), ("absl",)),
     "proto/wire": Rule(SPEAKS, ("absl",) + GRPC),
-    "proto/include": Rule(("treadle/v1",), ("absl", "google", "nlohmann")),
+    "proto/include": Rule(("treadle/v1",), ("absl",)),
+    "proto/include/treadle/json_codec.h": Rule(("proto/include",), ("absl", "nlohmann")),
     "proto/task": Rule(TASK, ("absl", "google", "nlohmann")),
     "proto/program": Rule(SUPPORT, ("absl", "spdlog", "fmt", "CLI", "nlohmann")),
     "server/engine": Rule(ENGINE, ("absl",), **PURE),
@@ -71,7 +72,7 @@ RULES = {
     "server/options.cc": BROKER_PROGRAM,
     "server/options.h": BROKER_PROGRAM,
     "client": Rule(CLIENT, ("absl", "nlohmann") + GRPC),
-    "client/include": Rule(("proto/include", "treadle/v1"), ("absl", "asio", "google")),
+    "client/include": Rule(("proto/include", "treadle/v1"), ("absl", "asio")),
     # Futures and the ledger are built and tested without gRPC.
     "client/future": Rule(FUTURES, ("absl", "google")),
     "client/ledger": Rule(FUTURES, ("absl", "google")),
@@ -80,7 +81,7 @@ RULES = {
     ),
     "client/examples": Rule(PUBLIC, ("absl",)),
     "worker": Rule(WORKER, ("absl", "asio", "nlohmann", "spdlog", "fmt") + GRPC),
-    "worker/include": Rule(("proto/include", "treadle/v1"), ("absl", "asio", "google")),
+    "worker/include": Rule(("proto/include", "treadle/v1"), ("absl", "asio")),
     # Pools are built and tested without gRPC.
     "worker/pool": Rule(
         SUPPORT + ("proto/include", "worker/include"), ("absl", "asio", "spdlog", "fmt")
