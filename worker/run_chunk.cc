@@ -6,13 +6,14 @@
 
 #include "treadle/internal/chunk.h"
 #include "treadle/permanent_error.h"
+#include "treadle/v1/task.pb.h"
 
 namespace treadle::worker {
 
 AttemptResult RunChunk(const TaskContext& context, const std::string& payload, ItemHandler handle) {
   absl::StatusOr<v1::Chunk> calls = Codec<v1::Chunk>::Decode(payload, kChunkContentType);
   if (!calls.ok()) return AttemptResult::FromStatus(Permanent(calls.status()));
-  v1::Chunk results;
+  ChunkWriter results;
   const int count = calls->items_size();
   for (int i = 0; i < count; ++i) {
     // Looked at so that it does not count as the handler's own look (TaskContext::stop_token).
@@ -23,10 +24,10 @@ AttemptResult RunChunk(const TaskContext& context, const std::string& payload, I
       return result;
     }
     const absl::Status status =
-        AppendToChunk(results, Payload(std::move(result.bytes), std::move(result.content_type)));
+        results.Add(Payload(std::move(result.bytes), std::move(result.content_type)));
     if (!status.ok()) return AttemptResult::FromStatus(Permanent(status));
   }
-  absl::StatusOr<Payload> encoded = Codec<v1::Chunk>::Encode(results);
+  absl::StatusOr<Payload> encoded = results.Finish();
   if (!encoded.ok()) return AttemptResult::FromStatus(encoded.status());
   return AttemptResult::Succeeded(std::move(encoded->bytes), std::move(encoded->content_type));
 }

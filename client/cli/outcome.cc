@@ -69,7 +69,7 @@ ExitCode PrintOutcome(const Context& context, const v1::Outcome& outcome) {
 }  // namespace
 
 std::string Describe(const TaskError& error) {
-  std::string text = fmt::format("task {} {}", error.task_id, StateName(error.state));
+  std::string text = fmt::format("task {} {}", error.task_id, ToString(error.end));
   if (error.attempts > 0) {
     text += fmt::format(" after {} attempt{}", error.attempts, error.attempts == 1 ? "" : "s");
   }

@@ -62,7 +62,7 @@ bool FutureBase::Done() const { return state_->IsDone(); }
 
 bool FutureBase::Cancelled() const {
   const std::optional<TaskError> error = Error();
-  return error.has_value() && error->state == v1::TASK_STATE_CANCELLED;
+  return error.has_value() && error->end == TaskEnd::kCancelled;
 }
 
 absl::StatusOr<bool> FutureBase::Running(Timeout timeout) const {
@@ -101,7 +101,7 @@ absl::StatusOr<std::optional<TaskError>> FutureBase::Exception(Timeout timeout) 
   absl::Status status = Wait(timeout);
   if (status.ok()) return std::optional<TaskError>();
   std::optional<TaskError> error = GetTaskError(status);
-  if (!error.has_value() || error->state == v1::TASK_STATE_CANCELLED) return status;
+  if (!error.has_value() || error->end == TaskEnd::kCancelled) return status;
   return error;
 }
 

@@ -3,12 +3,18 @@
 #include <string>
 #include <string_view>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 #include "treadle/codec.h"
 #include "treadle/submit_options.h"
+#include "treadle/v1/task.pb.h"
 
 namespace treadle {
+
+// Writes everything but queue, type and payload into `spec`. INVALID_ARGUMENT: two fields exclude
+// each other, or a value cannot be stated on the wire; the broker checks the rest.
+absl::Status WriteSpec(const SubmitOptions& options, v1::TaskSpec& spec);
 
 // The part of a v1::TaskSpec that all tasks with these options share, encoded. INVALID_ARGUMENT as
 // for WriteSpec.

@@ -28,10 +28,22 @@ constexpr milliseconds kQuestion(1'000);
 constexpr milliseconds kJoinPauseMin(2);
 constexpr milliseconds kJoinPauseMax(250);
 
-v1::QueueConfig Config(std::string_view name, v1::Discipline discipline, int64_t maxsize) {
+v1::Discipline OnTheWire(Discipline discipline) {
+  switch (discipline) {
+    case Discipline::kFifo:
+      return v1::DISCIPLINE_FIFO;
+    case Discipline::kLifo:
+      return v1::DISCIPLINE_LIFO;
+    case Discipline::kPriority:
+      return v1::DISCIPLINE_PRIORITY;
+  }
+  return v1::DISCIPLINE_UNSPECIFIED;
+}
+
+v1::QueueConfig Config(std::string_view name, Discipline discipline, int64_t maxsize) {
   v1::QueueConfig config;
   config.set_name(std::string(name));
-  config.set_discipline(discipline);
+  config.set_discipline(OnTheWire(discipline));
   config.set_max_tasks(maxsize > 0 ? maxsize : limits::kQueueTasksMax);
   return config;
 }
@@ -43,7 +55,7 @@ absl::Status CheckDiscipline(const v1::QueueConfig& found, v1::Discipline discip
                                                ": use another name"));
 }
 
-absl::Status OpenAsItIs(Client& client, std::string_view name, v1::Discipline discipline) {
+absl::Status OpenAsItIs(Client& client, std::string_view name, Discipline discipline) {
   absl::StatusOr<v1::Queue> queue = client.GetQueue(name);
   if (absl::IsNotFound(queue.status())) {
     queue = client.CreateQueue(Config(name, discipline, 0));
@@ -51,7 +63,7 @@ absl::Status OpenAsItIs(Client& client, std::string_view name, v1::Discipline di
     if (absl::IsAlreadyExists(queue.status())) queue = client.GetQueue(name);
   }
   if (!queue.ok()) return queue.status();
-  return CheckDiscipline(queue->config(), discipline);
+  return CheckDiscipline(queue->config(), OnTheWire(discipline));
 }
 
 milliseconds RoundUp(Timeout timeout, milliseconds most) {
@@ -89,7 +101,7 @@ absl::Status OpenBounded(Client& client, const v1::QueueConfig& config) {
 }
 
 absl::StatusOr<std::unique_ptr<ItemQueue>> ItemQueue::Open(Client& client, std::string_view name,
-                                                           v1::Discipline discipline,
+                                                           Discipline discipline,
                                                            QueueOptions options) {
   absl::Status status = options.maxsize > 0
                             ? OpenBounded(client, Config(name, discipline, options.maxsize))

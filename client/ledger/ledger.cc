@@ -18,7 +18,7 @@ using Stage = FutureState::Stage;
 absl::Status CancelledUnsent(const FutureState& state) {
   if (!state.status.ok()) return state.status;
   TaskError error;
-  error.state = v1::TASK_STATE_CANCELLED;
+  error.end = TaskEnd::kCancelled;
   error.type = kCancelledError;
   error.message = "cancelled before it was sent to the broker";
   return ToStatus(error);

@@ -11,6 +11,8 @@
 #include "absl/strings/strip.h"
 
 #include "proto/support/assert.h"
+#include "proto/support/text.h"
+#include "treadle/v1/task.pb.h"
 
 namespace treadle {
 namespace {
@@ -28,8 +30,8 @@ absl::StatusCode CodeOfName(std::string_view type) {
 }
 
 absl::StatusCode CodeOf(const TaskError& error) {
-  if (error.state == v1::TASK_STATE_CANCELLED) return absl::StatusCode::kCancelled;
-  if (error.state == v1::TASK_STATE_EXPIRED) return absl::StatusCode::kDeadlineExceeded;
+  if (error.end == TaskEnd::kCancelled) return absl::StatusCode::kCancelled;
+  if (error.end == TaskEnd::kExpired) return absl::StatusCode::kDeadlineExceeded;
   if (error.type == kAttemptTimeoutError) return absl::StatusCode::kDeadlineExceeded;
   if (error.type == kWorkerLostError) return absl::StatusCode::kAborted;
   if (error.type == kHandlerNotFoundError) return absl::StatusCode::kUnimplemented;
@@ -91,13 +93,10 @@ std::string Unescaped(absl::string_view text) {
   return value;
 }
 
-constexpr char kStatePrefix[] = "TASK_STATE_";
-
 // "state=FAILED attempt=3 attempts=3 permanent=0 type=ValueError task=3f-1k9 worker=loom:12"
 std::string Fields(const TaskError& error) {
-  std::string text = absl::StrCat(
-      "state=", absl::StripPrefix(v1::TaskState_Name(error.state), kStatePrefix),
-      " attempt=", error.attempt, " attempts=", error.attempts, " permanent=", error.permanent);
+  std::string text = absl::StrCat("state=", Absl(ToString(error.end)), " attempt=", error.attempt,
+                                  " attempts=", error.attempts, " permanent=", error.permanent);
   if (!error.type.empty()) absl::StrAppend(&text, " type=", Escaped(error.type));
   if (!error.task_id.empty()) absl::StrAppend(&text, " task=", Escaped(error.task_id));
   if (!error.worker.empty()) absl::StrAppend(&text, " worker=", Escaped(error.worker));
@@ -107,7 +106,12 @@ std::string Fields(const TaskError& error) {
 // False: no fields of a TaskError.
 bool ReadField(absl::string_view name, absl::string_view text, TaskError& error) {
   if (name == "state") {
-    return v1::TaskState_Parse(absl::StrCat(kStatePrefix, text), &error.state);
+    for (const TaskEnd end : {TaskEnd::kFailed, TaskEnd::kCancelled, TaskEnd::kExpired}) {
+      if (Absl(ToString(end)) != text) continue;
+      error.end = end;
+      return true;
+    }
+    return false;
   }
   if (name == "attempt") return absl::SimpleAtoi(text, &error.attempt);
   if (name == "attempts") return absl::SimpleAtoi(text, &error.attempts);
@@ -118,7 +122,24 @@ bool ReadField(absl::string_view name, absl::string_view text, TaskError& error)
   return true;
 }
 
+TaskEnd EndOf(v1::TaskState state) {
+  if (state == v1::TASK_STATE_CANCELLED) return TaskEnd::kCancelled;
+  return state == v1::TASK_STATE_EXPIRED ? TaskEnd::kExpired : TaskEnd::kFailed;
+}
+
 }  // namespace
+
+std::string_view ToString(TaskEnd end) {
+  switch (end) {
+    case TaskEnd::kFailed:
+      return "FAILED";
+    case TaskEnd::kCancelled:
+      return "CANCELLED";
+    case TaskEnd::kExpired:
+      return "EXPIRED";
+  }
+  return "unknown";
+}
 
 absl::Status ToStatus(const TaskError& error) {
   absl::Status status(CodeOf(error), Describe(error));
@@ -146,7 +167,7 @@ TaskError ErrorOf(const v1::Outcome& outcome) {
   TREADLE_ASSERT(outcome.state() != v1::TASK_STATE_SUCCEEDED);
   TaskError error;
   error.task_id = outcome.task_id();
-  error.state = outcome.state();
+  error.end = EndOf(outcome.state());
   error.type = outcome.error().type();
   error.message = outcome.error().message();
   error.worker = outcome.error().worker();

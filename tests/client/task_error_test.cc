@@ -81,9 +81,9 @@ TEST(TaskError, MapsOnCodes) {
   EXPECT_EQ(code(Failed("HandlerNotFound")), absl::StatusCode::kUnimplemented);
   EXPECT_EQ(code(Failed("ExitStatus")), absl::StatusCode::kUnknown);
   TaskError ended = Failed("Cancelled");
-  ended.state = v1::TASK_STATE_CANCELLED;
+  ended.end = TaskEnd::kCancelled;
   EXPECT_EQ(code(ended), absl::StatusCode::kCancelled);
-  ended.state = v1::TASK_STATE_EXPIRED;
+  ended.end = TaskEnd::kExpired;
   EXPECT_EQ(code(ended), absl::StatusCode::kDeadlineExceeded);
 }
 

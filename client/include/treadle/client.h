@@ -16,16 +16,26 @@
 #include "treadle/future.h"
 #include "treadle/milliseconds.h"
 #include "treadle/timeout.h"
-#include "treadle/v1/admin_service.pb.h"
-#include "treadle/v1/queue_service.pb.h"
-#include "treadle/v1/task.pb.h"
-#include "treadle/v1/task_service.pb.h"
 
 namespace grpc {
 class Channel;
 }
 
 namespace treadle {
+
+// The API's messages. Who looks into one includes its header: treadle/v1/task.pb.h,
+// task_service.pb.h, queue_service.pb.h, admin_service.pb.h.
+namespace v1 {
+class ListTasksRequest;
+class ListTasksResponse;
+class Outcome;
+class Queue;
+class QueueConfig;
+class ServerInfo;
+class Task;
+class UpdateQueueRequest;
+class Worker;
+}  // namespace v1
 
 class HeldLeases;
 class Session;

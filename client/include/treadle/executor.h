@@ -121,14 +121,14 @@ class Executor {
       if (chunksize <= 1) {
         return MapTask<R>::Single(Future<R>(executor.Send(type.name(), cursor->Take())));
       }
-      v1::Chunk chunk;
+      ChunkWriter chunk;
       absl::Status status;
       size_t items = 0;
       for (; items < chunksize && !cursor->AtEnd(); ++items) {
         absl::StatusOr<Payload> input = cursor->Take();
-        status.Update(input.ok() ? AppendToChunk(chunk, *std::move(input)) : input.status());
+        status.Update(input.ok() ? chunk.Add(*std::move(input)) : input.status());
       }
-      absl::StatusOr<Payload> payload = Codec<v1::Chunk>::Encode(chunk);
+      absl::StatusOr<Payload> payload = chunk.Finish();
       if (!status.ok()) payload = status;
       return MapTask<R>::Chunk(executor.Send(type.name(), std::move(payload)), items);
     };

@@ -51,14 +51,14 @@ class MapTask {
       results.push_back(future_.Result());
       return results;
     }
-    const Future<v1::Chunk> chunk(future_.state());
-    absl::StatusOr<v1::Chunk> decoded = CheckChunk(chunk.Result(), items_);
+    const absl::StatusOr<Payload> answer = Future<Payload>(future_.state()).Result();
+    const absl::StatusOr<std::vector<Payload>> decoded =
+        answer.ok() ? ReadChunk(*answer, items_) : answer.status();
     for (size_t i = 0; i < items_; ++i) {
       if (!decoded.ok()) {
         results.push_back(decoded.status());
       } else {
-        results.push_back(
-            DecodeResult<R>(decoded->items(static_cast<int>(i)), decoded->content_type()));
+        results.push_back(DecodeResult<R>((*decoded)[i].bytes, (*decoded)[i].content_type));
       }
     }
     return results;

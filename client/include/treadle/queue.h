@@ -41,7 +41,7 @@ namespace treadle {
 //
 // All methods ask the broker. Besides their own errors they end with UNAVAILABLE when it cannot be
 // reached in time, and with CANCELLED when the client is shut down meanwhile (Put: as a submit).
-template <typename T, v1::Discipline kDiscipline>
+template <typename T, Discipline kDiscipline>
 class BasicQueue {
  public:
   // Opens the queue, making it when it is not there. ALREADY_EXISTS: it is there with another
@@ -110,18 +110,18 @@ class BasicQueue {
 // First in, first out, in the order in which the broker took the items. An item that comes back
 // from a lost consumer has its old place.
 template <typename T>
-using Queue = BasicQueue<T, v1::DISCIPLINE_FIFO>;
+using Queue = BasicQueue<T, Discipline::kFifo>;
 
 // Last in, first out.
 template <typename T>
-using LifoQueue = BasicQueue<T, v1::DISCIPLINE_LIFO>;
+using LifoQueue = BasicQueue<T, Discipline::kLifo>;
 
 // The least number first, and first in, first out among equals; Python compares whole items.
 // Numbers are above -2^31. (The broker has the highest priority first: a task's priority is the
 // negated number.)
 template <typename T>
-class PriorityQueue : private BasicQueue<T, v1::DISCIPLINE_PRIORITY> {
-  using Base = BasicQueue<T, v1::DISCIPLINE_PRIORITY>;
+class PriorityQueue : private BasicQueue<T, Discipline::kPriority> {
+  using Base = BasicQueue<T, Discipline::kPriority>;
 
  public:
   using Item = std::pair<int32_t, T>;

@@ -6,11 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
-
 #include "treadle/headers.h"
 #include "treadle/milliseconds.h"
-#include "treadle/v1/task.pb.h"
 
 namespace treadle {
 
@@ -76,9 +73,5 @@ struct SubmitOptions {
   // so long for room, behind those that came before. At most 24 hours.
   Milliseconds wait_if_full{0};
 };
-
-// Writes everything but queue, type and payload into `spec`. INVALID_ARGUMENT: two fields exclude
-// each other, or a value cannot be stated on the wire; the broker checks the rest.
-absl::Status WriteSpec(const SubmitOptions& options, v1::TaskSpec& spec);
 
 }  // namespace treadle

@@ -7,9 +7,11 @@
 
 #include "absl/status/status.h"
 
-#include "treadle/v1/task.pb.h"
-
 namespace treadle {
+
+namespace v1 {
+class Outcome;
+}  // namespace v1
 
 // Error types of Treadle's own.
 inline constexpr std::string_view kAttemptTimeoutError = "AttemptTimeout";
@@ -20,13 +22,19 @@ inline constexpr std::string_view kCancelledError = "Cancelled";
 inline constexpr std::string_view kExitStatusError = "ExitStatus";
 inline constexpr std::string_view kSignalError = "Signal";
 
+// The ways in which a task ends without success.
+enum class TaskEnd { kFailed, kCancelled, kExpired };
+
+// "FAILED", "CANCELLED", "EXPIRED".
+std::string_view ToString(TaskEnd end);
+
 // How a task ended without success, as its worker or the broker told it.
 struct TaskError {
   TaskError() = default;
 
-  std::string task_id;                          // empty: cancelled before it became a task
-  v1::TaskState state = v1::TASK_STATE_FAILED;  // FAILED, CANCELLED or EXPIRED
-  std::string type;                             // an exception's type name, or one of the above
+  std::string task_id;  // empty: cancelled before it became a task
+  TaskEnd end = TaskEnd::kFailed;
+  std::string type;  // an exception's type name, or one of the above
   std::string message;
   std::string worker;    // that ran the last attempt; empty: none did
   int32_t attempt = 0;   // the one that failed, from 1; 0: none ran

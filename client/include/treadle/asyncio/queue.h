@@ -37,7 +37,7 @@ class Queue {
       return absl::InvalidArgumentError("done_at_get is not for coroutines: call TaskDone");
     }
     absl::StatusOr<std::unique_ptr<ItemQueue>> items =
-        ItemQueue::Open(client, name, v1::DISCIPLINE_FIFO, std::move(options));
+        ItemQueue::Open(client, name, Discipline::kFifo, std::move(options));
     if (!items.ok()) return items.status();
     try {
       return Queue(*std::move(items));

@@ -29,6 +29,9 @@ namespace treadle {
 
 class ClientLease;
 
+// In which order a queue gives its items.
+enum class Discipline { kFifo, kLifo, kPriority };
+
 struct QueueOptions {
   QueueOptions() {}
   explicit QueueOptions(int64_t maxsize_in) : maxsize(maxsize_in) {}
@@ -61,7 +64,7 @@ class ItemQueue {
   };
 
   static absl::StatusOr<std::unique_ptr<ItemQueue>> Open(Client& client, std::string_view name,
-                                                         v1::Discipline discipline,
+                                                         Discipline discipline,
                                                          QueueOptions options);
   // Hands back what was got and is not done.
   ~ItemQueue();

@@ -1,25 +1,44 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 #include "treadle/codec.h"
-#include "treadle/v1/task.pb.h"
 
 // Several calls in one task, as v1::Chunk says.
 
 namespace treadle {
 
+namespace v1 {
+class Chunk;
+}  // namespace v1
+
 inline constexpr std::string_view kChunkContentType =
     "application/x-protobuf; type=treadle.v1.Chunk";
 
-// Adds one call's arguments. INVALID_ARGUMENT: its content type differs from that of the others.
-absl::Status AppendToChunk(v1::Chunk& chunk, Payload arguments);
+// Calls' arguments, or their results, one by one.
+class ChunkWriter {
+ public:
+  ChunkWriter();
+  ~ChunkWriter();
+  ChunkWriter(const ChunkWriter&) = delete;
+  ChunkWriter& operator=(const ChunkWriter&) = delete;
 
-// INTERNAL: the worker answered a chunk of `items` calls with another number of results.
-absl::StatusOr<v1::Chunk> CheckChunk(absl::StatusOr<v1::Chunk> results, size_t items);
+  // INVALID_ARGUMENT: its content type differs from that of the others.
+  absl::Status Add(Payload item);
+  absl::StatusOr<Payload> Finish();
+
+ private:
+  const std::unique_ptr<v1::Chunk> chunk_;
+};
+
+// What a worker answered, call by call. INTERNAL: it answered a chunk of `items` calls with another
+// number of results.
+absl::StatusOr<std::vector<Payload>> ReadChunk(const Payload& results, size_t items);
 
 }  // namespace treadle

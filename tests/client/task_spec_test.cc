@@ -1,4 +1,4 @@
-#include "treadle/submit_options.h"
+#include "client/future/task_spec.h"
 
 #include <chrono>
 #include <cstdint>
