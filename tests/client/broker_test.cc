@@ -124,7 +124,7 @@ TEST_F(BrokerTest, AHandlersErrorArrivesWhole) {
   EXPECT_EQ(error->type, "NOT_FOUND");
   EXPECT_EQ(error->message, "no such loom");
   EXPECT_EQ(error->attempt, 1);
-  EXPECT_EQ(error->state, v1::TASK_STATE_FAILED);
+  EXPECT_EQ(error->end, TaskEnd::kFailed);
 }
 
 TEST_F(BrokerTest, AFailedTaskIsTriedAgain) {
@@ -144,7 +144,7 @@ TEST_F(BrokerTest, ACancelledTaskEndsAtOnceWhenNobodyRunsIt) {
   EXPECT_TRUE(future.Cancel());
   EXPECT_EQ(future.Result(kPatience).status().code(), absl::StatusCode::kCancelled);
   ASSERT_TRUE(future.Error().has_value());
-  EXPECT_EQ(future.Error()->state, v1::TASK_STATE_CANCELLED);
+  EXPECT_EQ(future.Error()->end, TaskEnd::kCancelled);
 
   const Future<int64_t> other = executor_.Submit(kSquare, 2);
   ASSERT_TRUE(other.Accepted(kPatience).ok());
@@ -160,7 +160,7 @@ TEST_F(BrokerTest, ADeadlineExpiresTheTask) {
   const Future<int64_t> future = executor_.Submit(hurried, kSquare, 1);
   EXPECT_EQ(future.Result(kPatience).status().code(), absl::StatusCode::kDeadlineExceeded);
   ASSERT_TRUE(future.Error().has_value());
-  EXPECT_EQ(future.Error()->state, v1::TASK_STATE_EXPIRED);
+  EXPECT_EQ(future.Error()->end, TaskEnd::kExpired);
 }
 
 TEST_F(BrokerTest, ARequestKeyNamesOneTask) {

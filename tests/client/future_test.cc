@@ -179,7 +179,7 @@ TEST_F(FutureTest, CancelGoesToTheBroker) {
   outcome.mutable_error()->set_type("Cancelled");
   stream_->Write(response);
   EXPECT_EQ(future.Result().status().code(), absl::StatusCode::kCancelled);
-  EXPECT_EQ(future.Error()->state, v1::TASK_STATE_CANCELLED);
+  EXPECT_EQ(future.Error()->end, TaskEnd::kCancelled);
   EXPECT_FALSE(future.Cancel());
 }
 

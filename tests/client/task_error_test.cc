@@ -31,7 +31,7 @@ TEST(TaskError, SurvivesTheStatusWhole) {
   const std::optional<TaskError> error = GetTaskError(status);
   ASSERT_TRUE(error.has_value());
   EXPECT_EQ(error->task_id, "3f-1k9");
-  EXPECT_EQ(error->state, v1::TASK_STATE_FAILED);
+  EXPECT_EQ(error->end, TaskEnd::kFailed);
   EXPECT_EQ(error->type, "std::runtime_error");
   EXPECT_EQ(error->message, "no thread left");
   EXPECT_EQ(error->worker, "loom:12");

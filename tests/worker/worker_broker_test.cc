@@ -203,7 +203,7 @@ TEST_F(WorkerBrokerTest, ADeadlineStopsTheRunningHandler) {
   options.deadline = 200ms;
   const Future<void> future = executor_.Submit(options, kWait);
   EXPECT_EQ(future.Wait(kPatience).code(), absl::StatusCode::kDeadlineExceeded);
-  EXPECT_EQ(future.Error()->state, v1::TASK_STATE_EXPIRED);
+  EXPECT_EQ(future.Error()->end, TaskEnd::kExpired);
   EXPECT_TRUE(worker.Stop().ok());
 }
 
