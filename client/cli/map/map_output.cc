@@ -42,7 +42,7 @@ Json ToJson(const ItemEnd& end) {
                      {"message", std::string(end.result.status().message())}};
     return json;
   }
-  json["state"] = StateName(error->state);
+  json["state"] = ToString(error->end);
   json["error"] = {{"type", error->type}, {"message", error->message}};
   if (!error->worker.empty()) json["error"]["worker"] = error->worker;
   if (error->attempt != 0) json["error"]["attempt"] = error->attempt;
