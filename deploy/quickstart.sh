@@ -98,7 +98,7 @@ wait_for() {
   echo "quickstart.sh: waited a minute in vain for $what" >&2
   exit 1
 }
-two_workers() { [[ $("$bin/treadle" worker list --output json | grep -c .) -eq 2 ]]; }
+two_workers() { [[ $("$bin/treadle" worker list -o name | grep -c .) -eq 2 ]]; }
 
 start_broker_and_workers() {
   work=$(mktemp -d "$root/build/quickstart.XXXXXX")

@@ -36,8 +36,14 @@ std::unique_ptr<CLI::App> NewRoot(Context& context, Command& chosen) {
                       "The broker. The environment variable TREADLE_BROKER sets it, too.");
   program::AddSwitch(*root, "--http-proxy", context.http_proxy,
                      "Reach it through the proxy that the environment's http_proxy names.");
-  program::AddChoice(*root, "-o,--output", context.output, {"text", "json"},
-                     "For people, or for programs: one JSON object a line.");
+  program::AddChoice(*root, "-o,--output", context.output,
+                     {"table", "wide", "json", "jsonl", "csv", "name", "quiet"},
+                     "What is printed. table, wide: for people, wide with more columns and uncut. "
+                     "json: one document; jsonl: one object a line; csv: a line each, every field. "
+                     "name: ids or names alone. quiet: nothing.");
+  program::AddChoice(*root, "--color", context.color, {"auto", "always", "never"},
+                     "Colours for states. auto: on a terminal, unless NO_COLOR is set or TERM is "
+                     "dumb.");
   program::AddDuration(*root, "--connect-timeout", context.connect_timeout_ms, 0, limits::kHourMs,
                        "How long to try to reach the broker.");
   AddSubmitCommand(*root, chosen);
@@ -81,9 +87,9 @@ std::optional<ExitCode> Parse(CLI::App& root, const std::vector<std::string>& op
     program::ParseWords(root, options);
     return std::nullopt;
   } catch (const CLI::CallForHelp&) {
-    return context.Print(root.help());
+    return context.Write(root.help());
   } catch (const CLI::CallForVersion& version) {
-    return context.Print(std::string(version.what()) + "\n");
+    return context.Write(std::string(version.what()) + "\n");
   } catch (const CLI::ParseError& error) {
     const CLI::App& named = Named(root);
     if (dynamic_cast<const CLI::RequiredError*>(&error) && named.get_require_subcommand_min() > 0) {

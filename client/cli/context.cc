@@ -1,9 +1,13 @@
 #include "client/cli/context.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <cstdlib>
+#include <string_view>
 #include <utility>
 
+#include "absl/strings/str_join.h"
 #include <fmt/format.h>
 
 namespace treadle::cli {
@@ -41,10 +45,34 @@ ExitCode Context::FailCall(const absl::Status& status) const {
   return code == ExitCode::kTimeout ? ExitCode::kUnreachable : code;
 }
 
+bool Context::coloured() const {
+  if (color != "auto") return color == "always";
+  const char* const no_color = std::getenv("NO_COLOR");
+  const char* const term = std::getenv("TERM");
+  return terminal.out_columns() > 0 && (no_color == nullptr || *no_color == '\0') &&
+         term != nullptr && std::string_view(term) != "dumb";
+}
+
+absl::Status Context::CheckOutput(const std::vector<std::string>& forms,
+                                  const std::string& what) const {
+  if (std::find(forms.begin(), forms.end(), output) != forms.end()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      fmt::format("--output {}: {}: use {}", output, what, absl::StrJoin(forms, ", ")));
+}
+
 ExitCode Context::Print(const std::string& text) const {
+  if (quiet()) return ExitCode::kOk;
+  if (frame == nullptr) return Write(text);
+  *frame += text;
+  return ExitCode::kOk;
+}
+
+ExitCode Context::Write(const std::string& text) const {
+  errno = 0;
   terminal.out << text << std::flush;
   if (terminal.out) return ExitCode::kOk;
-  terminal.Complain("cannot write to standard output: is the disk full, or the reader gone?");
+  if (errno == EPIPE) return ExitCode::kReaderGone;
+  terminal.Complain("cannot write to standard output: is the disk full?");
   return ExitCode::kOther;
 }
 

@@ -26,12 +26,24 @@ struct Context {
   Interrupt& interrupt;
   std::string broker = limits::kDefaultAddress;
   bool http_proxy = false;
-  std::string output = "text";
+  std::string output = "table";
+  std::string color = "auto";
   int64_t connect_timeout_ms = 2'000;
   // For commands that take a program (program_args.h): it, and its arguments.
   std::vector<std::string> program;
 
-  bool json() const { return output == "json"; }
+  // With --watch: what is printed, in the place of standard output.
+  std::string* frame = nullptr;
+
+  bool json() const { return output == "json" || output == "jsonl"; }
+  bool quiet() const { return output == "quiet"; }
+  // Rows and fields for people.
+  bool table() const { return output == "table" || output == "wide"; }
+  // Colours are wanted and can be shown: --color, NO_COLOR, TERM.
+  bool coloured() const;
+
+  // INVALID_ARGUMENT: --output is none of these. `what`: what the command writes.
+  absl::Status CheckOutput(const std::vector<std::string>& forms, const std::string& what) const;
 
   // UNAVAILABLE says what to do. `options`: its address, name and connect timeout are set here.
   absl::StatusOr<std::unique_ptr<Client>> Connect(ClientOptions options = ClientOptions()) const;
@@ -41,10 +53,14 @@ struct Context {
   // For calls that wait for nothing but the broker's answer: no answer in time is no broker.
   ExitCode FailCall(const absl::Status& status) const;
 
-  // On standard output.
+  // On standard output; nothing with --output quiet. kReaderGone is to be passed on as it is.
   ExitCode Print(const std::string& text) const;
   ExitCode Print(const Json& json) const { return Print(Line(json)); }
-  ExitCode Print(const Table& table) const { return Print(table.Render(terminal.out_columns())); }
+  ExitCode Print(const Table& table) const {
+    return Print(table.Render(output == "wide" ? 0 : terminal.out_columns(), coloured()));
+  }
+  // Whatever --output says: help texts.
+  ExitCode Write(const std::string& text) const;
 
   // " --broker 10.0.0.7:7733" where another command must be told, too.
   std::string BrokerFlag() const;
@@ -54,8 +70,12 @@ struct Context {
 using Command = std::function<ExitCode(Context&)>;
 
 // Each adds one command (or a group of them), which sets `chosen` when it is named.
-void AddSubmitCommand(CLI::App& root, Command& chosen);
-void AddResultCommand(CLI::App& root, Command& chosen);
+//
+// These stand in the group "task", and by themselves.
+void AddSubmitCommand(CLI::App& parent, Command& chosen);
+void AddResultCommand(CLI::App& parent, Command& chosen);
+// "wait" and "watch".
+void AddWaitCommands(CLI::App& group, Command& chosen);
 void AddMapCommand(CLI::App& root, Command& chosen);
 void AddTaskCommands(CLI::App& root, Command& chosen);
 void AddQueueCommands(CLI::App& root, Command& chosen);

@@ -39,6 +39,7 @@ const char kExitCodeHelp[] =
     "  5    the time to wait is over; the task goes on\n"
     "  6    the broker refuses for now: a full queue, a name in use, a bound reached\n"
     "  7    another error: a local file, say\n"
-    "  130  interrupted by Ctrl-C; 143 by SIGTERM\n";
+    "  130  interrupted by Ctrl-C; 143 by SIGTERM\n"
+    "  141  who read the output has gone (| head)\n";
 
 }  // namespace treadle::cli

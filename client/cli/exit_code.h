@@ -14,6 +14,7 @@ enum class ExitCode : int {
   kTimeout = 5,       // --timeout passed first; the task goes on
   kRefused = 6,       // the broker says no for now: a full queue, a name in use, a bound reached
   kOther = 7,         // a local file, standard output, or an error inside the broker
+  kReaderGone = 141,  // who read standard output has enough of it, as after SIGPIPE; said to nobody
   kInterrupted = 130  // Ctrl-C; 128 + its number for another signal, as shells have it
 };
 

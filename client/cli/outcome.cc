@@ -9,6 +9,7 @@
 #include "client/cli/console/human.h"
 #include "client/cli/console/status_line.h"
 #include "client/cli/console/worker_hint.h"
+#include "client/cli/task_view.h"
 #include <fmt/format.h>
 
 namespace treadle::cli {
@@ -20,41 +21,11 @@ int64_t MsSince(SteadyClock::time_point start) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(SteadyClock::now() - start).count();
 }
 
-// Watches until the end, with a line that says how far it is.
-absl::StatusOr<v1::Outcome> Watch(const Context& context, Client& client,
-                                  const std::string& task_id, int64_t timeout_ms) {
-  std::mutex mutex;
-  v1::Task latest;
-  latest.set_task_id(task_id);
-  const auto start = SteadyClock::now();
-  StatusLine line(context.terminal, [&](int columns) {
-    std::lock_guard lock(mutex);
-    return CutToWidth(WaitingLine(latest, MsSince(start)), columns - 1);
-  });
-  const auto say = [&](const std::string& text) {
-    line.Around([&] { context.terminal.Complain(text); });
-  };
-  const auto now = [&] {
-    std::lock_guard lock(mutex);
-    return latest;
-  };
-  const WorkerHint hint(context, client, now, say);
-  const DiskHint disk(client, say);
-  return client.WatchTask(
-      task_id,
-      [&](const v1::Task& task) {
-        std::lock_guard lock(mutex);
-        latest = task;
-        return true;
-      },
-      timeout_ms == 0 ? kForever : std::chrono::milliseconds(timeout_ms));
-}
-
 ExitCode PrintOutcome(const Context& context, const v1::Outcome& outcome) {
   const bool succeeded = outcome.state() == v1::TASK_STATE_SUCCEEDED;
   ExitCode printed = ExitCode::kOk;
-  if (context.json()) {
-    printed = context.Print(ToJson(outcome));
+  if (!context.table()) {
+    printed = PrintOne(context, kOutcomeView, outcome);
   } else if (succeeded) {
     // On a terminal the prompt starts on a line of its own.
     const bool open_line = !outcome.result().empty() && outcome.result().back() != '\n';
@@ -116,27 +87,64 @@ std::string WaitingLine(const v1::Task& task, int64_t waited_ms) {
   return Printable(fmt::format("{}  {}", text, HumanDuration(waited_ms)));
 }
 
-ExitCode AwaitAndPrint(const Context& context, Client& client, const std::string& task_id,
-                       int64_t timeout_ms) {
-  absl::StatusOr<v1::Outcome> outcome = absl::CancelledError();
-  {
-    // Ends the watch.
-    Interrupt::Scope on_interrupt(context.interrupt, [&client] { client.Shutdown(); });
-    outcome = Watch(context, client, task_id, timeout_ms);
-  }
-  if (outcome.ok()) return PrintOutcome(context, *outcome);
+absl::StatusOr<v1::Outcome> AwaitEnd(const Context& context, Client& client,
+                                     const std::string& task_id, int64_t timeout_ms,
+                                     absl::FunctionRef<ExitCode(const v1::Task&)> on_change) {
+  std::mutex mutex;
+  v1::Task latest;
+  latest.set_task_id(task_id);
+  const auto start = SteadyClock::now();
+  StatusLine line(context.terminal, [&](int columns) {
+    std::lock_guard lock(mutex);
+    return CutToWidth(WaitingLine(latest, MsSince(start)), columns - 1);
+  });
+  const auto say = [&](const std::string& text) {
+    line.Around([&] { context.terminal.Complain(text); });
+  };
+  const auto now = [&] {
+    std::lock_guard lock(mutex);
+    return latest;
+  };
+  // Ends the watch.
+  Interrupt::Scope on_interrupt(context.interrupt, [&client] { client.Shutdown(); });
+  const WorkerHint hint(context, client, now, say);
+  const DiskHint disk(client, say);
+  return client.WatchTask(
+      task_id,
+      [&](const v1::Task& task) {
+        {
+          std::lock_guard lock(mutex);
+          latest = task;
+        }
+        ExitCode code = ExitCode::kOk;
+        line.Around([&] { code = on_change(task); });
+        return code == ExitCode::kOk;
+      },
+      timeout_ms == 0 ? kForever : std::chrono::milliseconds(timeout_ms));
+}
+
+ExitCode FailAwait(const Context& context, const std::string& task_id, int64_t timeout_ms,
+                   const absl::Status& status) {
   const std::string fetch = fmt::format("fetch its result later with: treadle result {}{}", task_id,
                                         context.BrokerFlag());
   if (context.interrupt.fired()) {
     context.terminal.Complain("interrupted; the task goes on: " + fetch);
     return ExitCode::kInterrupted;
   }
-  if (absl::IsDeadlineExceeded(outcome.status())) {
+  if (absl::IsDeadlineExceeded(status)) {
     context.terminal.Complain(fmt::format("task {} has not ended within {} and goes on: {}",
                                           task_id, HumanDuration(timeout_ms), fetch));
     return ExitCode::kTimeout;
   }
-  return context.Fail(outcome.status());
+  return context.Fail(status);
+}
+
+ExitCode AwaitAndPrint(const Context& context, Client& client, const std::string& task_id,
+                       int64_t timeout_ms) {
+  const absl::StatusOr<v1::Outcome> outcome =
+      AwaitEnd(context, client, task_id, timeout_ms, [](const v1::Task&) { return ExitCode::kOk; });
+  return outcome.ok() ? PrintOutcome(context, *outcome)
+                      : FailAwait(context, task_id, timeout_ms, outcome.status());
 }
 
 }  // namespace treadle::cli

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "absl/functional/function_ref.h"
 #include "client/cli/context.h"
 
 #include "treadle/task_error.h"
@@ -19,6 +20,15 @@ std::string StateWords(const v1::Task& task);
 // A task's line while someone waits for it: "3f-1 RUNNING on host-12, attempt 2 of 3, 40%: half
 // way  12s".
 std::string WaitingLine(const v1::Task& task, int64_t waited_ms);
+
+// Waits for a task's end, with a line on a terminal that says how far it is; `on_change` is told
+// each change before. `timeout_ms` 0: for ever. Ctrl-C ends the wait, not the task.
+absl::StatusOr<v1::Outcome> AwaitEnd(const Context& context, Client& client,
+                                     const std::string& task_id, int64_t timeout_ms,
+                                     absl::FunctionRef<ExitCode(const v1::Task&)> on_change);
+// Says why AwaitEnd has no outcome.
+ExitCode FailAwait(const Context& context, const std::string& task_id, int64_t timeout_ms,
+                   const absl::Status& status);
 
 // Waits for a task's end, showing how far it is on a terminal, and prints the result. Returns the
 // command's exit code: 0 when it succeeded. `timeout_ms` 0: for ever. Ctrl-C ends the wait, not the

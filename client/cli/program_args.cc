@@ -17,8 +17,8 @@ size_t WordsOf(CLI::App& root, CLI::App* command, const std::string& word) {
   return option != nullptr && option->get_items_expected_max() > 0 ? 2 : 1;
 }
 
-CLI::App* FindSubcommand(CLI::App& root, const std::string& name) {
-  for (CLI::App* command : root.get_subcommands([](const CLI::App*) { return true; })) {
+CLI::App* FindSubcommand(CLI::App& parent, const std::string& name) {
+  for (CLI::App* command : parent.get_subcommands([](const CLI::App*) { return true; })) {
     if (command->get_name() == name) return command;
   }
   return nullptr;
@@ -37,11 +37,9 @@ SplitLine SplitAtProgram(CLI::App& root, const std::vector<std::string>& args) {
     const std::string& word = args[at];
     if (word.size() > 1 && word[0] == '-' && word != "--") {
       at += WordsOf(root, command, word);
-    } else if (command == nullptr) {
-      command = FindSubcommand(root, word);
-      if (command == nullptr || command->get_option_no_throw(kPositional) == nullptr) {
-        return {args, {}};
-      }
+    } else if (command == nullptr || command->get_option_no_throw(kPositional) == nullptr) {
+      command = FindSubcommand(command == nullptr ? root : *command, word);
+      if (command == nullptr) return {args, {}};
       at++;
     } else {
       const size_t program = at + (word == "--" ? 1 : 0);

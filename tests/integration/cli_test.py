@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
 """The command line `treadle` as scripts use it, and its client over broken connections."""
 
+import csv
+import io
 import itertools
 import json
 import os
+import pathlib
+import pty
 import signal
 import socket
 import subprocess
@@ -17,6 +21,7 @@ from scenario import Scenario
 
 OK, TASK_FAILED, USAGE, NOT_FOUND, UNREACHABLE, TIMEOUT, REFUSED = range(7)
 OTHER = 7
+READER_GONE = 141
 INTERRUPTED, TERMINATED = 130, 143
 
 
@@ -82,13 +87,15 @@ class CommandLine(Scenario):
         _, err = self.treadle("submit", "--type=a", "--queue=small", code=REFUSED)
         self.assertIn("1 of 1", err)
         self.server.kill()
-        _, err = self.treadle("server", "info", "--connect-timeout=500ms", code=UNREACHABLE)
+        _, err = self.treadle("server", "show", "--connect-timeout=500ms", code=UNREACHABLE)
         self.assertIn(self.address, err)
 
     def test_what_cannot_be_written_is_an_error(self):
         self.treadle("submit", "--type=nobody")
         for words in (["task", "list"], ["task", "list", "--output=json"], ["queue", "list"],
-                      ["server", "info"], ["--help"], ["submit", "--type=nobody"]):
+                      ["task", "list", "--watch"], ["task", "list", "-o", "csv"],
+                      ["worker", "list", "-o", "csv"], ["queue", "list", "-o", "name"],
+                      ["server", "show"], ["--help"], ["submit", "--type=nobody"]):
             with open("/dev/full", "w", encoding="utf-8") as full:
                 ran = subprocess.run(
                     [processes.BIN / "treadle", f"--broker={self.address}", *words],
@@ -96,6 +103,123 @@ class CommandLine(Scenario):
                     timeout=processes.LIMIT_S, check=False)
             self.assertEqual(ran.returncode, OTHER, f"{words}: {ran.stderr}")
             self.assertIn("cannot write", ran.stderr)
+
+    def test_a_reader_that_has_enough_ends_it_quietly(self):
+        self.treadle("submit", "--type=nobody", "--queue=q")
+        for words in (["task", "list"], ["task", "list", "-o", "jsonl"], ["queue", "list", "-w"],
+                      ["queue", "show", "q"], ["server", "show"], ["submit", "--type=nobody"],
+                      ["task", "show", "zz-zz", "--help"], ["task", "cancel", "--queue=q", "-y"]):
+            read, write = os.pipe()
+            os.close(read)
+            try:
+                ran = subprocess.run(
+                    [processes.BIN / "treadle", f"--broker={self.address}", *words],
+                    stdin=subprocess.DEVNULL, stdout=write, stderr=subprocess.PIPE, text=True,
+                    timeout=processes.LIMIT_S, check=False)
+            finally:
+                os.close(write)
+            self.assertEqual((ran.returncode, ran.stderr), (READER_GONE, ""), words)
+
+    def test_signals_end_every_wait_with_their_own_code(self):
+        name = self.treadle("submit", "--type=nobody")[0].strip()
+        (alone, nobody) = socket.socketpair()
+        for words in (["result", name], ["task", "wait", name], ["task", "watch", name],
+                      ["task", "list", "--watch"], ["worker", "list", "--watch"],
+                      ["submit", "--wait", "--type=nobody"], ["submit", "--type=a", "--payload=-"],
+                      ["server", "wait"]):
+            if words[0] == "server":
+                self.address = "127.0.0.1:1"  # nobody's
+            for number, code in ((signal.SIGINT, INTERRUPTED), (signal.SIGTERM, TERMINATED)):
+                child = self.start(*words, stdin=alone)
+                # It has begun when it blocks these signals for its own thread to read.
+                processes.wait_until(lambda: self.blocks(child.pid, number), "it to begin")
+                child.send_signal(number)
+                child.communicate(timeout=processes.LIMIT_S)
+                self.assertEqual(child.returncode, code, words)
+        alone.close()
+        nobody.close()
+
+    @staticmethod
+    def blocks(pid, number):
+        for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("SigBlk:"):
+                return int(line.split()[1], 16) >> (number - 1) & 1
+        return False
+
+    def test_one_grammar(self):
+        self.worker(self.address, "--allow-exec=/usr/bin/wc")
+        out, _ = self.treadle("task", "submit", "--stdin=-", "--", "/usr/bin/wc", "-w",
+                              stdin="over under\n")
+        name = out.strip()
+        self.assertEqual(self.treadle("task", "wait", name, "-o", "name")[0], out)
+        self.assertEqual(self.treadle("task", "result", name)[0], "2\n")
+        self.assertIn("SUCCEEDED", self.treadle("task", "watch", name)[0])
+        (told,) = json.loads(self.treadle("task", "list", "--all", "-o", "json")[0])
+        self.assertEqual(told["task_id"], name)
+        (line,) = self.treadle("task", "list", "--all", "-o", "jsonl")[0].splitlines()
+        self.assertEqual(json.loads(line), told)
+
+    def test_csv_is_read_by_others(self):
+        self.treadle("submit", "--type=say \"hi\", you", "--queue=q")
+        rows = list(csv.DictReader(io.StringIO(self.treadle("task", "list", "-o", "csv")[0])))
+        self.assertEqual([(row["queue"], row["type"], row["state"]) for row in rows],
+                         [("q", 'say "hi", you', "QUEUED")])
+        self.assertEqual(rows[0]["last_error.type"], "")
+
+    def test_what_a_filter_takes_is_cancelled(self):
+        connection = self.connect(self.server)
+        spec = api.task.TaskSpec(queue="bulk", type="a")
+        connection.submit(*[spec] * 2500)
+        connection.submit(api.task.TaskSpec(queue="other", type="a"))
+        filters = ["--queue=bulk", "--state=queued"]
+        _, err = self.treadle("task", "cancel", *filters, code=USAGE)
+        self.assertIn("cancel 2500 tasks: say --yes", err)
+        out, _ = self.treadle("task", "cancel", *filters, "--dry-run", "-o", "name")
+        self.assertEqual(len(set(out.split())), 2500)
+        out, _ = self.treadle("task", "cancel", *filters, "--yes")
+        self.assertEqual(out, "2500 tasks cancelled\n")
+        self.assertEqual(connection.info().unfinished_tasks, 1)
+
+    def test_a_question_is_asked_on_a_terminal(self):
+        connection = self.connect(self.server)
+        connection.submit(*[api.task.TaskSpec(queue="q", type="a")] * 2)
+        for answer, code, left in (("n\n", USAGE, 2), ("y\n", OK, 0)):
+            parent, child = pty.openpty()
+            ran = subprocess.Popen(
+                [processes.BIN / "treadle", f"--broker={self.address}", "queue", "purge", "q"],
+                stdin=child, stdout=subprocess.PIPE, stderr=child, text=True)
+            self.addCleanup(self.end, ran)
+            os.write(parent, answer.encode())
+            ran.communicate(timeout=processes.LIMIT_S)
+            self.assertEqual(ran.returncode, code)
+            self.assertEqual(connection.info().unfinished_tasks, left)
+            os.close(child)
+            os.close(parent)
+
+    def test_watch_paints_in_place_on_a_terminal(self):
+        self.treadle("queue", "create", "cloth")
+        parent, terminal = pty.openpty()
+        child = subprocess.Popen(
+            [processes.BIN / "treadle", f"--broker={self.address}", "queue", "list", "--watch",
+             "--interval=100ms"], stdin=subprocess.DEVNULL, stdout=terminal,
+            stderr=subprocess.PIPE, env=dict(os.environ, TERM="xterm"))
+        self.addCleanup(self.end, child)
+        os.close(terminal)
+        painted = b""
+        while b"\x1b[2A" not in painted:  # up over the title and the queue
+            painted += os.read(parent, 4096)
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=processes.LIMIT_S)
+        self.assertEqual(child.returncode, INTERRUPTED)
+        os.close(parent)
+
+    def test_server_wait_waits_for_the_broker(self):
+        self.server.kill()
+        self.treadle("server", "wait", "--timeout=200ms", code=UNREACHABLE)
+        child = self.start("server", "wait", "--timeout=60s")
+        self.server.restart()
+        _, err = child.communicate(timeout=processes.LIMIT_S)
+        self.assertEqual((child.returncode, err), (OK, ""))
 
     def test_what_cannot_be_read_is_an_error(self):
         folder = str(self.folder)
@@ -123,7 +247,7 @@ class CommandLine(Scenario):
         def info(*flags):
             return subprocess.run(
                 [processes.BIN / "treadle", f"--broker={self.address}", *flags,
-                 "--connect-timeout=1s", "server", "info"],
+                 "--connect-timeout=1s", "server", "show"],
                 env=environment, capture_output=True, text=True, timeout=processes.LIMIT_S,
                 check=False)
 
@@ -140,7 +264,7 @@ class CommandLine(Scenario):
                               (str(port), "has no host"), (f"http://127.0.0.1:{port}", "URL"),
                               ("", "empty")):
             self.address = address
-            _, err = self.treadle("server", "info", code=USAGE)
+            _, err = self.treadle("server", "show", code=USAGE)
             self.assertIn(word, err)
             self.assertEqual(len(err.splitlines()), 2, err)  # and no line of gRPC's own
 
@@ -148,7 +272,7 @@ class CommandLine(Scenario):
         for address, word in (("127.0.0.1", "has no port"), ("127.0.0.1:70000", "65535"),
                               ("http://127.0.0.1:7733", "URL")):
             ran = subprocess.run(
-                [processes.BIN / "treadle", "server", "info"], capture_output=True, text=True,
+                [processes.BIN / "treadle", "server", "show"], capture_output=True, text=True,
                 env=dict(os.environ, TREADLE_BROKER=address), timeout=processes.LIMIT_S,
                 check=False)
             self.assertEqual(ran.returncode, USAGE, ran.stderr)

@@ -2,8 +2,11 @@
 #include <memory>
 #include <string>
 
+#include "client/cli/commands/task_filter.h"
 #include "client/cli/console/human.h"
 #include "client/cli/context.h"
+#include "client/cli/view.h"
+#include "client/cli/watch.h"
 #include <fmt/format.h>
 
 #include "proto/program/flags.h"
@@ -12,11 +15,12 @@
 namespace treadle::cli {
 namespace {
 
-struct QueueFlags {
+struct QueueFlags : WatchFlags, BulkFlags {
   std::string name;
   std::string discipline = "fifo";
   int64_t max_tasks = 0;
   int64_t max_bytes = 0;
+  TaskFilter filter;
   CLI::Option* max_tasks_option = nullptr;
   CLI::Option* max_bytes_option = nullptr;
 };
@@ -31,7 +35,7 @@ std::string StateName(const v1::Queue& queue) {
   return queue.paused() ? "paused" : "open";
 }
 
-std::string Describe(const v1::Queue& queue) {
+std::string Describe(const v1::Queue& queue, const Context& context) {
   const v1::QueueStats& stats = queue.stats();
   Sheet sheet;
   sheet.Add("name", queue.config().name());
@@ -56,50 +60,70 @@ std::string Describe(const v1::Queue& queue) {
   sheet.Add("cancelled", std::to_string(stats.cancelled_total()));
   sheet.Add("expired", std::to_string(stats.expired_total()));
   sheet.Add("retried", std::to_string(stats.retried_total()));
-  return sheet.Render();
+  return sheet.Render(context.coloured());
 }
+
+constexpr auto kRight = Table::Align::kRight;
+
+// A column with one of the counters.
+View<v1::Queue>::Column Counter(const char* title, int64_t (v1::QueueStats::*counter)() const,
+                                bool wide = false) {
+  return {{title, kRight},
+          [counter](const v1::Queue& q) { return std::to_string((q.stats().*counter)()); },
+          wide};
+}
+
+const View<v1::Queue> kQueueView = {
+    {{{"NAME"}, [](const v1::Queue& q) { return q.config().name(); }},
+     {{"DISCIPLINE"}, [](const v1::Queue& q) { return DisciplineName(q.config().discipline()); }},
+     {{"STATE", Table::Align::kLeft, true}, StateName},
+     Counter("QUEUED", &v1::QueueStats::queued),
+     Counter("SCHEDULED", &v1::QueueStats::scheduled),
+     Counter("RUNNING", &v1::QueueStats::running),
+     {{"OLDEST", kRight},
+      [](const v1::Queue& q) {
+        const int64_t age_ms = q.stats().oldest_age_ms();
+        return age_ms > 0 ? HumanDuration(age_ms) : "-";
+      }},
+     {{"IN", kRight},
+      [](const v1::Queue& q) { return HumanRate(q.stats().submitted_per_second()); }},
+     {{"OUT", kRight},
+      [](const v1::Queue& q) { return HumanRate(q.stats().finished_per_second()); }},
+     Counter("FAILED", &v1::QueueStats::failed_total),
+     Counter("SUCCEEDED", &v1::QueueStats::succeeded_total, true),
+     Counter("CANCELLED", &v1::QueueStats::cancelled_total, true),
+     Counter("EXPIRED", &v1::QueueStats::expired_total, true),
+     Counter("RETRIED", &v1::QueueStats::retried_total, true),
+     Counter("SUBMITTERS", &v1::QueueStats::waiting_submitters, true),
+     {{"BYTES", kRight},
+      [](const v1::Queue& q) { return HumanBytes(q.stats().waiting_bytes()); },
+      true},
+     {{"MAX-TASKS", kRight},
+      [](const v1::Queue& q) { return std::to_string(q.config().max_tasks()); },
+      true},
+     {{"MAX-BYTES", kRight},
+      [](const v1::Queue& q) { return HumanBytes(q.config().max_bytes()); },
+      true}},
+    [](const v1::Queue& q) { return q.config().name(); },
+    Describe};
 
 ExitCode PrintQueue(const Context& context, const absl::StatusOr<v1::Queue>& queue) {
   if (!queue.ok()) return context.FailCall(queue.status());
-  return context.json() ? context.Print(ToJson(*queue)) : context.Print(Describe(*queue));
+  return PrintOne(context, kQueueView, *queue);
 }
 
-ExitCode ListQueues(Context& context) {
-  auto client = context.Connect();
-  if (!client.ok()) return context.FailCall(client.status());
-  absl::StatusOr<std::vector<v1::Queue>> queues = (*client)->ListQueues();
+ExitCode ListQueues(Context& context, Client& client) {
+  const absl::StatusOr<std::vector<v1::Queue>> queues = client.ListQueues();
   if (!queues.ok()) return context.FailCall(queues.status());
-  if (context.json()) {
-    std::string lines;
-    for (const v1::Queue& queue : *queues) lines += Line(ToJson(queue));
-    return context.Print(lines);
-  }
-  constexpr auto kRight = Table::Align::kRight;
-  Table table({{"NAME"},
-               {"DISCIPLINE"},
-               {"STATE"},
-               {"QUEUED", kRight},
-               {"SCHEDULED", kRight},
-               {"RUNNING", kRight},
-               {"OLDEST", kRight},
-               {"IN", kRight},
-               {"OUT", kRight},
-               {"FAILED", kRight}});
-  for (const v1::Queue& queue : *queues) {
-    const v1::QueueStats& stats = queue.stats();
-    table.Add({queue.config().name(), DisciplineName(queue.config().discipline()), StateName(queue),
-               std::to_string(stats.queued()), std::to_string(stats.scheduled()),
-               std::to_string(stats.running()),
-               stats.oldest_age_ms() > 0 ? HumanDuration(stats.oldest_age_ms()) : "-",
-               HumanRate(stats.submitted_per_second()), HumanRate(stats.finished_per_second()),
-               std::to_string(stats.failed_total())});
-  }
-  if (table.empty()) {
+  if (queues->empty() && context.table() && context.frame == nullptr) {
     context.terminal.Complain(
         "no queues yet: the first submit makes one, or treadle queue create NAME");
-    return ExitCode::kOk;
   }
-  return context.Print(table);
+  Listing<v1::Queue> listing(context, kQueueView);
+  for (const v1::Queue& queue : *queues) {
+    if (const ExitCode code = listing.Add(queue); code != ExitCode::kOk) return code;
+  }
+  return listing.Finish();
 }
 
 ExitCode CreateQueue(Context& context, const QueueFlags& flags) {
@@ -132,13 +156,26 @@ ExitCode SetClosed(Context& context, const std::string& name, bool closed) {
   return PrintQueue(context, (*client)->UpdateQueue(request));
 }
 
-ExitCode PurgeQueue(Context& context, const std::string& name) {
+// All of it at once, or what filters take of it.
+ExitCode PurgeQueue(Context& context, const QueueFlags& flags) {
+  if (!flags.filter.empty() || flags.dry_run) {
+    TaskFilter filter = flags.filter;
+    filter.queue = flags.name;
+    return CancelFiltered(context, filter, flags, /*waiting_only=*/true);
+  }
   auto client = context.Connect();
   if (!client.ok()) return context.FailCall(client.status());
-  absl::StatusOr<int64_t> cancelled = (*client)->PurgeQueue(name);
+  const absl::StatusOr<v1::Queue> queue = (*client)->GetQueue(flags.name);
+  if (!queue.ok()) return context.FailCall(queue.status());
+  const ExitCode no =
+      Confirm(context, flags,
+              fmt::format("cancel the {} waiting tasks of queue '{}'",
+                          queue->stats().queued() + queue->stats().scheduled(), flags.name));
+  if (no != ExitCode::kOk) return no;
+  const absl::StatusOr<int64_t> cancelled = (*client)->PurgeQueue(flags.name);
   if (!cancelled.ok()) return context.FailCall(cancelled.status());
-  if (context.json()) return context.Print(Json{{"name", name}, {"cancelled_tasks", *cancelled}});
-  return context.Print(fmt::format("{} tasks cancelled\n", *cancelled));
+  if (context.table()) return context.Print(fmt::format("{} tasks cancelled\n", *cancelled));
+  return context.Print(Json{{"name", flags.name}, {"cancelled_tasks", *cancelled}});
 }
 
 ExitCode DeleteQueue(Context& context, const std::string& name) {
@@ -196,15 +233,25 @@ void AddQueueCommands(CLI::App& root, Command& chosen) {
   AddBounds(create, *flags);
   create.callback(choose(flags, CreateQueue));
 
-  AddSubcommand(
+  auto shown = std::make_shared<QueueFlags>();
+  CLI::App& list = AddSubcommand(
       group, "list", "Lists all queues.",
       "Examples:\n"
-      "  treadle queue list\n"
-      "  treadle queue list --output json | jq -r 'select(.stats.queued > 1000) | .config.name'\n")
-      .callback([&chosen] { chosen = ListQueues; });
-  AddNamed(group, *flags, "show", "Shows a queue's settings and counters.",
-           "Example:\n  treadle queue show mail\n")
-      .callback(choose(flags, call(&Client::GetQueue)));
+      "  treadle queue list --watch\n"
+      "  treadle queue list -o jsonl | jq -r 'select(.stats.queued > 1000) | .config.name'\n");
+  AddWatchFlags(list, *shown);
+  list.callback(choose(shown, [](Context& context, const QueueFlags& queue) {
+    return Look(context, queue, [&](Client& client) { return ListQueues(context, client); });
+  }));
+  CLI::App& show = AddNamed(group, *shown, "show", "Shows a queue's settings and counters.",
+                            "Examples:\n"
+                            "  treadle queue show mail\n"
+                            "  treadle queue show mail -o json | jq .stats.oldest_age_ms\n");
+  AddWatchFlags(show, *shown);
+  show.callback(choose(shown, [](Context& context, const QueueFlags& queue) {
+    return Look(context, queue,
+                [&](Client& client) { return PrintQueue(context, client.GetQueue(queue.name)); });
+  }));
   CLI::App& update =
       AddNamed(group, *updates, "update", "Changes a queue's bounds. What waits already, stays.",
                "Example:\n  treadle queue update mail --max-tasks 2000000\n");
@@ -226,13 +273,21 @@ void AddQueueCommands(CLI::App& root, Command& chosen) {
       .callback(choose(flags, [](Context& context, const QueueFlags& queue) {
         return SetClosed(context, queue.name, false);
       }));
-  AddNamed(group, *flags, "purge", "Cancels all tasks of a queue that are not running.",
-           "Example:\n  treadle queue purge mail\n")
-      .callback(choose(flags, [](Context& context, const QueueFlags& queue) {
-        return PurgeQueue(context, queue.name);
-      }));
+  auto purged = std::make_shared<QueueFlags>();
+  CLI::App& purge =
+      AddNamed(group, *purged, "purge", "Cancels the tasks of a queue that are not running.",
+               "All of them, or those that filters take. It asks first; without a terminal it "
+               "wants --yes.\n"
+               "\n"
+               "Examples:\n"
+               "  treadle queue purge mail\n"
+               "  treadle queue purge mail --type newsletter --dry-run\n"
+               "  treadle queue purge mail --older-than 1d --yes\n");
+  AddFilterFlags(purge, purged->filter, /*queue=*/false, "scheduled or queued");
+  AddBulkFlags(purge, *purged);
+  purge.callback(choose(purged, PurgeQueue));
   AddNamed(group, *flags, "delete", "Deletes a queue that has no unfinished tasks.",
-           "Example:\n  treadle queue purge mail && treadle queue delete mail\n")
+           "Example:\n  treadle queue purge mail --yes && treadle queue delete mail\n")
       .callback(choose(flags, [](Context& context, const QueueFlags& queue) {
         return DeleteQueue(context, queue.name);
       }));

@@ -25,18 +25,19 @@ ExitCode FetchResult(Context& context, const ResultFlags& flags) {
 
 }  // namespace
 
-void AddResultCommand(CLI::App& root, Command& chosen) {
+void AddResultCommand(CLI::App& parent, Command& chosen) {
   auto flags = std::make_shared<ResultFlags>();
   CLI::App& command = AddSubcommand(
-      root, "result",
+      parent, "result",
       "Waits until a task ends, and writes its result to standard output, byte for byte.",
       "It goes on waiting while the broker is restarted. On a terminal a line shows how far the\n"
-      "task is. Ctrl-C ends the wait, not the task.\n"
+      "task is. Ctrl-C ends the wait, not the task. It is the same command as treadle task "
+      "result.\n"
       "\n"
       "Examples:\n"
       "  treadle result cnsef1k6a7-1k9 > report.pdf\n"
       "  treadle result cnsef1k6a7-1k9 --timeout 10s || echo \"not yet, or failed: $?\"\n"
-      "  treadle result cnsef1k6a7-1k9 --output json | jq .state\n");
+      "  treadle result cnsef1k6a7-1k9 -o json | jq -r .state\n");
   program::AddText(command, "ID", flags->task_id, "", "The task, as treadle submit printed it.")
       ->required();
   AddBound(command, "--timeout", flags->timeout_ms, limits::kAheadMsMax,

@@ -12,11 +12,13 @@
 #include "client/cli/outcome.h"
 #include "client/cli/program_args.h"
 #include "client/cli/task_draft.h"
+#include "client/cli/view.h"
 #include <fmt/format.h>
 
 #include "proto/program/flags.h"
 #include "proto/support/limits.h"
 #include "treadle/executor.h"
+#include "treadle/v1/task_service.pb.h"
 
 namespace treadle::cli {
 namespace {
@@ -31,6 +33,11 @@ struct OneSubmitFlags : SubmitFlags {
   bool wait = false;
   int64_t timeout_ms = 0;
 };
+
+const View<v1::SubmitResult> kSubmitView = {
+    {},
+    [](const v1::SubmitResult& result) { return result.task_id(); },
+    [](const v1::SubmitResult& result, const Context&) { return result.task_id() + "\n"; }};
 
 absl::StatusOr<TaskDraft> Draft(const Context& context, const OneSubmitFlags& flags) {
   if (!context.program.empty()) {
@@ -100,25 +107,25 @@ ExitCode Submit(Context& context, const OneSubmitFlags& flags) {
         accepted->task_id, DurabilityName(reached)));
   }
   if (flags.wait) return AwaitAndPrint(context, **client, accepted->task_id, flags.timeout_ms);
-  if (context.json()) {
-    return context.Print(Json{{"task_id", accepted->task_id},
-                              {"durability", DurabilityName(reached)},
-                              {"existing", accepted->existing}});
-  }
-  return context.Print(accepted->task_id + "\n");
+  v1::SubmitResult result;
+  result.set_task_id(accepted->task_id);
+  result.set_durability(reached);
+  result.set_existing(accepted->existing);
+  return PrintOne(context, kSubmitView, result);
 }
 
 }  // namespace
 
-void AddSubmitCommand(CLI::App& root, Command& chosen) {
+void AddSubmitCommand(CLI::App& parent, Command& chosen) {
   auto flags = std::make_shared<OneSubmitFlags>();
   CLI::App& command = AddSubcommand(
-      root, "submit", "Submits one task, a program's run or any other, and prints its id.",
+      parent, "submit", "Submits one task, a program's run or any other, and prints its id.",
       "A program runs on a worker that allows it (treadle-worker --allow-exec), not here: its "
       "files\n"
       "are the worker's, and it waits while there is no such worker. Its task's type is "
       "exec:PATH.\n"
       "With --type the task is for the handler of that name.\n"
+      "It is the same command as treadle task submit.\n"
       "\n"
       "Examples:\n"
       "  treadle submit -- /usr/bin/uname -a\n"

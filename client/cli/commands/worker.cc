@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -7,6 +8,8 @@
 #include "absl/strings/str_join.h"
 #include "client/cli/console/human.h"
 #include "client/cli/context.h"
+#include "client/cli/view.h"
+#include "client/cli/watch.h"
 #include <fmt/format.h>
 
 #include "proto/program/flags.h"
@@ -31,42 +34,13 @@ std::string TypesOf(const std::vector<const v1::WorkerPoolStats*>& pools) {
   return types.empty() ? "-" : absl::StrJoin(types, ",");
 }
 
-ExitCode ListWorkers(Context& context) {
-  auto client = context.Connect();
-  if (!client.ok()) return context.FailCall(client.status());
-  absl::StatusOr<std::vector<v1::Worker>> workers = (*client)->ListWorkers();
-  if (!workers.ok()) return context.FailCall(workers.status());
-  if (context.json()) {
-    std::string lines;
-    for (const v1::Worker& worker : *workers) lines += Line(ToJson(worker));
-    return context.Print(lines);
-  }
-  constexpr auto kRight = Table::Align::kRight;
-  Table table({{"NAME"},
-               {"STATE"},
-               {"RUNNING", kRight},
-               {"SLOTS", kRight},
-               {"SUCCEEDED", kRight},
-               {"FAILED", kRight},
-               {"QUEUES"},
-               {"TYPES"}});
-  for (const v1::Worker& worker : *workers) {
-    int64_t running = 0;
-    int64_t slots = 0;
-    for (const v1::WorkerPoolStats& pool : worker.pools()) {
-      running += pool.running();
-      slots += pool.slots();
-    }
-    table.Add({worker.name(), StateOf(worker), std::to_string(running), std::to_string(slots),
-               std::to_string(worker.succeeded_total()), std::to_string(worker.failed_total()),
-               absl::StrJoin(worker.queues(), ","),
-               TypesOf({worker.pools().pointer_begin(), worker.pools().pointer_end()})});
-  }
-  if (table.empty()) {
-    context.terminal.Complain("no workers: start one with treadle-worker" + context.BrokerFlag());
-    return ExitCode::kOk;
-  }
-  return context.Print(table);
+constexpr auto kRight = Table::Align::kRight;
+
+// Of all its pools.
+std::string SumOf(const v1::Worker& worker, int32_t (v1::WorkerPoolStats::*count)() const) {
+  int64_t sum = 0;
+  for (const v1::WorkerPoolStats& pool : worker.pools()) sum += (pool.*count)();
+  return std::to_string(sum);
 }
 
 // The worker with this id, or else the only one of this name.
@@ -90,21 +64,7 @@ absl::StatusOr<v1::Worker> Find(const std::vector<v1::Worker>& workers,
                   Printable(name_or_id), absl::StrJoin(ids, ", ")));
 }
 
-std::string Describe(const v1::Worker& worker) {
-  Sheet sheet;
-  sheet.Add("name", worker.name());
-  sheet.Add("id", worker.worker_id());
-  sheet.Add("state", StateOf(worker));
-  sheet.Add("from", worker.peer());
-  sheet.Add("attached", HumanTime(worker.attached_at_ms()));
-  sheet.Add("queues", absl::StrJoin(worker.queues(), ","));
-  sheet.Add("succeeded", std::to_string(worker.succeeded_total()));
-  sheet.Add("failed", std::to_string(worker.failed_total()));
-  return sheet.Render();
-}
-
 Table PoolsOf(const v1::Worker& worker) {
-  constexpr auto kRight = Table::Align::kRight;
   Table table({{"POOL"},
                {"SLOTS", kRight},
                {"RUNNING", kRight},
@@ -119,7 +79,6 @@ Table PoolsOf(const v1::Worker& worker) {
 }
 
 Table HandlersOf(const v1::Worker& worker) {
-  constexpr auto kRight = Table::Align::kRight;
   Table table({{"HANDLER"},
                {"POOL"},
                {"RUNS", kRight},
@@ -136,19 +95,61 @@ Table HandlersOf(const v1::Worker& worker) {
   return table;
 }
 
-ExitCode ShowWorker(Context& context, const std::string& name_or_id) {
-  auto client = context.Connect();
-  if (!client.ok()) return context.FailCall(client.status());
-  const absl::StatusOr<std::vector<v1::Worker>> workers = (*client)->ListWorkers();
+std::string Describe(const v1::Worker& worker, const Context& context) {
+  Sheet sheet;
+  sheet.Add("name", worker.name());
+  sheet.Add("id", worker.worker_id());
+  sheet.Add("state", StateOf(worker));
+  sheet.Add("from", worker.peer());
+  sheet.Add("attached", HumanTime(worker.attached_at_ms()));
+  sheet.Add("queues", absl::StrJoin(worker.queues(), ","));
+  sheet.Add("succeeded", std::to_string(worker.succeeded_total()));
+  sheet.Add("failed", std::to_string(worker.failed_total()));
+  std::string text = sheet.Render(context.coloured());
+  const int columns = context.output == "wide" ? 0 : context.terminal.out_columns();
+  if (!worker.pools().empty()) text += '\n' + PoolsOf(worker).Render(columns);
+  if (!worker.handlers().empty()) text += '\n' + HandlersOf(worker).Render(columns);
+  return text;
+}
+
+const View<v1::Worker> kWorkerView = {
+    {{{"NAME"}, [](const v1::Worker& w) { return w.name(); }},
+     {{"STATE", Table::Align::kLeft, true}, StateOf},
+     {{"RUNNING", kRight},
+      [](const v1::Worker& w) { return SumOf(w, &v1::WorkerPoolStats::running); }},
+     {{"SLOTS", kRight}, [](const v1::Worker& w) { return SumOf(w, &v1::WorkerPoolStats::slots); }},
+     {{"SUCCEEDED", kRight},
+      [](const v1::Worker& w) { return std::to_string(w.succeeded_total()); }},
+     {{"FAILED", kRight}, [](const v1::Worker& w) { return std::to_string(w.failed_total()); }},
+     {{"QUEUES"}, [](const v1::Worker& w) { return absl::StrJoin(w.queues(), ","); }},
+     {{"ID"}, [](const v1::Worker& w) { return w.worker_id(); }, true},
+     {{"FROM"}, [](const v1::Worker& w) { return w.peer(); }, true},
+     {{"ATTACHED"}, [](const v1::Worker& w) { return HumanTime(w.attached_at_ms()); }, true},
+     {{"TYPES"},
+      [](const v1::Worker& w) {
+        return TypesOf({w.pools().pointer_begin(), w.pools().pointer_end()});
+      }}},
+    [](const v1::Worker& w) { return w.name(); },
+    Describe};
+
+ExitCode ListWorkers(Context& context, Client& client) {
+  const absl::StatusOr<std::vector<v1::Worker>> workers = client.ListWorkers();
+  if (!workers.ok()) return context.FailCall(workers.status());
+  if (workers->empty() && context.table() && context.frame == nullptr) {
+    context.terminal.Complain("no workers: start one with treadle-worker" + context.BrokerFlag());
+  }
+  Listing<v1::Worker> listing(context, kWorkerView);
+  for (const v1::Worker& worker : *workers) {
+    if (const ExitCode code = listing.Add(worker); code != ExitCode::kOk) return code;
+  }
+  return listing.Finish();
+}
+
+ExitCode ShowWorker(Context& context, Client& client, const std::string& name_or_id) {
+  const absl::StatusOr<std::vector<v1::Worker>> workers = client.ListWorkers();
   if (!workers.ok()) return context.FailCall(workers.status());
   const absl::StatusOr<v1::Worker> worker = Find(*workers, name_or_id);
-  if (!worker.ok()) return context.Fail(worker.status());
-  if (context.json()) return context.Print(ToJson(*worker));
-  std::string text = Describe(*worker);
-  const int columns = context.terminal.out_columns();
-  if (!worker->pools().empty()) text += '\n' + PoolsOf(*worker).Render(columns);
-  if (!worker->handlers().empty()) text += '\n' + HandlersOf(*worker).Render(columns);
-  return context.Print(text);
+  return worker.ok() ? PrintOne(context, kWorkerView, *worker) : context.Fail(worker.status());
 }
 
 }  // namespace
@@ -156,11 +157,18 @@ ExitCode ShowWorker(Context& context, const std::string& name_or_id) {
 void AddWorkerCommands(CLI::App& root, Command& chosen) {
   CLI::App& worker = AddSubcommand(root, "worker", "Looks at workers.", "");
   worker.require_subcommand(1);
-  AddSubcommand(worker, "list", "Lists the workers that are attached, or hold leases still.",
-                "Examples:\n"
-                "  treadle worker list\n"
-                "  treadle worker list --output json | jq -r 'select(.draining) | .name'\n")
-      .callback([&chosen] { chosen = ListWorkers; });
+  auto watch = std::make_shared<WatchFlags>();
+  CLI::App& list =
+      AddSubcommand(worker, "list", "Lists the workers that are attached, or hold leases still.",
+                    "Examples:\n"
+                    "  treadle worker list --watch\n"
+                    "  treadle worker list -o jsonl | jq -r 'select(.draining) | .name'\n");
+  AddWatchFlags(list, *watch);
+  list.callback([&chosen, watch] {
+    chosen = [watch](Context& context) {
+      return Look(context, *watch, [&](Client& client) { return ListWorkers(context, client); });
+    };
+  });
   auto name_or_id = std::make_shared<std::string>();
   CLI::App& show = AddSubcommand(
       worker, "show", "Shows a worker's pools, and how its handlers fare in them.",
@@ -170,10 +178,14 @@ void AddWorkerCommands(CLI::App& root, Command& chosen) {
       "\n"
       "Examples:\n"
       "  treadle worker show host:4711\n"
-      "  treadle worker show host:4711 --output json | jq '.handlers[] | {type, pool, advice}'\n");
+      "  treadle worker show host:4711 -o json | jq '.handlers[] | {type, pool, advice}'\n");
   program::AddText(show, "WORKER", *name_or_id, "", "The worker's name, or its id.")->required();
-  show.callback([&chosen, name_or_id] {
-    chosen = [name_or_id](Context& context) { return ShowWorker(context, *name_or_id); };
+  AddWatchFlags(show, *watch);
+  show.callback([&chosen, name_or_id, watch] {
+    chosen = [name_or_id, watch](Context& context) {
+      return Look(context, *watch,
+                  [&](Client& client) { return ShowWorker(context, client, *name_or_id); });
+    };
   });
 }
 

@@ -1,205 +1,219 @@
 #include "client/cli/console/json.h"
 
-#include "absl/strings/ascii.h"
+#include <string_view>
+
 #include "absl/strings/escaping.h"
+#include "absl/time/time.h"
+#include <google/protobuf/descriptor.h>
 
 #include "proto/support/utf8.h"
 
 namespace treadle::cli {
 namespace {
 
-std::string WithoutPrefix(const std::string& name, const std::string& prefix) {
-  return name.rfind(prefix, 0) == 0 ? name.substr(prefix.size()) : name;
+using google::protobuf::EnumDescriptor;
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using google::protobuf::Reflection;
+
+// What becomes of a message that is not set, and of the two names that bytes may have.
+enum class Absent {
+  kNull,
+  // All its fields are there, and null: messages of a type have the same fields.
+  kSpelledOut
+};
+
+Json Convert(const Message& message, Absent absent);
+
+// "RUNNING" of TASK_STATE_RUNNING; null for the value that says nothing.
+Json EnumWord(const EnumDescriptor& type, int number) {
+  const auto* const value = type.FindValueByNumber(number);
+  if (value == nullptr) return number;  // of a newer broker
+  if (number == 0) return nullptr;
+  // The first value is PREFIX_UNSPECIFIED.
+  const std::string& first = type.FindValueByNumber(0)->name();
+  return value->name().substr(first.size() - std::string_view("UNSPECIFIED").size());
 }
 
-void AddIf(Json& json, const char* name, const std::string& value) {
-  if (!value.empty()) json[name] = value;
-}
-void AddIf(Json& json, const char* name, int64_t value) {
-  if (value != 0) json[name] = value;
+std::string Text(const Json& json) { return json.is_string() ? json.get<std::string>() : ""; }
+
+std::string Rfc3339(int64_t unix_ms) {
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::FromUnixMillis(unix_ms),
+                          absl::UTCTimeZone());
 }
 
-template <typename Repeated>
-Json Strings(const Repeated& values) {
-  Json list = Json::array();
-  for (const auto& value : values) list.push_back(value);
-  return list;
+// `index` -1: the field is not repeated.
+Json Value(const Message& message, const FieldDescriptor& field, int index, Absent absent) {
+  const Reflection& r = *message.GetReflection();
+  const auto get = [&](auto single, auto repeated) -> Json {
+    return index < 0 ? (r.*single)(message, &field) : (r.*repeated)(message, &field, index);
+  };
+  switch (field.cpp_type()) {
+    case FieldDescriptor::CPPTYPE_INT32:
+      return get(&Reflection::GetInt32, &Reflection::GetRepeatedInt32);
+    case FieldDescriptor::CPPTYPE_INT64:
+      return get(&Reflection::GetInt64, &Reflection::GetRepeatedInt64);
+    case FieldDescriptor::CPPTYPE_UINT32:
+      return get(&Reflection::GetUInt32, &Reflection::GetRepeatedUInt32);
+    case FieldDescriptor::CPPTYPE_UINT64:
+      return get(&Reflection::GetUInt64, &Reflection::GetRepeatedUInt64);
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      return get(&Reflection::GetDouble, &Reflection::GetRepeatedDouble);
+    case FieldDescriptor::CPPTYPE_FLOAT:
+      return get(&Reflection::GetFloat, &Reflection::GetRepeatedFloat);
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return get(&Reflection::GetBool, &Reflection::GetRepeatedBool);
+    case FieldDescriptor::CPPTYPE_STRING:
+      return get(&Reflection::GetString, &Reflection::GetRepeatedString);
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return EnumWord(*field.enum_type(), index < 0
+                                              ? r.GetEnumValue(message, &field)
+                                              : r.GetRepeatedEnumValue(message, &field, index));
+    case FieldDescriptor::CPPTYPE_MESSAGE:
+      return Convert(
+          index < 0 ? r.GetMessage(message, &field) : r.GetRepeatedMessage(message, &field, index),
+          absent);
+  }
+  return nullptr;
+}
+
+bool EndsWith(std::string_view text, std::string_view end) {
+  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
+}
+
+bool IsTime(const FieldDescriptor& field) {
+  return field.cpp_type() == FieldDescriptor::CPPTYPE_INT64 && !field.is_repeated() &&
+         (EndsWith(field.name(), "_at_ms") || field.name() == "now_ms");
+}
+
+void AddBytes(const std::string& name, const std::string& bytes, Absent absent, Json& json) {
+  const bool text = IsUtf8(bytes);
+  if (text || absent == Absent::kSpelledOut) json[name] = text ? Json(bytes) : Json();
+  if (!text || absent == Absent::kSpelledOut) {
+    json[name + "_base64"] = text ? Json() : Json(absl::Base64Escape(bytes));
+  }
+}
+
+Json Repeated(const Message& message, const FieldDescriptor& field) {
+  const int count = message.GetReflection()->FieldSize(message, &field);
+  if (!field.is_map()) {
+    Json list = Json::array();
+    for (int i = 0; i < count; ++i) {
+      list.push_back(Value(message, field, i, Absent::kNull));
+    }
+    return list;
+  }
+  Json map = Json::object();
+  for (int i = 0; i < count; ++i) {
+    const Json entry = Value(message, field, i, Absent::kNull);
+    map[Text(entry["key"])] = entry["value"];
+  }
+  return map;
+}
+
+void AddField(const Message& message, const FieldDescriptor& field, Absent absent, Json& json) {
+  const std::string& name = field.name();
+  if (field.is_repeated()) {
+    json[name] = Repeated(message, field);
+    return;
+  }
+  const bool set = !field.has_presence() || message.GetReflection()->HasField(message, &field);
+  const bool is_message = field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
+  if (!set && !(is_message && absent == Absent::kSpelledOut)) {
+    json[name] = nullptr;
+    return;
+  }
+  const Json value = Value(message, field, -1, absent);
+  if (field.type() == FieldDescriptor::TYPE_BYTES) {
+    AddBytes(name, Text(value), absent, json);
+    return;
+  }
+  json[name] = value;
+  if (!IsTime(field)) return;
+  const auto unix_ms = value.get<int64_t>();
+  json[name.substr(0, name.size() - 3)] = unix_ms == 0 ? Json() : Json(Rfc3339(unix_ms));
+}
+
+Json Convert(const Message& message, Absent absent) {
+  Json json = Json::object();
+  const auto& type = *message.GetDescriptor();
+  for (int i = 0; i < type.field_count(); ++i) AddField(message, *type.field(i), absent, json);
+  return json;
+}
+
+void Flatten(const std::string& path, const Json& value, Fields& fields) {
+  if (value.is_object()) {
+    for (const auto& [name, field] : value.items()) {
+      Flatten(path.empty() ? name : path + "." + name, field, fields);
+    }
+    return;
+  }
+  std::string cell;
+  if (value.is_string()) {
+    cell = value.get<std::string>();
+  } else if (!value.is_null()) {
+    cell = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  }
+  fields.emplace_back(path, std::move(cell));
 }
 
 }  // namespace
 
 std::string StateName(v1::TaskState state) {
-  return WithoutPrefix(v1::TaskState_Name(state), "TASK_STATE_");
-}
-std::string StopReasonName(v1::StopReason reason) {
-  return WithoutPrefix(v1::StopReason_Name(reason), "STOP_REASON_");
+  return Text(EnumWord(*v1::TaskState_descriptor(), state));
 }
 std::string DisciplineName(v1::Discipline discipline) {
-  return WithoutPrefix(v1::Discipline_Name(discipline), "DISCIPLINE_");
-}
-std::string AdviceName(v1::HandlerAdvice advice) {
-  return WithoutPrefix(v1::HandlerAdvice_Name(advice), "HANDLER_ADVICE_");
+  return Text(EnumWord(*v1::Discipline_descriptor(), discipline));
 }
 std::string DurabilityName(v1::Durability durability) {
-  return WithoutPrefix(v1::Durability_Name(durability), "DURABILITY_");
+  return Text(EnumWord(*v1::Durability_descriptor(), durability));
 }
 
-Json ToJson(const v1::TaskError& error) {
-  Json json;
-  json["type"] = error.type();
-  json["message"] = error.message();
-  AddIf(json, "worker", error.worker());
-  AddIf(json, "attempt", error.attempt());
-  if (error.permanent()) json["permanent"] = true;
+Json ToJson(const Message& message) { return Convert(message, Absent::kNull); }
+
+Json ToJson(const v1::Outcome& outcome) {
+  Json json = Convert(outcome, Absent::kNull);
+  if (outcome.state() != v1::TASK_STATE_SUCCEEDED) {
+    json["result"] = nullptr;
+    json["content_type"] = nullptr;
+  }
   return json;
 }
 
-Json ToJson(const v1::Task& task) {
-  Json json;
-  json["task_id"] = task.task_id();
-  json["queue"] = task.queue();
-  json["type"] = task.type();
-  json["state"] = StateName(task.state());
-  json["priority"] = task.priority();
-  json["attempts"] = task.attempts();
-  json["max_attempts"] = task.max_attempts();
-  json["submitted_at_ms"] = task.submitted_at_ms();
-  AddIf(json, "run_at_ms", task.run_at_ms());
-  AddIf(json, "deadline_at_ms", task.deadline_at_ms());
-  AddIf(json, "finished_at_ms", task.finished_at_ms());
-  AddIf(json, "expires_at_ms", task.expires_at_ms());
-  json["payload_bytes"] = task.payload_bytes();
-  AddIf(json, "worker", task.worker());
-  if (task.cancel_requested()) json["cancel_requested"] = true;
-  if (task.stop_reason() != v1::STOP_REASON_UNSPECIFIED) {
-    json["stop_reason"] = StopReasonName(task.stop_reason());
-  }
-  AddIf(json, "request_key", task.request_key());
-  if (task.has_progress()) {
-    Json progress;
-    if (task.progress().fraction() >= 0) progress["fraction"] = task.progress().fraction();
-    AddIf(progress, "message", task.progress().message());
-    if (!progress.is_null()) json["progress"] = progress;
-  }
-  if (task.has_last_error()) json["last_error"] = ToJson(task.last_error());
-  return json;
+Fields ToFields(const Message& message) { return ToFields(Convert(message, Absent::kSpelledOut)); }
+
+Fields ToFields(const Json& object) {
+  Fields fields;
+  Flatten("", object, fields);
+  return fields;
 }
 
 void AddResult(const std::string& bytes, const std::string& content_type, Json& json) {
-  if (IsUtf8(bytes)) {
-    json["result"] = bytes;
-  } else {
-    json["result_base64"] = absl::Base64Escape(bytes);
-  }
-  AddIf(json, "content_type", content_type);
-}
-
-Json ToJson(const v1::Outcome& outcome) {
-  Json json;
-  json["task_id"] = outcome.task_id();
-  json["state"] = StateName(outcome.state());
-  if (outcome.state() == v1::TASK_STATE_SUCCEEDED) {
-    AddResult(outcome.result(), outcome.content_type(), json);
-  }
-  if (outcome.has_error()) json["error"] = ToJson(outcome.error());
-  json["attempts"] = outcome.attempts();
-  json["finished_at_ms"] = outcome.finished_at_ms();
-  return json;
-}
-
-Json ToJson(const v1::Queue& queue) {
-  Json config;
-  config["name"] = queue.config().name();
-  config["discipline"] = DisciplineName(queue.config().discipline());
-  config["max_tasks"] = queue.config().max_tasks();
-  config["max_bytes"] = queue.config().max_bytes();
-  Json stats;
-  stats["scheduled"] = queue.stats().scheduled();
-  stats["queued"] = queue.stats().queued();
-  stats["running"] = queue.stats().running();
-  stats["waiting_bytes"] = queue.stats().waiting_bytes();
-  stats["waiting_submitters"] = queue.stats().waiting_submitters();
-  stats["oldest_age_ms"] = queue.stats().oldest_age_ms();
-  stats["submitted_total"] = queue.stats().submitted_total();
-  stats["succeeded_total"] = queue.stats().succeeded_total();
-  stats["failed_total"] = queue.stats().failed_total();
-  stats["cancelled_total"] = queue.stats().cancelled_total();
-  stats["expired_total"] = queue.stats().expired_total();
-  stats["retried_total"] = queue.stats().retried_total();
-  stats["submitted_per_second"] = queue.stats().submitted_per_second();
-  stats["finished_per_second"] = queue.stats().finished_per_second();
-  Json json;
-  json["config"] = std::move(config);
-  json["paused"] = queue.paused();
-  json["closed"] = queue.closed();
-  json["created_at_ms"] = queue.created_at_ms();
-  json["stats"] = std::move(stats);
-  return json;
-}
-
-Json ToJson(const v1::Worker& worker) {
-  Json json;
-  json["worker_id"] = worker.worker_id();
-  json["name"] = worker.name();
-  AddIf(json, "peer", worker.peer());
-  json["connected"] = worker.connected();
-  json["draining"] = worker.draining();
-  json["queues"] = Strings(worker.queues());
-  json["pools"] = Json::array();
-  for (const v1::WorkerPoolStats& stats : worker.pools()) {
-    Json pool;
-    pool["name"] = stats.name();
-    pool["slots"] = stats.slots();
-    pool["free"] = stats.free();
-    pool["leased"] = stats.leased();
-    pool["running"] = stats.running();
-    pool["types"] = Strings(stats.types());
-    json["pools"].push_back(std::move(pool));
-  }
-  json["attached_at_ms"] = worker.attached_at_ms();
-  json["lease_expires_at_ms"] = worker.lease_expires_at_ms();
-  json["succeeded_total"] = worker.succeeded_total();
-  json["failed_total"] = worker.failed_total();
-  json["handlers"] = Json::array();
-  for (const v1::HandlerStats& stats : worker.handlers()) {
-    Json handler;
-    handler["type"] = stats.type();
-    handler["pool"] = stats.pool();
-    handler["runs"] = stats.runs();
-    handler["measured_runs"] = stats.measured_runs();
-    handler["cpu_ms"] = stats.cpu_ms();
-    handler["wall_ms"] = stats.wall_ms();
-    handler["advice"] = AdviceName(stats.advice());
-    json["handlers"].push_back(std::move(handler));
-  }
-  return json;
-}
-
-Json ToJson(const v1::ServerInfo& server) {
-  Json limits;
-  limits["payload_bytes_max"] = server.limits().payload_bytes_max();
-  limits["message_bytes_max"] = server.limits().message_bytes_max();
-  limits["batch_tasks_max"] = server.limits().batch_tasks_max();
-  limits["streams_per_client_max"] = server.limits().streams_per_client_max();
-  limits["request_key_window_ms"] = server.limits().request_key_window_ms();
-  limits["queues_max"] = server.limits().queues_max();
-  limits["unfinished_tasks_max"] = server.limits().unfinished_tasks_max();
-  Json json;
-  json["version"] = server.version();
-  json["started_at_ms"] = server.started_at_ms();
-  json["now_ms"] = server.now_ms();
-  json["store"] = server.store();
-  json["unfinished_tasks"] = server.unfinished_tasks();
-  json["queues"] = server.queues();
-  json["workers"] = server.workers();
-  json["sessions"] = server.sessions();
-  json["disk_hung_ms"] = server.disk_hung_ms();
-  json["limits"] = std::move(limits);
-  return json;
+  AddBytes("result", bytes, Absent::kNull, json);
+  if (!content_type.empty()) json["content_type"] = content_type;
 }
 
 std::string Line(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
+}
+
+std::string Document(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
+}
+
+std::string CsvLine(const std::vector<std::string>& cells) {
+  std::string line;
+  for (const std::string& cell : cells) {
+    if (&cell != &cells.front()) line += ',';
+    if (cell.find_first_of(",\"\r\n") == std::string::npos) {
+      line += cell;
+      continue;
+    }
+    line += '"';
+    for (const char c : cell) line.append(c == '"' ? 2 : 1, c);
+    line += '"';
+  }
+  return line + '\n';
 }
 
 }  // namespace treadle::cli

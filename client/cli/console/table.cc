@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "client/cli/console/colour.h"
 #include "client/cli/console/human.h"
 
 #include "proto/support/assert.h"
@@ -28,7 +29,7 @@ void Table::Add(std::vector<std::string> cells) {
   rows_.push_back(std::move(cells));
 }
 
-std::string Table::Render(int width) const {
+std::string Table::Render(int width, bool colour) const {
   std::vector<int> widths;
   for (size_t i = 0; i < columns_.size(); i++) {
     int widest = DisplayWidth(columns_[i].title);
@@ -41,17 +42,18 @@ std::string Table::Render(int width) const {
     widths.back() = std::min(widths.back(), std::max(kLastColumnMin, width - before));
   }
   std::string out;
-  auto line = [&](auto&& cell) {
+  auto line = [&](bool coloured, auto&& cell) {
     std::string text;
     for (size_t i = 0; i < columns_.size(); i++) {
       if (i > 0) text.append(kGap, ' ');
-      text += Pad(CutToWidth(cell(i), widths[i]), widths[i], columns_[i].align);
+      const std::string padded = Pad(CutToWidth(cell(i), widths[i]), widths[i], columns_[i].align);
+      text += coloured && columns_[i].state ? PaintState(cell(i), padded) : padded;
     }
     text.erase(text.find_last_not_of(' ') + 1);
     out += text + '\n';
   };
-  line([&](size_t i) { return columns_[i].title; });
-  for (const auto& row : rows_) line([&](size_t i) { return row[i]; });
+  line(false, [&](size_t i) { return columns_[i].title; });
+  for (const auto& row : rows_) line(colour, [&](size_t i) { return row[i]; });
   return out;
 }
 
@@ -59,12 +61,13 @@ void Sheet::Add(std::string name, std::string value) {
   if (!value.empty()) fields_.emplace_back(std::move(name), Printable(value));
 }
 
-std::string Sheet::Render() const {
+std::string Sheet::Render(bool colour) const {
   int widest = 0;
   for (const auto& [name, value] : fields_) widest = std::max(widest, DisplayWidth(name));
   std::string out;
   for (const auto& [name, value] : fields_) {
-    out += Pad(name, widest + kGap, Table::Align::kLeft) + value + '\n';
+    out += Pad(name, widest + kGap, Table::Align::kLeft) +
+           (colour && name == "state" ? PaintState(value, value) : value) + '\n';
   }
   return out;
 }

@@ -12,6 +12,8 @@ class Table {
   struct Column {
     std::string title;
     Align align = Align::kLeft;
+    // Its cells are states, which have colours.
+    bool state = false;
   };
 
   explicit Table(std::vector<Column> columns);
@@ -22,7 +24,7 @@ class Table {
 
   // `width`: the terminal's columns; the last column is cut to fit, but not below 16. 0: cut
   // nothing. Ends with a newline.
-  std::string Render(int width) const;
+  std::string Render(int width, bool colour = false) const;
 
  private:
   std::vector<Column> columns_;
@@ -33,7 +35,8 @@ class Table {
 class Sheet {
  public:
   void Add(std::string name, std::string value);
-  std::string Render() const;
+  // `colour`: for the field "state".
+  std::string Render(bool colour = false) const;
 
  private:
   std::vector<std::pair<std::string, std::string>> fields_;

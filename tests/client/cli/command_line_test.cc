@@ -47,26 +47,15 @@ TEST(CommandLine, AWrongAddressInTheEnvironmentIsNamed) {
 }
 
 TEST(CommandLine, EveryCommandHasHelpWithAnExample) {
-  for (const std::vector<std::string>& command :
-       std::vector<std::vector<std::string>>{{"submit"},
-                                             {"result"},
-                                             {"map"},
-                                             {"task", "show"},
-                                             {"task", "cancel"},
-                                             {"task", "list"},
-                                             {"queue", "create"},
-                                             {"queue", "list"},
-                                             {"queue", "show"},
-                                             {"queue", "update"},
-                                             {"queue", "pause"},
-                                             {"queue", "resume"},
-                                             {"queue", "close"},
-                                             {"queue", "reopen"},
-                                             {"queue", "purge"},
-                                             {"queue", "delete"},
-                                             {"worker", "list"},
-                                             {"worker", "show"},
-                                             {"server", "info"}}) {
+  for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{
+           {"submit"},          {"result"},          {"map"},
+           {"task", "submit"},  {"task", "result"},  {"task", "wait"},
+           {"task", "watch"},   {"task", "show"},    {"task", "cancel"},
+           {"task", "list"},    {"queue", "create"}, {"queue", "list"},
+           {"queue", "show"},   {"queue", "update"}, {"queue", "pause"},
+           {"queue", "resume"}, {"queue", "close"},  {"queue", "reopen"},
+           {"queue", "purge"},  {"queue", "delete"}, {"worker", "list"},
+           {"worker", "show"},  {"server", "show"},  {"server", "wait"}}) {
     std::vector<std::string> args = command;
     args.push_back("--help");
     const Ran ran = Treadle(args);
@@ -146,6 +135,24 @@ TEST(CommandLine, ArgumentsThatAreNotTextAreRefused) {
   const Ran ran = Treadle({"submit", "--", "/bin/echo", "\xff"});
   EXPECT_EQ(ran.exit_code, 2);
   EXPECT_THAT(ran.err, HasSubstr("UTF-8"));
+}
+
+TEST(CommandLine, AnOutputThatACommandDoesNotHaveIsRefused) {
+  const Ran ran = Treadle({"task", "watch", "3f-1", "-o", "name"});
+  EXPECT_EQ(ran.exit_code, 2);
+  EXPECT_EQ(ran.err,
+            "treadle: --output name: treadle task watch prints changes of one task: use table, "
+            "wide, json, jsonl, csv, quiet\n");
+  EXPECT_THAT(Treadle({"queue", "list", "-o", "xml"}).err, HasSubstr("'xml' is not one of table"));
+}
+
+TEST(CommandLine, WhatCancelsManyWantsToKnowWhich) {
+  EXPECT_THAT(Treadle({"task", "cancel"}).err, HasSubstr("give ids, or a filter"));
+  EXPECT_EQ(Treadle({"task", "cancel", "3f-1", "--queue", "q"}).exit_code, 2);
+  EXPECT_THAT(Treadle({"task", "cancel", "--state", "failed"}).err,
+              HasSubstr("what has ended cannot be cancelled"));
+  EXPECT_THAT(Treadle({"queue", "purge", "q", "--state", "running"}).err,
+              HasSubstr("purge leaves what runs"));
 }
 
 TEST(ExitCodes, StandForTheBrokersStatus) {

@@ -219,7 +219,7 @@ TEST_F(Commands, QueuesFromTheirCreationToTheirEnd) {
   EXPECT_THAT(Treadle({"queue", "show", "cloth"}).out, HasSubstr("2 of 3 tasks"));
 
   EXPECT_EQ(Treadle({"queue", "delete", "cloth"}).exit_code, kRefused);
-  EXPECT_EQ(Treadle({"queue", "purge", "cloth"}).out, "2 tasks cancelled\n");
+  EXPECT_EQ(Treadle({"queue", "purge", "cloth", "--yes"}).out, "2 tasks cancelled\n");
   EXPECT_EQ(Treadle({"queue", "resume", "cloth"}).exit_code, kOk);
   EXPECT_EQ(Treadle({"queue", "delete", "cloth"}).exit_code, kOk);
   EXPECT_EQ(Treadle({"queue", "show", "cloth"}).exit_code, kNotFound);
@@ -229,13 +229,13 @@ TEST_F(Commands, WorkersAndTheBrokerAreShown) {
   ASSERT_EQ(Treadle({"submit", "--type", "echo", "--wait"}).exit_code, kOk);  // it is attached
   EXPECT_THAT(Treadle({"worker", "list"}).out,
               AllOf(HasSubstr("loom"), HasSubstr("connected"), HasSubstr("echo")));
-  const json worker = json::parse(Treadle({"worker", "list", "-o", "json"}).out);
+  const json worker = json::parse(Treadle({"worker", "list", "-o", "json"}).out)[0];
   EXPECT_EQ(worker["name"], "loom");
   EXPECT_EQ(worker["pools"][0]["slots"], 4);
-  const json info = json::parse(Treadle({"server", "info", "-o", "json"}).out);
+  const json info = json::parse(Treadle({"server", "show", "-o", "json"}).out);
   EXPECT_EQ(info["workers"], 1);
   EXPECT_EQ(info["store"], "memory");
-  EXPECT_THAT(Treadle({"server", "info"}).out, HasSubstr("memory"));
+  EXPECT_THAT(Treadle({"server", "show"}).out, HasSubstr("memory"));
 }
 
 TEST_F(Commands, AWorkerIsShownWithItsPoolsAndHandlers) {
@@ -369,8 +369,125 @@ TEST_F(Commands, CtrlCCancelsWhatAMapHasUnderWay) {
   const Ran ran = Interrupted({"map", "--type", "hold", ":::", "1", "2"}, [this] { AwaitHeld(2); });
   EXPECT_EQ(ran.exit_code, kInterrupted);
   EXPECT_EQ(ran.err, "treadle: interrupted: 0 of 2 items ended, 2 were cancelled\n");
-  EXPECT_EQ(Treadle({"task", "list", "--state", "cancelled", "-o", "json"}).out.empty(), false);
+  EXPECT_THAT(Treadle({"task", "list", "--state", "cancelled"}).out, HasSubstr("CANCELLED"));
   EXPECT_THAT(Treadle({"task", "list"}).err, HasSubstr("no such unfinished tasks"));
+}
+
+TEST_F(Commands, ShortFormsAreTheSameCommands) {
+  const Ran ran = Treadle({"task", "submit", "--wait", "--type", "echo", "--payload", "weft"});
+  EXPECT_EQ(ran.out, "weft") << ran.err;
+  std::string id = Treadle({"task", "submit", "--type", "echo", "--payload", "warp"}).out;
+  id.pop_back();
+  EXPECT_EQ(Treadle({"task", "result", id}).out, "warp");
+  EXPECT_EQ(Treadle({"result", id}).out, "warp");
+}
+
+TEST_F(Commands, WaitTellsOfEachTaskAndOfTheFirstFailure) {
+  std::string good = Treadle({"submit", "--type", "echo"}).out;
+  std::string bad = Treadle({"submit", "--type", "fail", "--payload", "no thread"}).out;
+  good.pop_back();
+  bad.pop_back();
+  const Ran ran = Treadle({"task", "wait", good, bad, "-o", "jsonl"});
+  EXPECT_EQ(ran.exit_code, kTaskFailed) << ran.err;
+  std::istringstream lines(ran.out);
+  std::string first, second;
+  std::getline(lines, first);
+  std::getline(lines, second);
+  EXPECT_EQ(json::parse(first)["state"], "SUCCEEDED");
+  EXPECT_EQ(json::parse(second)["error"]["message"], "no thread");
+  const Ran quiet = Treadle({"task", "wait", good, "-o", "quiet"});
+  EXPECT_EQ(quiet.exit_code, kOk);
+  EXPECT_THAT(quiet.out + quiet.err, IsEmpty());
+  const std::string held = SubmitHold();
+  EXPECT_EQ(Treadle({"task", "wait", good, held, "--timeout", "50ms"}).exit_code, kTimeout);
+  Treadle({"task", "cancel", held});
+}
+
+TEST_F(Commands, WatchPrintsChangesToTheEnd) {
+  std::string id = Treadle({"submit", "--type", "fail", "--payload", "x", "--delay", "100ms"}).out;
+  id.pop_back();
+  const Ran ran = Treadle({"task", "watch", id, "-o", "jsonl"});
+  EXPECT_EQ(ran.exit_code, kTaskFailed) << ran.err;
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("\"SCHEDULED\""), HasSubstr("\"FAILED\"")));
+  EXPECT_THAT(Treadle({"task", "watch", id}).out, HasSubstr(id + " FAILED"));
+}
+
+TEST_F(Commands, EachFormOfOutput) {
+  std::string id = Treadle({"submit", "--type", "nobody", "--queue", "cloth", "-o", "name"}).out;
+  id.pop_back();
+  const auto list = [&](const std::string& form) {
+    return Treadle({"task", "list", "--queue", "cloth", "-o", form}).out;
+  };
+  EXPECT_THAT(list("table"), AllOf(HasSubstr("ATTEMPTS"), Not(HasSubstr("DEADLINE"))));
+  EXPECT_THAT(list("wide"), HasSubstr("DEADLINE"));
+  EXPECT_EQ(json::parse(list("json"))[0]["task_id"], id);
+  EXPECT_EQ(json::parse(list("jsonl"))["task_id"], id);
+  EXPECT_THAT(list("csv"), AllOf(HasSubstr("task_id,queue,"), HasSubstr("last_error.type"),
+                                 HasSubstr("\n" + id + ",cloth,nobody,")));
+  EXPECT_EQ(list("name"), id + "\n");
+  EXPECT_EQ(list("quiet"), "");
+  EXPECT_EQ(Treadle({"task", "list", "--queue", "none", "-o", "json"}).out, "[]\n");
+  EXPECT_THAT(Treadle({"task", "list", "--queue", "none", "-o", "csv"}).out,
+              HasSubstr("task_id,queue,"));
+  EXPECT_EQ(Treadle({"submit", "--type", "nobody", "-o", "quiet"}).out, "");
+  EXPECT_EQ(Treadle({"queue", "list", "-o", "name"}).out, "cloth\ndefault\n");
+}
+
+TEST_F(Commands, ColoursAreForThoseWhoWantThem) {
+  Treadle({"submit", "--type", "fail", "--wait"});
+  const std::vector<std::string> list = {"task", "list", "--all"};
+  EXPECT_THAT(Treadle(list).out, Not(HasSubstr("\x1b")));
+  std::vector<std::string> coloured = list;
+  coloured.insert(coloured.end(), {"--color", "always"});
+  EXPECT_THAT(Treadle(coloured).out, HasSubstr("\x1b[31mFAILED\x1b[0m"));
+}
+
+TEST_F(Commands, AFilterCancelsWhatItTakes) {
+  const auto submit = [&](const std::string& type) {
+    for (int i = 0; i < 3; ++i) Treadle({"submit", "--queue", "bulk", "--type", type});
+  };
+  submit("a");
+  submit("b");
+  const Ran dry = Treadle({"task", "cancel", "--queue", "bulk", "--type", "a", "--dry-run"});
+  EXPECT_EQ(dry.exit_code, kOk);
+  EXPECT_THAT(dry.err, HasSubstr("3 tasks would be cancelled"));
+  const Ran refused = Treadle({"task", "cancel", "--queue", "bulk", "--type", "a"});
+  EXPECT_EQ(refused.exit_code, kUsage);
+  EXPECT_THAT(refused.err, HasSubstr("this would cancel 3 tasks: say --yes"));
+  EXPECT_EQ(Treadle({"task", "cancel", "--queue", "bulk", "--type", "a", "-y"}).out,
+            "3 tasks cancelled\n");
+  EXPECT_EQ(Treadle({"task", "cancel", "--queue", "bulk", "--older-than", "1h", "-y"}).out,
+            "0 tasks cancelled\n");
+  EXPECT_EQ(Treadle({"queue", "purge", "bulk"}).exit_code, kUsage);
+  EXPECT_EQ(Treadle({"queue", "purge", "bulk", "--type", "b", "--yes"}).out, "3 tasks cancelled\n");
+  EXPECT_EQ(Treadle({"task", "list", "--queue", "bulk", "-o", "name"}).out, "");
+}
+
+TEST_F(Commands, WatchRepeatsUntilCtrlC) {
+  const Ran ran =
+      Interrupted({"queue", "list", "--watch", "--interval", "100ms", "-o", "jsonl"}, [] {});
+  EXPECT_EQ(ran.exit_code, kInterrupted);
+}
+
+TEST_F(Commands, WhatOnlyReadsOpensNoSession) {
+  std::string id = Treadle({"submit", "--type", "echo"}).out;
+  id.pop_back();
+  const auto sessions = [&] {
+    return json::parse(Treadle({"server", "show", "-o", "json"}).out)["sessions"].get<int>();
+  };
+  const int before = sessions();
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"result", id},
+                                             {"task", "wait", id},
+                                             {"task", "watch", id},
+                                             {"task", "show", id},
+                                             {"task", "list"},
+                                             {"queue", "list"},
+                                             {"worker", "list"},
+                                             {"server", "wait"}}) {
+    EXPECT_EQ(Treadle(words).exit_code, kOk) << words[1];
+  }
+  EXPECT_EQ(sessions(), before);
 }
 
 }  // namespace

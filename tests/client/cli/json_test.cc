@@ -20,7 +20,129 @@ TEST(Json, AnOutcomeWithTextHasItAsText) {
   EXPECT_EQ(Line(ToJson(outcome)),
             "{\"task_id\":\"3f-1\",\"state\":\"SUCCEEDED\","
             "\"result\":\"say \\\"hi\\\"\\n\\u0001 \\\\ ż\",\"content_type\":\"text/plain\","
-            "\"attempts\":1,\"finished_at_ms\":1700000000000}\n");
+            "\"error\":null,\"attempts\":1,\"finished_at_ms\":1700000000000,"
+            "\"finished_at\":\"2023-11-14T22:13:20.000Z\"}\n");
+}
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+
+// Every field, at every depth, gets a value that is not its default.
+void Fill(Message& message) {
+  const auto& r = *message.GetReflection();
+  for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
+    const FieldDescriptor* const field = message.GetDescriptor()->field(i);
+    const bool list = field->is_repeated();
+    switch (field->cpp_type()) {
+      case FieldDescriptor::CPPTYPE_INT32:
+        list ? r.AddInt32(&message, field, 7) : r.SetInt32(&message, field, 7);
+        break;
+      case FieldDescriptor::CPPTYPE_INT64:
+        list ? r.AddInt64(&message, field, 7) : r.SetInt64(&message, field, 7);
+        break;
+      case FieldDescriptor::CPPTYPE_UINT64:
+        list ? r.AddUInt64(&message, field, 7) : r.SetUInt64(&message, field, 7);
+        break;
+      case FieldDescriptor::CPPTYPE_DOUBLE:
+        list ? r.AddDouble(&message, field, 7) : r.SetDouble(&message, field, 7);
+        break;
+      case FieldDescriptor::CPPTYPE_BOOL:
+        list ? r.AddBool(&message, field, true) : r.SetBool(&message, field, true);
+        break;
+      case FieldDescriptor::CPPTYPE_ENUM:
+        list ? r.AddEnumValue(&message, field, 1) : r.SetEnumValue(&message, field, 1);
+        break;
+      case FieldDescriptor::CPPTYPE_STRING:
+        list ? r.AddString(&message, field, "seven") : r.SetString(&message, field, "seven");
+        break;
+      case FieldDescriptor::CPPTYPE_MESSAGE:
+        Fill(list ? *r.AddMessage(&message, field) : *r.MutableMessage(&message, field));
+        break;
+      default:
+        FAIL() << field->full_name() << ": teach this test its type";
+    }
+  }
+}
+
+void ExpectAllFields(const Message& message, const Json& json) {
+  for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
+    const FieldDescriptor* const field = message.GetDescriptor()->field(i);
+    ASSERT_TRUE(json.contains(field->name())) << field->full_name();
+    Json value = json[field->name()];
+    if (field->is_repeated()) {
+      ASSERT_EQ(value.size(), 1) << field->full_name();
+      value = value[0];
+    }
+    switch (field->cpp_type()) {
+      case FieldDescriptor::CPPTYPE_MESSAGE: {
+        const auto& r = *message.GetReflection();
+        ExpectAllFields(field->is_repeated() ? r.GetRepeatedMessage(message, field, 0)
+                                             : r.GetMessage(message, field),
+                        value);
+        break;
+      }
+      case FieldDescriptor::CPPTYPE_ENUM:
+        EXPECT_TRUE(value.is_string() && value != "") << field->full_name();
+        break;
+      case FieldDescriptor::CPPTYPE_STRING:
+        EXPECT_EQ(value, "seven") << field->full_name();
+        break;
+      case FieldDescriptor::CPPTYPE_BOOL:
+        EXPECT_EQ(value, true) << field->full_name();
+        break;
+      default:
+        EXPECT_EQ(value, 7) << field->full_name();
+    }
+  }
+}
+
+template <typename T>
+class JsonOf : public ::testing::Test {};
+using Shown = ::testing::Types<v1::Task, v1::Outcome, v1::Queue, v1::Worker, v1::ServerInfo>;
+TYPED_TEST_SUITE(JsonOf, Shown);
+
+TYPED_TEST(JsonOf, HasEveryField) {
+  TypeParam message;
+  Fill(message);
+  const Message& any = message;
+  ExpectAllFields(message, ToJson(any));
+}
+
+TYPED_TEST(JsonOf, HasEveryFieldAlsoWhenNoneIsSet) {
+  const TypeParam message;
+  const Json json = ToJson(message);
+  for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
+    EXPECT_TRUE(json.contains(message.GetDescriptor()->field(i)->name()));
+  }
+}
+
+TYPED_TEST(JsonOf, RowsOfCsvHaveTheSameColumnsWhateverIsSet) {
+  TypeParam full;
+  Fill(full);
+  const Fields of_full = ToFields(full);
+  const Fields of_none = ToFields(TypeParam());
+  ASSERT_EQ(of_full.size(), of_none.size());
+  for (size_t i = 0; i < of_full.size(); ++i) EXPECT_EQ(of_full[i].first, of_none[i].first);
+}
+
+TEST(Json, NumbersOf64BitsStayNumbers) {
+  v1::Queue queue;
+  queue.mutable_stats()->set_queued(int64_t{1} << 53);
+  EXPECT_TRUE(ToJson(queue)["stats"]["queued"].is_number_integer());
+  EXPECT_EQ(ToJson(queue)["stats"]["queued"], int64_t{1} << 53);
+}
+
+TEST(Json, ATimeIsAlsoText) {
+  v1::Task task;
+  task.set_submitted_at_ms(1'700'000'000'123);
+  EXPECT_EQ(ToJson(task)["submitted_at_ms"], 1'700'000'000'123);
+  EXPECT_EQ(ToJson(task)["submitted_at"], "2023-11-14T22:13:20.123Z");
+  EXPECT_TRUE(ToJson(task)["deadline_at"].is_null());
+}
+
+TEST(Csv, QuotesWhatWouldBreakALine) {
+  EXPECT_EQ(CsvLine({"a", "b,c", "say \"hi\"", "two\nlines", ""}),
+            "a,\"b,c\",\"say \"\"hi\"\"\",\"two\nlines\",\n");
 }
 
 TEST(Json, AServerSaysForHowLongItsDiskHasNotAnswered) {
@@ -51,7 +173,7 @@ TEST(Json, AFailureHasItsError) {
   EXPECT_EQ(json["state"], "FAILED");
   EXPECT_EQ(json["error"]["type"], "ExitStatus");
   EXPECT_EQ(json["error"]["attempt"], 3);
-  EXPECT_FALSE(json.contains("result"));
+  EXPECT_TRUE(json["result"].is_null());
 }
 
 TEST(Json, TextThatIsNotUtf8NeverBreaksALine) {
@@ -89,7 +211,7 @@ TEST(Json, ATaskThatIsToStopSaysWhy) {
   v1::Task task;
   task.set_task_id("3f-1");
   task.set_state(v1::TASK_STATE_RUNNING);
-  EXPECT_FALSE(ToJson(task).contains("stop_reason"));
+  EXPECT_TRUE(ToJson(task)["stop_reason"].is_null());
   EXPECT_EQ(StateWords(task), "RUNNING");
   task.set_stop_reason(v1::STOP_REASON_ATTEMPT_TIMEOUT);
   EXPECT_EQ(ToJson(task)["stop_reason"], "ATTEMPT_TIMEOUT");

@@ -18,6 +18,7 @@ class ProgramArgs : public ::testing::Test {
     submit->add_option("-q,--queue", queue_);
     submit->add_flag("-w,--wait", wait_);
     TakesProgram(*submit, "A program.");
+    TakesProgram(*root_.add_subcommand("task")->add_subcommand("run"), "A program.");
     root_.add_subcommand("queue")->add_option("name", queue_);
   }
   SplitLine Split(const std::vector<std::string>& args) { return SplitAtProgram(root_, args); }
@@ -52,6 +53,12 @@ TEST_F(ProgramArgs, CommandsWithoutAProgramKeepTheirArguments) {
   const SplitLine line = Split({"queue", "--", "wc"});
   EXPECT_THAT(line.options, ElementsAre("queue", "--", "wc"));
   EXPECT_THAT(line.program, IsEmpty());
+}
+
+TEST_F(ProgramArgs, ACommandOfAGroupTakesAProgramToo) {
+  const SplitLine line = Split({"task", "--broker", "b:1", "run", "wc", "-l"});
+  EXPECT_THAT(line.options, ElementsAre("task", "--broker", "b:1", "run"));
+  EXPECT_THAT(line.program, ElementsAre("wc", "-l"));
 }
 
 TEST_F(ProgramArgs, EmptyWordsAreKept) {

@@ -39,6 +39,14 @@ TEST(Table, CellsCannotBreakLines) {
   EXPECT_EQ(table.Render(0), "A     B\nx\\ny  \\x1b[2J\n");
 }
 
+TEST(Table, StatesHaveColoursWhereTheyAreWanted) {
+  Table table({{"STATE", Table::Align::kLeft, true}, {"N"}});
+  table.Add({"RUNNING", "1"});
+  table.Add({"QUEUED", "2"});
+  EXPECT_EQ(table.Render(0, true), "STATE    N\n\x1b[36mRUNNING\x1b[0m  1\nQUEUED   2\n");
+  EXPECT_EQ(table.Render(0), "STATE    N\nRUNNING  1\nQUEUED   2\n");
+}
+
 TEST(Sheet, NamesOnTheLeftAndEmptyFieldsLeftOut) {
   Sheet sheet;
   sheet.Add("id", "3f-1");

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "client/cli/context.h"
+#include <CLI/CLI.hpp>
+
+#include "treadle/v1/task_service.pb.h"
+
+namespace treadle::cli {
+
+// Which tasks a command is about. The broker sorts out by queue, state and type; the rest is sorted
+// out here, page by page.
+struct TaskFilter {
+  std::string queue;
+  std::string type;
+  std::vector<std::string> states;
+  std::string worker;
+  std::string error_type;
+  int64_t older_than_ms = 0;
+
+  bool empty() const {
+    return queue.empty() && type.empty() && states.empty() && worker.empty() &&
+           error_type.empty() && older_than_ms == 0;
+  }
+};
+
+// `queue`: with --queue; `states`: those that there are to choose from.
+void AddFilterFlags(CLI::App& command, TaskFilter& filter, bool queue, const std::string& states);
+
+// INVALID_ARGUMENT: there is no such state.
+absl::StatusOr<v1::ListTasksRequest> ToRequest(const TaskFilter& filter);
+
+// The broker's pages, one after the other, and of each the tasks that the filter takes, until the
+// last one, or until `on_page` says false. Ages count from `now_ms`, which the broker's clock
+// tells.
+absl::Status ForEachPage(Client& client, v1::ListTasksRequest request, const TaskFilter& filter,
+                         int64_t now_ms,
+                         absl::FunctionRef<bool(std::vector<v1::Task> tasks)> on_page);
+
+// For commands that cancel what a filter takes.
+struct BulkFlags {
+  bool dry_run = false;
+  bool yes = false;
+};
+void AddBulkFlags(CLI::App& command, BulkFlags& flags);
+
+// Asks on a terminal whether to do `what` ("cancel 12 tasks"). kOk: yes. Without a terminal --yes
+// is the answer, or it is refused.
+ExitCode Confirm(Context& context, const BulkFlags& flags, const std::string& what);
+
+// Cancels what the filter takes: lists it with --dry-run; otherwise counts, asks, cancels, and
+// prints how many there were. `waiting_only`: not those that run.
+ExitCode CancelFiltered(Context& context, const TaskFilter& filter, const BulkFlags& flags,
+                        bool waiting_only);
+
+}  // namespace treadle::cli

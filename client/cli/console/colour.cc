@@ -1,0 +1,41 @@
+#include "client/cli/console/colour.h"
+
+#include <array>
+#include <string_view>
+
+namespace treadle::cli {
+namespace {
+
+struct StateColour {
+  std::string_view state;
+  const char* code;
+};
+
+constexpr char kGreen[] = "\x1b[32m";
+constexpr char kRed[] = "\x1b[31m";
+constexpr char kYellow[] = "\x1b[33m";
+constexpr char kCyan[] = "\x1b[36m";
+
+constexpr std::array<StateColour, 12> kColours = {{{"SUCCEEDED", kGreen},
+                                                   {"FAILED", kRed},
+                                                   {"EXPIRED", kRed},
+                                                   {"CANCELLED", kYellow},
+                                                   {"RUNNING!", kYellow},
+                                                   {"RUNNING (", kYellow},
+                                                   {"RUNNING", kCyan},
+                                                   {"connected", kGreen},
+                                                   {"draining", kYellow},
+                                                   {"lost", kRed},
+                                                   {"paused", kYellow},
+                                                   {"closed", kYellow}}};
+
+}  // namespace
+
+std::string PaintState(const std::string& state, const std::string& text) {
+  for (const StateColour& colour : kColours) {
+    if (state.rfind(colour.state, 0) == 0) return colour.code + text + "\x1b[0m";
+  }
+  return text;
+}
+
+}  // namespace treadle::cli

@@ -1,0 +1,105 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "client/cli/context.h"
+
+namespace treadle::cli {
+
+// How one kind of thing is shown. JSON and CSV need nothing of it: they have every field.
+template <typename T>
+struct View {
+  struct Column {
+    Table::Column head;
+    std::function<std::string(const T&)> cell;
+    bool wide = false;  // only with --output wide
+  };
+  std::vector<Column> columns;
+  std::function<std::string(const T&)> name;
+  // One of them alone, for people.
+  std::function<std::string(const T&, const Context&)> sheet;
+};
+
+// CSV's header and its lines, from rows that all have the same fields.
+std::string CsvHeader(const Fields& fields);
+std::string CsvRow(const Fields& fields);
+
+// Prints one thing in the form of --output. `follows`: another was printed before it.
+template <typename T>
+ExitCode PrintOne(const Context& context, const View<T>& view, const T& thing,
+                  bool follows = false) {
+  if (context.table()) return context.Print(view.sheet(thing, context));
+  if (context.output == "json") return context.Print(Document(ToJson(thing)));
+  if (context.output == "jsonl") return context.Print(Line(ToJson(thing)));
+  if (context.output == "name") return context.Print(view.name(thing) + "\n");
+  const Fields fields = ToFields(thing);
+  return context.Print((follows ? "" : CsvHeader(fields)) + CsvRow(fields));
+}
+
+// Prints many, in the form of --output: a table at the end, all else as it comes.
+template <typename T>
+class Listing {
+ public:
+  Listing(const Context& context, const View<T>& view)
+      : context_(context), view_(view), table_(Heads()) {}
+
+  // Another result than kOk: it could not be written; stop.
+  ExitCode Add(const T& thing) {
+    const bool first = count_++ == 0;
+    if (context_.table()) {
+      std::vector<std::string> cells;
+      for (const auto& column : view_.columns) {
+        if (Shown(column)) cells.push_back(column.cell(thing));
+      }
+      table_.Add(std::move(cells));
+    } else if (context_.output == "json") {
+      std::string line = Line(ToJson(thing));
+      line.pop_back();
+      text_ += (first ? "[\n" : ",\n") + line;
+    } else if (context_.output == "jsonl") {
+      text_ += Line(ToJson(thing));
+    } else if (context_.output == "csv") {
+      const Fields fields = ToFields(thing);
+      text_ += (first ? CsvHeader(fields) : "") + CsvRow(fields);
+    } else if (context_.output == "name") {
+      text_ += view_.name(thing) + "\n";
+    }
+    return text_.size() < kBlockBytes ? ExitCode::kOk : Flush();
+  }
+
+  size_t count() const { return count_; }
+
+  ExitCode Finish() {
+    if (context_.table()) return count_ == 0 ? ExitCode::kOk : context_.Print(table_);
+    if (context_.output == "json") text_ += count_ == 0 ? "[]\n" : "\n]\n";
+    if (context_.output == "csv" && count_ == 0) text_ += CsvHeader(ToFields(T()));
+    return Flush();
+  }
+
+ private:
+  static constexpr size_t kBlockBytes = 64 * 1024;
+
+  bool Shown(const typename View<T>::Column& column) const {
+    return !column.wide || context_.output == "wide";
+  }
+  std::vector<Table::Column> Heads() const {
+    std::vector<Table::Column> heads;
+    for (const auto& column : view_.columns) {
+      if (Shown(column)) heads.push_back(column.head);
+    }
+    return heads;
+  }
+  ExitCode Flush() { return context_.Print(std::exchange(text_, {})); }
+
+  const Context& context_;
+  const View<T>& view_;
+  Table table_;
+  std::string text_;  // not yet printed
+  size_t count_ = 0;
+};
+
+}  // namespace treadle::cli
