@@ -1,5 +1,4 @@
-// treadle-server: builds the graph of store, broker and gRPC edge, runs it, and takes it down in
-// order.
+// treadle-server: opens the store, runs the service over it, and takes it down in order.
 
 #include <algorithm>
 #include <cerrno>
@@ -16,7 +15,6 @@
 #include <system_error>
 #include <utility>
 
-#include "absl/cleanup/cleanup.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
@@ -27,12 +25,10 @@
 #include "proto/program/signals.h"
 #include "proto/program/units.h"
 #include "proto/support/clock.h"
-#include "proto/support/random_bits.h"
 #include "proto/wire/settings.h"
-#include "server/broker/broker.h"
 #include "server/descriptors.h"
 #include "server/options.h"
-#include "server/rpc/server.h"
+#include "server/service/service.h"
 #include "server/store/memory_store.h"
 #include "server/store/rocks_store.h"
 #include "server/store/write_behind.h"
@@ -116,39 +112,33 @@ int Run(const Options& options, program::StopSignals& signals) {
   auto store = OpenStore(options, descriptors->table_files, clock);
   if (!store.ok()) return CannotStart(store.status());
 
-  rpc::Options edge = options.rpc;
-  edge.connections_max = descriptors->connections;
-  rpc::Server server(std::move(edge), clock);
-  broker::Broker broker(options.broker, clock, **store, server.outbox());
-  // Whatever ends this, open calls are ended while the broker is still there.
-  const absl::Cleanup stop_serving = [&server] { server.Stop(); };
-  const absl::Status recovered =
-      broker.Recover(engine::IncarnationAt(machine.UnixMs(), RandomBits()), [](int64_t rows) {
-        if (rows > 0) spdlog::info("recovering: {} rows read", rows);
-      });
-  if (!recovered.ok()) return CannotStart(recovered);
-  if (const absl::Status s = server.Start(broker, **store); !s.ok()) return CannotStart(s);
+  ServiceOptions service_options{options.broker, options.rpc};
+  service_options.rpc.connections_max = descriptors->connections;
+  std::optional<Service> service(std::in_place, service_options, machine, clock, **store);
+  const absl::Status started = service->Start([](int64_t rows) {
+    if (rows > 0) spdlog::info("recovering: {} rows read", rows);
+  });
+  if (!started.ok()) return CannotStart(started);
   if (!options.port_file.empty()) {
-    if (const absl::Status s = WritePortFile(options.port_file, server.port()); !s.ok()) {
+    if (const absl::Status s = WritePortFile(options.port_file, service->port()); !s.ok()) {
       return CannotStart(s);
     }
   }
-  const engine::EngineTotals totals = broker.engine().Totals();
+  const engine::EngineTotals totals = service->broker().engine().Totals();
   spdlog::info("serving on {} (treadle-server {}, {} store{}, {} unfinished tasks in {} queues)",
-               server.address(), options.rpc.version, options.store,
+               service->address(), options.rpc.version, options.store,
                options.store == "memory" ? "" : " in " + options.data_directory,
                totals.unfinished_tasks, totals.queues);
 
   std::promise<void> told;
   signals.OnStop([&](int) {
     spdlog::info("stopping: no new calls; what was accepted is made durable");
-    server.StopAccepting();
-    broker.Stop();
+    service->Stop();
     told.set_value();
   });
-  if (const absl::Status s = broker.Run(); !s.ok()) EndAtOnce(s);
+  if (const absl::Status s = service->Run(); !s.ok()) EndAtOnce(s);
   told.get_future().wait();
-  server.Stop();
+  service.reset();
   spdlog::info("stopped");
   return 0;
 }
@@ -159,7 +149,6 @@ int Main(int argc, char** argv) {
   Options options;
   const auto flags = MakeFlags(options);
   if (const std::optional<int> code = program::Parse(*flags, argc, argv)) return *code;
-  options.rpc.engine = options.broker.engine;
   if (int64_t& keep = options.broker.free_disk_bytes_min; options.store == "memory" && keep == 0) {
     keep = std::min(broker::BrokerOptions().free_disk_bytes_min,
                     options.memory_store_bytes_max / kMemoryStoreShare);

@@ -309,6 +309,12 @@ void Broker::Impl::Gathered::Clear() {
   closed.clear();
 }
 
+absl::Status Intake::Post(Lane lane, Request request) {
+  std::vector<Request> one;
+  one.push_back(std::move(request));
+  return Post(lane, std::move(one));
+}
+
 Broker::Broker(const BrokerOptions& options, ServiceClock& clock, store::Store& store,
                Outbox& outbox)
     : impl_(std::make_unique<Impl>(options, clock, store, outbox)) {}
@@ -320,11 +326,6 @@ absl::Status Broker::Recover(engine::Incarnation incarnation,
 }
 absl::Status Broker::Post(Lane lane, std::vector<Request>&& requests) {
   return impl_->inbox().Post(lane, std::move(requests));
-}
-absl::Status Broker::Post(Lane lane, Request request) {
-  std::vector<Request> one;
-  one.push_back(std::move(request));
-  return impl_->inbox().Post(lane, std::move(one));
 }
 absl::StatusOr<Reading> Broker::PostFrom(engine::CallId stream, Lane lane,
                                          std::vector<Request>&& requests) {

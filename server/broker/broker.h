@@ -149,46 +149,62 @@ struct Holdings {
   bool operator==(const Holdings&) const = default;
 };
 
+// Where the edge hands over what it was asked: the broker itself, or what stands before it. Any
+// thread may call it.
+class Intake {
+ public:
+  virtual ~Intake() = default;
+
+  // Hands over requests, in order. RESOURCE_EXHAUSTED: the lane is full, or the call's client has
+  // its share of it; nothing was taken: `requests` is as it was. UNAVAILABLE: the broker has
+  // stopped.
+  virtual absl::Status Post(Lane lane, std::vector<Request>&& requests) = 0;
+  absl::Status Post(Lane lane, Request request);
+  // As Post, for a stream: what it has read is taken in any case, so that it counts as heard. When
+  // the lane is full the stream reads no further, so that its peer is held back, until the outbox
+  // is given ReadOn for it, which may be before this returns.
+  virtual absl::StatusOr<Reading> PostFrom(engine::CallId stream, Lane lane,
+                                           std::vector<Request>&& requests) = 0;
+
+  // The outbox was full, and is not any more. Any thread.
+  virtual void GoOn() = 0;
+
+  // Has `tell` called with the calls that wait for the store, each once: their answers are not safe
+  // yet or rest on a read, or they wait to be taken until the store keeps up. Any thread; `tell` is
+  // called on the broker's, in a later turn.
+  virtual void FindWaiting(absl::AnyInvocable<void(std::vector<engine::CallId>)> tell) = 0;
+
+  // An id for a task that is submitted outside any client's session. After Recover.
+  virtual TaskId NewTaskId() = 0;
+};
+
 // The loop around the engine: takes requests, steps the engine, stores each turn's rows as one
 // batch, and releases what the turn wants said when the store has it as safe as was asked. While
 // one batch is being written or synced, further turns run and are appended: so batches grow by
 // themselves when the disk is slow.
 //
 // Owns no thread. One thread calls Recover once, then Run, or Turn for a loop of its own (the
-// simulator). Post and NewTaskId may be called from any thread.
-class Broker {
+// simulator). What Intake has may be called from any thread.
+class Broker final : public Intake {
  public:
   // All outlive the broker. It is the one who makes `clock` run: in Recover, from where the store's
   // last run stopped; and who follows the wall clock, in each turn.
   Broker(const BrokerOptions& options, ServiceClock& clock, store::Store& store, Outbox& outbox);
-  ~Broker();
+  ~Broker() override;
 
   // Loads the engine from the store, and begins a new life. `incarnation` is one that no other life
   // had: engine::IncarnationAt. `progress` is told of rows read so far, about once a second.
   absl::Status Recover(engine::Incarnation incarnation,
                        absl::AnyInvocable<void(int64_t rows)> progress);
 
-  // Hands over requests, in order. RESOURCE_EXHAUSTED: the lane is full, or the call's client has
-  // its share of it; nothing was taken: `requests` is as it was. UNAVAILABLE: the broker has
-  // stopped.
-  absl::Status Post(Lane lane, std::vector<Request>&& requests);
-  absl::Status Post(Lane lane, Request request);
-  // As Post, for a stream: what it has read is taken in any case, so that it counts as heard. When
-  // the lane is full the stream reads no further, so that its peer is held back, until the outbox
-  // is given ReadOn for it, which may be before this returns.
+  // See Intake.
+  absl::Status Post(Lane lane, std::vector<Request>&& requests) override;
+  using Intake::Post;
   absl::StatusOr<Reading> PostFrom(engine::CallId stream, Lane lane,
-                                   std::vector<Request>&& requests);
-
-  // The outbox was full, and is not any more. Any thread.
-  void GoOn();
-
-  // Has `tell` called with the calls that wait for the store, each once: their answers are not safe
-  // yet or rest on a read, or they wait to be taken until the store keeps up. Any thread; `tell` is
-  // called on the broker's, in a later turn.
-  void FindWaiting(absl::AnyInvocable<void(std::vector<engine::CallId>)> tell);
-
-  // An id for a task that is submitted outside any client's session. After Recover.
-  TaskId NewTaskId();
+                                   std::vector<Request>&& requests) override;
+  void GoOn() override;
+  void FindWaiting(absl::AnyInvocable<void(std::vector<engine::CallId>)> tell) override;
+  TaskId NewTaskId() override;
 
   // One turn: what was posted so far, up to its bounds; the rest is the next turn's. False: nothing
   // was done. Not OK: the store failed; stop the process.

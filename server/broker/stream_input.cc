@@ -8,7 +8,7 @@
 
 namespace treadle::broker {
 
-StreamInput::StreamInput(Broker& broker, engine::CallId call, Lane lane,
+StreamInput::StreamInput(Intake& broker, engine::CallId call, Lane lane,
                          absl::AnyInvocable<void()> read)
     : broker_(broker), call_(call), lane_(lane), read_(std::move(read)) {}
 

@@ -21,7 +21,7 @@ class StreamInput {
  public:
   // The broker outlives it. `read` asks for the next message; it is called on whichever thread lets
   // reading go on, once for each message. All that is posted goes into `lane`.
-  StreamInput(Broker& broker, engine::CallId call, Lane lane, absl::AnyInvocable<void()> read);
+  StreamInput(Intake& broker, engine::CallId call, Lane lane, absl::AnyInvocable<void()> read);
 
   // Asks for the first message. Once.
   void Begin() { Resume(); }
@@ -45,7 +45,7 @@ class StreamInput {
   void Close(std::vector<Request> last);
 
  private:
-  Broker& broker_;
+  Intake& broker_;
   const engine::CallId call_;
   const Lane lane_;
   absl::AnyInvocable<void()> read_;

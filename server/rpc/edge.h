@@ -23,7 +23,7 @@ namespace treadle::rpc {
 struct Edge {
   const Options& options;
   const Clock& clock;
-  broker::Broker& broker;
+  broker::Intake& broker;
   const std::string store_kind;
   const store::Reach reach;  // the best that an acknowledgement can say
   const int64_t started_at_ms;

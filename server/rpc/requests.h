@@ -15,7 +15,7 @@ broker::Request ToRequest(Command command, broker::BodyPtr body = nullptr) {
 // Tasks that were leased to a call which cannot take them any more: they go back to their queues
 // without having cost an attempt.
 template <typename Range>
-void HandBack(broker::Broker& broker, engine::CallId call, const Range& leased) {
+void HandBack(broker::Intake& broker, engine::CallId call, const Range& leased) {
   std::vector<broker::Request> requests;
   for (const broker::LeasedTask& task : leased) {
     requests.push_back(ToRequest(engine::EndAttempt{.call = call,

@@ -55,7 +55,7 @@ class Server::Impl {
 
   CallOutbox& outbox() { return outbox_; }
 
-  absl::Status Start(broker::Broker& broker, const store::Store& store) {
+  absl::Status Start(broker::Intake& broker, const store::Store& store) {
     TREADLE_ASSERT(!edge_.has_value());
     const absl::StatusOr<Address> address = ParseAddress(options_.listen, /*port_min=*/0);
     if (!address.ok()) {
@@ -181,7 +181,7 @@ Server::Server(Options options, const Clock& clock)
 Server::~Server() { impl_->Stop(); }
 
 broker::Outbox& Server::outbox() { return impl_->outbox(); }
-absl::Status Server::Start(broker::Broker& broker, const store::Store& store) {
+absl::Status Server::Start(broker::Intake& broker, const store::Store& store) {
   return impl_->Start(broker, store);
 }
 std::string Server::address() const { return impl_->address(); }

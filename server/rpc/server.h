@@ -32,7 +32,7 @@ class Server {
 
   // Listens on Options::listen. Once. An error says what is wrong with the address: in use, not
   // ours, not an address.
-  absl::Status Start(broker::Broker& broker, const store::Store& store);
+  absl::Status Start(broker::Intake& broker, const store::Store& store);
   // Where it listens, after Start: "127.0.0.1:7733", with the port that was chosen for port 0.
   std::string address() const;
   int port() const;
