@@ -142,6 +142,7 @@ class Worker::Impl {
   }
 
   absl::Status Run();
+  const worker::Handlers& handlers() const { return *handlers_; }
 
   void Stop() {
     stop_starting_.request_stop();
@@ -279,6 +280,8 @@ void Worker::Add(std::string_view type, std::shared_ptr<const worker::CoroutineH
                  RunIn run_in) {
   impl_->Add(type, std::move(handler), run_in);
 }
+
+const worker::Handlers& Worker::handlers() const { return impl_->handlers(); }
 
 absl::Status Worker::Run() { return impl_->Run(); }
 void Worker::Stop() { impl_->Stop(); }

@@ -28,12 +28,15 @@ BROKER = ENGINE + STORE + ("server/broker",)
 SPEAKS = SUPPORT + ("proto/wire", "treadle/v1")  # what both ends of a connection share
 RPC = BROKER + SPEAKS + ("server/rpc",)
 # Public headers, <treadle/...>, by the folder that they lie in.
-PUBLIC = ("proto/include", "client/include", "worker/include")
+LIBRARIES = ("proto/include", "client/include", "worker/include")
+HARNESS = "tests/harness/include"  # treadle::testing
+PUBLIC = LIBRARIES + (HARNESS,)
 # What client and worker share.
 TASK = SUPPORT + ("proto/include", "proto/task", "treadle/v1")
 CLIENT = SPEAKS + TASK + ("client",)
 FUTURES = TASK + ("client/include", "client/future", "client/ledger", "proto/wire/item_status.h")
 WORKER = SPEAKS + TASK + ("worker",)
+SERVICE = RPC + ("server/service",)
 GRPC = ("grpc", "grpcpp", "google")
 
 
@@ -48,7 +51,9 @@ class Rule:
 
 
 PROGRAM = ("absl", "spdlog", "fmt", "CLI") + GRPC
-BROKER_PROGRAM = Rule(RPC + ("proto/program", "server/options.h", "server/descriptors.h"), PROGRAM)
+BROKER_PROGRAM = Rule(
+    SERVICE + ("proto/program", "server/options.h", "server/descriptors.h"), PROGRAM
+)
 WORKER_PROGRAM = Rule(WORKER + ("proto/program", "worker/options.h"), PROGRAM)
 PURE = {"bans": IMPURE, "system": False}
 
@@ -66,6 +71,7 @@ RULES = {
         BROKER + ("treadle/storage",), ("absl", "google", "spdlog", "fmt", "xxhash.h")
     ),
     "server/rpc": Rule(RPC, ("absl", "spdlog", "fmt", "xxhash.h") + GRPC),
+    "server/service": Rule(SERVICE, ("absl",)),
     "server/descriptors.cc": BROKER_PROGRAM,
     "server/descriptors.h": BROKER_PROGRAM,
     "server/main.cc": BROKER_PROGRAM,
@@ -90,13 +96,19 @@ RULES = {
     "worker/options.cc": WORKER_PROGRAM,
     "worker/options.h": WORKER_PROGRAM,
     "tests": Rule(
-        RPC + CLIENT + WORKER + ("proto/program", "tests/support"),
+        SERVICE + CLIENT + WORKER + ("proto/program", "tests/support", HARNESS),
         ("absl", "asio", "gtest", "gmock", "nlohmann", "spdlog", "fmt", "CLI", "xxhash.h") + GRPC,
+    ),
+    # What users' tests have of Treadle: all of it in one process.
+    "tests/harness": Rule(SERVICE + CLIENT + WORKER + (HARNESS,), ("absl",)),
+    "tests/harness/include": Rule(LIBRARIES, ("absl",)),
+    "tests/harness/tests": Rule(
+        PUBLIC + ("tests/harness",), ("absl", "asio", "gtest", "gmock")
     ),
     # The relay that the broker is measured against speaks a protocol of its own.
     "tests/bench/ceiling": Rule(("relay.grpc.pb.h", "relay.pb.h"), ("absl",) + GRPC),
     "tests/client/cli": Rule(
-        CLIENT + WORKER + ("client/cli", "proto/program", "tests/client", "tests/support"),
+        CLIENT + WORKER + ("client/cli", "proto/program", "tests/client", "tests/support", HARNESS),
         ("absl", "asio", "gtest", "gmock", "nlohmann", "fmt", "CLI") + GRPC,
     ),
     "tests/engine": Rule(ENGINE + ("tests/support",), ("absl", "gtest", "gmock")),

@@ -30,6 +30,8 @@ namespace treadle {
 
 namespace worker {
 class Guard;
+class Handlers;
+class HandlersOf;
 }  // namespace worker
 
 struct WorkerOptions {
@@ -175,7 +177,9 @@ class Worker {
 
  private:
   class Impl;
+  friend class worker::HandlersOf;  // treadle/testing/call.h runs them in place
 
+  const worker::Handlers& handlers() const;
   template <typename R, typename Arguments, typename F>
   void AddTyped(std::string_view type, F handler, RunIn run_in) {
     if constexpr (worker::kIsCoroutine<F, Arguments>) {

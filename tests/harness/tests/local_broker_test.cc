@@ -1,0 +1,65 @@
+#include <string>
+
+#include "tests/harness/tests/fixture.h"
+
+namespace treadle::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+constexpr TaskType<int64_t(int64_t)> kDouble{"double"};
+
+TEST(LocalBroker, ServesAtAPortOfItsOwn) {
+  const auto one = StartBroker();
+  const auto other = StartBroker();
+  EXPECT_THAT(one->address(), StartsWith("127.0.0.1:"));
+  EXPECT_NE(one->address(), other->address());
+}
+
+TEST(LocalBroker, RefusesOptionsOutOfBounds) {
+  LocalBrokerOptions options;
+  options.lease = Milliseconds(0);
+  const absl::Status refused = LocalBroker::Start(options).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(refused));
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("lease in ms is 0: choose 1000 or more"));
+}
+
+TEST(LocalBroker, IsGoneAfterStop) {
+  const auto broker = StartBroker();
+  const auto client = Connect(*broker);
+  broker->Stop();
+  ClientOptions options(broker->address());
+  options.connect_timeout = Milliseconds(200);
+  EXPECT_TRUE(absl::IsUnavailable(Client::Connect(options).status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(broker->Advance(Milliseconds(1))));
+  EXPECT_TRUE(absl::IsFailedPrecondition(broker->Restart()));
+}
+
+TEST(LocalWorker, IsDrainedAtTheEndOfItsScope) {
+  const auto broker = StartBroker();
+  const Executor executor(broker->client(), ExecutorOptions("cpu"));
+  Future<int64_t> future;
+  {
+    LocalWorker worker(*broker, "cpu");
+    worker->Handle(kDouble, [](TaskContext&, int64_t n) { return 2 * n; });
+    worker.Start();
+    EXPECT_EQ(executor.Submit(kDouble, 1).Result(kPatience).value(), 2);
+    future = executor.Submit(kDouble, 2);
+  }
+  // Done by it, or left for the next one.
+  LocalWorker worker(*broker, "cpu");
+  worker->Handle(kDouble, [](TaskContext&, int64_t n) { return 2 * n; });
+  worker.Start();
+  EXPECT_EQ(future.Result(kPatience).value(), 4);
+}
+
+TEST(LocalWorker, SaysWhyItCannotRun) {
+  const auto broker = StartBroker();
+  LocalWorker worker(*broker, "cpu");
+  worker.Start();
+  EXPECT_TRUE(absl::IsFailedPrecondition(worker.Stop()));  // it has no handlers
+}
+
+}  // namespace
+}  // namespace treadle::testing
