@@ -85,7 +85,7 @@ RULES = {
     "client/cli": Rule(
         CLIENT + ("proto/program",), ("absl", "nlohmann", "spdlog", "fmt", "CLI") + GRPC
     ),
-    "client/examples": Rule(PUBLIC, ("absl",)),
+    "client/examples": Rule(PUBLIC, ("absl", "gtest")),
     "worker": Rule(WORKER, ("absl", "asio", "nlohmann", "spdlog", "fmt") + GRPC),
     "worker/include": Rule(("proto/include", "treadle/v1"), ("absl", "asio")),
     # Pools are built and tested without gRPC.
