@@ -1,15 +1,14 @@
 #include "client/cli/command_line.h"
 
-#include <cstdlib>
 #include <memory>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
+#include "client/cli/complete.h"
 #include "client/cli/context.h"
 #include "client/cli/program_args.h"
 
 #include "proto/program/flags.h"
-#include "proto/support/address.h"
+#include "proto/program/man.h"
 #include "proto/support/limits.h"
 
 namespace treadle::cli {
@@ -33,7 +32,11 @@ std::unique_ptr<CLI::App> NewRoot(Context& context, Command& chosen) {
   root->get_formatter()->label("Subcommands", "Commands");
   root->get_formatter()->label("Positionals", "Arguments");
   program::AddAddress(*root, "--broker", context.broker, /*port_min=*/1,
-                      "The broker. The environment variable TREADLE_BROKER sets it, too.");
+                      "The broker. Without it: --context, then the environment variable "
+                      "TREADLE_BROKER, then the context in use.");
+  program::AddText(*root, "--context", context.context_name, "NAME",
+                   "The broker by its name: treadle context.")
+      ->default_str("");
   program::AddSwitch(*root, "--http-proxy", context.http_proxy,
                      "Reach it through the proxy that the environment's http_proxy names.");
   program::AddChoice(*root, "-o,--output", context.output,
@@ -53,18 +56,9 @@ std::unique_ptr<CLI::App> NewRoot(Context& context, Command& chosen) {
   AddQueueCommands(*root, chosen);
   AddWorkerCommands(*root, chosen);
   AddServerCommands(*root, chosen);
+  AddContextCommands(*root, chosen);
+  AddCompletionCommand(*root, chosen);
   return root;
-}
-
-// The environment names the broker where the command line does not.
-absl::Status TakeEnvironment(const CLI::App& root, Context& context) {
-  const char* const broker = std::getenv("TREADLE_BROKER");
-  if (broker == nullptr || root.get_option("--broker")->count() > 0) return absl::OkStatus();
-  context.broker = broker;
-  const absl::Status status = ParseAddress(context.broker, /*port_min=*/1).status();
-  return status.ok()
-             ? status
-             : absl::InvalidArgumentError(absl::StrCat("TREADLE_BROKER: ", status.message()));
 }
 
 // The command that was named, as far as the command line was understood.
@@ -88,6 +82,8 @@ std::optional<ExitCode> Parse(CLI::App& root, const std::vector<std::string>& op
     return std::nullopt;
   } catch (const CLI::CallForHelp&) {
     return context.Write(root.help());
+  } catch (const program::CallForMan&) {
+    return context.Write(program::ManPage(root));
   } catch (const CLI::CallForVersion& version) {
     return context.Write(std::string(version.what()) + "\n");
   } catch (const CLI::ParseError& error) {
@@ -107,13 +103,22 @@ int RunCommandLine(const std::vector<std::string>& args, Terminal& terminal, Int
   Context context{terminal, interrupt};
   Command chosen;
   const std::unique_ptr<CLI::App> root = NewRoot(context, chosen);
+  // Two commands for shells and packages, which the help leaves out.
+  if (!args.empty() && args.front() == "__complete") {
+    return static_cast<int>(Complete(context, *root, {args.begin() + 1, args.end()}));
+  }
+  if (!args.empty() && args.front() == "__man") {
+    return static_cast<int>(context.Write(program::ManPage(*root)));
+  }
   SplitLine line = SplitAtProgram(*root, args);
   context.program = std::move(line.program);
   if (const auto code = Parse(*root, line.options, context)) {
     return static_cast<int>(*code);
   }
-  if (absl::Status s = TakeEnvironment(*root, context); !s.ok()) {
-    return static_cast<int>(context.Fail(s));
+  context.broker_given = root->get_option("--broker")->count() > 0;
+  // What looks after contexts works also when one of them is wrong; the rest needs a broker.
+  if (!root->got_subcommand("context") && !root->got_subcommand("completion")) {
+    if (absl::Status s = context.ChooseBroker(); !s.ok()) return static_cast<int>(context.Fail(s));
   }
   const ExitCode code = chosen(context);
   if (code == ExitCode::kInterrupted && interrupt.fired()) return 128 + interrupt.signal();

@@ -8,9 +8,33 @@
 #include <utility>
 
 #include "absl/strings/str_join.h"
+#include "client/cli/contexts.h"
 #include <fmt/format.h>
 
+#include "proto/support/address.h"
+
 namespace treadle::cli {
+
+absl::Status Context::ChooseBroker() {
+  if (broker_given) return absl::OkStatus();
+  const char* const environment = std::getenv("TREADLE_BROKER");
+  if (context_name.empty() && environment != nullptr) {
+    broker = environment;
+    const absl::Status status = ParseAddress(broker, /*port_min=*/1).status();
+    return status.ok() ? status
+                       : absl::InvalidArgumentError(
+                             fmt::format("TREADLE_BROKER: {}", std::string(status.message())));
+  }
+  const absl::StatusOr<Contexts> contexts = Contexts::Load();
+  if (!contexts.ok()) return contexts.status();
+  const std::string& name = context_name.empty() ? contexts->current : context_name;
+  if (name.empty()) return absl::OkStatus();
+  const absl::StatusOr<Contexts::Entry> entry = contexts->Find(name);
+  if (!entry.ok()) return entry.status();
+  broker = entry->broker;
+  http_proxy = http_proxy || entry->http_proxy;
+  return absl::OkStatus();
+}
 
 absl::StatusOr<std::unique_ptr<Client>> Context::Connect(ClientOptions options) const {
   options.address = broker;

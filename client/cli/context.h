@@ -25,6 +25,8 @@ struct Context {
   Terminal& terminal;
   Interrupt& interrupt;
   std::string broker = limits::kDefaultAddress;
+  bool broker_given = false;  // by --broker
+  std::string context_name;   // --context
   bool http_proxy = false;
   std::string output = "table";
   std::string color = "auto";
@@ -44,6 +46,10 @@ struct Context {
 
   // INVALID_ARGUMENT: --output is none of these. `what`: what the command writes.
   absl::Status CheckOutput(const std::vector<std::string>& forms, const std::string& what) const;
+
+  // Fills in the broker where --broker does not name it: from --context, TREADLE_BROKER, or the
+  // context in use. Errors name the source.
+  absl::Status ChooseBroker();
 
   // UNAVAILABLE says what to do. `options`: its address, name and connect timeout are set here.
   absl::StatusOr<std::unique_ptr<Client>> Connect(ClientOptions options = ClientOptions()) const;
@@ -81,6 +87,7 @@ void AddTaskCommands(CLI::App& root, Command& chosen);
 void AddQueueCommands(CLI::App& root, Command& chosen);
 void AddWorkerCommands(CLI::App& root, Command& chosen);
 void AddServerCommands(CLI::App& root, Command& chosen);
+void AddContextCommands(CLI::App& root, Command& chosen);
 
 // A subcommand of `parent`. `notes` ends its help text: what else there is to know, and examples.
 CLI::App& AddSubcommand(CLI::App& parent, const std::string& name, const std::string& summary,

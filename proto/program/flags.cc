@@ -12,6 +12,7 @@
 
 #include "proto/program/config_file.h"
 #include "proto/program/help.h"
+#include "proto/program/man.h"
 #include "proto/program/units.h"
 #include "proto/support/address.h"
 #include "proto/support/text.h"
@@ -78,6 +79,7 @@ std::unique_ptr<CLI::App> NewApp(const std::string& name, const std::string& des
   app->set_help_flag("-h,--help", "Prints this and exits.");
   app->set_version_flag("--version", absl::StrCat(name, " ", Version()),
                         "Prints the version and exits.");
+  app->add_flag_callback("--man", [] { throw CallForMan(); })->group("")->configurable(false);
   app->get_help_ptr()->configurable(false);
   app->get_version_ptr()->configurable(false);
   return app;
@@ -170,6 +172,9 @@ std::optional<int> Parse(CLI::App& app, int argc, const char* const* argv) {
     return std::nullopt;
   } catch (const CLI::CallForHelp&) {
     std::fputs(app.help().c_str(), stdout);
+    return 0;
+  } catch (const CallForMan&) {
+    std::fputs(ManPage(app).c_str(), stdout);
     return 0;
   } catch (const CLI::CallForVersion& version) {
     std::puts(version.what());

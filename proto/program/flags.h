@@ -30,7 +30,13 @@ inline constexpr int kExitUsage = 2;
 // "1.2.3".
 std::string Version();
 
-// A program's (empty) set of flags, with --help and --version. `examples` ends the help text.
+// Thrown for --man, as CLI::CallForHelp is for --help.
+struct CallForMan : CLI::Success {
+  CallForMan() : CLI::Success("--man", CLI::ExitCodes::Success) {}
+};
+
+// A program's (empty) set of flags, with --help and --version, and --man, which the help leaves
+// out: it prints the manual page (man.h). `examples` ends the help text.
 std::unique_ptr<CLI::App> NewApp(const std::string& name, const std::string& description,
                                  const std::string& examples);
 
@@ -65,8 +71,8 @@ CLI::Option* AddSize(CLI::App& app, const std::string& flag, int64_t& value_byte
 // As app.parse, which takes the next word for the value of "--name=": here it is empty. Without the
 // program's name. Throws CLI::ParseError.
 void ParseWords(CLI::App& app, const std::vector<std::string>& words);
-// Parses. Absent: go on. Otherwise the code to exit with: 0 after --help or --version, which it
-// has printed, kExitUsage after a sentence on stderr.
+// Parses. Absent: go on. Otherwise the code to exit with: 0 after --help, --version or --man, which
+// it has printed, kExitUsage after a sentence on stderr.
 std::optional<int> Parse(CLI::App& app, int argc, const char* const* argv);
 
 }  // namespace treadle::program

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import pty
+import shutil
 import signal
 import socket
 import subprocess
@@ -212,6 +213,43 @@ class CommandLine(Scenario):
         child.communicate(timeout=processes.LIMIT_S)
         self.assertEqual(child.returncode, INTERRUPTED)
         os.close(parent)
+
+    def test_bash_completes(self):
+        self.treadle("queue", "create", "cloth:fine")
+        script = """
+            PATH="$BIN:$PATH"
+            source <(treadle completion bash)
+            COMP_WORDBREAKS=$' \\t\\n"\\'><=;|&(:'
+            complete_line() {
+              COMP_LINE=$1 COMP_POINT=${#1} COMP_WORDS=("${@:2}") COMP_CWORD=$(($# - 2))
+              _treadle
+              echo "${COMPREPLY[*]}"
+            }
+            complete_line "treadle queue sh" treadle queue sh
+            complete_line "treadle task list --output=js" treadle task list --output = js
+            complete_line "treadle queue show " treadle queue show ""
+            complete_line "treadle queue show cloth:f" treadle queue show cloth : f
+            complete -p treadle
+        """
+        ran = subprocess.run(
+            ["bash", "-c", script], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            env=dict(os.environ, BIN=str(processes.BIN), TREADLE_BROKER=self.address),
+            timeout=processes.LIMIT_S, check=False)
+        self.assertEqual(ran.stdout.splitlines(),
+                         ["show", "json jsonl", "cloth:fine", "fine",
+                          "complete -F _treadle treadle"], ran.stderr)
+
+    def test_the_manual_page_of_every_program_is_read_without_a_warning(self):
+        if shutil.which("groff") is None:
+            self.skipTest("there is no groff")
+        for program, flag in (("treadle", "__man"), ("treadle-server", "--man"),
+                              ("treadle-worker", "--man")):
+            page = subprocess.run([processes.BIN / program, flag], capture_output=True,
+                                  timeout=processes.LIMIT_S, check=True).stdout
+            read = subprocess.run(["groff", "-man", "-Tascii", "-P-cbou", "-ww"], input=page,
+                                  capture_output=True, timeout=processes.LIMIT_S, check=True)
+            self.assertEqual(read.stderr, b"", program)
+            self.assertIn(b"SYNOPSIS", read.stdout)
 
     def test_server_wait_waits_for_the_broker(self):
         self.server.kill()

@@ -1,7 +1,10 @@
 #include "client/cli/command_line.h"
 
+#include <filesystem>
+#include <fstream>
 #include <sstream>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "client/cli/exit_code.h"
 #include <gmock/gmock.h>
@@ -47,15 +50,37 @@ TEST(CommandLine, AWrongAddressInTheEnvironmentIsNamed) {
 }
 
 TEST(CommandLine, EveryCommandHasHelpWithAnExample) {
-  for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{
-           {"submit"},          {"result"},          {"map"},
-           {"task", "submit"},  {"task", "result"},  {"task", "wait"},
-           {"task", "watch"},   {"task", "show"},    {"task", "cancel"},
-           {"task", "list"},    {"queue", "create"}, {"queue", "list"},
-           {"queue", "show"},   {"queue", "update"}, {"queue", "pause"},
-           {"queue", "resume"}, {"queue", "close"},  {"queue", "reopen"},
-           {"queue", "purge"},  {"queue", "delete"}, {"worker", "list"},
-           {"worker", "show"},  {"server", "show"},  {"server", "wait"}}) {
+  for (const std::vector<std::string>& command :
+       std::vector<std::vector<std::string>>{{"submit"},
+                                             {"result"},
+                                             {"map"},
+                                             {"task", "submit"},
+                                             {"task", "result"},
+                                             {"task", "wait"},
+                                             {"task", "watch"},
+                                             {"task", "show"},
+                                             {"task", "cancel"},
+                                             {"task", "list"},
+                                             {"queue", "create"},
+                                             {"queue", "list"},
+                                             {"queue", "show"},
+                                             {"queue", "update"},
+                                             {"queue", "pause"},
+                                             {"queue", "resume"},
+                                             {"queue", "close"},
+                                             {"queue", "reopen"},
+                                             {"queue", "purge"},
+                                             {"queue", "delete"},
+                                             {"worker", "list"},
+                                             {"worker", "show"},
+                                             {"server", "show"},
+                                             {"server", "wait"},
+                                             {"context", "list"},
+                                             {"context", "show"},
+                                             {"context", "set"},
+                                             {"context", "use"},
+                                             {"context", "delete"},
+                                             {"completion"}}) {
     std::vector<std::string> args = command;
     args.push_back("--help");
     const Ran ran = Treadle(args);
@@ -153,6 +178,99 @@ TEST(CommandLine, WhatCancelsManyWantsToKnowWhich) {
               HasSubstr("what has ended cannot be cancelled"));
   EXPECT_THAT(Treadle({"queue", "purge", "q", "--state", "running"}).err,
               HasSubstr("purge leaves what runs"));
+}
+
+// Contexts in a folder of their own.
+class ContextCommands : public ::testing::Test {
+ protected:
+  ContextCommands() {
+    ::setenv("XDG_CONFIG_HOME", folder_.c_str(), /*overwrite=*/1);
+    ::unsetenv("TREADLE_BROKER");
+  }
+  ~ContextCommands() override {
+    ::unsetenv("XDG_CONFIG_HOME");
+    ::unsetenv("TREADLE_BROKER");
+    std::filesystem::remove_all(folder_);
+  }
+  // Nobody is there: the error names whom it asked.
+  static std::string Asked(std::vector<std::string> args = {}) {
+    args.insert(args.end(), {"server", "show", "--connect-timeout", "0"});
+    return Treadle(args).err;
+  }
+
+  const std::string folder_ =
+      ::testing::TempDir() + "/treadle-contexts-" + std::to_string(::getpid());
+};
+
+TEST_F(ContextCommands, FlagsWinOverTheEnvironmentAndThatOverTheContextInUse) {
+  EXPECT_THAT(Treadle({"context", "list"}).err, HasSubstr("no contexts yet"));
+  EXPECT_EQ(Treadle({"context", "set", "near", "--broker", "127.0.0.1:1"}).exit_code, 0);
+  EXPECT_EQ(Treadle({"context", "set", "far", "--broker=127.0.0.1:2"}).exit_code, 0);
+  EXPECT_EQ(Treadle({"context", "use", "near"}).exit_code, 0);
+  EXPECT_EQ(Treadle({"context", "list"}).out,
+            "CURRENT  NAME  BROKER\n         far   127.0.0.1:2\n*        near  127.0.0.1:1\n");
+  EXPECT_EQ(Treadle({"context", "show", "-o", "csv"}).out,
+            "name,broker,http_proxy,current\nnear,127.0.0.1:1,false,true\n");
+  EXPECT_THAT(Asked(), HasSubstr("answers at 127.0.0.1:1"));
+  ::setenv("TREADLE_BROKER", "127.0.0.1:3", 1);
+  EXPECT_THAT(Asked(), HasSubstr("answers at 127.0.0.1:3"));
+  EXPECT_THAT(Asked({"--context", "far"}), HasSubstr("answers at 127.0.0.1:2"));
+  EXPECT_THAT(Asked({"--context", "far", "--broker", "127.0.0.1:4"}),
+              HasSubstr("answers at 127.0.0.1:4"));
+  EXPECT_THAT(Asked({"--context", "mars"}), HasSubstr("no context 'mars': there are far, near"));
+  EXPECT_EQ(Treadle({"context", "delete", "near"}).exit_code, 0);
+  EXPECT_EQ(Treadle({"context", "show"}).exit_code, 3);
+  EXPECT_EQ(Treadle({"context", "use", "near"}).exit_code, 3);
+  EXPECT_EQ(Treadle({"context", "set", "x"}).exit_code, 2);
+}
+
+TEST_F(ContextCommands, ABrokenFileIsNamed) {
+  std::filesystem::create_directories(folder_ + "/treadle");
+  const std::string path = folder_ + "/treadle/contexts.json";
+  for (const char* const text :
+       {"", "{", "[]", "{\"contexts\":{\"a\":{}}}", "{\"contexts\":{\"a\":{\"broker\":\"x\"}}}"}) {
+    std::ofstream(path) << text;
+    const std::string err = Asked();
+    EXPECT_THAT(err, HasSubstr(path)) << text;
+    EXPECT_THAT(err, HasSubstr("mend it, or remove it")) << text;
+    EXPECT_THAT(Asked({"--broker", "127.0.0.1:1"}), HasSubstr("answers at")) << text;
+  }
+}
+
+TEST_F(ContextCommands, CompletionComesFromTheCommandsThemselves) {
+  const auto complete = [](std::vector<std::string> words) {
+    words.insert(words.begin(), "__complete");
+    return Treadle(words).out;
+  };
+  EXPECT_THAT(complete({""}), HasSubstr("queue\tMakes, shows and manages queues."));
+  EXPECT_EQ(complete({"queue", "pu"}).rfind("purge\t", 0), 0);
+  EXPECT_EQ(complete({"task", "sho"}).rfind("show\t", 0), 0);
+  EXPECT_EQ(complete({"task", "list", "-o", "js"}), "json\njsonl\n");
+  EXPECT_EQ(complete({"task", "list", "--output=js"}), "--output=json\n--output=jsonl\n");
+  EXPECT_THAT(complete({"task", "list", "--st"}), HasSubstr("--state\tOnly those in this state"));
+  EXPECT_EQ(complete({"task", "list", "--state", "q"}), "queued\n");
+  EXPECT_EQ(complete({"completion", ""}), "bash\nzsh\nfish\n");
+  EXPECT_EQ(complete({"submit", "--", "/bin/s"}), ":files\n");
+  EXPECT_EQ(complete({"submit", "--stdin", ""}), ":files\n");
+  EXPECT_THAT(complete({"__"}), IsEmpty());
+  Treadle({"context", "set", "prod", "--broker", "127.0.0.1:1"});
+  EXPECT_EQ(complete({"--context", "p"}), "prod\t127.0.0.1:1\n");
+  EXPECT_EQ(complete({"context", "use", ""}), "prod\t127.0.0.1:1\n");
+  // Nobody answers: no names, and no words about it.
+  const Ran ran = Treadle({"__complete", "--context", "prod", "queue", "show", ""});
+  EXPECT_EQ(ran.exit_code, 0);
+  EXPECT_THAT(ran.out + ran.err, IsEmpty());
+}
+
+TEST(CommandLine, TheManualPageHasEveryCommand) {
+  const Ran ran = Treadle({"__man"});
+  EXPECT_EQ(ran.exit_code, 0);
+  for (const char* const part : {".TH \"TREADLE\" 1", ".SS \"treadle task submit\"",
+                                 ".SS \"treadle queue purge\"", "Exit codes:", "\\-\\-broker"}) {
+    EXPECT_THAT(ran.out, HasSubstr(part));
+  }
+  EXPECT_EQ(Treadle({"--man"}).out, ran.out);
+  EXPECT_EQ(Treadle({"--help"}).out.find("--man"), std::string::npos);
 }
 
 TEST(ExitCodes, StandForTheBrokersStatus) {
