@@ -214,6 +214,33 @@ class CommandLine(Scenario):
         self.assertEqual(child.returncode, INTERRUPTED)
         os.close(parent)
 
+    def test_a_long_batch_is_submitted_once_and_in_order(self):
+        count = 120_000  # more than one client takes
+        path = self.folder / "jobs.jsonl"
+        with path.open("w", encoding="utf-8") as jobs:
+            for n in range(count):
+                jobs.write(f'{{"type": "a", "payload": {n}}}\n')
+        out, err = self.treadle("submit", "--batch", str(path), "--queue=q")
+        self.assertEqual(err, "")
+        names = out.split()
+        self.assertEqual(len(set(names)), count)
+        connection = self.connect(self.server)
+        self.assertEqual(connection.info().unfinished_tasks, count)
+        leased = connection.lease(["q"], max_tasks=1000)
+        self.assertEqual([task.task_id for task in leased], names[:len(leased)])
+        self.assertEqual([task.payload for task in leased],
+                         [str(n).encode() for n in range(len(leased))])
+
+    def test_ctrl_c_ends_a_batch_that_waits_for_lines(self):
+        child = self.start("submit", "--batch=-", "--type=a", stdin=subprocess.PIPE)
+        child.stdin.write("{}\n")
+        child.stdin.flush()
+        self.assertNotEqual(child.stdout.readline(), "")
+        child.send_signal(signal.SIGTERM)
+        _, err = child.communicate(timeout=processes.LIMIT_S)
+        self.assertEqual(child.returncode, TERMINATED, err)
+        self.assertIn("interrupted after 1 tasks", err)
+
     def test_bash_completes(self):
         self.treadle("queue", "create", "cloth:fine")
         script = """

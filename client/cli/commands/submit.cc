@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "client/cli/batch.h"
 #include "client/cli/commands/submit_flags.h"
 #include "client/cli/console/disk_hint.h"
 #include "client/cli/context.h"
@@ -27,6 +28,7 @@ namespace {
 constexpr std::chrono::milliseconds kGiveUpAfter{30'000};
 
 struct OneSubmitFlags : SubmitFlags {
+  std::string batch_path;
   std::string payload;
   std::string stdin_path;
   std::string request_key;
@@ -83,6 +85,15 @@ absl::StatusOr<Acceptance> Accepted(const Context& context, Client& client,
 }
 
 ExitCode Submit(Context& context, const OneSubmitFlags& flags) {
+  if (!flags.batch_path.empty()) {
+    if (flags.wait || !flags.payload.empty() || !flags.stdin_path.empty() ||
+        !flags.request_key.empty() || !context.program.empty()) {
+      return context.Fail(absl::InvalidArgumentError(
+          "--batch: payloads, programs and request keys stand in its lines, and its tasks are "
+          "waited for with treadle task wait: leave these out"));
+    }
+    return SubmitBatch(context, flags, flags.batch_path);
+  }
   absl::StatusOr<TaskDraft> task = Draft(context, flags);
   if (!task.ok()) return context.Fail(task.status());
   task->options.request_key = flags.request_key;
@@ -134,10 +145,16 @@ void AddSubmitCommand(CLI::App& parent, Command& chosen) {
       "  treadle submit --type resize --payload '{\"width\":200}' --content-type application/json\n"
       "  treadle submit --type resize --payload @job.json --queue images --delay 5m --attempts 5\n"
       "  treadle submit --request-key order-17 --type bill --payload @order.json   # never twice\n"
+      "  treadle submit --batch jobs.jsonl --queue images > ids\n"
       "  id=$(treadle submit --type report) && treadle result \"$id\" > report.pdf\n");
   program::AddText(
       command, "--payload", flags->payload, "BYTES|@FILE|-",
       "With --type: what the handler gets; @FILE: a file's content, -: standard input.");
+  program::AddText(command, "--batch", flags->batch_path, "FILE.jsonl|-",
+                   "Submit many tasks, one a line: a JSON object with payload (or payload_base64), "
+                   "or program and stdin, and any of these flags by their names, as in "
+                   "{\"type\": \"resize\", \"payload\": {\"w\": 9}, \"run_at\": \"2030-01-01 "
+                   "00:00\"}. What a line leaves out is as the flags say.");
   program::AddText(command, "--stdin", flags->stdin_path, "FILE|-",
                    "The program's standard input; without it, none.");
   program::AddText(command, "--request-key", flags->request_key, "KEY",

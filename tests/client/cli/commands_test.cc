@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <fcntl.h>
@@ -488,6 +489,63 @@ TEST_F(Commands, WhatOnlyReadsOpensNoSession) {
     EXPECT_EQ(Treadle(words).exit_code, kOk) << words[1];
   }
   EXPECT_EQ(sessions(), before);
+}
+
+TEST_F(Commands, ABatchIsATaskALineAndItsIdsComeInOrder) {
+  std::string lines;
+  for (int i = 0; i < 500; ++i) {
+    lines += "{\"payload\": {\"n\": " + std::to_string(i) + "}}\n\n";
+  }
+  const Ran ran = Treadle({"submit", "--batch", "-", "--type", "echo"}, lines);
+  ASSERT_EQ(ran.exit_code, kOk) << ran.err;
+  std::istringstream ids(ran.out);
+  std::string id;
+  int n = 0;
+  for (; std::getline(ids, id); ++n) {
+    if (n % 100 != 0) continue;
+    EXPECT_EQ(Treadle({"result", id}).out, "{\"n\":" + std::to_string(n) + "}");
+  }
+  EXPECT_EQ(n, 500);
+}
+
+TEST_F(Commands, ABatchsLineHasTheFlagsOfSubmit) {
+  const Ran ran = Treadle({"submit", "--batch", "-", "-o", "jsonl"},
+                          "{\"type\": \"t\", \"queue\": \"q1\", \"delay\": \"1h\", \"attempts\": "
+                          "7, \"header\": {\"a\": "
+                          "\"b\"}, \"request_key\": \"k\", \"payload_base64\": \"/wA=\"}\n"
+                          "{\"program\": [\"/bin/x\", \"-n\"], \"stdin\": \"in\"}\n");
+  ASSERT_EQ(ran.exit_code, kOk) << ran.err;
+  const json first = json::parse(ran.out.substr(0, ran.out.find('\n')));
+  EXPECT_EQ(first["line"], 1);
+  const std::string id = first["task_id"];
+  const json task = json::parse(Treadle({"task", "show", id, "-o", "json"}).out);
+  EXPECT_EQ(task["queue"], "q1");
+  EXPECT_EQ(task["state"], "SCHEDULED");
+  EXPECT_EQ(task["max_attempts"], 7);
+  EXPECT_EQ(task["request_key"], "k");
+  EXPECT_EQ(task["payload_bytes"], 2);
+}
+
+TEST_F(Commands, ABatchsErrorsNameTheLine) {
+  for (const auto& [line, says] : std::vector<std::pair<std::string, std::string>>{
+           {"nonsense", "it is no JSON object"},
+           {"{}", "name the task's type, or its program"},
+           {R"({"type": "t", "colour": 1})", "'colour' is no field of a task"},
+           {R"({"type": "t", "delay": "soon"})", "'soon' is not a duration"},
+           {R"({"type": "t", "payload_base64": "?"})", "payload_base64 is not base64"},
+           {R"({"type": "t", "program": ["x"]})", "one of the two"},
+           {R"({"program": "x"})", "write an array"},
+           {R"({"type": "t", "priority": 5})", "priority"}}) {
+    const Ran ran = Treadle({"submit", "--batch", "-"}, "{\"type\": \"nobody\"}\n" + line + "\n");
+    EXPECT_EQ(ran.exit_code, kUsage) << line;
+    EXPECT_THAT(ran.err, AllOf(HasSubstr("standard input:2: "), HasSubstr(says)));
+    EXPECT_EQ(std::count(ran.out.begin(), ran.out.end(), '\n'), 1) << ran.out;
+  }
+  Treadle({"queue", "create", "small", "--max-tasks", "1"});
+  const Ran full =
+      Treadle({"submit", "--batch", "-", "--queue", "small", "--type", "nobody"}, "{}\n{}\n");
+  EXPECT_EQ(full.exit_code, kRefused);
+  EXPECT_THAT(full.err, HasSubstr("standard input:2: queue 'small' is full"));
 }
 
 }  // namespace
