@@ -60,14 +60,13 @@ absl::Status CheckOptions(const ClientOptions& options) {
 
 // A channel whose broker has answered. Each attempt has a channel of its own: one that has failed
 // waits for a back-off of gRPC's before it is tried again.
-absl::StatusOr<std::shared_ptr<grpc::Channel>> AwaitBroker(const ClientOptions& options) {
-  const absl::StatusOr<Address> broker = ParseAddress(options.address);
-  if (!broker.ok()) return broker.status();
+absl::StatusOr<std::shared_ptr<grpc::Channel>> AwaitBroker(const Address& broker,
+                                                           const ClientOptions& options) {
   const auto deadline = DeadlineAfter(options.connect_timeout);
   ReconnectBackoff backoff;
   std::string reason = "nothing heard";
   while (true) {
-    std::shared_ptr<grpc::Channel> channel = wire::NewChannel(*broker, options.http_proxy);
+    std::shared_ptr<grpc::Channel> channel = wire::NewChannel(broker, options.http_proxy);
     grpc::ClientContext context;
     context.set_deadline(CallDeadline(deadline - std::chrono::steady_clock::now()));
     v1::GetServerInfoResponse response;
@@ -87,15 +86,18 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> AwaitBroker(const ClientOptions& 
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Client>> Client::Connect(ClientOptions options) {
+absl::StatusOr<ClientPtr> Client::Connect(ClientOptions options) {
   absl::Status status = CheckOptions(options);
   if (!status.ok()) return status;
+  const absl::StatusOr<Address> broker = BrokerAddress(options.address);
+  if (!broker.ok()) return broker.status();
+  options.address = broker->ToString();
   if (options.name.empty()) options.name = DefaultName();
-  absl::StatusOr<std::shared_ptr<grpc::Channel>> channel = AwaitBroker(options);
+  absl::StatusOr<std::shared_ptr<grpc::Channel>> channel = AwaitBroker(*broker, options);
   if (!channel.ok()) return channel.status();
   try {
-    return absl::WrapUnique(
-        new Client(std::make_unique<Impl>(std::move(options), *std::move(channel))));
+    return ClientPtr(absl::WrapUnique(
+        new Client(std::make_unique<Impl>(std::move(options), *std::move(channel)))));
   } catch (const std::system_error& error) {
     return ThreadRefused("the client", error);
   }
@@ -127,6 +129,8 @@ FutureStateRef Client::AttachState(std::string_view task_id) {
   if (!id.ok()) return EndedState(id.status());
   return impl_->session.Attach(*id);
 }
+
+ClientStats Client::Stats() const { return impl_->session.Stats(); }
 
 Session& Client::session() { return impl_->session; }
 

@@ -1,6 +1,7 @@
 #include "treadle/executor.h"
 
 #include <atomic>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -11,12 +12,21 @@
 #include "client/session/session.h"
 #include "client/worker_check.h"
 
+#include "proto/support/running_task.h"
+
 namespace treadle {
-struct Executor::Prepared {
-  Prepared(Client& client, Session& session, ExecutorOptions options_in)
-      : options(std::move(options_in)),
-        encoded(EncodeOptions(options.queue, options.submit)),
-        group(session.NewGroup()) {
+namespace {
+
+// W3C trace context: what a handler submits belongs to its own task's trace.
+constexpr std::string_view kTraceParent = "traceparent";
+constexpr std::string_view kTraceState = "tracestate";
+
+}  // namespace
+
+// What an executor has in common with its copies, and with what With makes of it.
+struct Executor::Shared {
+  Shared(Client& client, Session& session, const ExecutorOptions& options)
+      : group(session.NewGroup()) {
     if (options.broken_after.count() > 0) {
       check.emplace(client, session, options.queue, options.broken_after);
     }
@@ -29,16 +39,33 @@ struct Executor::Prepared {
     return check.has_value() ? check->Groups() : std::vector<uint32_t>{group};
   }
 
-  const ExecutorOptions options;
-  const absl::StatusOr<std::string> encoded;
   const uint32_t group;
   std::atomic<bool> shut_down{false};
   std::optional<WorkerCheck> check;
 };
 
+struct Executor::Prepared {
+  explicit Prepared(ExecutorOptions options_in)
+      : options(std::move(options_in)), encoded(EncodeOptions(options.queue, options.submit)) {}
+
+  const ExecutorOptions options;
+  const absl::StatusOr<std::string> encoded;
+};
+
 Executor::Executor(Client& client, ExecutorOptions options)
+    : Executor(client, std::make_shared<Shared>(client, client.session(), options),
+               std::move(options)) {}
+
+Executor::Executor(Client& client, std::shared_ptr<Shared> shared, ExecutorOptions options)
     : client_(&client),
-      prepared_(std::make_shared<Prepared>(client, client.session(), std::move(options))) {}
+      shared_(std::move(shared)),
+      prepared_(std::make_shared<const Prepared>(std::move(options))) {}
+
+Executor Executor::With(SubmitOptions submit) const {
+  ExecutorOptions changed = options();
+  changed.submit = std::move(submit);
+  return Executor(*client_, shared_, std::move(changed));
+}
 
 Future<Payload> Executor::SubmitRaw(std::string_view type, Payload payload) const {
   return Future<Payload>(Send(type, std::move(payload)));
@@ -49,40 +76,63 @@ Future<Payload> Executor::SubmitRaw(const SubmitOptions& submit, std::string_vie
   return Future<Payload>(Send(submit, type, std::move(payload)));
 }
 
-bool Executor::is_shut_down() const { return prepared_->shut_down.load(); }
+Future<Acceptance> Executor::PostRaw(std::string_view type, Payload payload) const {
+  return Future<Acceptance>(SendPost(nullptr, type, std::move(payload)));
+}
+
+Future<Acceptance> Executor::PostRaw(const SubmitOptions& submit, std::string_view type,
+                                     Payload payload) const {
+  return Future<Acceptance>(SendPost(&submit, type, std::move(payload)));
+}
+
+bool Executor::is_shut_down() const { return shared_->shut_down.load(); }
 
 const ExecutorOptions& Executor::options() const { return prepared_->options; }
 
-FutureStateRef Executor::Send(std::string_view type, absl::StatusOr<Payload> payload) const {
-  return Send(EncodeSpec(prepared_->encoded, type, payload), type,
-              !options().submit.request_key.empty());
-}
-
-FutureStateRef Executor::Send(const SubmitOptions& submit, std::string_view type,
-                              absl::StatusOr<Payload> payload) const {
-  return Send(EncodeSpec(EncodeOptions(options().queue, submit), type, payload), type,
-              !submit.request_key.empty());
-}
-
-FutureStateRef Executor::Send(absl::StatusOr<std::string> spec, std::string_view type,
-                              bool keyed) const {
+FutureStateRef Executor::SendTask(const SubmitOptions* own, std::string_view type,
+                                  absl::StatusOr<Payload> payload, bool post) const {
+  const std::string& queue = options().queue;
+  const SubmitOptions& submit = own != nullptr ? *own : options().submit;
+  absl::StatusOr<std::string> spec = own != nullptr
+                                         ? EncodeSpec(EncodeOptions(queue, submit), type, payload)
+                                         : EncodeSpec(prepared_->encoded, type, payload);
   if (!spec.ok()) return EndedState(spec.status());
-  if (prepared_->shut_down.load()) {
+  if (shared_->shut_down.load()) {
     return EndedState(
         absl::FailedPreconditionError("the executor was shut down: submit through a new one"));
   }
-  const absl::StatusOr<uint32_t> group = prepared_->GroupOf(type);
+  const absl::StatusOr<uint32_t> group = shared_->GroupOf(type);
   if (!group.ok()) return EndedState(group.status());
+  absl::Status status = AddHeaders(queue, type, submit, *spec);
+  if (!status.ok()) return EndedState(std::move(status));
   SubmitTraits traits;
-  traits.keyed = keyed;
+  traits.keyed = !submit.request_key.empty();
+  traits.until_accepted = post;
   traits.group = *group;
   return client_->session().Submit(*std::move(spec), traits);
 }
 
+absl::Status Executor::AddHeaders(std::string_view queue, std::string_view type,
+                                  const SubmitOptions& submit, std::string& spec) const {
+  const std::function<void(SubmitEvent&)>& on_submit = client_->options().on_submit;
+  const Headers* const running = RunningTask::HeadersHere();
+  if (running == nullptr && !on_submit) return absl::OkStatus();
+  SubmitEvent event(queue, type, submit);
+  if (running != nullptr && !submit.headers.contains(kTraceParent)) {
+    for (const std::string_view name : {kTraceParent, kTraceState}) {
+      if (const auto found = running->find(name); found != running->end()) {
+        event.headers.insert(*found);
+      }
+    }
+  }
+  if (on_submit) on_submit(event);
+  return AppendHeaders(event.headers, spec);
+}
+
 void Executor::Shutdown(bool wait, bool cancel_futures) {
-  prepared_->shut_down.store(true);
+  shared_->shut_down.store(true);
   std::vector<FutureStateRef> pending;
-  for (const uint32_t group : prepared_->Groups()) {
+  for (const uint32_t group : shared_->Groups()) {
     for (FutureStateRef& state : client_->session().PendingOf(group)) {
       pending.push_back(std::move(state));
     }

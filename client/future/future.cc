@@ -1,6 +1,7 @@
 #include "treadle/future.h"
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 
@@ -25,6 +26,75 @@ class CallbackListener final : public Listener {
 
  private:
   absl::AnyInvocable<void()> callback_;
+};
+
+// A future that ends when another one does, with what is made of that. It lives in the callback
+// that it leaves there, which a client runs at its shutdown at the latest.
+class Continuation final : public FutureHome, public std::enable_shared_from_this<Continuation> {
+ public:
+  explicit Continuation(const FutureBase& first)
+      : first_(first), awaited_(first), state_(new FutureState(this)) {}
+
+  const FutureStateRef& state() const { return state_; }
+
+  // Called once what is awaited is done.
+  void Go(absl::AnyInvocable<internal::ThenStep()> step) {
+    internal::ThenStep made = step();
+    if (!made.next.has_value()) return End(std::move(made));
+    Await(*std::move(made.next));
+    FutureCallback(awaited_, std::move(made.after));
+  }
+  void Start(absl::AnyInvocable<internal::ThenStep()> step) {
+    FutureCallback(awaited_, std::move(step));
+  }
+
+  void RequestCancel(FutureStateRef) override {
+    std::lock_guard lock(mutex_);
+    cancelled_ = true;
+    awaited_.Cancel();
+  }
+  std::shared_ptr<TaskQuestions> Questions() const override {
+    std::lock_guard lock(mutex_);
+    return awaited_.state()->Questions();
+  }
+
+ private:
+  void Await(FutureBase next) {
+    std::lock_guard lock(mutex_);
+    awaited_ = std::move(next);
+    if (cancelled_) awaited_.Cancel();
+  }
+
+  void FutureCallback(const FutureBase& future, absl::AnyInvocable<internal::ThenStep()> step) {
+    AnyFuture(future).AddDoneCallback([self = shared_from_this(), step = std::move(step)](
+                                          const AnyFuture&) mutable { self->Go(std::move(step)); });
+  }
+
+  void End(internal::ThenStep made) {
+    FutureState& state = *state_.get();
+    Wakeups wakeups;
+    if (first_.state()->IsAccepted()) {
+      state.id = first_.state()->id;
+      state.durability = first_.state()->durability;
+      state.existing = first_.state()->existing;
+      state.PublishAccepted(wakeups);
+    }
+    state.status = made.result.status();
+    if (made.result.ok()) {
+      state.result = std::move(made.result->bytes);
+      state.content_type = std::move(made.result->content_type);
+    }
+    state.stage = FutureState::Stage::kEnded;
+    state.PublishDone(wakeups);
+    wakeups.WakePoints();
+    for (absl::AnyInvocable<void()>& callback : wakeups.callbacks) callback();
+  }
+
+  const FutureBase first_;
+  mutable std::mutex mutex_;
+  FutureBase awaited_;      // protected by mutex_; changed by the callbacks' thread alone
+  bool cancelled_ = false;  // protected by mutex_
+  const FutureStateRef state_;
 };
 
 // False: `deadline` passed first.
@@ -117,6 +187,20 @@ void FutureBase::AddCallback(absl::AnyInvocable<void()> callback) const {
   } else {
     listener->TakeCallback()();
   }
+}
+
+FutureStateRef internal::WhenDone(const FutureBase& future, absl::AnyInvocable<ThenStep()> step) {
+  const auto continuation = std::make_shared<Continuation>(future);
+  // Before it starts: it may end, and be gone, at once.
+  FutureStateRef state = continuation->state();
+  continuation->Start(std::move(step));
+  return state;
+}
+
+Payload FutureBase::TakeResult() {
+  const FutureStateRef state = std::exchange(state_, FutureStateRef());
+  if (state->IsAlone()) return Payload(std::move(state->result), state->content_type);
+  return Payload(state->result, state->content_type);
 }
 
 const std::string& FutureBase::result_bytes() const { return state_->result; }

@@ -152,6 +152,8 @@ class FutureState {
   void Release() {
     if (count_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
   }
+  // Whoever has a reference asks whether it is the only one: then nobody else can get one.
+  bool IsAlone() const { return count_.load(std::memory_order_acquire) == 1; }
 
   // Users' threads.
   bool IsAccepted() const { return (bits_.load(std::memory_order_acquire) & kAcceptedBit) != 0; }

@@ -119,4 +119,18 @@ absl::StatusOr<std::string> EncodeSpec(const absl::StatusOr<std::string>& option
   return spec;
 }
 
+absl::Status AppendHeaders(const Headers& headers, std::string& spec) {
+  for (const auto& [name, value] : headers) {
+    absl::Status status = CheckUtf8("headers", name);
+    status.Update(CheckUtf8("headers", value));
+    if (!status.ok()) return status;
+    // An entry of a map is a message of its key and its value.
+    std::string entry;
+    AppendField(entry, 1, name);
+    AppendField(entry, 2, value);
+    AppendField(spec, v1::TaskSpec::kHeadersFieldNumber, entry);
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace treadle

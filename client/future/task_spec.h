@@ -25,4 +25,8 @@ absl::StatusOr<std::string> EncodeSpec(const absl::StatusOr<std::string>& option
                                        std::string_view type,
                                        const absl::StatusOr<Payload>& payload);
 
+// Appends headers to an encoded TaskSpec; they replace those of the same name. INVALID_ARGUMENT:
+// not UTF-8.
+absl::Status AppendHeaders(const Headers& headers, std::string& spec);
+
 }  // namespace treadle

@@ -34,11 +34,13 @@ absl::Status MayBeAccepted(const FutureState& state, absl::string_view reason) {
 
 void Ledger::Submit(FutureStateRef state) {
   if (state->traits.group != 0) ++pending_of_[state->traits.group];
+  ++counts_.pending;
   outgoing_.push_back(std::move(state));
 }
 
 void Ledger::Attach(FutureStateRef state) {
   state->stage = Stage::kAccepted;
+  ++counts_.pending;
   awaits_.push_back(state->id);
   Insert(std::move(state));
 }
@@ -47,6 +49,7 @@ void Ledger::Cancel(FutureStateRef state, Effects& effects) {
   switch (state->stage) {
     case Stage::kUnsent:
       // It stays in outgoing_, where it is passed over.
+      ++counts_.cancelled;
       End(*state.get(), CancelledUnsent(*state.get()), effects);
       break;
     case Stage::kSent:
@@ -78,6 +81,7 @@ void Ledger::Handle(v1::SessionResponse& message, Effects& effects) {
   for (const v1::SequencedResult& result : message.results()) HandleResult(result, effects);
   for (v1::Outcome& outcome : *message.mutable_outcomes()) HandleOutcome(outcome, effects);
   for (const v1::UnknownTask& unknown : message.unknown_tasks()) HandleUnknown(unknown, effects);
+  if (table_.size() >= look_at_size_) ForgetLetGo(effects);
 }
 
 void Ledger::HandleAccepted(const v1::AcceptedRange& range, Effects& effects) {
@@ -103,7 +107,10 @@ void Ledger::HandleResult(const v1::SequencedResult& sequenced, Effects& effects
   absl::Status status = wire::FromItem(result.status());
   absl::StatusOr<TaskId> id = TaskId::Parse(result.task_id());
   if (status.ok()) status.Update(id.status());
-  if (!status.ok()) return EndAllOf(state, status, effects);
+  if (!status.ok()) {
+    ++counts_.refused;
+    return EndAllOf(state, status, effects);
+  }
   state->id = *id;
   state->durability = static_cast<Durability>(result.durability());
   state->existing = result.existing();
@@ -116,7 +123,9 @@ void Ledger::HandleResult(const v1::SequencedResult& sequenced, Effects& effects
 void Ledger::HandleOutcome(v1::Outcome& outcome, Effects& effects) {
   const absl::StatusOr<TaskId> id = TaskId::Parse(outcome.task_id());
   if (!id.ok()) return;
+  counts_.result_bytes += static_cast<int64_t>(outcome.result().size());
   for (FutureStateRef state = table_.Remove(*id); state;) {
+    CountEnd(outcome.state());
     // The end of a task says that it was accepted, should the answer be on its way yet.
     if (state->stage == Stage::kSent) {
       answered_.Add(state->sequence, state->sequence);
@@ -152,13 +161,59 @@ void Ledger::HandleUnknown(const v1::UnknownTask& unknown, Effects& effects) {
   EndAllOf(table_.Remove(*id), status, effects);
 }
 
-// What is cancelled is followed to its end, so that its cancel can be said again.
+// What is cancelled is followed to its end, so that its cancel can be said again. REQUIRES: one
+// reference is the ledger's.
 bool Ledger::EndsWhenAccepted(const FutureState& state) const {
-  return state.traits.until_accepted && !state.cancel_wanted;
+  return (state.traits.until_accepted || state.IsAlone()) && !state.cancel_wanted;
+}
+
+bool Ledger::IsLetGo(const FutureState& first) {
+  for (const FutureState* one = &first; one != nullptr; one = one->next_of_same_id.get()) {
+    if (one->stage != Stage::kAccepted || !one->IsAlone() || one->cancel_wanted) return false;
+  }
+  return true;
+}
+
+// What their owners have dropped since they were accepted.
+void Ledger::ForgetLetGo(Effects& effects) {
+  std::vector<TaskId> let_go;
+  table_.ForEach([&](TaskId id, const FutureStateRef& first) {
+    if (IsLetGo(*first.get())) let_go.push_back(id);
+  });
+  for (const TaskId id : let_go) EndAllOf(table_.Remove(id), absl::OkStatus(), effects);
+  look_at_size_ = std::max(kLookAtSizeMin, 2 * table_.size());
+}
+
+void Ledger::CountEnd(v1::TaskState end) {
+  switch (end) {
+    case v1::TASK_STATE_SUCCEEDED:
+      ++counts_.succeeded;
+      break;
+    case v1::TASK_STATE_CANCELLED:
+      ++counts_.cancelled;
+      break;
+    case v1::TASK_STATE_EXPIRED:
+      ++counts_.expired;
+      break;
+    default:
+      ++counts_.failed;
+  }
+}
+
+void Ledger::Count(ClientStats& stats) const {
+  stats.accepted = counts_.accepted;
+  stats.refused = counts_.refused;
+  stats.succeeded = counts_.succeeded;
+  stats.failed = counts_.failed;
+  stats.cancelled = counts_.cancelled;
+  stats.expired = counts_.expired;
+  stats.result_bytes = counts_.result_bytes;
+  stats.pending = counts_.pending;
 }
 
 void Ledger::Accept(FutureState& state, Effects& effects) {
   Leave(state, effects);
+  ++counts_.accepted;
   state.stage = Stage::kAccepted;
   if (state.await_by_id && !EndsWhenAccepted(state)) awaits_.push_back(state.id);
   if (state.cancel_wanted) cancels_.push_back(state.id);
@@ -166,6 +221,7 @@ void Ledger::Accept(FutureState& state, Effects& effects) {
 }
 
 void Ledger::End(FutureState& state, absl::Status status, Effects& effects) {
+  --counts_.pending;
   if (state.stage != Stage::kAccepted) Leave(state, effects);
   state.stage = Stage::kEnded;
   if (const auto group = pending_of_.find(state.traits.group);

@@ -15,6 +15,7 @@
 #include "proto/support/limits.h"
 #include "proto/support/task_id.h"
 #include "proto/support/task_map.h"
+#include "treadle/client.h"
 #include "treadle/v1/task_service.pb.h"
 
 namespace treadle {
@@ -33,6 +34,10 @@ absl::Status MayBeAccepted(const FutureState& state, absl::string_view reason);
 // What this client has submitted and waits for: which submits are not sent, sent or accepted, which
 // tasks' outcomes are awaited, and what the next message to the broker must say. Decides what is
 // sent again after a lost connection, and so whether work is lost or doubled.
+//
+// What nobody else has a reference to is let go once it is accepted: no outcome is waited for. At
+// the acceptance, at a new stream, and now and then, so that no more entries are kept than twice
+// those that somebody holds, and a thousand.
 //
 // Pure bookkeeping: no threads, no clock, no stream. One thread.
 class Ledger {
@@ -84,8 +89,12 @@ class Ledger {
   void EndAll(const absl::Status& reason, Effects& effects);
 
   size_t pending() const { return table_.size() + outgoing_.size(); }
+  // Writes what is counted here: all but what the session knows of its stream and its window.
+  void Count(ClientStats& stats) const;
 
  private:
+  static constexpr size_t kLookAtSizeMin = 1'024;
+
   void HandleAccepted(const v1::AcceptedRange& range, Effects& effects);
   void HandleResult(const v1::SequencedResult& result, Effects& effects);
   void HandleOutcome(v1::Outcome& outcome, Effects& effects);
@@ -93,9 +102,12 @@ class Ledger {
 
   void Accept(FutureState& state, Effects& effects);
   void End(FutureState& state, absl::Status status, Effects& effects);
+  void CountEnd(v1::TaskState end);
   void EndAllOf(FutureStateRef first, const absl::Status& status, Effects& effects);
   bool EndsWhenAccepted(const FutureState& state) const;
   void CancelAccepted(const FutureState& ended);
+  static bool IsLetGo(const FutureState& first);
+  void ForgetLetGo(Effects& effects);
   void LetGo(FutureState& state, const absl::Status& reason, Effects& effects);
   void Leave(FutureState& state, Effects& effects);
   FutureState* Find(TaskId id) const;
@@ -123,11 +135,16 @@ class Ledger {
   int64_t payload_bytes_max_ = limits::kPayloadBytesMax;
   int64_t message_bytes_max_ = limits::kPayloadBytesMax;
 
+  ClientStats counts_;
+
   // By group, while it has any: futures that are not done.
   absl::flat_hash_map<uint32_t, int64_t> pending_of_;
 
   // Sent and accepted tasks by id; futures of the same task hang on each other.
   TaskMap<FutureStateRef> table_;
+  // When the table has so many entries: look which of them nobody holds. Twice what was left the
+  // last time, so that looking costs each entry no more than its own coming and going.
+  size_t look_at_size_ = kLookAtSizeMin;
   // To send: again those that have a sequence, in its order, then new ones.
   std::deque<FutureStateRef> outgoing_;
   std::deque<TaskId> awaits_;

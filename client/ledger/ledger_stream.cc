@@ -38,6 +38,7 @@ void Ledger::StreamOpened(const v1::SessionOpened& opened, Effects& effects) {
     next_sequence_ = 1;
     answered_ = AnsweredSequences();
   }
+  ForgetLetGo(effects);
   AwaitAccepted();
 }
 

@@ -90,6 +90,7 @@ FutureStateRef Session::Submit(std::string spec, SubmitTraits traits) {
           "window_bytes")));
     }
     if (closed_) return EndedState(ShutDownStatus());
+    ++submitted_;
     ++window_tasks_;
     window_bytes_ += bytes;
     inbox_.submits.push_back(state);
@@ -201,6 +202,16 @@ absl::Status Session::Flush(Timeout timeout) {
       window_tasks_, " submits are not answered, ", cancels_left_ ? "and some" : "and no",
       " cancels not sent, within the timeout: flush again, or with a longer timeout",
       hung.empty() ? "" : " (", hung, hung.empty() ? "" : ")"));
+}
+
+ClientStats Session::Stats() {
+  std::lock_guard lock(mutex_);
+  ClientStats stats = told_;
+  stats.submitted = submitted_;
+  stats.pending += static_cast<int64_t>(inbox_.submits.size() + inbox_.attaches.size());
+  stats.window_tasks = window_tasks_;
+  stats.window_bytes = window_bytes_;
+  return stats;
 }
 
 void Session::Shutdown() {

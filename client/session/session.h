@@ -51,6 +51,7 @@ class Session final : public FutureHome, private StreamEvents {
   bool HasPending(uint32_t group);
   // Cancels them; those that end as cancelled end with `reason`.
   void GiveUp(uint32_t group, absl::Status reason);
+  ClientStats Stats();
   void Shutdown();
 
  private:
@@ -137,10 +138,13 @@ class Session final : public FutureHome, private StreamEvents {
   bool ended_ = false;        // the session's thread answers nothing more
   int64_t window_tasks_ = 0;  // submits not answered
   int64_t window_bytes_ = 0;
+  int64_t submitted_ = 0;
+  ClientStats told_;           // counted_, for Stats
   bool cancels_left_ = false;  // taken from the inbox and not written
   int waiters_ = 0;            // on progress_
 
   // The session's thread alone.
+  ClientStats counted_;
   enum class StreamState { kNone, kOpening, kOpen, kClosing };
   Ledger ledger_;
   std::unique_ptr<SessionStream> stream_;

@@ -140,7 +140,7 @@ void Session::HandleMessage(v1::SessionResponse& message, Effects& effects) {
   HearOfDisk(message.disk_hung_ms(), effects);
   if (message.has_opened() && stream_state_ == StreamState::kOpening) {
     stream_state_ = StreamState::kOpen;
-    was_open_ = true;
+    if (std::exchange(was_open_, true)) ++counted_.reconnects;
     fresh_ = false;
     backoff_.Reset();
     heartbeat_ = std::max(kHeartbeatMin, milliseconds(message.opened().heartbeat_ms()));
@@ -207,8 +207,10 @@ bool Session::IsForGood(const absl::Status& status) const {
 
 void Session::Release(Effects& effects) {
   const bool cancels_left = ledger_.HasCancels() || writing_cancels_;
-  if (effects.answered_tasks > 0 || cancels_left != cancels_left_told_) {
+  ledger_.Count(counted_);
+  if (effects.answered_tasks > 0 || cancels_left != cancels_left_told_ || counted_ != told_) {
     std::lock_guard lock(mutex_);
+    told_ = counted_;
     cancels_left_ = cancels_left_told_ = cancels_left;
     window_tasks_ -= effects.answered_tasks;
     window_bytes_ -= effects.answered_bytes;
@@ -310,6 +312,7 @@ void Session::WriteNext(Effects& effects) {
 void Session::Write(std::string message) {
   writing_ = true;
   last_written_ = steady_clock::now();
+  counted_.sent_bytes += static_cast<int64_t>(message.size());
   stream_->Write(std::move(message));
 }
 

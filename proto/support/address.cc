@@ -1,5 +1,7 @@
 #include "proto/support/address.h"
 
+#include <cstdlib>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -101,6 +103,15 @@ absl::StatusOr<Address> ParseAddress(std::string_view text, int port_min) {
                                                    " to ", kPortMax, " after its last colon"));
   }
   return Address{std::string(host), port};
+}
+
+absl::StatusOr<Address> BrokerAddress(std::string_view given) {
+  if (!given.empty()) return ParseAddress(given);
+  const char* const set = std::getenv("TREADLE_BROKER");
+  if (set == nullptr) return ParseAddress(limits::kDefaultAddress);
+  absl::StatusOr<Address> address = ParseAddress(set);
+  if (address.ok()) return address;
+  return absl::InvalidArgumentError(absl::StrCat("TREADLE_BROKER: ", address.status().message()));
 }
 
 }  // namespace treadle

@@ -20,4 +20,9 @@ struct Address {
 // names the mistake and what to write instead. `port_min`: 0 or 1. Does not look the name up.
 absl::StatusOr<Address> ParseAddress(std::string_view text, int port_min = 1);
 
+// The broker that `given` names; empty: that of the environment's TREADLE_BROKER, or, without one,
+// 127.0.0.1:7733. What every client and worker connects to. The error says where a wrong address
+// comes from.
+absl::StatusOr<Address> BrokerAddress(std::string_view given);
+
 }  // namespace treadle

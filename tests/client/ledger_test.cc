@@ -102,8 +102,8 @@ TEST_F(LedgerTest, AGroupHasPendingFuturesUntilTheLastOneEnds) {
     ledger_.Submit(state);
     return state;
   };
-  submit(1);
-  submit(1);
+  const FutureStateRef one = submit(1);
+  const FutureStateRef two = submit(1);
   const FutureStateRef other = submit(2);
   EXPECT_FALSE(ledger_.HasPending(0));
   EXPECT_FALSE(ledger_.HasPending(3));
@@ -121,6 +121,53 @@ TEST_F(LedgerTest, AGroupHasPendingFuturesUntilTheLastOneEnds) {
   EXPECT_TRUE(ledger_.HasPending(3));
   ledger_.Cancel(unsent, effects_);
   EXPECT_FALSE(ledger_.HasPending(3));
+}
+
+TEST_F(LedgerTest, WhatNobodyHoldsIsLetGoWhenItIsAccepted) {
+  Submit("dropped before it was sent");
+  FutureStateRef dropped = Submit("dropped before it was accepted");
+  const FutureStateRef held = Submit("held");
+  Open(7);
+  EXPECT_THAT(Sequences(Next()), ElementsAre(1, 2, 3)) << "submitted all the same";
+  dropped = FutureStateRef();
+  EXPECT_EQ(ledger_.pending(), 3u);
+  Accept(1, 3);
+  EXPECT_EQ(ledger_.pending(), 1u);
+  EXPECT_EQ(effects_.answered_tasks, 3);
+  Succeed({7, 1}, "of no interest");
+  Succeed({7, 3}, "x");
+  EXPECT_TRUE(held->IsDone());
+}
+
+TEST_F(LedgerTest, WhatIsDroppedLaterIsLetGoNowAndThen) {
+  Open(7, false, 10'000);
+  std::vector<FutureStateRef> held;
+  uint64_t sequence = 0;
+  size_t most = 0;
+  for (int round = 0; round < 50; ++round) {
+    std::vector<FutureStateRef> dropped;
+    for (int i = 0; i < 100; ++i) dropped.push_back(Submit("x"));
+    held.push_back(Submit("x"));
+    while (ledger_.HasNews()) Next();
+    Accept(sequence + 1, sequence + 101);
+    sequence += 101;
+    most = std::max(most, ledger_.pending());
+  }
+  EXPECT_LT(most, 1'024u + 101u) << "of 5,050 of which 50 are held";
+  Open(7, true);
+  EXPECT_EQ(ledger_.pending(), held.size());
+  EXPECT_EQ(Next().await_task_ids_size(), static_cast<int>(held.size()));
+}
+
+TEST_F(LedgerTest, ACancelIsSaidAgainThoughNobodyHoldsItsFuture) {
+  FutureStateRef cancelled = Submit("x");
+  Open(7);
+  Next();
+  Accept(1, 1);
+  ledger_.Cancel(std::exchange(cancelled, FutureStateRef()), effects_);
+  EXPECT_THAT(Next().cancel_task_ids(), ElementsAre("7-1"));
+  Open(7, true);
+  EXPECT_THAT(Next().cancel_task_ids(), ElementsAre("7-1"));
 }
 
 TEST_F(LedgerTest, ASubmitIsSentAcceptedAndEnds) {

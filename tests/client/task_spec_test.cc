@@ -17,6 +17,43 @@ absl::Status WriteError(const SubmitOptions& options) {
   return WriteSpec(options, spec);
 }
 
+TEST(SubmitOptions, EachMethodGivesACopyWithOneFieldSet) {
+  const SubmitOptions base;
+  RetryPolicy retry;
+  retry.multiplier = 3;
+  const SubmitOptions options = base.Priority(-3)
+                                    .Delay(2s)
+                                    .MaxAttempts(5)
+                                    .Retry(retry)
+                                    .AttemptTimeout(4s)
+                                    .Deadline(1h)
+                                    .ResultTtl(0ms)
+                                    .RequestKey("order-7")
+                                    .Header("a", "1")
+                                    .Header("b", "2")
+                                    .Durability(Durability::kWritten)
+                                    .WaitIfFull(7s);
+  v1::TaskSpec spec;
+  ASSERT_EQ(WriteSpec(options, spec), absl::OkStatus());
+  v1::TaskSpec untouched;
+  ASSERT_EQ(WriteSpec(base, untouched), absl::OkStatus());
+  EXPECT_EQ(untouched.priority(), 0);
+  EXPECT_EQ(spec.priority(), -3);
+  EXPECT_EQ(spec.delay_ms(), 2'000);
+  EXPECT_EQ(spec.max_attempts(), 5);
+  EXPECT_EQ(spec.retry().multiplier(), 3);
+  EXPECT_EQ(spec.attempt_timeout_ms(), 4'000);
+  EXPECT_EQ(spec.deadline_in_ms(), 3'600'000);
+  EXPECT_TRUE(spec.has_result_ttl_ms());
+  EXPECT_EQ(spec.request_key(), "order-7");
+  EXPECT_EQ(spec.headers_size(), 2);
+  EXPECT_EQ(spec.durability(), v1::DURABILITY_WRITTEN);
+  EXPECT_EQ(spec.wait_if_full_ms(), 7'000);
+  const auto noon = std::chrono::system_clock::time_point(12h);
+  EXPECT_EQ(base.RunAt(noon).run_at, noon);
+  EXPECT_EQ(base.DeadlineAt(noon).deadline_at, noon);
+}
+
 TEST(SubmitOptions, EveryFieldIsWritten) {
   SubmitOptions options;
   options.priority = -3;

@@ -90,7 +90,7 @@ TEST_F(WaitTest, AllCompletedWaitsForAll) {
   std::thread ends([&] {
     for (int i = 2; i >= 0; --i) Succeed(i);
   });
-  const WaitResult<int> result = Wait(futures);
+  const WaitResult<Future<int>> result = Wait(futures);
   ends.join();
   EXPECT_EQ(result.done.size(), 3u);
   EXPECT_TRUE(result.not_done.empty());
@@ -100,7 +100,7 @@ TEST_F(WaitTest, AllCompletedWaitsForAll) {
 TEST_F(WaitTest, FirstCompletedReturnsAtTheFirst) {
   const std::vector<Future<int>> futures = Submit(3);
   Succeed(1);
-  const WaitResult<int> result = Wait(futures, kForever, ReturnWhen::kFirstCompleted);
+  const WaitResult<Future<int>> result = Wait(futures, kForever, ReturnWhen::kFirstCompleted);
   ASSERT_EQ(result.done.size(), 1u);
   EXPECT_EQ(*result.done[0].Result(), 1);
   EXPECT_EQ(result.not_done.size(), 2u);
@@ -110,7 +110,7 @@ TEST_F(WaitTest, FirstExceptionPassesOverSuccess) {
   const std::vector<Future<int>> futures = Submit(3);
   Succeed(0);
   stream_->Fail(IdOf(7, 2), "ValueError", "no");
-  const WaitResult<int> result = Wait(futures, kForever, ReturnWhen::kFirstException);
+  const WaitResult<Future<int>> result = Wait(futures, kForever, ReturnWhen::kFirstException);
   EXPECT_EQ(result.done.size(), 2u);
   EXPECT_EQ(result.not_done.size(), 1u);
 }
@@ -126,7 +126,7 @@ TEST_F(WaitTest, ATimeoutReturnsWhatIsDone) {
   const std::vector<Future<int>> futures = Submit(2);
   Succeed(0);
   ASSERT_TRUE(futures[0].Wait().ok());
-  const WaitResult<int> result = Wait(futures, 5ms);
+  const WaitResult<Future<int>> result = Wait(futures, 5ms);
   EXPECT_EQ(result.done.size(), 1u);
   EXPECT_EQ(result.not_done.size(), 1u);
   EXPECT_TRUE(Wait(std::vector<Future<int>>()).done.empty());

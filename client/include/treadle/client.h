@@ -14,7 +14,9 @@
 #include "absl/status/statusor.h"
 
 #include "treadle/future.h"
+#include "treadle/headers.h"
 #include "treadle/milliseconds.h"
+#include "treadle/submit_options.h"
 #include "treadle/timeout.h"
 
 namespace grpc {
@@ -40,12 +42,27 @@ class Worker;
 class HeldLeases;
 class Session;
 
+// A submit, as ClientOptions::on_submit sees it.
+struct SubmitEvent {
+  SubmitEvent(std::string_view queue_in, std::string_view type_in, const SubmitOptions& options_in)
+      : queue(queue_in), type(type_in), options(options_in) {}
+
+  std::string_view queue;
+  std::string_view type;
+  const SubmitOptions& options;
+  // To send with the options' own headers, and in the place of those of the same name. At first the
+  // trace context (traceparent, tracestate) of the task whose handler submits this one, unless the
+  // options have one.
+  Headers headers;
+};
+
 struct ClientOptions {
   ClientOptions() {}
   explicit ClientOptions(std::string address_in) : address(std::move(address_in)) {}
 
-  // The broker, "HOST:PORT", with brackets around an IPv6 address.
-  std::string address = "127.0.0.1:7733";
+  // The broker, "HOST:PORT", with brackets around an IPv6 address. Empty: that of the environment's
+  // TREADLE_BROKER, or, without one, 127.0.0.1:7733.
+  std::string address;
   // Reach it through the proxy that http_proxy, https_proxy or grpc_proxy names in the environment.
   bool http_proxy = false;
   // For people: shown by the operator's tools. At most 255 bytes. Empty: host and process id.
@@ -55,6 +72,10 @@ struct ClientOptions {
   // over: the broker's disk does not answer. On the callbacks' thread. Empty: nobody is told;
   // timeouts say it in any case, and GetServerInfo.
   std::function<void(std::string_view line)> log;
+
+  // Called for each submit of an Executor, on the thread that submits, before the task is encoded:
+  // for tracing. Must not throw, nor submit.
+  std::function<void(SubmitEvent&)> on_submit;
 
   // These times are at most 366 days.
   //
@@ -79,6 +100,44 @@ struct ClientOptions {
   Timeout window_wait = kForever;
 };
 
+// What a client has done, and has under way. Counted as it happens, so that asking costs nothing.
+struct ClientStats {
+  ClientStats() = default;
+  bool operator==(const ClientStats&) const = default;
+
+  // Since Connect.
+  int64_t submitted = 0;
+  int64_t accepted = 0;  // by the broker
+  int64_t refused = 0;   // by the broker
+  // Ends that the broker told; a task that was let go has none here.
+  int64_t succeeded = 0;
+  int64_t failed = 0;
+  int64_t cancelled = 0;
+  int64_t expired = 0;
+  int64_t sent_bytes = 0;    // in messages of the session, as they were encoded
+  int64_t result_bytes = 0;  // of results that came
+  int64_t reconnects = 0;
+  // Now.
+  int64_t pending = 0;       // tasks that this client follows, attached ones included
+  int64_t window_tasks = 0;  // of these, submits not answered yet, ...
+  int64_t window_bytes = 0;  // ... and their encoded bytes
+};
+
+class Client;
+
+// Owns a client, and is one where a Client& is wanted:
+//
+//   absl::StatusOr<ClientPtr> client = Client::Connect();
+//   Executor executor(*client, "cpu");
+class ClientPtr : public std::unique_ptr<Client> {
+ public:
+  using std::unique_ptr<Client>::unique_ptr;
+  ClientPtr(std::unique_ptr<Client> client) : std::unique_ptr<Client>(std::move(client)) {}
+
+  // REQUIRES: not null.
+  operator Client&() const { return **this; }
+};
+
 // A connection to a broker: what executors submit through, and the broker's other services as plain
 // calls. One stream carries the submits, cancels and outcomes of all its futures, in batches; a
 // lost connection is taken up again without losing or doubling a submit. The stream, and with it a
@@ -91,7 +150,7 @@ class Client {
   // Waits until the broker has answered. UNAVAILABLE: nobody did within connect_timeout; the
   // message has the last reason. RESOURCE_EXHAUSTED: the system has no thread left. Other errors
   // are the broker's.
-  static absl::StatusOr<std::unique_ptr<Client>> Connect(ClientOptions options = ClientOptions());
+  static absl::StatusOr<ClientPtr> Connect(ClientOptions options = ClientOptions());
 
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
@@ -146,6 +205,9 @@ class Client {
   absl::StatusOr<v1::ServerInfo> GetServerInfo();
   absl::StatusOr<std::vector<v1::Worker>> ListWorkers();
 
+  ClientStats Stats() const;
+
+  // The address is that of the broker, whoever named it.
   const ClientOptions& options() const;
   // For calls that this class has no method for, and for other services of the same broker.
   const std::shared_ptr<grpc::Channel>& channel() const;

@@ -25,7 +25,10 @@
 namespace treadle {
 
 struct ExecutorOptions {
-  explicit ExecutorOptions(std::string queue_in) : queue(std::move(queue_in)) {}
+  // A queue's name is options enough: Executor(client, "cpu").
+  ExecutorOptions(std::string queue_in) : queue(std::move(queue_in)) {}
+  ExecutorOptions(std::string_view queue_in) : queue(queue_in) {}
+  ExecutorOptions(const char* queue_in) : queue(queue_in) {}
 
   // The queue that takes the tasks.
   std::string queue;
@@ -41,6 +44,9 @@ struct ExecutorOptions {
   // all busy with other work, is not broken; and while the broker is away nothing is.
   Milliseconds broken_after{0};
 };
+
+template <typename Signature>
+class BoundTask;
 
 // Submits tasks to one queue. Cheap to make and to copy; every method may be called from any
 // thread.
@@ -69,6 +75,33 @@ class Executor {
     return Future<R>(Send(submit, type.name(), EncodeArguments(args...)));
   }
 
+  // Submits a task whose end nobody here waits for. The future is done when the broker has accepted
+  // the task, or refused it, and this client keeps nothing of it from then on. Its Cancel is as any
+  // future's until then.
+  template <typename R, typename... Args>
+  Future<Acceptance> Post(const TaskType<R(Args...)>& type,
+                          const std::decay_t<Args>&... args) const {
+    return Future<Acceptance>(SendPost(nullptr, type.name(), EncodeArguments(args...)));
+  }
+  template <typename R, typename... Args>
+  Future<Acceptance> Post(const SubmitOptions& submit, const TaskType<R(Args...)>& type,
+                          const std::decay_t<Args>&... args) const {
+    return Future<Acceptance>(SendPost(&submit, type.name(), EncodeArguments(args...)));
+  }
+  Future<Acceptance> PostRaw(std::string_view type, Payload payload) const;
+  Future<Acceptance> PostRaw(const SubmitOptions& submit, std::string_view type,
+                             Payload payload) const;
+
+  // The same executor (a Shutdown of one is both's), whose submits have these options unless they
+  // name their own.
+  Executor With(SubmitOptions submit) const;
+
+  // Submit as a function object: executor.Bind(kResize)("photo.png").
+  template <typename R, typename... Args>
+  BoundTask<R(Args...)> Bind(const TaskType<R(Args...)>& type) const {
+    return BoundTask<R(Args...)>(*this, type);
+  }
+
   // Encoded bytes in, encoded bytes out.
   Future<Payload> SubmitRaw(std::string_view type, Payload payload) const;
   Future<Payload> SubmitRaw(const SubmitOptions& submit, std::string_view type,
@@ -86,16 +119,21 @@ class Executor {
   // No submits any more: through this executor and its copies they end with FAILED_PRECONDITION.
   // `cancel_futures` cancels those that are not done; running handlers are told to stop, which
   // Python spares them. `wait` waits until all are done. Submits that other threads make meanwhile
-  // may be missed by both.
+  // may be missed by both, and so are tasks that were let go: posted, or accepted and of no future
+  // that anybody holds; Python waits for these, too.
   void Shutdown(bool wait = true, bool cancel_futures = false);
 
   bool is_shut_down() const;
+  // With the submit options of With.
   const ExecutorOptions& options() const;
   Client& client() const { return *client_; }
 
  private:
+  struct Shared;
   struct Prepared;
   friend class Pool;
+
+  Executor(Client& client, std::shared_ptr<Shared> shared, ExecutorOptions options);
 
   // What a map submits, one task at a time.
   template <typename R, typename... Args, typename Inputs>
@@ -144,13 +182,42 @@ class Executor {
     }
   }
 
-  FutureStateRef Send(std::string_view type, absl::StatusOr<Payload> payload) const;
-  FutureStateRef Send(absl::StatusOr<std::string> spec, std::string_view type, bool keyed) const;
+  FutureStateRef Send(std::string_view type, absl::StatusOr<Payload> payload) const {
+    return SendTask(nullptr, type, std::move(payload), /*post=*/false);
+  }
   FutureStateRef Send(const SubmitOptions& submit, std::string_view type,
-                      absl::StatusOr<Payload> payload) const;
+                      absl::StatusOr<Payload> payload) const {
+    return SendTask(&submit, type, std::move(payload), /*post=*/false);
+  }
+  FutureStateRef SendPost(const SubmitOptions* submit, std::string_view type,
+                          absl::StatusOr<Payload> payload) const {
+    return SendTask(submit, type, std::move(payload), /*post=*/true);
+  }
+  // `submit`: null for the executor's own.
+  FutureStateRef SendTask(const SubmitOptions* submit, std::string_view type,
+                          absl::StatusOr<Payload> payload, bool post) const;
+  absl::Status AddHeaders(std::string_view queue, std::string_view type,
+                          const SubmitOptions& submit, std::string& spec) const;
 
   Client* client_;
-  std::shared_ptr<Prepared> prepared_;
+  std::shared_ptr<Shared> shared_;            // by copies and those of With
+  std::shared_ptr<const Prepared> prepared_;  // by copies
+};
+
+// One type's submit through an executor; Executor::Bind makes it.
+template <typename R, typename... Args>
+class BoundTask<R(Args...)> {
+ public:
+  BoundTask(Executor executor, const TaskType<R(Args...)>& type)
+      : executor_(std::move(executor)), type_(type) {}
+
+  Future<R> operator()(const std::decay_t<Args>&... args) const {
+    return executor_.Submit(type_, args...);
+  }
+
+ private:
+  Executor executor_;
+  TaskType<R(Args...)> type_;
 };
 
 }  // namespace treadle

@@ -3,8 +3,11 @@
 #include <chrono>
 #include <coroutine>
 #include <cstddef>
+#include <exception>
+#include <functional>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "absl/functional/any_invocable.h"
@@ -112,12 +115,27 @@ class FutureBase {
 
  protected:
   void AddCallback(absl::AnyInvocable<void()> callback) const;
-  // REQUIRES: Wait returned OK. Valid as long as a future of the task lives.
+  // REQUIRES of all three: Wait returned OK. Valid as long as a future of the task lives.
   const std::string& result_bytes() const;
   const std::string& result_content_type() const;
+  // Gives the future up; the bytes, moved if no other future has them.
+  Payload TakeResult();
 
  private:
   FutureStateRef state_;
+};
+
+// A future whatever its result's type, for waiting for futures of several types together (wait.h).
+// Every Future converts to one.
+class [[nodiscard]] AnyFuture : public FutureBase {
+ public:
+  AnyFuture() = default;
+  AnyFuture(const FutureBase& future) : FutureBase(future) {}
+
+  // As Future::AddDoneCallback.
+  void AddDoneCallback(absl::AnyInvocable<void(const AnyFuture&)> callback) const {
+    AddCallback([self = *this, callback = std::move(callback)]() mutable { callback(self); });
+  }
 };
 
 template <typename T>
@@ -141,8 +159,65 @@ class FutureAwaiter {
   Future<T> future_;
 };
 
+namespace internal {
+
+// What is left to do of a Then: an end, or another future to wait for and what to do then.
+struct ThenStep {
+  ThenStep() = default;
+
+  absl::StatusOr<Payload> result;
+  std::optional<FutureBase> next;
+  absl::AnyInvocable<ThenStep()> after;  // with `next`
+};
+
+// A future that ends with what `step` says when `future` is done.
+FutureStateRef WhenDone(const FutureBase& future, absl::AnyInvocable<ThenStep()> step);
+
+// What a function that returns R makes of a future: T of T, absl::StatusOr<T> and Future<T>; void
+// of void and absl::Status.
+template <typename R>
+struct ThenValue {
+  using Type = R;
+};
+template <typename T>
+struct ThenValue<absl::StatusOr<T>> {
+  using Type = T;
+};
+template <>
+struct ThenValue<absl::Status> {
+  using Type = void;
+};
+template <typename T>
+struct ThenValue<Future<T>> {
+  using Type = T;
+};
+
+template <typename T, typename F>
+struct ThenReturn {
+  using Type = std::invoke_result_t<F&, T>;
+};
+template <typename F>
+struct ThenReturn<void, F> {
+  using Type = std::invoke_result_t<F&>;
+};
+
+template <typename T>
+ThenStep EndedStep(ResultOf<T> result) {
+  ThenStep step;
+  if constexpr (std::is_void_v<T>) {
+    step.result = result.ok() ? absl::StatusOr<Payload>(Payload()) : result;
+  } else {
+    step.result = result.ok() ? Codec<T>::Encode(*result) : result.status();
+  }
+  return step;
+}
+
+}  // namespace internal
+
 // The result of a task that was submitted (Executor::Submit) or looked up (Client::Attach).
-// Dropping it does not cancel the task.
+//
+// Dropping it does not cancel the task. A task that nobody holds a future of is let go once it is
+// accepted: it runs, and this client neither keeps anything of it nor asks for its outcome again.
 template <typename T>
 class [[nodiscard]] Future : public FutureBase {
  public:
@@ -161,10 +236,65 @@ class [[nodiscard]] Future : public FutureBase {
   //     shut down, or the broker forgot its session, before it heard how the task ended. Accepted
   //     tells what is known: OK, with the id to Attach to, or ABORTED too: nobody knows whether it
   //     was accepted. A request_key makes it safe to submit again
-  ResultOf<T> Result(Timeout timeout = kForever) const {
+  ResultOf<T> Result(Timeout timeout = kForever) const& {
     absl::Status status = Wait(timeout);
     if (!status.ok()) return status;
-    return DecodeResult<T>(result_bytes(), result_content_type());
+    if constexpr (std::is_same_v<T, Acceptance>) {
+      return Accepted(kNoWait);
+    } else {
+      return DecodeResult<T>(result_bytes(), result_content_type());
+    }
+  }
+  // std::move(future).Result(): the same, and large results are moved out rather than copied when
+  // this is the last future of the task. Afterwards it is not valid(), unless the timeout passed.
+  ResultOf<T> Result(Timeout timeout = kForever) && {
+    if constexpr (std::is_same_v<T, Payload> || std::is_same_v<T, Bytes>) {
+      absl::Status status = Wait(timeout);
+      if (status.ok()) {
+        Payload result = TakeResult();
+        if constexpr (std::is_same_v<T, Bytes>) return Bytes(std::move(result.bytes));
+        return result;
+      }
+    }
+    ResultOf<T> result = std::as_const(*this).Result(timeout);
+    if (Done()) *this = Future();
+    return result;
+  }
+
+  // A future of what `function` makes of the result, which it is called with when that is there (a
+  // Future<void>'s without anything); where a done callback runs, and with its rules. An error
+  // passes by the function and is the new future's. What it returns is the value, of a type that
+  // has a Codec, as results have; or absl::StatusOr of it, absl::Status, nothing; or a Future,
+  // whose end is waited for:
+  //
+  //   Future<int> words = executor.Submit(kFetch, url).Then([executor](std::string page) {
+  //     return executor.Submit(kCountWords, std::move(page));
+  //   });
+  //
+  // An exception is UNKNOWN, with its words. Cancel of the new future cancels what it waits for.
+  // Accepted and Id are the first future's, known when the new one is done.
+  template <typename F>
+  auto Then(F function) const {
+    using Returned = std::decay_t<typename internal::ThenReturn<T, F>::Type>;
+    using Value = typename internal::ThenValue<Returned>::Type;
+    auto step = [self = *this, function = std::move(function)]() mutable -> internal::ThenStep {
+      ResultOf<T> result = std::move(self).Result(kNoWait);
+      try {
+        if constexpr (std::is_void_v<T>) {
+          if (!result.ok()) return internal::EndedStep<void>(std::move(result));
+          return ThenCall<Returned, Value>(function);
+        } else {
+          if (!result.ok()) return internal::EndedStep<void>(result.status());
+          return ThenCall<Returned, Value>(function, *std::move(result));
+        }
+      } catch (const std::exception& error) {
+        return internal::EndedStep<void>(absl::UnknownError(error.what()));
+      } catch (...) {
+        return internal::EndedStep<void>(
+            absl::UnknownError("the function threw something that is not a std::exception"));
+      }
+    };
+    return Future<Value>(internal::WhenDone(*this, std::move(step)));
   }
 
   // Calls `callback(future)` once when the task is done: on the client's callback thread, one
@@ -180,6 +310,29 @@ class [[nodiscard]] Future : public FutureBase {
   // client's callback thread, or at once. For coroutines of Asio, which resume on your executor,
   // and for Gather and the like, see treadle/asyncio.h.
   FutureAwaiter<T> operator co_await() const { return FutureAwaiter<T>(*this); }
+
+ private:
+  template <typename Returned, typename Value, typename F, typename... Args>
+  static internal::ThenStep ThenCall(F& function, Args&&... args) {
+    if constexpr (std::is_void_v<Returned>) {
+      std::invoke(function, std::forward<Args>(args)...);
+      return internal::EndedStep<void>(absl::OkStatus());
+    } else if constexpr (std::is_base_of_v<FutureBase, Returned>) {
+      internal::ThenStep step;
+      Returned next = std::invoke(function, std::forward<Args>(args)...);
+      if (!next.valid()) {
+        return internal::EndedStep<void>(
+            absl::InvalidArgumentError("the function returned a future that is not valid"));
+      }
+      step.next = next;
+      step.after = [next = std::move(next)]() mutable {
+        return internal::EndedStep<Value>(std::move(next).Result(kNoWait));
+      };
+      return step;
+    } else {
+      return internal::EndedStep<Value>(std::invoke(function, std::forward<Args>(args)...));
+    }
+  }
 };
 
 }  // namespace treadle

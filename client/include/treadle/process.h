@@ -14,8 +14,9 @@
 
 namespace treadle {
 
-// One task with the handle that Python has for a thread or process: it runs on some worker, and
-// this side starts it and waits for it. Handlers give no results through it; Submit does that.
+// One task on some worker, and no thread of this process: the handle that Python has for a thread,
+// to start it and wait for it. It waits for a worker before it runs, and may run again when its
+// worker is lost. Handlers give no results through it; Submit does that.
 //
 //   treadle::Process process(executor, kResize, "photo.png");
 //   process.Start();
@@ -63,7 +64,8 @@ class Thread {
   std::optional<FutureBase> task_;  // protected by mutex_
 };
 
-// A Thread that can be stopped, and says how it ended.
+// One task on some worker, and no child process of this one: a Thread that can be stopped, and says
+// how it ended. Whether it runs in a process of its own the worker says (Worker::Handle).
 class Process : public Thread {
  public:
   using Thread::Thread;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "treadle/headers.h"
@@ -34,7 +35,11 @@ struct RetryPolicy {
 
 // How one task is submitted. A value that the broker would refuse is refused in the same words: the
 // future ends with INVALID_ARGUMENT.
-struct SubmitOptions {
+//
+// Written in place each method gives a copy with one thing set:
+//
+//   executor.Submit(SubmitOptions().Priority(5).Delay(5s), kResize, "photo.png")
+struct [[nodiscard]] SubmitOptions {
   SubmitOptions() {}
 
   // PRIORITY queues only: highest first. Other queues refuse anything but 0.
@@ -65,13 +70,58 @@ struct SubmitOptions {
   // other content is ALREADY_EXISTS. At most 255 bytes.
   std::string request_key;
 
-  Headers headers;
+  treadle::Headers headers;
 
-  Durability durability = Durability::kSynced;
+  treadle::Durability durability = treadle::Durability::kSynced;
 
   // When the queue is full: 0 refuses at once with RESOURCE_EXHAUSTED; otherwise the submit waits
   // so long for room, behind those that came before. At most 24 hours.
   Milliseconds wait_if_full{0};
+
+  SubmitOptions Priority(int32_t value) const { return With(&SubmitOptions::priority, value); }
+  SubmitOptions RunAt(std::chrono::system_clock::time_point value) const {
+    return With(&SubmitOptions::run_at, value);
+  }
+  SubmitOptions Delay(Milliseconds value) const { return With(&SubmitOptions::delay, value); }
+  SubmitOptions MaxAttempts(int32_t value) const {
+    return With(&SubmitOptions::max_attempts, value);
+  }
+  SubmitOptions Retry(RetryPolicy value) const {
+    return With(&SubmitOptions::retry, std::move(value));
+  }
+  SubmitOptions AttemptTimeout(Milliseconds value) const {
+    return With(&SubmitOptions::attempt_timeout, value);
+  }
+  SubmitOptions DeadlineAt(std::chrono::system_clock::time_point value) const {
+    return With(&SubmitOptions::deadline_at, value);
+  }
+  SubmitOptions Deadline(Milliseconds value) const { return With(&SubmitOptions::deadline, value); }
+  SubmitOptions ResultTtl(Milliseconds value) const {
+    return With(&SubmitOptions::result_ttl, value);
+  }
+  SubmitOptions RequestKey(std::string value) const {
+    return With(&SubmitOptions::request_key, std::move(value));
+  }
+  // One more; it replaces one of the same name.
+  SubmitOptions Header(std::string name, std::string value) const {
+    SubmitOptions copy = *this;
+    copy.headers.insert_or_assign(std::move(name), std::move(value));
+    return copy;
+  }
+  SubmitOptions Durability(treadle::Durability value) const {
+    return With(&SubmitOptions::durability, value);
+  }
+  SubmitOptions WaitIfFull(Milliseconds value) const {
+    return With(&SubmitOptions::wait_if_full, value);
+  }
+
+ private:
+  template <typename Field, typename Value>
+  SubmitOptions With(Field SubmitOptions::*field, Value value) const {
+    SubmitOptions copy = *this;
+    copy.*field = std::move(value);
+    return copy;
+  }
 };
 
 }  // namespace treadle

@@ -54,6 +54,11 @@ inline std::chrono::steady_clock::time_point DeadlineAfter(Timeout timeout) {
   }
   return now + timeout.nanoseconds();
 }
+// What is left until then; kForever until its max().
+inline Timeout TimeUntil(std::chrono::steady_clock::time_point deadline) {
+  if (deadline == std::chrono::steady_clock::time_point::max()) return kForever;
+  return deadline - std::chrono::steady_clock::now();
+}
 inline std::chrono::system_clock::time_point CallDeadline(Timeout timeout) {
   using std::chrono::system_clock;
   const system_clock::time_point now = system_clock::now();

@@ -4,9 +4,9 @@
 //
 //   inline constexpr treadle::TaskType<int64_t(int64_t)> kSumSquares{"sum_squares"};
 //
-//   absl::StatusOr<std::unique_ptr<treadle::Client>> client = treadle::Client::Connect();
+//   absl::StatusOr<treadle::ClientPtr> client = treadle::Client::Connect();
 //   if (!client.ok()) ...
-//   treadle::Executor executor(**client, treadle::ExecutorOptions("cpu"));
+//   treadle::Executor executor(*client, "cpu");
 //   treadle::Future<int64_t> sum = executor.Submit(kSumSquares, 10'000'000);
 //   absl::StatusOr<int64_t> result = sum.Result();
 #include "treadle/client.h"

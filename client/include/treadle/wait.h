@@ -1,20 +1,28 @@
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 
+#include "treadle/codec.h"
 #include "treadle/future.h"
 #include "treadle/timeout.h"
 
-// Waiting for many futures, as concurrent.futures.wait and as_completed do.
+// Waiting for many futures, as concurrent.futures.wait and as_completed do. Futures of several
+// types wait together as AnyFuture: AsCompleted(std::vector<AnyFuture>{page, size}).
 
 namespace treadle {
+
+// Future<T> of any T, or AnyFuture.
+template <typename F>
+concept AnyFutureType = std::derived_from<F, FutureBase>;
 
 // Gathers the ends of many futures. One thread at a time.
 class DoneCollector {
@@ -41,10 +49,10 @@ class DoneCollector {
 //
 // The loop ends early when `timeout` has passed since AsCompleted was called; then timed_out() says
 // so, and the futures not yielded are in Remaining().
-template <typename T>
+template <AnyFutureType F>
 class [[nodiscard]] CompletedFutures {
  public:
-  CompletedFutures(std::vector<Future<T>> futures, Timeout timeout)
+  CompletedFutures(std::vector<F> futures, Timeout timeout)
       : futures_(std::move(futures)), yielded_(futures_.size()), deadline_(DeadlineAfter(timeout)) {
     for (size_t i = 0; i < futures_.size(); ++i) collector_.Watch(futures_[i], i);
   }
@@ -52,10 +60,10 @@ class [[nodiscard]] CompletedFutures {
   class Iterator {
    public:
     using iterator_category = std::input_iterator_tag;
-    using value_type = Future<T>;
+    using value_type = F;
     using difference_type = std::ptrdiff_t;
-    using pointer = Future<T>*;
-    using reference = Future<T>&;
+    using pointer = F*;
+    using reference = F&;
 
     reference operator*() const { return completed_->futures_[*completed_->current_]; }
     pointer operator->() const { return &**this; }
@@ -80,8 +88,8 @@ class [[nodiscard]] CompletedFutures {
 
   bool timed_out() const { return !current_.has_value() && count_ < futures_.size(); }
 
-  std::vector<Future<T>> Remaining() const {
-    std::vector<Future<T>> remaining;
+  std::vector<F> Remaining() const {
+    std::vector<F> remaining;
     for (size_t i = 0; i < futures_.size(); ++i) {
       if (!yielded_[i]) remaining.push_back(futures_[i]);
     }
@@ -96,7 +104,7 @@ class [[nodiscard]] CompletedFutures {
     ++count_;
   }
 
-  std::vector<Future<T>> futures_;
+  std::vector<F> futures_;
   std::vector<bool> yielded_;
   size_t count_ = 0;
   std::optional<size_t> current_;
@@ -104,9 +112,9 @@ class [[nodiscard]] CompletedFutures {
   DoneCollector collector_;
 };
 
-template <typename T>
-CompletedFutures<T> AsCompleted(std::vector<Future<T>> futures, Timeout timeout = kForever) {
-  return CompletedFutures<T>(std::move(futures), timeout);
+template <AnyFutureType F>
+CompletedFutures<F> AsCompleted(std::vector<F> futures, Timeout timeout = kForever) {
+  return CompletedFutures<F>(std::move(futures), timeout);
 }
 
 enum class ReturnWhen {
@@ -115,15 +123,15 @@ enum class ReturnWhen {
   kAllCompleted,
 };
 
-template <typename T>
+template <AnyFutureType F>
 struct WaitResult {
-  std::vector<Future<T>> done;      // in the order given
-  std::vector<Future<T>> not_done;  // in the order given
+  std::vector<F> done;      // in the order given
+  std::vector<F> not_done;  // in the order given
 };
 
 // Waits until `return_when` holds or `timeout` has passed. Nothing to wait for: returns at once.
-template <typename T>
-WaitResult<T> Wait(const std::vector<Future<T>>& futures, Timeout timeout = kForever,
+template <AnyFutureType F>
+WaitResult<F> Wait(const std::vector<F>& futures, Timeout timeout = kForever,
                    ReturnWhen return_when = ReturnWhen::kAllCompleted) {
   const std::chrono::steady_clock::time_point deadline = DeadlineAfter(timeout);
   DoneCollector collector;
@@ -132,11 +140,26 @@ WaitResult<T> Wait(const std::vector<Future<T>>& futures, Timeout timeout = kFor
     if (return_when == ReturnWhen::kFirstCompleted) break;
     if (return_when == ReturnWhen::kFirstException && !futures[*done].Wait().ok()) break;
   }
-  WaitResult<T> result;
-  for (const Future<T>& future : futures) {
+  WaitResult<F> result;
+  for (const F& future : futures) {
     (future.Done() ? result.done : result.not_done).push_back(future);
   }
   return result;
+}
+
+// Waits for futures of any types, for so long at most, and gives the result of each:
+//
+//   const auto [page, size] = WaitAll(fetch, measure);      // absl::StatusOr<...> each
+//
+// What is not done then is DEADLINE_EXCEEDED without a TaskError, as at Future::Result.
+template <typename... T>
+std::tuple<ResultOf<T>...> WaitAll(Timeout timeout, const Future<T>&... futures) {
+  const std::chrono::steady_clock::time_point deadline = DeadlineAfter(timeout);
+  return std::tuple<ResultOf<T>...>{futures.Result(TimeUntil(deadline))...};
+}
+template <typename... T>
+std::tuple<ResultOf<T>...> WaitAll(const Future<T>&... futures) {
+  return WaitAll(kForever, futures...);
 }
 
 }  // namespace treadle

@@ -1,0 +1,232 @@
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "proto/support/running_task.h"
+#include "tests/client/fake_broker.h"
+#include "treadle/treadle.h"
+
+// Executors' ways to submit, and what goes with a submit, against a scripted broker.
+
+namespace treadle {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::ElementsAre;
+using ::testing::Pair;
+using ::testing::UnorderedElementsAre;
+
+constexpr TaskType<int(int)> kSquare{"square"};
+constexpr TaskType<std::string(std::string)> kShout{"shout"};
+
+class EdgesTest : public ::testing::Test {
+ protected:
+  void Connect(ClientOptions options) {
+    options.address = broker_.address();
+    absl::StatusOr<ClientPtr> client = Client::Connect(std::move(options));
+    ASSERT_TRUE(client.ok()) << client.status();
+    client_ = *std::move(client);
+  }
+  // The first submit opens the stream.
+  void AwaitStream() {
+    stream_ = broker_.NextStream();
+    stream_->Open(7);
+  }
+  v1::TaskSpec NextSpec() {
+    if (stream_ == nullptr) AwaitStream();
+    return stream_->Tasks(1).at(0).task();
+  }
+  bool Eventually(const std::function<bool()>& holds) {
+    const auto limit = std::chrono::steady_clock::now() + 60s;
+    while (!holds()) {
+      if (std::chrono::steady_clock::now() > limit) return false;
+      std::this_thread::sleep_for(1ms);
+    }
+    return true;
+  }
+
+  FakeBroker broker_;
+  ClientPtr client_;
+  std::shared_ptr<FakeStream> stream_;
+};
+
+TEST_F(EdgesTest, AQueuesNameMakesAnExecutor) {
+  Connect(ClientOptions());
+  const Executor executor(client_, "cpu");
+  const Future<int> future = executor.Submit(kSquare, 3);
+  EXPECT_EQ(NextSpec().queue(), "cpu");
+}
+
+TEST_F(EdgesTest, WithHasOtherOptionsAndOneShutdown) {
+  Connect(ClientOptions());
+  Executor executor(client_, "cpu");
+  const Executor urgent = executor.With(SubmitOptions().Priority(5).Delay(2s));
+  const Future<int> first = urgent.Submit(kSquare, 1);
+  const v1::TaskSpec spec = NextSpec();
+  EXPECT_EQ(spec.priority(), 5);
+  EXPECT_EQ(spec.delay_ms(), 2'000);
+  const Future<int> second = executor.Submit(kSquare, 1);
+  EXPECT_EQ(NextSpec().priority(), 0);
+  executor.Shutdown(/*wait=*/false);
+  EXPECT_TRUE(urgent.is_shut_down());
+}
+
+TEST_F(EdgesTest, ABoundTypeIsAFunction) {
+  Connect(ClientOptions());
+  const auto shout = Executor(client_, "cpu").Bind(kShout);
+  const Future<std::string> loud = shout("hello");
+  const v1::TaskSpec spec = NextSpec();
+  EXPECT_EQ(spec.type(), "shout");
+  EXPECT_EQ(spec.payload(), "\"hello\"");
+}
+
+TEST_F(EdgesTest, APostEndsWithItsAcceptance) {
+  Connect(ClientOptions());
+  const Executor executor(client_, "cpu");
+  const Future<Acceptance> posted = executor.Post(kSquare, 3);
+  const Future<Acceptance> refused = executor.Post(SubmitOptions().Priority(1), kSquare, 4);
+  AwaitStream();
+  stream_->Tasks(2);
+  EXPECT_FALSE(posted.Done());
+  stream_->Accept(1, 1, v1::DURABILITY_WRITTEN);
+  stream_->Refuse(2, absl::ResourceExhaustedError("queue 'cpu' is full"));
+  const absl::StatusOr<Acceptance> acceptance = posted.Result(60s);
+  ASSERT_TRUE(acceptance.ok()) << acceptance.status();
+  EXPECT_EQ(acceptance->task_id, IdOf(7, 1));
+  EXPECT_EQ(acceptance->durability, Durability::kWritten);
+  EXPECT_TRUE(absl::IsResourceExhausted(refused.Result(60s).status()));
+  EXPECT_TRUE(Eventually([&] { return client_->Stats().pending == 0; }))
+      << "held though it is over";
+}
+
+TEST_F(EdgesTest, WhatNobodyHoldsIsNotAskedForAgain) {
+  Connect(ClientOptions());
+  const Executor executor(client_, "cpu");
+  const Future<int> held = executor.Submit(kSquare, 1);
+  {
+    const Future<int> dropped = executor.Submit(kSquare, 2);
+    AwaitStream();
+    stream_->Tasks(2);
+    stream_->Accept(1, 2);
+    ASSERT_TRUE(held.Accepted(60s).ok());
+    ASSERT_TRUE(dropped.Accepted(60s).ok());
+    EXPECT_EQ(client_->Stats().pending, 2);
+  }
+  stream_->End(grpc::Status(grpc::StatusCode::UNAVAILABLE, "restarting"));
+  const std::shared_ptr<FakeStream> next = broker_.NextStream();
+  next->Open(7, /*resumed=*/true);
+  EXPECT_THAT(next->Awaits(1), ElementsAre(IdOf(7, 1)));
+  EXPECT_TRUE(Eventually([&] { return client_->Stats().pending == 1; }));
+  EXPECT_EQ(client_->Stats().reconnects, 1);
+  // Nothing more was asked for: what comes next is the next submit.
+  const Future<int> third = executor.Submit(kSquare, 3);
+  next->Tasks(1);
+  next->Succeed(IdOf(7, 1), "1");
+  EXPECT_EQ(*held.Result(60s), 1);
+}
+
+TEST_F(EdgesTest, ClientsCountWhatTheyDo) {
+  Connect(ClientOptions());
+  const Executor executor(client_, "cpu");
+  std::vector<Future<int>> futures;
+  for (int i = 0; i < 4; ++i) futures.push_back(executor.Submit(kSquare, i));
+  EXPECT_EQ(client_->Stats().submitted, 4);
+  EXPECT_EQ(client_->Stats().pending, 4);
+  EXPECT_EQ(client_->Stats().window_tasks, 4);
+  EXPECT_GT(client_->Stats().window_bytes, 0);
+  AwaitStream();
+  stream_->Tasks(4);
+  stream_->Accept(1, 3);
+  stream_->Refuse(4, absl::ResourceExhaustedError("full"));
+  stream_->Succeed(IdOf(7, 1), "12345");
+  stream_->Fail(IdOf(7, 2), "ValueError", "no");
+  for (const size_t ended : {0, 1, 3}) futures[ended].Wait(60s).IgnoreError();
+  ASSERT_TRUE(Eventually([&] { return client_->Stats().pending == 1; }));
+  const ClientStats stats = client_->Stats();
+  EXPECT_EQ(stats.accepted, 3);
+  EXPECT_EQ(stats.refused, 1);
+  EXPECT_EQ(stats.succeeded, 1);
+  EXPECT_EQ(stats.failed, 1);
+  EXPECT_EQ(stats.cancelled + stats.expired + stats.reconnects + stats.window_tasks, 0);
+  EXPECT_EQ(stats.result_bytes, 5);
+  EXPECT_GT(stats.sent_bytes, 0);
+}
+
+TEST_F(EdgesTest, AHookAddsHeaders) {
+  ClientOptions options;
+  options.on_submit = [](SubmitEvent& event) {
+    event.headers["seen"] = std::string(event.queue) + "/" + std::string(event.type);
+    event.headers["tenant"] = "hook";
+  };
+  Connect(std::move(options));
+  const Executor executor(client_, "cpu");
+  const Future<int> future =
+      executor.Submit(SubmitOptions().Header("tenant", "own").Header("k", "v"), kSquare, 1);
+  EXPECT_THAT(NextSpec().headers(), UnorderedElementsAre(Pair("k", "v"), Pair("tenant", "hook"),
+                                                         Pair("seen", "cpu/square")));
+}
+
+TEST_F(EdgesTest, TheTraceOfTheTaskThatRunsHereGoesOn) {
+  Connect(ClientOptions());
+  const Executor executor(client_, "cpu");
+  const Headers headers = {{"traceparent", "00-a"}, {"tracestate", "x=1"}, {"tenant", "t"}};
+  std::vector<Future<int>> futures;
+  {
+    const RunningTask running(headers);
+    futures.push_back(executor.Submit(kSquare, 1));
+    futures.push_back(executor.Submit(SubmitOptions().Header("traceparent", "00-b"), kSquare, 1));
+  }
+  futures.push_back(executor.Submit(kSquare, 1));
+  EXPECT_THAT(NextSpec().headers(),
+              UnorderedElementsAre(Pair("traceparent", "00-a"), Pair("tracestate", "x=1")));
+  EXPECT_THAT(NextSpec().headers(), UnorderedElementsAre(Pair("traceparent", "00-b")));
+  EXPECT_THAT(NextSpec().headers(), ::testing::IsEmpty());
+}
+
+TEST_F(EdgesTest, FuturesOfSeveralTypesWaitTogether) {
+  Connect(ClientOptions());
+  const Executor executor(client_, "cpu");
+  const Future<int> square = executor.Submit(kSquare, 3);
+  const Future<std::string> shout = executor.Submit(kShout, "a");
+  AwaitStream();
+  stream_->Tasks(2);
+  stream_->Succeed(IdOf(7, 2), "\"A\"");
+  std::vector<std::string> ids;
+  for (const AnyFuture& done : AsCompleted(std::vector<AnyFuture>{square, shout})) {
+    ids.push_back(done.Id());
+    if (ids.size() == 1) stream_->Succeed(IdOf(7, 1), "9");
+  }
+  EXPECT_THAT(ids, ElementsAre(IdOf(7, 2), IdOf(7, 1)));
+  const auto [nine, loud] = WaitAll(square, shout);
+  EXPECT_EQ(*nine, 9);
+  EXPECT_EQ(*loud, "A");
+  const Future<int> never = executor.Submit(kSquare, 4);
+  const auto [late, there] = WaitAll(1ms, never, shout);
+  EXPECT_TRUE(absl::IsDeadlineExceeded(late.status()));
+  EXPECT_EQ(*there, "A");
+  const auto waited = Wait(std::vector<AnyFuture>{never, shout}, kNoWait);
+  EXPECT_EQ(waited.done.size(), 1u);
+  EXPECT_EQ(waited.not_done.size(), 1u);
+}
+
+TEST_F(EdgesTest, TheEnvironmentNamesTheBroker) {
+  ::setenv("TREADLE_BROKER", broker_.address().c_str(), /*overwrite=*/1);
+  const absl::StatusOr<ClientPtr> client = Client::Connect();
+  ::setenv("TREADLE_BROKER", "http://x:1", /*overwrite=*/1);
+  const absl::Status wrong = Client::Connect().status();
+  ::unsetenv("TREADLE_BROKER");
+  ASSERT_TRUE(client.ok()) << client.status();
+  EXPECT_EQ((*client)->options().address, broker_.address());
+  EXPECT_TRUE(absl::IsInvalidArgument(wrong));
+  EXPECT_TRUE(absl::StrContains(wrong.message(), "TREADLE_BROKER: ")) << wrong;
+}
+
+}  // namespace
+}  // namespace treadle
