@@ -81,7 +81,9 @@ int64_t OneForEachCpu(int64_t wish) {
 }  // namespace
 
 void AddFlags(CLI::App& app, Options& options) {
-  program::AddAddress(app, "--broker", options.broker, /*port_min=*/1, "Where the broker listens.");
+  program::AddAddress(app, "--broker", options.broker, /*port_min=*/1,
+                      "Where the broker listens. Default: what the environment's TREADLE_BROKER "
+                      "names, or 127.0.0.1:7733.");
   program::AddSwitch(app, "--http-proxy", options.http_proxy,
                      "Reach the broker through the proxy that the environment's http_proxy names.");
   program::AddList(

@@ -14,7 +14,7 @@
 namespace treadle::worker {
 
 struct Options {
-  std::string broker = limits::kDefaultAddress;
+  std::string broker;  // empty: as at WorkerOptions
   bool http_proxy = false;
   std::vector<std::string> queues;
   std::string name;

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <mutex>
 #include <optional>
 #include <random>
@@ -24,6 +25,7 @@
 #include "worker/pool/process/parent_link.h"
 #include "worker/pool/process/pool_child.h"
 #include "worker/session/session.h"
+#include "worker/signal_watch.h"
 
 namespace treadle {
 namespace {
@@ -92,7 +94,7 @@ absl::Status Check(const WorkerOptions& options) {
   if (options.queues.empty()) {
     return absl::InvalidArgumentError("queues is empty: name the queues to serve");
   }
-  if (const auto broker = ParseAddress(options.broker); !broker.ok()) return broker.status();
+  if (const auto broker = BrokerAddress(options.broker); !broker.ok()) return broker.status();
   // What is sent must be UTF-8; what else a name must be, the broker says.
   for (const std::string& queue : options.queues) {
     if (!IsPrintableUtf8(queue)) {
@@ -114,11 +116,12 @@ absl::Status Check(const WorkerOptions& options) {
 class Worker::Impl {
  public:
   explicit Impl(WorkerOptions options) : options_(Complete(std::move(options))) {
+    handlers_->SetAround(options_.around);
     // A child talks to its parent alone.
     if (InChild()) return;
     worker::SessionOptions session;
     // What is no address, Run refuses.
-    session.broker = ParseAddress(options_.broker).value_or(Address());
+    session.broker = BrokerAddress(options_.broker).value_or(Address());
     session.http_proxy = options_.http_proxy;
     session.worker_id = NewWorkerId();
     session.worker_name = options_.name;
@@ -143,6 +146,8 @@ class Worker::Impl {
 
   absl::Status Run();
   const worker::Handlers& handlers() const { return *handlers_; }
+  int RunUntilSignal();
+  WorkerStats Stats() const { return session_ == nullptr ? WorkerStats() : session_->Stats(); }
 
   void Stop() {
     stop_starting_.request_stop();
@@ -237,6 +242,21 @@ absl::Status Worker::Impl::Run() {
   return status;
 }
 
+int Worker::Impl::RunUntilSignal() {
+  // Run does not return there, and the parent's SIGTERM ends it.
+  if (InChild()) RunInChild();
+  absl::StatusOr<std::unique_ptr<worker::SignalWatch>> watch =
+      worker::SignalWatch::Start([this](int) { Stop(); });
+  const absl::Status status = watch.ok() ? Run() : watch.status();
+  if (status.ok()) return EXIT_SUCCESS;
+  options_.log(LogLevel::kWarning, status.ToString());
+  if (absl::IsAborted(status)) {
+    std::fflush(nullptr);
+    std::_Exit(EXIT_FAILURE);
+  }
+  return EXIT_FAILURE;
+}
+
 // By the thread in Run.
 void Worker::Impl::DecidePlacement() {
   if (!placement_.Decide(*handlers_)) return;
@@ -284,6 +304,8 @@ void Worker::Add(std::string_view type, std::shared_ptr<const worker::CoroutineH
 const worker::Handlers& Worker::handlers() const { return impl_->handlers(); }
 
 absl::Status Worker::Run() { return impl_->Run(); }
+int Worker::RunUntilSignal() { return impl_->RunUntilSignal(); }
+WorkerStats Worker::Stats() const { return impl_->Stats(); }
 void Worker::Stop() { impl_->Stop(); }
 void Worker::Abort() { impl_->Abort(); }
 

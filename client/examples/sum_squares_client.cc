@@ -8,13 +8,13 @@
 #include "treadle/treadle.h"
 
 int main(int argc, char** argv) {
-  treadle::ClientOptions options(argc > 1 ? argv[1] : "127.0.0.1:7733");
+  treadle::ClientOptions options(argc > 1 ? argv[1] : "");
   auto client = treadle::Client::Connect(options);
   if (!client.ok()) {
     std::cerr << client.status() << std::endl;
     return EXIT_FAILURE;
   }
-  treadle::Executor executor(**client, treadle::ExecutorOptions("default"));
+  treadle::Executor executor(*client, "default");
   std::vector<treadle::Future<int64_t>> futures;
   for (int64_t n = 1; n <= 10; ++n) futures.push_back(executor.Submit(kSumSquares, n * 1'000));
 

@@ -1,5 +1,7 @@
 #include <atomic>
 #include <chrono>
+#include <csignal>
+#include <cstdlib>
 #include <future>
 #include <memory>
 #include <optional>
@@ -7,6 +9,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -115,6 +118,49 @@ class WorkerBrokerTest : public ::testing::Test {
   std::unique_ptr<Client> client_ = ConnectTo(server_.address());
   Executor executor_{*client_, ExecutorOptions("default")};
 };
+
+TEST_F(WorkerBrokerTest, ASignalDrainsAndTheExitCodeSaysSo) {
+  WorkerOptions options = LiveWorker::OptionsFor(server_.address());
+  options.prefetch = 0;
+  Worker worker(std::move(options));
+  Door door;
+  worker.Handle(kSquare, [&](TaskContext&, int64_t n) {
+    door.Pass();
+    return n * n;
+  });
+  const Future<int64_t> running = executor_.Submit(kSquare, 3);
+  std::thread signals([&] {
+    EXPECT_TRUE(AwaitRunning(running));
+    const WorkerStats stats = worker.Stats();
+    EXPECT_EQ(stats.pools.at(0).name, "thread");
+    EXPECT_EQ(stats.pools.at(0).slots, 2);
+    EXPECT_EQ(stats.pools.at(0).running, 1);
+    ::kill(::getpid(), SIGTERM);
+    door.Open();
+  });
+  EXPECT_EQ(worker.RunUntilSignal(), EXIT_SUCCESS);
+  signals.join();
+  EXPECT_EQ(*running.Result(kPatience), 9);
+  EXPECT_EQ(worker.Stats().succeeded, 1);
+  EXPECT_EQ(worker.Stats().pools.at(0).running, 0);
+  Worker empty(LiveWorker::OptionsFor(server_.address()));
+  EXPECT_EQ(empty.RunUntilSignal(), EXIT_FAILURE) << "no handlers";
+}
+
+TEST_F(WorkerBrokerTest, WhatAHandlerSubmitsHasItsTrace) {
+  LiveWorker worker(server_.address());
+  worker->Handle(kSleep, [&](TaskContext&) {
+    return executor_.Submit(kMark, "x").Result(kPatience).value_or("failed");
+  });
+  worker->Handle(kMark, [](TaskContext& context, std::string) {
+    const auto found = context.headers().find("traceparent");
+    return found == context.headers().end() ? std::string("none") : found->second;
+  });
+  worker.Start();
+  const SubmitOptions traced = SubmitOptions().Header("traceparent", "00-a-b-01");
+  EXPECT_EQ(*executor_.Submit(traced, kSleep).Result(kPatience), "00-a-b-01");
+  EXPECT_EQ(*executor_.Submit(kMark, "x").Result(kPatience), "none");
+}
 
 TEST_F(WorkerBrokerTest, TypedTasksGoThereAndBack) {
   LiveWorker worker(server_.address());

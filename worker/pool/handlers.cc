@@ -1,11 +1,13 @@
 #include "worker/pool/handlers.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
+#include "proto/support/running_task.h"
 #include "proto/support/text.h"
 #include "treadle/internal/coroutine_handler.h"
 
@@ -20,6 +22,44 @@ AttemptResult TimedOut(const Attempt& attempt, const AttemptResult& result) {
                     result.error_message);
   }
   return AttemptResult::Failed("AttemptTimeout", std::move(message));
+}
+
+AttemptResult Called(const Handler& handler, TaskContext& context, Attempt& attempt) {
+  try {
+    return handler(context, attempt.TakePayload());
+  } catch (...) {
+    return AttemptResult::FromCurrentException();
+  }
+}
+
+// For people, and for what counts failures: the error itself travels as it is.
+absl::Status EndOf(const AttemptResult& result) {
+  switch (result.end) {
+    case AttemptEnd::kSucceeded:
+      return absl::OkStatus();
+    case AttemptEnd::kFailed:
+      return absl::UnknownError(absl::StrCat(result.error_type, ": ", result.error_message));
+    case AttemptEnd::kStopped:
+    case AttemptEnd::kReleased:
+      return absl::CancelledError("the handler was told to stop");
+  }
+  return absl::UnknownError("no such end");
+}
+
+AttemptResult CalledInside(const Handlers::Around& around, TaskContext& context,
+                           absl::FunctionRef<AttemptResult()> call) {
+  std::optional<AttemptResult> result;
+  try {
+    around(context, [&] {
+      if (!result.has_value()) result = call();
+      return EndOf(*result);
+    });
+  } catch (...) {
+    return AttemptResult::FromCurrentException();
+  }
+  if (result.has_value()) return *std::move(result);
+  return AttemptResult::Failed("NotCalled",
+                               "WorkerOptions::around did not call the handler: call `call` once");
 }
 
 }  // namespace
@@ -95,11 +135,9 @@ AttemptResult CallHandler(const Handlers& handlers, Attempt& attempt, AttemptEve
   const Handler* const handler = handlers.Find(attempt.info().type);
   if (handler == nullptr) return HandlerNotFound(handlers, attempt.info().type);
   TaskContext context(attempt, events);
-  try {
-    return (*handler)(context, attempt.TakePayload());
-  } catch (...) {
-    return AttemptResult::FromCurrentException();
-  }
+  const RunningTask running(attempt.info().headers);
+  const auto call = [&] { return Called(*handler, context, attempt); };
+  return handlers.around() ? CalledInside(handlers.around(), context, call) : call();
 }
 
 AttemptResult RunHandler(const Handlers& handlers, Attempt& attempt, AttemptEvents& events) {

@@ -1,11 +1,15 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
 
 #include "treadle/internal/handler.h"
 #include "worker/pool/handler_meter.h"
@@ -29,6 +33,10 @@ class Handlers {
   const std::string* NameOf(std::string_view type) const;
   // nullptr: no such handler. Thread-safe.
   HandlerMeter* MeterOf(std::string_view type) const;
+  // Around each call of a handler; may be empty. Before a pool has started.
+  using Around = std::function<void(TaskContext&, absl::FunctionRef<absl::Status()>)>;
+  void SetAround(Around around) { around_ = std::move(around); }
+  const Around& around() const { return around_; }
   // In alphabetical order.
   std::vector<std::string> Types() const;
 
@@ -44,6 +52,7 @@ class Handlers {
   bool Enter(std::string_view type, Entry entry);
 
   absl::flat_hash_map<std::string, std::unique_ptr<const Entry>> entries_;
+  Around around_;
 };
 
 // Finds the attempt's handler and runs it on this thread. Everything that it may do becomes a

@@ -79,6 +79,7 @@ LeaseBook::Lease* LeaseBook::Find(const Attempt& attempt) {
 
 void LeaseBook::Begin(Lease& lease) {
   lease.running = true;
+  ++AccountOf(lease.pool).running;
   begun_.push_back(lease.attempt->info().token);
 }
 
@@ -105,7 +106,9 @@ void LeaseBook::Remove(const Attempt& attempt) {
 void LeaseBook::MakeRoom(const Lease& lease) {
   Account& account = AccountOf(lease.pool);
   --account.held;
-  if (lease.running) account.room.prefetch.Ended();
+  if (!lease.running) return;
+  --account.running;
+  account.room.prefetch.Ended();
 }
 
 void LeaseBook::FillHello(v1::WorkerHello& hello, std::vector<uint64_t>& to_confirm) {

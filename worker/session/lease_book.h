@@ -60,6 +60,10 @@ class LeaseBook {
   // The attempt is over.
   void Remove(const Attempt& attempt);
 
+  // Of a pool: attempts that run, and all that are here.
+  int32_t running(int32_t pool) const { return accounts_[static_cast<size_t>(pool)].running; }
+  int32_t held(int32_t pool) const { return accounts_[static_cast<size_t>(pool)].held; }
+
   // Attempts that are here, those with lost leases included.
   size_t size() const { return leases_.size() + lost_.size(); }
   // Their attempts and pools: Visit(const AttemptPtr&, int32_t pool).
@@ -104,6 +108,7 @@ class LeaseBook {
 
     Room room;
     int32_t held = 0;      // leases
+    int32_t running = 0;   // of these
     int32_t promised = 0;  // credit that the broker has not used
     bool serves = true;
   };

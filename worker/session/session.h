@@ -20,6 +20,7 @@
 #include "proto/wire/disk_hung.h"
 #include "proto/wire/settings.h"
 #include "treadle/log.h"
+#include "treadle/worker.h"
 #include "worker/placement/handler_stats.h"
 #include "worker/pool/pool.h"
 #include "worker/session/attach_stream.h"
@@ -103,6 +104,9 @@ class Session final : public AttemptEvents,
   // Ends Serve without waiting for anything. Thread-safe.
   void Abort();
 
+  // Thread-safe.
+  WorkerStats Stats();
+
   // For the pools.
   bool Begin(const AttemptPtr& attempt) override;
   void End(const AttemptPtr& attempt, AttemptResult result) override;
@@ -159,6 +163,7 @@ class Session final : public AttemptEvents,
   void TakeStops(const v1::AttachResponse& response);
   void TakeRefusals(const v1::AttachResponse& response);
   void LoseLease(uint64_t token);
+  void CountEnd(AttemptEnd end);
   void GiveBack(const AttemptPtr& attempt);
   bool Confirmed(Lock& lock, const AttemptPtr& attempt);
 
@@ -178,6 +183,7 @@ class Session final : public AttemptEvents,
   std::condition_variable loop_;       // wakes Serve
   std::condition_variable confirmed_;  // a start's confirmation, or why there will be none
   // All below: GUARDED_BY(mutex_).
+  WorkerStats stats_;  // without what Stats looks up
   std::vector<ServedPool> pools_;
   LeaseBook leases_;
   ReportBox reports_;

@@ -98,7 +98,8 @@ void Session::Submit(size_t pool, std::span<AttemptPtr> attempts) {
 }
 
 void Session::TakeWelcome(const v1::Welcome& welcome) {
-  welcomed_ = ever_welcomed_ = true;
+  welcomed_ = true;
+  if (std::exchange(ever_welcomed_, true)) ++stats_.reconnects;
   backoff_ = options_.reconnect_min;
   heartbeat_ =
       milliseconds(welcome.heartbeat_ms() <= 0 ? wire::kHeartbeatMs
@@ -151,6 +152,7 @@ void Session::LoseLease(uint64_t token) {
   if (lease == nullptr) return;
   stop_clock_.StopNow(*pools_[static_cast<size_t>(lease->pool)].pool, lease->attempt,
                       StopReason::kLeaseLost);
+  ++stats_.leases_lost;
   leases_.Lose(token);
 }
 
@@ -176,6 +178,7 @@ void Session::TakeRefusals(const v1::AttachResponse& response) {
 // An attempt that has not begun, and that no pool holds.
 void Session::GiveBack(const AttemptPtr& attempt) {
   if (leases_.Find(*attempt) != nullptr) {
+    CountEnd(AttemptEnd::kReleased);
     reports_.Add(attempt->info(), AttemptResult::Released(), payload_bytes_max_);
   }
   leases_.Remove(*attempt);
@@ -242,6 +245,38 @@ bool Session::Confirmed(Lock& lock, const AttemptPtr& attempt) {
   }
 }
 
+void Session::CountEnd(AttemptEnd end) {
+  switch (end) {
+    case AttemptEnd::kSucceeded:
+      ++stats_.succeeded;
+      break;
+    case AttemptEnd::kFailed:
+      ++stats_.failed;
+      break;
+    case AttemptEnd::kStopped:
+      ++stats_.stopped;
+      break;
+    case AttemptEnd::kReleased:
+      ++stats_.released;
+      break;
+  }
+}
+
+WorkerStats Session::Stats() {
+  std::lock_guard lock(mutex_);
+  WorkerStats stats = stats_;
+  stats.unacknowledged = reports_.size();
+  for (size_t i = 0; i < pools_.size(); ++i) {
+    const auto pool = static_cast<int32_t>(i);
+    WorkerStats::Pool& told = stats.pools.emplace_back();
+    told.name = pools_[i].pool->name();
+    told.slots = pools_[i].pool->slots();
+    told.running = leases_.running(pool);
+    told.waiting = leases_.held(pool) - told.running;
+  }
+  return stats;
+}
+
 void Session::End(const AttemptPtr& attempt, AttemptResult result) {
   stop_clock_.Forget(*attempt);
   // It did not run, or stopped for the shutdown's sake.
@@ -252,6 +287,7 @@ void Session::End(const AttemptPtr& attempt, AttemptResult result) {
   std::lock_guard lock(mutex_);
   // Lost, or handed back before it ended: what came of it is of no interest.
   if (leases_.Find(*attempt) != nullptr) {
+    CountEnd(result.end);
     reports_.Add(attempt->info(), std::move(result), payload_bytes_max_);
   }
   leases_.Remove(*attempt);

@@ -4,10 +4,12 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "proto/support/running_task.h"
 #include "tests/worker/pool/recording_events.h"
 #include "treadle/permanent_error.h"
 
@@ -37,6 +39,44 @@ AttemptResult RunOnce(Handler handler) {
 }
 
 AttemptResult Success(TaskContext&, std::string) { return AttemptResult::Succeeded("done", ""); }
+
+TEST(Handlers, AroundSeesEachCallAndItsEnd) {
+  std::vector<std::string> seen;
+  const auto run = [&](Handler handler, Handlers::Around around) {
+    Handlers handlers;
+    handlers.Add("type", std::move(handler));
+    handlers.SetAround(std::move(around));
+    RecordingEvents events;
+    return RunHandler(handlers, *NewAttempt(1, "type"), events);
+  };
+  const auto watch = [&](TaskContext& context, absl::FunctionRef<absl::Status()> call) {
+    seen.push_back(context.type());
+    seen.push_back(call().ToString());
+    call().IgnoreError();  // runs nothing a second time
+  };
+  EXPECT_EQ(run(Success, watch).bytes, "done");
+  const auto fall = [](TaskContext&, std::string) -> AttemptResult { throw RowMissing("row 3"); };
+  EXPECT_THAT(run(fall, watch).error_type, HasSubstr("RowMissing"));
+  ASSERT_EQ(seen.size(), 4u);
+  EXPECT_EQ(seen[0], "type");
+  EXPECT_EQ(seen[1], "OK");
+  EXPECT_THAT(seen[3], HasSubstr("row 3"));
+  const AttemptResult skipped =
+      run(Success, [](TaskContext&, absl::FunctionRef<absl::Status()>) {});
+  EXPECT_EQ(skipped.error_type, "NotCalled");
+  const AttemptResult thrown = run(
+      Success, [](TaskContext&, absl::FunctionRef<absl::Status()>) { throw RowMissing("around"); });
+  EXPECT_EQ(thrown.error_message, "around");
+}
+
+TEST(Handlers, TheTaskOfAThreadIsKnownWhileItsHandlerRuns) {
+  const auto look = [](TaskContext& context, std::string) {
+    EXPECT_EQ(RunningTask::HeadersHere(), &context.headers());
+    return AttemptResult::Succeeded("", "");
+  };
+  EXPECT_EQ(RunOnce(look).end, AttemptEnd::kSucceeded);
+  EXPECT_EQ(RunningTask::HeadersHere(), nullptr);
+}
 
 TEST(Handlers, ATypeHasOneHandler) {
   Handlers handlers;

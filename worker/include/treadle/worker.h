@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
@@ -34,11 +35,41 @@ class Handlers;
 class HandlersOf;
 }  // namespace worker
 
+// Of WorkerOptions::around.
+using Around = std::function<void(TaskContext& context, absl::FunctionRef<absl::Status()> call)>;
+
+// What a worker has done, and is doing. Counted as it happens, so that asking costs nothing.
+struct WorkerStats {
+  struct Pool {
+    Pool() = default;
+
+    std::string name;  // "thread", "process", "coroutine"
+    int32_t slots = 0;
+    int32_t running = 0;
+    int32_t waiting = 0;  // fetched ahead
+  };
+  WorkerStats() = default;
+
+  // Attempts that ended, since the start. Stopped: because they were told to. Released: handed
+  // back.
+  int64_t succeeded = 0;
+  int64_t failed = 0;
+  int64_t stopped = 0;
+  int64_t released = 0;
+  int64_t leases_lost = 0;
+  int64_t reconnects = 0;
+  // Now.
+  int64_t unacknowledged = 0;  // reports that the broker has not acknowledged
+  std::vector<Pool> pools;     // none before Run has started them
+};
+
 struct WorkerOptions {
   WorkerOptions() = default;
   explicit WorkerOptions(std::string broker_in) : broker(std::move(broker_in)) {}
 
-  std::string broker = "127.0.0.1:7733";  // HOST:PORT, brackets around an IPv6 address
+  // HOST:PORT, brackets around an IPv6 address. Empty: that of the environment's TREADLE_BROKER,
+  // or, without one, 127.0.0.1:7733.
+  std::string broker;
   // Reach it through the proxy that http_proxy, https_proxy or grpc_proxy names in the environment.
   bool http_proxy = false;
   std::vector<std::string> queues = {"default"};  // 1 to 256, which need not exist yet
@@ -65,6 +96,12 @@ struct WorkerOptions {
   // have then before they are handed back to the broker as they are.
   Milliseconds drain_timeout{30'000};
   Milliseconds stop_grace{5'000};
+  // Called around each call of a handler, where that runs (in the child process, too): for tracing,
+  // timing, what handlers need around them. It calls `call` once, which returns how the attempt
+  // ended and never throws; a void handler's CANCELLED says that it stopped. When it does not call
+  // it, or throws, the attempt fails. Not around handlers that run as coroutines on the event loop:
+  // what they do between two co_awaits is no call; they have TaskContext::headers.
+  Around around;
   // Called on each thread before its first task, with the thread's number.
   std::function<void(int thread)> thread_initializer;
   // Called in each child process before its first task, with the child's number.
@@ -98,9 +135,11 @@ struct WorkerOptions {
 // how they ended. Heartbeats, reconnecting, and telling again what the broker may have missed
 // happen by themselves.
 //
-//   treadle::Worker worker(treadle::WorkerOptions("broker.example:7733"));
-//   worker.Handle(kSumSquares, [](treadle::TaskContext&, int64_t n) { return SumSquares(n); });
-//   return worker.Run();
+//   int main() {
+//     treadle::Worker worker(treadle::WorkerOptions("broker.example:7733"));
+//     worker.Handle(kSumSquares, [](treadle::TaskContext&, int64_t n) { return SumSquares(n); });
+//     return worker.RunUntilSignal();
+//   }
 //
 // A task may run more than once (its worker may die, or lose its lease, after the work was done):
 // handlers with effects outside look at TaskContext::task_id() to know it again.
@@ -167,6 +206,18 @@ class Worker {
   //   DEADLINE_EXCEEDED                      the broker did not acknowledge the last reports
   // A broker that cannot be reached is waited for. Once.
   absl::Status Run();
+
+  // Run, for main: SIGTERM or SIGINT stops it (Stop), a second one ends the process at once with
+  // exit code 128 + its number. Returns main's exit code: 0 when Run's status is OK, otherwise 1,
+  // and WorkerOptions::log was told why. When handlers did not stop (ABORTED) it ends the process
+  // itself, since nothing that they use may be taken down under them.
+  //
+  // The program's own handlers of both signals are put back afterwards. SIGHUP is left to it. Once
+  // at a time in a process.
+  int RunUntilSignal();
+
+  // Thread-safe.
+  WorkerStats Stats() const;
 
   // Drains: takes nothing new, hands back what has not begun, lets the rest finish within
   // drain_timeout. Thread-safe, returns at once.

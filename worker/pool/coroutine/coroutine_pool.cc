@@ -197,9 +197,10 @@ void CoroutinePool::State::Begin(AttemptPtr attempt) {
     return;
   }
   const Attempt* const key = attempt.get();
+  std::shared_ptr<const Headers> headers(attempt, &attempt->info().headers);
   auto run = std::make_unique<Run>(std::move(attempt), *events_);
-  run->watched =
-      std::make_shared<WatchedRun>(watch_, handlers_->NameOf(type), handlers_->MeterOf(type));
+  run->watched = std::make_shared<WatchedRun>(watch_, handlers_->NameOf(type),
+                                              handlers_->MeterOf(type), std::move(headers));
   Run& begun = *run;
   runs_.emplace(key, std::move(run));
   Spawn(begun, std::move(handler));

@@ -10,6 +10,8 @@
 #include <string>
 #include <thread>
 
+#include "proto/support/running_task.h"
+#include "treadle/headers.h"
 #include "worker/pool/handler_meter.h"
 #include "worker/pool/pool.h"
 
@@ -60,8 +62,9 @@ class LoopWatch {
 // One run, as the loop's turns know it.
 class WatchedRun {
  public:
-  // `meter`: where its CPU time is added up; nullptr: nowhere.
-  WatchedRun(std::shared_ptr<LoopWatch> watch, const std::string* type, HandlerMeter* meter);
+  // `meter`: where its CPU time is added up; nullptr: nowhere. `headers`: the task's.
+  WatchedRun(std::shared_ptr<LoopWatch> watch, const std::string* type, HandlerMeter* meter,
+             std::shared_ptr<const Headers> headers);
 
   // The whole of it is over. On the loop's thread.
   void Finish();
@@ -77,6 +80,7 @@ class WatchedRun {
    private:
     WatchedRun& run_;
     const LoopWatch::Turn before_;
+    const RunningTask running_;
     int64_t cpu_begin_ns_ = 0;
   };
 
@@ -84,6 +88,7 @@ class WatchedRun {
   const std::shared_ptr<LoopWatch> watch_;
   const std::string* const type_;
   HandlerMeter* const meter_;
+  const std::shared_ptr<const Headers> headers_;
   const int64_t begin_ns_;
   int64_t cpu_ns_ = 0;
 };
