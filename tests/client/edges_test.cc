@@ -132,6 +132,23 @@ TEST_F(EdgesTest, WhatNobodyHoldsIsNotAskedForAgain) {
   EXPECT_EQ(*held.Result(60s), 1);
 }
 
+TEST_F(EdgesTest, ACancelIsSaidAgainThoughNobodyHoldsItsFuture) {
+  Connect(ClientOptions());
+  {
+    const Future<int> cancelled = Executor(client_, "cpu").Submit(kSquare, 1);
+    AwaitStream();
+    stream_->Tasks(1);
+    stream_->Accept(1, 1);
+    ASSERT_TRUE(cancelled.Accepted(60s).ok());
+    EXPECT_TRUE(cancelled.Cancel());
+  }
+  EXPECT_THAT(stream_->Cancels(1), ElementsAre(IdOf(7, 1)));
+  stream_->End(grpc::Status(grpc::StatusCode::UNAVAILABLE, "restarting"));
+  const std::shared_ptr<FakeStream> next = broker_.NextStream();
+  next->Open(7, /*resumed=*/true);
+  EXPECT_THAT(next->Cancels(1), ElementsAre(IdOf(7, 1)));
+}
+
 TEST_F(EdgesTest, ClientsCountWhatTheyDo) {
   Connect(ClientOptions());
   const Executor executor(client_, "cpu");

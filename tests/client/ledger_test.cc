@@ -159,17 +159,6 @@ TEST_F(LedgerTest, WhatIsDroppedLaterIsLetGoNowAndThen) {
   EXPECT_EQ(Next().await_task_ids_size(), static_cast<int>(held.size()));
 }
 
-TEST_F(LedgerTest, ACancelIsSaidAgainThoughNobodyHoldsItsFuture) {
-  FutureStateRef cancelled = Submit("x");
-  Open(7);
-  Next();
-  Accept(1, 1);
-  ledger_.Cancel(std::exchange(cancelled, FutureStateRef()), effects_);
-  EXPECT_THAT(Next().cancel_task_ids(), ElementsAre("7-1"));
-  Open(7, true);
-  EXPECT_THAT(Next().cancel_task_ids(), ElementsAre("7-1"));
-}
-
 TEST_F(LedgerTest, ASubmitIsSentAcceptedAndEnds) {
   const FutureStateRef state = Submit("x");
   Open(7);

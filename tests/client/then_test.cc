@@ -112,6 +112,14 @@ TEST(FutureResult, TheLastFutureOfATaskMovesItsBytesOut) {
   EXPECT_FALSE(future.valid());
 }
 
+TEST(FutureResult, BytesAreMovedOut) {
+  ManualFuture<Bytes> manual;
+  Future<Bytes> future = manual.future();
+  manual.Succeed("abc");
+  EXPECT_EQ(std::move(future).Result()->data, "abc");
+  EXPECT_FALSE(future.valid());
+}
+
 TEST(FutureResult, AnImpatientMoveLeavesTheFutureAsItIs) {
   ManualFuture<int> manual;
   Future<int> future = manual.future();

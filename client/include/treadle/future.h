@@ -252,8 +252,11 @@ class [[nodiscard]] Future : public FutureBase {
       absl::Status status = Wait(timeout);
       if (status.ok()) {
         Payload result = TakeResult();
-        if constexpr (std::is_same_v<T, Bytes>) return Bytes(std::move(result.bytes));
-        return result;
+        if constexpr (std::is_same_v<T, Bytes>) {
+          return Bytes(std::move(result.bytes));
+        } else {
+          return result;
+        }
       }
     }
     ResultOf<T> result = std::as_const(*this).Result(timeout);
