@@ -87,7 +87,7 @@ TEST_F(BrokerTest, WorkGoesInAndResultsComeOut) {
 
 TEST(ClientAddress, WhatIsWrongIsNamedAtOnce) {
   for (const auto& [address, says] :
-       std::vector<std::pair<std::string, std::string>>{{" ", "address"},
+       std::vector<std::pair<std::string, std::string>>{{"127.0.0.1", "has no port"},
                                                         {"http://127.0.0.1:7733", "is a URL"},
                                                         {"127.0.0.1:73269", "from 1 to 65535"}}) {
     ClientOptions options;
