@@ -8,6 +8,17 @@
 // What requests do before their turn is stored.
 
 namespace treadle::broker {
+namespace {
+
+// Does what came with an attempt's end stay with the task that it ended? Only few errors have
+// details.
+bool HasBody(const engine::FinishedRow& row, const Body& body) {
+  if (row.state == engine::TaskState::kSucceeded) return true;
+  const bool empty = body.bytes.empty() && body.content_type.empty();
+  return row.state == engine::TaskState::kFailed && !empty;
+}
+
+}  // namespace
 
 using engine::Durability;
 
@@ -74,7 +85,7 @@ void Broker::Impl::EndAttempt(engine::Command&& command, BodyPtr body) {
   Step(std::move(command), task, body);
   for (; output < turn_.effects.outputs.size(); ++output) {
     const auto* finished = std::get_if<engine::TaskFinished>(&turn_.effects.outputs[output].event);
-    if (finished != nullptr && finished->row->state == engine::TaskState::kSucceeded) {
+    if (finished != nullptr && HasBody(*finished->row, *body)) {
       turn_.results.emplace_back(output, std::move(body));
       return;
     }
@@ -161,7 +172,7 @@ void Broker::Impl::EncodeChanges(TaskId task, const BodyPtr& body) {
 }
 
 // The bytes that are stored with a row: an accepted task's payload, which is then kept for its
-// dispatch, or a finished one's result.
+// dispatch, or a finished one's result or error's details.
 BodyPtr Broker::Impl::BodyOf(const engine::RowChange& change, TaskId task, const BodyPtr& body) {
   const auto* row = std::get_if<engine::Row>(&change);
   if (row == nullptr) return nullptr;
@@ -172,9 +183,10 @@ BodyPtr Broker::Impl::BodyOf(const engine::RowChange& change, TaskId task, const
     return payload;
   }
   if (const auto* finished = std::get_if<engine::FinishedRow>(row)) {
-    if (finished->state != engine::TaskState::kSucceeded) return nullptr;
-    TREADLE_ASSERT(finished->id == task && body != nullptr);
-    return body;
+    if (finished->state == engine::TaskState::kSucceeded) {
+      TREADLE_ASSERT(finished->id == task && body != nullptr);
+    }
+    return finished->id == task && HasBody(*finished, *body) ? body : nullptr;
   }
   return nullptr;
 }

@@ -104,7 +104,7 @@ using Action =
 
 struct Request {
   Action action;
-  BodyPtr body;  // a submit's payload, a successful attempt's result
+  BodyPtr body;  // a submit's payload, an attempt's result, or the details of its error
 };
 
 // Where a call's requests wait for the broker. A call posts in one lane what rests on each other,

@@ -20,7 +20,8 @@
 
 namespace treadle::broker {
 
-// A payload or a result with what describes it. The broker never looks inside.
+// A payload, a result or an error's details, with what describes them. The broker never looks
+// inside.
 struct Body {
   std::string bytes;
   std::string content_type;
@@ -44,7 +45,8 @@ struct Leased {
 struct OutcomeReady {
   engine::CallId call{};
   std::shared_ptr<const engine::FinishedRow> row;
-  BodyPtr result;  // null unless it succeeded
+  // Null unless it succeeded, or failed with an error that has details: then these.
+  BodyPtr result;
 };
 
 // Some of the tasks that have ended.

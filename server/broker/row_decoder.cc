@@ -87,12 +87,20 @@ absl::Status ToEnum(int32_t number, Enum first, Enum last, Enum& to) {
   return absl::OkStatus();
 }
 
+template <typename T>
+std::optional<T> Optional(bool has, T value) {
+  return has ? std::optional(value) : std::nullopt;
+}
+
 engine::TaskError ErrorOf(storage::v1::Error& error) {
   return {.type = std::move(*error.mutable_type()),
           .message = std::move(*error.mutable_message()),
           .worker = std::move(*error.mutable_worker()),
           .attempt = error.attempt(),
-          .permanent = error.permanent()};
+          .permanent = error.permanent(),
+          .exit_code = Optional(error.has_exit_code(), error.exit_code()),
+          .signal = Optional(error.has_signal(), error.signal()),
+          .retry_after_ms = Optional(error.has_retry_after_ms(), error.retry_after_ms())};
 }
 
 engine::RetryPolicy RetryOf(storage::v1::Retry& retry) {

@@ -109,6 +109,12 @@ void Fill(const engine::TaskError& error, storage::v1::Error& to) {
   to.set_worker(error.worker);
   to.set_attempt(error.attempt);
   to.set_permanent(error.permanent);
+  to.clear_exit_code();
+  to.clear_signal();
+  to.clear_retry_after_ms();
+  if (error.exit_code) to.set_exit_code(*error.exit_code);
+  if (error.signal) to.set_signal(*error.signal);
+  if (error.retry_after_ms) to.set_retry_after_ms(*error.retry_after_ms);
 }
 
 void Fill(const engine::RetryPolicy& retry, storage::v1::Retry& to) {

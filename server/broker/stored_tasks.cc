@@ -93,6 +93,8 @@ absl::StatusOr<OutcomeReady> StoredTasks::Finished(TaskId task) {
     absl::StatusOr<BodyPtr> stored = Share(task, "result", std::move(body));
     if (!stored.ok()) return Fail(stored.status());
     result = *std::move(stored);
+  } else if (body.has_value()) {
+    result = std::make_shared<const Body>(*std::move(body));
   }
   return OutcomeReady{.row = std::make_shared<const engine::FinishedRow>(std::move(finished)),
                       .result = std::move(result)};

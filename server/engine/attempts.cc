@@ -280,9 +280,10 @@ void Lifecycle::EndFailedAttempt(Turn& turn, Task& task, TaskError error, Pace p
     return Finish(turn, task, TaskState::kFailed, task.attempts_spent, std::move(error));
   }
   ++task.queue().totals.retried;
+  const int64_t wait_ms =
+      error.retry_after_ms.value_or(BackoffMs(policy, task.id, task.attempts_spent));
   task.Extras().last_error = Shortened(std::move(error));
-  task.RunNotBefore(
-      pace == Pace::kAtOnce ? 0 : turn.now_ms() + BackoffMs(policy, task.id, task.attempts_spent));
+  task.RunNotBefore(pace == Pace::kAtOnce ? 0 : turn.now_ms() + wait_ms);
   Requeue(turn, task);
 }
 

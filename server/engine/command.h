@@ -127,7 +127,7 @@ struct StartAttempt {
   Token token{};
 };
 // From an attached worker or a unary Complete. With kSucceeded the broker keeps the result's bytes
-// beside the command.
+// beside the command, with kFailed those of the error's details.
 struct EndAttempt {
   CallId call{};
   uint64_t item = 0;

@@ -10,8 +10,16 @@ namespace {
 
 enum class Part : uint8_t { kCounters = 1, kQueue, kTask, kGrant, kSession, kReports };
 
+template <typename T>
+void AddOptional(StableHash& hash, const std::optional<T>& value) {
+  hash.Add(value.has_value()).Add(value.value_or(0));
+}
+
 void AddError(StableHash& hash, const TaskError& error) {
   hash.Add(error.type).Add(error.message).Add(error.worker).Add(error.attempt).Add(error.permanent);
+  AddOptional(hash, error.exit_code);
+  AddOptional(hash, error.signal);
+  AddOptional(hash, error.retry_after_ms);
 }
 
 void AddPolicy(StableHash& hash, const RetryPolicy& policy) {

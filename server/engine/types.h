@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -115,12 +116,16 @@ struct ResumeSecret {
   bool operator==(const ResumeSecret&) const = default;
 };
 
+// Without its details: as a result's bytes, they go to the store beside the row.
 struct TaskError {
   std::string type;
   std::string message;
   std::string worker;
   int32_t attempt = 0;
   bool permanent = false;
+  std::optional<int32_t> exit_code;
+  std::optional<int32_t> signal;
+  std::optional<int64_t> retry_after_ms;
 
   bool operator==(const TaskError&) const = default;
 };

@@ -33,6 +33,15 @@ broker::BodyPtr ReadBody(v1::TaskSpec& task) {
   return body;
 }
 
+// Null: there is nothing in it.
+broker::BodyPtr BodyOf(std::string& bytes, std::string& content_type) {
+  if (bytes.empty() && content_type.empty()) return nullptr;
+  auto body = std::make_shared<broker::Body>();
+  body->bytes = std::move(bytes);
+  body->content_type = std::move(content_type);
+  return body;
+}
+
 engine::TaskError ReadError(v1::TaskError& error) {
   engine::TaskError read;
   read.type = std::move(*error.mutable_type());
@@ -40,6 +49,9 @@ engine::TaskError ReadError(v1::TaskError& error) {
                      ? CutMiddle(error.message(), limits::kErrorMessageBytesMax)
                      : std::move(*error.mutable_message());
   read.permanent = error.permanent();
+  if (error.has_exit_code()) read.exit_code = error.exit_code();
+  if (error.has_signal()) read.signal = error.signal();
+  if (error.has_retry_after_ms()) read.retry_after_ms = error.retry_after_ms();
   return read;
 }
 
@@ -132,13 +144,13 @@ engine::EndAttempt ReadReport(v1::AttemptReport& report, TaskId task, broker::Bo
   end.end = static_cast<engine::AttemptEnd>(report.end());
   body = nullptr;
   if (end.end == engine::AttemptEnd::kSucceeded) {
-    if (report.result().empty() && report.content_type().empty()) return end;
-    auto result = std::make_shared<broker::Body>();
-    result->bytes = std::move(*report.mutable_result());
-    result->content_type = std::move(*report.mutable_content_type());
-    body = std::move(result);
+    body = BodyOf(*report.mutable_result(), *report.mutable_content_type());
   } else if (report.has_error()) {
-    end.error = ReadError(*report.mutable_error());
+    v1::TaskError& error = *report.mutable_error();
+    if (end.end == engine::AttemptEnd::kFailed) {
+      body = BodyOf(*error.mutable_details(), *error.mutable_details_type());
+    }
+    end.error = ReadError(error);
   }
   return end;
 }

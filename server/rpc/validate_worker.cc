@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
@@ -187,6 +188,27 @@ absl::Status ValidateAttach(const v1::AttachRequest& request, int pools, const B
   return absl::OkStatus();
 }
 
+absl::Status ValidateError(const v1::TaskError& error, const Bounds& bounds) {
+  if (error.retry_after_ms() < 0 || error.retry_after_ms() > limits::kRetryDelayMsMax) {
+    return absl::InvalidArgumentError(absl::StrCat("error.retry_after_ms: ", error.retry_after_ms(),
+                                                   " is not from 0 to ", limits::kRetryDelayMsMax,
+                                                   ": ask for at most 7 days"));
+  }
+  // A longer message is cut.
+  const int64_t message_bytes =
+      std::min(static_cast<int64_t>(error.message().size()), limits::kErrorMessageBytesMax);
+  const auto details_bytes = static_cast<int64_t>(error.details().size());
+  if (details_bytes > 0 && details_bytes + message_bytes > bounds.payload_bytes_max) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("error.details: has ", details_bytes, " bytes, and error.message ",
+                     message_bytes, "; send at most ", bounds.payload_bytes_max, " in both"));
+  }
+  if (absl::Status s = ValidateOptionalName("error.details_type", error.details_type()); !s.ok()) {
+    return s;
+  }
+  return ValidateOptionalName("error.type", error.type());
+}
+
 absl::Status ValidateReport(const v1::AttemptReport& report, const Bounds& bounds) {
   if (absl::Status s = ValidateToken("token", report.token()); !s.ok()) return s;
   if (!v1::AttemptEnd_IsValid(report.end()) || report.end() == v1::ATTEMPT_END_UNSPECIFIED) {
@@ -203,7 +225,7 @@ absl::Status ValidateReport(const v1::AttemptReport& report, const Bounds& bound
   if (absl::Status s = ValidateOptionalName("content_type", report.content_type()); !s.ok()) {
     return s;
   }
-  return ValidateOptionalName("error.type", report.error().type());
+  return ValidateError(report.error(), bounds);
 }
 
 absl::Status ValidateLease(const v1::LeaseRequest& request) {

@@ -48,11 +48,16 @@ void Write(const broker::OutcomeReady& outcome, v1::Outcome* out) {
   const engine::FinishedRow& row = *outcome.row;
   out->set_task_id(row.id.ToString());
   out->set_state(static_cast<v1::TaskState>(row.state));
-  if (outcome.result != nullptr) {
-    out->set_result(outcome.result->bytes);
-    if (!outcome.result->content_type.empty()) out->set_content_type(outcome.result->content_type);
+  const broker::Body* const body = outcome.result.get();
+  if (row.state != engine::TaskState::kSucceeded) {
+    v1::TaskError& error = *out->mutable_error();
+    Write(row.error, &error);
+    if (body != nullptr) error.set_details(body->bytes);
+    if (body != nullptr) error.set_details_type(body->content_type);
+  } else if (body != nullptr) {
+    out->set_result(body->bytes);
+    if (!body->content_type.empty()) out->set_content_type(body->content_type);
   }
-  if (row.state != engine::TaskState::kSucceeded) Write(row.error, out->mutable_error());
   out->set_attempts(row.attempts);
   out->set_finished_at_ms(row.finished_at_ms);
 }
@@ -63,6 +68,9 @@ void Write(const engine::TaskError& error, v1::TaskError* out) {
   out->set_worker(error.worker);
   out->set_attempt(error.attempt);
   out->set_permanent(error.permanent);
+  if (error.exit_code) out->set_exit_code(*error.exit_code);
+  if (error.signal) out->set_signal(*error.signal);
+  if (error.retry_after_ms) out->set_retry_after_ms(*error.retry_after_ms);
 }
 
 void Write(const broker::ProgressState& progress, v1::Progress* out) {

@@ -63,7 +63,8 @@ engine::FinishedRow SomeFinished() {
   row.drop_at_ms = 4'000;
   row.payload_bytes = 5;
   row.request_key = "once";
-  row.error = {"ValueError", std::string("bad \xff\0 bytes", 12), "w1", 2, true};
+  row.error = {"ValueError", std::string("bad \xff\0 bytes", 12), "w1", 2, true, std::nullopt, 9,
+               7'000};
   return row;
 }
 
@@ -83,7 +84,7 @@ std::vector<engine::Row> OneOfEachKind() {
   attempt.returns = 3;
   attempt.cancel_requested = true;
   attempt.suspect = true;
-  attempt.last_error = {"WorkerLost", "gone", "w2", 1, false};
+  attempt.last_error = {"ExitStatus", "gone", "w2", 1, false, 3, std::nullopt, 0};
   engine::GrantRow grant;
   grant.grant = engine::GrantId{3};
   grant.worker_id = "id";

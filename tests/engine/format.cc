@@ -16,6 +16,10 @@ template <typename T>
 std::string Field(const char* name, const T& value, const T& standard = T()) {
   return value == standard ? "" : absl::StrCat(" ", name, "=", value);
 }
+template <typename T>
+std::string Optional(const char* name, const std::optional<T>& value) {
+  return value ? absl::StrCat(" ", name, "=", *value) : "";
+}
 std::string Flag(const char* name, bool value) { return value ? absl::StrCat(" ", name) : ""; }
 
 std::string Format(const absl::Status& status) {
@@ -26,8 +30,9 @@ std::string Format(const absl::Status& status) {
 std::string Format(const TaskError& error) {
   if (error == TaskError()) return "";
   return absl::StrCat(" error=", error.type, Field("worker", error.worker),
-                      Field("attempt", error.attempt), Flag("permanent", error.permanent), " \"",
-                      error.message, "\"");
+                      Field("attempt", error.attempt), Flag("permanent", error.permanent),
+                      Optional("exit_code", error.exit_code), Optional("signal", error.signal),
+                      Optional("retry_after", error.retry_after_ms), " \"", error.message, "\"");
 }
 
 const char* NameOf(Durability durability) {

@@ -254,7 +254,8 @@ void Model::FailAttempt(ModelTask& task, TaskError error, bool at_once) {
   double delay = static_cast<double>(policy.initial_delay_ms);
   for (int32_t n = 1; n < task.spent; ++n) delay *= policy.multiplier;
   delay = std::min(delay, static_cast<double>(policy.max_delay_ms));
-  task.run_at_ms = at_once ? 0 : now_ms_ + static_cast<int64_t>(delay);
+  const int64_t wait_ms = error.retry_after_ms.value_or(static_cast<int64_t>(delay));
+  task.run_at_ms = at_once ? 0 : now_ms_ + wait_ms;
   task.run_at_is_date = false;
   task.last_error = error;
   Requeue(task);

@@ -297,6 +297,10 @@ Command RandomRun::RandomReport() {
                    AttemptEnd::kFailed, AttemptEnd::kStopped, AttemptEnd::kReleased});
   end.error.type = OneOf<std::string>({"Oops", "Oops", "Fatal"});
   end.error.permanent = OneIn(10);
+  const auto n = static_cast<int32_t>(static_cast<uint64_t>(end.token) % 997);
+  if (n % 4 == 1) end.error.retry_after_ms = n * 5;
+  if (n % 3 == 1) end.error.exit_code = n;
+  if (n % 5 == 1) end.error.signal = n;
   end.reply = OneIn(2);
   if (end.reply) said_.push_back(end);
   return end;

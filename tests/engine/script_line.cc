@@ -96,6 +96,10 @@ Token ParseToken(const ScriptLine& line) {
   return Token{static_cast<uint64_t>(line.Number("token"))};
 }
 
+std::optional<int64_t> ParseOptional(const ScriptLine& line, const std::string& name) {
+  return line.Has(name) ? std::optional(line.Number(name)) : std::nullopt;
+}
+
 EndAttempt ParseEndAttempt(const ScriptLine& line) {
   EndAttempt end;
   end.call = line.Call();
@@ -106,6 +110,13 @@ EndAttempt ParseEndAttempt(const ScriptLine& line) {
   end.error.type = line.Text("error");
   end.error.message = line.Text("message");
   end.error.permanent = line.Has("permanent");
+  end.error.retry_after_ms = ParseOptional(line, "retry_after");
+  if (const auto code = ParseOptional(line, "exit_code")) {
+    end.error.exit_code = static_cast<int32_t>(*code);
+  }
+  if (const auto signal = ParseOptional(line, "signal")) {
+    end.error.signal = static_cast<int32_t>(*signal);
+  }
   end.reply = line.Has("reply");
   return end;
 }
@@ -141,10 +152,6 @@ PollTasks ParsePoll(const ScriptLine& line) {
   poll.wait_ms = line.Number("wait");
   poll.origin = ParseOrigin(line);
   return poll;
-}
-
-std::optional<int64_t> ParseOptional(const ScriptLine& line, const std::string& name) {
-  return line.Has(name) ? std::optional(line.Number(name)) : std::nullopt;
 }
 
 }  // namespace

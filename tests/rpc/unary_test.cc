@@ -64,6 +64,75 @@ TEST_F(UnaryCalls, AFailedTaskIsTriedAgainAndThenKeptAsFailed) {
   EXPECT_THAT(outcome.error().message(), HasSubstr("m [...] m"));
 }
 
+TEST_F(UnaryCalls, AnErrorSaysWhatAProgramCanRead) {
+  v1::TaskSpec spec = Spec("mail");
+  spec.set_max_attempts(2);
+  spec.mutable_retry()->set_initial_delay_ms(600'000);
+  const std::string id = Submit(spec).task_id();
+  v1::AttemptReport report;
+  for (int attempt = 1; attempt <= 2; ++attempt) {
+    const v1::LeaseResponse leased = Lease("mail");  // the second at once, as the first asked
+    ASSERT_EQ(leased.tasks_size(), 1);
+    report = Succeeded(leased.tasks(0), "");
+    report.set_end(v1::ATTEMPT_END_FAILED);
+    report.mutable_error()->set_exit_code(attempt);
+    report.mutable_error()->set_signal(9);
+    report.mutable_error()->set_retry_after_ms(0);
+    report.mutable_error()->set_details(absl::StrCat("attempt ", attempt, std::string(1, '\0')));
+    report.mutable_error()->set_details_type("text/plain");
+    EXPECT_EQ(Complete(report).status().code(), 0);
+  }
+  const v1::TaskError error = Await(id).outcome().error();
+  EXPECT_EQ(error.exit_code(), 2);
+  EXPECT_EQ(error.signal(), 9);
+  EXPECT_TRUE(error.has_retry_after_ms());
+  EXPECT_EQ(error.details(), std::string("attempt 2\0", 10));
+  EXPECT_EQ(error.details_type(), "text/plain");
+  Context context;
+  v1::GetTaskRequest get;
+  get.set_task_id(id);
+  v1::GetTaskResponse got;
+  ASSERT_TRUE(tasks->GetTask(&context, get, &got).ok());
+  EXPECT_EQ(got.task().last_error().exit_code(), 2);
+  EXPECT_EQ(got.task().last_error().details(), "") << "as a result, only in an outcome";
+}
+
+TEST_F(UnaryCalls, AnErrorThatSaysNothingOfThemHasNone) {
+  v1::TaskSpec spec = Spec("mail");
+  spec.set_max_attempts(1);
+  const std::string id = Submit(spec).task_id();
+  v1::AttemptReport report = Succeeded(Lease("mail").tasks(0), "");
+  report.set_end(v1::ATTEMPT_END_FAILED);
+  report.mutable_error()->set_type("Oops");
+  EXPECT_EQ(Complete(report).status().code(), 0);
+  const v1::TaskError error = Await(id).outcome().error();
+  EXPECT_FALSE(error.has_exit_code());
+  EXPECT_FALSE(error.has_signal());
+  EXPECT_FALSE(error.has_retry_after_ms());
+  EXPECT_EQ(error.details_type(), "");
+}
+
+TEST_F(UnaryCalls, AnErrorsFieldsHaveBounds) {
+  Submit(Spec("mail"));
+  const v1::AttemptReport report = Succeeded(Lease("mail").tasks(0), "");
+  const auto refused = [&](const char* field, const std::function<void(v1::TaskError&)>& change) {
+    v1::AttemptReport bad = report;
+    bad.set_end(v1::ATTEMPT_END_FAILED);
+    change(*bad.mutable_error());
+    const v1::ItemStatus status = Complete(bad).status();
+    EXPECT_EQ(status.code(), grpc::INVALID_ARGUMENT) << field;
+    EXPECT_THAT(status.message(), HasSubstr(field));
+  };
+  refused("retry_after_ms", [](v1::TaskError& error) { error.set_retry_after_ms(-1); });
+  refused("retry_after_ms",
+          [](v1::TaskError& error) { error.set_retry_after_ms(limits::kRetryDelayMsMax + 1); });
+  refused("details_type", [](v1::TaskError& error) { error.set_details_type("a\nb"); });
+  refused("details", [](v1::TaskError& error) {
+    error.set_message("m");
+    error.set_details(std::string(limits::kPayloadBytesMax, 'd'));
+  });
+}
+
 TEST_F(UnaryCalls, LeaseWaitsForATaskAndTheClientMayGiveUp) {
   EXPECT_EQ(Lease("mail", 1, 0).tasks_size(), 0);
   EXPECT_EQ(Lease("mail", 1, 50).tasks_size(), 0);

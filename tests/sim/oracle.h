@@ -144,6 +144,7 @@ class Oracle final : public Disk::Observer {
     // What arrived about it: a crash may have lost the first report, and the next one is another.
     bool reported = false;
     bool reported_failed = false;
+    std::optional<int64_t> retry_after_ms;  // as the last failure asked
   };
   struct Told {
     engine::TaskState state{};
@@ -295,5 +296,7 @@ class Oracle final : public Disk::Observer {
 // What a worker returns for a task: names the attempt, so that everybody can tell whose result it
 // is.
 std::string ResultOf(TaskId task, engine::Token token);
+// What an error says that a worker reported; no other says that.
+inline constexpr char kReportedError[] = "as it goes";
 
 }  // namespace treadle::sim

@@ -57,6 +57,7 @@ void Oracle::Arrived(const engine::Command& command, const broker::Request& requ
       lease->second.reported_failed = lease->second.reported_failed ||
                                       end->end == engine::AttemptEnd::kFailed ||
                                       end->end == engine::AttemptEnd::kStopped;
+      lease->second.retry_after_ms = end->error.retry_after_ms;
     }
     if (end->reply) {
       const engine::AcceptedReport report{end->task, end->token, end->end};

@@ -102,6 +102,13 @@ void Oracle::CheckAttempt(const engine::AttemptRow& row) {
   Expect(
       row.losses <= (spent ? 0 : task.losses + (over ? 1 : 0)), Promise::kNoUndueBlame,
       absl::StrCat(row.id.ToString(), " counts ", row.losses, " lost leases after ", task.losses));
+  if (spent && row.last_error.message == kReportedError) {
+    const std::optional<int64_t> asked_ms = leases_[task.lease].retry_after_ms;
+    Expect(row.last_error.retry_after_ms == asked_ms &&
+               (!asked_ms || row.run_at_ms == NowMs() + *asked_ms),
+           Promise::kOrder,
+           absl::StrCat(row.id.ToString(), " is tried again otherwise than its handler asked"));
+  }
   if (over) CheckLeaseOver(task, spent);
 }
 
@@ -177,6 +184,7 @@ void Oracle::CheckFinished(const engine::FinishedRow& row, const std::string& re
   trace_.Note("ended", row.id, {static_cast<uint64_t>(row.state)});
   left_from_[spec.queue].Add(task.row);
   ++counts_.ended[row.state];
+  std::string details;
   Expect(row.attempts <= task.spent + 1 && row.attempts <= spec.max_attempts,
          Promise::kNoUndueBlame, absl::StrCat(id, " ends with ", row.attempts, " attempts"));
   switch (row.state) {
@@ -199,7 +207,12 @@ void Oracle::CheckFinished(const engine::FinishedRow& row, const std::string& re
       Expect(row.state == TaskState::kFailed && task.lease != Token{}, Promise::kNeverLost,
              absl::StrCat(id, " fails without an attempt"));
       CheckLeaseOver(task, /*attempt_spent=*/true);
+      if (row.error.message == kReportedError && row.error.exit_code) {
+        details = ResultOf(row.id, task.lease);
+      }
   }
+  Expect(row.state == TaskState::kSucceeded || result == details, Promise::kNeverLost,
+         absl::StrCat(id, " ends with the details '", result, "', not '", details, "'"));
   Expect(row.state == TaskState::kSucceeded || !row.error.type.empty(), Promise::kBounded,
          absl::StrCat(id, " ends without a result or an error"));
 }

@@ -69,7 +69,7 @@ void Poller::Complete(Job& job) {
   job.result = nullptr;
   if (*job.lease.type == "flaky" && random_.OneIn(2)) {
     job.end.end = engine::AttemptEnd::kFailed;
-    job.end.error = {.type = "Flaky", .message = "as it goes"};
+    job.end.error = {.type = "Flaky", .message = kReportedError};
   } else if (random_.OneIn(12)) {
     job.end.end = engine::AttemptEnd::kReleased;
   } else {

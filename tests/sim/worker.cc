@@ -248,8 +248,14 @@ void Worker::Report(Job& job, AttemptEnd end) {
   } else if (end == AttemptEnd::kFailed) {
     const char* type = random_.OneIn(3) ? "Hopeless" : "Flaky";
     job.end.error = {.type = job.timed_out ? "AttemptTimeout" : type,
-                     .message = "as it goes",
+                     .message = kReportedError,
                      .permanent = random_.OneIn(8)};
+    if (random_.OneIn(3)) job.end.error.retry_after_ms = random_.Between(0, 5'000);
+    if (random_.OneIn(2)) {
+      job.end.error.exit_code = static_cast<int32_t>(random_.Between(1, 255));
+      job.result = std::make_shared<broker::Body>(
+          broker::Body{.bytes = ResultOf(job.task.lease.task, job.task.lease.token)});
+    }
   }
 }
 
