@@ -53,8 +53,7 @@ struct Executor::Prepared {
 };
 
 Executor::Executor(Client& client, ExecutorOptions options)
-    : Executor(client, std::make_shared<Shared>(client, client.session(), options),
-               std::move(options)) {}
+    : Executor(client, std::make_shared<Shared>(client, client.session(), options), options) {}
 
 Executor::Executor(Client& client, std::shared_ptr<Shared> shared, ExecutorOptions options)
     : client_(&client),
