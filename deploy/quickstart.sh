@@ -40,7 +40,7 @@ build() {
   fi
   # One line for each twentieth of the work.
   if ! NINJA_STATUS='[%f/%t %es] ' cmake --build "$root/build/release" \
-    --target treadle-server treadle-worker treadle 2>&1 | tee -a "$log" |
+    --target treadle-server treadle-worker treadle_cli 2>&1 | tee -a "$log" |
     awk -F'[][/ ]' '/^\[[0-9]+\/[0-9]+ / {
       if (int(20 * $2 / $3) > step) { step = int(20 * $2 / $3); print $2 " of " $3 " steps, " $4 }
       fflush()

@@ -22,6 +22,7 @@
 
 #include "proto/program/flags.h"
 #include "proto/program/logging.h"
+#include "proto/program/service_manager.h"
 #include "proto/program/signals.h"
 #include "proto/program/units.h"
 #include "proto/support/clock.h"
@@ -130,8 +131,10 @@ int Run(const Options& options, program::StopSignals& signals) {
                options.store == "memory" ? "" : " in " + options.data_directory,
                totals.unfinished_tasks, totals.queues);
 
+  program::NotifyReady();
   std::promise<void> told;
   signals.OnStop([&](int) {
+    program::NotifyStopping();
     spdlog::info("stopping: no new calls; what was accepted is made durable");
     service->Stop();
     told.set_value();

@@ -11,6 +11,7 @@
 
 #include "proto/program/flags.h"
 #include "proto/program/logging.h"
+#include "proto/program/service_manager.h"
 #include "proto/program/signals.h"
 #include "proto/support/descriptors.h"
 #include "proto/task/exec_task.h"
@@ -115,8 +116,13 @@ int main(int argc, char** argv) {
   // Shared with the signal's callback, which may come when Run has just returned.
   const auto serving = std::make_shared<treadle::Worker>(worker_options);
   AddHandlers(*serving, options, worker_options.guard);
-  signals.OnStop([serving](int) { serving->Stop(); });
+  signals.OnStop([serving](int) {
+    program::NotifyStopping();
+    serving->Stop();
+  });
   absl::Status status;
+  // It waits for a broker that is not there: a boot does not.
+  if (!treadle::Worker::InChild()) program::NotifyReady();
   worker::WithoutOrphans([&] { status = serving->Run(); });
   if (!status.ok()) spdlog::error("{}", status.ToString());
   // Writes what waits to be logged.

@@ -11,6 +11,7 @@
 #include "proto/support/limits.h"
 #include "treadle/future.h"
 #include "treadle/timeout.h"
+#include "treadle/v1/queue_service.pb.h"
 
 namespace treadle {
 namespace {

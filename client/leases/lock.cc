@@ -14,6 +14,7 @@
 #include "treadle/internal/item_queue.h"
 #include "treadle/named_error.h"
 #include "treadle/timeout.h"
+#include "treadle/v1/queue_service.pb.h"
 
 namespace treadle {
 namespace {

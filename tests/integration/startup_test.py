@@ -53,6 +53,21 @@ class Startup(Scenario):
         with self.assertRaises(ConnectionRefusedError):
             socket.create_connection(("::1", port), timeout=processes.LIMIT_S)
 
+    def test_a_service_manager_is_told_when_it_serves_and_when_it_stops(self):
+        path = str(self.folder / "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.bind(path)
+            manager.settimeout(processes.LIMIT_S)
+            os.environ["NOTIFY_SOCKET"] = path
+            try:
+                broker = self.broker("--store=memory", name="notifying")
+            finally:
+                del os.environ["NOTIFY_SOCKET"]
+            self.assertEqual(manager.recv(100), b"READY=1")
+            self.still_serves(broker)
+            broker.terminate()
+            self.assertEqual(manager.recv(100), b"STOPPING=1")
+
     def test_a_port_file_that_cannot_be_written(self):
         second = self.second("--store=memory")
         second.port_file = self.folder / "nowhere" / "port"

@@ -1,0 +1,222 @@
+"""The Debian packages in a Debian of their own, as a stranger meets them: installs them as the
+container file does, builds a client and a worker against them, runs the main job, upgrades while a
+task runs, removes and purges. Needs root, and a Debian mirror within reach.
+"""
+
+import contextlib
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+TREE = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ["TREADLE_BUILD"])
+MIRROR = os.environ.get("TREADLE_DEBIAN_MIRROR", "http://deb.debian.org/debian")
+LIMIT_S = 120
+SKIPPED = 77
+
+
+def run(*command, **options):
+    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, check=False, **options)
+    if done.returncode != 0:
+        raise SystemExit(f"{' '.join(map(str, command))}\nended with {done.returncode}:\n"
+                         + done.stdout[-8000:])
+    return done.stdout
+
+
+def say(what):
+    print(f"{time.strftime('%H:%M:%S')} {what}", flush=True)
+
+
+def wait_until(what, condition):
+    end = time.monotonic() + LIMIT_S
+    while not condition():
+        if time.monotonic() > end:
+            raise SystemExit(f"waited {LIMIT_S} s in vain for {what}")
+        time.sleep(0.05)
+
+
+class Root:
+    """A Debian in a folder."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.started = []
+
+    def environment(self):
+        kept = {key: value for key, value in os.environ.items() if key.lower().endswith("_proxy")}
+        return kept | {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive",
+                       "LC_ALL": "C.UTF-8", "HOME": "/root"}
+
+    def run(self, *command, cwd="/"):
+        return run("chroot", self.folder, "env", "-C", cwd, *command, env=self.environment())
+
+    def start(self, *command):
+        process = subprocess.Popen(["chroot", str(self.folder), *command], env=self.environment())
+        self.started.append(process)
+        return process
+
+    def path(self, inside):
+        return self.folder / inside.lstrip("/")
+
+    def stop_all(self):
+        for process in reversed(self.started):
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+
+@contextlib.contextmanager
+def debian(folder):
+    say(f"debootstrap from {MIRROR}")
+    done = subprocess.run(["debootstrap", "--variant=minbase", "bookworm", folder, MIRROR],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode != 0:
+        print(done.stdout[-2000:])
+        print("skipped: debootstrap could not make a root: is the mirror within reach?")
+        sys.exit(SKIPPED)
+    shutil.copy("/etc/resolv.conf", folder / "etc/resolv.conf")
+    run("mount", "-t", "proc", "proc", folder / "proc")
+    root = Root(folder)
+    try:
+        yield root
+    finally:
+        root.stop_all()
+        run("umount", folder / "proc")
+
+
+def make_packages(folder, version=None):
+    settings = ["-D", f"CPACK_PACKAGE_VERSION={version}"] if version else []
+    run("cpack", "--config", BUILD / "CPackConfig.cmake", "-B", folder, *settings)
+    shutil.rmtree(folder / "_CPack_Packages")
+    packages = sorted(folder.glob("*.deb"))
+    names = [package.name.split("_")[0] for package in packages]
+    if sorted(names) != ["libtreadle-dev", "treadle", "treadle-server", "treadle-worker"]:
+        raise SystemExit(f"cpack made {names}")
+    return packages
+
+
+def container_steps():
+    """The commands of the container file's last stage: RUN's, joined, and CMD's words."""
+    text = (TREE / "deploy/container/Containerfile").read_text().replace("\\\n", " ")
+    last = text[text.rindex("\nFROM "):]
+    (command,) = re.findall(r"^RUN (.*)$", last, re.M)
+    (words,) = re.findall(r"^CMD \[(.*)\]$", last, re.M)
+    return command, re.findall(r'"([^"]*)"', words)
+
+
+def start_broker(root, words):
+    port = root.path("/tmp/port")
+    port.unlink(missing_ok=True)
+    words = [word.replace("0.0.0.0:7733", "127.0.0.1:0") for word in words]
+    broker = root.start("runuser", "-u", "treadle", "--", *words, "--port-file=/tmp/port")
+    wait_until("the broker", lambda: port.exists() or broker.poll() is not None)
+    if broker.poll() is not None:
+        raise SystemExit("the broker ended")
+    return broker, f"127.0.0.1:{port.read_text().strip()}"
+
+
+def build_and_greet(root, address):
+    shutil.copytree(TREE / "tests/deploy/project", root.path("/root/project"))
+    for way in ("PACKAGE", "PC"):
+        say(f"the project, by {way}")
+        build = f"/root/{way}"
+        root.run("cmake", "-G", "Ninja", "-S", "/root/project", "-B", build, f"-DTREADLE_{way}=ON")
+        root.run("cmake", "--build", build)
+        root.run(f"{build}/mail_test")
+        worker = root.start(f"{build}/mail_worker", address)
+        said = root.run(f"{build}/mail_client", address)
+        if said != "Hello, Ada, Ada\n":
+            raise SystemExit(f"the task's result is {said!r}")
+        worker.terminate()
+        if worker.wait(LIMIT_S) != 0:
+            raise SystemExit("the worker did not end well")
+
+
+def upgrade_while_a_task_runs(root, broker, address, words, packages):
+    """The task goes on under the old worker while the broker is replaced, and is run once."""
+    pipe = root.path("/tmp/gate")
+    os.mkfifo(pipe, 0o666)
+    command_line = ["treadle", "--broker", address]
+    root.run(*command_line, "submit", "--wait", "--", "/usr/bin/uname", "-s")
+    task = root.run(*command_line, "submit", "--", "/usr/bin/cat", "/tmp/gate").strip()
+    wait_until("the task to run", lambda: "RUNNING" in root.run(*command_line, "task", "show", task))
+    root.run("apt-get", "install", "-y", "--no-install-recommends", *packages)
+    broker.terminate()
+    if broker.wait(LIMIT_S) != 0:
+        raise SystemExit("the broker did not end well")
+    port = address.rsplit(":", 1)[1]
+    broker, _ = start_broker(root, [word.replace("0.0.0.0:7733", f"127.0.0.1:{port}") for word in words])
+    pipe.write_text("through\n")
+    if root.run(*command_line, "result", task) != "through\n":
+        raise SystemExit("the task that ran during the upgrade gave another result")
+    shown = root.run(*command_line, "task", "show", task)
+    if not re.search(r"attempts?:? +1\b", shown):
+        raise SystemExit(f"the task was run more than once:\n{shown}")
+    return broker
+
+
+def traces(root):
+    found = root.run("find", "/", "-xdev", "-not", "-path", "/proc/*", "-not", "-path", "/packages*",
+                     "-not", "-path", "/root/*", "-not", "-path", "/tmp/*", "-name", "*treadle*")
+    return found.splitlines()
+
+
+def main():
+    if os.geteuid() != 0:
+        print("skipped: making a root needs root")
+        sys.exit(SKIPPED)
+    with tempfile.TemporaryDirectory(prefix="treadle-debian-") as name:
+        work = pathlib.Path(name)
+        os.chmod(work, 0o755)
+        say("packages")
+        packages = make_packages(work / "packages")
+        newer = make_packages(work / "newer", "99.0.0")
+        say("lintian")
+        print(run("lintian", "--allow-root", "--fail-on", "error", "--tag-display-limit", "0", *packages))
+        with debian(work / "root") as root:
+            for folder, made in (("packages", packages), ("newer", newer)):
+                root.path(folder).mkdir()
+                for package in made:
+                    shutil.copy(package, root.path(folder))
+            say("the container file's steps")
+            command, words = container_steps()
+            command = command.replace("rm -rf /packages", "true")
+            root.run("sh", "-ec", command)
+            say("the libraries and a compiler")
+            dev = [f"/packages/{package.name}" for package in packages if "-dev" in package.name]
+            root.run("sh", "-ec", "apt-get update && apt-get install -y --no-install-recommends "
+                     f"g++ cmake ninja-build pkg-config libspdlog-dev libxxhash-dev {dev[0]}")
+            broker, address = start_broker(root, words)
+            build_and_greet(root, address)
+            say("an upgrade while a task runs")
+            worker = root.start("runuser", "-u", "treadle-worker", "--", "treadle-worker",
+                                f"--broker={address}", "--allow-exec=/usr/bin/uname",
+                                "--allow-exec=/usr/bin/cat")
+            broker = upgrade_while_a_task_runs(root, broker, address, words,
+                                               [f"/newer/{package.name}" for package in newer])
+            worker.terminate()
+            worker.wait(LIMIT_S)
+            broker.terminate()
+            if broker.wait(LIMIT_S) != 0:
+                raise SystemExit("the broker did not end well")
+            say("remove and purge")
+            names = [package.name.split("_")[0] for package in newer]
+            root.run("apt-get", "remove", "-y", *names)
+            left = [path for path in traces(root)
+                    if not path.startswith(("/etc/treadle", "/var/lib/", "/run/"))]
+            if left or not root.path("/var/lib/treadle/data").exists():
+                raise SystemExit(f"after remove: {left}")
+            root.run("apt-get", "purge", "-y", *names)
+            if traces(root):
+                raise SystemExit(f"after purge: {traces(root)}")
+            say("nothing is left of it")
+
+
+if __name__ == "__main__":
+    main()
