@@ -194,6 +194,8 @@ def main():
                      f"g++ cmake ninja-build pkg-config libspdlog-dev libxxhash-dev {dev[0]}")
             broker, address = start_broker(root, words)
             build_and_greet(root, address)
+            for page in ("treadle", "treadle-server", "treadle-worker"):
+                root.run("sh", "-c", f"dpkg -L {page} | grep -q man1/{page}.1.gz")
             say("an upgrade while a task runs")
             worker = root.start("runuser", "-u", "treadle-worker", "--", "treadle-worker",
                                 f"--broker={address}", "--allow-exec=/usr/bin/uname",
