@@ -1,6 +1,9 @@
 #include "treadle/internal/item_queue.h"
 
 #include <algorithm>
+#include <mutex>
+#include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "client/future/future_state.h"
@@ -89,6 +92,41 @@ absl::Status ShutDown(std::string_view name) {
 
 }  // namespace
 
+// What was got or taken and is not done, in the order in which it came.
+struct HeldItems {
+  struct Entry {
+    std::thread::id thread;  // that got it; none: it was taken, and its Hold knows it
+    ClientLeaseRef lease;
+  };
+
+  // False: closed.
+  bool Add(std::thread::id thread, ClientLeaseRef lease) {
+    std::lock_guard lock(mutex);
+    if (!closed) entries.push_back(Entry{thread, std::move(lease)});
+    return !closed;
+  }
+  // Null: it is not here.
+  ClientLeaseRef Remove(uint64_t token) {
+    std::lock_guard lock(mutex);
+    const auto found = Find(token);
+    if (found == entries.end()) return nullptr;
+    ClientLeaseRef lease = std::move(found->lease);
+    entries.erase(found);
+    return lease;
+  }
+  // REQUIRES: mutex is held.
+  std::vector<Entry>::iterator Find(uint64_t token) {
+    return std::find_if(entries.begin(), entries.end(), [token](const Entry& entry) {
+      return entry.lease->task().token() == token;
+    });
+  }
+
+  std::mutex mutex;
+  // Protected by mutex.
+  std::vector<Entry> entries;
+  bool closed = false;
+};
+
 absl::Status OpenBounded(Client& client, const v1::QueueConfig& config) {
   absl::StatusOr<v1::Queue> queue = client.CreateQueue(config);
   if (absl::IsAlreadyExists(queue.status())) queue = client.GetQueue(config.name());
@@ -112,15 +150,18 @@ absl::StatusOr<std::unique_ptr<ItemQueue>> ItemQueue::Open(Client& client, std::
 }
 
 ItemQueue::ItemQueue(Client& client, std::string name, QueueOptions options)
-    : client_(client), name_(std::move(name)), options_(std::move(options)) {}
+    : client_(client),
+      name_(std::move(name)),
+      options_(std::move(options)),
+      held_(std::make_shared<HeldItems>()) {}
 
 ItemQueue::~ItemQueue() {
   std::vector<LeaseRef> leases;
   {
     std::lock_guard lock(held_->mutex);
     held_->closed = true;
-    for (auto& [thread, lease] : held_->leases) leases.push_back(std::move(lease));
-    held_->leases.clear();
+    for (HeldItems::Entry& entry : held_->entries) leases.push_back(std::move(entry.lease));
+    held_->entries.clear();
   }
   if (!leases.empty()) client_.leases().HandBack(leases);
 }
@@ -184,7 +225,7 @@ absl::Status ItemQueue::CheckOpen() {
   return queue->closed() && empty ? ShutDown(name_) : absl::OkStatus();
 }
 
-absl::StatusOr<ItemQueue::Item> ItemQueue::Get(bool block, Timeout timeout) {
+absl::StatusOr<ItemQueue::LeaseRef> ItemQueue::Lease(bool block, Timeout timeout) {
   const auto deadline = DeadlineAfter(block ? timeout : kNoWait);
   absl::StatusOr<LeaseRef> lease =
       client_.leases().Take(LeaseWish(name_, std::string(kItemType), options_.lease), deadline,
@@ -194,9 +235,54 @@ absl::StatusOr<ItemQueue::Item> ItemQueue::Get(bool block, Timeout timeout) {
     absl::Status status = client_.leases().End(*lease, v1::ATTEMPT_END_SUCCEEDED);
     if (!status.ok()) return status;
   }
+  return lease;
+}
+
+absl::StatusOr<ItemQueue::Item> ItemQueue::Get(bool block, Timeout timeout) {
+  absl::StatusOr<LeaseRef> lease = Lease(block, timeout);
+  if (!lease.ok()) return lease.status();
   Item item = ItemOf(**lease);
-  if (!options_.done_at_get) held_->Add(*std::move(lease));
+  if (!options_.done_at_get) held_->Add(std::this_thread::get_id(), *std::move(lease));
   return item;
+}
+
+absl::StatusOr<ItemQueue::Taken> ItemQueue::Take(bool block, Timeout timeout) {
+  absl::StatusOr<LeaseRef> lease = Lease(block, timeout);
+  if (!lease.ok()) return lease.status();
+  Taken taken;
+  taken.item = ItemOf(**lease);
+  if (options_.done_at_get) return taken;
+  taken.hold.token_ = taken.item.token;
+  taken.hold.leases_ = &client_.leases();
+  held_->Add(std::thread::id(), *std::move(lease));
+  taken.hold.held_ = held_;
+  return taken;
+}
+
+absl::Status ItemQueue::Hold::Done() {
+  if (held_ == nullptr) {
+    return absl::FailedPreconditionError(
+        "the item was done, or given back, before: say Done once for each");
+  }
+  const LeaseRef lease = std::exchange(held_, nullptr)->Remove(token_);
+  if (lease == nullptr) {
+    return absl::AbortedError("the queue's object was destroyed, and the item given back with it");
+  }
+  return leases_->End(lease, v1::ATTEMPT_END_SUCCEEDED);
+}
+
+void ItemQueue::Hold::GiveBack() {
+  if (held_ == nullptr) return;
+  const LeaseRef lease = std::exchange(held_, nullptr)->Remove(token_);
+  if (lease != nullptr) leases_->HandBackSoon(lease);
+}
+
+void ItemQueue::Hold::LeaveToTaskDone() {
+  const std::shared_ptr<HeldItems> held = std::exchange(held_, nullptr);
+  if (held == nullptr) return;
+  std::lock_guard lock(held->mutex);
+  const auto found = held->Find(token_);
+  if (found != held->entries.end()) found->thread = std::this_thread::get_id();
 }
 
 void ItemQueue::StartGet(Asked asked) {
@@ -209,7 +295,7 @@ void ItemQueue::StartGet(Asked asked) {
           asked(lease.status());
         } else if (*lease == nullptr) {
           asked(std::nullopt);
-        } else if (!held->Add(*lease)) {
+        } else if (!held->Add(std::this_thread::get_id(), *lease)) {
           leases.HandBackSoon(*lease);
           asked(absl::CancelledError("the queue's object was destroyed"));
         } else if (!asked(ItemOf(**lease)) && held->Remove((*lease)->task().token()) != nullptr) {
@@ -223,33 +309,20 @@ void ItemQueue::GiveBack(uint64_t token) {
   if (lease != nullptr) client_.leases().HandBackSoon(lease);
 }
 
-bool ItemQueue::Held::Add(LeaseRef lease) {
-  std::lock_guard lock(mutex);
-  if (!closed) leases.emplace_back(std::this_thread::get_id(), std::move(lease));
-  return !closed;
-}
-
-ItemQueue::LeaseRef ItemQueue::Held::Remove(uint64_t token) {
-  std::lock_guard lock(mutex);
-  const auto found = std::find_if(leases.begin(), leases.end(), [token](const auto& held) {
-    return held.second->task().token() == token;
-  });
-  if (found == leases.end()) return nullptr;
-  LeaseRef lease = std::move(found->second);
-  leases.erase(found);
-  return lease;
-}
-
 ItemQueue::LeaseRef ItemQueue::TakeHeld() {
   std::lock_guard lock(held_->mutex);
-  auto& leases = held_->leases;
-  if (leases.empty()) return nullptr;
-  auto found = std::find_if(leases.begin(), leases.end(), [](const auto& held) {
-    return held.first == std::this_thread::get_id();
-  });
-  if (found == leases.end()) found = leases.begin();
-  LeaseRef lease = std::move(found->second);
-  leases.erase(found);
+  std::vector<HeldItems::Entry>& entries = held_->entries;
+  const auto first = [&](auto condition) {
+    return std::find_if(entries.begin(), entries.end(), condition);
+  };
+  auto found = first(
+      [](const HeldItems::Entry& entry) { return entry.thread == std::this_thread::get_id(); });
+  if (found == entries.end()) {
+    found = first([](const HeldItems::Entry& entry) { return entry.thread != std::thread::id(); });
+  }
+  if (found == entries.end()) return nullptr;
+  LeaseRef lease = std::move(found->lease);
+  entries.erase(found);
   return lease;
 }
 

@@ -220,6 +220,33 @@ TEST_F(QueueTest, JoinWaitsForItemsThatOthersHold) {
   EXPECT_TRUE(joined.get().ok());
 }
 
+TEST_F(QueueTest, ATakenItemKnowsItself) {
+  auto queue = *Queue<std::string>::Open(*client_, "taken");
+  ASSERT_TRUE(queue.Put("a").ok() && queue.Put("b").ok() && queue.Put("c").ok());
+  absl::StatusOr<QueueItem<std::string>> a = queue.Take(true, kPatience);
+  absl::StatusOr<std::string> b = queue.Get(true, kPatience);
+  {
+    const absl::StatusOr<QueueItem<std::string>> dropped = queue.Take(true, kPatience);
+    ASSERT_TRUE(dropped.ok()) << dropped.status();
+    EXPECT_EQ(**dropped, "c");
+  }
+  absl::StatusOr<QueueItem<std::string>> c = queue.Take(true, kPatience);
+  ASSERT_TRUE(a.ok() && b.ok() && c.ok());
+  EXPECT_EQ(**a, "a");
+  EXPECT_EQ(*b, "b");
+  EXPECT_EQ(**c, "c") << "it came back";
+  EXPECT_EQ(queue.TaskDone(), absl::OkStatus()) << "about b";
+  EXPECT_TRUE(absl::IsFailedPrecondition(queue.TaskDone())) << "taken items are not its own";
+  EXPECT_EQ(c->Done(), absl::OkStatus());
+  EXPECT_TRUE(absl::IsFailedPrecondition(c->Done()));
+  a->GiveBack();
+  absl::StatusOr<QueueItem<std::string>> again = queue.Take(true, kPatience);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(**again, "a");
+  EXPECT_EQ(again->Done(), absl::OkStatus());
+  EXPECT_EQ(queue.Join(kPatience), absl::OkStatus());
+}
+
 TEST_F(QueueTest, TaskDoneOnceForEachItem) {
   auto queue = OpenOrDie<Queue<int>>(*client_, "work");
   EXPECT_EQ(queue.TaskDone().code(), absl::StatusCode::kFailedPrecondition);

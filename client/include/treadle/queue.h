@@ -36,6 +36,30 @@
 
 namespace treadle {
 
+// An item that was taken from a queue: who has it says when it is done. Without that it goes back
+// to its place at the end of its scope, for someone else. Movable; one thread at a time. The client
+// outlives it.
+template <typename T>
+class [[nodiscard]] QueueItem {
+ public:
+  QueueItem(T value, ItemQueue::Hold hold) : value_(std::move(value)), hold_(std::move(hold)) {}
+
+  T& operator*() { return value_; }
+  const T& operator*() const { return value_; }
+  T* operator->() { return &value_; }
+  const T* operator->() const { return &value_; }
+
+  // FAILED_PRECONDITION: it was done, or given back, before. ABORTED: its lease was lost, and
+  // someone else has the item, or will. (With QueueOptions::done_at_get it is done when it is got.)
+  absl::Status Done() { return hold_.Done(); }
+  // Gives it back at once: its place is the old one.
+  void GiveBack() { hold_.GiveBack(); }
+
+ private:
+  T value_;
+  ItemQueue::Hold hold_;
+};
+
 // What the three kinds share. A handle: any number of objects, in any process, may stand for one
 // queue. Thread-safe. The client outlives it.
 //
@@ -73,6 +97,22 @@ class BasicQueue {
     return Codec<T>::Decode(item->payload.bytes, item->payload.content_type);
   }
   absl::StatusOr<T> GetNowait() { return Get(false); }
+
+  // As Get; TaskDone is not about this item, which knows itself:
+  //
+  //   absl::StatusOr<QueueItem<Job>> job = queue.Take();
+  //   if (job.ok() && Run(**job)) status = job->Done();
+  //
+  // INVALID_ARGUMENT: the item is no T, and is as one that was got: TaskDone removes it.
+  absl::StatusOr<QueueItem<T>> Take(bool block = true, Timeout timeout = kForever) {
+    absl::StatusOr<ItemQueue::Taken> taken = items_->Take(block, timeout);
+    if (!taken.ok()) return taken.status();
+    const Payload& payload = taken->item.payload;
+    absl::StatusOr<T> value = Codec<T>::Decode(payload.bytes, payload.content_type);
+    if (value.ok()) return QueueItem<T>(*std::move(value), std::move(taken->hold));
+    taken->hold.LeaveToTaskDone();
+    return value.status();
+  }
 
   // The item that this thread got first, of those not done, is done; when this thread has none, the
   // one that any thread got first from this object. FAILED_PRECONDITION: there is none. ABORTED:
@@ -149,6 +189,19 @@ class PriorityQueue : private BasicQueue<T, Discipline::kPriority> {
     return Item(-item->priority, *std::move(value));
   }
   absl::StatusOr<Item> GetNowait() { return Get(false); }
+
+  absl::StatusOr<QueueItem<Item>> Take(bool block = true, Timeout timeout = kForever) {
+    absl::StatusOr<ItemQueue::Taken> taken = this->items_->Take(block, timeout);
+    if (!taken.ok()) return taken.status();
+    const Payload& payload = taken->item.payload;
+    absl::StatusOr<T> value = Codec<T>::Decode(payload.bytes, payload.content_type);
+    if (value.ok()) {
+      return QueueItem<Item>(Item(-taken->item.priority, *std::move(value)),
+                             std::move(taken->hold));
+    }
+    taken->hold.LeaveToTaskDone();
+    return value.status();
+  }
 
   using Base::Empty;
   using Base::Full;

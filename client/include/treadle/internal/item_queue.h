@@ -3,13 +3,10 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <utility>
-#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
@@ -28,6 +25,8 @@
 namespace treadle {
 
 class ClientLease;
+class HeldLeases;
+struct HeldItems;
 
 // In which order a queue gives its items.
 enum class Discipline { kFifo, kLifo, kPriority };
@@ -63,6 +62,40 @@ class ItemQueue {
     uint64_t token = 0;  // of its lease
   };
 
+  // An item that was taken, until it is done or given back. May outlive the ItemQueue, which gives
+  // it back at its end. One thread at a time.
+  class Hold {
+   public:
+    Hold() = default;  // of nothing: done
+    Hold(Hold&& other) noexcept = default;
+    Hold& operator=(Hold&& other) noexcept {
+      GiveBack();
+      held_ = std::move(other.held_);
+      leases_ = other.leases_;
+      token_ = other.token_;
+      return *this;
+    }
+    ~Hold() { GiveBack(); }
+
+    // FAILED_PRECONDITION: it was done, or given back, before. ABORTED: its lease was lost.
+    absl::Status Done();
+    // Without waiting for the answer. Nothing, when it was done or given back before.
+    void GiveBack();
+    // From now on it is as one that was got: TaskDone is about it.
+    void LeaveToTaskDone();
+
+   private:
+    friend class ItemQueue;
+
+    std::shared_ptr<HeldItems> held_;  // null: nothing is held
+    HeldLeases* leases_ = nullptr;
+    uint64_t token_ = 0;
+  };
+  struct Taken {
+    Item item;
+    Hold hold;
+  };
+
   static absl::StatusOr<std::unique_ptr<ItemQueue>> Open(Client& client, std::string_view name,
                                                          Discipline discipline,
                                                          QueueOptions options);
@@ -71,6 +104,7 @@ class ItemQueue {
 
   absl::Status Put(absl::StatusOr<Payload> item, int32_t priority, bool block, Timeout timeout);
   absl::StatusOr<Item> Get(bool block, Timeout timeout);
+  absl::StatusOr<Taken> Take(bool block, Timeout timeout);
   // A put and a get that do not block, in two steps each, for coroutines.
   //
   // The future ends when the item is accepted, or refused; PutStatus of its end is what Put
@@ -100,26 +134,16 @@ class ItemQueue {
  private:
   using LeaseRef = std::shared_ptr<ClientLease>;
 
-  // What was got and is not done, in the order of the gets. Gets that are under way share it.
-  struct Held {
-    // False: closed.
-    bool Add(LeaseRef lease);
-    LeaseRef Remove(uint64_t token);
-
-    std::mutex mutex;
-    // Protected by mutex.
-    std::vector<std::pair<std::thread::id, LeaseRef>> leases;
-    bool closed = false;
-  };
-
   ItemQueue(Client& client, std::string name, QueueOptions options);
   absl::Status TakeBack(const FutureBase& put);
   LeaseRef TakeHeld();
+  absl::StatusOr<LeaseRef> Lease(bool block, Timeout timeout);
 
   Client& client_;
   const std::string name_;
   const QueueOptions options_;
-  const std::shared_ptr<Held> held_ = std::make_shared<Held>();
+  // What was got or taken, and is not done. Gets that are under way share it.
+  const std::shared_ptr<HeldItems> held_;
 };
 
 }  // namespace treadle
