@@ -1,3 +1,5 @@
+#pragma once
+
 // What nearly every file of the command line includes, and none of ours that changes often.
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>

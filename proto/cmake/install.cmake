@@ -1,10 +1,10 @@
-# What is installed, in four components, which are the Debian packages too: server, worker, cli, dev.
+# What is installed, in four components, each a Debian package: server, worker, cli, dev.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-# treadle_export(TARGET NAME [SET testing]): a library that users link, in this tree as treadle::NAME
-# and installed as the same. Names that begin with "internal_" are for the others' sake. SET testing:
-# only treadle::testing needs it.
+# treadle_export(TARGET NAME [SET testing]): a library that users link, in this tree and installed,
+# as treadle::NAME. Names that begin with "internal_" are for the others' sake. SET testing: only
+# treadle::testing needs it.
 function(treadle_export target name)
   cmake_parse_arguments(ARG "" "SET" "" ${ARGN})
   set_target_properties(${target} PROPERTIES EXPORT_NAME ${name})
@@ -101,8 +101,9 @@ function(treadle_install_package)
   # Until 1.0 a minor version may change what programs are written against.
   write_basic_package_version_file(${PROJECT_BINARY_DIR}/treadleConfigVersion.cmake
                                    COMPATIBILITY SameMinorVersion)
-  install(FILES ${PROJECT_SOURCE_DIR}/proto/cmake/treadleConfig.cmake
-                ${PROJECT_SOURCE_DIR}/proto/cmake/dependencies.cmake
+  install(FILES ${PROJECT_SOURCE_DIR}/proto/cmake/package_config.cmake DESTINATION ${folder}
+          RENAME treadleConfig.cmake COMPONENT dev)
+  install(FILES ${PROJECT_SOURCE_DIR}/proto/cmake/dependencies.cmake
                 ${PROJECT_SOURCE_DIR}/proto/cmake/server_dependencies.cmake
                 ${PROJECT_BINARY_DIR}/treadleConfigVersion.cmake
           DESTINATION ${folder} COMPONENT dev)

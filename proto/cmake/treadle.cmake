@@ -61,9 +61,9 @@ function(treadle_reuse_headers name is_grpc plain grpc)
   endif()
 endfunction()
 
-# treadle_library(NAME SOURCES... LINK... [GRPC | PRECOMPILE header]): one folder, one static library.
-# GRPC: its files include gRPC or the API's generated code. PRECOMPILE: they share a header of their
-# own.
+# treadle_library(NAME SOURCES... LINK... [GRPC | PRECOMPILE header]): one folder, one static
+# library. GRPC: its files include gRPC or the API's generated code. PRECOMPILE: they share a header
+# of their own.
 function(treadle_library name)
   cmake_parse_arguments(ARG "GRPC" "PRECOMPILE" "SOURCES;LINK" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})

@@ -145,13 +145,15 @@ def upgrade_while_a_task_runs(root, broker, address, words, packages):
     command_line = ["treadle", "--broker", address]
     root.run(*command_line, "submit", "--wait", "--", "/usr/bin/uname", "-s")
     task = root.run(*command_line, "submit", "--", "/usr/bin/cat", "/tmp/gate").strip()
-    wait_until("the task to run", lambda: "RUNNING" in root.run(*command_line, "task", "show", task))
+    wait_until("the task to run",
+               lambda: "RUNNING" in root.run(*command_line, "task", "show", task))
     root.run("apt-get", "install", "-y", "--no-install-recommends", *packages)
     broker.terminate()
     if broker.wait(LIMIT_S) != 0:
         raise SystemExit("the broker did not end well")
     port = address.rsplit(":", 1)[1]
-    broker, _ = start_broker(root, [word.replace("0.0.0.0:7733", f"127.0.0.1:{port}") for word in words])
+    same_port = [word.replace("0.0.0.0:7733", f"127.0.0.1:{port}") for word in words]
+    broker, _ = start_broker(root, same_port)
     pipe.write_text("through\n")
     if root.run(*command_line, "result", task) != "through\n":
         raise SystemExit("the task that ran during the upgrade gave another result")
@@ -162,9 +164,10 @@ def upgrade_while_a_task_runs(root, broker, address, words, packages):
 
 
 def traces(root):
-    found = root.run("find", "/", "-xdev", "-not", "-path", "/proc/*", "-not", "-path", "/packages*",
-                     "-not", "-path", "/root/*", "-not", "-path", "/tmp/*", "-name", "*treadle*")
-    return found.splitlines()
+    """Files outside of the test's own folders that have Treadle's name."""
+    own = [word for folder in ("/proc/*", "/packages*", "/newer*", "/root/*", "/tmp/*")
+           for word in ("-not", "-path", folder)]
+    return root.run("find", "/", "-xdev", *own, "-name", "*treadle*").splitlines()
 
 
 def main():
@@ -178,7 +181,8 @@ def main():
         packages = make_packages(work / "packages")
         newer = make_packages(work / "newer", "99.0.0")
         say("lintian")
-        print(run("lintian", "--allow-root", "--fail-on", "error", "--tag-display-limit", "0", *packages))
+        print(run("lintian", "--allow-root", "--fail-on", "error", "--tag-display-limit", "0",
+                  *packages))
         with debian(work / "root") as root:
             for folder, made in (("packages", packages), ("newer", newer)):
                 root.path(folder).mkdir()

@@ -1,6 +1,6 @@
-"""A project of someone else's uses Treadle in each of the ways that a build has: by add_subdirectory,
-by find_package, by pkg-config. It builds without a warning, its task runs, and the cache of its own
-build has nothing that Treadle put there.
+"""A project of someone else's uses Treadle in each of the ways that a build has: by
+add_subdirectory, by find_package, by pkg-config. It builds without a warning, its task runs, and
+the cache of its own build has nothing that Treadle put there.
 
   project_test.py subdirectory|package|pkg-config
 

@@ -130,7 +130,7 @@ class LocalBroker::Impl {
     ClientOptions client(address_);
     client.connect_timeout = client.call_timeout = kPatience;
     client.name = "local-broker";
-    absl::StatusOr<std::unique_ptr<Client>> connected = Client::Connect(client);
+    absl::StatusOr<ClientPtr> connected = Client::Connect(client);
     if (!connected.ok()) return connected.status();
     client_ = *std::move(connected);
     return absl::OkStatus();

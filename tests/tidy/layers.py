@@ -64,7 +64,7 @@ RULES = {
     "proto/include": Rule(("treadle/v1",), ("absl",)),
     "proto/include/treadle/json_codec.h": Rule(("proto/include",), ("absl", "nlohmann")),
     "proto/task": Rule(TASK, ("absl", "google", "nlohmann")),
-    "proto/program": Rule(SUPPORT, ("absl", "spdlog", "fmt", "CLI", "nlohmann")),
+    "proto/program": Rule(SUPPORT, ("absl", "spdlog", "fmt", "CLI", "nlohmann", "systemd")),
     "server/engine": Rule(ENGINE, ("absl",), **PURE),
     "server/store": Rule(STORE, ("absl", "rocksdb", "spdlog", "fmt")),
     "server/broker": Rule(

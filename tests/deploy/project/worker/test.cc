@@ -1,8 +1,8 @@
-#include <treadle/testing.h>
-
 #include <iostream>
 
 #include "client/client.h"
+#include <treadle/testing.h>
+
 #include "worker/worker.h"
 
 int main() {
