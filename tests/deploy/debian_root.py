@@ -61,6 +61,10 @@ class Root:
         self.started.append(process)
         return process
 
+    def start_as(self, user, *command):
+        return self.start("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--",
+                          *command)
+
     def path(self, inside):
         return self.folder / inside.lstrip("/")
 
@@ -114,7 +118,7 @@ def start_broker(root, words):
     port = root.path("/tmp/port")
     port.unlink(missing_ok=True)
     words = [word.replace("0.0.0.0:7733", "127.0.0.1:0") for word in words]
-    broker = root.start("runuser", "-u", "treadle", "--", *words, "--port-file=/tmp/port")
+    broker = root.start_as("treadle", *words, "--port-file=/tmp/port")
     wait_until("the broker", lambda: port.exists() or broker.poll() is not None)
     if broker.poll() is not None:
         raise SystemExit("the broker ended")
@@ -201,9 +205,9 @@ def main():
             for page in ("treadle", "treadle-server", "treadle-worker"):
                 root.run("sh", "-c", f"dpkg -L {page} | grep -q man1/{page}.1.gz")
             say("an upgrade while a task runs")
-            worker = root.start("runuser", "-u", "treadle-worker", "--", "treadle-worker",
-                                f"--broker={address}", "--allow-exec=/usr/bin/uname",
-                                "--allow-exec=/usr/bin/cat")
+            worker = root.start_as("treadle-worker", "treadle-worker",
+                                   f"--broker={address}", "--allow-exec=/usr/bin/uname",
+                                   "--allow-exec=/usr/bin/cat")
             broker = upgrade_while_a_task_runs(root, broker, address, words,
                                                [f"/newer/{package.name}" for package in newer])
             worker.terminate()

@@ -1,6 +1,7 @@
 #include <iostream>
 
 #include "client/client.h"
+#include <treadle/executor.h>
 #include <treadle/testing.h>
 
 #include "worker/worker.h"
