@@ -1,6 +1,8 @@
 # What is installed, in four components, each a Debian package: server, worker, cli, dev.
-include(GNUInstallDirs)
-include(CMakePackageConfigHelpers)
+if(TREADLE_INSTALL)
+  include(GNUInstallDirs)
+  include(CMakePackageConfigHelpers)
+endif()
 
 # treadle_export(TARGET NAME [SET testing]): a library that users link, in this tree and installed,
 # as treadle::NAME. Names that begin with "internal_" are for the others' sake. SET testing: only

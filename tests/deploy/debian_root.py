@@ -219,10 +219,10 @@ def main():
             names = [package.name.split("_")[0] for package in newer]
             root.run("apt-get", "remove", "-y", *names)
             left = [path for path in traces(root)
-                    if not path.startswith(("/etc/treadle", "/var/lib/", "/run/"))]
+                    if not path.startswith(("/etc/", "/var/lib/", "/run/"))]
             if left or not root.path("/var/lib/treadle/data").exists():
                 raise SystemExit(f"after remove: {left}")
-            root.run("apt-get", "purge", "-y", *names)
+            root.run("dpkg", "--purge", *names)
             if traces(root):
                 raise SystemExit(f"after purge: {traces(root)}")
             say("nothing is left of it")

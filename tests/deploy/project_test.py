@@ -18,11 +18,11 @@ BUILD = pathlib.Path(os.environ["TREADLE_BUILD"])
 PROJECT = TREE / "tests/deploy/project"
 
 # Of a project's own cache: what adding Treadle may add. Where packages were found, options of its
-# own, and the folders that project() always notes.
+# own, and what CMake's project() and pkg_check_modules() note by themselves.
 MAY_ADD = ("TREADLE_", "treadle_", "Protobuf_", "protobuf_", "absl_DIR", "gRPC_DIR", "c-ares_DIR",
            "nlohmann_json_DIR", "FIND_PACKAGE_MESSAGE_DETAILS_", "CMAKE_HAVE_LIBC_PTHREAD",
            "ZLIB_", "OPENSSL_", "_OPENSSL_", "PKG_CONFIG_", "RE2_", "re2_DIR", "C_ARES_", "c-ares_",
-           "LIBCARES_", "pkgcfg_lib_", "__pkg_config_", "CARES_", "OpenSSL_", "_re2", "RE2")
+           "LIBCARES_", "CMAKE_PROJECT_VERSION", "prefix_result", "pkgcfg_lib_", "__pkg_config_", "CARES_", "OpenSSL_", "_re2", "RE2")
 
 
 def run(*command, **options):
@@ -47,8 +47,8 @@ def cache(folder):
     return entries
 
 
-def check_cache(work, folder):
-    configure(work / "alone")
+def check_cache(work, folder, settings):
+    configure(work / "alone", *settings)
     alone, together = cache(work / "alone"), cache(folder)
     own = {key: value for key, value in alone.items()
            if "alone" not in value and not key.startswith("TREADLE_")}
@@ -120,7 +120,7 @@ def main(way):
         run("cmake", "--build", folder, "--target", "mail_client", "mail_worker",
             *([] if way == "subdirectory" else ["mail_test"]), env=environment)
         if way == "subdirectory":
-            check_cache(work, folder)
+            check_cache(work, folder, settings[1:])
         run_job(work, folder)
         if way != "subdirectory":
             run(folder / "mail_test", timeout=120)
