@@ -22,7 +22,8 @@ PROJECT = TREE / "tests/deploy/project"
 MAY_ADD = ("TREADLE_", "treadle_", "Protobuf_", "protobuf_", "absl_DIR", "gRPC_DIR", "c-ares_DIR",
            "nlohmann_json_DIR", "FIND_PACKAGE_MESSAGE_DETAILS_", "CMAKE_HAVE_LIBC_PTHREAD",
            "ZLIB_", "OPENSSL_", "_OPENSSL_", "PKG_CONFIG_", "RE2_", "re2_DIR", "C_ARES_", "c-ares_",
-           "LIBCARES_", "CMAKE_PROJECT_VERSION", "prefix_result", "pkgcfg_lib_", "__pkg_config_", "CARES_", "OpenSSL_", "_re2", "RE2")
+           "LIBCARES_", "CMAKE_PROJECT_VERSION", "prefix_result",
+           "pkgcfg_lib_", "__pkg_config_", "CARES_", "OpenSSL_")
 
 
 def run(*command, **options):
