@@ -193,6 +193,7 @@ class CommandLine(Scenario):
             os.write(parent, answer.encode())
             ran.communicate(timeout=processes.LIMIT_S)
             self.assertEqual(ran.returncode, code)
+            self.assertRegex(os.read(parent, 4096).decode(), r"(?m)^[A-Z][a-z]+ .*\? \[y/N\] ")
             self.assertEqual(connection.info().unfinished_tasks, left)
             os.close(child)
             os.close(parent)

@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cctype>
 #include <mutex>
 #include <thread>
 #include <utility>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
 #include "client/cli/console/human.h"
 #include "client/cli/flags.h"
 #include "client/cli/task_view.h"
@@ -99,10 +100,8 @@ absl::StatusOr<v1::ListTasksRequest> ToRequest(const TaskFilter& filter) {
   request.set_type(filter.type);
   request.set_page_size(limits::kPageSizeMax);
   for (const std::string& name : filter.states) {
-    std::string upper = name;
-    for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
     v1::TaskState state;
-    if (!v1::TaskState_Parse("TASK_STATE_" + upper, &state) || state == 0) {
+    if (!v1::TaskState_Parse("TASK_STATE_" + absl::AsciiStrToUpper(name), &state) || state == 0) {
       return absl::InvalidArgumentError(
           fmt::format("--state: '{}' is not one of scheduled, queued, running, succeeded, failed, "
                       "cancelled, expired",
@@ -142,7 +141,8 @@ ExitCode Confirm(Context& context, const BulkFlags& flags, const std::string& wh
         fmt::format("this would {}: say --yes, as there is no terminal to ask on", what));
     return ExitCode::kUsage;
   }
-  context.terminal.err << fmt::format("{}{}? [y/N] ", std::toupper(what.front()), what.substr(1))
+  context.terminal.err << absl::StrCat(absl::AsciiStrToUpper(what.substr(0, 1)), what.substr(1),
+                                       "? [y/N] ")
                        << std::flush;
   std::string answer;
   std::getline(context.terminal.in, answer);
@@ -177,17 +177,16 @@ ExitCode CancelFiltered(Context& context, const TaskFilter& filter, const BulkFl
   Listing<v1::Task> listing(context, kTaskView);
   int64_t count = 0;
   ExitCode printed = ExitCode::kOk;
-  const bool list = flags.dry_run;
   absl::Status status =
       ForEachPage(**client, *request, filter, now_ms, [&](const std::vector<v1::Task>& tasks) {
         count += std::ssize(tasks);
         for (const v1::Task& task : tasks) {
-          if (list && printed == ExitCode::kOk) printed = listing.Add(task);
+          if (flags.dry_run && printed == ExitCode::kOk) printed = listing.Add(task);
         }
         return printed == ExitCode::kOk;
       });
   if (!status.ok()) return context.FailCall(status);
-  if (list) {
+  if (flags.dry_run) {
     if (printed == ExitCode::kOk) printed = listing.Finish();
     if (context.table())
       context.terminal.Complain(fmt::format("{} tasks would be cancelled", count));
