@@ -14,7 +14,4 @@ namespace treadle::cli {
 // name.
 ExitCode Complete(Context& context, CLI::App& root, const std::vector<std::string>& words);
 
-// "completion": prints a script that makes a shell ask Complete.
-void AddCompletionCommand(CLI::App& root, Command& chosen);
-
 }  // namespace treadle::cli
