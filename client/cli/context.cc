@@ -20,10 +20,7 @@ absl::Status Context::ChooseBroker() {
   const char* const environment = std::getenv("TREADLE_BROKER");
   if (context_name.empty() && environment != nullptr) {
     broker = environment;
-    const absl::Status status = ParseAddress(broker, /*port_min=*/1).status();
-    return status.ok() ? status
-                       : absl::InvalidArgumentError(
-                             fmt::format("TREADLE_BROKER: {}", std::string(status.message())));
+    return BrokerAddress({}).status();  // reads and checks the same
   }
   const absl::StatusOr<Contexts> contexts = Contexts::Load();
   if (!contexts.ok()) return contexts.status();

@@ -1,9 +1,9 @@
 #include "proto/program/man.h"
 
 #include <algorithm>
-#include <cctype>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -91,11 +91,9 @@ std::string Commands(const CLI::App& app) {
 
 std::string ManPage(const CLI::App& app) {
   const std::string name = app.get_name();
-  std::string title = name;
-  for (char& c : title) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   const std::string commands = Commands(app);
-  return absl::StrCat(".TH \"", Escaped(title), "\" 1 \"\" \"Treadle ", Version(),
-                      "\" \"Treadle\"\n", ".SH NAME\n", Escaped(name), " \\- ",
+  return absl::StrCat(".TH \"", Escaped(absl::AsciiStrToUpper(name)), "\" 1 \"\" \"Treadle ",
+                      Version(), "\" \"Treadle\"\n", ".SH NAME\n", Escaped(name), " \\- ",
                       Escaped(app.get_description()), "\n", ".SH SYNOPSIS\n\\fB", Escaped(name),
                       "\\fR [\\fIOPTIONS\\fR]",
                       commands.empty() ? "" : " \\fICOMMAND\\fR [\\fIARGUMENTS\\fR]", "\n",

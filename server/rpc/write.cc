@@ -52,8 +52,10 @@ void Write(const broker::OutcomeReady& outcome, v1::Outcome* out) {
   if (row.state != engine::TaskState::kSucceeded) {
     v1::TaskError& error = *out->mutable_error();
     Write(row.error, &error);
-    if (body != nullptr) error.set_details(body->bytes);
-    if (body != nullptr) error.set_details_type(body->content_type);
+    if (body != nullptr) {
+      error.set_details(body->bytes);
+      error.set_details_type(body->content_type);
+    }
   } else if (body != nullptr) {
     out->set_result(body->bytes);
     if (!body->content_type.empty()) out->set_content_type(body->content_type);

@@ -84,15 +84,15 @@ worker::AttemptInfo InfoOf(const CallOptions& options, std::string_view type,
   return info;
 }
 
-absl::Status Ended(const CallOptions& options, TaskEnd end, std::string_view type,
-                   std::string message) {
+TaskError ErrorOf(const CallOptions& options, TaskEnd end, std::string_view type,
+                  std::string message) {
   TaskError error;
   error.task_id = options.task_id;
   error.end = end;
   error.type = type;
   error.message = std::move(message);
   error.attempt = error.attempts = options.attempt;
-  return ToStatus(error);
+  return error;
 }
 
 absl::StatusOr<Payload> ToOutcome(const CallOptions& options, StopReason reason,
@@ -101,11 +101,8 @@ absl::StatusOr<Payload> ToOutcome(const CallOptions& options, StopReason reason,
     case worker::AttemptEnd::kSucceeded:
       return Payload(std::move(result.bytes), std::move(result.content_type));
     case worker::AttemptEnd::kFailed: {
-      TaskError error;
-      error.task_id = options.task_id;
-      error.type = std::move(result.error_type);
-      error.message = std::move(result.error_message);
-      error.attempt = error.attempts = options.attempt;
+      TaskError error =
+          ErrorOf(options, TaskEnd::kFailed, result.error_type, std::move(result.error_message));
       error.permanent = result.permanent;
       return ToStatus(error);
     }
@@ -114,11 +111,12 @@ absl::StatusOr<Payload> ToOutcome(const CallOptions& options, StopReason reason,
       break;
   }
   if (reason == StopReason::kCancelled) {
-    return Ended(options, TaskEnd::kCancelled, kCancelledError, "the task was cancelled");
+    return ToStatus(
+        ErrorOf(options, TaskEnd::kCancelled, kCancelledError, "the task was cancelled"));
   }
   if (reason == StopReason::kDeadline) {
-    return Ended(options, TaskEnd::kExpired, kDeadlineExceededError,
-                 "the task's deadline has passed");
+    return ToStatus(ErrorOf(options, TaskEnd::kExpired, kDeadlineExceededError,
+                            "the task's deadline has passed"));
   }
   return absl::AbortedError(absl::StrCat("the handler stopped (", std::string(ToString(reason)),
                                          "): a broker would run the task again"));

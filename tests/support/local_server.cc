@@ -7,7 +7,6 @@
 
 #include "proto/support/address.h"
 #include "proto/support/assert.h"
-#include "proto/support/random_bits.h"
 #include "proto/wire/settings.h"
 #include "server/store/memory_store.h"
 #include "server/store/rocks_store.h"
@@ -34,25 +33,25 @@ std::unique_ptr<store::Store> OpenStore(const LocalServerOptions& server, const 
   return std::make_unique<store::WriteBehind>(*std::move(store));
 }
 
+server::ServiceOptions ServiceOptionsOf(const LocalServerOptions& options) {
+  server::ServiceOptions service{options.broker, options.rpc};
+  service.rpc.listen = options.listen;
+  if (service.rpc.version.empty()) service.rpc.version = "test";
+  return service;
+}
+
 }  // namespace
 
-LocalServer::LocalServer(LocalServerOptions options) : store_(OpenStore(options, clock_)) {
-  options.rpc.listen = options.listen;
-  options.rpc.engine = options.broker.engine;
-  if (options.rpc.version.empty()) options.rpc.version = "test";
-  server_ = std::make_unique<rpc::Server>(options.rpc, clock_);
-  broker_ = std::make_unique<broker::Broker>(options.broker, clock_, *store_, server_->outbox());
-  OkOrAbort("recovery", broker_->Recover(engine::IncarnationAt(machine_.UnixMs(), RandomBits()),
-                                         [](int64_t) {}));
-  OkOrAbort("start", server_->Start(*broker_, *store_));
-  broker_thread_ = std::thread([this] { OkOrAbort("broker", broker_->Run()); });
+LocalServer::LocalServer(LocalServerOptions options)
+    : store_(OpenStore(options, clock_)),
+      service_(ServiceOptionsOf(options), machine_, clock_, *store_) {
+  OkOrAbort("start", service_.Start());
+  broker_thread_ = std::thread([this] { OkOrAbort("broker", service_.Run()); });
 }
 
 LocalServer::~LocalServer() {
-  server_->StopAccepting();
-  broker_->Stop();
+  service_.Stop();
   broker_thread_.join();
-  server_->Stop();
 }
 
 std::shared_ptr<grpc::Channel> LocalServer::NewChannel() const {

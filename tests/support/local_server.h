@@ -11,6 +11,7 @@
 #include "server/broker/broker.h"
 #include "server/rpc/options.h"
 #include "server/rpc/server.h"
+#include "server/service/service.h"
 #include "server/store/store.h"
 
 namespace treadle::test {
@@ -37,21 +38,20 @@ class LocalServer {
   LocalServer& operator=(const LocalServer&) = delete;
 
   // "127.0.0.1:43210".
-  std::string address() const { return server_->address(); }
-  int port() const { return server_->port(); }
+  std::string address() const { return service_.address(); }
+  int port() const { return service_.port(); }
   // A channel of its own connection.
   std::shared_ptr<grpc::Channel> NewChannel() const;
 
-  broker::Broker& broker() { return *broker_; }
-  rpc::Server& edge() { return *server_; }
+  broker::Broker& broker() { return service_.broker(); }
+  rpc::Server& edge() { return service_.edge(); }
   store::Store& store() { return *store_; }  // only what any thread may ask
 
  private:
   SystemMachineClock machine_;
   ServiceClock clock_{machine_};
   std::unique_ptr<store::Store> store_;
-  std::unique_ptr<rpc::Server> server_;
-  std::unique_ptr<broker::Broker> broker_;
+  server::Service service_;
   std::thread broker_thread_;
 };
 

@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/time/time.h"
 #include <google/protobuf/descriptor.h>
 
@@ -77,13 +78,9 @@ Json Value(const Message& message, const FieldDescriptor& field, int index, Abse
   return nullptr;
 }
 
-bool EndsWith(std::string_view text, std::string_view end) {
-  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
-}
-
 bool IsTime(const FieldDescriptor& field) {
   return field.cpp_type() == FieldDescriptor::CPPTYPE_INT64 && !field.is_repeated() &&
-         (EndsWith(field.name(), "_at_ms") || field.name() == "now_ms");
+         (absl::EndsWith(field.name(), "_at_ms") || field.name() == "now_ms");
 }
 
 void AddBytes(const std::string& name, const std::string& bytes, Absent absent, Json& json) {

@@ -105,13 +105,7 @@ class BasicQueue {
   //
   // INVALID_ARGUMENT: the item is no T, and is as one that was got: TaskDone removes it.
   absl::StatusOr<QueueItem<T>> Take(bool block = true, Timeout timeout = kForever) {
-    absl::StatusOr<ItemQueue::Taken> taken = items_->Take(block, timeout);
-    if (!taken.ok()) return taken.status();
-    const Payload& payload = taken->item.payload;
-    absl::StatusOr<T> value = Codec<T>::Decode(payload.bytes, payload.content_type);
-    if (value.ok()) return QueueItem<T>(*std::move(value), std::move(taken->hold));
-    taken->hold.LeaveToTaskDone();
-    return value.status();
+    return TakeAs<T>(block, timeout, [](T value, int32_t) { return value; });
   }
 
   // The item that this thread got first, of those not done, is done; when this thread has none, the
@@ -143,6 +137,20 @@ class BasicQueue {
 
  protected:
   explicit BasicQueue(std::unique_ptr<ItemQueue> items) : items_(std::move(items)) {}
+
+  // Take, with what `make(value, priority)` gives in the item.
+  template <typename Made, typename Make>
+  absl::StatusOr<QueueItem<Made>> TakeAs(bool block, Timeout timeout, Make make) {
+    absl::StatusOr<ItemQueue::Taken> taken = items_->Take(block, timeout);
+    if (!taken.ok()) return taken.status();
+    const Payload& payload = taken->item.payload;
+    absl::StatusOr<T> value = Codec<T>::Decode(payload.bytes, payload.content_type);
+    if (value.ok()) {
+      return QueueItem<Made>(make(*std::move(value), taken->item.priority), std::move(taken->hold));
+    }
+    taken->hold.LeaveToTaskDone();
+    return value.status();
+  }
 
   std::unique_ptr<ItemQueue> items_;
 };
@@ -191,16 +199,9 @@ class PriorityQueue : private BasicQueue<T, Discipline::kPriority> {
   absl::StatusOr<Item> GetNowait() { return Get(false); }
 
   absl::StatusOr<QueueItem<Item>> Take(bool block = true, Timeout timeout = kForever) {
-    absl::StatusOr<ItemQueue::Taken> taken = this->items_->Take(block, timeout);
-    if (!taken.ok()) return taken.status();
-    const Payload& payload = taken->item.payload;
-    absl::StatusOr<T> value = Codec<T>::Decode(payload.bytes, payload.content_type);
-    if (value.ok()) {
-      return QueueItem<Item>(Item(-taken->item.priority, *std::move(value)),
-                             std::move(taken->hold));
-    }
-    taken->hold.LeaveToTaskDone();
-    return value.status();
+    return this->template TakeAs<Item>(block, timeout, [](T value, int32_t priority) {
+      return Item(-priority, std::move(value));
+    });
   }
 
   using Base::Empty;
