@@ -18,6 +18,8 @@ namespace treadle {
 namespace {
 
 constexpr char kPayloadType[] = "treadle/task_error";
+// May be long, and of any bytes.
+constexpr char kDetailsPayload[] = "treadle/task_error.details";
 
 // Canonical codes by name; UNKNOWN for any other type.
 absl::StatusCode CodeOfName(std::string_view type) {
@@ -100,6 +102,12 @@ std::string Fields(const TaskError& error) {
   if (!error.type.empty()) absl::StrAppend(&text, " type=", Escaped(error.type));
   if (!error.task_id.empty()) absl::StrAppend(&text, " task=", Escaped(error.task_id));
   if (!error.worker.empty()) absl::StrAppend(&text, " worker=", Escaped(error.worker));
+  if (error.exit_code) absl::StrAppend(&text, " exit_code=", *error.exit_code);
+  if (error.signal) absl::StrAppend(&text, " signal=", *error.signal);
+  if (error.retry_after_ms) absl::StrAppend(&text, " retry_after_ms=", *error.retry_after_ms);
+  if (!error.details_type.empty()) {
+    absl::StrAppend(&text, " details_type=", Escaped(error.details_type));
+  }
   return text;
 }
 
@@ -116,6 +124,10 @@ bool ReadField(absl::string_view name, absl::string_view text, TaskError& error)
   if (name == "attempt") return absl::SimpleAtoi(text, &error.attempt);
   if (name == "attempts") return absl::SimpleAtoi(text, &error.attempts);
   if (name == "permanent") return absl::SimpleAtob(text, &error.permanent);
+  if (name == "exit_code") return absl::SimpleAtoi(text, &error.exit_code.emplace());
+  if (name == "signal") return absl::SimpleAtoi(text, &error.signal.emplace());
+  if (name == "retry_after_ms") return absl::SimpleAtoi(text, &error.retry_after_ms.emplace());
+  if (name == "details_type") error.details_type = Unescaped(text);
   if (name == "type") error.type = Unescaped(text);
   if (name == "task") error.task_id = Unescaped(text);
   if (name == "worker") error.worker = Unescaped(text);
@@ -144,6 +156,7 @@ std::string_view ToString(TaskEnd end) {
 absl::Status ToStatus(const TaskError& error) {
   absl::Status status(CodeOf(error), Describe(error));
   status.SetPayload(kPayloadType, absl::Cord(Fields(error)));
+  if (!error.details.empty()) status.SetPayload(kDetailsPayload, absl::Cord(error.details));
   return status;
 }
 
@@ -158,6 +171,9 @@ std::optional<TaskError> GetTaskError(const absl::Status& status) {
     if (!ReadField(parts.first, parts.second, error)) return std::nullopt;
   }
   error.message = MessageIn(status.message(), error);
+  if (const absl::optional<absl::Cord> details = status.GetPayload(kDetailsPayload)) {
+    error.details = std::string(*details);
+  }
   return error;
 }
 
@@ -174,6 +190,13 @@ TaskError ErrorOf(const v1::Outcome& outcome) {
   error.attempt = outcome.error().attempt();
   error.attempts = outcome.attempts();
   error.permanent = outcome.error().permanent();
+  if (outcome.error().has_exit_code()) error.exit_code = outcome.error().exit_code();
+  if (outcome.error().has_signal()) error.signal = outcome.error().signal();
+  if (outcome.error().has_retry_after_ms()) {
+    error.retry_after_ms = outcome.error().retry_after_ms();
+  }
+  error.details = outcome.error().details();
+  error.details_type = outcome.error().details_type();
   return error;
 }
 

@@ -40,6 +40,24 @@ TEST(TaskError, SurvivesTheStatusWhole) {
   EXPECT_TRUE(error->permanent);
 }
 
+TEST(TaskError, WhatAProgramCanReadSurvivesToo) {
+  const TaskError none = *GetTaskError(ToStatus(Failed("X")));
+  EXPECT_FALSE(none.exit_code || none.signal || none.retry_after_ms);
+  EXPECT_EQ(none.details, "");
+  TaskError error = Failed("ExitStatus");
+  error.exit_code = 3;
+  error.signal = 0;
+  error.retry_after_ms = 60'000;
+  error.details = std::string("a \0\xff%=", 7);
+  error.details_type = "text/plain; of = two";
+  const TaskError read = *GetTaskError(ToStatus(error));
+  EXPECT_EQ(read.exit_code, 3);
+  EXPECT_EQ(read.signal, 0);
+  EXPECT_EQ(read.retry_after_ms, 60'000);
+  EXPECT_EQ(read.details, error.details);
+  EXPECT_EQ(read.details_type, error.details_type);
+}
+
 TEST(TaskError, AStatusIsPrintedAsText) {
   TaskError error = Failed("wärp 'n %=\n\\");
   const absl::Status status = ToStatus(error);

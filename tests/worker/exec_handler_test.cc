@@ -67,6 +67,20 @@ TEST_F(ExecHandlerTest, AnotherStatusThanZeroIsAnError) {
   EXPECT_EQ(result.error_type, "ExitStatus");
   EXPECT_EQ(result.error_message, "exit status 3: no such row\n");
   EXPECT_FALSE(result.permanent);
+  EXPECT_EQ(result.exit_code, 3);
+  EXPECT_EQ(result.bytes, "");
+}
+
+TEST_F(ExecHandlerTest, WhatAFailedProgramWroteIsKeptBesideItsError) {
+  const AttemptResult failed = RunArgv({"/bin/sh", "-c", "echo found; echo lost >&2; exit 1"});
+  EXPECT_EQ(failed.end, AttemptEnd::kFailed);
+  EXPECT_EQ(failed.bytes, "found\n");
+  EXPECT_EQ(failed.content_type, kBytesContentType);
+  EXPECT_EQ(failed.error_message, "exit status 1: lost\n");
+  const AttemptResult killed = RunArgv({"/bin/sh", "-c", "echo half; kill -KILL $$"});
+  EXPECT_EQ(killed.bytes, "half\n");
+  EXPECT_EQ(killed.signal, SIGKILL);
+  EXPECT_FALSE(killed.exit_code.has_value());
 }
 
 TEST_F(ExecHandlerTest, ASignalIsAnError) {

@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "proto/support/limits.h"
 #include "tests/worker/fake_broker.h"
 #include "tests/worker/live_session.h"
 #include "tests/worker/pool/meeting.h"
@@ -158,6 +159,35 @@ TEST_F(SessionTest, AFailureCarriesTypeAndMessageAsText) {
   EXPECT_LE(report.error().message().size(), 65'536);
   EXPECT_THAT(report.error().message(), HasSubstr(" [...] "));
   EXPECT_TRUE(report.error().permanent());
+}
+
+TEST_F(SessionTest, AFailureCarriesWhatAProgramCanRead) {
+  v1::Welcome welcome;
+  welcome.set_payload_bytes_max(10'000);
+  broker_.Welcome(welcome);
+  live_.Handle("fail", [](TaskContext&, std::string payload) {
+    AttemptResult result = AttemptResult::Failed("ExitStatus", std::string(5'000, 'm'));
+    result.bytes = std::move(payload);
+    result.content_type = "text/plain";
+    result.exit_code = 3;
+    result.signal = 0;
+    result.retry_after_ms = limits::kRetryDelayMsMax + 1;
+    return result;
+  });
+  Start(1, 0);
+  broker_.SendTask(TaskOf(1, "fail", std::string(8'000, 'd')));
+  const v1::TaskError error = ReportOf(1).error();
+  EXPECT_EQ(error.exit_code(), 3);
+  EXPECT_TRUE(error.has_signal());
+  EXPECT_EQ(error.retry_after_ms(), limits::kRetryDelayMsMax);
+  EXPECT_EQ(error.details(), std::string(8'000, 'd'));
+  EXPECT_EQ(error.details_type(), "text/plain");
+  EXPECT_LE(error.message().size(), 2'000u) << "together they have a bound";
+  EXPECT_THAT(error.message(), HasSubstr("m [...] m"));
+  broker_.SendTask(TaskOf(2, "fail", std::string(9'000, 'd')));
+  const v1::TaskError large = ReportOf(2).error();
+  EXPECT_EQ(large.details(), "");
+  EXPECT_THAT(large.message(), HasSubstr("9000 bytes of details are left out"));
 }
 
 TEST_F(SessionTest, ATypeThatNobodyHandlesFails) {

@@ -58,16 +58,26 @@ AttemptResult ToResult(ChildResult child, const ExecOptions& options) {
                   child.error),
         true);
   }
+  if (child.signal == 0 && child.exit_status == 0) {
+    return AttemptResult::Succeeded(std::move(child.output), std::string(kBytesContentType));
+  }
+  AttemptResult failure;
   if (child.signal != 0) {
-    return AttemptResult::Failed(
-        "Signal", WithError(absl::StrCat("the program was ended by ", SignalName(child.signal)),
-                            child.error));
+    failure = AttemptResult::Failed(
+        std::string(kSignalError),
+        WithError(absl::StrCat("the program was ended by ", SignalName(child.signal)),
+                  child.error));
+    failure.signal = child.signal;
+  } else {
+    failure = AttemptResult::Failed(std::string(kExitStatusError),
+                                    exec::ExitStatusMessage(child.exit_status, child.error));
+    failure.exit_code = child.exit_status;
   }
-  if (child.exit_status != 0) {
-    return AttemptResult::Failed(std::string(kExitStatusError),
-                                 exec::ExitStatusMessage(child.exit_status, child.error));
+  if (!child.output.empty()) {
+    failure.bytes = std::move(child.output);
+    failure.content_type = std::string(kBytesContentType);
   }
-  return AttemptResult::Succeeded(std::move(child.output), std::string(kBytesContentType));
+  return failure;
 }
 
 absl::StatusOr<ChildResult> RunWhenThereIsRoom(const ChildOptions& child, const std::string& input,

@@ -36,8 +36,8 @@ absl::Status CheckAllowed(const std::vector<std::string>& allowed);
 // The program gets the worker's working directory, PATH, HOME, LANG and TZ, and besides these
 // TREADLE_TASK_ID and TREADLE_ATTEMPT. Its failures:
 //   "ExitStatus"      it ended with another status than 0; the message has that, and the end of
-//                     what it wrote to standard error
-//   "Signal"          a signal ended it
+//                     what it wrote to standard error, the details its standard output
+//   "Signal"          a signal ended it; message and details alike
 //   "OutputTooLarge"  it wrote more than the bound, and was killed; permanent
 //   "BadArguments"    the task's arguments cannot be read; permanent
 //   "ExecFailed"      it could not be started, for another reason than a want of room

@@ -1,5 +1,6 @@
 #include "worker/session/report.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -12,6 +13,8 @@ namespace {
 
 // Tags, lengths, the token, and the report's share of the message's own framing.
 constexpr int64_t kReportOverheadBytes = 48;
+// Of an error's message: its details leave at least so much room.
+constexpr int64_t kMessageBytesMin = 1 * limits::kKiB;
 
 std::string Text(std::string text, int64_t bytes_max) {
   if (static_cast<int64_t>(text.size()) <= bytes_max && IsUtf8(text)) return text;
@@ -41,10 +44,28 @@ AttemptResult TooLarge(size_t bytes, int64_t bytes_max) {
       true);
 }
 
-void WriteError(AttemptResult& result, v1::TaskError& error) {
+// Details go before the message, unless next to nothing would be left of that.
+void WriteError(AttemptResult& result, int64_t payload_bytes_max, v1::TaskError& error) {
+  const auto details_bytes = static_cast<int64_t>(result.bytes.size());
+  int64_t message_bytes_max = limits::kErrorMessageBytesMax;
+  if (details_bytes > 0 && details_bytes > payload_bytes_max - kMessageBytesMin) {
+    absl::StrAppend(&result.error_message, " (", details_bytes,
+                    " bytes of details are left out: the broker takes at most ", payload_bytes_max,
+                    " with the message)");
+  } else if (details_bytes > 0 || !result.content_type.empty()) {
+    message_bytes_max = std::min(message_bytes_max, payload_bytes_max - details_bytes);
+    error.set_details(std::move(result.bytes));
+    error.set_details_type(Name(std::move(result.content_type), limits::kContentTypeBytesMax));
+  }
   error.set_type(Name(std::move(result.error_type), limits::kErrorTypeBytesMax));
-  error.set_message(Text(std::move(result.error_message), limits::kErrorMessageBytesMax));
+  error.set_message(Text(std::move(result.error_message), message_bytes_max));
   error.set_permanent(result.permanent);
+  if (result.exit_code) error.set_exit_code(*result.exit_code);
+  if (result.signal) error.set_signal(*result.signal);
+  if (result.retry_after_ms) {
+    error.set_retry_after_ms(
+        std::clamp<int64_t>(*result.retry_after_ms, 0, limits::kRetryDelayMsMax));
+  }
 }
 
 }  // namespace
@@ -65,7 +86,7 @@ void WriteReport(const AttemptInfo& info, AttemptResult result, int64_t payload_
       break;
     case AttemptEnd::kFailed:
       report.set_end(v1::ATTEMPT_END_FAILED);
-      WriteError(result, *report.mutable_error());
+      WriteError(result, payload_bytes_max, *report.mutable_error());
       break;
     case AttemptEnd::kStopped:
       report.set_end(v1::ATTEMPT_END_STOPPED);
@@ -78,7 +99,11 @@ void WriteReport(const AttemptInfo& info, AttemptResult result, int64_t payload_
 
 int64_t ReportBytes(const v1::AttemptReport& report) {
   size_t bytes = report.task_id().size() + report.result().size() + report.content_type().size();
-  if (report.has_error()) bytes += report.error().type().size() + report.error().message().size();
+  if (report.has_error()) {
+    const v1::TaskError& error = report.error();
+    bytes += error.type().size() + error.message().size() + error.details().size() +
+             error.details_type().size();
+  }
   return static_cast<int64_t>(bytes) + kReportOverheadBytes;
 }
 

@@ -18,8 +18,9 @@
 //   arguments  header "exec.args": a JSON array of strings, without the program; absent: none
 //   stdin      the payload
 //   stdout     the result, "application/octet-stream"
-//   failure    any exit status but 0: error type "ExitStatus", its message "exit status 2: <the
-//              tail of what it wrote to stderr>"
+//   failure    any exit status but 0: error type "ExitStatus", exit_code 2, its message "exit
+//              status 2: <the tail of what it wrote to stderr>"; a signal: type "Signal", and its
+//              number; stdout is the error's details, "application/octet-stream"
 
 namespace treadle {
 

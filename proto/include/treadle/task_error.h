@@ -40,6 +40,13 @@ struct TaskError {
   int32_t attempt = 0;   // the one that failed, from 1; 0: none ran
   int32_t attempts = 0;  // that began
   bool permanent = false;
+  std::optional<int32_t> exit_code;       // of a program that ended by itself
+  std::optional<int32_t> signal;          // that ended a program, as its system counts them
+  std::optional<int64_t> retry_after_ms;  // as the handler asked for the next attempt
+  // What a program can read of the failure, and its content type, as Codec<T>::Decode takes them;
+  // of an exec task what its program wrote to standard output. Empty: nothing.
+  std::string details;
+  std::string details_type;
 };
 
 // A task's end as a status, with the whole error inside, so that nothing is lost on the way through

@@ -81,18 +81,35 @@ TEST_F(ProcessPoolTest, HandlersRunInAnotherProcess) {
 
 TEST_F(ProcessPoolTest, AChildThatDiesCostsItsOwnAttemptAndIsReplaced) {
   Start();
-  const auto expect = [this](const char* type, const char* error, const char* text) {
+  const auto expect = [this](const char* type, const char* error, const char* text,
+                             std::optional<int32_t> code, std::optional<int32_t> signal) {
     const AttemptResult result = Run(type);
     EXPECT_EQ(result.end, AttemptEnd::kFailed) << type;
     EXPECT_EQ(result.error_type, error) << type;
     EXPECT_THAT(result.error_message, HasSubstr(text)) << type;
+    EXPECT_EQ(result.exit_code, code) << type;
+    EXPECT_EQ(result.signal, signal) << type;
     EXPECT_FALSE(result.permanent);
     EXPECT_EQ(Run(NewAttempt(++token_, "echo", "next")).bytes, "next") << "after " << type;
   };
-  if (!kSanitized) expect("segfault", "Signal", "was ended by SIGSEGV");
-  expect("abort", "Signal", "was ended by SIGABRT");
-  expect("kill", "Signal", "was ended by SIGKILL, which this worker did not send");
-  expect("exit", "ExitStatus", "ended with exit code 3 before it returned");
+  if (!kSanitized) expect("segfault", "Signal", "was ended by SIGSEGV", {}, SIGSEGV);
+  expect("abort", "Signal", "was ended by SIGABRT", {}, SIGABRT);
+  expect("kill", "Signal", "was ended by SIGKILL, which this worker did not send", {}, SIGKILL);
+  expect("exit", "ExitStatus", "ended with exit code 3 before it returned", 3, {});
+}
+
+TEST_F(ProcessPoolTest, AFailureComesWholeOutOfItsChild) {
+  Start();
+  const std::string details(200'000, 'd');
+  const AttemptResult result = Run(NewAttempt(++token_, "fail_at_length", details));
+  EXPECT_EQ(result.error_type, "Busy");
+  EXPECT_EQ(result.error_message, "try later");
+  EXPECT_EQ(result.bytes, details);
+  EXPECT_EQ(result.content_type, "text/plain");
+  EXPECT_EQ(result.exit_code, -1);
+  EXPECT_EQ(result.signal, 9);
+  EXPECT_EQ(result.retry_after_ms, 0);
+  EXPECT_FALSE(Run("abort").retry_after_ms.has_value());
 }
 
 TEST_F(ProcessPoolTest, AChildThatIsKilledBetweenTwoTasksCostsNothing) {

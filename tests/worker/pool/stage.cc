@@ -167,6 +167,15 @@ void AddStageHandlers(Handlers& handlers, const std::shared_ptr<Stage>& stage) {
   handlers.Add("echo", [](TaskContext&, std::string payload) {
     return AttemptResult::Succeeded(std::move(payload), "text/plain");
   });
+  handlers.Add("fail_at_length", [](TaskContext&, const std::string& payload) {
+    AttemptResult result = AttemptResult::Failed("Busy", "try later");
+    result.bytes = payload;
+    result.content_type = "text/plain";
+    result.exit_code = -1;
+    result.signal = 9;
+    result.retry_after_ms = 0;
+    return result;
+  });
   handlers.Add("wait", [stage](TaskContext&, std::string) {
     return WaitUntil([&] { return stage->door_open.load(); }) ? Done("waited")
                                                               : AttemptResult::Failed("Late", "");

@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include <sys/socket.h>
 
 #include "proto/support/assert.h"
+#include "proto/support/limits.h"
+#include "proto/support/utf8.h"
 
 namespace treadle::worker {
 namespace {
@@ -34,6 +37,10 @@ class HeadWriter {
     head_.append(text);
     return *this;
   }
+  template <typename T>
+  HeadWriter& Optional(const std::optional<T>& value) {
+    return Number(static_cast<uint8_t>(value.has_value())).Number(value.value_or(0));
+  }
   std::string Take() { return std::move(head_); }
 
  private:
@@ -58,6 +65,14 @@ class HeadReader {
     if (rest_.size() < size) return Fail();
     text = rest_.substr(0, size);
     rest_.remove_prefix(size);
+    return *this;
+  }
+  template <typename T>
+  HeadReader& Optional(std::optional<T>& value) {
+    uint8_t has = 0;
+    T read{};
+    Number(has).Number(read);
+    value = has != 0 ? std::optional(read) : std::nullopt;
     return *this;
   }
   // Everything was there, and nothing else.
@@ -233,6 +248,9 @@ bool ReadFraction(std::string_view head, double& fraction) {
 }
 
 std::string WriteResult(const AttemptResult& result, const RunTimes& times) {
+  const std::string message = result.error_message.size() > limits::kErrorMessageBytesMax
+                                  ? CutMiddle(result.error_message, limits::kErrorMessageBytesMax)
+                                  : result.error_message;
   return HeadWriter()
       .Number(result.end)
       .Number(static_cast<uint8_t>(result.permanent))
@@ -240,6 +258,10 @@ std::string WriteResult(const AttemptResult& result, const RunTimes& times) {
       .Number(times.wall_ns)
       .Text(std::string_view(result.content_type).substr(0, kErrorTypeBytesMax))
       .Text(std::string_view(result.error_type).substr(0, kErrorTypeBytesMax))
+      .Text(message)
+      .Optional(result.exit_code)
+      .Optional(result.signal)
+      .Optional(result.retry_after_ms)
       .Take();
 }
 
@@ -252,17 +274,17 @@ bool ReadResult(Frame frame, AttemptResult& result, RunTimes& times) {
                             .Number(times.wall_ns)
                             .Text(result.content_type)
                             .Text(result.error_type)
+                            .Text(result.error_message)
+                            .Optional(result.exit_code)
+                            .Optional(result.signal)
+                            .Optional(result.retry_after_ms)
                             .Complete();
   if (!complete || result.end < AttemptEnd::kSucceeded || result.end > AttemptEnd::kReleased) {
     return false;
   }
   result.permanent = permanent != 0;
-  BodyOf(result) = std::move(frame.body);
+  result.bytes = std::move(frame.body);
   return true;
-}
-
-std::string& BodyOf(AttemptResult& result) {
-  return result.end == AttemptEnd::kFailed ? result.error_message : result.bytes;
 }
 
 }  // namespace treadle::worker

@@ -23,7 +23,7 @@ enum class FrameKind : uint32_t {
   kReady,     // from the child, first: its start token; the body is an error, or empty
   kRun,       // to the child: AttemptInfo, and the payload
   kProgress,  // from the child: a fraction; the body is the message
-  kResult,    // from the child: how the run ended, and the result or the error's message
+  kResult,    // from the child: how the run ended, and the result or the error's details
 };
 
 struct FrameHeader {
@@ -98,9 +98,8 @@ std::string WriteInfo(const AttemptInfo& info);
 bool ReadInfo(std::string_view head, AttemptInfo& info);
 std::string WriteFraction(double fraction);
 bool ReadFraction(std::string_view head, double& fraction);
-// Without the bytes, or the message, which are the frame's body: see BodyOf.
+// Without the bytes, which are the frame's body. A message longer than an error's may be is cut.
 std::string WriteResult(const AttemptResult& result, const RunTimes& times);
 bool ReadResult(Frame frame, AttemptResult& result, RunTimes& times);
-std::string& BodyOf(AttemptResult& result);
 
 }  // namespace treadle::worker

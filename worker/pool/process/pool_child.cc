@@ -186,14 +186,14 @@ void PoolChild::Run(Frame frame) {
   const RunTimes times = stopwatch ? stopwatch->Elapsed() : RunTimes();
   current_.End();
 
-  if (BodyOf(result).size() > kFrameBodyBytesMax) {
+  if (result.bytes.size() > kFrameBodyBytesMax) {
     result = AttemptResult::Failed(
         "ResultTooLarge",
-        absl::StrCat("the result has ", BodyOf(result).size(), " bytes, and a process pool takes ",
+        absl::StrCat("the result has ", result.bytes.size(), " bytes, and a process pool takes ",
                      kFrameBodyBytesMax, " at most: return less, or where to find it"),
         true);
   }
-  if (!parent_.Send(FrameKind::kResult, frame.run, WriteResult(result, times), BodyOf(result))) {
+  if (!parent_.Send(FrameKind::kResult, frame.run, WriteResult(result, times), result.bytes)) {
     EndProcess(EXIT_FAILURE);
   }
 }

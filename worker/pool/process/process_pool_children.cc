@@ -342,7 +342,14 @@ AttemptResult ProcessPool::Loop::Died(const Child& child, const ProcessExit& exi
   } else if (exit.signal == 0) {
     absl::StrAppend(&message, " before it returned");
   }
-  return AttemptResult::Failed(exit.signal == 0 ? "ExitStatus" : "Signal", std::move(message));
+  AttemptResult result =
+      AttemptResult::Failed(exit.signal == 0 ? "ExitStatus" : "Signal", std::move(message));
+  if (exit.signal == 0) {
+    result.exit_code = exit.status;
+  } else {
+    result.signal = exit.signal;
+  }
+  return result;
 }
 
 }  // namespace treadle::worker

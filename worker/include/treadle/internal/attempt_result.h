@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <exception>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -29,11 +31,15 @@ struct AttemptResult {
   static AttemptResult Released();
 
   AttemptEnd end = AttemptEnd::kSucceeded;
-  std::string bytes;  // the result, with kSucceeded
+  std::string bytes;  // the result with kSucceeded, the error's details with kFailed
   std::string content_type;
-  std::string error_type;  // with kFailed
+  // With kFailed.
+  std::string error_type;
   std::string error_message;
-  bool permanent = false;  // with kFailed: do not try again
+  bool permanent = false;                 // do not try again
+  std::optional<int32_t> exit_code;       // of a program that ended by itself
+  std::optional<int32_t> signal;          // that ended a program
+  std::optional<int64_t> retry_after_ms;  // the next attempt so much later; cut to 0 to 7 days
 };
 
 }  // namespace treadle::worker
