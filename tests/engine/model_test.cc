@@ -156,8 +156,9 @@ Submit RandomRun::RandomSubmit() {
   if (OneIn(4)) {
     spec.request_key = absl::StrCat("key-", Below(6));
     spec.digest.low = Below(4) == 0 ? 2 : 1;
-    // The same content has the same size.
+    // The same content has the same size and priority.
     spec.payload_bytes = spec.digest.low * 50;
+    spec.priority = spec.digest.low == 1 ? 0 : 1;
   }
   if (OneIn(2)) submit.wait_if_full_ms = static_cast<int64_t>(Below(1'000)) * 10 + 7;
   if (OneIn(40)) submit.refusal = absl::ResourceExhaustedError("the disk is nearly full");
@@ -167,6 +168,7 @@ Submit RandomRun::RandomSubmit() {
 AttachWorker RandomRun::RandomAttach() {
   AttachWorker attach;
   attach.call = OneIn(50) ? CallId{1 + Below(calls_)} : NewCall();
+  if (model_.polls().contains(attach.call)) attach.call = NewCall();  // that is no stream
   attach.worker_id = absl::StrCat("w", Below(6));
   attach.worker_name = absl::StrCat("name-", attach.call == CallId{} ? 0 : Below(100));
   attach.queues = {AnyQueue(), AnyQueue()};

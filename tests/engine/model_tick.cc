@@ -169,11 +169,12 @@ void Model::Give(const std::vector<Dispatched>& given) {
     Serve(/*late=*/true);
     std::vector<TaskId> expired;
     for (const auto& [id, task] : tasks_) {
-      if (task.late && task.state == TaskState::kQueued && Deadline(task) <= now_ms_) {
+      if (task.late && task.state != TaskState::kRunning && Deadline(task) <= now_ms_) {
         expired.push_back(id);
       }
     }
     for (const TaskId id : expired) Expire(tasks_.at(id));
+    Serve(/*late=*/true);
     progress |= !expired.empty();
   }
   TREADLE_ASSERT(left.empty());
