@@ -163,4 +163,13 @@ absl::StatusOr<std::vector<v1::Worker>> Client::ListWorkers() {
   return workers;
 }
 
+absl::StatusOr<int64_t> Client::DrainWorkers(std::string_view name_or_id) {
+  v1::DrainWorkersRequest request;
+  request.set_worker(std::string(name_or_id));
+  const absl::StatusOr<v1::DrainWorkersResponse> response =
+      Call(impl_->options, *impl_->admin, &v1::AdminService::Stub::DrainWorkers, request);
+  if (!response.ok()) return response.status();
+  return response->workers();
+}
+
 }  // namespace treadle

@@ -13,16 +13,9 @@
 #include "client/worker_check.h"
 
 #include "proto/support/running_task.h"
+#include "proto/support/trace_context.h"
 
 namespace treadle {
-namespace {
-
-// W3C trace context: what a handler submits belongs to its own task's trace.
-constexpr std::string_view kTraceParent = "traceparent";
-constexpr std::string_view kTraceState = "tracestate";
-
-}  // namespace
-
 // What an executor has in common with its copies, and with what With makes of it.
 struct Executor::Shared {
   Shared(Client& client, Session& session, const ExecutorOptions& options)

@@ -85,6 +85,7 @@ void Attachments::Apply(Turn& turn, AttachWorker&& attach) {
   // The welcome waits for nothing: should a crash forget what it rests on, the worker attaches
   // again and is told anew.
   turn.Say(Durability::kMemory, WorkerAttached{call, absl::OkStatus(), std::move(revoked)});
+  if (worker->asked_to_drain) turn.Say(Durability::kMemory, DrainAsked{call});
   for (const LiveLease& lease : worker->leases) {
     const StopReason stop = StopOf(lease.task, turn.now_ms());
     if (stop == StopReason::kNone) continue;
@@ -98,7 +99,7 @@ void Attachments::SetUp(Worker& worker, AttachWorker&& attach, int64_t now_ms) {
   worker.name = std::make_shared<const std::string>(std::move(attach.worker_name));
   worker.peer = std::move(attach.peer);
   worker.queues = std::move(attach.queues);
-  worker.draining = false;
+  worker.draining = worker.asked_to_drain;
   worker.attached_at_ms = now_ms;
   worker.heard_listened_ms = s_.ListenedMs();
   worker.report_durability = Durability::kMemory;
@@ -201,10 +202,25 @@ void Attachments::Apply(Turn& turn, const AddCredit& credit) {
 }
 
 void Attachments::Apply(Turn&, const DrainWorker& drain) {
-  Worker* const worker = s_.calls.WorkerOf(drain.call);
-  if (worker == nullptr) return;
-  worker->draining = true;
-  for (const auto& pool : worker->pools) pool->taker.credit = 0;
+  if (Worker* const worker = s_.calls.WorkerOf(drain.call)) TakesNoMore(*worker);
+}
+
+void Attachments::Apply(Turn& turn, const DrainWorkers& drain) {
+  WorkersDrained answer{drain.call};
+  for (const auto& [id, worker] : s_.holders.workers()) {
+    if (id != drain.worker && *worker->name != drain.worker) continue;
+    ++answer.workers;
+    worker->asked_to_drain = true;
+    TakesNoMore(*worker);
+    if (worker->call != CallId{}) turn.Say(Durability::kMemory, DrainAsked{worker->call});
+  }
+  if (answer.workers == 0) answer.status = refusal::NoSuchWorker(drain.worker);
+  turn.Say(Durability::kMemory, std::move(answer));
+}
+
+void Attachments::TakesNoMore(Worker& worker) {
+  worker.draining = true;
+  for (const auto& pool : worker.pools) pool->taker.credit = 0;
 }
 
 void Attachments::EndStream(Turn& turn, Worker& worker, const absl::Status& status) {

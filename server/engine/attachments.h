@@ -18,6 +18,7 @@ class Attachments {
   void Apply(Turn& turn, const Heartbeat& heartbeat);
   void Apply(Turn& turn, const AddCredit& credit);
   void Apply(Turn& turn, const DrainWorker& drain);
+  void Apply(Turn& turn, const DrainWorkers& drain);
   void Apply(Turn& turn, const PollTasks& poll);
 
   // A worker whose leases were found in the rows; its stream may come back within a lease.
@@ -32,6 +33,7 @@ class Attachments {
   void RetireIdle();
 
  private:
+  static void TakesNoMore(Worker& worker);
   void EndStream(Turn& turn, Worker& worker, const absl::Status& status);
   void SetUp(Worker& worker, AttachWorker&& attach, int64_t now_ms);
   void JoinQueues(Taker& taker, const std::vector<std::string>& names);

@@ -122,6 +122,12 @@ struct AddCredit {
 struct DrainWorker {
   CallId call{};
 };
+// From an operator: the workers of this name, or the one of this id, shall take no more tasks, and
+// end when what they run has ended.
+struct DrainWorkers {
+  CallId call{};
+  std::string worker;
+};
 struct StartAttempt {
   CallId call{};
   Token token{};
@@ -178,9 +184,10 @@ struct WatchTask {
   bool watch = true;
 };
 
-using Command = std::variant<BeginLife, CreateQueue, UpdateQueue, DeleteQueue, PauseQueue,
-                             PurgeQueue, OpenSession, AcknowledgeSession, CloseSession, Submit,
-                             Cancel, AttachWorker, Heartbeat, AddCredit, DrainWorker, StartAttempt,
-                             EndAttempt, EndReports, PollTasks, ExtendLease, CallClosed, WatchTask>;
+using Command =
+    std::variant<BeginLife, CreateQueue, UpdateQueue, DeleteQueue, PauseQueue, PurgeQueue,
+                 OpenSession, AcknowledgeSession, CloseSession, Submit, Cancel, AttachWorker,
+                 Heartbeat, AddCredit, DrainWorker, DrainWorkers, StartAttempt, EndAttempt,
+                 EndReports, PollTasks, ExtendLease, CallClosed, WatchTask>;
 
 }  // namespace treadle::engine

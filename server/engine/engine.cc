@@ -126,6 +126,7 @@ class Engine::Impl {
   void Apply(Turn& turn, Heartbeat&& command) { attachments_.Apply(turn, command); }
   void Apply(Turn& turn, AddCredit&& command) { attachments_.Apply(turn, command); }
   void Apply(Turn& turn, DrainWorker&& command) { attachments_.Apply(turn, command); }
+  void Apply(Turn& turn, DrainWorkers&& command) { attachments_.Apply(turn, command); }
   void Apply(Turn& turn, PollTasks&& command) { attachments_.Apply(turn, command); }
   void Apply(Turn& turn, StartAttempt&& command) { reports_.Apply(turn, command); }
   void Apply(Turn& turn, EndAttempt&& command) { reports_.Apply(turn, std::move(command)); }

@@ -49,7 +49,8 @@ struct Worker : Holder, Timed {
 
   const std::string id;
   std::string peer;
-  bool draining = false;
+  bool draining = false;        // takes no more tasks
+  bool asked_to_drain = false;  // by an operator
   bool retiring = false;
   bool blocked = false;  // holds as many payload bytes as one worker may
   std::vector<std::string> queues;

@@ -58,6 +58,18 @@ struct WorkerAttached {
   std::vector<HeldLease> revoked;
 };
 
+// For an attached worker that shall drain.
+struct DrainAsked {
+  CallId call{};
+};
+
+// Answers DrainWorkers.
+struct WorkersDrained {
+  CallId call{};
+  absl::Status status;
+  int64_t workers = 0;
+};
+
 // Tasks for an attached worker, or the answer to PollTasks (then once, empty when the wait is
 // over).
 struct Dispatched {
@@ -114,8 +126,8 @@ struct EndCall {
 };
 
 using Event = std::variant<QueueChanged, SessionOpened, Submitted, CancelDone, WorkerAttached,
-                           Dispatched, StopAttempt, ReportDone, ReportsHandled, LeaseExtended,
-                           TaskFinished, TaskChanged, EndCall>;
+                           DrainAsked, WorkersDrained, Dispatched, StopAttempt, ReportDone,
+                           ReportsHandled, LeaseExtended, TaskFinished, TaskChanged, EndCall>;
 
 struct Output {
   Durability after = Durability::kSynced;

@@ -234,6 +234,11 @@ absl::Status WorkerTakenOver(std::string_view worker_id) {
       absl::StrCat("worker ", Quoted(worker_id), " has attached again over a newer stream"));
 }
 
+absl::Status NoSuchWorker(std::string_view name) {
+  return absl::NotFoundError(
+      absl::StrCat("no worker has the name or the id ", Quoted(name), ": see the list of workers"));
+}
+
 absl::Status WorkerSilent(int64_t lease_ms) {
   return absl::DeadlineExceededError(absl::StrCat("nothing was heard on this stream for ", lease_ms,
                                                   " ms, so its leases have expired: attach again"));

@@ -49,6 +49,7 @@ absl::Status AcknowledgedTooFar(uint64_t below, uint64_t newest);
 absl::Status TooManyWorkers(int64_t workers_max);
 absl::Status TooManyPolls(int64_t polls_max);
 absl::Status WorkerTakenOver(std::string_view worker_id);
+absl::Status NoSuchWorker(std::string_view name);
 absl::Status WorkerSilent(int64_t lease_ms);
 absl::Status NoSuchPool(int32_t pool, size_t pools);
 absl::Status BadCredit(int32_t tasks, int32_t credit_max);

@@ -8,6 +8,7 @@
 #include "proto/support/limits.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/page_token.h"
+#include "server/rpc/requests.h"
 #include "server/rpc/unary_call.h"
 #include "server/rpc/validate.h"
 #include "treadle/v1/admin_service.pb.h"
@@ -86,12 +87,28 @@ absl::Status ListWorkers(Edge& edge, UnaryCall& call, v1::ListWorkersRequest& re
   return absl::OkStatus();
 }
 
+absl::Status DrainWorkers(Edge&, UnaryCall& call, v1::DrainWorkersRequest& request) {
+  if (absl::Status s = ValidateName("worker", request.worker()); !s.ok()) return s;
+  engine::DrainWorkers drain{call.id(), std::move(*request.mutable_worker())};
+  call.Expect([](UnaryCall& self, broker::Delivery& delivery) {
+    const auto* drained = std::get_if<engine::WorkersDrained>(&delivery);
+    if (drained == nullptr) return;
+    if (!drained->status.ok()) return self.End(drained->status);
+    v1::DrainWorkersResponse response;
+    response.set_workers(drained->workers);
+    self.Reply(response);
+  });
+  call.Post(broker::Lane::kWorkers, ToRequest(std::move(drain)));
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 void ServeAdmin(Methods& methods) {
   Service admin(methods, "treadle.v1.AdminService");
   admin.Unary("GetServerInfo", GetServerInfo);
   admin.Unary("ListWorkers", ListWorkers);
+  admin.Unary("DrainWorkers", DrainWorkers);
 }
 
 }  // namespace treadle::rpc

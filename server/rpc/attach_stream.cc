@@ -121,6 +121,8 @@ void AttachStream::Hear(broker::Delivery& delivery) {
     Write(*stop, Add(kItemBytes).add_stops());
   } else if (const auto* attached = std::get_if<engine::WorkerAttached>(&delivery)) {
     Attached(*attached);
+  } else if (std::holds_alternative<engine::DrainAsked>(delivery)) {
+    Add(kItemBytes).set_drain(true);
   } else if (const auto* end = std::get_if<engine::EndCall>(&delivery)) {
     Flush();
     End(end->status);

@@ -8,6 +8,7 @@
 #include <xxhash.h>
 
 #include "proto/support/assert.h"
+#include "proto/support/trace_context.h"
 
 namespace treadle::rpc {
 namespace {
@@ -50,6 +51,8 @@ engine::ContentDigest DigestOf(const engine::TaskSpec& spec, const broker::Body*
   hash.Add(std::string_view(body->bytes));
   hash.Add(std::string_view(body->content_type));
   auto headers = body->headers;
+  // Who submits the same again does it in another trace.
+  std::erase_if(headers, [](const auto& header) { return IsTraceContext(header.first); });
   std::sort(headers.begin(), headers.end());
   hash.Add(uint64_t{headers.size()});
   for (const auto& [key, value] : headers) {

@@ -196,6 +196,12 @@ struct EventFormat {
     }
     return absl::StrCat(Call(event), "attached ", Format(event.status), revoked);
   }
+  std::string operator()(const DrainAsked& event) const {
+    return absl::StrCat(Call(event), "drain-asked");
+  }
+  std::string operator()(const WorkersDrained& event) const {
+    return absl::StrCat(Call(event), "workers-drained ", event.workers, " ", Format(event.status));
+  }
   std::string operator()(const Dispatched& event) const {
     std::string text = absl::StrCat(Call(event), "dispatched ", event.leases.size(),
                                     Field("waited_ms", event.waited_ms));

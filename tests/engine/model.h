@@ -76,6 +76,7 @@ struct ModelWorker {
   std::vector<ModelPool> pools;
   bool draining = false;
   int64_t heard_at_ms = 0;
+  bool asked_to_drain = false;
 };
 
 struct ModelSession {
@@ -153,6 +154,7 @@ class Model {
   void Apply(const Heartbeat& command);
   void Apply(const AddCredit& command);
   void Apply(const DrainWorker& command);
+  void Apply(const DrainWorkers& command);
   void Apply(const StartAttempt& command);
   void Apply(const EndAttempt& command);
   void Apply(const EndReports& command);

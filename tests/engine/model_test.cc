@@ -96,6 +96,7 @@ class RandomRun {
   Command RandomQueueCommand();
   Command RandomSessionCommand();
   Command RandomWorkerCommand();
+  Command RandomDrain();
   Command RandomReport();
   Submit RandomSubmit();
   AttachWorker RandomAttach();
@@ -170,7 +171,7 @@ AttachWorker RandomRun::RandomAttach() {
   attach.call = OneIn(50) ? CallId{1 + Below(calls_)} : NewCall();
   if (model_.polls().contains(attach.call)) attach.call = NewCall();  // that is no stream
   attach.worker_id = absl::StrCat("w", Below(6));
-  attach.worker_name = absl::StrCat("name-", attach.call == CallId{} ? 0 : Below(100));
+  attach.worker_name = absl::StrCat("name-", calls_);
   attach.queues = {AnyQueue(), AnyQueue()};
   const uint64_t pools = 1 + Below(3);
   for (uint64_t i = 0; i < pools; ++i) {
@@ -244,6 +245,7 @@ Command RandomRun::RandomWorkerCommand() {
       return RandomAttach();
     case 1:
       if (OneIn(3)) return DrainWorker{call};
+      if (OneIn(4)) return RandomDrain();
       return CallClosed{call};
     case 2: {
       PollTasks poll;
@@ -271,6 +273,14 @@ Command RandomRun::RandomWorkerCommand() {
       return AddCredit{call, OneIn(40) ? 7 : static_cast<int32_t>(Below(2)),
                        OneIn(40) ? -1 : 1 + static_cast<int32_t>(Below(4))};
   }
+}
+
+Command RandomRun::RandomDrain() {
+  const auto* const worker = OneOf(model_.workers());
+  std::string who = worker == nullptr ? "nobody" : worker->first;
+  // A restart may bring back an older name of one that is not connected.
+  if (worker != nullptr && worker->second.call != CallId{} && OneIn(2)) who = worker->second.name;
+  return DrainWorkers{NewCall(), std::move(who)};
 }
 
 Command RandomRun::RandomReport() {

@@ -292,6 +292,7 @@ Command ParseCommand(const ScriptLine& line) {
                      static_cast<int32_t>(line.Number("tasks", 1))};
   }
   if (verb == "drain") return DrainWorker{call};
+  if (verb == "drain-workers") return DrainWorkers{call, line.Text("worker")};
   if (verb == "start") return StartAttempt{call, ParseToken(line)};
   if (verb == "end") return ParseEndAttempt(line);
   if (verb == "reports") return EndReports{call, number("sequence")};

@@ -525,6 +525,28 @@ class CommandLine(Scenario):
         self.assertEqual(shown["config"]["name"], "cloth")
         self.assertIn("loom-7", self.treadle("worker", "list")[0])
 
+    def test_a_worker_is_drained(self):
+        worker = self.worker(self.address, "--allow-exec=/bin/sh", name="loom-7")
+        gate = self.folder / "gate"
+        running = self.start("submit", "--wait", "--", "/bin/sh", "-c",
+                             f"while ! [ -e {gate} ]; do sleep 0.05; done; echo done")
+        connection = self.connect(self.address)
+        processes.wait_until(
+            lambda: any(pool.running for each in connection.attached_workers()
+                        for pool in each.pools),
+            "the task to run")
+        self.assertIn("no worker 'loom-8'",
+                      self.treadle("worker", "drain", "loom-8", code=NOT_FOUND)[1])
+        _, err = self.treadle("worker", "drain", "loom-7", "--wait", "--timeout=300ms",
+                              code=TIMEOUT)
+        self.assertIn("1 worker draining, 1 task still there", err)
+        self.assertIn("draining", self.treadle("worker", "list")[0])
+        drain = self.start("worker", "drain", "loom-7", "--wait")
+        gate.touch()
+        self.assertEqual(running.communicate(timeout=processes.LIMIT_S)[0], "done\n")
+        self.assertEqual(drain.communicate(timeout=processes.LIMIT_S)[0], "1 worker drained\n")
+        self.assertEqual(worker.wait(processes.LIMIT_S), 0)
+
     @staticmethod
     def noting(path):
         """A program that appends its item to a file, and tells it as its result."""

@@ -217,6 +217,33 @@ TEST_F(Attach, TheLatestStreamTellsOfHandlersWhateverItsConnection) {
   EXPECT_EQ(shown.handlers(0).type(), "now");
 }
 
+TEST_F(Attach, AnOperatorHasWorkersDrain) {
+  const auto drain = [&](const std::string& worker, v1::DrainWorkersResponse& response) {
+    Context context;
+    v1::DrainWorkersRequest request;
+    request.set_worker(worker);
+    return admin->DrainWorkers(&context, request, &response);
+  };
+  WorkerClient worker(*workers);
+  worker.Write(WorkerClient::Hello("w1", "mail"));
+  ASSERT_TRUE(worker.Next().has_welcome());
+  v1::AttachRequest credit;
+  WorkerClient::AddCredit(credit, 1);
+  worker.Write(credit);
+  v1::DrainWorkersResponse response;
+  const grpc::Status nobody = drain("w2", response);
+  EXPECT_EQ(nobody.error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_THAT(nobody.error_message(), HasSubstr("'w2'"));
+  EXPECT_EQ(drain("", response).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+
+  ASSERT_TRUE(drain("w1", response).ok());
+  EXPECT_EQ(response.workers(), 1);
+  EXPECT_TRUE(worker.Next().drain());
+  EXPECT_TRUE(ListWorkers().workers(0).draining());
+  const v1::SubmitResult left = Submit(Spec("mail"));
+  EXPECT_EQ(Lease("mail").tasks(0).task_id(), left.task_id());  // another's
+}
+
 TEST_F(Attach, AListOfWorkersWithManyHandlersComesInSeveralPages) {
   constexpr int kWorkers = 8;
   std::vector<std::unique_ptr<WorkerClient>> attached;

@@ -41,6 +41,8 @@ TEST(Digest, DefaultsSpeltOutAndWhatIsNotContentMakeNoDifference) {
       [](auto& t) { t.set_delay_ms(0); },
       [](auto& t) { t.set_durability(v1::DURABILITY_MEMORY); },
       [](auto& t) { t.set_wait_if_full_ms(5); },
+      [](auto& t) { (*t.mutable_headers())["traceparent"] = "00-1-2-01"; },
+      [](auto& t) { (*t.mutable_headers())["tracestate"] = "vendor=1"; },
       [](auto& t) {
         t.clear_headers();
         (*t.mutable_headers())["b"] = "2";

@@ -65,10 +65,10 @@ void Worker::Act(bool calm) {
       trace_.Note("stall", {number_});
       return;
     }
-    if (choice < 34 && !draining_) {
-      draining_ = true;
-      drained_at_ms_ = now_ms + random_.Between(0, 3'000);
-      network_.Send(call_, engine::DrainWorker{call_});
+    if (choice < 32) Drain();
+    if (choice >= 32 && choice < 34) {
+      const CallId operators = network_.OpenUnary(*this, broker::Lane::kWorkers);
+      network_.Send(operators, engine::DrainWorkers{operators, worker_id_});
     }
     if (choice < 60 && !jobs_.empty()) {  // says again what it has said
       const Job& job = jobs_.begin()->second;
@@ -89,6 +89,13 @@ void Worker::Act(bool calm) {
     }
   }
   Flush();
+}
+
+void Worker::Drain() {
+  if (draining_) return;
+  draining_ = true;
+  drained_at_ms_ = timeline_.NowMs() + random_.Between(0, 3'000);
+  network_.Send(call_, engine::DrainWorker{call_});
 }
 
 void Worker::Leave() {
@@ -119,6 +126,7 @@ void Worker::Connect() {
 }
 
 void Worker::Receive(CallId call, Delivery& delivery) {
+  if (std::holds_alternative<engine::WorkersDrained>(delivery)) return network_.Close(call);
   if (call != call_) return;
   if (timeline_.NowMs() < stalled_until_ms_) {
     unheard_.push_back(std::move(delivery));
@@ -153,6 +161,8 @@ void Worker::Hear(Delivery& delivery) {
     const auto job = jobs_.find(refused->token);
     const bool own = job != jobs_.end() && job->second.task.lease.task == refused->task;
     if (own && !refused->status.ok()) jobs_.erase(job);
+  } else if (std::holds_alternative<engine::DrainAsked>(delivery)) {
+    Drain();
   } else if (std::holds_alternative<engine::EndCall>(delivery)) {
     network_.Close(call_);
     call_ = {};

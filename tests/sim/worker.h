@@ -39,6 +39,7 @@ class Worker final : public Peer {
   };
 
   void Begin();
+  void Drain();
   void Connect();
   void Attached(const engine::WorkerAttached& event);
   void Take(broker::Leased& leased);

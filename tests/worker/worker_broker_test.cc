@@ -302,6 +302,25 @@ TEST_F(WorkerBrokerTest, ADrainingWorkerHandsItsTasksToTheNextWithoutSpendingAnA
   for (const Future<void>& future : futures) EXPECT_TRUE(future.Wait(kPatience).ok());
 }
 
+TEST_F(WorkerBrokerTest, AnOperatorsDrainEndsTheWorkerWhenWhatItRunsHasEnded) {
+  WorkerOptions options = LiveWorker::OptionsFor(server_.address());
+  options.name = "leaving";
+  LiveWorker worker(options);
+  std::promise<void> go_on;
+  std::shared_future<void> told = go_on.get_future().share();
+  worker->Handle(kWait, [told](TaskContext&) { told.wait(); });
+  worker.Start();
+  const Future<void> running = executor_.Submit(kWait);
+  ASSERT_TRUE(AwaitRunning(running));
+  EXPECT_TRUE(absl::IsNotFound(client_->DrainWorkers("nobody").status()));
+  EXPECT_EQ(client_->DrainWorkers("leaving").value_or(0), 1);
+  const Future<void> next = executor_.Submit(kWait);
+  go_on.set_value();
+  EXPECT_TRUE(running.Wait(kPatience).ok());
+  EXPECT_TRUE(worker.Join().ok());
+  EXPECT_EQ(StateOf(next), v1::TASK_STATE_QUEUED);
+}
+
 TEST_F(WorkerBrokerTest, ProgramsRunAsTasks) {
   LiveWorker worker(server_.address());
   for (const std::string program : {"/bin/cat", "/bin/sh"}) {

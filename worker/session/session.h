@@ -160,6 +160,7 @@ class Session final : public AttemptEvents,
   void Submit(size_t pool, std::span<AttemptPtr> attempts);
   void HandBackSurplus();
   void HearOfDisk(int64_t disk_hung_ms);
+  void HearOfDrain();
   void TakeStops(const v1::AttachResponse& response);
   void TakeRefusals(const v1::AttachResponse& response);
   void LoseLease(uint64_t token);

@@ -53,6 +53,7 @@ void Session::Received(v1::AttachResponse& response) {
       return;
     }
     HearOfDisk(response.disk_hung_ms());
+    if (response.drain()) HearOfDrain();
     reports_.Acknowledge(response.handled_report_sequence());
     TakeRefusals(response);
     for (size_t pool = 0; pool < arrived.size(); ++pool) Enter(pool, arrived[pool]);
@@ -116,6 +117,13 @@ void Session::TakeWelcome(const v1::Welcome& welcome) {
   Note(LogLevel::kInfo, absl::StrCat("attached to broker ", options_.broker.ToString(), " as '",
                                      options_.worker_name, "', ", leases_.size(),
                                      " tasks are here, ", revoked.size(), " were lost"));
+}
+
+void Session::HearOfDrain() {
+  if (drain_asked_) return;
+  Note(LogLevel::kInfo, "the broker was asked to drain this worker");
+  drain_asked_ = true;
+  Wake();
 }
 
 void Session::HearOfDisk(int64_t disk_hung_ms) {

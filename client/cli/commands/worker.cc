@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "client/cli/console/human.h"
 #include "client/cli/context.h"
+#include "client/cli/flags.h"
 #include "client/cli/view.h"
 #include "client/cli/watch.h"
 #include <fmt/format.h>
@@ -43,6 +46,11 @@ std::string SumOf(const v1::Worker& worker, int32_t (v1::WorkerPoolStats::*count
   return std::to_string(sum);
 }
 
+absl::Status NoSuchWorker(const std::string& name_or_id) {
+  return absl::NotFoundError(
+      fmt::format("no worker '{}': treadle worker list has all", Printable(name_or_id)));
+}
+
 // The worker with this id, or else the only one of this name.
 absl::StatusOr<v1::Worker> Find(const std::vector<v1::Worker>& workers,
                                 const std::string& name_or_id) {
@@ -55,10 +63,7 @@ absl::StatusOr<v1::Worker> Find(const std::vector<v1::Worker>& workers,
     ids.push_back(worker.worker_id());
   }
   if (ids.size() == 1) return *found;
-  if (ids.empty()) {
-    return absl::NotFoundError(
-        fmt::format("no worker '{}': treadle worker list has all", Printable(name_or_id)));
-  }
+  if (ids.empty()) return NoSuchWorker(name_or_id);
   return absl::InvalidArgumentError(
       fmt::format("{} workers are named '{}': say which by its id: {}", ids.size(),
                   Printable(name_or_id), absl::StrJoin(ids, ", ")));
@@ -152,10 +157,97 @@ ExitCode ShowWorker(Context& context, Client& client, const std::string& name_or
   return worker.ok() ? PrintOne(context, kWorkerView, *worker) : context.Fail(worker.status());
 }
 
+struct DrainFlags {
+  std::string worker;
+  bool wait = false;
+  int64_t timeout_ms = 0;
+};
+
+struct Draining {
+  int64_t workers = 0;
+  int64_t tasks = 0;  // that they run still
+};
+
+std::string Counted(int64_t count, const std::string& one) {
+  return fmt::format("{} {}{}", count, one, count == 1 ? "" : "s");
+}
+
+// How it goes with these. One that does not drain is asked again: a broker that was started anew
+// does not know of it.
+absl::StatusOr<Draining> LookAfter(Client& client, const std::set<std::string>& ids) {
+  const absl::StatusOr<std::vector<v1::Worker>> workers = client.ListWorkers();
+  if (!workers.ok()) return workers.status();
+  Draining draining;
+  for (const v1::Worker& worker : *workers) {
+    if (!ids.contains(worker.worker_id())) continue;
+    ++draining.workers;
+    for (const v1::WorkerPoolStats& pool : worker.pools()) draining.tasks += pool.leased();
+    if (worker.draining()) continue;
+    const absl::Status status = client.DrainWorkers(worker.worker_id()).status();
+    if (!status.ok() && !absl::IsNotFound(status)) return status;
+  }
+  return draining;
+}
+
+ExitCode AwaitDrained(Context& context, Client& client, const DrainFlags& flags,
+                      const std::set<std::string>& ids) {
+  constexpr std::chrono::milliseconds kLookEvery{200};
+  const auto start = std::chrono::steady_clock::now();
+  const std::chrono::milliseconds timeout(flags.timeout_ms);
+  Interrupt::Scope on_interrupt(context.interrupt, [] {});
+  int64_t told = -1;
+  do {
+    const absl::StatusOr<Draining> draining = LookAfter(client, ids);
+    if (draining.ok() && draining->workers == 0) return ExitCode::kOk;
+    if (!draining.ok() && !absl::IsUnavailable(draining.status())) {
+      return context.FailCall(draining.status());
+    }
+    if (draining.ok() && context.table() && draining->tasks != told) {
+      told = draining->tasks;
+      context.terminal.Complain(fmt::format("{} draining, {} still there",
+                                            Counted(draining->workers, "worker"),
+                                            Counted(told, "task")));
+    }
+    if (flags.timeout_ms > 0 && std::chrono::steady_clock::now() - start >= timeout) {
+      context.terminal.Complain(fmt::format("not drained within {}: the workers go on draining",
+                                            HumanDuration(flags.timeout_ms)));
+      return ExitCode::kTimeout;
+    }
+  } while (!context.interrupt.WaitFor(kLookEvery));
+  return ExitCode::kInterrupted;
+}
+
+ExitCode DrainWorker(Context& context, const DrainFlags& flags) {
+  const auto client = context.Connect();
+  if (!client.ok()) return context.FailCall(client.status());
+  const absl::StatusOr<std::vector<v1::Worker>> workers = (*client)->ListWorkers();
+  if (!workers.ok()) return context.FailCall(workers.status());
+  std::set<std::string> ids;
+  for (const v1::Worker& worker : *workers) {
+    if (worker.worker_id() == flags.worker || worker.name() == flags.worker) {
+      ids.insert(worker.worker_id());
+    }
+  }
+  if (ids.empty()) return context.Fail(NoSuchWorker(flags.worker));
+  for (const std::string& id : ids) {
+    const absl::Status status = (*client)->DrainWorkers(id).status();
+    if (!status.ok() && !absl::IsNotFound(status)) return context.FailCall(status);
+  }
+  if (flags.wait) {
+    const ExitCode code = AwaitDrained(context, **client, flags, ids);
+    if (code != ExitCode::kOk) return code;
+  }
+  if (context.table()) {
+    return context.Print(fmt::format("{} {}\n", Counted(static_cast<int64_t>(ids.size()), "worker"),
+                                     flags.wait ? "drained" : "draining"));
+  }
+  return context.Print(Json{{"worker", flags.worker}, {"workers", ids.size()}});
+}
+
 }  // namespace
 
 void AddWorkerCommands(CLI::App& root, Command& chosen) {
-  CLI::App& worker = AddSubcommand(root, "worker", "Looks at workers.", "");
+  CLI::App& worker = AddSubcommand(root, "worker", "Looks at workers, and drains them.", "");
   worker.require_subcommand(1);
   auto watch = std::make_shared<WatchFlags>();
   CLI::App& list =
@@ -186,6 +278,24 @@ void AddWorkerCommands(CLI::App& root, Command& chosen) {
       return Look(context, *watch,
                   [&](Client& client) { return ShowWorker(context, client, *name_or_id); });
     };
+  });
+  auto drained = std::make_shared<DrainFlags>();
+  CLI::App& drain = AddSubcommand(
+      worker, "drain", "Has workers finish what they run, and end.",
+      "As after SIGTERM: a worker takes no more tasks, hands back what has not begun, which costs\n"
+      "no attempt, and lets the rest finish within its own --drain-timeout. All workers of the\n"
+      "name are drained, or the one of the id. Nothing takes it back.\n"
+      "\n"
+      "Examples:\n"
+      "  treadle worker drain host:4711\n"
+      "  treadle worker drain resizer-3 --wait --timeout 10m && ssh resizer-3 upgrade\n");
+  program::AddText(drain, "WORKER", drained->worker, "", "The workers' name, or one's id.")
+      ->required();
+  AddFlag(drain, "--wait", drained->wait, "Wait until they have gone.");
+  AddBound(drain, "--timeout", drained->timeout_ms, limits::kAheadMsMax,
+           "With --wait: wait no longer, and exit with 5; the workers go on draining.");
+  drain.callback([&chosen, drained] {
+    chosen = [drained](Context& context) { return DrainWorker(context, *drained); };
   });
 }
 

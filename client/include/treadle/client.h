@@ -204,6 +204,9 @@ class Client {
 
   absl::StatusOr<v1::ServerInfo> GetServerInfo();
   absl::StatusOr<std::vector<v1::Worker>> ListWorkers();
+  // Has the workers of this name, or the one of this id, end as after SIGTERM: they take no more
+  // tasks, and finish what runs. Returns at once how many were asked. NOT_FOUND: there is none.
+  absl::StatusOr<int64_t> DrainWorkers(std::string_view name_or_id);
 
   ClientStats Stats() const;
 
