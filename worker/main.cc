@@ -14,7 +14,6 @@
 #include "proto/program/service_manager.h"
 #include "proto/program/signals.h"
 #include "proto/support/descriptors.h"
-#include "proto/task/exec_task.h"
 #include "treadle/guard.h"
 #include "treadle/worker.h"
 #include "worker/exec/exec_handler.h"
@@ -25,9 +24,6 @@
 
 namespace {
 
-using treadle::Bytes;
-using treadle::Payload;
-using treadle::TaskContext;
 using treadle::worker::Guard;
 namespace program = treadle::program;
 namespace worker = treadle::worker;
@@ -58,18 +54,11 @@ void LogLine(treadle::LogLevel level, std::string_view line) {
 
 void AddHandlers(treadle::Worker& serving, const worker::Options& options,
                  const std::shared_ptr<Guard>& guard) {
-  serving.HandleRaw("echo", [](TaskContext&, Payload payload) { return payload; });
-  for (const std::string& path : options.allowed) {
-    worker::ExecOptions exec;
-    exec.program = path;
-    exec.guard = guard;
-    exec.log = LogLine;
-    exec.output_bytes_max = options.exec_output_max;
-    serving.HandleRaw(*treadle::exec::TypeOf(path), [run = worker::ExecHandler(std::move(exec))](
-                                                        TaskContext& context, Bytes input) {
-      return run(context, std::move(input.data));
-    });
-  }
+  worker::ExecOptions exec;
+  exec.guard = guard;
+  exec.log = LogLine;
+  exec.output_bytes_max = options.exec_output_max;
+  worker::HandlePrograms(serving, options.allowed, exec);
 }
 
 // Without one, programs that this process leaves behind end only as far as the system sees to it.

@@ -22,8 +22,6 @@ namespace {
 // In --run-in.
 constexpr std::string_view kAllPrograms = "exec";
 constexpr std::string_view kEcho = "echo";
-// A worker tells the broker of so many types, one of which is echo.
-constexpr size_t kProgramsMax = limits::kPoolTypesMax - 1;
 
 // None: it is not written as "TYPE=POOL".
 std::optional<std::pair<std::string, RunIn>> ReadRunIn(std::string_view entry) {
@@ -143,11 +141,6 @@ absl::Status Check(Options& options) {
   std::sort(options.allowed.begin(), options.allowed.end());
   options.allowed.erase(std::unique(options.allowed.begin(), options.allowed.end()),
                         options.allowed.end());
-  if (options.allowed.size() > kProgramsMax) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--allow-exec names ", options.allowed.size(), " programs, and a worker may have ",
-        kProgramsMax, ": divide them between several workers"));
-  }
   for (const std::string& entry : options.run_in) {
     if (!ReadRunIn(entry)) {
       return absl::InvalidArgumentError(

@@ -58,6 +58,7 @@ std::unique_ptr<CLI::App> NewRoot(Context& context, Command& chosen) {
   AddServerCommands(*root, chosen);
   AddContextCommands(*root, chosen);
   AddCompletionCommand(*root, chosen);
+  AddDevCommand(*root, chosen);
   return root;
 }
 

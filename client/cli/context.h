@@ -89,6 +89,7 @@ void AddWorkerCommands(CLI::App& root, Command& chosen);
 void AddServerCommands(CLI::App& root, Command& chosen);
 void AddContextCommands(CLI::App& root, Command& chosen);
 void AddCompletionCommand(CLI::App& root, Command& chosen);
+void AddDevCommand(CLI::App& root, Command& chosen);
 
 // A subcommand of `parent`. `notes` ends its help text: what else there is to know, and examples.
 CLI::App& AddSubcommand(CLI::App& parent, const std::string& name, const std::string& summary,

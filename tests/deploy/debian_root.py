@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -167,6 +168,16 @@ def upgrade_while_a_task_runs(root, broker, address, words, packages):
     return broker
 
 
+def try_out(root):
+    """Of the command line's package alone."""
+    command_line = ["treadle", "--broker=127.0.0.1:7799", "--connect-timeout=60s"]
+    dev = root.start(*command_line, "dev")
+    said = root.run(*command_line, "submit", "--wait", "--", "/usr/bin/uname", "-s")
+    dev.send_signal(signal.SIGINT)
+    if said != "Linux\n" or dev.wait(LIMIT_S) != 0:
+        raise SystemExit(f"treadle dev gave {said!r}, and ended with {dev.returncode}")
+
+
 def traces(root):
     """Files outside of the test's own folders that have Treadle's name."""
     own = [word for folder in ("/proc/*", "/packages*", "/newer*", "/root/*", "/tmp/*")
@@ -196,6 +207,8 @@ def main():
             command, words = container_steps()
             command = command.replace("rm -rf /packages", "true")
             root.run("sh", "-ec", command)
+            say("treadle dev")
+            try_out(root)
             say("the libraries and a compiler")
             dev = [f"/packages/{package.name}" for package in packages if "-dev" in package.name]
             root.run("sh", "-ec", "apt-get update && apt-get install -y --no-install-recommends "

@@ -85,6 +85,10 @@ RULES = {
     "client/cli": Rule(
         CLIENT + ("proto/program",), ("absl", "nlohmann", "spdlog", "fmt", "CLI") + GRPC
     ),
+    # A whole Treadle in one process: the one place where client, worker and server meet.
+    "client/cli/commands/dev.cc": Rule(
+        SERVICE + CLIENT + WORKER + ("proto/program", "client/cli"), ("absl",)
+    ),
     "client/examples": Rule(PUBLIC, ("absl", "gtest")),
     "worker": Rule(WORKER, ("absl", "asio", "nlohmann", "spdlog", "fmt") + GRPC),
     "worker/include": Rule(("proto/include", "treadle/v1"), ("absl", "asio")),

@@ -96,6 +96,10 @@ class Layers(unittest.TestCase):
         self.refused("tests/client/client_test.cc", '"client/cli/console/table.h"')
         self.allowed("tests/client/cli/table_test.cc", '"client/cli/console/table.h"')
         self.allowed("server/main.cc", '"proto/program/flags.h"', '"server/rpc/server.h"')
+        self.allowed(
+            "client/cli/commands/dev.cc", '"server/service/service.h"', '"treadle/worker.h"'
+        )
+        self.refused("client/cli/context.cc", '"server/service/service.h"')
         self.refused("server/rpc/server.cc", '"server/service/service.h"')
         self.refused("client/examples/program.cc", '"tests/harness/script.h"')
         self.allowed("tests/harness/script.cc", '"server/service/service.h"', '"treadle/worker.h"')

@@ -179,6 +179,10 @@ TEST(CheckAllowed, TakesAbsolutePathsOfProgramsOnly) {
   EXPECT_EQ(CheckAllowed({"/bin/cat", "/nowhere"}).code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(CheckAllowed({"/etc/passwd"}).code(), absl::StatusCode::kPermissionDenied);
   EXPECT_EQ(CheckAllowed({"/bin"}).code(), absl::StatusCode::kPermissionDenied);
+  // One more than a worker may tell the broker of, beside echo.
+  const std::vector<std::string> many(limits::kPoolTypesMax, "/bin/cat");
+  EXPECT_EQ(CheckAllowed(many).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(CheckAllowed({many.begin() + 1, many.end()}).ok());
 }
 
 }  // namespace

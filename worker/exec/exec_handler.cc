@@ -19,12 +19,15 @@
 #include "proto/task/exec_task.h"
 #include "treadle/codec.h"
 #include "treadle/task_error.h"
+#include "treadle/worker.h"
 #include "worker/exec/child_process.h"
 #include "worker/pool/process/signal_name.h"
 
 namespace treadle::worker {
 namespace {
 
+// A worker tells the broker of so many types, one of which is echo.
+constexpr size_t kProgramsMax = limits::kPoolTypesMax - 1;
 constexpr std::chrono::milliseconds kLookForRoomEvery{50};
 constexpr std::chrono::seconds kComplainEvery{10};
 constexpr int64_t kErrorTailBytes = 16 * limits::kKiB;
@@ -147,6 +150,11 @@ AttemptResult Run(const ExecOptions& options, Complaints& complaints, TaskContex
 }  // namespace
 
 absl::Status CheckAllowed(const std::vector<std::string>& allowed) {
+  if (allowed.size() > kProgramsMax) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(allowed.size(), " programs, and a worker may have ", kProgramsMax,
+                     ": divide them between several workers"));
+  }
   for (const std::string& path : allowed) {
     struct stat file;
     if (const absl::StatusOr<std::string> type = exec::TypeOf(path); !type.ok())
@@ -167,6 +175,19 @@ Handler ExecHandler(ExecOptions options) {
              TaskContext& context, const std::string& payload) {
     return Run(options, *complaints, context, payload);
   };
+}
+
+void HandlePrograms(Worker& worker, const std::vector<std::string>& allowed,
+                    const ExecOptions& options) {
+  worker.HandleRaw("echo", [](TaskContext&, Payload payload) { return payload; });
+  for (const std::string& path : allowed) {
+    ExecOptions exec = options;
+    exec.program = path;
+    worker.HandleRaw(*exec::TypeOf(path),
+                     [run = ExecHandler(std::move(exec))](TaskContext& context, Bytes input) {
+                       return run(context, std::move(input.data));
+                     });
+  }
 }
 
 }  // namespace treadle::worker

@@ -13,6 +13,10 @@
 #include "worker/pool/handlers.h"
 #include "worker/pool/process/guard.h"
 
+namespace treadle {
+class Worker;
+}  // namespace treadle
+
 namespace treadle::worker {
 
 struct ExecOptions {
@@ -29,7 +33,7 @@ struct ExecOptions {
 };
 
 // INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED: a path is not one that exec::TypeOf takes, or not
-// that of a program that this process may run.
+// that of a program that this process may run; or there are more than a worker may serve.
 absl::Status CheckAllowed(const std::vector<std::string>& allowed);
 
 // Runs one program's tasks (proto/task/exec_task.h says how they travel), whatever their arguments.
@@ -43,5 +47,10 @@ absl::Status CheckAllowed(const std::vector<std::string>& allowed);
 //   "ExecFailed"      it could not be started, for another reason than a want of room
 // When the task is to stop, the program and all its children get SIGTERM, and SIGKILL 2 s later.
 Handler ExecHandler(ExecOptions options);
+
+// What a worker for programs serves: each allowed one, with an ExecHandler as in `options`, and
+// "echo", which returns its payload. REQUIRES: CheckAllowed(allowed) is OK.
+void HandlePrograms(Worker& worker, const std::vector<std::string>& allowed,
+                    const ExecOptions& options);
 
 }  // namespace treadle::worker
