@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "client/child.h"
+#include "client/executor_task.h"
 #include "client/future/future_state.h"
 #include "client/future/task_spec.h"
 #include "client/session/session.h"
@@ -16,6 +18,7 @@
 #include "proto/support/trace_context.h"
 
 namespace treadle {
+
 // What an executor has in common with its copies, and with what With makes of it.
 struct Executor::Shared {
   Shared(Client& client, Session& session, const ExecutorOptions& options)
@@ -81,40 +84,55 @@ bool Executor::is_shut_down() const { return shared_->shut_down.load(); }
 
 const ExecutorOptions& Executor::options() const { return prepared_->options; }
 
-FutureStateRef Executor::SendTask(const SubmitOptions* own, std::string_view type,
-                                  absl::StatusOr<Payload> payload, bool post) const {
+absl::StatusOr<Executor::Task> Executor::Prepare(const SubmitOptions* own, std::string_view type,
+                                                 const absl::StatusOr<Payload>& payload,
+                                                 bool post) const {
   const std::string& queue = options().queue;
   const SubmitOptions& submit = own != nullptr ? *own : options().submit;
   absl::StatusOr<std::string> spec = own != nullptr
                                          ? EncodeSpec(EncodeOptions(queue, submit), type, payload)
                                          : EncodeSpec(prepared_->encoded, type, payload);
-  if (!spec.ok()) return EndedState(spec.status());
+  if (!spec.ok()) return spec.status();
   if (shared_->shut_down.load()) {
-    return EndedState(
-        absl::FailedPreconditionError("the executor was shut down: submit through a new one"));
+    return absl::FailedPreconditionError("the executor was shut down: submit through a new one");
   }
   const absl::StatusOr<uint32_t> group = shared_->GroupOf(type);
-  if (!group.ok()) return EndedState(group.status());
+  if (!group.ok()) return group.status();
   absl::Status status = AddHeaders(queue, type, submit, *spec);
-  if (!status.ok()) return EndedState(std::move(status));
-  SubmitTraits traits;
-  traits.keyed = !submit.request_key.empty();
-  traits.until_accepted = post;
-  traits.group = *group;
-  return client_->session().Submit(*std::move(spec), traits);
+  if (!status.ok()) return status;
+  const RunningTask* const parent = RunningTask::Here();
+  const bool child = IsChild(parent, *client_, submit);
+  if (child) InheritDeadline(*parent, submit, *spec);
+  Task task;
+  task.child = child && !post;
+  task.spec = *std::move(spec);
+  task.traits.keyed = !submit.request_key.empty();
+  task.traits.until_accepted = post;
+  task.traits.group = *group;
+  return task;
+}
+
+FutureStateRef Executor::SendTask(const SubmitOptions* own, std::string_view type,
+                                  absl::StatusOr<Payload> payload, bool post) const {
+  absl::StatusOr<Task> task = Prepare(own, type, payload, post);
+  if (!task.ok()) return EndedState(task.status());
+  FutureStateRef state = client_->session().Submit(std::move(task->spec), task->traits);
+  if (task->child) CancelWith(*RunningTask::Here(), state);
+  return state;
 }
 
 absl::Status Executor::AddHeaders(std::string_view queue, std::string_view type,
                                   const SubmitOptions& submit, std::string& spec) const {
   const std::function<void(SubmitEvent&)>& on_submit = client_->options().on_submit;
-  const Headers* const running = RunningTask::HeadersHere();
+  const RunningTask* const running = RunningTask::Here();
   if (running == nullptr && !on_submit) return absl::OkStatus();
   SubmitEvent event(queue, type, submit);
-  if (running != nullptr && !submit.headers.contains(kTraceParent)) {
-    for (const std::string_view name : {kTraceParent, kTraceState}) {
-      if (const auto found = running->find(name); found != running->end()) {
-        event.headers.insert(*found);
-      }
+  if (running != nullptr) {
+    const bool own_trace = submit.headers.contains(kTraceParent);
+    const bool child = IsChild(running, *client_, submit);
+    for (const auto& header : running->headers()) {
+      const bool inherits = IsTraceContext(header.first) ? !own_trace : child;
+      if (inherits && !submit.headers.contains(header.first)) event.headers.insert(header);
     }
   }
   if (on_submit) on_submit(event);

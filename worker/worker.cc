@@ -117,6 +117,7 @@ class Worker::Impl {
  public:
   explicit Impl(WorkerOptions options) : options_(Complete(std::move(options))) {
     handlers_->SetAround(options_.around);
+    handlers_->SetConnectClient(options_.connect_client);
     // A child talks to its parent alone.
     if (InChild()) return;
     worker::SessionOptions session;

@@ -75,28 +75,38 @@ Session::~Session() { Shutdown(); }
 
 FutureStateRef Session::Submit(std::string spec, SubmitTraits traits) {
   const int64_t bytes = static_cast<int64_t>(spec.size());
+  FutureStateRef state = NewState(std::move(spec), traits);
+  std::unique_lock lock(mutex_);
+  if (!WaitForRoom(lock, bytes)) return EndedState(WindowFullLocked());
+  return Enter(lock, std::move(state), bytes);
+}
+
+FutureStateRef Session::SubmitInRoom(std::string spec, SubmitTraits traits) {
+  const int64_t bytes = static_cast<int64_t>(spec.size());
+  FutureStateRef state = NewState(std::move(spec), traits);
+  std::unique_lock lock(mutex_);
+  --reserved_tasks_;
+  reserved_bytes_ -= bytes;
+  return Enter(lock, std::move(state), bytes);
+}
+
+FutureStateRef Session::NewState(std::string spec, SubmitTraits traits) {
   FutureStateRef state(new FutureState(this));
   state->spec = std::move(spec);
   state->traits = traits;
   state->since = Since();
-  bool wake = false;
-  {
-    std::unique_lock lock(mutex_);
-    if (!WaitForRoom(lock, bytes)) {
-      return EndedState(absl::ResourceExhaustedError(absl::StrCat(
-          "this client's window is full (", window_tasks_, " of ", options_.window_tasks,
-          " tasks, ", window_bytes_, " of ", options_.window_bytes,
-          " bytes wait for the broker's answer): wait for some, or raise window_tasks or "
-          "window_bytes")));
-    }
-    if (closed_) return EndedState(ShutDownStatus());
-    ++submitted_;
-    ++window_tasks_;
-    window_bytes_ += bytes;
-    inbox_.submits.push_back(state);
-    wake = wants_submits_;
-    wants_submits_ = false;
-  }
+  return state;
+}
+
+FutureStateRef Session::Enter(std::unique_lock<std::mutex>& lock, FutureStateRef state,
+                              int64_t bytes) {
+  if (closed_) return EndedState(ShutDownStatus());
+  ++submitted_;
+  ++window_tasks_;
+  window_bytes_ += bytes;
+  inbox_.submits.push_back(state);
+  const bool wake = std::exchange(wants_submits_, false);
+  lock.unlock();
   if (wake) work_.notify_one();
   return state;
 }
@@ -106,8 +116,10 @@ Session::TimePoint Session::Since() const {
 }
 
 bool Session::HasRoom(int64_t bytes) const {
-  if (window_tasks_ == 0 || closed_) return true;
-  return window_tasks_ < options_.window_tasks && window_bytes_ + bytes <= options_.window_bytes;
+  const int64_t tasks = window_tasks_ + reserved_tasks_;
+  if (tasks == 0 || closed_) return true;
+  return tasks < options_.window_tasks &&
+         window_bytes_ + reserved_bytes_ + bytes <= options_.window_bytes;
 }
 
 bool Session::WaitForRoom(std::unique_lock<std::mutex>& lock, int64_t bytes) {
@@ -123,6 +135,58 @@ bool Session::WaitForRoom(std::unique_lock<std::mutex>& lock, int64_t bytes) {
   }
   --waiters_;
   return room;
+}
+
+uint64_t Session::AwaitRoom(int64_t bytes, absl::AnyInvocable<void()> then) {
+  std::unique_lock lock(mutex_);
+  const uint64_t name = ++last_room_;
+  line_.push_back({name, bytes, std::move(then)});
+  if (line_.size() > 1) return name;
+  std::vector<absl::AnyInvocable<void()>> served = ServeLine();
+  lock.unlock();
+  for (absl::AnyInvocable<void()>& callback : served) callback();
+  return name;
+}
+
+void Session::GiveBackRoom(uint64_t name, int64_t bytes) {
+  absl::AnyInvocable<void()> unheard;  // goes when the lock is free
+  std::lock_guard lock(mutex_);
+  const auto place =
+      std::find_if(line_.begin(), line_.end(), [&](const InLine& one) { return one.name == name; });
+  if (place != line_.end()) {
+    unheard = std::move(place->then);
+    line_.erase(place);
+  } else {
+    --reserved_tasks_;
+    reserved_bytes_ -= bytes;
+  }
+  if (closed_) return;  // the line was served, and there is no callbacks' thread
+  callbacks_->Post(ServeLine());
+  if (waiters_ > 0) progress_.notify_all();
+}
+
+std::vector<absl::AnyInvocable<void()>> Session::ServeLine() {
+  std::vector<absl::AnyInvocable<void()>> served;
+  while (!line_.empty() && HasRoom(line_.front().bytes)) {
+    ++reserved_tasks_;
+    reserved_bytes_ += line_.front().bytes;
+    served.push_back(std::move(line_.front().then));
+    line_.pop_front();
+  }
+  return served;
+}
+
+absl::Status Session::WindowFull() {
+  std::lock_guard lock(mutex_);
+  return WindowFullLocked();
+}
+
+absl::Status Session::WindowFullLocked() const {
+  return absl::ResourceExhaustedError(
+      absl::StrCat("this client's window is full (", window_tasks_, " of ", options_.window_tasks,
+                   " tasks, ", window_bytes_, " of ", options_.window_bytes,
+                   " bytes wait for the broker's answer): wait for some, or raise window_tasks or "
+                   "window_bytes"));
 }
 
 FutureStateRef Session::Attach(TaskId id) {
@@ -221,6 +285,7 @@ void Session::Shutdown() {
     std::lock_guard lock(mutex_);
     closed_ = true;
     progress_.notify_all();
+    callbacks_->Post(ServeLine());
   }
   Flush(options_.shutdown_timeout).IgnoreError();
   {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -12,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "client/future/callback_thread.h"
 #include "client/future/future_state.h"
@@ -40,6 +42,16 @@ class Session final : public FutureHome, private StreamEvents {
 
   // `spec` is an encoded v1::TaskSpec. Waits for room in the window.
   FutureStateRef Submit(std::string spec, SubmitTraits traits);
+  // The same in two steps, for who must not wait. Takes room for a spec of so many bytes, or a
+  // place in line for it, and calls `then` when it is there: at once, or later on the callbacks'
+  // thread. Gives the name of either. After Shutdown there is room at once.
+  uint64_t AwaitRoom(int64_t bytes, absl::AnyInvocable<void()> then);
+  // Of these bytes, in room that is there.
+  FutureStateRef SubmitInRoom(std::string spec, SubmitTraits traits);
+  // In its place: the room, or the place in line, is given up.
+  void GiveBackRoom(uint64_t name, int64_t bytes);
+  // RESOURCE_EXHAUSTED, in the words for users.
+  absl::Status WindowFull();
   FutureStateRef Attach(TaskId id);
   // Until every submit is answered and every cancel is written. UNAVAILABLE: shut down before.
   absl::Status Flush(Timeout timeout);
@@ -88,6 +100,18 @@ class Session final : public FutureHome, private StreamEvents {
   void RequestCancel(FutureStateRef state) override;
   std::shared_ptr<TaskQuestions> Questions() const override { return questions_; }
   void Ask(GroupQuestion& question);
+  // In line for room in the window.
+  struct InLine {
+    uint64_t name = 0;
+    int64_t bytes = 0;
+    absl::AnyInvocable<void()> then;
+  };
+
+  FutureStateRef NewState(std::string spec, SubmitTraits traits);
+  FutureStateRef Enter(std::unique_lock<std::mutex>& lock, FutureStateRef state, int64_t bytes);
+  // Reserves room for those in line, as far as there is some: whom to call.
+  std::vector<absl::AnyInvocable<void()>> ServeLine();
+  absl::Status WindowFullLocked() const;
   bool WaitForRoom(std::unique_lock<std::mutex>& lock, int64_t bytes);
   bool HasRoom(int64_t bytes) const;
   TimePoint Since() const;
@@ -138,6 +162,10 @@ class Session final : public FutureHome, private StreamEvents {
   bool ended_ = false;        // the session's thread answers nothing more
   int64_t window_tasks_ = 0;  // submits not answered
   int64_t window_bytes_ = 0;
+  int64_t reserved_tasks_ = 0;  // room for who has been in line, and has not submitted yet
+  int64_t reserved_bytes_ = 0;
+  std::deque<InLine> line_;
+  uint64_t last_room_ = 0;
   int64_t submitted_ = 0;
   ClientStats told_;           // counted_, for Stats
   bool cancels_left_ = false;  // taken from the inbox and not written

@@ -214,6 +214,9 @@ void Session::Release(Effects& effects) {
     cancels_left_ = cancels_left_told_ = cancels_left;
     window_tasks_ -= effects.answered_tasks;
     window_bytes_ -= effects.answered_bytes;
+    for (absl::AnyInvocable<void()>& callback : ServeLine()) {
+      effects.wakeups.callbacks.push_back(std::move(callback));
+    }
     if (waiters_ > 0) progress_.notify_all();
     effects.answered_tasks = effects.answered_bytes = 0;
   }

@@ -1,29 +1,81 @@
 #pragma once
 
-#include <functional>
+#include <chrono>
 #include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
+
+#include "absl/container/flat_hash_map.h"
+
+// Where worker and client library meet in one program, neither of which knows the other: a worker
+// says whose handler runs on a thread, and the client asks when something is submitted there.
 
 namespace treadle {
 
-// The task whose handler runs on this thread, while this lives. A worker makes one around each
-// call, or turn, of a handler; a client looks for it when something is submitted, and so passes the
-// trace context on. Neither knows the other. Nests.
+class Client;
+
+// A task that is to be cancelled with the one whose handler has submitted it.
+class ChildTask {
+ public:
+  virtual ~ChildTask() = default;
+  // On any thread.
+  virtual void Cancel() = 0;
+};
+
+// Those of one running task that have not ended. Thread-safe.
+class ChildTasks {
+ public:
+  // Its parent was cancelled: cancelled at once. Its parent has ended: not kept.
+  void Add(std::shared_ptr<ChildTask> child);
+  // Null: it is not kept any more.
+  std::shared_ptr<ChildTask> Remove(const ChildTask& child);
+
+  // The parent was cancelled.
+  void Cancel();
+  // The parent has ended.
+  void Close();
+
+ private:
+  using Children = absl::flat_hash_map<const ChildTask*, std::shared_ptr<ChildTask>>;
+
+  std::mutex mutex_;
+  Children children_;       // GUARDED_BY(mutex_)
+  bool cancelled_ = false;  // GUARDED_BY(mutex_)
+  bool closed_ = false;     // GUARDED_BY(mutex_)
+};
+
+// A task whose handler runs, as those see it that are submitted from there.
 class RunningTask {
  public:
   using Headers = std::map<std::string, std::string, std::less<>>;
 
-  // `headers` outlive it.
-  explicit RunningTask(const Headers& headers);
-  ~RunningTask();
-  RunningTask(const RunningTask&) = delete;
-  RunningTask& operator=(const RunningTask&) = delete;
+  // On the handler's thread, all four.
+  virtual const Headers& headers() const = 0;
+  // Of the task. None: it has none.
+  virtual std::optional<std::chrono::steady_clock::time_point> deadline() const = 0;
+  // What is submitted through it are children. Null: there is none yet.
+  virtual const Client* client() const = 0;
+  virtual std::shared_ptr<ChildTasks> children() = 0;
 
   // Of this thread's task; null: no handler runs on it.
-  static const Headers* HeadersHere();
+  static RunningTask* Here();
 
- private:
-  const Headers* const outer_;
+  // While it lives, `task`'s handler runs on this thread. Nests.
+  class Scope {
+   public:
+    explicit Scope(RunningTask& task);
+    ~Scope();
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    RunningTask* const outer_;
+  };
+
+ protected:
+  ~RunningTask() = default;
 };
 
 }  // namespace treadle

@@ -30,6 +30,7 @@ class EdgesTest : public ::testing::Test {
  protected:
   void Connect(ClientOptions options) {
     options.address = broker_.address();
+    options.shutdown_timeout = 10ms;  // most tests leave submits unanswered
     absl::StatusOr<ClientPtr> client = Client::Connect(std::move(options));
     ASSERT_TRUE(client.ok()) << client.status();
     client_ = *std::move(client);
@@ -190,13 +191,95 @@ TEST_F(EdgesTest, AHookAddsHeaders) {
                                                          Pair("seen", "cpu/square")));
 }
 
+// The task whose handler a test's thread runs.
+struct Parent final : RunningTask {
+  const Headers& headers() const override { return own_headers; }
+  std::optional<std::chrono::steady_clock::time_point> deadline() const override { return ends; }
+  const Client* client() const override { return own_client; }
+  std::shared_ptr<ChildTasks> children() override { return own_children; }
+
+  Headers own_headers;
+  std::optional<std::chrono::steady_clock::time_point> ends;
+  const Client* own_client = nullptr;
+  std::shared_ptr<ChildTasks> own_children = std::make_shared<ChildTasks>();
+};
+
+TEST_F(EdgesTest, AChildHasItsParentsHeadersAndDeadline) {
+  Connect(ClientOptions());
+  const Executor executor(client_, "cpu");
+  Parent parent;
+  parent.own_client = client_.get();
+  parent.own_headers = {{"traceparent", "00-a"}, {"tenant", "t"}, {"region", "eu"}};
+  parent.ends = std::chrono::steady_clock::now() + 1h;
+  std::vector<Future<int>> futures;
+  {
+    const RunningTask::Scope here(parent);
+    futures.push_back(executor.Submit(SubmitOptions().Header("tenant", "own"), kSquare, 1));
+    futures.push_back(executor.Submit(SubmitOptions().Deadline(2h), kSquare, 1));
+    futures.push_back(executor.Submit(SubmitOptions().Deadline(1min), kSquare, 1));
+    const auto now = std::chrono::system_clock::now();
+    futures.push_back(executor.Submit(SubmitOptions().DeadlineAt(now + 24h), kSquare, 1));
+    futures.push_back(executor.Submit(SubmitOptions().DeadlineAt(now + 1min), kSquare, 1));
+    parent.ends = std::chrono::steady_clock::now() - 1s;
+    futures.push_back(executor.Submit(kSquare, 1));
+    futures.push_back(executor.Submit(SubmitOptions().Detached(), kSquare, 1));
+  }
+  const int64_t hour_ms = 3'600'000;
+  const v1::TaskSpec first = NextSpec();
+  EXPECT_THAT(first.headers(), UnorderedElementsAre(Pair("traceparent", "00-a"),
+                                                    Pair("tenant", "own"), Pair("region", "eu")));
+  EXPECT_GT(first.deadline_in_ms(), hour_ms - 120'000);
+  EXPECT_LE(first.deadline_in_ms(), hour_ms);
+  EXPECT_LE(NextSpec().deadline_in_ms(), hour_ms);
+  EXPECT_EQ(NextSpec().deadline_in_ms(), 60'000);
+  const v1::TaskSpec moved = NextSpec();
+  EXPECT_GT(moved.deadline_in_ms(), 0);
+  EXPECT_LE(moved.deadline_in_ms(), hour_ms);
+  EXPECT_GT(NextSpec().deadline_at_ms(), 0);
+  EXPECT_EQ(NextSpec().deadline_in_ms(), 1);
+  const v1::TaskSpec detached = NextSpec();
+  EXPECT_EQ(detached.deadline_in_ms(), 0);
+  EXPECT_THAT(detached.headers(), UnorderedElementsAre(Pair("traceparent", "00-a")));
+}
+
+TEST_F(EdgesTest, AChildIsCancelledWithItsParentAsLongAsBothRun) {
+  Connect(ClientOptions());
+  const Executor executor(client_, "cpu");
+  Parent parent;
+  parent.own_client = client_.get();
+  std::optional<Future<int>> ended, held;
+  {
+    const RunningTask::Scope here(parent);
+    ended = executor.Submit(kSquare, 1);                                            // 7-1
+    held = executor.Submit(kSquare, 2);                                             // 7-2
+    { const Future<int> dropped = executor.Submit(kSquare, 3); }                    // 7-3
+    const auto detached = executor.Submit(SubmitOptions().Detached(), kSquare, 4);  // 7-4
+    const Future<Acceptance> posted = executor.Post(kSquare, 5);                    // 7-5
+    AwaitStream();
+    EXPECT_THAT(stream_->Tasks(5), ::testing::SizeIs(5));
+    stream_->Accept(1, 5);
+    stream_->Succeed("7-1", "1");
+    EXPECT_EQ(ended->Result().value_or(0), 1);
+    EXPECT_TRUE(posted.Wait().ok());
+  }
+  parent.own_children->Cancel();
+  EXPECT_THAT(stream_->Cancels(2), UnorderedElementsAre("7-2", "7-3"));
+  const Future<int> last = executor.Submit(kSquare, 6);
+  EXPECT_THAT(stream_->Tasks(1), ::testing::SizeIs(1));
+  stream_->Accept(6, 6);
+  EXPECT_TRUE(last.Cancel());  // no other cancel comes before it
+  EXPECT_THAT(stream_->Cancels(1), ElementsAre("7-6"));
+}
+
 TEST_F(EdgesTest, TheTraceOfTheTaskThatRunsHereGoesOn) {
   Connect(ClientOptions());
   const Executor executor(client_, "cpu");
-  const Headers headers = {{"traceparent", "00-a"}, {"tracestate", "x=1"}, {"tenant", "t"}};
+  Parent parent;  // of another client
+  parent.own_headers = {{"traceparent", "00-a"}, {"tracestate", "x=1"}, {"tenant", "t"}};
+  parent.ends = std::chrono::steady_clock::now() + 1h;
   std::vector<Future<int>> futures;
   {
-    const RunningTask running(headers);
+    const RunningTask::Scope here(parent);
     futures.push_back(executor.Submit(kSquare, 1));
     futures.push_back(executor.Submit(SubmitOptions().Header("traceparent", "00-b"), kSquare, 1));
   }

@@ -199,7 +199,8 @@ TEST(TypedHandler, AChunksOwnLookIsNotItsHandlers) {
 TEST(TypedHandler, ASleepWithoutEndLastsUntilTheStop) {
   Attempt attempt(AttemptInfo(), "");
   RecordingEvents events;
-  const TaskContext context(attempt, events);
+  ClientSlot no_client(nullptr);
+  const TaskContext context(attempt, events, no_client);
   auto slept = std::async(std::launch::async,
                           [&] { return context.SleepFor(std::chrono::nanoseconds::max()); });
   EXPECT_EQ(slept.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);

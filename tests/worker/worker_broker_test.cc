@@ -162,6 +162,34 @@ TEST_F(WorkerBrokerTest, WhatAHandlerSubmitsHasItsTrace) {
   EXPECT_EQ(*executor_.Submit(kMark, "x").Result(kPatience), "none");
 }
 
+TEST_F(WorkerBrokerTest, AHandlersClientSubmitsChildrenThatAreCancelledWithIt) {
+  WorkerOptions options = LiveWorker::OptionsFor(server_.address());
+  options.connect_client = [&] { return Client::Connect(ClientOptions(server_.address())); };
+  LiveWorker worker(options);
+  std::promise<std::string> child_id;
+  worker->Handle(kMark, [&](TaskContext& context, const std::string& child_queue) {
+    const Executor executor(context.client(), child_queue);
+    const Future<int64_t> child = executor.Submit(kSquare, 3);
+    EXPECT_TRUE(child.Accepted(kPatience).ok());
+    child_id.set_value(child.Id());
+    return child.Result().status().ToString();
+  });
+  worker.Start();
+  const Future<std::string> parent =
+      executor_.Submit(SubmitOptions().Header("tenant", "t").Deadline(1h), kMark, "children");
+  const std::string child = child_id.get_future().get();
+  const absl::StatusOr<v1::Task> shown = client_->GetTask(child);
+  ASSERT_TRUE(shown.ok()) << shown.status();
+  EXPECT_GT(shown->deadline_at_ms(), 0);
+  parent.Cancel();
+  EXPECT_TRUE(Eventually([&] {
+    const absl::StatusOr<v1::Task> task = client_->GetTask(child);
+    return task.ok() && task->state() == v1::TASK_STATE_CANCELLED;
+  }));
+  // The handler was woken by its child's end, and told how it was.
+  EXPECT_TRUE(parent.Wait(kPatience).ok());
+}
+
 TEST_F(WorkerBrokerTest, TypedTasksGoThereAndBack) {
   LiveWorker worker(server_.address());
   worker->Handle(kSquare, [](TaskContext&, int64_t n) { return n * n; });

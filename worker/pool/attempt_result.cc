@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "treadle/permanent_error.h"
+#include "treadle/retry_after.h"
 
 namespace treadle::worker {
 namespace {
@@ -38,8 +39,10 @@ AttemptResult AttemptResult::Failed(std::string type, std::string message, bool 
 }
 
 AttemptResult AttemptResult::FromStatus(const absl::Status& status) {
-  return Failed(absl::StatusCodeToString(status.code()), std::string(status.message()),
-                IsPermanent(status));
+  AttemptResult result = Failed(absl::StatusCodeToString(status.code()),
+                                std::string(status.message()), IsPermanent(status));
+  if (const auto delay = RetryAfterOf(status)) result.retry_after_ms = delay->count();
+  return result;
 }
 
 AttemptResult AttemptResult::FromCurrentException() {
@@ -47,6 +50,10 @@ AttemptResult AttemptResult::FromCurrentException() {
     throw;
   } catch (const PermanentError& error) {
     return Failed(error.type(), error.what(), true);
+  } catch (const RetryAfterError& error) {
+    AttemptResult result = Failed(error.type(), error.what());
+    result.retry_after_ms = error.delay().count();
+    return result;
   } catch (const std::exception& error) {
     return Failed(TypeName(&typeid(error)), error.what());
   } catch (...) {

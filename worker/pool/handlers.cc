@@ -7,9 +7,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
-#include "proto/support/running_task.h"
 #include "proto/support/text.h"
 #include "treadle/internal/coroutine_handler.h"
+#include "worker/pool/attempt_task.h"
 
 namespace treadle::worker {
 namespace {
@@ -134,8 +134,9 @@ AttemptResult AfterStop(const Attempt& attempt, AttemptResult result) {
 AttemptResult CallHandler(const Handlers& handlers, Attempt& attempt, AttemptEvents& events) {
   const Handler* const handler = handlers.Find(attempt.info().type);
   if (handler == nullptr) return HandlerNotFound(handlers, attempt.info().type);
-  TaskContext context(attempt, events);
-  const RunningTask running(attempt.info().headers);
+  TaskContext context(attempt, events, handlers.client());
+  AttemptTask task(attempt, handlers.client());
+  const RunningTask::Scope running(task);
   const auto call = [&] { return Called(*handler, context, attempt); };
   return handlers.around() ? CalledInside(handlers.around(), context, call) : call();
 }

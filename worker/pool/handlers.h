@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 
 #include "treadle/internal/handler.h"
+#include "worker/pool/client_slot.h"
 #include "worker/pool/handler_meter.h"
 #include "worker/pool/pool.h"
 
@@ -37,6 +38,11 @@ class Handlers {
   using Around = std::function<void(TaskContext&, absl::FunctionRef<absl::Status()>)>;
   void SetAround(Around around) { around_ = std::move(around); }
   const Around& around() const { return around_; }
+  // TaskContext::client; may be empty. Before a pool has started.
+  void SetConnectClient(ClientSlot::Connect connect) {
+    client_ = std::make_unique<ClientSlot>(std::move(connect));
+  }
+  ClientSlot& client() const { return *client_; }
   // In alphabetical order.
   std::vector<std::string> Types() const;
 
@@ -53,6 +59,7 @@ class Handlers {
 
   absl::flat_hash_map<std::string, std::unique_ptr<const Entry>> entries_;
   Around around_;
+  std::unique_ptr<ClientSlot> client_ = std::make_unique<ClientSlot>(nullptr);
 };
 
 // Finds the attempt's handler and runs it on this thread. Everything that it may do becomes a

@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "worker/pool/attempt.h"
+#include "worker/pool/client_slot.h"
 #include "worker/pool/pool.h"
 
 namespace treadle {
@@ -54,6 +55,8 @@ std::optional<std::chrono::milliseconds> TaskContext::time_left() const {
 void TaskContext::ReportProgress(double fraction, std::string_view message) {
   events_.Progress(attempt_, fraction, message);
 }
+
+Client& TaskContext::client() const { return client_.Get(); }
 
 bool TaskContext::may_have_stopped() const {
   return looked_.load(std::memory_order_relaxed) && attempt_.stop_token().stop_requested();

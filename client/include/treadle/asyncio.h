@@ -17,6 +17,7 @@
 #include <asio.hpp>
 
 #include "treadle/asyncio/queue.h"
+#include "treadle/asyncio/submit.h"
 #include "treadle/asyncio/task.h"
 #include "treadle/asyncio/task_group.h"
 #include "treadle/asyncio/until.h"
@@ -29,8 +30,8 @@
 // one thread awaits thousands of tasks.
 //
 //   asio::awaitable<void> Main(treadle::Executor executor) {
-//     const treadle::Future<int64_t> future = executor.Submit(kSumSquares, 42);
-//     absl::StatusOr<int64_t> sum = co_await treadle::asyncio::Await(future);
+//     const treadle::Future<int64_t> future = executor.Submit(kSumSquares, 42);  // or
+//     asyncio::Submit absl::StatusOr<int64_t> sum = co_await treadle::asyncio::Await(future);
 //     ...
 //   }
 //   asio::io_context loop;
@@ -47,7 +48,7 @@
 //
 // Everything resumes on the awaiting coroutine's own executor. With an io_context that several
 // threads run, use a strand for coroutines that share data. Never block in a coroutine: Result,
-// Wait and AsCompleted of treadle itself do.
+// Wait and AsCompleted of treadle itself do, and Executor::Submit while the window is full.
 //
 // g++ 12 destroys some temporaries of a co_await expression twice: lambdas with captures, and
 // aggregates, made inside it. Name what you await first, as above, and pass arguments by value to

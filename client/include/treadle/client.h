@@ -219,6 +219,7 @@ class Client {
   friend class Executor;
   friend class ItemQueue;
   friend class Permit;
+  friend class Submission;
   friend class Semaphore;
   friend class Event;
   struct Impl;

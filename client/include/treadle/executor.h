@@ -131,7 +131,9 @@ class Executor {
  private:
   struct Shared;
   struct Prepared;
+  struct Task;
   friend class Pool;
+  friend class Submission;
 
   Executor(Client& client, std::shared_ptr<Shared> shared, ExecutorOptions options);
 
@@ -194,6 +196,8 @@ class Executor {
     return SendTask(submit, type, std::move(payload), /*post=*/true);
   }
   // `submit`: null for the executor's own.
+  absl::StatusOr<Task> Prepare(const SubmitOptions* submit, std::string_view type,
+                               const absl::StatusOr<Payload>& payload, bool post) const;
   FutureStateRef SendTask(const SubmitOptions* submit, std::string_view type,
                           absl::StatusOr<Payload> payload, bool post) const;
   absl::Status AddHeaders(std::string_view queue, std::string_view type,

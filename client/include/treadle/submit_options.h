@@ -78,6 +78,10 @@ struct [[nodiscard]] SubmitOptions {
   // so long for room, behind those that came before. At most 24 hours.
   Milliseconds wait_if_full{0};
 
+  // Submitted by a handler through TaskContext::client: not a child of the handler's task, but a
+  // task of its own.
+  bool detached = false;
+
   SubmitOptions Priority(int32_t value) const { return With(&SubmitOptions::priority, value); }
   SubmitOptions RunAt(std::chrono::system_clock::time_point value) const {
     return With(&SubmitOptions::run_at, value);
@@ -114,6 +118,7 @@ struct [[nodiscard]] SubmitOptions {
   SubmitOptions WaitIfFull(Milliseconds value) const {
     return With(&SubmitOptions::wait_if_full, value);
   }
+  SubmitOptions Detached(bool value = true) const { return With(&SubmitOptions::detached, value); }
 
  private:
   template <typename Field, typename Value>

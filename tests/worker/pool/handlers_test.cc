@@ -12,6 +12,9 @@
 #include "proto/support/running_task.h"
 #include "tests/worker/pool/recording_events.h"
 #include "treadle/permanent_error.h"
+#include "treadle/retry_after.h"
+#include "worker/pool/attempt_task.h"
+#include "worker/pool/client_slot.h"
 
 namespace treadle::worker {
 namespace {
@@ -71,11 +74,12 @@ TEST(Handlers, AroundSeesEachCallAndItsEnd) {
 
 TEST(Handlers, TheTaskOfAThreadIsKnownWhileItsHandlerRuns) {
   const auto look = [](TaskContext& context, std::string) {
-    EXPECT_EQ(RunningTask::HeadersHere(), &context.headers());
+    EXPECT_NE(RunningTask::Here(), nullptr);
+    EXPECT_EQ(&RunningTask::Here()->headers(), &context.headers());
     return AttemptResult::Succeeded("", "");
   };
   EXPECT_EQ(RunOnce(look).end, AttemptEnd::kSucceeded);
-  EXPECT_EQ(RunningTask::HeadersHere(), nullptr);
+  EXPECT_EQ(RunningTask::Here(), nullptr);
 }
 
 TEST(Handlers, ATypeHasOneHandler) {
@@ -108,6 +112,85 @@ TEST(RunHandler, APermanentErrorIsPermanent) {
   EXPECT_EQ(result.error_type, "BadAddress");
   EXPECT_EQ(result.error_message, "no such street");
   EXPECT_TRUE(result.permanent);
+}
+
+TEST(RunHandler, AHandlerMaySayWhenToTryAgain) {
+  const AttemptResult thrown = RunOnce([](TaskContext&, std::string) -> AttemptResult {
+    throw RetryAfterError(milliseconds(1'500), "Busy", "come back");
+  });
+  EXPECT_EQ(thrown.error_type, "Busy");
+  EXPECT_EQ(thrown.error_message, "come back");
+  EXPECT_FALSE(thrown.permanent);
+  EXPECT_EQ(thrown.retry_after_ms, 1'500);
+  const absl::Status busy = RetryAfter(absl::UnavailableError("busy"), std::chrono::seconds(30));
+  EXPECT_EQ(RetryAfterOf(busy), milliseconds(30'000));
+  EXPECT_EQ(AttemptResult::FromStatus(busy).retry_after_ms, 30'000);
+  EXPECT_EQ(AttemptResult::FromStatus(absl::UnavailableError("")).retry_after_ms, std::nullopt);
+}
+
+TEST(RunHandler, WithoutAClientAskingForItFailsTheTask) {
+  const AttemptResult result = RunOnce([](TaskContext& context, std::string) {
+    context.client();
+    return AttemptResult::Succeeded("", "");
+  });
+  EXPECT_TRUE(result.permanent);
+  EXPECT_EQ(result.error_type, "treadle::NoClient");
+  EXPECT_THAT(result.error_message, HasSubstr("connect_client"));
+}
+
+TEST(ClientSlot, IsFilledOnceAndTriesAgainAfterAFailure) {
+  int calls = 0;
+  const auto client = std::make_shared<int>(0);  // nobody looks into it
+  ClientSlot slot([&]() -> absl::StatusOr<std::shared_ptr<Client>> {
+    if (++calls == 1) return absl::UnavailableError("no broker");
+    return std::shared_ptr<Client>(client, reinterpret_cast<Client*>(client.get()));
+  });
+  EXPECT_EQ(slot.made(), nullptr);
+  EXPECT_THROW(slot.Get(), std::runtime_error);
+  Client& got = slot.Get();
+  EXPECT_EQ(&slot.Get(), &got);
+  EXPECT_EQ(slot.made(), &got);
+  EXPECT_EQ(calls, 2);
+}
+
+struct CountedChild final : ChildTask {
+  void Cancel() override { ++cancelled; }
+  int cancelled = 0;
+};
+
+TEST(AttemptTask, ChildrenAreCancelledWithTheirTask) {
+  const ClientSlot no_client(nullptr);
+  const AttemptPtr attempt = NewAttempt(1, "type");
+  AttemptTask task(*attempt, no_client);
+  const auto child = std::make_shared<CountedChild>();
+  const auto ended = std::make_shared<CountedChild>();
+  task.children()->Add(child);
+  task.children()->Add(ended);
+  EXPECT_EQ(task.children()->Remove(*ended), ended);
+  attempt->RequestStop(StopReason::kCancelled);
+  EXPECT_EQ(child->cancelled, 1);
+  EXPECT_EQ(ended->cancelled, 0);
+  const auto late = std::make_shared<CountedChild>();
+  task.children()->Add(late);
+  EXPECT_EQ(late->cancelled, 1);
+}
+
+TEST(AttemptTask, ChildrenGoOnWhenTheAttemptStopsForAnotherReasonOrEnds) {
+  const ClientSlot no_client(nullptr);
+  const auto child = std::make_shared<CountedChild>();
+  const AttemptPtr lost = NewAttempt(1, "type");
+  AttemptTask task(*lost, no_client);
+  task.children()->Add(child);
+  lost->RequestStop(StopReason::kLeaseLost);
+  const AttemptPtr over = NewAttempt(2, "type");
+  AttemptTask done(*over, no_client);
+  const std::shared_ptr<ChildTasks> children = done.children();
+  children->Add(child);
+  done.End();
+  over->RequestStop(StopReason::kCancelled);
+  children->Add(child);
+  EXPECT_EQ(child->cancelled, 0);
+  EXPECT_EQ(child.use_count(), 2);  // of the one that runs still
 }
 
 TEST(AttemptResult, AStatusBecomesItsCodesName) {
@@ -169,7 +252,8 @@ TEST(TaskContext, ShowsWhatTheTaskIs) {
   info.priority = -7;
   Attempt attempt(std::move(info), "payload");
   RecordingEvents events;
-  TaskContext context(attempt, events);
+  ClientSlot no_client(nullptr);
+  TaskContext context(attempt, events, no_client);
   EXPECT_EQ(context.task_id(), "3f-1");
   EXPECT_EQ(context.queue(), "mail");
   EXPECT_EQ(context.type(), "type");
@@ -205,22 +289,25 @@ TEST(TaskContext, TimeLeftNeverGoesBelowZero) {
   info.deadline = steady_clock::now() - std::chrono::hours(1);
   Attempt attempt(std::move(info), "");
   RecordingEvents events;
-  EXPECT_EQ(TaskContext(attempt, events).time_left(), milliseconds(0));
+  ClientSlot no_client(nullptr);
+  EXPECT_EQ(TaskContext(attempt, events, no_client).time_left(), milliseconds(0));
 }
 
 TEST(TaskContext, ASleepThatNobodyDisturbsLastsItsTime) {
   const AttemptPtr attempt = NewAttempt(1, "type");
   RecordingEvents events;
   const auto before = steady_clock::now();
-  EXPECT_TRUE(TaskContext(*attempt, events).SleepFor(milliseconds(5)));
+  ClientSlot no_client(nullptr);
+  EXPECT_TRUE(TaskContext(*attempt, events, no_client).SleepFor(milliseconds(5)));
   EXPECT_GE(steady_clock::now() - before, milliseconds(5));
 }
 
 TEST(TaskContext, MayHaveStoppedOnceItWasToldAndLooked) {
   const AttemptPtr attempt = NewAttempt(1, "type");
   RecordingEvents events;
-  TaskContext looks(*attempt, events);
-  TaskContext does_not_look(*attempt, events);
+  ClientSlot no_client(nullptr);
+  TaskContext looks(*attempt, events, no_client);
+  TaskContext does_not_look(*attempt, events, no_client);
   EXPECT_FALSE(looks.stop_requested());
   EXPECT_FALSE(looks.may_have_stopped());
   attempt->RequestStop(StopReason::kCancelled);

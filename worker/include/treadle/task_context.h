@@ -13,17 +13,20 @@
 
 namespace treadle {
 
+class Client;
+
 namespace worker {
 class Attempt;
 class AttemptEvents;
+class ClientSlot;
 }  // namespace worker
 
 // What a handler may know and do about the task that it runs. Lives as long as the handler's call.
 // Thread-safe.
 class TaskContext {
  public:
-  TaskContext(worker::Attempt& attempt, worker::AttemptEvents& events)
-      : attempt_(attempt), events_(events) {}
+  TaskContext(worker::Attempt& attempt, worker::AttemptEvents& events, worker::ClientSlot& client)
+      : attempt_(attempt), events_(events), client_(client) {}
   TaskContext(const TaskContext&) = delete;
   TaskContext& operator=(const TaskContext&) = delete;
 
@@ -63,12 +66,31 @@ class TaskContext {
   // cut at 1 KiB.
   void ReportProgress(double fraction, std::string_view message = {});
 
+  // The client that WorkerOptions::connect_client makes, one for all handlers of the process; the
+  // first call waits until it is connected.
+  //
+  //   Executor executor(context.client(), "thumbnails");
+  //   executor.Submit(kShrink, path).Result();
+  //
+  // What the handler submits through it, on its own thread, is a child of its task: it has the
+  // task's headers, but for those of its own, and no later deadline than the task; and it is
+  // cancelled when the task is cancelled while the handler runs. SubmitOptions::detached makes an
+  // exception. A posted task (Executor::Post) is not cancelled: nobody follows it. When an attempt
+  // ends otherwise, by an error, a timeout or a lost lease, children go on, and the next attempt
+  // submits its own: a request key makes them the same.
+  //
+  // Throws, which fails the attempt: PermanentError when there is no connect_client, and
+  // std::runtime_error when it failed. A handler that waits for its children holds its slot
+  // meanwhile: let them run elsewhere, or leave slots for them.
+  Client& client() const;
+
   // The handler was told to stop and has looked: if it returned nothing, it may have done nothing.
   bool may_have_stopped() const;
 
  private:
   worker::Attempt& attempt_;
   worker::AttemptEvents& events_;
+  worker::ClientSlot& client_;
   mutable std::atomic<bool> looked_{false};
 };
 

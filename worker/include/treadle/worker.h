@@ -23,11 +23,14 @@
 #include "treadle/log.h"
 #include "treadle/milliseconds.h"
 #include "treadle/permanent_error.h"
+#include "treadle/retry_after.h"
 #include "treadle/run_in.h"
 #include "treadle/task_context.h"
 #include "treadle/task_type.h"
 
 namespace treadle {
+
+class Client;
 
 namespace worker {
 class Guard;
@@ -102,6 +105,11 @@ struct WorkerOptions {
   // it, or throws, the attempt fails. Not around handlers that run as coroutines on the event loop:
   // what they do between two co_awaits is no call; they have TaskContext::headers.
   Around around;
+  // What TaskContext::client gives handlers: called when the first of them asks for it, once in
+  // each process (child processes have their own), and again after a failure:
+  //   options.connect_client = [] { return treadle::Client::Connect(); };
+  // None: they have no client.
+  std::function<absl::StatusOr<std::shared_ptr<Client>>()> connect_client;
   // Called on each thread before its first task, with the thread's number.
   std::function<void(int thread)> thread_initializer;
   // Called in each child process before its first task, with the child's number.
@@ -170,7 +178,8 @@ class Worker {
   // returns the type's result, or absl::StatusOr of it; for `void` results nothing, or
   // absl::Status. An error or an exception fails the attempt: its error type is the status code's
   // name ("NOT_FOUND") or the exception's type. PermanentError and Permanent() fail the task
-  // without another attempt, and so do arguments that cannot be decoded.
+  // without another attempt, and so do arguments that cannot be decoded; RetryAfterError and
+  // RetryAfter() say when the next one is of use.
   //
   // A handler that returns asio::awaitable of one of these is a coroutine, and runs as one unless
   // `run_in` says otherwise: include treadle/coroutine.h.

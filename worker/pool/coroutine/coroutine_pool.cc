@@ -23,6 +23,7 @@
 
 #include "treadle/internal/coroutine_handler.h"
 #include "worker/pool/attempt_line.h"
+#include "worker/pool/attempt_task.h"
 #include "worker/pool/confirmed_starts.h"
 #include "worker/pool/coroutine/loop_watch.h"
 #include "worker/pool/coroutine/turn_executor.h"
@@ -66,11 +67,16 @@ class CoroutinePool::State : public std::enable_shared_from_this<CoroutinePool::
  private:
   // An attempt that runs.
   struct Run {
-    Run(AttemptPtr attempt_in, AttemptEvents& events)
-        : attempt(std::move(attempt_in)), context(*attempt, events) {}
+    Run(AttemptPtr attempt_in, AttemptEvents& events, ClientSlot& client)
+        : attempt(std::move(attempt_in)),
+          context(*attempt, events, client),
+          task(new AttemptTask(*attempt, client),
+               [kept = attempt](const AttemptTask* done) { delete done; }) {}
 
     const AttemptPtr attempt;
     TaskContext context;
+    // What the handler has left on the loop may still have turns afterwards.
+    const std::shared_ptr<AttemptTask> task;
     asio::cancellation_signal cancel;
     std::shared_ptr<WatchedRun> watched;
   };
@@ -197,10 +203,9 @@ void CoroutinePool::State::Begin(AttemptPtr attempt) {
     return;
   }
   const Attempt* const key = attempt.get();
-  std::shared_ptr<const Headers> headers(attempt, &attempt->info().headers);
-  auto run = std::make_unique<Run>(std::move(attempt), *events_);
+  auto run = std::make_unique<Run>(std::move(attempt), *events_, handlers_->client());
   run->watched = std::make_shared<WatchedRun>(watch_, handlers_->NameOf(type),
-                                              handlers_->MeterOf(type), std::move(headers));
+                                              handlers_->MeterOf(type), run->task);
   Run& begun = *run;
   runs_.emplace(key, std::move(run));
   Spawn(begun, std::move(handler));
@@ -222,6 +227,7 @@ void CoroutinePool::State::Finish(const AttemptPtr& attempt, AttemptResult resul
   asio::post(loop_, [this, attempt, result = std::move(result)]() mutable {
     const auto it = runs_.find(attempt.get());
     it->second->watched->Finish();
+    it->second->task->End();
     runs_.erase(it);
     End(attempt, AfterStop(*attempt, std::move(result)));
   });

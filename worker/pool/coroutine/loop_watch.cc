@@ -105,11 +105,11 @@ void LoopWatch::Tell(const std::string& type, milliseconds blocked) {
 }
 
 WatchedRun::WatchedRun(std::shared_ptr<LoopWatch> watch, const std::string* type,
-                       HandlerMeter* meter, std::shared_ptr<const Headers> headers)
+                       HandlerMeter* meter, std::shared_ptr<RunningTask> task)
     : watch_(std::move(watch)),
       type_(type),
       meter_(meter != nullptr && meter->Begin() ? meter : nullptr),
-      headers_(std::move(headers)),
+      task_(std::move(task)),
       begin_ns_(meter_ == nullptr ? 0 : NowNs()) {}
 
 void WatchedRun::Finish() {
@@ -123,7 +123,7 @@ void WatchedRun::Finish() {
 WatchedRun::Turn::Turn(WatchedRun& run)
     : run_(run),
       before_(run.watch_->Enter(run.type_)),
-      running_(*run.headers_),
+      running_(*run.task_),
       cpu_begin_ns_(run.meter_ == nullptr ? 0 : ThreadCpuNs()) {}
 
 WatchedRun::Turn::~Turn() {

@@ -62,9 +62,9 @@ class LoopWatch {
 // One run, as the loop's turns know it.
 class WatchedRun {
  public:
-  // `meter`: where its CPU time is added up; nullptr: nowhere. `headers`: the task's.
+  // `meter`: where its CPU time is added up; nullptr: nowhere. `task`: known to each turn's thread.
   WatchedRun(std::shared_ptr<LoopWatch> watch, const std::string* type, HandlerMeter* meter,
-             std::shared_ptr<const Headers> headers);
+             std::shared_ptr<RunningTask> task);
 
   // The whole of it is over. On the loop's thread.
   void Finish();
@@ -80,7 +80,7 @@ class WatchedRun {
    private:
     WatchedRun& run_;
     const LoopWatch::Turn before_;
-    const RunningTask running_;
+    const RunningTask::Scope running_;
     int64_t cpu_begin_ns_ = 0;
   };
 
@@ -88,7 +88,7 @@ class WatchedRun {
   const std::shared_ptr<LoopWatch> watch_;
   const std::string* const type_;
   HandlerMeter* const meter_;
-  const std::shared_ptr<const Headers> headers_;
+  const std::shared_ptr<RunningTask> task_;
   const int64_t begin_ns_;
   int64_t cpu_ns_ = 0;
 };

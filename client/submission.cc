@@ -1,0 +1,56 @@
+#include "treadle/internal/submission.h"
+
+#include <cstdint>
+#include <utility>
+
+#include "client/child.h"
+#include "client/executor_task.h"
+#include "client/session/session.h"
+
+#include "proto/support/assert.h"
+
+namespace treadle {
+
+struct Submission::State {
+  explicit State(const Executor& executor) : client(executor.client()) {}
+
+  int64_t bytes() const { return static_cast<int64_t>(task->spec.size()); }
+
+  Client& client;
+  Session* session = nullptr;
+  absl::StatusOr<Executor::Task> task;
+  uint64_t place = 0;  // in line for room, or the room itself; 0: neither
+};
+
+Submission::Submission(const Executor& executor, const SubmitOptions* own, std::string_view type,
+                       absl::StatusOr<Payload> payload)
+    : state_(std::make_unique<State>(executor)) {
+  state_->session = &state_->client.session();
+  state_->task = executor.Prepare(own, type, payload, /*post=*/false);
+}
+
+Submission::~Submission() {
+  if (state_->place != 0) state_->session->GiveBackRoom(state_->place, state_->bytes());
+}
+
+void Submission::WhenRoom(absl::AnyInvocable<void()> then) {
+  TREADLE_ASSERT(state_->place == 0);
+  if (!state_->task.ok()) return then();
+  state_->place = state_->session->AwaitRoom(state_->bytes(), std::move(then));
+}
+
+Timeout Submission::patience() const { return state_->client.options().window_wait; }
+
+FutureStateRef Submission::Send() {
+  if (!state_->task.ok()) return EndedState(state_->task.status());
+  TREADLE_ASSERT(state_->place != 0);
+  state_->place = 0;
+  FutureStateRef task =
+      state_->session->SubmitInRoom(std::move(state_->task->spec), state_->task->traits);
+  if (state_->task->child) CancelWith(*RunningTask::Here(), task);
+  return task;
+}
+
+FutureStateRef Submission::NoRoom() { return EndedState(state_->session->WindowFull()); }
+
+}  // namespace treadle
