@@ -26,8 +26,8 @@ CLI::App* FindSubcommand(CLI::App& parent, const std::string& name) {
 
 }  // namespace
 
-void TakesProgram(CLI::App& command, const std::string& help) {
-  command.add_option(kPositional, help)->option_text("[ARGUMENTS...]")->expected(-1);
+void TakesProgram(CLI::App& command, const std::string& help, const std::string& arguments) {
+  command.add_option(kPositional, help)->option_text(arguments)->expected(-1);
 }
 
 SplitLine SplitAtProgram(CLI::App& root, const std::vector<std::string>& args) {

@@ -9,7 +9,9 @@ namespace treadle::cli {
 
 // Gives a command a positional PROGRAM [ARGUMENTS...], which CLI11 only shows: everything from the
 // first word that is no option, or after "--", is the program's, dashes included.
-void TakesProgram(CLI::App& command, const std::string& help);
+// `arguments`: how the help calls these.
+void TakesProgram(CLI::App& command, const std::string& help,
+                  const std::string& arguments = "[ARGUMENTS...]");
 
 struct SplitLine {
   std::vector<std::string> options;  // for CLI11

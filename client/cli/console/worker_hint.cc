@@ -11,13 +11,17 @@
 #include <fmt/format.h>
 
 #include "proto/task/exec_task.h"
+#include "proto/wire/status.h"
 #include "treadle/internal/start_thread.h"
+#include "treadle/timeout.h"
 
 namespace treadle::cli {
 namespace {
 
 // Workers that start together with the submit are there by then.
-constexpr std::chrono::seconds kLookAfter{2};
+constexpr std::chrono::seconds kFirstLook{2};
+// Longer than workers take to find a broker again that was restarted.
+constexpr std::chrono::seconds kLookEvery{10};
 
 std::string Advice(const Context& context, const v1::Task& task) {
   const std::string_view type = task.type();
@@ -36,6 +40,7 @@ WorkerHint::WorkerHint(const Context& context, Client& client, std::function<v1:
     : context_(context),
       client_(client),
       admin_(v1::AdminService::NewStub(client.channel())),
+      tasks_(v1::TaskService::NewStub(client.channel())),
       latest_(std::move(latest)),
       say_(std::move(say)) {
   // A system that has no thread left gets no hint.
@@ -47,19 +52,48 @@ WorkerHint::~WorkerHint() {
   if (thread_.joinable()) thread_.join();
 }
 
+// After the first look only what stays so from one to the next is told: a broker that has just been
+// restarted has no worker yet.
 void WorkerHint::Run() {
-  if (!calls_.SleepUntil(std::chrono::steady_clock::now() + kLookAfter)) return;
+  bool told_when_seen = true;
+  for (auto wait = kFirstLook; calls_.SleepUntil(std::chrono::steady_clock::now() + wait);
+       wait = kLookEvery) {
+    const std::optional<v1::Task> task = Unserved();
+    if (task.has_value() && told_when_seen) {
+      return say_(Printable(fmt::format(
+          "no worker is connected that takes '{}' from queue '{}'; the task waits for one: {}",
+          task->type(), task->queue(), Advice(context_, *task))));
+    }
+    told_when_seen = task.has_value();
+  }
+}
+
+std::optional<v1::Task> WorkerHint::Unserved() {
   const absl::StatusOr<std::vector<v1::Worker>> workers =
       AskForWorkers(*admin_, calls_, client_.options().call_timeout);
-  const v1::Task task = latest_();
-  if (!workers.ok() || task.state() != v1::TASK_STATE_QUEUED) return;
+  if (!workers.ok()) return std::nullopt;
+  absl::StatusOr<v1::Task> task = latest_();
+  if (task->state() == v1::TASK_STATE_UNSPECIFIED && !task->task_id().empty()) {
+    task = AskForTask(task->task_id());
+  }
+  if (!task.ok() || task->state() != v1::TASK_STATE_QUEUED) return std::nullopt;
   const bool served = std::any_of(workers->begin(), workers->end(), [&](const v1::Worker& worker) {
-    return Serves(worker, task.queue(), task.type());
+    return Serves(worker, task->queue(), task->type());
   });
-  if (served) return;
-  say_(Printable(fmt::format(
-      "no worker is connected that takes '{}' from queue '{}'; the task waits for one: {}",
-      task.type(), task.queue(), Advice(context_, task))));
+  return served ? std::nullopt : std::optional(*std::move(task));
+}
+
+absl::StatusOr<v1::Task> WorkerHint::AskForTask(const std::string& id) {
+  grpc::ClientContext context;
+  context.set_deadline(CallDeadline(client_.options().call_timeout));
+  const Watches::Call call(calls_, context);
+  if (!call.begun()) return absl::CancelledError("nobody waits for the answer any more");
+  v1::GetTaskRequest request;
+  request.set_task_id(id);
+  v1::GetTaskResponse response;
+  absl::Status status = wire::FromGrpc(tasks_->GetTask(&context, request, &response));
+  if (!status.ok()) return status;
+  return std::move(*response.mutable_task());
 }
 
 }  // namespace treadle::cli

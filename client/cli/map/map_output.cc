@@ -12,6 +12,24 @@
 #include "treadle/task_error.h"
 
 namespace treadle::cli {
+namespace {
+
+v1::TaskError MessageOf(const TaskError& error) {
+  v1::TaskError message;
+  message.set_type(error.type);
+  message.set_message(error.message);
+  message.set_worker(error.worker);
+  message.set_attempt(error.attempt);
+  message.set_permanent(error.permanent);
+  if (error.exit_code) message.set_exit_code(*error.exit_code);
+  if (error.signal) message.set_signal(*error.signal);
+  if (error.retry_after_ms) message.set_retry_after_ms(*error.retry_after_ms);
+  message.set_details(error.details);
+  message.set_details_type(error.details_type);
+  return message;
+}
+
+}  // namespace
 
 std::string Tagged(const std::string& item, const std::string& result) {
   std::string out;
@@ -43,9 +61,7 @@ Json ToJson(const ItemEnd& end) {
     return json;
   }
   json["state"] = ToString(error->end);
-  json["error"] = {{"type", error->type}, {"message", error->message}};
-  if (!error->worker.empty()) json["error"]["worker"] = error->worker;
-  if (error->attempt != 0) json["error"]["attempt"] = error->attempt;
+  json["error"] = ToJson(MessageOf(*error));
   json["attempts"] = error->attempts;
   return json;
 }

@@ -1,5 +1,6 @@
 #include "client/cli/map/map_run.h"
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <thread>
@@ -9,26 +10,45 @@
 #include "client/cli/console/disk_hint.h"
 #include "client/cli/console/human.h"
 #include "client/cli/console/status_line.h"
+#include "client/cli/console/worker_hint.h"
+#include "client/cli/map/results_folder.h"
 #include <fmt/format.h>
 
+#include "treadle/codec.h"
 #include "treadle/internal/start_thread.h"
+#include "treadle/task_error.h"
 
 namespace treadle::cli {
 namespace {
 
 // What waits for its turn to be printed behind an item that takes long.
 constexpr size_t kUnprintedItemsMax = 100'000;
-constexpr int64_t kUnprintedBytesMax = int64_t{256} << 20;
+constexpr int64_t kHeldBytesMax = int64_t{256} << 20;
 // How long Ctrl-C and a failure wait until the broker has heard of the cancels.
 constexpr std::chrono::seconds kCancelWait{5};
+// Of a failure that is no program's, in the job log.
+constexpr int32_t kNoExitCode = 255;
 
 using SteadyClock = std::chrono::steady_clock;
+
+// What may wait to be printed.
+size_t BytesOf(const absl::StatusOr<Payload>& result) {
+  if (result.ok()) return result->bytes.size();
+  const std::optional<TaskError> error = GetTaskError(result.status());
+  return error ? error->details.size() + error->message.size() : 0;
+}
 
 }  // namespace
 
 // An item, from when it was read until it is printed.
 struct MapRun::Slot {
   ItemEnd end;
+  Item item;         // without its input
+  std::string type;  // of its task
+  std::string command;
+  int64_t held_bytes = 0;  // here, until it is printed
+  int64_t sent_bytes = 0;
+  std::chrono::system_clock::time_point submitted_at;
   Future<Payload> future;  // while the task is under way; not valid while it is being submitted
   bool ended = false;
   bool cancelled = false;  // by CancelRest
@@ -47,9 +67,10 @@ struct MapRun::Shared {
   // All GUARDED_BY(mutex).
   std::deque<std::shared_ptr<Slot>> slots;  // not yet printed, in the items' order
   int64_t read = 0;
+  int64_t skipped = 0;  // not run, because the log has them
   int64_t ended = 0;
   int64_t failed = 0;
-  int64_t unprinted_bytes = 0;
+  int64_t held_bytes = 0;  // of all slots
   bool source_ended = false;
   absl::Status source_error;  // why there are no more, when it is not that all were read
   bool submitting = false;    // the reader uses the client
@@ -58,13 +79,41 @@ struct MapRun::Shared {
 
   bool RoomForMore() const {
     return read - ended < options.jobs && slots.size() < kUnprintedItemsMax &&
-           unprinted_bytes < kUnprintedBytesMax;
+           held_bytes < kHeldBytesMax;
+  }
+  bool Wanted(const Item& item) const {
+    if (options.log == nullptr || (!options.skip_ended && !options.failed_only)) return true;
+    const JobLog::Past past = options.log->PastOf(item.number);
+    if (past.ended && past.failed) return options.failed_only;
+    return options.skip_ended && !past.ended;
+  }
+  // The same for every run of that name, until the item has to be run anew.
+  std::string RequestKey(const Item& item) const {
+    const int64_t before = options.log == nullptr ? 0 : options.log->PastOf(item.number).lines;
+    return fmt::format("map:{}:{}:{}", options.run, item.number, before);
+  }
+  // Of an item that came into being, or has grown.
+  void Hold(Slot& slot, size_t bytes) {
+    slot.held_bytes += static_cast<int64_t>(bytes);
+    held_bytes += static_cast<int64_t>(bytes);
+  }
+  // What everything behind it waits for: the first item that has not ended.
+  v1::Task FirstUnderWay() {
+    std::lock_guard lock(mutex);
+    v1::Task task;
+    const auto first =
+        std::find_if(slots.begin(), slots.end(), [](const auto& slot) { return !slot->ended; });
+    if (first == slots.end()) return task;
+    task.set_queue(options.queue);
+    task.set_type((*first)->type);
+    if ((*first)->future.valid()) task.set_task_id((*first)->future.Id());
+    if (task.task_id().empty()) task.set_state(v1::TASK_STATE_QUEUED);  // waits for room
+    return task;
   }
   MapProgress Progress() {
     std::lock_guard lock(mutex);
-    const size_t count = source.count.value_or(0);
     return {
-        ended, failed, source.count ? static_cast<int64_t>(count) : read,
+        ended, failed, source.count && !source_ended ? *source.count - skipped : read,
         source_ended || source.count.has_value(),
         std::chrono::duration_cast<std::chrono::milliseconds>(SteadyClock::now() - start).count()};
   }
@@ -84,7 +133,7 @@ void MapRun::Read(std::shared_ptr<Shared> shared) {
       shared->changed.wait(lock, [&] { return shared->stop || shared->RoomForMore(); });
       if (shared->stop) return;
     }
-    absl::StatusOr<std::optional<std::string>> item = shared->source.next();
+    absl::StatusOr<std::optional<Item>> item = shared->source.next();
     if (!item.ok() || !item->has_value()) {
       std::lock_guard lock(shared->mutex);
       if (shared->stop) return;
@@ -93,14 +142,30 @@ void MapRun::Read(std::shared_ptr<Shared> shared) {
       shared->changed.notify_all();
       return;
     }
+    if (!shared->Wanted(**item)) {
+      std::lock_guard lock(shared->mutex);
+      ++shared->skipped;
+      continue;
+    }
     auto slot = std::make_shared<Slot>();
-    slot->end.item = **std::move(item);
+    slot->end.item = (*item)->Label();
+    slot->item.number = (*item)->number;
+    slot->item.values = (*item)->values;
+    if (shared->options.log != nullptr) slot->command = shared->options.command(**item);
     // Reads the item's file, which may take for ever, too.
-    absl::StatusOr<TaskDraft> draft = shared->options.draft(slot->end.item);
+    absl::StatusOr<TaskDraft> draft = shared->options.draft(**std::move(item));
+    if (draft.ok()) {
+      slot->type = draft->type;
+      slot->sent_bytes = static_cast<int64_t>(draft->payload.bytes.size());
+      if (!shared->options.run.empty()) draft->options.request_key = shared->RequestKey(slot->item);
+    }
+    slot->submitted_at = std::chrono::system_clock::now();
     {
       std::lock_guard lock(shared->mutex);
       if (shared->stop) return;
       shared->read++;
+      // The label has the values once more.
+      shared->Hold(*slot, 2 * slot->end.item.size() + slot->command.size());
       shared->submitting = true;
       shared->slots.push_back(slot);
     }
@@ -134,34 +199,79 @@ void MapRun::End(Shared& shared, Slot& slot, absl::StatusOr<Payload> result) {
   slot.future = Future<Payload>();
   slot.ended = true;
   shared.ended++;
-  if (result.ok()) {
-    shared.unprinted_bytes += static_cast<int64_t>(result->bytes.size());
-  } else {
-    shared.failed++;
-  }
+  if (!result.ok()) shared.failed++;
+  shared.Hold(slot, BytesOf(result));
   slot.end.result = std::move(result);
+  Log(shared, slot);
   shared.changed.notify_all();
 }
 
-ExitCode MapRun::Print(const ItemEnd& end) {
+// What is not known to have ended has no line: who goes on with the run joins it. What was
+// cancelled has one, but counts as not run.
+void MapRun::Log(const Shared& shared, const Slot& slot) {
+  if (shared.options.log == nullptr) return;
+  const std::optional<TaskError> error = GetTaskError(slot.end.result.status());
+  const bool cancelled = slot.cancelled || (error && error->end == TaskEnd::kCancelled);
+  if (!slot.end.result.ok() && !error && !cancelled) return;
+  const auto ms = [](auto duration) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+  };
+  JobLog::Line line;
+  line.number = slot.item.number;
+  line.started_at_ms = ms(slot.submitted_at.time_since_epoch());
+  line.took_ms = std::max<int64_t>(0, ms(std::chrono::system_clock::now() - slot.submitted_at));
+  line.sent_bytes = slot.sent_bytes;
+  line.command = slot.command;
+  if (slot.end.result.ok()) {
+    line.received_bytes = static_cast<int64_t>(slot.end.result->bytes.size());
+  } else if (cancelled) {
+    line.exit_code = -1;
+  } else {
+    line.host = error->worker;
+    line.received_bytes = static_cast<int64_t>(error->details.size());
+    line.signal = error->signal.value_or(0);
+    line.exit_code = error->exit_code.value_or(0);
+    if (line.exit_code == 0 && line.signal == 0) line.exit_code = kNoExitCode;
+  }
+  shared.options.log->Add(line);
+}
+
+// A failed program's output comes before its error, as it would in a shell.
+ExitCode MapRun::Print(const Slot& slot) {
+  const ItemEnd& end = slot.end;
+  const MapOptions& options = shared_->options;
+  const std::optional<TaskError> error = GetTaskError(end.result.status());
+  const bool failed_output = error && error->details_type == kBytesContentType;
+  static const std::string none;
+  const std::string& out = end.result.ok() ? end.result->bytes
+                           : failed_output ? error->details
+                                           : none;
   const ExitCode code = ExitCodeOf(end);
   if (exit_code_ == ExitCode::kOk) exit_code_ = code;
-  if (context_.json()) return context_.Print(cli::ToJson(end));
-  if (!end.result.ok()) {
-    context_.terminal.Complain(Describe(end));
-    return ExitCode::kOk;
+  if (!options.results.empty() && (end.result.ok() || error)) {
+    const absl::Status kept =
+        KeepResult(options.results, slot.item, out, error ? error->message : "");
+    if (!kept.ok()) return context_.Fail(kept);
   }
-  return context_.Print(shared_->options.tag ? Tagged(end.item, end.result->bytes)
-                                             : end.result->bytes);
+  if (context_.json()) return context_.Print(cli::ToJson(end));
+  if (!out.empty()) {
+    const ExitCode printed = context_.Print(options.tag ? Tagged(end.item, out) : out);
+    if (printed != ExitCode::kOk) return printed;
+  }
+  if (!end.result.ok()) context_.terminal.Complain(Describe(end));
+  return ExitCode::kOk;
 }
 
 bool MapRun::PrintUntilStopped() {
   StatusLine line(context_.terminal, [shared = shared_](int columns) {
     return ProgressLine(shared->Progress(), columns);
   });
-  const DiskHint disk(client_, [&](const std::string& text) {
+  const auto say = [&](const std::string& text) {
     line.Around([&] { context_.terminal.Complain(text); });
-  });
+  };
+  const DiskHint disk(client_, say);
+  const WorkerHint worker(
+      context_, client_, [shared = shared_] { return shared->FirstUnderWay(); }, say);
   const bool keep_going = shared_->options.keep_going;
   std::unique_lock lock(shared_->mutex);
   auto& slots = shared_->slots;
@@ -175,13 +285,11 @@ bool MapRun::PrintUntilStopped() {
     if (slots.empty() || !slots.front()->ended) return true;  // one behind it has failed
     const std::shared_ptr<Slot> slot = std::move(slots.front());
     slots.pop_front();
-    if (slot->end.result.ok()) {
-      shared_->unprinted_bytes -= static_cast<int64_t>(slot->end.result->bytes.size());
-    }
+    shared_->held_bytes -= slot->held_bytes;
     shared_->changed.notify_all();
     lock.unlock();
     ExitCode printed = ExitCode::kOk;
-    line.Around([&] { printed = Print(slot->end); });
+    line.Around([&] { printed = Print(*slot); });
     lock.lock();
     if (printed != ExitCode::kOk) {
       exit_code_ = printed;
@@ -210,7 +318,7 @@ void MapRun::CancelRest() {
   CancelUnderWay(lock);
   if (failure != nullptr && exit_code_ == ExitCode::kOk) {
     lock.unlock();
-    Print(failure->end);
+    Print(*failure);
     lock.lock();
   }
   shared_->changed.wait_until(lock, until, [&] { return shared_->ended == shared_->read; });
@@ -229,6 +337,7 @@ void MapRun::CancelUnderWay(std::unique_lock<std::mutex>& lock) {
 }
 
 ExitCode MapRun::Summarise(bool stopped) {
+  if (exit_code_ == ExitCode::kReaderGone) return exit_code_;  // said to nobody
   const MapProgress progress = shared_->Progress();
   if (!shared_->source_error.ok()) {
     const ExitCode code = context_.Fail(shared_->source_error);
@@ -272,7 +381,16 @@ ExitCode MapRun::Run() {
   client_.Shutdown();  // no callback comes after this, and no submit waits for room
   std::unique_lock lock(shared_->mutex);
   shared_->changed.wait(lock, [&] { return !shared_->submitting; });
+  for (const std::shared_ptr<Slot>& slot : shared_->slots) {
+    if (!slot->ended && slot->cancelled) Log(*shared_, *slot);
+  }
   lock.unlock();
+  if (const auto& log = shared_->options.log; log != nullptr) {
+    if (absl::Status written = log->Close(); !written.ok()) {
+      const ExitCode code = context_.Fail(written);
+      if (exit_code_ == ExitCode::kOk) exit_code_ = code;
+    }
+  }
   return Summarise(stopped);
 }
 

@@ -12,6 +12,7 @@
 #include "client/cli/console/progress.h"
 #include "client/cli/context.h"
 #include "client/cli/map/item_source.h"
+#include "client/cli/map/job_log.h"
 #include "client/cli/map/map_output.h"
 #include "client/cli/task_draft.h"
 
@@ -24,7 +25,16 @@ struct MapOptions {
   int64_t jobs = 10'000;  // items that are submitted and have not ended
   bool keep_going = false;
   bool tag = false;
-  std::function<absl::StatusOr<TaskDraft>(const std::string& item)> draft;
+  // Makes one item's task, and says what is run, for the job log.
+  std::function<absl::StatusOr<TaskDraft>(Item item)> draft;
+  std::function<std::string(const Item& item)> command;
+  // Names the run: the tasks have request keys, so that a run of that name joins those that an
+  // earlier one has submitted, rather than running them again. Empty: none.
+  std::string run;
+  std::shared_ptr<JobLog> log;  // may be none
+  bool skip_ended = false;      // items that are in the log
+  bool failed_only = false;     // with skip_ended: also these; alone: only these
+  std::string results;          // a folder for each item's output; empty: none
 };
 
 // One task for each item; results in the items' order on standard output. A thread of its own reads
@@ -44,7 +54,8 @@ class MapRun {
   static void Submit(const std::shared_ptr<Shared>& shared, const std::shared_ptr<Slot>& slot,
                      absl::StatusOr<TaskDraft> task);
   static void End(Shared& shared, Slot& slot, absl::StatusOr<Payload> result);
-  ExitCode Print(const ItemEnd& end);
+  static void Log(const Shared& shared, const Slot& slot);
+  ExitCode Print(const Slot& slot);
   bool PrintUntilStopped();
   void CancelRest();
   // What has not been cancelled yet. `lock` holds the shared mutex; let go of meanwhile.

@@ -3,19 +3,30 @@
 #include <string>
 #include <vector>
 
+#include "client/cli/map/item.h"
+
 namespace treadle::cli {
 
-// A command line with places for an item, as xargs and GNU parallel have it: every "{}" in every
-// argument is the item. Without any, the item becomes the last argument, unless it travels
-// otherwise (`append_item` false: as standard input, say).
+// A command line with places for an item, as GNU parallel has them, in any argument:
+//
+//   {}  the item          {/}   without its folders     {.}   without its last extension
+//   {//} its folder       {/.}  without either          {#}   its number, from 1
+//   {2} {2.} {2/} ...     the same of the second source; {-1} the last one's
+//
+// An argument that is nothing but {}, {.}, ... becomes one argument for each source; within a
+// longer one the sources' values have spaces between them. Without any place the values become the
+// last arguments, unless the item travels otherwise (`append_item` false: as standard input, say).
 class CommandTemplate {
  public:
   CommandTemplate(std::vector<std::string> argv, bool append_item);
 
-  std::vector<std::string> Fill(const std::string& item) const;
+  std::vector<std::string> Fill(const Item& item) const;
 
  private:
   std::vector<std::string> argv_;
 };
+
+// The words as one line that a shell would read as the same words.
+std::string ShellLine(const std::vector<std::string>& words);
 
 }  // namespace treadle::cli

@@ -345,7 +345,7 @@ TEST_F(Commands, FilesBecomeThePayloadAndAMissingOneIsAFailedItem) {
   std::ofstream(path) << "inside";
   EXPECT_EQ(Treadle({"map", "--type", "echo", "--stdin-files", ":::", path}).out, "inside");
   const Ran ran =
-      Treadle({"map", "-k", "--type", "echo", "--stdin-files", ":::", "/nowhere", path});
+      Treadle({"map", "--keep-going", "--type", "echo", "--stdin-files", ":::", "/nowhere", path});
   EXPECT_EQ(ran.exit_code, 7);
   EXPECT_EQ(ran.out, "inside");
   EXPECT_THAT(ran.err, AllOf(HasSubstr("item '/nowhere': cannot read '/nowhere'"),

@@ -14,24 +14,62 @@ using ::testing::ElementsAre;
 std::vector<std::string> All(ItemSource source) {
   std::vector<std::string> items;
   while (true) {
-    absl::StatusOr<std::optional<std::string>> item = source.next();
+    absl::StatusOr<std::optional<Item>> item = source.next();
     EXPECT_TRUE(item.ok()) << item.status();
     if (!item.ok() || !item->has_value()) return items;
-    items.push_back(**std::move(item));
+    items.push_back((*item)->Label());
   }
 }
 
 TEST(ItemSource, ListedItemsAreTakenAsTheyAre) {
-  ItemSource source = ItemsOf({"a", "", "b c"});
-  EXPECT_EQ(source.count, 3u);
+  ItemSource source = *ItemsOf({{{"a", "", "b c"}}});
+  EXPECT_EQ(source.count, 3);
   EXPECT_THAT(All(source), ElementsAre("a", "", "b c"));
 }
 
-TEST(ItemSource, OneItemALineAndEmptyLinesArePassedOver) {
+TEST(ItemSource, OneItemALineAndAnEmptyLineIsOne) {
   std::istringstream input("a\n\n b \nlast");
   ItemSource source = ItemsFrom(input, '\n', "-");
   EXPECT_EQ(source.count, std::nullopt);
-  EXPECT_THAT(All(source), ElementsAre("a", " b ", "last"));
+  EXPECT_THAT(All(source), ElementsAre("a", "", " b ", "last"));
+}
+
+TEST(ItemSource, SeveralListsMakeEveryCombinationAndLinkedOnesGoHandInHand) {
+  EXPECT_THAT(All(*ItemsOf({{{"a", "b"}}, {{"1", "2"}}})), ElementsAre("a 1", "a 2", "b 1", "b 2"));
+  EXPECT_THAT(All(*ItemsOf({{{"a", "b", "c"}}, {{"x", "y"}, true}, {{"1", "2"}}})),
+              ElementsAre("a x 1", "a x 2", "b y 1", "b y 2"));
+  EXPECT_THAT(All(*ItemsOf({{{"a"}}, {{}}})), ElementsAre());
+  const std::vector<std::string> many(100'000, "v");
+  EXPECT_FALSE(ItemsOf({{many}, {many}, {many}}).ok());
+}
+
+TEST(ItemSource, PiecesEndWithALine) {
+  const auto pieces = [](const std::string& text, PieceSize size) {
+    std::istringstream input(text);
+    ItemSource source = PiecesOf(input, size);
+    std::vector<std::string> all;
+    while (auto item = *source.next()) all.push_back(item->input);
+    return all;
+  };
+  EXPECT_THAT(pieces("1\n2\n3\n4\n5", {2, 1}), ElementsAre("1\n2\n", "3\n4\n", "5"));
+  EXPECT_THAT(pieces("aaaa\nb\nc\n", {0, 3}), ElementsAre("aaaa\n", "b\nc\n"));
+  EXPECT_THAT(pieces("\n\n", {1, 1}), ElementsAre("\n", "\n"));
+  EXPECT_THAT(pieces("", {1, 1}), ElementsAre());
+}
+
+TEST(ItemSource, AnItemIsCutIntoColumns) {
+  std::istringstream input("a\tb\nc\n");
+  ItemSource source = Split(ItemsFrom(input, '\n', "-"), "\t");
+  EXPECT_THAT((*source.next())->values, ElementsAre("a", "b"));
+  EXPECT_THAT((*source.next())->values, ElementsAre("c"));
+}
+
+TEST(ItemSource, CountedItemsAreTheSame) {
+  std::istringstream input("a\nb\n");
+  ItemSource source = *Counted(ItemsFrom(input, '\n', "-"));
+  EXPECT_EQ(source.count, 2);
+  EXPECT_EQ((*source.next())->number, 1);
+  EXPECT_THAT(All(std::move(source)), ElementsAre("b"));
 }
 
 TEST(ItemSource, NulDelimitedItemsMayHaveNewlines) {
