@@ -1,14 +1,6 @@
 #include "treadle/process.h"
 
-#include <algorithm>
 #include <csignal>
-#include <cstring>
-
-#include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
 
 #include "treadle/task_error.h"
 
@@ -16,50 +8,6 @@ namespace treadle {
 namespace {
 
 absl::Status NotStarted() { return absl::FailedPreconditionError("not started: Start it first"); }
-
-// What follows the first of these words. None: they are not there.
-std::optional<absl::string_view> After(absl::string_view text, absl::string_view words) {
-  const size_t begin = text.find(words);
-  if (begin == absl::string_view::npos) return std::nullopt;
-  return text.substr(begin + words.size());
-}
-
-// The number at the beginning.
-std::optional<int> NumberOf(absl::string_view text) {
-  const auto end = std::find_if_not(text.begin(), text.end(), absl::ascii_isdigit);
-  int number = 0;
-  if (!absl::SimpleAtoi(text.substr(0, static_cast<size_t>(end - text.begin())), &number)) {
-    return std::nullopt;
-  }
-  return number;
-}
-
-// The number in "exit status 2: ...", which is a program's, or in "... ended with exit code 2 ...",
-// which is a process pool's.
-std::optional<int> ExitStatusOf(const TaskError& error) {
-  if (error.type != kExitStatusError) return std::nullopt;
-  constexpr absl::string_view kProgram = "exit status ";
-  if (absl::StartsWith(error.message, kProgram)) {
-    return NumberOf(absl::string_view(error.message).substr(kProgram.size()));
-  }
-  const auto pool = After(error.message, "ended with exit code ");
-  return pool ? NumberOf(*pool) : std::nullopt;
-}
-
-// The signal in "... ended by SIGKILL ...", or in "... ended by signal 34".
-std::optional<int> SignalOf(const TaskError& error) {
-  if (error.type != kSignalError) return std::nullopt;
-  const auto ended_by = After(error.message, "ended by ");
-  if (!ended_by) return std::nullopt;
-  if (absl::StartsWith(*ended_by, "signal ")) return NumberOf(ended_by->substr(7));
-  const auto end = std::find_if_not(ended_by->begin(), ended_by->end(), absl::ascii_isalnum);
-  const absl::string_view name = ended_by->substr(0, static_cast<size_t>(end - ended_by->begin()));
-  for (int signal = 1; signal < NSIG; ++signal) {
-    const char* const known = sigabbrev_np(signal);
-    if (known != nullptr && name == absl::StrCat("SIG", known)) return signal;
-  }
-  return std::nullopt;
-}
 
 }  // namespace
 
@@ -106,8 +54,10 @@ std::optional<int> Process::ExitCode() const {
   if (started->Cancelled()) return -SIGTERM;
   const std::optional<TaskError> error = started->Error();
   if (!error.has_value()) return 1;
-  if (const std::optional<int> signal = SignalOf(*error)) return -*signal;
-  return ExitStatusOf(*error).value_or(1);
+  if (error->signal) return -*error->signal;
+  // A program that said 0 and was not done has failed all the same.
+  const int code = error->exit_code.value_or(1);
+  return code == 0 ? 1 : code;
 }
 
 absl::Status Process::Terminate() {
