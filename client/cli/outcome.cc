@@ -12,6 +12,9 @@
 #include "client/cli/task_view.h"
 #include <fmt/format.h>
 
+#include "proto/support/utf8.h"
+#include "treadle/codec.h"
+
 namespace treadle::cli {
 namespace {
 
@@ -21,20 +24,26 @@ int64_t MsSince(SteadyClock::time_point start) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(SteadyClock::now() - start).count();
 }
 
+// On a terminal the prompt starts on a line of its own.
+ExitCode PrintBytes(const Context& context, const std::string& bytes) {
+  const bool open_line = !bytes.empty() && bytes.back() != '\n';
+  return context.Print(bytes + (open_line && context.terminal.out_columns() > 0 ? "\n" : ""));
+}
+
 ExitCode PrintOutcome(const Context& context, const v1::Outcome& outcome) {
   const bool succeeded = outcome.state() == v1::TASK_STATE_SUCCEEDED;
   ExitCode printed = ExitCode::kOk;
   if (!context.table()) {
     printed = PrintOne(context, kOutcomeView, outcome);
   } else if (succeeded) {
-    // On a terminal the prompt starts on a line of its own.
-    const bool open_line = !outcome.result().empty() && outcome.result().back() != '\n';
-    printed = context.Print(outcome.result() +
-                            (open_line && context.terminal.out_columns() > 0 ? "\n" : ""));
+    printed = PrintBytes(context, outcome.result());
   } else {
-    context.terminal.Complain(Describe(ErrorOf(outcome)));
+    // What a program had written before it failed, as in a shell.
+    const TaskError error = ErrorOf(outcome);
+    if (error.details_type == kBytesContentType) printed = PrintBytes(context, error.details);
+    if (printed != ExitCode::kReaderGone) context.terminal.Complain(Describe(error));
   }
-  return succeeded ? printed : ExitCode::kTaskFailed;
+  return succeeded || printed != ExitCode::kOk ? printed : ExitCode::kTaskFailed;
 }
 
 }  // namespace
@@ -42,7 +51,7 @@ ExitCode PrintOutcome(const Context& context, const v1::Outcome& outcome) {
 std::string Describe(const TaskError& error) {
   std::string text = fmt::format("task {} {}", error.task_id, ToString(error.end));
   if (error.attempts > 0) {
-    text += fmt::format(" after {} attempt{}", error.attempts, error.attempts == 1 ? "" : "s");
+    text += " after " + HumanCount(error.attempts, "attempt");
   }
   if (!error.worker.empty()) text += " on " + Printable(error.worker);
   text += ": " + Printable(error.type);
@@ -52,7 +61,22 @@ std::string Describe(const TaskError& error) {
     text += separator + Printable(std::string(line));
     separator = "\n  ";
   }
+  if (!error.details.empty() && error.details_type != kBytesContentType) {
+    text += "\n  details: " + Printable(DetailsText(error.details, error.details_type));
+  }
+  if (error.retry_after_ms) {
+    text += fmt::format("\n  it asks not to be tried again before {} have passed",
+                        HumanDuration(*error.retry_after_ms));
+  }
   return text;
+}
+
+std::string DetailsText(const std::string& details, const std::string& type) {
+  const bool whole = IsUtf8(details) && details.size() <= kShortBytesMax;
+  const std::string about =
+      (type.empty() ? "" : type + ", ") + HumanBytes(static_cast<int64_t>(details.size()));
+  return (IsUtf8(details) ? CutMiddle(details, kShortBytesMax) + " " : "") +
+         fmt::format("({}{})", about, whole ? "" : ": -o json");
 }
 
 std::string StateWords(const v1::Task& task) {

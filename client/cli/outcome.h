@@ -11,8 +11,12 @@
 
 namespace treadle::cli {
 
-// "task 3f-1 FAILED after 3 attempts on host-12: ExitStatus: exit status 1: no such file".
+// "task 3f-1 FAILED after 3 attempts on host-12: ExitStatus: exit status 1: no such file". Details
+// follow on lines of their own, unless they are a program's output, which is no text for people.
 std::string Describe(const TaskError& error);
+
+// Of an error, for people: "{"code": 7} (application/json, 11 B)"; what is no text is not shown.
+std::string DetailsText(const std::string& details, const std::string& type);
 
 // "RUNNING", or "RUNNING (told to stop: the attempt's time is over)".
 std::string StateWords(const v1::Task& task);

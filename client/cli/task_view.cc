@@ -35,7 +35,22 @@ std::string ProgressOf(const v1::Task& task) {
 }
 
 std::string ErrorOf(const v1::TaskError& error) {
-  return fmt::format("{}: {}", error.type(), error.message());
+  return fmt::format("{}: {}", error.type(), Shortened(error.message()));
+}
+
+void AddError(const std::string& name, const v1::TaskError& error, Sheet& sheet) {
+  sheet.Add(name, ErrorOf(error));
+  if (error.permanent()) sheet.Add("  permanent", "yes");
+  if (error.has_exit_code()) sheet.Add("  exit code", std::to_string(error.exit_code()));
+  if (error.has_signal()) sheet.Add("  signal", std::to_string(error.signal()));
+  if (error.has_retry_after_ms()) {
+    sheet.Add("  retry after", HumanDuration(error.retry_after_ms()));
+  }
+  if (error.attempt() != 0) sheet.Add("  in attempt", std::to_string(error.attempt()));
+  sheet.Add("  on worker", error.worker());
+  if (!error.details().empty()) {
+    sheet.Add("  details", DetailsText(error.details(), error.details_type()));
+  }
 }
 
 std::string Describe(const v1::Task& task, const Context& context) {
@@ -55,12 +70,7 @@ std::string Describe(const v1::Task& task, const Context& context) {
   sheet.Add("worker", task.worker());
   sheet.Add("progress", ProgressOf(task));
   sheet.Add("request key", task.request_key());
-  if (task.has_last_error()) {
-    const v1::TaskError& error = task.last_error();
-    sheet.Add("last error", ErrorOf(error));
-    if (error.attempt() != 0) sheet.Add("  in attempt", std::to_string(error.attempt()));
-    sheet.Add("  on worker", error.worker());
-  }
+  if (task.has_last_error()) AddError("last error", task.last_error(), sheet);
   return sheet.Render(context.coloured());
 }
 
@@ -70,7 +80,7 @@ std::string Describe(const v1::Outcome& outcome, const Context& context) {
   sheet.Add("state", StateName(outcome.state()));
   sheet.Add("attempts", std::to_string(outcome.attempts()));
   sheet.Add("finished", TimeAndAge(outcome.finished_at_ms()));
-  if (outcome.has_error()) sheet.Add("error", ErrorOf(outcome.error()));
+  if (outcome.has_error()) AddError("error", outcome.error(), sheet);
   return sheet.Render(context.coloured());
 }
 
@@ -85,12 +95,13 @@ const View<v1::Task> kTaskView = {
         return StateName(t.state()) + (t.stop_reason() == v1::STOP_REASON_UNSPECIFIED ? "" : "!");
       }},
      {{"AGE", kRight}, [](const v1::Task& t) { return AgeOf(t.submitted_at_ms()); }},
-     {{"PRIORITY", kRight}, [](const v1::Task& t) { return std::to_string(t.priority()); }},
      {{"ATTEMPTS", kRight},
       [](const v1::Task& t) { return fmt::format("{}/{}", t.attempts(), t.max_attempts()); }},
+     {{"PRIORITY", kRight}, [](const v1::Task& t) { return std::to_string(t.priority()); }, true},
      {{"PAYLOAD", kRight},
-      [](const v1::Task& t) { return HumanBytes(static_cast<int64_t>(t.payload_bytes())); }},
-     {{"WORKER"}, [](const v1::Task& t) { return t.worker(); }},
+      [](const v1::Task& t) { return HumanBytes(static_cast<int64_t>(t.payload_bytes())); },
+      true},
+     {{"WORKER"}, [](const v1::Task& t) { return t.worker(); }, true},
      {{"SUBMITTED"}, [](const v1::Task& t) { return TimeOrNone(t.submitted_at_ms()); }, true},
      {{"DUE"}, [](const v1::Task& t) { return TimeOrNone(t.run_at_ms()); }, true},
      {{"DEADLINE"}, [](const v1::Task& t) { return TimeOrNone(t.deadline_at_ms()); }, true},

@@ -32,7 +32,11 @@ std::string CsvRow(const Fields& fields);
 template <typename T>
 ExitCode PrintOne(const Context& context, const View<T>& view, const T& thing,
                   bool follows = false) {
-  if (context.table()) return context.Print(view.sheet(thing, context));
+  if (context.table()) {
+    const std::string sheet = view.sheet(thing, context);
+    const bool apart = follows && sheet.find('\n') + 1 < sheet.size();  // of several lines
+    return context.Print((apart ? "\n" : "") + sheet);
+  }
   if (context.output == "json") return context.Print(Document(ToJson(thing)));
   if (context.output == "jsonl") return context.Print(Line(ToJson(thing)));
   if (context.output == "name") return context.Print(view.name(thing) + "\n");

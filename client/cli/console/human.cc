@@ -51,6 +51,10 @@ Glyph NextGlyph(const std::string& text, size_t at) {
 
 }  // namespace
 
+std::string HumanCount(int64_t count, const std::string& noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
 std::string HumanBytes(int64_t bytes) {
   if (bytes < 1024) return fmt::format("{} B", bytes);
   double value = static_cast<double>(bytes);
@@ -123,6 +127,12 @@ std::string Printable(const std::string& text) {
     }
   }
   return out;
+}
+
+std::string Shortened(const std::string& text) {
+  if (text.size() <= kShortBytesMax) return text;
+  return fmt::format("{} ({} in all: -o json)", CutMiddle(text, kShortBytesMax),
+                     HumanBytes(static_cast<int64_t>(text.size())));
 }
 
 std::string ShellWord(const std::string& text) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -9,6 +10,8 @@
 
 namespace treadle::cli {
 
+// "1 task", "2 tasks".
+std::string HumanCount(int64_t count, const std::string& noun);
 // "0 B", "999 B", "1.2 KiB", "4.0 MiB".
 std::string HumanBytes(int64_t bytes);
 // Two units at most: "80ms", "3.2s", "4m05s", "2h10m", "3d4h".
@@ -24,6 +27,10 @@ absl::StatusOr<int64_t> ParseTimeMs(const std::string& text);
 
 // On one line and harmless to a terminal: control characters become escapes ("\n", "\x1b").
 std::string Printable(const std::string& text);
+// Text that may be long, a program's errors say: beyond this it loses its middle, and tells its
+// size.
+inline constexpr size_t kShortBytesMax = 1'000;
+std::string Shortened(const std::string& text);
 // As one word of a shell's command line.
 std::string ShellWord(const std::string& text);
 // Columns that UTF-8 text takes on a terminal.

@@ -1,6 +1,7 @@
 #include "client/cli/console/table.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "client/cli/console/colour.h"
@@ -13,6 +14,7 @@ namespace {
 
 constexpr int kGap = 2;
 constexpr int kLastColumnMin = 16;
+constexpr int kTextColumnMin = 8;
 
 std::string Pad(const std::string& text, int width, Table::Align align) {
   std::string blanks(static_cast<size_t>(std::max(0, width - DisplayWidth(text))), ' ');
@@ -36,11 +38,7 @@ std::string Table::Render(int width, bool colour) const {
     for (const auto& row : rows_) widest = std::max(widest, DisplayWidth(row[i]));
     widths.push_back(widest);
   }
-  if (width > 0) {
-    int before = 0;
-    for (size_t i = 0; i + 1 < widths.size(); i++) before += widths[i] + kGap;
-    widths.back() = std::min(widths.back(), std::max(kLastColumnMin, width - before));
-  }
+  if (width > 0) Fit(width, widths);
   std::string out;
   auto line = [&](bool coloured, auto&& cell) {
     std::string text;
@@ -55,6 +53,26 @@ std::string Table::Render(int width, bool colour) const {
   line(false, [&](size_t i) { return columns_[i].title; });
   for (const auto& row : rows_) line(colour, [&](size_t i) { return row[i]; });
   return out;
+}
+
+void Table::Fit(int width, std::vector<int>& widths) const {
+  const auto too_wide = [&] {
+    return std::accumulate(widths.begin(), widths.end(), 0) +
+           kGap * static_cast<int>(widths.size() - 1) - width;
+  };
+  widths.back() -= std::clamp(widths.back() - kLastColumnMin, 0, std::max(0, too_wide()));
+  while (too_wide() > 0) {
+    // The widest loses one.
+    size_t widest = 0;
+    for (size_t i = 1; i + 1 < columns_.size(); i++) {
+      const Column& column = columns_[i];
+      const int least = std::max(kTextColumnMin, DisplayWidth(column.title));
+      const bool text = column.align == Align::kLeft && !column.state;
+      if (text && widths[i] > least && (widest == 0 || widths[i] > widths[widest])) widest = i;
+    }
+    if (widest == 0) return;
+    --widths[widest];
+  }
 }
 
 void Sheet::Add(std::string name, std::string value) {

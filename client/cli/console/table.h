@@ -22,11 +22,14 @@ class Table {
   void Add(std::vector<std::string> cells);
   bool empty() const { return rows_.empty(); }
 
-  // `width`: the terminal's columns; the last column is cut to fit, but not below 16. 0: cut
-  // nothing. Ends with a newline.
+  // `width`: the terminal's columns. To fit, the last column is cut, but not below 16; then other
+  // text, but not below its title, nor the first column, nor states. 0: cut nothing. Ends with a
+  // newline.
   std::string Render(int width, bool colour = false) const;
 
  private:
+  void Fit(int width, std::vector<int>& widths) const;
+
   std::vector<Column> columns_;
   std::vector<std::vector<std::string>> rows_;
 };

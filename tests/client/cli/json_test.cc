@@ -1,5 +1,6 @@
 #include "client/cli/console/json.h"
 
+#include "client/cli/console/human.h"
 #include "client/cli/map/map_output.h"
 #include "client/cli/outcome.h"
 #include <gtest/gtest.h>
@@ -197,6 +198,35 @@ TEST(Json, AnItemThatBecameATaskAndFailed) {
   EXPECT_EQ(ExitCodeOf(end), ExitCode::kTaskFailed);
   EXPECT_EQ(Describe(end),
             "item 'a.txt': task 3f-2 FAILED after 3 attempts on host-1: WorkerLost: gone");
+}
+
+TEST(Json, AnItemsErrorHasEveryField) {
+  v1::Outcome outcome;
+  Fill(*outcome.mutable_error());
+  const ItemEnd end{"a.txt", "3f-2", ToStatus(ErrorOf(outcome))};
+  ExpectAllFields(outcome.error(), ToJson(end)["error"]);
+}
+
+TEST(Json, AnErrorsDetailsAreCutForPeople) {
+  TaskError error;
+  error.type = "Busy";
+  error.message = "try later";
+  error.retry_after_ms = 90'000;
+  error.details = R"({"queue":7})";
+  error.details_type = "application/json";
+  EXPECT_EQ(Describe(error),
+            "task  FAILED: Busy: try later\n"
+            "  details: {\"queue\":7} (application/json, 11 B)\n"
+            "  it asks not to be tried again before 1m30s have passed");
+  error.details.assign(100'000, 'd');
+  const std::string described = Describe(error);
+  EXPECT_LT(described.size(), 1'200u);
+  EXPECT_NE(described.find(" [...] "), std::string::npos);
+  EXPECT_NE(described.find("(application/json, 97.7 KiB: -o json)"), std::string::npos)
+      << described;
+  EXPECT_EQ(DetailsText("\xff", ""), "(1 B: -o json)");
+  EXPECT_EQ(Shortened("short"), "short");
+  EXPECT_LT(Shortened(error.details).size(), 1'100u);
 }
 
 TEST(Json, AnItemThatNeverBecameATask) {

@@ -33,6 +33,22 @@ TEST(Table, TheLastColumnKeepsAMinimum) {
             "żółw  1000000  a long story ...\n");
 }
 
+TEST(Table, OnANarrowTerminalOtherTextIsCutTooButNoNameAndNoNumber) {
+  Table table({{"ID"},
+               {"TYPE"},
+               {"STATE", Table::Align::kLeft, true},
+               {"COUNT", Table::Align::kRight},
+               {"QUEUE"},
+               {"ERROR"}});
+  table.Add({"cnxyxkq15f-1", "exec:/usr/bin/printf", "SUCCEEDED", "1000000", "default", "none"});
+  EXPECT_EQ(table.Render(62),
+            "ID            TYPE          STATE        COUNT  QUEUE    ERROR\n"
+            "cnxyxkq15f-1  exec:/usr...  SUCCEEDED  1000000  default  none\n");
+  EXPECT_EQ(table.Render(20),
+            "ID            TYPE      STATE        COUNT  QUEUE    ERROR\n"
+            "cnxyxkq15f-1  exec:...  SUCCEEDED  1000000  default  none\n");
+}
+
 TEST(Table, CellsCannotBreakLines) {
   Table table({{"A"}, {"B"}});
   table.Add({"x\ny", "\x1b[2J"});
