@@ -9,7 +9,7 @@ namespace {
 constexpr char kExamples[] = R"(Examples:
   treadle-server
       Serves 127.0.0.1:7733 with its data in ./treadle-data.
-  treadle-server --listen 0.0.0.0:7733 --data-dir /var/lib/treadle --log-format json
+  treadle-server --listen 0.0.0.0:7733 --data-dir /var/lib/treadle
       Serves every interface. There is no authentication: only within a network that you trust.
   treadle-server --store memory --listen 127.0.0.1:0 --port-file /tmp/port
       For tests: keeps nothing, and writes the port that it was given into a file.

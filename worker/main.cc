@@ -29,14 +29,14 @@ namespace program = treadle::program;
 namespace worker = treadle::worker;
 
 constexpr char kDescription[] =
-    R"(treadle-worker: takes tasks from a Treadle broker and runs them. It serves these task types:
-  exec:PATH  for each program that --allow-exec names; the task's payload is the program's standard
-             input, its standard output is the result
+    R"(Takes tasks from a Treadle broker and runs them. It serves these task types:
+  exec:PATH  for each program that --allow-exec names; the task's payload is
+             the program's standard input, its standard output is the result
   echo       returns its payload, to try the way there and back)";
 
 constexpr char kExamples[] = R"(Examples:
   treadle-worker --allow-exec /usr/bin/wc --allow-exec /usr/bin/sha256sum
-  treadle-worker --broker broker.example:7733 --queue video --allow-exec /usr/bin/ffmpeg
+  treadle-worker --broker 10.0.0.7:7733 --queue video --allow-exec /bin/ffmpeg
   treadle-worker --config /etc/treadle/worker.conf
 
 SIGTERM, SIGINT and SIGHUP drain: nothing new is taken, running tasks finish within --drain-timeout,

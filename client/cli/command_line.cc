@@ -9,6 +9,7 @@
 
 #include "proto/program/flags.h"
 #include "proto/program/man.h"
+#include "proto/program/usage.h"
 #include "proto/support/limits.h"
 
 namespace treadle::cli {
@@ -29,7 +30,6 @@ std::unique_ptr<CLI::App> NewRoot(Context& context, Command& chosen) {
       std::string(kExamples) + kExitCodeHelp);
   root->require_subcommand(1);
   root->get_formatter()->label("SUBCOMMAND", "COMMAND");
-  root->get_formatter()->label("Subcommands", "Commands");
   root->get_formatter()->label("Positionals", "Arguments");
   program::AddAddress(*root, "--broker", context.broker, /*port_min=*/1,
                       "The broker. Without it: --context, then the environment variable "
@@ -62,19 +62,6 @@ std::unique_ptr<CLI::App> NewRoot(Context& context, Command& chosen) {
   return root;
 }
 
-// The command that was named, as far as the command line was understood.
-const CLI::App& Named(const CLI::App& root) {
-  const CLI::App* app = &root;
-  while (!app->get_subcommands().empty()) app = app->get_subcommands().front();
-  return *app;
-}
-
-// "treadle queue create".
-std::string PathOf(const CLI::App& app) {
-  return app.get_parent() == nullptr ? app.get_name()
-                                     : PathOf(*app.get_parent()) + " " + app.get_name();
-}
-
 // Absent: go on.
 std::optional<ExitCode> Parse(CLI::App& root, const std::vector<std::string>& options,
                               const Context& context) {
@@ -88,12 +75,14 @@ std::optional<ExitCode> Parse(CLI::App& root, const std::vector<std::string>& op
   } catch (const CLI::CallForVersion& version) {
     return context.Write(std::string(version.what()) + "\n");
   } catch (const CLI::ParseError& error) {
-    const CLI::App& named = Named(root);
-    if (dynamic_cast<const CLI::RequiredError*>(&error) && named.get_require_subcommand_min() > 0) {
+    const CLI::App& named = program::NamedCommand(root);
+    if (dynamic_cast<const CLI::RequiredError*>(&error) && named.get_require_subcommand_min() > 0 &&
+        program::Unexpected(root).empty()) {
       context.terminal.err << root.help();  // says which commands there are
       return ExitCode::kUsage;
     }
-    context.terminal.Complain(std::string(error.what()) + "\nSee " + PathOf(named) + " --help.");
+    context.terminal.Complain(program::Explain(root, error) + "\nSee " +
+                              program::CommandPath(named) + " --help.");
     return ExitCode::kUsage;
   }
 }

@@ -105,8 +105,13 @@ CLI::App& AddSubcommand(CLI::App& parent, const std::string& name, const std::st
                         const std::string& notes) {
   CLI::App* command = parent.add_subcommand(name, summary);
   command->footer(notes);
-  command->fallthrough();
+  command->group("Commands")->fallthrough();
   return *command;
+}
+
+std::string OtherForm(const CLI::App& parent, const std::string& name) {
+  return parent.get_parent() == nullptr ? "It is short for treadle task " + name + ".\n"
+                                        : "Its short form is treadle " + name + ".\n";
 }
 
 }  // namespace treadle::cli

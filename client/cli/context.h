@@ -77,7 +77,7 @@ using Command = std::function<ExitCode(Context&)>;
 
 // Each adds one command (or a group of them), which sets `chosen` when it is named.
 //
-// These stand in the group "task", and by themselves.
+// These stand in the group "task", and by themselves as its short forms.
 void AddSubmitCommand(CLI::App& parent, Command& chosen);
 void AddResultCommand(CLI::App& parent, Command& chosen);
 // "wait" and "watch".
@@ -94,5 +94,7 @@ void AddDevCommand(CLI::App& root, Command& chosen);
 // A subcommand of `parent`. `notes` ends its help text: what else there is to know, and examples.
 CLI::App& AddSubcommand(CLI::App& parent, const std::string& name, const std::string& summary,
                         const std::string& notes);
+// For the notes of a command of the group "task" that also stands by itself: each names the other.
+std::string OtherForm(const CLI::App& parent, const std::string& name);
 
 }  // namespace treadle::cli

@@ -14,4 +14,15 @@ std::string CsvRow(const Fields& fields) {
   return CsvLine(cells);
 }
 
+ExitCode PrintObject(const Context& context, const Json& object) {
+  if (context.output == "json") return context.Print(Document(object));
+  if (context.output == "jsonl") return context.Print(Line(object));
+  const Fields fields = ToFields(object);
+  return context.Print(CsvHeader(fields) + CsvRow(fields));
+}
+
+absl::Status CheckObjectOutput(const Context& context, const std::string& what) {
+  return context.CheckOutput({"table", "wide", "json", "jsonl", "csv", "quiet"}, what);
+}
+
 }  // namespace treadle::cli

@@ -28,6 +28,11 @@ struct View {
 std::string CsvHeader(const Fields& fields);
 std::string CsvRow(const Fields& fields);
 
+// What is no message of the API, counts say, in a form of --output that is no table.
+ExitCode PrintObject(const Context& context, const Json& object);
+// It has no name. `what`: as CheckOutput has it.
+absl::Status CheckObjectOutput(const Context& context, const std::string& what);
+
 // Prints one thing in the form of --output. `follows`: another was printed before it.
 template <typename T>
 ExitCode PrintOne(const Context& context, const View<T>& view, const T& thing,

@@ -1,7 +1,9 @@
 #include "proto/program/flags.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <functional>
 #include <utility>
 
@@ -14,6 +16,7 @@
 #include "proto/program/help.h"
 #include "proto/program/man.h"
 #include "proto/program/units.h"
+#include "proto/program/usage.h"
 #include "proto/support/address.h"
 #include "proto/support/text.h"
 
@@ -65,6 +68,15 @@ bool TakesValue(const CLI::App& app, const std::string& flag) {
   const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
   return std::any_of(commands.begin(), commands.end(),
                      [&](const CLI::App* command) { return TakesValue(*command, flag); });
+}
+
+// The code to exit with.
+int Print(const CLI::App& app, const std::string& text) {
+  if (std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0) return 0;
+  if (errno == EPIPE) return kExitReaderGone;
+  std::fprintf(stderr, "%s: cannot write to standard output: is the disk full?\n",
+               app.get_name().c_str());
+  return EXIT_FAILURE;
 }
 
 }  // namespace
@@ -171,21 +183,18 @@ std::optional<int> Parse(CLI::App& app, int argc, const char* const* argv) {
     ParseWords(app, {argv + 1, argv + argc});
     return std::nullopt;
   } catch (const CLI::CallForHelp&) {
-    std::fputs(app.help().c_str(), stdout);
-    return 0;
+    return Print(app, app.help());
   } catch (const CallForMan&) {
-    std::fputs(ManPage(app).c_str(), stdout);
-    return 0;
+    return Print(app, ManPage(app));
   } catch (const CLI::CallForVersion& version) {
-    std::puts(version.what());
-    return 0;
+    return Print(app, absl::StrCat(version.what(), "\n"));
   } catch (const CLI::FileError&) {
     std::fprintf(stderr, "%s: --config: cannot read '%s': give the path of a readable file\n",
                  app.get_name().c_str(), app.get_config_ptr()->as<std::string>().c_str());
     return kExitUsage;
   } catch (const CLI::ParseError& error) {
-    std::fprintf(stderr, "%s: %s\nSee %s --help.\n", app.get_name().c_str(), error.what(),
-                 app.get_name().c_str());
+    std::fprintf(stderr, "%s: %s\nSee %s --help.\n", app.get_name().c_str(),
+                 Explain(app, error).c_str(), app.get_name().c_str());
     return kExitUsage;
   }
 }

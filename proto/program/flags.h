@@ -26,6 +26,8 @@ namespace treadle::program {
 
 // Exit code for wrong flags or a wrong config file.
 inline constexpr int kExitUsage = 2;
+// Who read standard output has enough of it, as after SIGPIPE.
+inline constexpr int kExitReaderGone = 141;
 
 // "1.2.3".
 std::string Version();
@@ -72,7 +74,7 @@ CLI::Option* AddSize(CLI::App& app, const std::string& flag, int64_t& value_byte
 // program's name. Throws CLI::ParseError.
 void ParseWords(CLI::App& app, const std::vector<std::string>& words);
 // Parses. Absent: go on. Otherwise the code to exit with: 0 after --help, --version or --man, which
-// it has printed, kExitUsage after a sentence on stderr.
+// it has printed (1 or kExitReaderGone when it could not), kExitUsage after a sentence on stderr.
 std::optional<int> Parse(CLI::App& app, int argc, const char* const* argv);
 
 }  // namespace treadle::program

@@ -9,6 +9,7 @@
 #include "absl/strings/str_split.h"
 
 #include "proto/program/flags.h"
+#include "proto/program/usage.h"
 
 namespace treadle::program {
 namespace {
@@ -35,11 +36,6 @@ std::string Escaped(absl::string_view text) {
 std::string AsIs(const std::string& text) {
   if (text.empty()) return "";
   return absl::StrCat(".PP\n.nf\n", Escaped(text), text.back() == '\n' ? "" : "\n", ".fi\n");
-}
-
-std::string PathOf(const CLI::App& app) {
-  return app.get_parent() == nullptr ? app.get_name()
-                                     : PathOf(*app.get_parent()) + " " + app.get_name();
 }
 
 bool IsHidden(const CLI::Option& option) { return option.get_group().empty(); }
@@ -80,7 +76,7 @@ std::string Commands(const CLI::App& app) {
       text += Commands(*command);
       continue;
     }
-    absl::StrAppend(&text, ".SS \"", Escaped(PathOf(*command)), "\"\n",
+    absl::StrAppend(&text, ".SS \"", Escaped(CommandPath(*command)), "\"\n",
                     Escaped(command->get_description()), "\n", Options(*command, false),
                     AsIs(command->get_footer()));
   }

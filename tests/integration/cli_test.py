@@ -105,6 +105,34 @@ class CommandLine(Scenario):
             self.assertEqual(ran.returncode, OTHER, f"{words}: {ran.stderr}")
             self.assertIn("cannot write", ran.stderr)
 
+    def test_a_help_text_that_cannot_be_written_is_an_error_of_every_program(self):
+        for program in ("treadle", "treadle-server", "treadle-worker"):
+            for flag in ("--help", "--version", "--man"):
+                with open("/dev/full", "w", encoding="utf-8") as full:
+                    ran = subprocess.run([processes.BIN / program, flag], stdout=full,
+                                         stderr=subprocess.PIPE, text=True, check=False,
+                                         timeout=processes.LIMIT_S)
+                self.assertNotEqual(ran.returncode, 0, (program, flag))
+                self.assertIn("cannot write to standard output", ran.stderr)
+
+    def test_every_help_text_fits_a_terminal(self):
+        def helps(*words):
+            text = subprocess.run([*words, "--help"], capture_output=True, text=True, check=True,
+                                  timeout=processes.LIMIT_S).stdout
+            yield words, text
+            commands = text.partition("\nCommands:\n")[2].partition("\n\n")[0]
+            for line in commands.splitlines():
+                if line[2] != " ":
+                    yield from helps(*words, line.split()[0].rstrip(","))
+
+        seen = 0
+        for program in ("treadle", "treadle-server", "treadle-worker"):
+            for words, text in helps(processes.BIN / program):
+                seen += 1
+                for line in text.splitlines():
+                    self.assertLess(len(line), 80, f"{words}: {line}")
+        self.assertGreater(seen, 30)
+
     def test_a_reader_that_has_enough_ends_it_quietly(self):
         self.treadle("submit", "--type=nobody", "--queue=q")
         for words in (["task", "list"], ["task", "list", "-o", "jsonl"], ["queue", "list", "-w"],
@@ -242,31 +270,6 @@ class CommandLine(Scenario):
         self.assertEqual(child.wait(processes.LIMIT_S), TERMINATED)
         _, err = child.communicate()
         self.assertIn("interrupted after 1 tasks", err)
-
-    def test_bash_completes(self):
-        self.treadle("queue", "create", "cloth:fine")
-        script = """
-            PATH="$BIN:$PATH"
-            source <(treadle completion bash)
-            COMP_WORDBREAKS=$' \\t\\n"\\'><=;|&(:'
-            complete_line() {
-              COMP_LINE=$1 COMP_POINT=${#1} COMP_WORDS=("${@:2}") COMP_CWORD=$(($# - 2))
-              _treadle
-              echo "${COMPREPLY[*]}"
-            }
-            complete_line "treadle queue sh" treadle queue sh
-            complete_line "treadle task list --output=js" treadle task list --output = js
-            complete_line "treadle queue show " treadle queue show ""
-            complete_line "treadle queue show cloth:f" treadle queue show cloth : f
-            complete -p treadle
-        """
-        ran = subprocess.run(
-            ["bash", "-c", script], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            env=dict(os.environ, BIN=str(processes.BIN), TREADLE_BROKER=self.address),
-            timeout=processes.LIMIT_S, check=False)
-        self.assertEqual(ran.stdout.splitlines(),
-                         ["show", "json jsonl", "cloth:fine", "fine",
-                          "complete -F _treadle treadle"], ran.stderr)
 
     def test_the_manual_page_of_every_program_is_read_without_a_warning(self):
         if shutil.which("groff") is None:
@@ -505,15 +508,36 @@ class CommandLine(Scenario):
                                  "the tasks to be cancelled")
 
     def test_who_waits_for_a_worker_that_is_not_there_is_told(self):
-        child = self.start("submit", "--wait", "-q", "cloth", "--", "/bin/true")
-        line = child.stderr.readline()
-        self.assertIn("no worker is connected that takes 'exec:/bin/true' from queue 'cloth'",
-                      line)
-        self.assertIn("treadle-worker --queue cloth --allow-exec /bin/true --broker "
-                      + self.address, line)
+        waiting = [self.start(*words) for words in (
+            ["submit", "--wait", "-q", "cloth", "--", "/bin/true"],
+            ["map", "-q", "cloth", "--", "/bin/true", ":::", "a", "b"])]
+        for child in waiting:
+            line = child.stderr.readline()
+            self.assertIn("no worker is connected that takes 'exec:/bin/true' from queue 'cloth'",
+                          line)
+            self.assertIn("treadle-worker --queue cloth --allow-exec /bin/true --broker "
+                          + self.address, line)
         self.worker(self.address, "--allow-exec=/bin/true", queues=["cloth"])
-        _, err = child.communicate(timeout=processes.LIMIT_S)
-        self.assertEqual((child.returncode, err), (0, ""))
+        for child in waiting:
+            _, err = child.communicate(timeout=processes.LIMIT_S)
+            self.assertEqual((child.returncode, err), (0, ""))
+
+    def test_what_a_failed_program_wrote_is_not_lost(self):
+        self.worker(self.address, "--allow-exec=/bin/sh")
+        words = ["--", "/bin/sh", "-c", "echo found; echo lost >&2; exit 3"]
+        out, err = self.treadle("submit", "--wait", *words, code=TASK_FAILED)
+        self.assertEqual(out, "found\n")
+        self.assertIn("exit status 3: lost", err)
+        name = self.treadle("submit", *words)[0].strip()
+        shown = json.loads(self.treadle("result", name, "-o", "json", code=TASK_FAILED)[0])
+        self.assertEqual((shown["error"]["exit_code"], shown["error"]["details"]), (3, "found\n"))
+        self.assertRegex(self.treadle("task", "show", name)[0], r"(?m)^  exit code +3$")
+        long = self.treadle("submit", "--wait", "-o", "json", "--", "/bin/sh", "-c",
+                            "yes lost | head -c 20000 >&2; exit 3", code=TASK_FAILED)[0]
+        long = json.loads(long)
+        shown = self.treadle("task", "show", long["task_id"])[0]
+        self.assertLess(len(shown), len(long["error"]["message"]) // 2)
+        self.assertIn("in all: -o json)", shown)
 
     def test_queues_and_workers_are_listed(self):
         self.worker(self.address, "--allow-exec=/bin/true", name="loom-7", queues=["cloth"])

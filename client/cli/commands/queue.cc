@@ -163,19 +163,22 @@ ExitCode PurgeQueue(Context& context, const QueueFlags& flags) {
     filter.queue = flags.name;
     return CancelFiltered(context, filter, flags, /*waiting_only=*/true);
   }
+  if (absl::Status s = CheckObjectOutput(context, "this counts tasks"); !s.ok())
+    return context.Fail(s);
   auto client = context.Connect();
   if (!client.ok()) return context.FailCall(client.status());
   const absl::StatusOr<v1::Queue> queue = (*client)->GetQueue(flags.name);
   if (!queue.ok()) return context.FailCall(queue.status());
-  const ExitCode no =
-      Confirm(context, flags,
-              fmt::format("cancel the {} waiting tasks of queue '{}'",
-                          queue->stats().queued() + queue->stats().scheduled(), flags.name));
+  const ExitCode no = Confirm(
+      context, flags,
+      fmt::format("cancel the {} of queue '{}'",
+                  HumanCount(queue->stats().queued() + queue->stats().scheduled(), "waiting task"),
+                  flags.name));
   if (no != ExitCode::kOk) return no;
   const absl::StatusOr<int64_t> cancelled = (*client)->PurgeQueue(flags.name);
   if (!cancelled.ok()) return context.FailCall(cancelled.status());
-  if (context.table()) return context.Print(fmt::format("{} tasks cancelled\n", *cancelled));
-  return context.Print(Json{{"name", flags.name}, {"cancelled_tasks", *cancelled}});
+  if (context.table()) return context.Print(HumanCount(*cancelled, "task") + " cancelled\n");
+  return PrintObject(context, {{"name", flags.name}, {"cancelled_tasks", *cancelled}});
 }
 
 ExitCode DeleteQueue(Context& context, const std::string& name) {
@@ -234,11 +237,11 @@ void AddQueueCommands(CLI::App& root, Command& chosen) {
   create.callback(choose(flags, CreateQueue));
 
   auto shown = std::make_shared<QueueFlags>();
-  CLI::App& list = AddSubcommand(
-      group, "list", "Lists all queues.",
-      "Examples:\n"
-      "  treadle queue list --watch\n"
-      "  treadle queue list -o jsonl | jq -r 'select(.stats.queued > 1000) | .config.name'\n");
+  CLI::App& list =
+      AddSubcommand(group, "list", "Lists all queues.",
+                    "Examples:\n"
+                    "  treadle queue list --watch\n"
+                    "  treadle queue list -o jsonl | jq -r 'select(.paused) | .config.name'\n");
   AddWatchFlags(list, *shown);
   list.callback(choose(shown, [](Context& context, const QueueFlags& queue) {
     return Look(context, queue, [&](Client& client) { return ListQueues(context, client); });

@@ -30,14 +30,15 @@ void AddResultCommand(CLI::App& parent, Command& chosen) {
   CLI::App& command = AddSubcommand(
       parent, "result",
       "Waits until a task ends, and writes its result to standard output, byte for byte.",
-      "It goes on waiting while the broker is restarted. On a terminal a line shows how far the\n"
-      "task is. Ctrl-C ends the wait, not the task. It is the same command as treadle task "
-      "result.\n"
-      "\n"
-      "Examples:\n"
-      "  treadle result cnsef1k6a7-1k9 > report.pdf\n"
-      "  treadle result cnsef1k6a7-1k9 --timeout 10s || echo \"not yet, or failed: $?\"\n"
-      "  treadle result cnsef1k6a7-1k9 -o json | jq -r .state\n");
+      "What a failed program had written comes first, and its error on standard error.\n"
+      "It goes on waiting while the broker is restarted. On a terminal a line shows how far\n"
+      "the task is. Ctrl-C ends the wait, not the task. " +
+          OtherForm(parent, "result") +
+          "\n"
+          "Examples:\n"
+          "  treadle result cnsef1k6a7-1k9 > report.pdf\n"
+          "  treadle result cnsef1k6a7-1k9 --timeout 10s || echo \"not yet, or failed: $?\"\n"
+          "  treadle result cnsef1k6a7-1k9 -o json | jq -r .state\n");
   program::AddText(command, "ID", flags->task_id, "", "The task, as treadle submit printed it.")
       ->required();
   AddBound(command, "--timeout", flags->timeout_ms, limits::kAheadMsMax,

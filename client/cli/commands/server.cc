@@ -73,7 +73,7 @@ void AddServerCommands(CLI::App& root, Command& chosen) {
       "The exit code is 0 when it does, and 4 when it has not within the time.\n"
       "\n"
       "Example:\n"
-      "  treadle-server --data-dir tasks & treadle server wait && treadle queue create mail\n");
+      "  treadle-server --data-dir tasks & treadle server wait && treadle queue list\n");
   program::AddDuration(wait, "--timeout", *timeout_ms, 0, limits::kHourMs, "How long to wait.");
   wait.callback([&chosen, timeout_ms] {
     chosen = [timeout_ms](Context& context) { return WaitForServer(context, *timeout_ms); };

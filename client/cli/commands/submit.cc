@@ -131,22 +131,20 @@ void AddSubmitCommand(CLI::App& parent, Command& chosen) {
   auto flags = std::make_shared<OneSubmitFlags>();
   CLI::App& command = AddSubcommand(
       parent, "submit", "Submits one task, a program's run or any other, and prints its id.",
-      "A program runs on a worker that allows it (treadle-worker --allow-exec), not here: its "
-      "files\n"
-      "are the worker's, and it waits while there is no such worker. Its task's type is "
-      "exec:PATH.\n"
-      "With --type the task is for the handler of that name.\n"
-      "It is the same command as treadle task submit.\n"
-      "\n"
-      "Examples:\n"
-      "  treadle submit -- /usr/bin/uname -a\n"
-      "  treadle submit --stdin notes.txt --wait -- /usr/bin/wc -w\n"
-      "  ls | treadle submit --stdin - --wait -- /usr/bin/wc -l\n"
-      "  treadle submit --type resize --payload '{\"width\":200}' --content-type application/json\n"
-      "  treadle submit --type resize --payload @job.json --queue images --delay 5m --attempts 5\n"
-      "  treadle submit --request-key order-17 --type bill --payload @order.json   # never twice\n"
-      "  treadle submit --batch jobs.jsonl --queue images > ids\n"
-      "  id=$(treadle submit --type report) && treadle result \"$id\" > report.pdf\n");
+      "A program runs on a worker that allows it (treadle-worker --allow-exec), not here:\n"
+      "its files are the worker's, and it waits while there is no such worker. Its task's\n"
+      "type is exec:PATH. With --type the task is for the handler of that name.\n" +
+          OtherForm(parent, "submit") +
+          "\n"
+          "Examples:\n"
+          "  treadle submit -- /usr/bin/uname -a\n"
+          "  treadle submit --stdin notes.txt --wait -- /usr/bin/wc -w\n"
+          "  ls | treadle submit --stdin - --wait -- /usr/bin/wc -l\n"
+          "  treadle submit --type resize --payload 9 --content-type application/json\n"
+          "  treadle submit --type resize --payload @job.json -q images --delay 5m\n"
+          "  treadle submit --type bill --payload @order.json --request-key order-17\n"
+          "  treadle submit --batch jobs.jsonl --queue images > ids\n"
+          "  id=$(treadle submit --type report) && treadle result \"$id\" > report.pdf\n");
   program::AddText(
       command, "--payload", flags->payload, "BYTES|@FILE|-",
       "With --type: what the handler gets; @FILE: a file's content, -: standard input.");

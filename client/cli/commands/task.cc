@@ -169,8 +169,8 @@ void AddList(CLI::App& group, Command& chosen) {
       "Examples:\n"
       "  treadle task list --queue mail --watch\n"
       "  treadle task list --state failed -o wide\n"
-      "  treadle task list --queue mail -o name | head -n 3 | xargs treadle task cancel\n"
-      "  treadle task list --all --limit 1000 -o jsonl | jq -r 'select(.attempts > 1) | .task_id'\n"
+      "  treadle task list -q mail -o name | head -n 3 | xargs treadle task cancel\n"
+      "  treadle task list --all -o jsonl | jq -r 'select(.attempts > 1) | .task_id'\n"
       "  treadle task list --all --limit 100000 -o csv > tasks.csv\n");
   AddFilterFlags(list, flags->filter, /*queue=*/true,
                  "scheduled, queued, running, succeeded, failed, cancelled or expired");

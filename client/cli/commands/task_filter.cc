@@ -69,15 +69,14 @@ void CancelAll(Context& context, Client& client, const std::vector<v1::Task>& ta
 
 ExitCode PrintCancelled(const Context& context, const Cancelled& sum) {
   if (context.table()) {
-    std::string text = fmt::format("{} tasks cancelled", sum.cancelled);
+    std::string text = HumanCount(sum.cancelled, "task") + " cancelled";
     if (sum.told_to_stop > 0) text += fmt::format(", {} told to stop", sum.told_to_stop);
     if (sum.ended_before > 0) text += fmt::format(", {} had ended before", sum.ended_before);
     return context.Print(text + "\n");
   }
-  const Json json = {{"cancelled_tasks", sum.cancelled},
-                     {"told_to_stop_tasks", sum.told_to_stop},
-                     {"ended_before_tasks", sum.ended_before}};
-  return context.Print(json);
+  return PrintObject(context, {{"cancelled_tasks", sum.cancelled},
+                               {"told_to_stop_tasks", sum.told_to_stop},
+                               {"ended_before_tasks", sum.ended_before}});
 }
 
 }  // namespace
@@ -155,6 +154,8 @@ ExitCode CancelFiltered(Context& context, const TaskFilter& filter, const BulkFl
                         bool waiting_only) {
   absl::StatusOr<v1::ListTasksRequest> request = ToRequest(filter);
   if (!request.ok()) return context.Fail(request.status());
+  if (absl::Status s = CheckObjectOutput(context, "this counts tasks"); !flags.dry_run && !s.ok())
+    return context.Fail(s);
   for (const int state : request->states()) {
     const bool takes =
         waiting_only ? state < v1::TASK_STATE_RUNNING : state < v1::TASK_STATE_SUCCEEDED;
@@ -189,12 +190,12 @@ ExitCode CancelFiltered(Context& context, const TaskFilter& filter, const BulkFl
   if (flags.dry_run) {
     if (printed == ExitCode::kOk) printed = listing.Finish();
     if (context.table())
-      context.terminal.Complain(fmt::format("{} tasks would be cancelled", count));
+      context.terminal.Complain(HumanCount(count, "task") + " would be cancelled");
     return printed;
   }
   Cancelled sum;
   if (count == 0) return PrintCancelled(context, sum);
-  if (const ExitCode no = Confirm(context, flags, fmt::format("cancel {} tasks", count));
+  if (const ExitCode no = Confirm(context, flags, "cancel " + HumanCount(count, "task"));
       no != ExitCode::kOk) {
     return no;
   }

@@ -168,10 +168,6 @@ struct Draining {
   int64_t tasks = 0;  // that they run still
 };
 
-std::string Counted(int64_t count, const std::string& one) {
-  return fmt::format("{} {}{}", count, one, count == 1 ? "" : "s");
-}
-
 // How it goes with these. One that does not drain is asked again: a broker that was started anew
 // does not know of it.
 absl::StatusOr<Draining> LookAfter(Client& client, const std::set<std::string>& ids) {
@@ -205,8 +201,8 @@ ExitCode AwaitDrained(Context& context, Client& client, const DrainFlags& flags,
     if (draining.ok() && context.table() && draining->tasks != told) {
       told = draining->tasks;
       context.terminal.Complain(fmt::format("{} draining, {} still there",
-                                            Counted(draining->workers, "worker"),
-                                            Counted(told, "task")));
+                                            HumanCount(draining->workers, "worker"),
+                                            HumanCount(told, "task")));
     }
     if (flags.timeout_ms > 0 && std::chrono::steady_clock::now() - start >= timeout) {
       context.terminal.Complain(fmt::format("not drained within {}: the workers go on draining",
@@ -218,6 +214,9 @@ ExitCode AwaitDrained(Context& context, Client& client, const DrainFlags& flags,
 }
 
 ExitCode DrainWorker(Context& context, const DrainFlags& flags) {
+  if (absl::Status s = CheckObjectOutput(context, "this counts workers"); !s.ok()) {
+    return context.Fail(s);
+  }
   const auto client = context.Connect();
   if (!client.ok()) return context.FailCall(client.status());
   const absl::StatusOr<std::vector<v1::Worker>> workers = (*client)->ListWorkers();
@@ -238,10 +237,11 @@ ExitCode DrainWorker(Context& context, const DrainFlags& flags) {
     if (code != ExitCode::kOk) return code;
   }
   if (context.table()) {
-    return context.Print(fmt::format("{} {}\n", Counted(static_cast<int64_t>(ids.size()), "worker"),
+    return context.Print(fmt::format("{} {}\n",
+                                     HumanCount(static_cast<int64_t>(ids.size()), "worker"),
                                      flags.wait ? "drained" : "draining"));
   }
-  return context.Print(Json{{"worker", flags.worker}, {"workers", ids.size()}});
+  return PrintObject(context, {{"worker", flags.worker}, {"workers", ids.size()}});
 }
 
 }  // namespace
@@ -270,7 +270,7 @@ void AddWorkerCommands(CLI::App& root, Command& chosen) {
       "\n"
       "Examples:\n"
       "  treadle worker show host:4711\n"
-      "  treadle worker show host:4711 -o json | jq '.handlers[] | {type, pool, advice}'\n");
+      "  treadle worker show host:4711 -o json | jq '.handlers[] | {type, advice}'\n");
   program::AddText(show, "WORKER", *name_or_id, "", "The worker's name, or its id.")->required();
   AddWatchFlags(show, *watch);
   show.callback([&chosen, name_or_id, watch] {

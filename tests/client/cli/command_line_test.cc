@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "absl/strings/str_replace.h"
 #include "client/cli/exit_code.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -13,8 +14,10 @@
 namespace treadle::cli {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 // What a command does that never reaches a broker.
 struct Ran {
@@ -88,6 +91,18 @@ TEST(CommandLine, EveryCommandHasHelpWithAnExample) {
     EXPECT_THAT(ran.out, HasSubstr("Example")) << command[0];
     EXPECT_THAT(ran.out, HasSubstr("treadle " + command[0])) << command[0];
     EXPECT_THAT(ran.err, IsEmpty());
+  }
+}
+
+TEST(CommandLine, AShortFormAndItsLongOneNameEachOther) {
+  const auto help = [](std::vector<std::string> words) {
+    words.emplace_back("--help");
+    return absl::StrReplaceAll(Treadle(words).out, {{"\n", " "}});
+  };
+  for (const std::string name : {"submit", "result"}) {
+    EXPECT_THAT(help({name}), HasSubstr("It is short for treadle task " + name + "."));
+    EXPECT_THAT(help({"task", name}), AllOf(HasSubstr("Its short form is treadle " + name + "."),
+                                            Not(HasSubstr("It is short for"))));
   }
 }
 
@@ -169,6 +184,11 @@ TEST(CommandLine, AnOutputThatACommandDoesNotHaveIsRefused) {
             "treadle: --output name: treadle task watch prints changes of one task: use table, "
             "wide, json, jsonl, csv, quiet\n");
   EXPECT_THAT(Treadle({"queue", "list", "-o", "xml"}).err, HasSubstr("'xml' is not one of table"));
+  for (const char* form : {"csv", "name", "wide"}) {
+    const Ran map = Treadle({"map", "-o", form, "--", "/bin/true", ":::", "a"});
+    EXPECT_EQ(map.exit_code, 2);
+    EXPECT_THAT(map.err, HasSubstr("use table, json, jsonl, quiet\n"));
+  }
 }
 
 TEST(CommandLine, WhatCancelsManyWantsToKnowWhich) {
