@@ -3,6 +3,7 @@
 order and the exit code are the same bytes."""
 
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -62,6 +63,29 @@ class BesideParallel(Scenario):
         (self.folder / "one").write_text("x\ny\n")
         (self.folder / "two").write_text("1\n2\n")
         self.same([], [PRINTF, "%s %s\\n"], ["::::", "one", "two"])
+
+    def test_any_words_in_any_places(self):
+        """Words of what shells, paths and places take for their own, by a seed."""
+        pieces = ["a", "b", ".", " ", "/", "'", '"', "\\", "$", "`", "*", "-", "{", "}", "{}",
+                  "{.}", "#", "~", "\u017c", "\t", ";", "&", "|", "=", "%", "!", "(", "<", "?", "["]
+        places = ["{}", "{.}", "{/}", "{//}", "{/.}", "{#}", "{1}", "{2}", "{-1}", "{1.}", "{2/}",
+                  "{-1//}", "{3}", "{1/.}"]
+        around = ["x", "-", " ", "'", '"', "$H", "\\", "{", "}", "\u017c", "%d", ";"]
+        for seed in range(24):
+            chance = random.Random(seed)
+
+            def word(of, least, most, chance=chance):
+                return "".join(chance.choice(of) for _ in range(chance.randint(least, most)))
+
+            items = []
+            for source in range(chance.randint(1, 3)):
+                items.append(":::+" if source and chance.random() < 0.3 else ":::")
+                items += [word(pieces, 0, 6) for _ in range(chance.randint(1, 3))]
+            arguments = [word(chance.choice([around, places, around + places]), 1, 4)
+                         for _ in range(chance.randint(0, 3))]
+            flags = ["--tag"] if chance.random() < 0.3 else []
+            with self.subTest(seed=seed, arguments=arguments, items=items):
+                self.same(flags, [PRINTF, "<%s>\\n", "first", *arguments], items)
 
     def test_lines_of_standard_input(self):
         self.same([], [PRINTF, "<%s>\\n"], stdin="\n".join(ODD).encode())

@@ -19,6 +19,7 @@
 #include "proto/program/flags.h"
 #include "proto/support/limits.h"
 #include "proto/support/utf8.h"
+#include "proto/task/exec_task.h"
 
 namespace treadle::cli {
 namespace {
@@ -161,6 +162,10 @@ absl::StatusOr<ItemSource> OpenSources(const Context& context, const MapFlags& f
 
 absl::StatusOr<ItemSource> OpenItems(const Context& context, const MapFlags& flags,
                                      const MapWords& words) {
+  const bool from_stdin = words.sources.empty() && flags.items_path.empty();
+  if (from_stdin && context.terminal.can_ask()) {
+    context.terminal.Complain("reading items from the terminal: Ctrl-D ends them");
+  }
   if (flags.pipe) {
     return PiecesOf(context.terminal.in, {flags.block_lines, flags.block_bytes});
   }
@@ -194,6 +199,10 @@ ExitCode Map(Context& context, const MapFlags& flags) {
   if (!status.ok()) return context.Fail(status);
   std::optional<CommandTemplate> command;
   if (!words.program.empty()) command.emplace(words.program, /*append_item=*/!flags.by_stdin());
+  // Before the first item is read.
+  if (const auto program = command ? command->Program() : std::nullopt) {
+    if (absl::Status s = exec::TypeOf(*program).status(); !s.ok()) return context.Fail(s);
+  }
   absl::StatusOr<Draft> draft = MakeDraft(context, flags, command ? &*command : nullptr);
   if (!draft.ok()) return context.Fail(draft.status());
   const Describer describe = [command, type = flags.type](const Item& item) {

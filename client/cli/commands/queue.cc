@@ -169,12 +169,13 @@ ExitCode PurgeQueue(Context& context, const QueueFlags& flags) {
   if (!client.ok()) return context.FailCall(client.status());
   const absl::StatusOr<v1::Queue> queue = (*client)->GetQueue(flags.name);
   if (!queue.ok()) return context.FailCall(queue.status());
-  const ExitCode no = Confirm(
-      context, flags,
-      fmt::format("cancel the {} of queue '{}'",
-                  HumanCount(queue->stats().queued() + queue->stats().scheduled(), "waiting task"),
-                  flags.name));
-  if (no != ExitCode::kOk) return no;
+  const int64_t waiting = queue->stats().queued() + queue->stats().scheduled();
+  if (waiting > 0) {
+    const ExitCode no = Confirm(context, flags,
+                                fmt::format("cancel the {} of queue '{}'",
+                                            HumanCount(waiting, "waiting task"), flags.name));
+    if (no != ExitCode::kOk) return no;
+  }
   const absl::StatusOr<int64_t> cancelled = (*client)->PurgeQueue(flags.name);
   if (!cancelled.ok()) return context.FailCall(cancelled.status());
   if (context.table()) return context.Print(HumanCount(*cancelled, "task") + " cancelled\n");

@@ -57,8 +57,7 @@ std::optional<Place> FindPlace(std::string_view text, size_t from) {
 
 std::string WithoutExtension(const std::string& value) {
   const size_t dot = value.rfind('.');
-  const bool none = dot == std::string::npos || dot + 1 == value.size() ||
-                    value.find('/', dot) != std::string::npos;
+  const bool none = dot == std::string::npos || value.find('/', dot) != std::string::npos;
   return none ? value : value.substr(0, dot);
 }
 
@@ -103,13 +102,13 @@ void Append(const std::string& argument, const Item& item, std::vector<std::stri
   std::string out;
   size_t from = 0;
   for (std::optional<Place> place; (place = FindPlace(argument, from)); from = place->end) {
-    std::vector<std::string> values = Values(*place, item);
-    if (place->begin == 0 && place->end == argument.size()) {
-      std::move(values.begin(), values.end(), std::back_inserter(filled));
-      return;
-    }
+    const std::vector<std::string> values = Values(*place, item);
     out.append(argument, from, place->begin - from);
-    out += absl::StrJoin(values, " ");
+    // Several become as many arguments; what stands around them goes with the first and the last.
+    for (const std::string& value : values) {
+      if (&value != &values.front()) filled.push_back(std::exchange(out, ""));
+      out += value;
+    }
   }
   filled.push_back(out.append(argument, from));
 }
@@ -128,6 +127,11 @@ std::vector<std::string> CommandTemplate::Fill(const Item& item) const {
   std::vector<std::string> filled;
   for (const std::string& argument : argv_) Append(argument, item, filled);
   return filled;
+}
+
+std::optional<std::string> CommandTemplate::Program() const {
+  if (argv_.empty() || FindPlace(argv_.front(), 0)) return std::nullopt;
+  return argv_.front();
 }
 
 std::string ShellLine(const std::vector<std::string>& words) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,14 +14,16 @@ namespace treadle::cli {
 //   {//} its folder       {/.}  without either          {#}   its number, from 1
 //   {2} {2.} {2/} ...     the same of the second source; {-1} the last one's
 //
-// An argument that is nothing but {}, {.}, ... becomes one argument for each source; within a
-// longer one the sources' values have spaces between them. Without any place the values become the
-// last arguments, unless the item travels otherwise (`append_item` false: as standard input, say).
+// Of several sources a place that is of all becomes one argument for each: "x{}y" of a and b is
+// "xa" and "by". Without any place the values become the last arguments, unless the item travels
+// otherwise (`append_item` false: as standard input, say).
 class CommandTemplate {
  public:
   CommandTemplate(std::vector<std::string> argv, bool append_item);
 
   std::vector<std::string> Fill(const Item& item) const;
+  // The program, where it is the same for every item.
+  std::optional<std::string> Program() const;
 
  private:
   std::vector<std::string> argv_;

@@ -145,6 +145,14 @@ TEST(CommandLine, OptionsThatExcludeEachOtherAreRefused) {
   EXPECT_EQ(Treadle({"submit", "--run-at", "soon", "--type", "t"}).exit_code, 2);
 }
 
+TEST(CommandLine, AMapsProgramIsCheckedBeforeItsItems) {
+  const Ran ran = Treadle({"map", "--", "wc", ":::", "a", "b"});
+  EXPECT_EQ(ran.exit_code, 2);
+  EXPECT_EQ(ran.err,
+            "treadle: program 'wc': write the absolute path under which workers allow it, as in "
+            "/usr/bin/wc\n");
+}
+
 TEST(CommandLine, AMissingFileIsToldBeforeTheBrokerIsAsked) {
   const Ran ran = Treadle({"submit", "--stdin", "/nowhere", "--", "/usr/bin/wc"});
   EXPECT_EQ(ran.exit_code, 7);

@@ -43,6 +43,7 @@ TEST(CommandTemplate, APathsPartsAreAsInParallel) {
               ElementsAre("a/b.c/d.tar", "d.tar.gz", "a/b.c", "d.tar", "x7"));
   EXPECT_THAT(command.Fill(Of({"a/b.c/d"})), ElementsAre("a/b.c/d", "d", "a/b.c", "d", "x7"));
   EXPECT_THAT(command.Fill(Of({"/x"})), ElementsAre("/x", "x", "/", "x", "x7"));
+  EXPECT_THAT(command.Fill(Of({"a/b."})), ElementsAre("a/b", "b.", "a", "b", "x7"));
   EXPECT_THAT(command.Fill(Of({".rc"})), ElementsAre("", ".rc", ".", "", "x7"));
 }
 
@@ -51,7 +52,7 @@ TEST(CommandTemplate, SourcesHaveNumbers) {
   EXPECT_THAT(CommandTemplate({"{1.}-{2}", "{-1}", "{4}", "{0}", "{ }"}, true).Fill(item),
               ElementsAre("a-2", "z", "", "{0}", "{ }"));
   EXPECT_THAT(CommandTemplate({"e", "{}", "<{}>"}, true).Fill(item),
-              ElementsAre("e", "a.txt", "2", "z", "<a.txt 2 z>"));
+              ElementsAre("e", "a.txt", "2", "z", "<a.txt", "2", "z>"));
   EXPECT_THAT(CommandTemplate({"e"}, true).Fill(item), ElementsAre("e", "a.txt", "2", "z"));
 }
 
