@@ -566,6 +566,7 @@ class CommandLine(Scenario):
         self.assertIn("1 worker draining, 1 task still there", err)
         self.assertIn("draining", self.treadle("worker", "list")[0])
         drain = self.start("worker", "drain", "loom-7", "--wait")
+        self.assertIn("1 worker draining", drain.stderr.readline())  # it has seen the worker
         gate.touch()
         self.assertEqual(running.communicate(timeout=processes.LIMIT_S)[0], "done\n")
         self.assertEqual(drain.communicate(timeout=processes.LIMIT_S)[0], "1 worker drained\n")

@@ -17,6 +17,13 @@ ODD = ["a b", "it's", 'say "hi"', "$HOME", "`id`", "*", "-n", "--", "a\\b", "w\u
        "{", "a/b.c/d.tar.gz", "/x", "a;b", "  two  ", "~", "tab\there"]
 
 
+# What shells, paths and places take for their own.
+PIECES = ["a", "b", ".", " ", "/", "'", '"', "\\", "$", "`", "*", "-", "{", "}", "{}", "{.}", "#",
+          "~", "\u017c", "\t", ";", "&", "|", "=", "%", "!", "(", "<", "?", "["]
+PLACES = ["{}", "{.}", "{/}", "{//}", "{/.}", "{#}", "{1}", "{2}", "{-1}", "{1.}", "{2/}", "{-1//}",
+          "{3}", "{1/.}"]
+
+
 @unittest.skipUnless(shutil.which("parallel"), "GNU parallel is not installed")
 class BesideParallel(Scenario):
     def setUp(self):
@@ -65,11 +72,6 @@ class BesideParallel(Scenario):
         self.same([], [PRINTF, "%s %s\\n"], ["::::", "one", "two"])
 
     def test_any_words_in_any_places(self):
-        """Words of what shells, paths and places take for their own, by a seed."""
-        pieces = ["a", "b", ".", " ", "/", "'", '"', "\\", "$", "`", "*", "-", "{", "}", "{}",
-                  "{.}", "#", "~", "\u017c", "\t", ";", "&", "|", "=", "%", "!", "(", "<", "?", "["]
-        places = ["{}", "{.}", "{/}", "{//}", "{/.}", "{#}", "{1}", "{2}", "{-1}", "{1.}", "{2/}",
-                  "{-1//}", "{3}", "{1/.}"]
         around = ["x", "-", " ", "'", '"', "$H", "\\", "{", "}", "\u017c", "%d", ";"]
         for seed in range(24):
             chance = random.Random(seed)
@@ -80,12 +82,25 @@ class BesideParallel(Scenario):
             items = []
             for source in range(chance.randint(1, 3)):
                 items.append(":::+" if source and chance.random() < 0.3 else ":::")
-                items += [word(pieces, 0, 6) for _ in range(chance.randint(1, 3))]
-            arguments = [word(chance.choice([around, places, around + places]), 1, 4)
+                items += [word(PIECES, 0, 6) for _ in range(chance.randint(1, 3))]
+            arguments = [word(chance.choice([around, PLACES, around + PLACES]), 1, 4)
                          for _ in range(chance.randint(0, 3))]
             flags = ["--tag"] if chance.random() < 0.3 else []
             with self.subTest(seed=seed, arguments=arguments, items=items):
                 self.same(flags, [PRINTF, "<%s>\\n", "first", *arguments], items)
+
+    def test_any_lines_of_standard_input(self):
+        modes = [[], ["--colsep", ","], ["-0"], ["--pipe", "-N1"], ["--pipe", "-N2"], ["--tag"]]
+        for seed in range(24):
+            chance = random.Random(seed)
+            flags = modes[seed % len(modes)]
+            ends = ["\0"] if "-0" in flags else ["\n"]
+            pieces = PIECES + ends * 3 + [",", ",", "" if "--tag" in flags else "\r"]
+            text = "".join(chance.choice(pieces) for _ in range(chance.randint(0, 30)))
+            program = ["/bin/cat", "-A"] if "--pipe" in flags else [
+                PRINTF, "<%s>\\n", "first", *chance.choices(PLACES, k=chance.randint(0, 3))]
+            with self.subTest(seed=seed, flags=flags, program=program, text=text):
+                self.same(flags, program, stdin=text.encode())
 
     def test_lines_of_standard_input(self):
         self.same([], [PRINTF, "<%s>\\n"], stdin="\n".join(ODD).encode())

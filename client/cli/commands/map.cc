@@ -272,8 +272,9 @@ void AddMapCommand(CLI::App& root, Command& chosen) {
                    "Read the items from this file, one a line. Default: standard input.");
   AddFlag(command, "-0,--null", flags->null_delimited,
           "Items end with a NUL byte rather than a newline, as find -print0 writes them.");
-  program::AddText(command, "-C,--colsep", flags->separator, "TEXT",
-                   "Cut each item at this text: {1}, {2}, ... are its columns.");
+  program::AddText(
+      command, "-C,--colsep", flags->separator, "TEXT",
+      "Cut each item at this text: {1}, {2}, ... are its columns, without blanks around them.");
   AddFlag(command, "--stdin-files", flags->stdin_files,
           "Each item names a file, whose content becomes the program's standard input "
           "(or the payload).");

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -152,9 +153,9 @@ ItemSource PiecesOf(std::istream& input, PieceSize size) {
 ItemSource Split(ItemSource source, std::string separator) {
   return {[next = std::move(source.next), separator = std::move(separator)]() -> Next {
             Next item = next();
-            if (item.ok() && item->has_value()) {
-              (*item)->values = absl::StrSplit((*item)->values.front(), separator);
-            }
+            if (!item.ok() || !item->has_value()) return item;
+            (*item)->values = absl::StrSplit((*item)->values.front(), separator);
+            for (std::string& value : (*item)->values) absl::StripAsciiWhitespace(&value);
             return item;
           },
           source.count};

@@ -58,9 +58,9 @@ TEST(ItemSource, PiecesEndWithALine) {
 }
 
 TEST(ItemSource, AnItemIsCutIntoColumns) {
-  std::istringstream input("a\tb\nc\n");
-  ItemSource source = Split(ItemsFrom(input, '\n', "-"), "\t");
-  EXPECT_THAT((*source.next())->values, ElementsAre("a", "b"));
+  std::istringstream input(" a\t, b c\r,\nc\n");
+  ItemSource source = Split(ItemsFrom(input, '\n', "-"), ",");
+  EXPECT_THAT((*source.next())->values, ElementsAre("a", "b c", ""));
   EXPECT_THAT((*source.next())->values, ElementsAre("c"));
 }
 
