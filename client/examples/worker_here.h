@@ -8,7 +8,8 @@
 #include "treadle/worker.h"
 
 // A worker inside the example's own process, so that it runs with a broker alone. In earnest it is
-// a program of its own, like sum_squares_worker.cc, on as many machines as you like.
+// a program of its own, like sum_squares_worker.cc, on as many machines as you like. (In a test it
+// is a treadle::testing::LocalWorker.)
 class WorkerHere {
  public:
   WorkerHere(std::string broker, std::string queue, std::string name, int concurrency)

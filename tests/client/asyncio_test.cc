@@ -14,8 +14,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/client/broker_fixture.h"
 #include "tests/support/tcp_proxy.h"
+#include "tests/support/with_broker.h"
 
 // asyncio's functions over futures of a real broker, on an io_context that one thread runs.
 
@@ -24,8 +24,8 @@ namespace {
 
 using namespace std::chrono_literals;
 using test::kPatience;
-using test::WorkerThread;
 using ::testing::ElementsAre;
+using testing::LocalWorker;
 using ::testing::SizeIs;
 
 constexpr TaskType<int(int)> kSquare{"square"};
@@ -60,8 +60,7 @@ class AsyncioTest : public test::WithBroker {
   // A task that nobody serves.
   Future<int> Never() { return Executor(*client_, ExecutorOptions("nobody")).Submit(kSquare, 1); }
 
-  Executor executor_{*client_, ExecutorOptions("cpu")};
-  std::optional<WorkerThread> worker_{std::in_place, server_.address(), "cpu", 2, AddHandlers};
+  std::optional<LocalWorker> worker_{std::in_place, *broker_, "cpu", AddHandlers};
 };
 
 asio::awaitable<absl::StatusOr<int>> SquareTwice(Executor executor, int n) {
@@ -312,7 +311,7 @@ TEST_F(AsyncioTest, AQueueMayGoWhileItsGetIsUnderWay) {
   absl::StatusOr<Queue<int>> others = Queue<int>::Open(*client_, "items");
   ASSERT_TRUE(others.ok()) << others.status();
   {
-    std::unique_ptr<Client> client = test::ConnectTo(server_.address());
+    std::unique_ptr<Client> client = test::ConnectTo(broker_->address());
     absl::StatusOr<asyncio::Queue<int>> queue = asyncio::Queue<int>::Open(*client, "items");
     ASSERT_TRUE(queue.ok()) << queue.status();
     EXPECT_EQ(Run(asyncio::Timeout(5ms, queue->Get())).status().code(),
@@ -326,7 +325,7 @@ TEST_F(AsyncioTest, AQueueMayGoWhileItsGetIsUnderWay) {
 }
 
 TEST_F(AsyncioTest, AJoinOutlastsLostConnections) {
-  test::TcpProxy proxy(server_.port());
+  test::TcpProxy proxy(test::PortOf(*broker_));
   const std::unique_ptr<Client> far = test::ConnectTo(proxy.address());
   absl::StatusOr<asyncio::Queue<int>> queue = asyncio::Queue<int>::Open(*far, "items");
   ASSERT_TRUE(queue.ok()) << queue.status();

@@ -16,6 +16,7 @@
 #include "tests/client/unary_worker.h"
 #include "tests/support/local_server.h"
 #include "tests/support/tcp_proxy.h"
+#include "tests/support/with_broker.h"
 #include "treadle/exec_task.h"
 #include "treadle/treadle.h"
 
@@ -25,6 +26,8 @@ namespace treadle {
 namespace {
 
 using namespace std::chrono_literals;
+using test::ConnectTo;
+using test::kPatience;
 using test::LocalServer;
 using test::LocalServerOptions;
 using test::TcpProxy;
@@ -36,9 +39,6 @@ using ::testing::SizeIs;
 constexpr TaskType<int64_t(int64_t)> kSquare{"square"};
 constexpr TaskType<int(std::string, int)> kFail{"fail"};
 constexpr TaskType<void()> kNothing{"nothing"};
-
-// Longer than anything takes, even on a machine that is busy with much else.
-constexpr auto kPatience = 60s;
 
 absl::StatusOr<Payload> Work(const v1::LeasedTask& task) {
   if (task.type() == kFail.name()) {
@@ -58,25 +58,10 @@ absl::StatusOr<Payload> Work(const v1::LeasedTask& task) {
   return Payload();
 }
 
-std::unique_ptr<Client> ConnectTo(const std::string& address) {
-  ClientOptions options(address);
-  options.connect_timeout = kPatience;
-  options.call_timeout = kPatience;
-  options.name = "client_test";
-  absl::StatusOr<std::unique_ptr<Client>> client = Client::Connect(options);
-  EXPECT_TRUE(client.ok()) << client.status();
-  return *std::move(client);
-}
-
-class BrokerTest : public ::testing::Test {
- protected:
-  LocalServer server_;
-  std::unique_ptr<Client> client_ = ConnectTo(server_.address());
-  Executor executor_{*client_, ExecutorOptions("cpu")};
-};
+using BrokerTest = test::WithBroker;
 
 TEST_F(BrokerTest, WorkGoesInAndResultsComeOut) {
-  const UnaryWorker worker(server_.address(), "cpu", Work);
+  const UnaryWorker worker(broker_->address(), "cpu", Work);
   const Future<int64_t> future = executor_.Submit(kSquare, 12);
   const absl::StatusOr<Acceptance> acceptance = future.Accepted(kPatience);
   ASSERT_TRUE(acceptance.ok()) << acceptance.status();
@@ -99,7 +84,7 @@ TEST(ClientAddress, WhatIsWrongIsNamedAtOnce) {
 }
 
 TEST_F(BrokerTest, AMapOfThousandsComesBackInOrder) {
-  const UnaryWorker worker(server_.address(), "cpu", Work);
+  const UnaryWorker worker(broker_->address(), "cpu", Work);
   std::vector<int64_t> inputs(5'000);
   for (size_t i = 0; i < inputs.size(); ++i) inputs[i] = static_cast<int64_t>(i);
   int64_t expected = 0;
@@ -112,7 +97,7 @@ TEST_F(BrokerTest, AMapOfThousandsComesBackInOrder) {
 }
 
 TEST_F(BrokerTest, AHandlersErrorArrivesWhole) {
-  const UnaryWorker worker(server_.address(), "cpu", Work);
+  const UnaryWorker worker(broker_->address(), "cpu", Work);
   SubmitOptions once;
   once.max_attempts = 1;
   const Future<int> future =
@@ -129,7 +114,7 @@ TEST_F(BrokerTest, AHandlersErrorArrivesWhole) {
 
 TEST_F(BrokerTest, AFailedTaskIsTriedAgain) {
   std::atomic<int> runs = 0;
-  const UnaryWorker worker(server_.address(), "cpu", [&](const v1::LeasedTask& task) {
+  const UnaryWorker worker(broker_->address(), "cpu", [&](const v1::LeasedTask& task) {
     return ++runs < 3 ? absl::StatusOr<Payload>(absl::InternalError("not yet")) : Work(task);
   });
   SubmitOptions retried;
@@ -168,7 +153,7 @@ TEST_F(BrokerTest, ARequestKeyNamesOneTask) {
   keyed.request_key = "order-7";
   const Future<int64_t> first = executor_.Submit(keyed, kSquare, 4);
   ASSERT_TRUE(first.Accepted(kPatience).ok());
-  const std::unique_ptr<Client> other = ConnectTo(server_.address());
+  const std::unique_ptr<Client> other = ConnectTo(broker_->address());
   const Executor others(*other, ExecutorOptions("cpu"));
   const Future<int64_t> second = others.Submit(keyed, kSquare, 4);
   const absl::StatusOr<Acceptance> acceptance = second.Accepted(kPatience);
@@ -177,7 +162,7 @@ TEST_F(BrokerTest, ARequestKeyNamesOneTask) {
   EXPECT_EQ(second.Id(), first.Id());
   EXPECT_EQ(others.Submit(keyed, kSquare, 5).Result(kPatience).status().code(),
             absl::StatusCode::kAlreadyExists);
-  const UnaryWorker worker(server_.address(), "cpu", Work);
+  const UnaryWorker worker(broker_->address(), "cpu", Work);
   EXPECT_EQ(*first.Result(kPatience), 16);
   EXPECT_EQ(*second.Result(kPatience), 16);
 }
@@ -197,7 +182,7 @@ TEST_F(BrokerTest, AFullQueueRefusesOrLetsWait) {
   patient.wait_if_full = 60s;
   const Future<int64_t> waits = small.Submit(patient, kSquare, 3);
   EXPECT_EQ(waits.Accepted(10ms).status().code(), absl::StatusCode::kDeadlineExceeded);
-  const UnaryWorker worker(server_.address(), "small", Work);
+  const UnaryWorker worker(broker_->address(), "small", Work);
   EXPECT_EQ(*waits.Result(kPatience), 9);
 }
 
@@ -219,7 +204,7 @@ TEST_F(BrokerTest, BadSubmitsAreRefusedOneByOne) {
 }
 
 TEST_F(BrokerTest, ThePayloadMayBeAsLargeAsTheBoundSays) {
-  const UnaryWorker worker(server_.address(), "cpu", [](const v1::LeasedTask& task) {
+  const UnaryWorker worker(broker_->address(), "cpu", [](const v1::LeasedTask& task) {
     return Payload(task.payload(), task.content_type());
   });
   const std::string large(limits::kPayloadBytesMax, 'x');
@@ -230,7 +215,7 @@ TEST_F(BrokerTest, ThePayloadMayBeAsLargeAsTheBoundSays) {
 }
 
 TEST_F(BrokerTest, ExecTasksCarryTheirArguments) {
-  const UnaryWorker worker(server_.address(), "cpu", [](const v1::LeasedTask& task) {
+  const UnaryWorker worker(broker_->address(), "cpu", [](const v1::LeasedTask& task) {
     EXPECT_EQ(task.type(), "exec:/usr/bin/wc");
     const auto arguments =
         exec::DecodeArguments(task.headers().at(std::string(exec::kArgumentsHeader)));
@@ -248,10 +233,10 @@ TEST_F(BrokerTest, AnotherClientAttachesLater) {
   client_.reset();
   EXPECT_EQ(running.Result().status().code(), absl::StatusCode::kAborted);
 
-  client_ = ConnectTo(server_.address());
+  client_ = ConnectTo(broker_->address());
   const Future<int64_t> before = client_->Attach<int64_t>(id);
   EXPECT_EQ(before.Result(1ms).status().code(), absl::StatusCode::kDeadlineExceeded);
-  const UnaryWorker worker(server_.address(), "cpu", Work);
+  const UnaryWorker worker(broker_->address(), "cpu", Work);
   EXPECT_EQ(*before.Result(kPatience), 25);
   const Future<int64_t> after = client_->Attach<int64_t>(id);
   EXPECT_EQ(*after.Result(kPatience), 25);
@@ -314,7 +299,7 @@ TEST_F(BrokerTest, AWatchTellsEveryStateAndTheOutcome) {
   later.delay = 50ms;
   const Future<int64_t> future = executor_.Submit(later, kSquare, 7);
   ASSERT_TRUE(future.Accepted(kPatience).ok());
-  const UnaryWorker worker(server_.address(), "cpu", Work);
+  const UnaryWorker worker(broker_->address(), "cpu", Work);
   std::vector<v1::TaskState> states;
   const absl::StatusOr<v1::Outcome> outcome = client_->WatchTask(
       future.Id(),
@@ -383,13 +368,12 @@ int64_t CountTasks(Client& client, const std::string& queue) {
   return count;
 }
 
-TEST(BrokerCutOff, NothingIsLostOrDoubledOverCutConnections) {
+TEST_F(BrokerTest, NothingIsLostOrDoubledOverCutConnections) {
   constexpr int kTasks = 3'000;
-  const LocalServer server;
-  TcpProxy proxy(server.port());
+  TcpProxy proxy(test::PortOf(*broker_));
   const std::unique_ptr<Client> client = ConnectTo(proxy.address());
   const Executor executor(*client, ExecutorOptions("cpu"));
-  const UnaryWorker worker(server.address(), "cpu", Work);
+  const UnaryWorker worker(broker_->address(), "cpu", Work);
   std::vector<Future<int64_t>> futures;
   for (int i = 0; i < kTasks; ++i) {
     futures.push_back(executor.Submit(kSquare, i));
@@ -405,12 +389,11 @@ TEST(BrokerCutOff, NothingIsLostOrDoubledOverCutConnections) {
   EXPECT_EQ(CountTasks(*client, "cpu"), kTasks);
 }
 
-TEST(BrokerCutOff, AHalfOpenConnectionIsNoticedAndLeft) {
-  const LocalServer server;
-  TcpProxy proxy(server.port());
+TEST_F(BrokerTest, AHalfOpenConnectionIsNoticedAndLeft) {
+  TcpProxy proxy(test::PortOf(*broker_));
   const std::unique_ptr<Client> client = ConnectTo(proxy.address());
   const Executor executor(*client, ExecutorOptions("cpu"));
-  const UnaryWorker worker(server.address(), "cpu", Work);
+  const UnaryWorker worker(broker_->address(), "cpu", Work);
   ASSERT_EQ(*executor.Submit(kSquare, 2).Result(kPatience), 4);
   proxy.Freeze();
   const Future<int64_t> stuck = executor.Submit(kSquare, 3);
@@ -421,6 +404,8 @@ TEST(BrokerCutOff, AHalfOpenConnectionIsNoticedAndLeft) {
   EXPECT_EQ(CountTasks(*client, "cpu"), 2);
 }
 
+// From here on with a LocalServer: a LocalBroker's rows are not on a disk, and outlive its restarts
+// all the same, so that it cannot forget everything.
 TEST(BrokerCutOff, ABrokerThatRestartsFindsEverythingAgain) {
   constexpr int kTasks = 2'000;
   const TemporaryFolder folder;

@@ -8,23 +8,22 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/support/local_server.h"
+#include "tests/support/with_broker.h"
 
 // The programs of client/examples, as a user runs them: against a broker, by their words and times.
 
 namespace treadle {
 namespace {
 
-using test::LocalServer;
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 
-class ExamplesTest : public ::testing::Test {
+class ExamplesTest : public test::WithBroker {
  protected:
   // What it printed. It must succeed.
   std::string Run(const std::string& program) {
     const std::string command =
-        absl::StrCat(TREADLE_PROGRAMS, "/", program, " ", server_.address(), " 2>&1");
+        absl::StrCat(TREADLE_PROGRAMS, "/", program, " ", broker_->address(), " 2>&1");
     std::FILE* const pipe = popen(command.c_str(), "r");
     EXPECT_NE(pipe, nullptr);
     std::string output;
@@ -46,8 +45,6 @@ class ExamplesTest : public ::testing::Test {
     }
     return std::strtod(output.c_str() + begin + 2, nullptr);
   }
-
-  LocalServer server_;
 };
 
 TEST_F(ExamplesTest, ThreeSleepsTogetherTakeAsLongAsOne) {

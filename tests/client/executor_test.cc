@@ -14,7 +14,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/client/broker_fixture.h"
+#include "tests/support/with_broker.h"
 
 // Executor and Future as concurrent.futures has them, with a real broker and a real worker.
 
@@ -23,9 +23,9 @@ namespace {
 
 using namespace std::chrono_literals;
 using test::kPatience;
-using test::WorkerThread;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using testing::LocalWorker;
 using ::testing::SizeIs;
 
 constexpr TaskType<int(int)> kSquare{"square"};
@@ -77,10 +77,9 @@ class ExecutorTest : public test::WithBroker {
   std::atomic<int> runs_ = 0;
   Gate running_;
   Gate gate_;
-  Executor executor_{*client_, ExecutorOptions("cpu")};
   // Destroyed first: its handlers use what stands above.
-  std::optional<WorkerThread> worker_{std::in_place, server_.address(), "cpu", 2,
-                                      [this](Worker& worker) { AddHandlers(worker); }};
+  std::optional<LocalWorker> worker_{std::in_place, *broker_, "cpu",
+                                     [this](Worker& worker) { AddHandlers(worker); }};
 };
 
 TEST_F(ExecutorTest, MapTakesTuplesForSeveralArguments) {
@@ -225,7 +224,7 @@ TEST_F(ExecutorTest, ExceptionTellsTypeMessageWorkerAndAttempt) {
   ASSERT_TRUE(error->has_value());
   EXPECT_EQ((*error)->type, "INVALID_ARGUMENT");
   EXPECT_EQ((*error)->message, "n is negative");
-  EXPECT_EQ((*error)->worker, "test-worker");
+  EXPECT_THAT((*error)->worker, HasSubstr("local-worker-"));
   EXPECT_EQ((*error)->attempt, 1);
 
   SubmitOptions later;

@@ -11,9 +11,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/client/broker_fixture.h"
 #include "tests/client/no_threads.h"
 #include "tests/support/tcp_proxy.h"
+#include "tests/support/with_broker.h"
 #include "treadle/v1/worker_service.grpc.pb.h"
 
 // Locks, semaphores and events, shared by several clients of a real broker.
@@ -28,7 +28,7 @@ using test::TcpProxy;
 
 class LockTest : public test::WithBroker {
  protected:
-  std::unique_ptr<Client> other_ = ConnectTo(server_.address());
+  std::unique_ptr<Client> other_ = ConnectTo(broker_->address());
 };
 
 TEST_F(LockTest, OneHolderAtATime) {
@@ -77,7 +77,7 @@ TEST_F(LockTest, CountersUnderALockDoNotLoseUpdates) {
 }
 
 TEST_F(LockTest, AHolderThatIsCutOffLosesTheLockAndIsFencedOff) {
-  TcpProxy proxy(server_.port());
+  TcpProxy proxy(test::PortOf(*broker_));
   const std::unique_ptr<Client> remote = ConnectTo(proxy.address());
   LockOptions options;
   options.lease = 1s;
@@ -136,7 +136,7 @@ TEST_F(LockTest, ACallbackThatBlocksHoldsUpNoRenewal) {
 
 TEST_F(LockTest, TwoThreadsMayShutDownAtOnce) {
   for (int round = 0; round < 20; ++round) {
-    const std::unique_ptr<Client> client = ConnectTo(server_.address());
+    const std::unique_ptr<Client> client = ConnectTo(broker_->address());
     absl::StatusOr<Lock> lock = Lock::Open(*client, "door");
     absl::StatusOr<Permit> permit = lock->Acquire(true, kPatience);
     ASSERT_TRUE(permit.ok()) << permit.status();
@@ -197,7 +197,8 @@ TEST_F(LockTest, PermitsThatWereTakenAwayAreToldBeforeAnyoneWaitsForThem) {
   ASSERT_TRUE(client_->PurgeQueue("seats").ok());
   const absl::Status purged = Semaphore::Open(*other_, "seats", 2).status();
   EXPECT_EQ(purged.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(purged.message()), testing::HasSubstr("'seats' has 0 of its 2 permits"));
+  EXPECT_THAT(std::string(purged.message()),
+              ::testing::HasSubstr("'seats' has 0 of its 2 permits"));
 }
 
 TEST_F(LockTest, AnEventWakesAllWhoWait) {

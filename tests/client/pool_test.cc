@@ -12,7 +12,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/client/broker_fixture.h"
+#include "tests/support/with_broker.h"
 #include "treadle/process.h"
 
 // Pool as multiprocessing has it, and one task as a Process or Thread, with a real broker and
@@ -23,8 +23,8 @@ namespace {
 
 using namespace std::chrono_literals;
 using test::kPatience;
-using test::WorkerThread;
 using ::testing::ElementsAre;
+using testing::LocalWorker;
 
 constexpr TaskType<int(int)> kSquare{"square"};
 constexpr TaskType<int(int, int)> kAdd{"add"};
@@ -53,8 +53,7 @@ void AddHandlers(Worker& worker) {
 class PoolTest : public test::WithBroker {
  protected:
   Pool pool_{*client_, ExecutorOptions("cpu")};
-  Executor executor_{*client_, ExecutorOptions("cpu")};
-  std::optional<WorkerThread> worker_{std::in_place, server_.address(), "cpu", 2, AddHandlers};
+  std::optional<LocalWorker> worker_{std::in_place, *broker_, "cpu", AddHandlers};
 };
 
 TEST_F(PoolTest, ApplyWaitsAndApplyAsyncDoesNot) {

@@ -16,8 +16,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/client/broker_fixture.h"
+#include "tests/support/local_server.h"
 #include "tests/support/tcp_proxy.h"
+#include "tests/support/with_broker.h"
 #include "treadle/v1/worker_service.grpc.pb.h"
 
 // Queues as Python's queue module has them, shared by several clients of a real broker.
@@ -50,7 +51,7 @@ class QueueTest : public test::WithBroker {
   }
 
   // Another process, as far as the broker can tell.
-  std::unique_ptr<Client> other_ = ConnectTo(server_.address());
+  std::unique_ptr<Client> other_ = ConnectTo(broker_->address());
 };
 
 TEST_F(QueueTest, WhatOneClientPutsAnotherGetsInOrder) {
@@ -142,7 +143,7 @@ TEST_F(QueueTest, WhatElseTheQueueWasMadeWithIsNoReasonToRefuseIt) {
 }
 
 TEST_F(QueueTest, AJoinOutlastsABrokerThatHangs) {
-  test::TcpProxy proxy(server_.port());
+  test::TcpProxy proxy(test::PortOf(*broker_));
   ClientOptions options(proxy.address());
   options.connect_timeout = kPatience;
   options.call_timeout = 20ms;
@@ -277,7 +278,7 @@ TEST_F(QueueTest, AnItemOfALostConsumerComesBackAfterItsLease) {
   request.set_lease_ms(1'000);
   v1::LeaseResponse response;
   ASSERT_TRUE(
-      v1::WorkerService::NewStub(server_.NewChannel())->Lease(&context, request, &response).ok());
+      v1::WorkerService::NewStub(client_->channel())->Lease(&context, request, &response).ok());
   ASSERT_EQ(response.tasks_size(), 1);
   EXPECT_TRUE(IsEmpty(queue.GetNowait().status()));
   EXPECT_EQ(*queue.Get(true, kPatience), 7);
@@ -339,7 +340,7 @@ TEST_F(QueueTest, AnItemOfAnotherTypeIsGotAndRefused) {
 }
 
 TEST_F(QueueTest, APutThatIsNotAnsweredInTimeIsTakenBack) {
-  test::TcpProxy proxy(server_.port());
+  test::TcpProxy proxy(test::PortOf(*broker_));
   const std::unique_ptr<Client> remote = ConnectTo(proxy.address());
   auto queue = OpenOrDie<Queue<int>>(*remote, "work");
   ASSERT_TRUE(queue.Put(1).ok());
@@ -356,10 +357,8 @@ TEST_F(QueueTest, APutThatIsNotAnsweredInTimeIsTakenBack) {
 }
 
 TEST_F(QueueTest, APutThatWasNeverSentSaysSo) {
-  std::optional<LocalServer> server(std::in_place);
-  const std::unique_ptr<Client> client = ConnectTo(server->address());
-  auto queue = OpenOrDie<Queue<int>>(*client, "work");
-  server.reset();
+  auto queue = OpenOrDie<Queue<int>>(*client_, "work");
+  broker_->Stop();
   EXPECT_EQ(queue.PutNowait(1).code(), absl::StatusCode::kUnavailable);
 }
 
@@ -381,6 +380,7 @@ TEST_F(QueueTest, AClientThatShutsDownEndsItsWaits) {
   EXPECT_EQ(waiting.get().status().code(), absl::StatusCode::kCancelled);
 }
 
+// A LocalServer, for its rows on the disk.
 TEST(QueueOnDisk, ItemsAndLeasesOutliveTheBroker) {
   const TemporaryFolder folder;
   LocalServerOptions options;

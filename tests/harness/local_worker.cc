@@ -23,6 +23,11 @@ WorkerOptions Plain(std::string queue, int concurrency) {
 
 WorkerOptions At(const LocalBroker& broker, WorkerOptions options) {
   options.broker = broker.address();
+  if (!options.connect_client) {
+    options.connect_client = [address = broker.address()] {
+      return Client::Connect(ClientOptions(address));
+    };
+  }
   return options;
 }
 
@@ -30,6 +35,13 @@ WorkerOptions At(const LocalBroker& broker, WorkerOptions options) {
 
 LocalWorker::LocalWorker(const LocalBroker& broker, std::string queue, int concurrency)
     : LocalWorker(broker, Plain(std::move(queue), concurrency)) {}
+
+LocalWorker::LocalWorker(const LocalBroker& broker, std::string queue,
+                         const std::function<void(Worker&)>& add)
+    : LocalWorker(broker, std::move(queue)) {
+  add(worker_);
+  Start();
+}
 
 LocalWorker::LocalWorker(const LocalBroker& broker, WorkerOptions options)
     : worker_(At(broker, std::move(options))) {}
@@ -42,17 +54,19 @@ void LocalWorker::Start() {
 }
 
 absl::Status LocalWorker::Stop() {
-  if (thread_.joinable()) {
-    worker_.Stop();
-    thread_.join();
-  }
+  if (thread_.joinable()) worker_.Stop();
+  return Join();
+}
+
+absl::Status LocalWorker::Join() {
+  if (thread_.joinable()) thread_.join();
   return status_;
 }
 
 void LocalWorker::Kill() {
   if (!thread_.joinable()) return;
   worker_.Abort();
-  thread_.join();
+  Join().IgnoreError();
 }
 
 }  // namespace treadle::testing

@@ -29,6 +29,10 @@ struct LocalServerOptions {
 
 // A whole server inside the test's process: store, broker on a thread, gRPC edge on 127.0.0.1. What
 // goes wrong at its start aborts the test program with a message.
+//
+// For tests of the server's own insides, which treadle::testing::LocalBroker keeps to itself: rows
+// on a disk, stores that hang or forget, bounds of broker and edge, and what both count. Tests that
+// only want a broker take that one (with_broker.h).
 class LocalServer {
  public:
   explicit LocalServer(LocalServerOptions options = {});

@@ -107,7 +107,7 @@ RULES = {
     "tests/harness": Rule(SERVICE + CLIENT + WORKER + (HARNESS,), ("absl",)),
     "tests/harness/include": Rule(LIBRARIES, ("absl",)),
     "tests/harness/tests": Rule(
-        PUBLIC + ("tests/harness",), ("absl", "asio", "gtest", "gmock")
+        PUBLIC + ("tests/harness", "tests/support"), ("absl", "asio", "gtest", "gmock")
     ),
     # The relay that the broker is measured against speaks a protocol of its own.
     "tests/bench/ceiling": Rule(("relay.grpc.pb.h", "relay.pb.h"), ("absl",) + GRPC),

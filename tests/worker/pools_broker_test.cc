@@ -4,12 +4,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <iterator>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -24,6 +26,7 @@
 
 #include "tests/support/local_server.h"
 #include "tests/support/sanitized.h"
+#include "tests/support/with_broker.h"
 #include "tests/worker/child_killer.h"
 #include "treadle/coroutine.h"
 #include "treadle/treadle.h"
@@ -39,8 +42,8 @@ namespace {
 
 using namespace std::chrono_literals;
 using test::kSanitized;
-using test::LocalServer;
 using ::testing::HasSubstr;
+using testing::LocalWorker;
 
 constexpr auto kPatience = 120s;
 
@@ -97,7 +100,9 @@ asio::awaitable<int64_t> Meet(TaskContext&, int64_t wanted) {
   co_return int64_t{::gettid()};
 }
 
-std::unique_ptr<Worker> NewWorker(WorkerOptions options) {
+WorkerOptions Options(std::map<std::string, RunIn> run_in = {}) {
+  WorkerOptions options("127.0.0.1:1");
+  options.run_in = std::move(run_in);
   options.processes = 2;
   options.concurrency = 2;
   options.child_memory_bytes_max = kSanitized ? 0 : int64_t{160} << 20;
@@ -109,27 +114,30 @@ std::unique_ptr<Worker> NewWorker(WorkerOptions options) {
       while (true) ::pause();
     };
   }
-  auto worker = std::make_unique<Worker>(std::move(options));
-  worker->Handle(
+  return options;
+}
+
+void AddHandlers(Worker& worker) {
+  worker.Handle(
       kProcessId, [](TaskContext&) { return int64_t{::getpid()}; }, RunIn::kProcess);
-  worker->Handle(
+  worker.Handle(
       kThreadsOfProcess,
       [](TaskContext&) {
         const std::filesystem::directory_iterator threads("/proc/self/task");
         return static_cast<int64_t>(std::distance(begin(threads), end(threads)));
       },
       RunIn::kProcess);
-  worker->Handle(kEnd, End, RunIn::kProcess);
-  worker->Handle(
+  worker.Handle(kEnd, End, RunIn::kProcess);
+  worker.Handle(
       kSpin,
       [](TaskContext&) {
         for (std::atomic<uint64_t> turns = 0;; ++turns) {
         }
       },
       RunIn::kProcess);
-  worker->Handle(kNap, Nap);
-  worker->Handle(kMeet, Meet);
-  worker->Handle(
+  worker.Handle(kNap, Nap);
+  worker.Handle(kMeet, Meet);
+  worker.Handle(
       kCompute,
       [](TaskContext&) {
         std::atomic<uint64_t> sum = 0;
@@ -137,38 +145,32 @@ std::unique_ptr<Worker> NewWorker(WorkerOptions options) {
         return int64_t{::getpid()};
       },
       RunIn::kAuto);
-  worker->Handle(
+  worker.Handle(
       kRest,
       [](TaskContext& context) {
         context.SleepFor(2ms);
         return int64_t{::getpid()};
       },
       RunIn::kAuto);
-  return worker;
 }
 
-class WorkerPoolsTest : public ::testing::Test {
+class WorkerPoolsTest : public test::WithBroker {
  protected:
   ~WorkerPoolsTest() override {
-    if (!thread_.joinable()) return;
-    worker_->Stop();
-    thread_.join();
-    EXPECT_TRUE(status_.ok()) << status_;
+    if (!worker_) return;
+    const absl::Status status = worker_->Stop();
+    EXPECT_TRUE(status.ok()) << status;
   }
 
   void Start(std::map<std::string, RunIn> run_in = {}) {
-    WorkerOptions options(server_.address());
-    options.run_in = std::move(run_in);
-    worker_ = NewWorker(std::move(options));
-    thread_ = std::thread([this] { status_ = worker_->Run(); });
+    WorkerOptions options = Options(std::move(run_in));
+    options.queues = {"cpu"};
+    worker_.emplace(*broker_, std::move(options));
+    AddHandlers(**worker_);
+    worker_->Start();
   }
 
-  LocalServer server_;
-  std::unique_ptr<Client> client_ = *Client::Connect(ClientOptions(server_.address()));
-  Executor executor_{*client_, ExecutorOptions("default")};
-  std::unique_ptr<Worker> worker_;
-  std::thread thread_;
-  absl::Status status_;
+  std::optional<LocalWorker> worker_;
 };
 
 TEST_F(WorkerPoolsTest, OneWorkerHoldsThreadsProcessesAndCoroutines) {
@@ -195,7 +197,7 @@ TEST_F(WorkerPoolsTest, TheOperatorDecidesWhereTypesRun) {
 
 TEST_F(WorkerPoolsTest, AProcessHandleHasTheExitCodeOfTheChildThatRanIt) {
   Start();
-  ExecutorOptions options("default");
+  ExecutorOptions options("cpu");
   options.submit.max_attempts = 1;
   const Executor executor(*client_, options);
   std::vector<std::pair<std::string, int>> ends = {
@@ -369,21 +371,22 @@ TEST(WorkerPoolsStart, EndsWhenTheWorkerIsStopped) {
   const test::TemporaryFolder folder;
   const std::string started = folder.path() + "/started";
   ::setenv(kHangVariable, started.c_str(), 1);
-  const std::unique_ptr<Worker> worker = NewWorker(WorkerOptions("127.0.0.1:1"));
+  Worker worker(Options());
+  AddHandlers(worker);
   std::thread stopper([&] {
     while (!std::filesystem::exists(started)) std::this_thread::sleep_for(10ms);
-    worker->Stop();
+    worker.Stop();
   });
-  EXPECT_TRUE(worker->Run().ok());
+  EXPECT_TRUE(worker.Run().ok());
   stopper.join();
   ::unsetenv(kHangVariable);
 }
 
 TEST(WorkerPoolsCheck, WhatCannotRunThereIsSaid) {
   const auto run = [](std::map<std::string, RunIn> run_in) {
-    WorkerOptions options("127.0.0.1:1");
-    options.run_in = std::move(run_in);
-    return NewWorker(std::move(options))->Run();
+    Worker worker(Options(std::move(run_in)));
+    AddHandlers(worker);
+    return worker.Run();
   };
   const absl::Status plain = run({{"rest", RunIn::kCoroutine}});
   EXPECT_EQ(plain.code(), absl::StatusCode::kInvalidArgument);
@@ -399,12 +402,12 @@ TEST(WorkerPoolsCheck, WhatCannotRunThereIsSaid) {
 int main(int argc, char** argv) {
   if (treadle::Worker::InChild()) {
     // Workers are told apart by their number, and each test has made one.
-    std::vector<std::unique_ptr<treadle::Worker>> workers;
+    std::deque<treadle::Worker> workers;
     const int number = std::stoi(treadle::worker::ParentLink::Key());
     for (int i = 0; i < number; ++i) {
-      workers.push_back(treadle::NewWorker(treadle::WorkerOptions()));
+      treadle::AddHandlers(workers.emplace_back(treadle::Options()));
     }
-    return workers.back()->Run().ok() ? 0 : 1;
+    return workers.back().Run().ok() ? 0 : 1;
   }
   testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();

@@ -16,9 +16,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "proto/task/exec_task.h"
 #include "tests/support/local_server.h"
 #include "tests/support/tcp_proxy.h"
+#include "tests/support/with_broker.h"
 #include "tests/worker/pool/meeting.h"
 #include "treadle/exec_task.h"
 #include "treadle/treadle.h"
@@ -31,13 +31,14 @@ namespace treadle {
 namespace {
 
 using namespace std::chrono_literals;
+using test::ConnectTo;
+using test::kPatience;
 using test::LocalServer;
 using test::LocalServerOptions;
 using test::TemporaryFolder;
 using ::testing::HasSubstr;
+using testing::LocalWorker;
 using worker::Door;
-
-constexpr auto kPatience = 60s;
 
 constexpr TaskType<int64_t(int64_t)> kSquare{"square"};
 constexpr TaskType<std::string(std::string)> kMark{"mark"};
@@ -45,52 +46,13 @@ constexpr TaskType<void()> kFail{"fail"};
 constexpr TaskType<void()> kWait{"wait"};
 constexpr TaskType<std::string()> kSleep{"sleep"};
 
-// A Worker on a thread of its own. Register handlers, then Start.
-class LiveWorker {
- public:
-  explicit LiveWorker(const std::string& broker) : LiveWorker(OptionsFor(broker)) {}
-  explicit LiveWorker(WorkerOptions options) : worker_(std::move(options)) {}
-  ~LiveWorker() {
-    if (thread_.joinable()) {
-      worker_.Stop();
-      thread_.join();
-    }
-  }
-
-  static WorkerOptions OptionsFor(const std::string& broker) {
-    WorkerOptions options(broker);
-    options.concurrency = 2;
-    options.log = [](LogLevel, std::string_view) {};
-    return options;
-  }
-
-  void Start() {
-    thread_ = std::thread([this] { status_ = worker_.Run(); });
-  }
-  absl::Status Stop() {
-    worker_.Stop();
-    return Join();
-  }
-  absl::Status Join() {
-    thread_.join();
-    return status_;
-  }
-  Worker& operator*() { return worker_; }
-  Worker* operator->() { return &worker_; }
-
- private:
-  Worker worker_;
-  std::thread thread_;
-  absl::Status status_;
-};
-
-std::unique_ptr<Client> ConnectTo(const std::string& address) {
-  ClientOptions options(address);
-  options.connect_timeout = kPatience;
-  options.call_timeout = kPatience;
-  absl::StatusOr<std::unique_ptr<Client>> client = Client::Connect(options);
-  EXPECT_TRUE(client.ok()) << client.status();
-  return *std::move(client);
+// At the broker of `address`; of a LocalBroker, LocalWorker has it.
+WorkerOptions Quiet(const std::string& address = "") {
+  WorkerOptions options(address);
+  options.queues = {"cpu"};
+  options.concurrency = 2;
+  options.log = [](LogLevel, std::string_view) {};
+  return options;
 }
 
 template <typename Condition>
@@ -103,7 +65,7 @@ bool Eventually(Condition condition) {
   return true;
 }
 
-class WorkerBrokerTest : public ::testing::Test {
+class WorkerBrokerTest : public test::WithBroker {
  protected:
   v1::TaskState StateOf(const FutureBase& future) {
     const absl::StatusOr<v1::Task> task = client_->GetTask(future.Id());
@@ -113,14 +75,10 @@ class WorkerBrokerTest : public ::testing::Test {
     return future.Accepted(kPatience).ok() &&
            Eventually([&] { return StateOf(future) == v1::TASK_STATE_RUNNING; });
   }
-
-  LocalServer server_;
-  std::unique_ptr<Client> client_ = ConnectTo(server_.address());
-  Executor executor_{*client_, ExecutorOptions("default")};
 };
 
 TEST_F(WorkerBrokerTest, ASignalDrainsAndTheExitCodeSaysSo) {
-  WorkerOptions options = LiveWorker::OptionsFor(server_.address());
+  WorkerOptions options = Quiet(broker_->address());
   options.prefetch = 0;
   Worker worker(std::move(options));
   Door door;
@@ -143,12 +101,12 @@ TEST_F(WorkerBrokerTest, ASignalDrainsAndTheExitCodeSaysSo) {
   EXPECT_EQ(*running.Result(kPatience), 9);
   EXPECT_EQ(worker.Stats().succeeded, 1);
   EXPECT_EQ(worker.Stats().pools.at(0).running, 0);
-  Worker empty(LiveWorker::OptionsFor(server_.address()));
+  Worker empty(Quiet(broker_->address()));
   EXPECT_EQ(empty.RunUntilSignal(), EXIT_FAILURE) << "no handlers";
 }
 
 TEST_F(WorkerBrokerTest, WhatAHandlerSubmitsHasItsTrace) {
-  LiveWorker worker(server_.address());
+  LocalWorker worker(*broker_, Quiet());
   worker->Handle(kSleep, [&](TaskContext&) {
     return executor_.Submit(kMark, "x").Result(kPatience).value_or("failed");
   });
@@ -163,9 +121,7 @@ TEST_F(WorkerBrokerTest, WhatAHandlerSubmitsHasItsTrace) {
 }
 
 TEST_F(WorkerBrokerTest, AHandlersClientSubmitsChildrenThatAreCancelledWithIt) {
-  WorkerOptions options = LiveWorker::OptionsFor(server_.address());
-  options.connect_client = [&] { return Client::Connect(ClientOptions(server_.address())); };
-  LiveWorker worker(options);
+  LocalWorker worker(*broker_, Quiet());
   std::promise<std::string> child_id;
   worker->Handle(kMark, [&](TaskContext& context, const std::string& child_queue) {
     const Executor executor(context.client(), child_queue);
@@ -191,7 +147,7 @@ TEST_F(WorkerBrokerTest, AHandlersClientSubmitsChildrenThatAreCancelledWithIt) {
 }
 
 TEST_F(WorkerBrokerTest, TypedTasksGoThereAndBack) {
-  LiveWorker worker(server_.address());
+  LocalWorker worker(*broker_, Quiet());
   worker->Handle(kSquare, [](TaskContext&, int64_t n) { return n * n; });
   worker.Start();
   std::vector<int64_t> numbers(2'000);
@@ -206,7 +162,7 @@ TEST_F(WorkerBrokerTest, TypedTasksGoThereAndBack) {
 }
 
 TEST_F(WorkerBrokerTest, FailuresAreRetriedAndThenTold) {
-  LiveWorker worker(server_.address());
+  LocalWorker worker(*broker_, Quiet());
   std::atomic<int> runs = 0;
   worker->Handle(kFail, [&runs](TaskContext& context) {
     ++runs;
@@ -227,7 +183,7 @@ TEST_F(WorkerBrokerTest, FailuresAreRetriedAndThenTold) {
 }
 
 TEST_F(WorkerBrokerTest, APermanentErrorIsNotRetried) {
-  LiveWorker worker(server_.address());
+  LocalWorker worker(*broker_, Quiet());
   worker->Handle(kFail, [](TaskContext&) { return Permanent(absl::NotFoundError("gone")); });
   worker.Start();
   const Future<void> future = executor_.Submit(kFail);
@@ -236,7 +192,7 @@ TEST_F(WorkerBrokerTest, APermanentErrorIsNotRetried) {
 }
 
 TEST_F(WorkerBrokerTest, ACancelStopsTheRunningHandler) {
-  LiveWorker worker(server_.address());
+  LocalWorker worker(*broker_, Quiet());
   // A task that the broker calls running may still be on its way to its handler.
   std::promise<void> began;
   std::atomic<StopReason> reason = StopReason::kNone;
@@ -254,7 +210,7 @@ TEST_F(WorkerBrokerTest, ACancelStopsTheRunningHandler) {
 }
 
 TEST_F(WorkerBrokerTest, AnAttemptThatTakesTooLongIsStoppedAndFails) {
-  LiveWorker worker(server_.address());
+  LocalWorker worker(*broker_, Quiet());
   worker->Handle(kSleep, [](TaskContext& context) {
     EXPECT_TRUE(context.deadline().has_value());
     return context.SleepFor(kPatience) ? "slept" : "woken";
@@ -269,7 +225,7 @@ TEST_F(WorkerBrokerTest, AnAttemptThatTakesTooLongIsStoppedAndFails) {
 }
 
 TEST_F(WorkerBrokerTest, ADeadlineStopsTheRunningHandler) {
-  LiveWorker worker(server_.address());
+  LocalWorker worker(*broker_, Quiet());
   std::atomic<bool> woken = false;
   worker->Handle(kWait, [&woken](TaskContext& context) { woken = !context.SleepFor(kPatience); });
   worker.Start();
@@ -282,7 +238,7 @@ TEST_F(WorkerBrokerTest, ADeadlineStopsTheRunningHandler) {
 }
 
 TEST_F(WorkerBrokerTest, ProgressReachesThoseWhoWatch) {
-  LiveWorker worker(server_.address());
+  LocalWorker worker(*broker_, Quiet());
   Door door;
   worker->Handle(kWait, [&door](TaskContext& context) {
     context.ReportProgress(0.5, "half way");
@@ -303,7 +259,7 @@ TEST_F(WorkerBrokerTest, ProgressReachesThoseWhoWatch) {
 }
 
 TEST_F(WorkerBrokerTest, OnlyTypesThatAreHandledArrive) {
-  LiveWorker worker(server_.address());
+  LocalWorker worker(*broker_, Quiet());
   worker->Handle(kMark, [](TaskContext&, const std::string& text) { return text; });
   worker.Start();
   const Future<int64_t> nobodys = executor_.Submit(kSquare, 3);
@@ -312,11 +268,11 @@ TEST_F(WorkerBrokerTest, OnlyTypesThatAreHandledArrive) {
 }
 
 TEST_F(WorkerBrokerTest, ADrainingWorkerHandsItsTasksToTheNextWithoutSpendingAnAttempt) {
-  WorkerOptions options = LiveWorker::OptionsFor(server_.address());
+  WorkerOptions options = Quiet(broker_->address());
   options.concurrency = 1;
   options.prefetch = 5;
   options.drain_timeout = 1ms;
-  LiveWorker leaving(options);
+  LocalWorker leaving(*broker_, options);
   leaving->Handle(kWait, [](TaskContext& context) { EXPECT_FALSE(context.SleepFor(kPatience)); });
   leaving.Start();
   std::vector<Future<void>> futures;
@@ -324,16 +280,16 @@ TEST_F(WorkerBrokerTest, ADrainingWorkerHandsItsTasksToTheNextWithoutSpendingAnA
   for (const Future<void>& future : futures) ASSERT_TRUE(AwaitRunning(future));
   EXPECT_TRUE(leaving.Stop().ok());
 
-  LiveWorker next(server_.address());
+  LocalWorker next(*broker_, Quiet());
   next->Handle(kWait, [](TaskContext& context) { EXPECT_EQ(context.attempt(), 1); });
   next.Start();
   for (const Future<void>& future : futures) EXPECT_TRUE(future.Wait(kPatience).ok());
 }
 
 TEST_F(WorkerBrokerTest, AnOperatorsDrainEndsTheWorkerWhenWhatItRunsHasEnded) {
-  WorkerOptions options = LiveWorker::OptionsFor(server_.address());
+  WorkerOptions options = Quiet(broker_->address());
   options.name = "leaving";
-  LiveWorker worker(options);
+  LocalWorker worker(*broker_, options);
   std::promise<void> go_on;
   std::shared_future<void> told = go_on.get_future().share();
   worker->Handle(kWait, [told](TaskContext&) { told.wait(); });
@@ -350,15 +306,8 @@ TEST_F(WorkerBrokerTest, AnOperatorsDrainEndsTheWorkerWhenWhatItRunsHasEnded) {
 }
 
 TEST_F(WorkerBrokerTest, ProgramsRunAsTasks) {
-  LiveWorker worker(server_.address());
-  for (const std::string program : {"/bin/cat", "/bin/sh"}) {
-    worker::ExecOptions exec;
-    exec.program = program;
-    worker->HandleRaw(*exec::TypeOf(program),
-                      [run = worker::ExecHandler(exec)](TaskContext& context, Bytes input) {
-                        return run(context, std::move(input.data));
-                      });
-  }
+  LocalWorker worker(*broker_, Quiet());
+  worker::HandlePrograms(*worker, {"/bin/cat", "/bin/sh"}, worker::ExecOptions());
   worker.Start();
   std::string large(3 << 20, 'x');
   const absl::StatusOr<Bytes> output = SubmitExec(executor_, {"/bin/cat"}, large).Result(kPatience);
@@ -374,11 +323,11 @@ TEST_F(WorkerBrokerTest, ProgramsRunAsTasks) {
 }
 
 TEST_F(WorkerBrokerTest, TwoWorkersShareTheWork) {
-  WorkerOptions options = LiveWorker::OptionsFor(server_.address());
+  WorkerOptions options = Quiet(broker_->address());
   options.concurrency = 1;
-  LiveWorker first(options), second(options);
+  LocalWorker first(*broker_, options), second(*broker_, options);
   worker::Meeting meeting(2);
-  for (LiveWorker* worker : {&first, &second}) {
+  for (LocalWorker* worker : {&first, &second}) {
     (*worker)->Handle(kWait, [&meeting](TaskContext&) { EXPECT_TRUE(meeting.Attend()); });
     worker->Start();
   }
@@ -387,12 +336,9 @@ TEST_F(WorkerBrokerTest, TwoWorkersShareTheWork) {
   EXPECT_TRUE(other.Wait(kPatience).ok());
 }
 
-TEST(WorkerOverABadLine, ARunningTaskSurvivesItsLostConnection) {
-  LocalServer server;
-  test::TcpProxy proxy(server.port());
-  const std::unique_ptr<Client> client = ConnectTo(server.address());
-  const Executor executor(*client, ExecutorOptions("default"));
-  LiveWorker worker(proxy.address());
+TEST_F(WorkerBrokerTest, ARunningTaskSurvivesItsLostConnection) {
+  test::TcpProxy proxy(test::PortOf(*broker_));
+  LocalWorker worker(Quiet(proxy.address()));
   std::atomic<int> runs = 0;
   Door door;
   worker->Handle(kWait, [&](TaskContext& context) {
@@ -401,7 +347,7 @@ TEST(WorkerOverABadLine, ARunningTaskSurvivesItsLostConnection) {
     EXPECT_TRUE(door.Pass());
   });
   worker.Start();
-  const Future<void> future = executor.Submit(kWait);
+  const Future<void> future = executor_.Submit(kWait);
   ASSERT_TRUE(Eventually([&] { return runs == 1; }));
   proxy.Cut();
   door.Open();
@@ -409,6 +355,7 @@ TEST(WorkerOverABadLine, ARunningTaskSurvivesItsLostConnection) {
   EXPECT_EQ(runs, 1);
 }
 
+// A LocalServer, for its rows on the disk.
 TEST(WorkerAndRestart, ARunningTaskSurvivesTheRestartOfItsBroker) {
   const TemporaryFolder folder;
   LocalServerOptions options;
@@ -416,11 +363,11 @@ TEST(WorkerAndRestart, ARunningTaskSurvivesTheRestartOfItsBroker) {
   auto server = std::make_unique<LocalServer>(options);
   options.listen = server->address();
   const std::unique_ptr<Client> client = ConnectTo(server->address());
-  const Executor executor(*client, ExecutorOptions("default"));
-  WorkerOptions worker_options = LiveWorker::OptionsFor(server->address());
+  const Executor executor(*client, ExecutorOptions("cpu"));
+  WorkerOptions worker_options = Quiet(server->address());
   worker_options.concurrency = 1;
   worker_options.prefetch = 10;
-  LiveWorker worker(worker_options);
+  LocalWorker worker(worker_options);
   std::atomic<int> runs = 0;
   Door door;
   worker->Handle(kWait, [&](TaskContext& context) {
@@ -443,12 +390,11 @@ TEST(WorkerAndRestart, ARunningTaskSurvivesTheRestartOfItsBroker) {
 
 TEST(WorkerOptionsCheck, WhatIsWrongIsSaidBeforeAnythingStarts) {
   const auto run = [](WorkerOptions options, const std::vector<std::string>& types = {"type"}) {
-    LiveWorker worker(std::move(options));
-    for (const std::string& type : types) worker->HandleRaw(type, [](TaskContext&, Bytes) {});
-    worker.Start();
-    return worker.Join();
+    Worker worker(std::move(options));
+    for (const std::string& type : types) worker.HandleRaw(type, [](TaskContext&, Bytes) {});
+    return worker.Run();
   };
-  WorkerOptions good = LiveWorker::OptionsFor("127.0.0.1:1");
+  WorkerOptions good = Quiet("127.0.0.1:1");
   EXPECT_EQ(run(good, {}).code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(run(good, {"a", "a"}).message()), HasSubstr("'a' has two handlers"));
   EXPECT_EQ(run(good, {"\xFF"}).code(), absl::StatusCode::kInvalidArgument);
@@ -480,62 +426,58 @@ TEST(WorkerOptionsCheck, WhatIsWrongIsSaidBeforeAnythingStarts) {
   EXPECT_THAT(std::string(run(bad).message()), HasSubstr("no GPU"));
 }
 
-TEST(WorkerRefused, WhatTheBrokerDoesNotAcceptIsTheReasonWhyRunReturns) {
-  LocalServer server;
-  WorkerOptions options = LiveWorker::OptionsFor(server.address());
+TEST_F(WorkerBrokerTest, WhatTheBrokerDoesNotAcceptIsTheReasonWhyRunReturns) {
+  WorkerOptions options = Quiet(broker_->address());
   options.queues = std::vector<std::string>(300, "queue");
-  LiveWorker worker(options);
-  worker->HandleRaw("type", [](TaskContext&, Bytes) {});
-  worker.Start();
-  EXPECT_EQ(worker.Join().code(), absl::StatusCode::kInvalidArgument);
+  Worker worker(options);
+  worker.HandleRaw("type", [](TaskContext&, Bytes) {});
+  EXPECT_EQ(worker.Run().code(), absl::StatusCode::kInvalidArgument);
 }
 
 // A message on these links takes longer than a peer may be silent, and than a lease lasts.
 constexpr int64_t kSlowLinkBytesPerSecond = 150'000;
 constexpr size_t kLargeBytes = 1'800'000;
 
-class SlowLinkTest : public ::testing::Test {
+class SlowLinkTest : public test::WithBroker {
  protected:
-  static LocalServerOptions ShortLeases() {
-    LocalServerOptions options;
-    options.broker.engine.lease_ms = 2'000;
+  static testing::LocalBrokerOptions ShortLeases() {
+    testing::LocalBrokerOptions options;
+    options.lease = 2s;
     return options;
   }
+  SlowLinkTest() : WithBroker(ShortLeases()) {}
 
-  LocalServer server_{ShortLeases()};
-  test::TcpProxy link_{server_.port()};
+  test::TcpProxy link_{test::PortOf(*broker_)};
 };
 
 TEST_F(SlowLinkTest, ALargeTaskAndItsResultCostTheWorkerNeitherStreamNorLease) {
   std::atomic<int> runs = 0;
-  LiveWorker worker(link_.address());
+  LocalWorker worker(Quiet(link_.address()));
   worker->Handle(kMark, [&](TaskContext&, std::string text) {
     ++runs;
     return text;
   });
   worker.Start();
-  const std::unique_ptr<Client> client = ConnectTo(server_.address());
-  const Executor executor(*client, ExecutorOptions("default"));
-  ASSERT_TRUE(executor.Submit(kMark, std::string("warm")).Result(kPatience).ok());
+  ASSERT_TRUE(executor_.Submit(kMark, std::string("warm")).Result(kPatience).ok());
   link_.SlowDown(kSlowLinkBytesPerSecond);
-  const Future<std::string> large = executor.Submit(kMark, std::string(kLargeBytes, 'x'));
+  const Future<std::string> large = executor_.Submit(kMark, std::string(kLargeBytes, 'x'));
   const absl::StatusOr<std::string> result = large.Result(2 * kPatience);
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->size(), kLargeBytes);
   EXPECT_EQ(runs, 2);
-  EXPECT_EQ(client->GetTask(large.Id())->attempts(), 1);
+  EXPECT_EQ(client_->GetTask(large.Id())->attempts(), 1);
 }
 
 TEST_F(SlowLinkTest, ALargeTaskAndItsOutcomeDoNotCostTheClientItsStream) {
   std::atomic<int> runs = 0;
-  LiveWorker worker(server_.address());
+  LocalWorker worker(*broker_, Quiet());
   worker->Handle(kMark, [&](TaskContext&, std::string text) {
     ++runs;
     return text;
   });
   worker.Start();
   const std::unique_ptr<Client> client = ConnectTo(link_.address());
-  const Executor executor(*client, ExecutorOptions("default"));
+  const Executor executor(*client, ExecutorOptions("cpu"));
   ASSERT_TRUE(executor.Submit(kMark, std::string("warm")).Result(kPatience).ok());
   link_.SlowDown(kSlowLinkBytesPerSecond);
   const absl::StatusOr<std::string> result =

@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 
 #include "tests/support/local_server.h"
-#include "treadle/worker.h"
+#include "tests/support/with_broker.h"
 
 // Commands against a broker and a worker in this process.
 
@@ -48,13 +48,9 @@ struct Ran {
 
 // Handlers: "echo"; "fail", whose payload is the error; "hold", which runs until it is told to
 // stop, but for the payload "bad".
-class Commands : public ::testing::Test {
+class Commands : public test::WithBroker {
  protected:
-  Commands() {
-    WorkerOptions options(server_.address());
-    options.name = "loom";
-    options.concurrency = 4;
-    worker_ = std::make_unique<Worker>(options);
+  Commands() : worker_(*broker_, Loom(4)) {
     worker_->HandleRaw("echo", [](TaskContext&, Payload payload) { return payload; });
     worker_->HandleRaw("fail", [](TaskContext&, Bytes payload) -> absl::StatusOr<Bytes> {
       return Permanent(absl::NotFoundError(payload.data));
@@ -68,11 +64,15 @@ class Commands : public ::testing::Test {
                          }
                          return absl::CancelledError("told to stop");
                        });
-    thread_ = std::thread([this] { EXPECT_TRUE(worker_->Run().ok()); });
+    worker_.Start();
   }
-  ~Commands() override {
-    worker_->Stop();
-    thread_.join();
+  ~Commands() override { EXPECT_TRUE(worker_.Stop().ok()); }
+
+  static WorkerOptions Loom(int concurrency) {
+    WorkerOptions options;
+    options.name = "loom";
+    options.concurrency = concurrency;
+    return options;
   }
 
   Ran Treadle(std::vector<std::string> args, const std::string& input = "") {
@@ -83,7 +83,7 @@ class Commands : public ::testing::Test {
     std::ostringstream out;
     std::ostringstream err;
     Terminal terminal{in, out, err};
-    args.insert(args.begin(), {"--broker", server_.address(), "--connect-timeout", "60s"});
+    args.insert(args.begin(), {"--broker", broker_->address(), "--connect-timeout", "60s"});
     const int exit_code = RunCommandLine(args, terminal, interrupt);
     return {exit_code, out.str(), err.str()};
   }
@@ -111,11 +111,9 @@ class Commands : public ::testing::Test {
     while (held_ < count) std::this_thread::yield();
   }
 
-  test::LocalServer server_;
   Interrupt interrupt_;
   std::atomic<int> held_{0};
-  std::unique_ptr<Worker> worker_;
-  std::thread thread_;
+  testing::LocalWorker worker_;
 };
 
 TEST_F(Commands, SubmitPrintsAnIdThatResultTakes) {
@@ -165,7 +163,7 @@ TEST_F(Commands, ResultGivesUpAfterItsTimeoutAndTheTaskGoesOn) {
   const std::string id = SubmitHold();
   const Ran ran = Treadle({"result", id, "--timeout", "50ms"});
   EXPECT_EQ(ran.exit_code, kTimeout);
-  EXPECT_THAT(ran.err, HasSubstr("treadle result " + id + " --broker " + server_.address()));
+  EXPECT_THAT(ran.err, HasSubstr("treadle result " + id + " --broker " + broker_->address()));
   AwaitHeld(1);
   const Ran cancelled = Treadle({"task", "cancel", id});
   EXPECT_EQ(cancelled.exit_code, kOk);
@@ -267,18 +265,14 @@ TEST_F(Commands, AWorkerThatIsNotThereOrNotTheOnlyOneOfItsNameIsNotShown) {
   EXPECT_EQ(unknown.exit_code, kNotFound);
   EXPECT_THAT(unknown.err, HasSubstr("no worker 'nobody': treadle worker list"));
 
-  WorkerOptions options(server_.address());
-  options.name = "loom";
-  Worker twin(options);
-  twin.HandleRaw("other", [](TaskContext&, Payload payload) { return payload; });
-  std::thread thread([&twin] { EXPECT_TRUE(twin.Run().ok()); });
+  testing::LocalWorker twin(*broker_, Loom(1));
+  twin->HandleRaw("other", [](TaskContext&, Payload payload) { return payload; });
+  twin.Start();
   ASSERT_EQ(Treadle({"submit", "--type", "echo", "--wait"}).exit_code, kOk);
   ASSERT_EQ(Treadle({"submit", "--type", "other", "--wait"}).exit_code, kOk);
   const Ran ambiguous = Treadle({"worker", "show", "loom"});
   EXPECT_EQ(ambiguous.exit_code, kUsage);
   EXPECT_THAT(ambiguous.err, HasSubstr("2 workers are named 'loom': say which by its id"));
-  twin.Stop();
-  thread.join();
 }
 
 TEST_F(Commands, ABrokerInMemorySaysThatATaskIsNotOnTheDisk) {

@@ -9,12 +9,13 @@
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 
-#include "tests/harness/tests/fixture.h"
+#include "tests/support/with_broker.h"
 #include "treadle/coroutine.h"
 
 namespace treadle::testing {
 namespace {
 
+using test::kPatience;
 using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -144,7 +145,7 @@ TEST_F(CallTest, ShowsProgress) {
 
 // What the future gives, Call gives: every way to end, by a broker and in place.
 TEST_F(CallTest, EndsAsAFutureDoes) {
-  const auto broker = StartBroker();
+  const auto broker = test::StartBroker();
   LocalWorker worker(*broker, "cpu");
   worker->Handle(kFail, Fail);
   worker->Handle(kDouble, [](TaskContext&, int64_t n) -> absl::StatusOr<int64_t> {

@@ -3,18 +3,19 @@
 #include <future>
 #include <string>
 
-#include "tests/harness/tests/fixture.h"
+#include "tests/support/with_broker.h"
 
 namespace treadle::testing {
 namespace {
 
+using test::kPatience;
 using namespace std::chrono_literals;
 
 constexpr TaskType<std::string()> kHello{"hello"};
 constexpr TaskType<int64_t()> kThird{"third"};
 constexpr TaskType<void()> kHold{"hold"};
 
-class Clock : public WithLocalBroker {};
+class Clock : public test::WithBroker {};
 
 TEST_F(Clock, JumpsOverADelay) {
   LocalWorker worker(*broker_, "cpu");

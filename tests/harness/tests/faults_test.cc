@@ -5,18 +5,19 @@
 #include <string>
 #include <vector>
 
-#include "tests/harness/tests/fixture.h"
+#include "tests/support/with_broker.h"
 
 namespace treadle::testing {
 namespace {
 
+using test::kPatience;
 using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 
 constexpr TaskType<int64_t(int64_t)> kDouble{"double"};
 constexpr TaskType<int64_t()> kAttempt{"attempt"};
 
-class Faults : public WithLocalBroker {};
+class Faults : public test::WithBroker {};
 
 int64_t Double(TaskContext&, int64_t n) { return 2 * n; }
 

@@ -1,18 +1,19 @@
 #include <string>
 
-#include "tests/harness/tests/fixture.h"
+#include "tests/support/with_broker.h"
 
 namespace treadle::testing {
 namespace {
 
+using test::kPatience;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 constexpr TaskType<int64_t(int64_t)> kDouble{"double"};
 
 TEST(LocalBroker, ServesAtAPortOfItsOwn) {
-  const auto one = StartBroker();
-  const auto other = StartBroker();
+  const auto one = test::StartBroker();
+  const auto other = test::StartBroker();
   EXPECT_THAT(one->address(), StartsWith("127.0.0.1:"));
   EXPECT_NE(one->address(), other->address());
 }
@@ -26,8 +27,8 @@ TEST(LocalBroker, RefusesOptionsOutOfBounds) {
 }
 
 TEST(LocalBroker, IsGoneAfterStop) {
-  const auto broker = StartBroker();
-  const auto client = Connect(*broker);
+  const auto broker = test::StartBroker();
+  const auto client = test::ConnectTo(broker->address());
   broker->Stop();
   ClientOptions options(broker->address());
   options.connect_timeout = Milliseconds(200);
@@ -37,7 +38,7 @@ TEST(LocalBroker, IsGoneAfterStop) {
 }
 
 TEST(LocalWorker, IsDrainedAtTheEndOfItsScope) {
-  const auto broker = StartBroker();
+  const auto broker = test::StartBroker();
   const Executor executor(broker->client(), ExecutorOptions("cpu"));
   Future<int64_t> future;
   {
@@ -48,17 +49,17 @@ TEST(LocalWorker, IsDrainedAtTheEndOfItsScope) {
     future = executor.Submit(kDouble, 2);
   }
   // Done by it, or left for the next one.
-  LocalWorker worker(*broker, "cpu");
-  worker->Handle(kDouble, [](TaskContext&, int64_t n) { return 2 * n; });
-  worker.Start();
+  const LocalWorker worker(*broker, "cpu", [](Worker& other) {
+    other.Handle(kDouble, [](TaskContext&, int64_t n) { return 2 * n; });
+  });
   EXPECT_EQ(future.Result(kPatience).value(), 4);
 }
 
 TEST(LocalWorker, SaysWhyItCannotRun) {
-  const auto broker = StartBroker();
+  const auto broker = test::StartBroker();
   LocalWorker worker(*broker, "cpu");
   worker.Start();
-  EXPECT_TRUE(absl::IsFailedPrecondition(worker.Stop()));  // it has no handlers
+  EXPECT_TRUE(absl::IsFailedPrecondition(worker.Join()));  // it has no handlers
 }
 
 }  // namespace
