@@ -4,12 +4,15 @@
 #include <chrono>
 #include <locale.h>
 #include <string_view>
+#include <vector>
 #include <wchar.h>
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/time.h"
 #include <fmt/format.h>
 
@@ -130,8 +133,16 @@ std::string Printable(const std::string& text) {
 }
 
 std::string Shortened(const std::string& text) {
-  if (text.size() <= kShortBytesMax) return text;
-  return fmt::format("{} ({} in all: -o json)", CutMiddle(text, kShortBytesMax),
+  std::vector<absl::string_view> lines = absl::StrSplit(text, '\n');
+  if (text.size() <= kShortBytesMax && lines.size() <= kShortLinesMax) return text;
+  if (lines.size() > kShortLinesMax) {
+    constexpr int kFirst = 2;  // what is wrong; the rest is a program's last words
+    constexpr int kLast = static_cast<int>(kShortLinesMax) - kFirst - 1;
+    lines[kFirst] = "[...]";
+    lines.erase(lines.begin() + kFirst + 1, lines.end() - kLast);
+  }
+  return fmt::format("{} ({} in all: -o json)",
+                     CutMiddle(absl::StrJoin(lines, "\n"), kShortBytesMax),
                      HumanBytes(static_cast<int64_t>(text.size())));
 }
 

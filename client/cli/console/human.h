@@ -27,9 +27,10 @@ absl::StatusOr<int64_t> ParseTimeMs(const std::string& text);
 
 // On one line and harmless to a terminal: control characters become escapes ("\n", "\x1b").
 std::string Printable(const std::string& text);
-// Text that may be long, a program's errors say: beyond this it loses its middle, and tells its
-// size.
+// Text that may be long, a program's errors say: beyond one of these it loses its middle, and tells
+// its size.
 inline constexpr size_t kShortBytesMax = 1'000;
+inline constexpr size_t kShortLinesMax = 16;
 std::string Shortened(const std::string& text);
 // As one word of a shell's command line.
 std::string ShellWord(const std::string& text);

@@ -4,6 +4,7 @@
 #include <numeric>
 #include <utility>
 
+#include "absl/strings/str_split.h"
 #include "client/cli/console/colour.h"
 #include "client/cli/console/human.h"
 
@@ -76,7 +77,7 @@ void Table::Fit(int width, std::vector<int>& widths) const {
 }
 
 void Sheet::Add(std::string name, std::string value) {
-  if (!value.empty()) fields_.emplace_back(std::move(name), Printable(value));
+  if (!value.empty()) fields_.emplace_back(std::move(name), std::move(value));
 }
 
 std::string Sheet::Render(bool colour) const {
@@ -84,8 +85,12 @@ std::string Sheet::Render(bool colour) const {
   for (const auto& [name, value] : fields_) widest = std::max(widest, DisplayWidth(name));
   std::string out;
   for (const auto& [name, value] : fields_) {
-    out += Pad(name, widest + kGap, Table::Align::kLeft) +
-           (colour && name == "state" ? PaintState(value, value) : value) + '\n';
+    std::string before = Pad(name, widest + kGap, Table::Align::kLeft);
+    for (const absl::string_view line : absl::StrSplit(value, '\n', absl::SkipEmpty())) {
+      const std::string text = Printable(std::string(line));
+      out += before + (colour && name == "state" ? PaintState(text, text) : text) + '\n';
+      before.assign(static_cast<size_t>(widest + kGap), ' ');
+    }
   }
   return out;
 }

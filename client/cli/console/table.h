@@ -34,7 +34,8 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-// One thing's fields, a line each: names on the left. Fields with an empty value are left out.
+// One thing's fields: names on the left, values beside them, in as many lines as they have. Fields
+// with an empty value are left out.
 class Sheet {
  public:
   void Add(std::string name, std::string value);

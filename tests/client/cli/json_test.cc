@@ -1,5 +1,8 @@
 #include "client/cli/console/json.h"
 
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
 #include "client/cli/console/human.h"
 #include "client/cli/map/map_output.h"
 #include "client/cli/outcome.h"
@@ -227,6 +230,11 @@ TEST(Json, AnErrorsDetailsAreCutForPeople) {
   EXPECT_EQ(DetailsText("\xff", ""), "(1 B: -o json)");
   EXPECT_EQ(Shortened("short"), "short");
   EXPECT_LT(Shortened(error.details).size(), 1'100u);
+  std::string lines = "exit status 1:";
+  for (int i = 0; i < 100; ++i) absl::StrAppend(&lines, "\n", i);
+  const std::string brief = Shortened(lines);
+  EXPECT_EQ(brief.substr(0, 25), "exit status 1:\n0\n[...]\n87");
+  EXPECT_EQ(std::count(brief.begin(), brief.end(), '\n'), 15);
 }
 
 TEST(Json, AnItemThatNeverBecameATask) {

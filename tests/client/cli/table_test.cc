@@ -67,8 +67,11 @@ TEST(Sheet, NamesOnTheLeftAndEmptyFieldsLeftOut) {
   Sheet sheet;
   sheet.Add("id", "3f-1");
   sheet.Add("worker", "");
-  sheet.Add("last error", "boom\n");
-  EXPECT_EQ(sheet.Render(), "id          3f-1\nlast error  boom\\n\n");
+  sheet.Add("last error", "boom\n\x1b[2J\n");
+  EXPECT_EQ(sheet.Render(),
+            "id          3f-1\n"
+            "last error  boom\n"
+            "            \\x1b[2J\n");
 }
 
 }  // namespace
