@@ -9,6 +9,7 @@
 
 #include "proto/support/text.h"
 #include "treadle/internal/coroutine_handler.h"
+#include "treadle/task_error.h"
 #include "worker/pool/attempt_task.h"
 
 namespace treadle::worker {
@@ -66,8 +67,9 @@ AttemptResult CalledInside(const Handlers::Around& around, TaskContext& context,
 
 AttemptResult HandlerNotFound(const Handlers& handlers, const std::string& type) {
   return AttemptResult::Failed(
-      "HandlerNotFound", absl::StrCat("this worker has no handler for type '", type,
-                                      "': it handles ", absl::StrJoin(handlers.Types(), ", ")));
+      std::string(kHandlerNotFoundError),
+      absl::StrCat("this worker has no handler for type '", type, "': it handles ",
+                   absl::StrJoin(handlers.Types(), ", ")));
 }
 
 bool Handlers::Enter(std::string_view type, Entry entry) {

@@ -66,8 +66,8 @@ absl::Status CheckLocal(const std::string& broker) {
 std::string Welcome(const Context& context, const std::vector<std::string>& programs) {
   const std::string broker = context.BrokerFlag();
   return absl::StrCat("A broker and a worker are running at ", context.broker,
-                      ", with everything in memory. Ctrl-C ends them.\n"
-                      "In another terminal:\n\n"
+                      ", with everything in memory.\n"
+                      "Ctrl-C ends them. In another terminal:\n\n"
                       "    treadle submit",
                       broker,
                       " --wait -- /usr/bin/uname -a\n"

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include <sys/epoll.h>
 
+#include "treadle/task_error.h"
 #include "worker/pool/process/process_pool_loop.h"
 
 // The lives of the children.
@@ -342,8 +343,8 @@ AttemptResult ProcessPool::Loop::Died(const Child& child, const ProcessExit& exi
   } else if (exit.signal == 0) {
     absl::StrAppend(&message, " before it returned");
   }
-  AttemptResult result =
-      AttemptResult::Failed(exit.signal == 0 ? "ExitStatus" : "Signal", std::move(message));
+  AttemptResult result = AttemptResult::Failed(
+      std::string(exit.signal == 0 ? kExitStatusError : kSignalError), std::move(message));
   if (exit.signal == 0) {
     result.exit_code = exit.status;
   } else {
