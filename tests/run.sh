@@ -5,6 +5,7 @@
 #   tests/run.sh --quick        without those labelled "slow"
 #   tests/run.sh --tsan         then also what has no gRPC under ThreadSanitizer
 #   tests/run.sh --asan         then also the same under ASAN and UBSAN (all of it: preset "asan")
+#   tests/run.sh --clang        then also, under both, what uses coroutines, built by Clang
 #   tests/run.sh --tidy         then also clang-tidy
 #   tests/run.sh -- -R order    what follows -- goes to ctest
 set -euo pipefail
@@ -18,6 +19,7 @@ while [[ $# -gt 0 ]]; do
     --quick) quick=(-LE slow) ;;
     --tsan) sanitizers+=(tsan) ;;
     --asan) sanitizers+=(asan-share) ;;
+    --clang) sanitizers+=(clang) ;;
     --tidy) tidy=1 ;;
     --)
       shift

@@ -140,6 +140,7 @@ void Session::HandleMessage(v1::SessionResponse& message, Effects& effects) {
   HearOfDisk(message.disk_hung_ms(), effects);
   if (message.has_opened() && stream_state_ == StreamState::kOpening) {
     stream_state_ = StreamState::kOpen;
+    counted_.connected = true;
     if (std::exchange(was_open_, true)) ++counted_.reconnects;
     fresh_ = false;
     backoff_.Reset();
@@ -173,6 +174,7 @@ void Session::HandleStreamEnd(absl::Status status, Effects& effects) {
   questions_->SetDiskHung(std::nullopt);
   stream_.reset();
   stream_state_ = StreamState::kNone;
+  counted_.connected = false;
   writing_ = writing_cancels_ = false;
   next_attempt_ = steady_clock::now() + backoff_.Next();
   if (break_reason_.has_value()) status = *std::exchange(break_reason_, std::nullopt);

@@ -155,8 +155,9 @@ std::string_view ToString(TaskEnd end) {
 
 absl::Status ToStatus(const TaskError& error) {
   absl::Status status(CodeOf(error), Describe(error));
-  status.SetPayload(kPayloadType, absl::Cord(Fields(error)));
-  if (!error.details.empty()) status.SetPayload(kDetailsPayload, absl::Cord(error.details));
+  status.SetPayload(kPayloadType, absl::Cord(absl::string_view(Fields(error))));
+  if (!error.details.empty())
+    status.SetPayload(kDetailsPayload, absl::Cord(absl::string_view(error.details)));
   return status;
 }
 

@@ -393,6 +393,8 @@ std::unique_ptr<Client> ClientWithACancelLeft(FakeBroker& broker) {
   stream->End(kLost);
   stream.reset();
   broker.Stop();
+  // Until then the cancel would go out on the stream that is lost.
+  while (client->Stats().connected) std::this_thread::sleep_for(1ms);
   EXPECT_TRUE(future.Cancel());
   return std::move(client);
 }

@@ -1,5 +1,12 @@
 #pragma once
 
+// g++ has a macro for each sanitizer, Clang a feature.
+#ifdef __has_feature
+#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+
 namespace treadle::test {
 
 // This program has a sanitizer's memory, allocator and checks. (That of an object's type opens a

@@ -14,7 +14,7 @@ constexpr char kDelay[] = "treadle.retry_after_ms";
 }  // namespace
 
 absl::Status RetryAfter(absl::Status status, Milliseconds delay) {
-  status.SetPayload(kDelay, absl::Cord(absl::StrCat(delay.count())));
+  status.SetPayload(kDelay, absl::Cord(absl::string_view(absl::StrCat(delay.count()))));
   return status;
 }
 

@@ -50,6 +50,8 @@
 // threads run, use a strand for coroutines that share data. Never block in a coroutine: Result,
 // Wait and AsCompleted of treadle itself do, and Executor::Submit while the window is full.
 //
+// Clang needs -DASIO_HAS_CO_AWAIT=1 with Debian 12's Asio, which Treadle's CMake targets give it.
+//
 // g++ 12 destroys some temporaries of a co_await expression twice: lambdas with captures, and
 // aggregates, made inside it. Name what you await first, as above, and pass arguments by value to
 // coroutines that are functions, not lambdas.

@@ -118,6 +118,7 @@ struct ClientStats {
   int64_t result_bytes = 0;  // of results that came
   int64_t reconnects = 0;
   // Now.
+  bool connected = false;    // the session's stream is there
   int64_t pending = 0;       // tasks that this client follows, attached ones included
   int64_t window_tasks = 0;  // of these, submits not answered yet, ...
   int64_t window_bytes = 0;  // ... and their encoded bytes

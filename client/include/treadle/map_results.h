@@ -98,7 +98,9 @@ class [[nodiscard]] MapResults {
 
 // g++ 12 takes the value of a StatusOr that may hold an error for one that is read unset.
 #pragma GCC diagnostic push
+#ifndef __clang__  // which knows no such warning
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
   // The next result; none after the last.
   std::optional<ResultOf<R>> Next() {
     begun_ = true;

@@ -18,14 +18,6 @@ class Timeout {
   constexpr std::chrono::nanoseconds nanoseconds() const { return nanoseconds_; }
 
   constexpr auto operator<=>(const Timeout&) const = default;
-  constexpr friend Timeout operator+(Timeout a, Timeout b) {
-    using std::chrono::nanoseconds;
-    const nanoseconds left = a.nanoseconds_;
-    const nanoseconds right = b.nanoseconds_;
-    if (left > nanoseconds::zero() && right > nanoseconds::max() - left) return nanoseconds::max();
-    if (left < nanoseconds::zero() && right < nanoseconds::min() - left) return nanoseconds::min();
-    return left + right;
-  }
 
  private:
   template <typename Rep, typename Period>
@@ -41,6 +33,15 @@ class Timeout {
 
   std::chrono::nanoseconds nanoseconds_{0};
 };
+
+constexpr Timeout operator+(Timeout a, Timeout b) {
+  using std::chrono::nanoseconds;
+  const nanoseconds left = a.nanoseconds();
+  const nanoseconds right = b.nanoseconds();
+  if (left > nanoseconds::zero() && right > nanoseconds::max() - left) return nanoseconds::max();
+  if (left < nanoseconds::zero() && right < nanoseconds::min() - left) return nanoseconds::min();
+  return left + right;
+}
 
 inline constexpr Timeout kNoWait = Timeout();
 inline constexpr Timeout kForever = std::chrono::nanoseconds::max();
