@@ -88,7 +88,7 @@ TEST_F(WorkerBrokerTest, ASignalDrainsAndTheExitCodeSaysSo) {
   });
   const Future<int64_t> running = executor_.Submit(kSquare, 3);
   std::thread signals([&] {
-    EXPECT_TRUE(AwaitRunning(running));
+    EXPECT_TRUE(broker_->AwaitStart(running).ok());
     const WorkerStats stats = worker.Stats();
     EXPECT_EQ(stats.pools.at(0).name, "thread");
     EXPECT_EQ(stats.pools.at(0).slots, 2);
@@ -295,10 +295,11 @@ TEST_F(WorkerBrokerTest, AnOperatorsDrainEndsTheWorkerWhenWhatItRunsHasEnded) {
   worker->Handle(kWait, [told](TaskContext&) { told.wait(); });
   worker.Start();
   const Future<void> running = executor_.Submit(kWait);
-  ASSERT_TRUE(AwaitRunning(running));
+  ASSERT_TRUE(broker_->AwaitStart(running).ok());  // one that has not begun would be handed back
   EXPECT_TRUE(absl::IsNotFound(client_->DrainWorkers("nobody").status()));
   EXPECT_EQ(client_->DrainWorkers("leaving").value_or(0), 1);
   const Future<void> next = executor_.Submit(kWait);
+  EXPECT_TRUE(next.Accepted(kPatience).ok());
   go_on.set_value();
   EXPECT_TRUE(running.Wait(kPatience).ok());
   EXPECT_TRUE(worker.Join().ok());
