@@ -8,6 +8,7 @@
 
 #include "absl/strings/escaping.h"
 #include "client/cli/console/human.h"
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 

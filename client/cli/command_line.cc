@@ -6,6 +6,7 @@
 #include "client/cli/complete.h"
 #include "client/cli/context.h"
 #include "client/cli/program_args.h"
+#include <CLI/CLI.hpp>
 
 #include "proto/program/flags.h"
 #include "proto/program/man.h"

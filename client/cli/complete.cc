@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
 #include "client/cli/contexts.h"
+#include <CLI/CLI.hpp>
 
 #include "treadle/v1/task_service.pb.h"
 

@@ -4,7 +4,8 @@
 #include <vector>
 
 #include "client/cli/context.h"
-#include <CLI/CLI.hpp>
+
+#include "proto/program/cli_fwd.h"
 
 namespace treadle::cli {
 

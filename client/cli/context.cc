@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_join.h"
 #include "client/cli/contexts.h"
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include "proto/support/address.h"

@@ -13,8 +13,8 @@
 #include "client/cli/console/table.h"
 #include "client/cli/console/terminal.h"
 #include "client/cli/exit_code.h"
-#include <CLI/CLI.hpp>
 
+#include "proto/program/cli_fwd.h"
 #include "proto/support/limits.h"
 #include "treadle/client.h"
 

@@ -1,5 +1,7 @@
 #include "client/cli/flags.h"
 
+#include <CLI/CLI.hpp>
+
 #include "proto/program/flags.h"
 
 namespace treadle::cli {

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 
-#include <CLI/CLI.hpp>
+#include "proto/program/cli_fwd.h"
 
 // Flags as commands have them, beside those of proto/program/flags.h.
 

@@ -1,7 +1,6 @@
 #pragma once
 
 // What nearly every file of the command line includes, and none of ours that changes often.
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 

@@ -2,6 +2,8 @@
 
 #include <cstddef>
 
+#include <CLI/CLI.hpp>
+
 namespace treadle::cli {
 namespace {
 

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
+#include "proto/program/cli_fwd.h"
 
 namespace treadle::cli {
 

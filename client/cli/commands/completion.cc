@@ -2,6 +2,7 @@
 #include <string>
 
 #include "client/cli/context.h"
+#include <CLI/CLI.hpp>
 
 #include "proto/program/flags.h"
 

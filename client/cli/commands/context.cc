@@ -6,6 +6,7 @@
 #include "client/cli/console/human.h"
 #include "client/cli/contexts.h"
 #include "client/cli/view.h"
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include "proto/program/flags.h"

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/cli/context.h"
+#include <CLI/CLI.hpp>
 
 #include "proto/program/flags.h"
 #include "proto/support/address.h"
@@ -25,7 +26,7 @@
 #include "worker/exec/exec_handler.h"
 
 // "dev": a broker and a worker in this process, for the first five minutes. In memory alone:
-// RocksDB would cost every start of treadle 6 ms, and this costs 0.3 ms.
+// RocksDB would cost every start of treadle 6 ms, and this costs about 1 ms.
 
 namespace treadle::cli {
 namespace {

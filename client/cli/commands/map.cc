@@ -14,6 +14,7 @@
 #include "client/cli/map/map_run.h"
 #include "client/cli/map/placeholder.h"
 #include "client/cli/program_args.h"
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include "proto/program/flags.h"

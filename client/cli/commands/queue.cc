@@ -7,6 +7,7 @@
 #include "client/cli/context.h"
 #include "client/cli/view.h"
 #include "client/cli/watch.h"
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include "proto/program/flags.h"

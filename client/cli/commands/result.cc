@@ -5,6 +5,7 @@
 #include "client/cli/context.h"
 #include "client/cli/flags.h"
 #include "client/cli/outcome.h"
+#include <CLI/CLI.hpp>
 
 #include "proto/program/flags.h"
 #include "proto/support/limits.h"

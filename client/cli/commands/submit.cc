@@ -14,6 +14,7 @@
 #include "client/cli/program_args.h"
 #include "client/cli/task_draft.h"
 #include "client/cli/view.h"
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include "proto/program/flags.h"

@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "client/cli/console/human.h"
 #include "client/cli/flags.h"
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include "proto/program/flags.h"

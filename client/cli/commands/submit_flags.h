@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include <CLI/CLI.hpp>
 
+#include "proto/program/cli_fwd.h"
 #include "treadle/submit_options.h"
 
 namespace treadle::cli {

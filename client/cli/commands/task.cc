@@ -10,6 +10,7 @@
 #include "client/cli/flags.h"
 #include "client/cli/task_view.h"
 #include "client/cli/watch.h"
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include "proto/program/flags.h"

@@ -11,6 +11,7 @@
 #include "client/cli/console/human.h"
 #include "client/cli/flags.h"
 #include "client/cli/task_view.h"
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include "proto/program/flags.h"

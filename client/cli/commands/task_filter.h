@@ -7,8 +7,8 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "client/cli/context.h"
-#include <CLI/CLI.hpp>
 
+#include "proto/program/cli_fwd.h"
 #include "treadle/v1/task_service.pb.h"
 
 namespace treadle::cli {

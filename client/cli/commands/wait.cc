@@ -12,6 +12,7 @@
 #include "client/cli/flags.h"
 #include "client/cli/outcome.h"
 #include "client/cli/task_view.h"
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include "proto/support/limits.h"

@@ -1,5 +1,6 @@
 #include "client/cli/program_args.h"
 
+#include <CLI/CLI.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
