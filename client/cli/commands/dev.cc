@@ -13,7 +13,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/cli/context.h"
-#include <CLI/CLI.hpp>
 
 #include "proto/program/flags.h"
 #include "proto/support/address.h"
