@@ -15,7 +15,6 @@ namespace treadle::cli {
 namespace {
 
 constexpr size_t kChunkBytes = 64 * 1024;
-constexpr auto kBytesMax = static_cast<size_t>(limits::kPayloadBytesMaxCeiling);
 
 absl::Status Unreadable(std::string_view name, const std::string& why) {
   return absl::UnknownError(fmt::format("cannot read {}: {}",
@@ -43,7 +42,7 @@ absl::StatusOr<std::string> ReadAll(std::istream& input, std::string_view name) 
   while (input) {
     input.read(chunk.data(), chunk.size());
     content.append(chunk.data(), static_cast<size_t>(input.gcount()));
-    if (content.size() > kBytesMax) return TooLong(name, "it");
+    if (content.size() > kItemBytesMax) return TooLong(name, "it");
   }
   if (input.bad()) return ReadError(name);
   return content;
@@ -66,27 +65,35 @@ absl::StatusOr<std::string> ReadContent(const std::string& path, Terminal& termi
   return ReadAll(file, path);
 }
 
-absl::StatusOr<std::optional<std::string>> ReadItem(std::istream& input, char delimiter,
-                                                    std::string_view name) {
+absl::StatusOr<ReadStop> AppendItem(std::istream& input, char delimiter, std::string_view name,
+                                    std::string& text) {
   using Traits = std::istream::traits_type;
-  if (!input) return std::nullopt;
+  if (!input.good()) return ReadStop::kEnd;
   errno = 0;
-  std::string item;
   try {
     std::streambuf& bytes = *input.rdbuf();
     for (auto c = bytes.sbumpc(); c != Traits::to_int_type(delimiter); c = bytes.sbumpc()) {
       if (Traits::eq_int_type(c, Traits::eof())) {
         input.setstate(std::ios::eofbit);
-        if (item.empty()) return std::nullopt;
-        break;
+        return ReadStop::kEnd;
       }
-      if (item.size() == kBytesMax) return TooLong(name, "an item of it");
-      item += Traits::to_char_type(c);
+      if (text.size() == kItemBytesMax) return ReadStop::kFull;
+      text += Traits::to_char_type(c);
     }
   } catch (const std::ios::failure&) {  // the buffer's word for an error of the system
     input.setstate(std::ios::badbit);
     return ReadError(name);
   }
+  return ReadStop::kDelimiter;
+}
+
+absl::StatusOr<std::optional<std::string>> ReadItem(std::istream& input, char delimiter,
+                                                    std::string_view name) {
+  std::string item;
+  const absl::StatusOr<ReadStop> stop = AppendItem(input, delimiter, name, item);
+  if (!stop.ok()) return stop.status();
+  if (*stop == ReadStop::kFull) return TooLong(name, "an item of it");
+  if (*stop == ReadStop::kEnd && item.empty()) return std::nullopt;
   return item;
 }
 

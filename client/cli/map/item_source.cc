@@ -36,17 +36,10 @@ std::vector<Group> Grouped(std::vector<ValueList> lists) {
   return groups;
 }
 
-absl::Status NotRead() {
-  return absl::UnavailableError("standard input could not be read to its end");
-}
-
-// One line with its end, if it has one, to the end of `piece`. False: there is none.
-bool AppendLine(std::istream& input, std::string& piece) {
-  std::string line;
-  if (!std::getline(input, line)) return false;
-  piece += line;
-  if (!input.eof()) piece += '\n';
-  return true;
+absl::Status BlockTooLong() {
+  return absl::InvalidArgumentError(
+      absl::StrCat("a block of standard input has more than ", limits::kPayloadBytesMaxCeiling,
+                   " bytes: no task holds so much; give shorter lines, or a smaller -N"));
 }
 
 }  // namespace
@@ -134,15 +127,13 @@ ItemSource PiecesOf(std::istream& input, PieceSize size) {
             const auto room = static_cast<size_t>(size.block_bytes);
             for (int64_t lines = 0; size.lines > 0 ? lines < size.lines : item.input.size() < room;
                  ++lines) {
-              if (!AppendLine(input, item.input)) break;
-              if (item.input.size() > static_cast<size_t>(limits::kPayloadBytesMaxCeiling)) {
-                return absl::InvalidArgumentError(absl::StrCat(
-                    "a block of standard input has more than ", limits::kPayloadBytesMaxCeiling,
-                    " bytes: no task holds so much; give shorter lines, or a smaller "
-                    "-N"));
-              }
+              const absl::StatusOr<ReadStop> stop = AppendItem(input, '\n', "-", item.input);
+              if (!stop.ok()) return stop.status();
+              if (*stop == ReadStop::kFull) return BlockTooLong();
+              if (*stop == ReadStop::kEnd) break;
+              if (item.input.size() == kItemBytesMax) return BlockTooLong();
+              item.input += '\n';
             }
-            if (input.bad()) return NotRead();
             if (item.input.empty()) return std::nullopt;
             item.number = ++number;
             return item;

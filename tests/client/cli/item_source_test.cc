@@ -1,15 +1,20 @@
 #include "client/cli/map/item_source.h"
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
+#include <streambuf>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "proto/support/limits.h"
 
 namespace treadle::cli {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 std::vector<std::string> All(ItemSource source) {
   std::vector<std::string> items;
@@ -62,6 +67,45 @@ TEST(ItemSource, AnItemIsCutIntoColumns) {
   ItemSource source = Split(ItemsFrom(input, '\n', "-"), ",");
   EXPECT_THAT((*source.next())->values, ElementsAre("a", "b c", ""));
   EXPECT_THAT((*source.next())->values, ElementsAre("c"));
+}
+
+// One line without an end, which counts what is taken of it.
+class LongLine : public std::streambuf {
+ public:
+  explicit LongLine(int64_t bytes) : left_(bytes) {}
+  int64_t taken() const { return taken_ - (egptr() - gptr()); }
+
+ protected:
+  int_type underflow() override {
+    const auto chunk = std::min(left_, static_cast<int64_t>(chunk_.size()));
+    if (chunk == 0) return traits_type::eof();
+    left_ -= chunk;
+    taken_ += chunk;
+    setg(chunk_.data(), chunk_.data(), chunk_.data() + chunk);
+    return traits_type::to_int_type(*gptr());
+  }
+
+ private:
+  std::string chunk_ = std::string(64 * 1024, 'x');
+  int64_t left_;
+  int64_t taken_ = 0;
+};
+
+TEST(ItemSource, ALineThatNoTaskHoldsIsNotReadToItsEnd) {
+  constexpr int64_t kMax = limits::kPayloadBytesMaxCeiling;
+  LongLine line(kMax + kMax / 4);
+  std::istream input(&line);
+  const absl::Status status = PiecesOf(input, {}).next().status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(status.message(), HasSubstr("a block of standard input has more than 268435456"));
+  EXPECT_EQ(line.taken(), kMax + 1);
+}
+
+TEST(ItemSource, BlocksThatCannotBeReadToTheEndAreAnError) {
+  std::ifstream folder("/");
+  ASSERT_TRUE(folder.is_open());
+  const absl::Status status = PiecesOf(folder, {}).next().status();
+  EXPECT_EQ(status.message(), "cannot read standard input: Is a directory");
 }
 
 TEST(ItemSource, CountedItemsAreTheSame) {
