@@ -79,14 +79,16 @@ class BesideParallel(Scenario):
             def word(of, least, most, chance=chance):
                 return "".join(chance.choice(of) for _ in range(chance.randint(least, most)))
 
+            flags = ["--colsep", ","] if chance.random() < 0.3 else []
+            pieces = PIECES + [","] * 8 if flags else PIECES
             items = []
             for source in range(chance.randint(1, 3)):
                 items.append(":::+" if source and chance.random() < 0.3 else ":::")
-                items += [word(PIECES, 0, 6) for _ in range(chance.randint(1, 3))]
+                items += [word(pieces, 0, 6) for _ in range(chance.randint(1, 3))]
             arguments = [word(chance.choice([around, PLACES, around + PLACES]), 1, 4)
                          for _ in range(chance.randint(0, 3))]
-            flags = ["--tag"] if chance.random() < 0.3 else []
-            with self.subTest(seed=seed, arguments=arguments, items=items):
+            flags += ["--tag"] if chance.random() < 0.3 else []
+            with self.subTest(seed=seed, flags=flags, arguments=arguments, items=items):
                 self.same(flags, [PRINTF, "<%s>\\n", "first", *arguments], items)
 
     def test_any_lines_of_standard_input(self):
@@ -114,6 +116,9 @@ class BesideParallel(Scenario):
 
     def test_columns(self):
         self.same(["--colsep", ","], [PRINTF, "%s %s\\n", "{2}", "{1}"], stdin=b"a,b\nc d,e\n")
+        several = [":::", "a,b", "x , y,z", ":::", "c", "d,e"]
+        self.same(["--colsep", ","], [PRINTF, "<%s>\\n", "{}"], several)
+        self.same(["--colsep", ","], [PRINTF, "<%s> <%s> <%s>\\n", "{3}", "{2}", "{-1}"], several)
 
     def test_blocks_of_lines(self):
         self.same(["--pipe", "-N2"], ["/bin/cat", "-n"], stdin=b"1\n2\n3\n4\n5")

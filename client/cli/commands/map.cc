@@ -275,7 +275,8 @@ void AddMapCommand(CLI::App& root, Command& chosen) {
           "Items end with a NUL byte rather than a newline, as find -print0 writes them.");
   program::AddText(
       command, "-C,--colsep", flags->separator, "TEXT",
-      "Cut each item at this text: {1}, {2}, ... are its columns, without blanks around them.");
+      "Cut each item at this text: {1}, {2}, ... are its columns, without blanks around them; of "
+      "several sources one after the other.");
   AddFlag(command, "--stdin-files", flags->stdin_files,
           "Each item names a file, whose content becomes the program's standard input "
           "(or the payload).");

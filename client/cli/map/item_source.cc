@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 #include "client/cli/file_content.h"
 
 #include "proto/support/limits.h"
@@ -145,8 +146,13 @@ ItemSource Split(ItemSource source, std::string separator) {
   return {[next = std::move(source.next), separator = std::move(separator)]() -> Next {
             Next item = next();
             if (!item.ok() || !item->has_value()) return item;
-            (*item)->values = absl::StrSplit((*item)->values.front(), separator);
-            for (std::string& value : (*item)->values) absl::StripAsciiWhitespace(&value);
+            std::vector<std::string> columns;
+            for (const std::string& value : (*item)->values) {
+              for (const absl::string_view column : absl::StrSplit(value, separator)) {
+                columns.emplace_back(absl::StripAsciiWhitespace(column));
+              }
+            }
+            (*item)->values = std::move(columns);
             return item;
           },
           source.count};

@@ -51,8 +51,8 @@ struct PieceSize {
 };
 ItemSource PiecesOf(std::istream& input, PieceSize size);
 
-// The same items with their one value cut at each `separator` into several, without the white space
-// around these.
+// The same items with each of their values cut at each `separator` into several, all in one list,
+// without the white space around these.
 ItemSource Split(ItemSource source, std::string separator);
 // The same items, read to the end before the first is given, so that they can be counted.
 absl::StatusOr<ItemSource> Counted(ItemSource source);

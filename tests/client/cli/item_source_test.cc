@@ -69,6 +69,13 @@ TEST(ItemSource, AnItemIsCutIntoColumns) {
   EXPECT_THAT((*source.next())->values, ElementsAre("c"));
 }
 
+TEST(ItemSource, EachSourcesValueIsCutIntoColumns) {
+  ItemSource source = Split(*ItemsOf({{{"a,b"}}, {{"c", "d , e"}}}), ",");
+  EXPECT_EQ(source.count, 2);
+  EXPECT_THAT((*source.next())->values, ElementsAre("a", "b", "c"));
+  EXPECT_THAT((*source.next())->values, ElementsAre("a", "b", "d", "e"));
+}
+
 // One line without an end, which counts what is taken of it.
 class LongLine : public std::streambuf {
  public:
