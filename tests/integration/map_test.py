@@ -218,15 +218,15 @@ class BesideParallel(Scenario):
             stdout=subprocess.DEVNULL, cwd=self.folder)
         log = self.folder / "log"
         processes.wait_until(lambda: ran.exists() and len(ran.read_text().split()) == 3
-                             and log.exists() and len(log.read_text().splitlines()) == 3,
-                             "all runs, and the end of two")
+                             and log.exists() and len(log.read_text().splitlines()) == 2,
+                             "all runs, and the first's result")
         child.send_signal(signal.SIGKILL)
         child.wait()
         opened = subprocess.Popen(["/bin/sh", "-c", f"echo open > {door}"])
         again = self.map(*words)
         opened.wait()
         self.assertEqual(again.returncode, 0, again.stderr)
-        self.assertEqual(again.stdout, b"open\n2\n")
+        self.assertEqual(again.stdout, b"open\n2\n3\n")
         self.assertEqual(sorted(ran.read_text().split()), ["1", "2", "3"])
 
     def test_what_ctrl_c_cancelled_is_run_by_resume(self):
@@ -242,6 +242,72 @@ class BesideParallel(Scenario):
         door.touch()
         again = self.map(*words)
         self.assertEqual((again.returncode, again.stdout), (0, b"1\n2\n"), again.stderr)
+
+    def test_what_ended_behind_a_slow_item_is_not_lost_by_ctrl_c(self):
+        door, ran = self.folder / "door", self.folder / "ran"
+        # Two at once: that 4 is run says that the ends of 2 and 3 are known, behind 1.
+        words = ["--joblog", "log", "--resume", "--results", "kept", "-j2", "--keep-going", "--",
+                 "/bin/sh", "-c", f"echo $1 >> {ran}; case $1 in 1|4) [ -e {door} ] || "
+                 "exec sleep 600;; esac; echo $1; [ $1 != 3 ]", "sh", ":::", "1", "2", "3", "4"]
+        child = subprocess.Popen(
+            [processes.BIN / "treadle", "--broker", self.server.address, "map", *words],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=self.folder)
+        processes.wait_until(lambda: ran.exists() and "4" in ran.read_text().split(),
+                             "the last item to run")
+        child.send_signal(signal.SIGINT)
+        self.assertEqual((child.communicate(timeout=processes.LIMIT_S)[0], child.returncode),
+                         (b"", 130))
+        self.assertEqual(self.log_of(self.folder / "log")[1],
+                         [("1", "-1", "0"), ("4", "-1", "0")])
+        door.touch()
+        again = self.map(*words)
+        self.assertEqual((again.returncode, again.stdout), (1, b"1\n2\n3\n4\n"), again.stderr)
+        kept = sorted(path.read_text() for path in (self.folder / "kept").rglob("stdout"))
+        self.assertEqual(kept, ["1\n", "2\n", "3\n", "4\n"])
+        runs = ran.read_text().split()
+        self.assertEqual((runs.count("2"), runs.count("3")), (1, 1))
+        self.assertEqual(self.map(*words).stdout, b"")
+
+    def test_a_result_that_could_not_be_given_is_not_logged(self):
+        ran = self.folder / "ran"
+        words = ["--joblog", "log", "--resume", "--results", "kept", "--", "/bin/sh", "-c",
+                 f"echo $1 | tee -a {ran}", "sh", ":::", "1"]
+        (self.folder / "kept").write_text("no folder")
+        first = self.map(*words)
+        self.assertIn(b"--results", first.stderr)
+        self.assertEqual(self.log_of(self.folder / "log")[1], [])
+        (self.folder / "kept").unlink()
+        with open("/dev/full", "wb") as full:
+            subprocess.run([processes.BIN / "treadle", "--broker", self.server.address, "map",
+                            *words], stdout=full, stderr=subprocess.DEVNULL,
+                           timeout=processes.LIMIT_S, check=False, cwd=self.folder)
+        self.assertEqual(self.log_of(self.folder / "log")[1], [])
+        again = self.map(*words)
+        self.assertEqual((again.returncode, again.stdout), (0, b"1\n"), again.stderr)
+        self.assertEqual(ran.read_text(), "1\n")
+        self.assertEqual(self.log_of(self.folder / "log")[1], [("1", "0", "0")])
+
+    def test_what_ctrl_c_could_not_cancel_is_joined_by_resume(self):
+        door, ran = self.folder / "door", self.folder / "ran"
+        words = ["--joblog", "log", "--resume", "--", "/bin/sh", "-c",
+                 f"echo $1 >> {ran}; until [ -e {door} ]; do sleep 0.05; done; echo $1", "sh",
+                 ":::", "1", "2"]
+        child = subprocess.Popen(
+            [processes.BIN / "treadle", "--broker", self.server.address, "map", *words],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=self.folder)
+        processes.wait_until(lambda: ran.exists() and len(ran.read_text().split()) == 2,
+                             "both items to run")
+        self.server.kill()
+        child.send_signal(signal.SIGINT)
+        said = child.communicate(timeout=processes.LIMIT_S)[1]
+        self.assertEqual(child.returncode, 130)
+        self.assertIn(b"2 may go on: the broker was not reached to cancel them", said)
+        self.assertEqual(self.log_of(self.folder / "log")[1], [])
+        self.server.start()
+        door.touch()
+        again = self.map(*words)
+        self.assertEqual((again.returncode, again.stdout), (0, b"1\n2\n"), again.stderr)
+        self.assertEqual(sorted(ran.read_text().split()), ["1", "2"])
 
     def test_a_named_run_joins_its_first(self):
         ran = self.folder / "ran"

@@ -295,8 +295,8 @@ void AddMapCommand(CLI::App& root, Command& chosen) {
           "Read all items first, so that the progress on the terminal has the time that is left.");
   AddFlag(command, "--dry-run", flags->dry_run, "Only print what would be run.");
   program::AddText(command, "--joblog", flags->job_log, "FILE",
-                   "Write a line about each item that ended, as parallel does; times have the wait "
-                   "for a worker in them.");
+                   "Write a line about each item whose result was printed, as parallel does; times "
+                   "have the wait for a worker in them.");
   AddFlag(command, "--resume", flags->resume,
           "Go on with the job log's run: leave out the items that it has, join those under way.");
   AddFlag(command, "--retry-failed", flags->retry_failed,

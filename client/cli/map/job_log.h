@@ -12,8 +12,8 @@
 
 namespace treadle::cli {
 
-// What has become of the items of a run, one line for each that has ended, as GNU parallel writes
-// it (tabs between the columns):
+// What has become of the items of a run, one line for each whose result was printed, and kept where
+// that was asked for, or that was cancelled; as GNU parallel writes it (tabs between the columns):
 //
 //   Seq Host Starttime JobRuntime Send Receive Exitval Signal Command
 //

@@ -49,6 +49,7 @@ struct MapRun::Slot {
   int64_t held_bytes = 0;  // here, until it is printed
   int64_t sent_bytes = 0;
   std::chrono::system_clock::time_point submitted_at;
+  std::chrono::system_clock::duration took{0};  // until it ended
   Future<Payload> future;  // while the task is under way; not valid while it is being submitted
   bool ended = false;
   bool cancelled = false;  // by CancelRest
@@ -198,20 +199,27 @@ void MapRun::End(Shared& shared, Slot& slot, absl::StatusOr<Payload> result) {
   std::lock_guard lock(shared.mutex);
   slot.future = Future<Payload>();
   slot.ended = true;
+  slot.took = std::chrono::system_clock::now() - slot.submitted_at;
   shared.ended++;
   if (!result.ok()) shared.failed++;
   shared.Hold(slot, BytesOf(result));
   slot.end.result = std::move(result);
-  Log(shared, slot);
   shared.changed.notify_all();
+}
+
+// Not one whose cancel the broker may never hear of: its task goes on.
+bool MapRun::IsCancelled(const Slot& slot) const {
+  if (slot.end.result.ok()) return false;
+  const std::optional<TaskError> error = GetTaskError(slot.end.result.status());
+  return error ? error->end == TaskEnd::kCancelled : slot.cancelled && told_;
 }
 
 // What is not known to have ended has no line: who goes on with the run joins it. What was
 // cancelled has one, but counts as not run.
-void MapRun::Log(const Shared& shared, const Slot& slot) {
-  if (shared.options.log == nullptr) return;
+void MapRun::Log(const Slot& slot) {
+  if (shared_->options.log == nullptr) return;
   const std::optional<TaskError> error = GetTaskError(slot.end.result.status());
-  const bool cancelled = slot.cancelled || (error && error->end == TaskEnd::kCancelled);
+  const bool cancelled = IsCancelled(slot);
   if (!slot.end.result.ok() && !error && !cancelled) return;
   const auto ms = [](auto duration) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
@@ -219,7 +227,7 @@ void MapRun::Log(const Shared& shared, const Slot& slot) {
   JobLog::Line line;
   line.number = slot.item.number;
   line.started_at_ms = ms(slot.submitted_at.time_since_epoch());
-  line.took_ms = std::max<int64_t>(0, ms(std::chrono::system_clock::now() - slot.submitted_at));
+  line.took_ms = std::max<int64_t>(0, ms(slot.took));
   line.sent_bytes = slot.sent_bytes;
   line.command = slot.command;
   if (slot.end.result.ok()) {
@@ -233,7 +241,13 @@ void MapRun::Log(const Shared& shared, const Slot& slot) {
     line.exit_code = error->exit_code.value_or(0);
     if (line.exit_code == 0 && line.signal == 0) line.exit_code = kNoExitCode;
   }
-  shared.options.log->Add(line);
+  shared_->options.log->Add(line);
+}
+
+ExitCode MapRun::Deliver(const Slot& slot) {
+  const ExitCode printed = Print(slot);
+  if (printed == ExitCode::kOk) Log(slot);
+  return printed;
 }
 
 // A failed program's output comes before its error, as it would in a shell.
@@ -289,7 +303,7 @@ bool MapRun::PrintUntilStopped() {
     shared_->changed.notify_all();
     lock.unlock();
     ExitCode printed = ExitCode::kOk;
-    line.Around([&] { printed = Print(*slot); });
+    line.Around([&] { printed = Deliver(*slot); });
     lock.lock();
     if (printed != ExitCode::kOk) {
       exit_code_ = printed;
@@ -307,21 +321,27 @@ void MapRun::CancelRest() {
   shared_->stop = true;
   shared_->changed.notify_all();
   ended_by_itself_ = shared_->ended;
-  for (const std::shared_ptr<Slot>& slot : shared_->slots) {
-    if (!slot->ended || slot->end.result.ok()) continue;
-    failure = slot;
-    break;
+  auto& slots = shared_->slots;
+  const auto failed = std::find_if(slots.begin(), slots.end(), [](const auto& slot) {
+    return slot->ended && !slot->end.result.ok();
+  });
+  if (failed != slots.end() && exit_code_ == ExitCode::kOk && !shared_->options.keep_going) {
+    failure = std::move(*failed);
+    slots.erase(failed);
   }
   // First: a submit may wait for the room that these take. Then that one.
   CancelUnderWay(lock);
   shared_->changed.wait_until(lock, until, [&] { return !shared_->submitting; });
   CancelUnderWay(lock);
-  if (failure != nullptr && exit_code_ == ExitCode::kOk) {
+  if (failure != nullptr) {
     lock.unlock();
-    Print(*failure);
+    Deliver(*failure);
     lock.lock();
   }
   shared_->changed.wait_until(lock, until, [&] { return shared_->ended == shared_->read; });
+  lock.unlock();
+  // What was written to a connection that is lost by now may not have arrived.
+  told_ = client_.Flush(until - SteadyClock::now()).ok() && client_.Stats().connected;
 }
 
 void MapRun::CancelUnderWay(std::unique_lock<std::mutex>& lock) {
@@ -344,9 +364,12 @@ ExitCode MapRun::Summarise(bool stopped) {
     if (exit_code_ == ExitCode::kOk) exit_code_ = code;
   }
   if (stopped) {
-    const std::string done =
+    std::string done =
         fmt::format("{} of {}{} items ended, {} were cancelled", ended_by_itself_, progress.total,
-                    progress.total_is_final ? "" : " or more", cancelled_);
+                    progress.total_is_final ? "" : " or more", cancelled_ - going_on_);
+    if (going_on_ > 0) {
+      done += fmt::format(", {} may go on: the broker was not reached to cancel them", going_on_);
+    }
     if (context_.interrupt.fired()) {
       context_.terminal.Complain("interrupted: " + done);
       return ExitCode::kInterrupted;
@@ -382,7 +405,12 @@ ExitCode MapRun::Run() {
   std::unique_lock lock(shared_->mutex);
   shared_->changed.wait(lock, [&] { return !shared_->submitting; });
   for (const std::shared_ptr<Slot>& slot : shared_->slots) {
-    if (!slot->ended && slot->cancelled) Log(*shared_, *slot);
+    if (IsCancelled(*slot)) {
+      Log(*slot);
+    } else if (slot->cancelled && !slot->end.result.ok() &&
+               !GetTaskError(slot->end.result.status())) {
+      ++going_on_;
+    }
   }
   lock.unlock();
   if (const auto& log = shared_->options.log; log != nullptr) {

@@ -54,8 +54,11 @@ class MapRun {
   static void Submit(const std::shared_ptr<Shared>& shared, const std::shared_ptr<Slot>& slot,
                      absl::StatusOr<TaskDraft> task);
   static void End(Shared& shared, Slot& slot, absl::StatusOr<Payload> result);
-  static void Log(const Shared& shared, const Slot& slot);
+  // Keeps and prints an ended item's result, and then logs it: what has a line was given.
+  ExitCode Deliver(const Slot& slot);
   ExitCode Print(const Slot& slot);
+  bool IsCancelled(const Slot& slot) const;
+  void Log(const Slot& slot);
   bool PrintUntilStopped();
   void CancelRest();
   // What has not been cancelled yet. `lock` holds the shared mutex; let go of meanwhile.
@@ -68,6 +71,8 @@ class MapRun {
   ExitCode exit_code_ = ExitCode::kOk;  // of the first item that went wrong
   int64_t ended_by_itself_ = 0;         // items, when the run was stopped
   int64_t cancelled_ = 0;
+  bool told_ = true;      // the broker, of every cancel
+  int64_t going_on_ = 0;  // items of which it may not have been told
 };
 
 }  // namespace treadle::cli
