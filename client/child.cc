@@ -43,7 +43,7 @@ bool IsChild(const RunningTask* parent, const Client& client, const SubmitOption
 
 void InheritDeadline(const RunningTask& parent, const SubmitOptions& own, std::string& spec) {
   const auto deadline = parent.deadline();
-  if (!deadline) return;
+  if (!deadline || !own.request_key.empty()) return;
   const auto left = std::chrono::ceil<milliseconds>(*deadline - std::chrono::steady_clock::now());
   if (own.deadline.count() > 0 && own.deadline <= left) return;
   if (own.deadline_at && *own.deadline_at - std::chrono::system_clock::now() <= left) return;
@@ -52,8 +52,8 @@ void InheritDeadline(const RunningTask& parent, const SubmitOptions& own, std::s
               static_cast<uint64_t>(std::max<int64_t>(1, left.count())));
 }
 
-void CancelWith(RunningTask& parent, const FutureStateRef& task) {
-  const std::shared_ptr<ChildTasks> siblings = parent.children();
+void CancelWith(const std::shared_ptr<ChildTasks>& siblings, const FutureStateRef& task) {
+  if (siblings == nullptr) return;
   const auto child = std::make_shared<Child>(task, siblings);
   siblings->Add(child);
   if (!task->Listen(*child)) siblings->Remove(*child);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "client/future/future_state.h"
@@ -15,10 +16,13 @@ namespace treadle {
 // `parent`: of the thread that submits; may be null.
 bool IsChild(const RunningTask* parent, const Client& client, const SubmitOptions& own);
 
-// Gives an encoded spec its parent's deadline, where its own is later or absent.
+// Gives an encoded spec its parent's deadline, where its own is later or absent. Not to one with a
+// request key: what is left of the deadline differs from attempt to attempt, and a key's content
+// must not.
 void InheritDeadline(const RunningTask& parent, const SubmitOptions& own, std::string& spec);
 
-// From now on the task is cancelled when its parent is, as long as neither has ended.
-void CancelWith(RunningTask& parent, const FutureStateRef& task);
+// From now on the task is cancelled when its parent is, as long as neither has ended. `siblings`:
+// the parent's children; null: it has no parent.
+void CancelWith(const std::shared_ptr<ChildTasks>& siblings, const FutureStateRef& task);
 
 }  // namespace treadle

@@ -100,11 +100,12 @@ absl::StatusOr<Executor::Task> Executor::Prepare(const SubmitOptions* own, std::
   if (!group.ok()) return group.status();
   absl::Status status = AddHeaders(queue, type, submit, *spec);
   if (!status.ok()) return status;
-  const RunningTask* const parent = RunningTask::Here();
-  const bool child = IsChild(parent, *client_, submit);
-  if (child) InheritDeadline(*parent, submit, *spec);
   Task task;
-  task.child = child && !post;
+  RunningTask* const parent = RunningTask::Here();
+  if (IsChild(parent, *client_, submit)) {
+    InheritDeadline(*parent, submit, *spec);
+    if (!post) task.siblings = parent->children();
+  }
   task.spec = *std::move(spec);
   task.traits.keyed = !submit.request_key.empty();
   task.traits.until_accepted = post;
@@ -117,7 +118,7 @@ FutureStateRef Executor::SendTask(const SubmitOptions* own, std::string_view typ
   absl::StatusOr<Task> task = Prepare(own, type, payload, post);
   if (!task.ok()) return EndedState(task.status());
   FutureStateRef state = client_->session().Submit(std::move(task->spec), task->traits);
-  if (task->child) CancelWith(*RunningTask::Here(), state);
+  CancelWith(task->siblings, state);
   return state;
 }
 

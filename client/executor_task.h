@@ -1,9 +1,11 @@
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "client/future/future_state.h"
 
+#include "proto/support/running_task.h"
 #include "treadle/executor.h"
 
 namespace treadle {
@@ -14,7 +16,8 @@ struct Executor::Task {
 
   std::string spec;  // an encoded v1::TaskSpec
   SubmitTraits traits;
-  bool child = false;  // to be cancelled with the task that runs on this thread
+  // Of the task that it is to be cancelled with; null: of none.
+  std::shared_ptr<ChildTasks> siblings;
 };
 
 }  // namespace treadle

@@ -47,7 +47,7 @@ FutureStateRef Submission::Send() {
   state_->place = 0;
   FutureStateRef task =
       state_->session->SubmitInRoom(std::move(state_->task->spec), state_->task->traits);
-  if (state_->task->child) CancelWith(*RunningTask::Here(), task);
+  CancelWith(state_->task->siblings, task);
   return task;
 }
 

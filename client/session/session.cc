@@ -123,15 +123,17 @@ bool Session::HasRoom(int64_t bytes) const {
 }
 
 bool Session::WaitForRoom(std::unique_lock<std::mutex>& lock, int64_t bytes) {
-  if (HasRoom(bytes)) return true;
+  // Those in line were here first.
+  const auto may_enter = [&] { return (line_.empty() || closed_) && HasRoom(bytes); };
+  if (may_enter()) return true;
   if (options_.window_wait <= kNoWait) return false;
   const TimePoint deadline = DeadlineAfter(options_.window_wait);
   ++waiters_;
   bool room = true;
   if (deadline == TimePoint::max()) {
-    progress_.wait(lock, [&] { return HasRoom(bytes); });
+    progress_.wait(lock, may_enter);
   } else {
-    room = progress_.wait_until(lock, deadline, [&] { return HasRoom(bytes); });
+    room = progress_.wait_until(lock, deadline, may_enter);
   }
   --waiters_;
   return room;
@@ -183,8 +185,9 @@ absl::Status Session::WindowFull() {
 
 absl::Status Session::WindowFullLocked() const {
   return absl::ResourceExhaustedError(
-      absl::StrCat("this client's window is full (", window_tasks_, " of ", options_.window_tasks,
-                   " tasks, ", window_bytes_, " of ", options_.window_bytes,
+      absl::StrCat("this client's window is full (", window_tasks_ + reserved_tasks_, " of ",
+                   options_.window_tasks, " tasks, ", window_bytes_ + reserved_bytes_, " of ",
+                   options_.window_bytes,
                    " bytes wait for the broker's answer): wait for some, or raise window_tasks or "
                    "window_bytes"));
 }

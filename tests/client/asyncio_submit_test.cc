@@ -27,9 +27,10 @@ constexpr TaskType<int(int)> kSquare{"square"};
 
 class AsyncioSubmitTest : public ::testing::Test {
  protected:
-  // With one task in the window, which the broker has not answered.
-  void FillWindow(ClientOptions options) {
-    options.window_tasks = 1;
+  // With one task in the window, which the broker has not answered. By default there is no room for
+  // another.
+  void FillWindow(ClientOptions options, int64_t window_tasks = 1) {
+    options.window_tasks = window_tasks;
     options.shutdown_timeout = 10ms;
     auto [client, stream] = broker_.Connect(std::move(options));
     client_ = std::move(client);
@@ -89,6 +90,21 @@ TEST_F(AsyncioSubmitTest, CoroutinesWaitInLineForRoomAndTheLoopGoesOn) {
     EXPECT_EQ(NextPayload(), EncodeArguments(n)->bytes);
   }
   EXPECT_EQ(client_->Stats().submitted, 4);
+}
+
+TEST_F(AsyncioSubmitTest, WhoSubmitsFromAThreadComesBehindTheLine) {
+  ClientOptions options = Options();
+  options.window_bytes = 400;
+  options.window_wait = 200ms;
+  FillWindow(std::move(options), /*window_tasks=*/10);
+  // Too large for what is left, where a small one would fit.
+  constexpr TaskType<std::string(std::string)> kEcho{"echo"};
+  asio::awaitable<Future<std::string>> large =
+      asyncio::Submit(*executor_, kEcho, std::string(380, 'x'));
+  asio::co_spawn(loop_, std::move(large), asio::detached);
+  Settle();
+  EXPECT_TRUE(absl::IsResourceExhausted(executor_->Submit(kSquare, 2).Result().status()));
+  EXPECT_EQ(client_->Stats().submitted, 1);
 }
 
 TEST_F(AsyncioSubmitTest, WithRoomItGoesAtOnce) {

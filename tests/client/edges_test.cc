@@ -223,6 +223,7 @@ TEST_F(EdgesTest, AChildHasItsParentsHeadersAndDeadline) {
     parent.ends = std::chrono::steady_clock::now() - 1s;
     futures.push_back(executor.Submit(kSquare, 1));
     futures.push_back(executor.Submit(SubmitOptions().Detached(), kSquare, 1));
+    futures.push_back(executor.Submit(SubmitOptions().RequestKey("k"), kSquare, 1));
   }
   const int64_t hour_ms = 3'600'000;
   const v1::TaskSpec first = NextSpec();
@@ -240,6 +241,10 @@ TEST_F(EdgesTest, AChildHasItsParentsHeadersAndDeadline) {
   const v1::TaskSpec detached = NextSpec();
   EXPECT_EQ(detached.deadline_in_ms(), 0);
   EXPECT_THAT(detached.headers(), UnorderedElementsAre(Pair("traceparent", "00-a")));
+  // The same from the parent's next attempt, when less time is left.
+  const v1::TaskSpec keyed = NextSpec();
+  EXPECT_EQ(keyed.deadline_in_ms(), 0);
+  EXPECT_THAT(keyed.headers(), ::testing::SizeIs(3));
 }
 
 TEST_F(EdgesTest, AChildIsCancelledWithItsParentAsLongAsBothRun) {

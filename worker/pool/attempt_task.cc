@@ -5,6 +5,7 @@
 namespace treadle::worker {
 
 void AttemptTask::End() {
+  ended_ = true;
   on_stop_.reset();
   if (children_ != nullptr) children_->Close();
 }
@@ -12,6 +13,10 @@ void AttemptTask::End() {
 std::shared_ptr<ChildTasks> AttemptTask::children() {
   if (children_ == nullptr) {
     children_ = std::make_shared<ChildTasks>();
+    if (ended_) {
+      children_->Close();
+      return children_;
+    }
     on_stop_.emplace(attempt_.stop_token(), [this] {
       if (attempt_.stop_reason() == StopReason::kCancelled) children_->Cancel();
     });

@@ -39,6 +39,7 @@ class AttemptTask final : public RunningTask {
   // Made for the first child.
   std::shared_ptr<ChildTasks> children_;
   std::optional<std::stop_callback<std::function<void()>>> on_stop_;
+  bool ended_ = false;
 };
 
 }  // namespace treadle::worker

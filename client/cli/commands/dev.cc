@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <csignal>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -98,8 +99,11 @@ WorkerOptions WorkerOf(const Context& context, std::shared_ptr<worker::Guard> gu
 // Ends with the worker: at a signal, or when it cannot run.
 absl::Status Serve(Context& context, const std::vector<std::string>& programs,
                    std::shared_ptr<worker::Guard> guard, server::Service& service) {
-  const Log log = [&terminal = context.terminal](LogLevel level, std::string_view line) {
-    if (level != LogLevel::kInfo) terminal.Complain(std::string(line));
+  std::mutex one_at_a_time;
+  const Log log = [&](LogLevel level, std::string_view line) {
+    if (level == LogLevel::kInfo) return;
+    std::lock_guard lock(one_at_a_time);
+    context.terminal.Complain(std::string(line));
   };
   Worker worker(WorkerOf(context, guard, log));
   worker::ExecOptions exec;

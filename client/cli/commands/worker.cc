@@ -189,17 +189,21 @@ absl::StatusOr<Draining> LookAfter(Client& client, const std::set<std::string>& 
 ExitCode AwaitDrained(Context& context, Client& client, const DrainFlags& flags,
                       const std::set<std::string>& ids) {
   constexpr std::chrono::milliseconds kLookEvery{200};
+  // One that had lost its connection just then comes back within this, and is asked again.
+  constexpr int kLooksWithout = 10;
   const auto start = std::chrono::steady_clock::now();
   const std::chrono::milliseconds timeout(flags.timeout_ms);
   Interrupt::Scope on_interrupt(context.interrupt, [] {});
   int64_t told = -1;
+  int without = 0;
   do {
     const absl::StatusOr<Draining> draining = LookAfter(client, ids);
-    if (draining.ok() && draining->workers == 0) return ExitCode::kOk;
+    without = draining.ok() && draining->workers == 0 ? without + 1 : 0;
+    if (without == kLooksWithout) return ExitCode::kOk;
     if (!draining.ok() && !absl::IsUnavailable(draining.status())) {
       return context.FailCall(draining.status());
     }
-    if (draining.ok() && context.table() && draining->tasks != told) {
+    if (draining.ok() && draining->workers > 0 && context.table() && draining->tasks != told) {
       told = draining->tasks;
       context.terminal.Complain(fmt::format("{} draining, {} still there",
                                             HumanCount(draining->workers, "worker"),

@@ -191,6 +191,12 @@ TEST(AttemptTask, ChildrenGoOnWhenTheAttemptStopsForAnotherReasonOrEnds) {
   children->Add(child);
   EXPECT_EQ(child->cancelled, 0);
   EXPECT_EQ(child.use_count(), 2);  // of the one that runs still
+  // What the handler has left on its loop may submit for the first time then.
+  const AttemptPtr over_too = NewAttempt(3, "type");
+  AttemptTask childless(*over_too, no_client);
+  childless.End();
+  childless.children()->Add(child);
+  EXPECT_EQ(child.use_count(), 2);
 }
 
 TEST(AttemptResult, AStatusBecomesItsCodesName) {

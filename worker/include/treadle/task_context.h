@@ -73,11 +73,12 @@ class TaskContext {
   //   executor.Submit(kShrink, path).Result();
   //
   // What the handler submits through it, on its own thread, is a child of its task: it has the
-  // task's headers, but for those of its own, and no later deadline than the task; and it is
-  // cancelled when the task is cancelled while the handler runs. SubmitOptions::detached makes an
-  // exception. A posted task (Executor::Post) is not cancelled: nobody follows it. When an attempt
-  // ends otherwise, by an error, a timeout or a lost lease, children go on, and the next attempt
-  // submits its own: a request key makes them the same.
+  // task's headers, but for those of its own; the task's deadline, as near as clocks allow, unless
+  // its own is earlier or it has a request key, whose content is to be the same in each attempt;
+  // and it is cancelled when the task is cancelled while the handler runs. SubmitOptions::detached
+  // makes an exception. A posted task (Executor::Post) is not cancelled: nobody follows it. When an
+  // attempt ends otherwise, by an error, a timeout or a lost lease, children go on, and the next
+  // attempt submits its own: a request key makes them the same.
   //
   // Throws, which fails the attempt: PermanentError when there is no connect_client, and
   // std::runtime_error when it failed. A handler that waits for its children holds its slot
