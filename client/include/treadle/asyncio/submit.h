@@ -28,8 +28,8 @@ inline asio::awaitable<FutureStateRef> SendWhenRoom(std::shared_ptr<Submission> 
 // executor.Submit(kSumSquares, 42) for coroutines: while the client's window is full
 // (ClientOptions::window_tasks) the coroutine waits for room, in line, and the loop's thread goes
 // on with others. When the coroutine is cancelled meanwhile nothing is submitted, and the future
-// ends with CANCELLED; after ClientOptions::window_wait with RESOURCE_EXHAUSTED. The client outlives
-// the coroutine.
+// ends with CANCELLED; after ClientOptions::window_wait with RESOURCE_EXHAUSTED. The client
+// outlives the coroutine.
 //
 //   asio::awaitable<treadle::Future<int64_t>> submitted = Submit(executor, kSumSquares, 42);
 //   const treadle::Future<int64_t> future = co_await std::move(submitted);
