@@ -98,11 +98,12 @@ absl::StatusOr<Executor::Task> Executor::Prepare(const SubmitOptions* own, std::
   }
   const absl::StatusOr<uint32_t> group = shared_->GroupOf(type);
   if (!group.ok()) return group.status();
-  absl::Status status = AddHeaders(queue, type, submit, *spec);
+  RunningTask* const parent = RunningTask::Here();
+  const bool child = IsChild(parent, *client_, submit);
+  absl::Status status = AddHeaders(parent, child, type, submit, *spec);
   if (!status.ok()) return status;
   Task task;
-  RunningTask* const parent = RunningTask::Here();
-  if (IsChild(parent, *client_, submit)) {
+  if (child) {
     InheritDeadline(*parent, submit, *spec);
     if (!post) task.siblings = parent->children();
   }
@@ -122,16 +123,14 @@ FutureStateRef Executor::SendTask(const SubmitOptions* own, std::string_view typ
   return state;
 }
 
-absl::Status Executor::AddHeaders(std::string_view queue, std::string_view type,
+absl::Status Executor::AddHeaders(const RunningTask* parent, bool child, std::string_view type,
                                   const SubmitOptions& submit, std::string& spec) const {
   const std::function<void(SubmitEvent&)>& on_submit = client_->options().on_submit;
-  const RunningTask* const running = RunningTask::Here();
-  if (running == nullptr && !on_submit) return absl::OkStatus();
-  SubmitEvent event(queue, type, submit);
-  if (running != nullptr) {
+  if (parent == nullptr && !on_submit) return absl::OkStatus();
+  SubmitEvent event(options().queue, type, submit);
+  if (parent != nullptr) {
     const bool own_trace = submit.headers.contains(kTraceParent);
-    const bool child = IsChild(running, *client_, submit);
-    for (const auto& header : running->headers()) {
+    for (const auto& header : parent->headers()) {
       const bool inherits = IsTraceContext(header.first) ? !own_trace : child;
       if (inherits && !submit.headers.contains(header.first)) event.headers.insert(header);
     }

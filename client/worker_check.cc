@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/session/session.h"
+#include "client/session/watched_call.h"
 
-#include "proto/wire/status.h"
 #include "treadle/internal/start_thread.h"
 #include "treadle/named_error.h"
 #include "treadle/timeout.h"
@@ -44,15 +44,11 @@ absl::StatusOr<std::vector<v1::Worker>> AskForWorkers(v1::AdminService::Stub& ad
   v1::ListWorkersRequest request;
   request.set_page_size(limits::kPageSizeMax);
   do {
-    grpc::ClientContext context;
-    context.set_deadline(CallDeadline(call_timeout));
-    const Watches::Call call(calls, context);
-    if (!call.begun()) return absl::CancelledError("nobody waits for the answer any more");
-    v1::ListWorkersResponse page;
-    absl::Status status = wire::FromGrpc(admin.ListWorkers(&context, request, &page));
-    if (!status.ok()) return status;
-    for (v1::Worker& worker : *page.mutable_workers()) workers.push_back(std::move(worker));
-    request.set_page_token(page.next_page_token());
+    absl::StatusOr<v1::ListWorkersResponse> page =
+        WatchedCall(calls, call_timeout, admin, &v1::AdminService::Stub::ListWorkers, request);
+    if (!page.ok()) return page.status();
+    for (v1::Worker& worker : *page->mutable_workers()) workers.push_back(std::move(worker));
+    request.set_page_token(page->next_page_token());
   } while (!request.page_token().empty());
   return workers;
 }
@@ -168,16 +164,12 @@ WorkerCheck::Survey WorkerCheck::Ask() {
 }
 
 absl::StatusOr<v1::Queue> WorkerCheck::AskForQueue() {
-  grpc::ClientContext context;
-  context.set_deadline(CallDeadline(client_options_.call_timeout));
-  const Watches::Call call(calls_, context);
-  if (!call.begun()) return absl::CancelledError("the check ends");
   v1::GetQueueRequest request;
   request.set_name(queue_);
-  v1::GetQueueResponse response;
-  absl::Status status = wire::FromGrpc(queues_->GetQueue(&context, request, &response));
-  if (!status.ok()) return status;
-  return std::move(*response.mutable_queue());
+  absl::StatusOr<v1::GetQueueResponse> response = WatchedCall(
+      calls_, client_options_.call_timeout, *queues_, &v1::QueueService::Stub::GetQueue, request);
+  if (!response.ok()) return response.status();
+  return std::move(*response->mutable_queue());
 }
 
 bool WorkerCheck::IsServed(const Survey& survey, const std::string& type) const {

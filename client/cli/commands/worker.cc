@@ -164,6 +164,11 @@ struct DrainFlags {
   int64_t timeout_ms = 0;
 };
 
+absl::Status Ask(Client& client, const std::string& id) {
+  const absl::Status status = client.DrainWorkers(id).status();
+  return absl::IsNotFound(status) ? absl::OkStatus() : status;  // it has gone meanwhile
+}
+
 struct Draining {
   int64_t workers = 0;
   int64_t tasks = 0;  // that they run still
@@ -180,8 +185,7 @@ absl::StatusOr<Draining> LookAfter(Client& client, const std::set<std::string>& 
     ++draining.workers;
     for (const v1::WorkerPoolStats& pool : worker.pools()) draining.tasks += pool.leased();
     if (worker.draining()) continue;
-    const absl::Status status = client.DrainWorkers(worker.worker_id()).status();
-    if (!status.ok() && !absl::IsNotFound(status)) return status;
+    if (absl::Status s = Ask(client, worker.worker_id()); !s.ok()) return s;
   }
   return draining;
 }
@@ -234,8 +238,7 @@ ExitCode DrainWorker(Context& context, const DrainFlags& flags) {
   }
   if (ids.empty()) return context.Fail(NoSuchWorker(flags.worker));
   for (const std::string& id : ids) {
-    const absl::Status status = (*client)->DrainWorkers(id).status();
-    if (!status.ok() && !absl::IsNotFound(status)) return context.FailCall(status);
+    if (absl::Status s = Ask(**client, id); !s.ok()) return context.FailCall(s);
   }
   if (flags.wait) {
     const ExitCode code = AwaitDrained(context, **client, flags, ids);

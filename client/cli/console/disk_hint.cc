@@ -3,11 +3,11 @@
 #include <chrono>
 #include <utility>
 
+#include "client/session/watched_call.h"
 #include <fmt/format.h>
 
 #include "proto/wire/disk_hung.h"
 #include "treadle/internal/start_thread.h"
-#include "treadle/timeout.h"
 
 namespace treadle::cli {
 namespace {
@@ -42,14 +42,10 @@ void DiskHint::Run() {
 }
 
 std::optional<int64_t> DiskHint::AskHungMs() {
-  grpc::ClientContext context;
-  context.set_deadline(CallDeadline(kAnswerIn));
-  const Watches::Call call(calls_, context);
-  if (!call.begun()) return std::nullopt;
-  v1::GetServerInfoResponse response;
-  const grpc::Status status =
-      admin_->GetServerInfo(&context, v1::GetServerInfoRequest(), &response);
-  return status.ok() ? std::optional(response.server().disk_hung_ms()) : std::nullopt;
+  const absl::StatusOr<v1::GetServerInfoResponse> response =
+      WatchedCall(calls_, kAnswerIn, *admin_, &v1::AdminService::Stub::GetServerInfo,
+                  v1::GetServerInfoRequest());
+  return response.ok() ? std::optional(response->server().disk_hung_ms()) : std::nullopt;
 }
 
 }  // namespace treadle::cli

@@ -7,13 +7,12 @@
 #include <vector>
 
 #include "client/cli/console/human.h"
+#include "client/session/watched_call.h"
 #include "client/worker_check.h"
 #include <fmt/format.h>
 
 #include "proto/task/exec_task.h"
-#include "proto/wire/status.h"
 #include "treadle/internal/start_thread.h"
-#include "treadle/timeout.h"
 
 namespace treadle::cli {
 namespace {
@@ -84,16 +83,12 @@ std::optional<v1::Task> WorkerHint::Unserved() {
 }
 
 absl::StatusOr<v1::Task> WorkerHint::AskForTask(const std::string& id) {
-  grpc::ClientContext context;
-  context.set_deadline(CallDeadline(client_.options().call_timeout));
-  const Watches::Call call(calls_, context);
-  if (!call.begun()) return absl::CancelledError("nobody waits for the answer any more");
   v1::GetTaskRequest request;
   request.set_task_id(id);
-  v1::GetTaskResponse response;
-  absl::Status status = wire::FromGrpc(tasks_->GetTask(&context, request, &response));
-  if (!status.ok()) return status;
-  return std::move(*response.mutable_task());
+  absl::StatusOr<v1::GetTaskResponse> response = WatchedCall(
+      calls_, client_.options().call_timeout, *tasks_, &v1::TaskService::Stub::GetTask, request);
+  if (!response.ok()) return response.status();
+  return std::move(*response->mutable_task());
 }
 
 }  // namespace treadle::cli

@@ -47,6 +47,7 @@ struct ExecutorOptions {
 
 template <typename Signature>
 class BoundTask;
+class RunningTask;
 
 // Submits tasks to one queue. Cheap to make and to copy; every method may be called from any
 // thread.
@@ -200,7 +201,8 @@ class Executor {
                                const absl::StatusOr<Payload>& payload, bool post) const;
   FutureStateRef SendTask(const SubmitOptions* submit, std::string_view type,
                           absl::StatusOr<Payload> payload, bool post) const;
-  absl::Status AddHeaders(std::string_view queue, std::string_view type,
+  // `parent`: whose handler submits; null: none's.
+  absl::Status AddHeaders(const RunningTask* parent, bool child, std::string_view type,
                           const SubmitOptions& submit, std::string& spec) const;
 
   Client* client_;
