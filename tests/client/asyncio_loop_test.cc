@@ -110,6 +110,43 @@ TEST(AsyncioLoop, AGroupOfSeveralContextsOutlivesOneOfThem) {
   EXPECT_EQ(joined.get().code(), absl::StatusCode::kOutOfRange);
 }
 
+TEST(AsyncioLoop, WhatBelongsToAContextGoesWhereThatIsDestroyed) {
+  auto context = std::make_unique<asio::io_context>();
+  const std::shared_ptr<asyncio::Loop> loop = asyncio::Loop::Of(context->get_executor());
+  using Owned = asyncio::LoopOwned<std::shared_ptr<void>>;
+  std::unique_ptr<Owned> second;
+  std::thread::id second_went;
+  // While the context ends, another thread drops the handle of what has not gone yet.
+  Owned first(loop, std::shared_ptr<void>(nullptr, [&](void*) {
+                std::thread([&] { second.reset(); }).join();
+                EXPECT_EQ(second_went, std::thread::id());
+              }));
+  second = std::make_unique<Owned>(loop, std::shared_ptr<void>(nullptr, [&](void*) {
+                                     second_went = std::this_thread::get_id();
+                                   }));
+  context.reset();
+  EXPECT_EQ(second_went, std::this_thread::get_id());
+  first.With([](auto&) { ADD_FAILURE() << "used after its end"; });
+}
+
+TEST(AsyncioLoop, WhatBelongsToAContextGoesWithItsHandleOrIsTakenOnce) {
+  asio::io_context context;
+  const std::shared_ptr<asyncio::Loop> loop = asyncio::Loop::Of(context.get_executor());
+  const auto value = std::make_shared<int>(1);
+  {
+    const asyncio::LoopOwned<std::shared_ptr<int>> dropped(loop, value);
+    EXPECT_EQ(value.use_count(), 2);
+  }
+  EXPECT_EQ(value.use_count(), 1);
+  asyncio::LoopOwned<std::shared_ptr<int>> taken(loop, value);
+  int times = 0;
+  for (int round = 0; round < 2; ++round) {
+    taken.Take([&](const std::shared_ptr<int>& had) { times += *had; });
+  }
+  EXPECT_EQ(times, 1);
+  EXPECT_EQ(value.use_count(), 1);
+}
+
 TEST(AsyncioLoop, EndsThatRaceWithTheContextsEndAreHarmless) {
   for (int round = 0; round < 200; ++round) {
     std::vector<ManualFuture<int>> futures(20);

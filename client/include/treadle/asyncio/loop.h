@@ -12,16 +12,7 @@
 
 namespace treadle::asyncio {
 
-// Something that waits outside of its context for a word to go on inside it.
-class LoopMember {
- public:
-  virtual ~LoopMember() = default;
-  // The context is being destroyed: let go of all that belongs to it. Called once, unless it has
-  // left before.
-  virtual void OnLoopEnd() = 0;
-};
-
-// The members of one context. Outlives it. Thread-safe.
+// What belongs to one context and goes before it. Outlives it. Thread-safe.
 class Loop {
  public:
   // Of an executor's context.
@@ -30,25 +21,16 @@ class Loop {
     return asio::use_service<Service>(asio::query(executor, asio::execution::context)).loop;
   }
 
-  using Place = std::list<std::weak_ptr<LoopMember>>::iterator;
-
-  // REQUIRES: the context is there.
-  Place Enter(std::weak_ptr<LoopMember> member) {
-    std::lock_guard lock(mutex_);
-    return members_.insert(members_.end(), std::move(member));
-  }
-
-  // Calls `use` while the context is there and is kept from ending. It must not block, nor call
-  // users' code: to post is right.
-  template <typename Use>
-  void WhileThere(Use use) {
-    std::lock_guard lock(mutex_);
-    if (!ended_) use();
-  }
-  // REQUIRES: called from WhileThere.
-  void Leave(Place place) { members_.erase(place); }
-
  private:
+  template <typename T>
+  friend class LoopOwned;
+
+  class Member {
+   public:
+    virtual ~Member() = default;
+  };
+  using Members = std::list<std::unique_ptr<Member>>;
+
   struct Service final : asio::execution_context::service {
     static inline asio::execution_context::id id;
 
@@ -60,50 +42,68 @@ class Loop {
   };
 
   void End() {
-    std::list<std::weak_ptr<LoopMember>> members;
+    Members members;
     {
       std::lock_guard lock(mutex_);
       ended_ = true;
       members.swap(members_);
     }
-    for (const std::weak_ptr<LoopMember>& each : members) {
-      if (const std::shared_ptr<LoopMember> member = each.lock()) member->OnLoopEnd();
-    }
+    // They go here, with the lock free: one may hold another one's handle.
   }
 
   std::mutex mutex_;
   // Protected by mutex_.
   bool ended_ = false;
-  std::list<std::weak_ptr<LoopMember>> members_;
+  Members members_;
 };
 
-// An executor that may outlive its context.
-class LoopExecutor final : public LoopMember {
+// A handle to a value that belongs to a context: an executor, a coroutine's continuation. The
+// context's Loop owns the value, so it goes with the context, on the thread that destroys that, or
+// with the handle, whichever is first; never after the context, whoever drops the handle when.
+template <typename T>
+class LoopOwned {
  public:
-  // REQUIRES: the executor's context is there.
-  static std::shared_ptr<LoopExecutor> Of(const asio::any_io_executor& executor) {
-    auto made = std::make_shared<LoopExecutor>(executor);
-    made->place_ = made->loop_->Enter(made);
-    return made;
+  // REQUIRES: the context is there.
+  LoopOwned(std::shared_ptr<Loop> loop, T value) : loop_(std::move(loop)) {
+    auto holder = std::make_unique<Holder>(std::move(value));
+    value_ = &holder->value;
+    std::lock_guard lock(loop_->mutex_);
+    place_ = loop_->members_.insert(loop_->members_.end(), std::move(holder));
   }
-  explicit LoopExecutor(const asio::any_io_executor& executor)
-      : loop_(Loop::Of(executor)), executor_(executor) {}
-  ~LoopExecutor() override {
-    loop_->WhileThere([this] { loop_->Leave(place_); });
+  ~LoopOwned() {
+    Take([](const T&) {});
+  }
+  LoopOwned(const LoopOwned&) = delete;
+  LoopOwned& operator=(const LoopOwned&) = delete;
+
+  // Calls `use` with the value, while the context is kept from ending; not when the value is gone.
+  // Neither `use` nor the value's end may block or call users' code: to post is right.
+  template <typename Use>
+  void With(Use use) {
+    std::lock_guard lock(loop_->mutex_);
+    if (!loop_->ended_ && value_ != nullptr) use(*value_);
   }
 
-  // Does nothing when the context has ended.
-  template <typename Run>
-  void Post(Run run) {
-    loop_->WhileThere([&] { asio::post(executor_, std::move(run)); });
+  // The same, once: the value is gone afterwards.
+  template <typename Use>
+  void Take(Use use) {
+    With([&](T& value) {
+      use(std::move(value));
+      value_ = nullptr;
+      loop_->members_.erase(place_);
+    });
   }
-
-  void OnLoopEnd() override { executor_ = asio::any_io_executor(); }
 
  private:
+  struct Holder final : Loop::Member {
+    explicit Holder(T value_in) : value(std::move(value_in)) {}
+    T value;
+  };
+
   const std::shared_ptr<Loop> loop_;
-  asio::any_io_executor executor_;  // unused once the loop has ended
-  Loop::Place place_;
+  // Protected by the loop's mutex; not used once that has ended.
+  T* value_;  // null: taken
+  Loop::Members::iterator place_;
 };
 
 }  // namespace treadle::asyncio

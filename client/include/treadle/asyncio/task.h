@@ -72,8 +72,10 @@ class Task {
   // Cancels what the coroutine awaits, which then throws or returns; false: done already.
   bool Cancel() const {
     if (Done()) return false;
-    state_->executor->Post(
-        [state = state_] { state->signal.emit(asio::cancellation_type::terminal); });
+    state_->executor.With([this](const asio::any_io_executor& executor) {
+      asio::post(executor,
+                 [state = state_] { state->signal.emit(asio::cancellation_type::terminal); });
+    });
     return true;
   }
 
@@ -89,7 +91,7 @@ class Task {
 
   struct State {
     explicit State(const asio::any_io_executor& executor_in)
-        : executor(LoopExecutor::Of(executor_in)) {}
+        : executor(Loop::Of(executor_in), executor_in) {}
 
     void End(ResultOf<T> how) {
       {
@@ -99,7 +101,7 @@ class Task {
       done.Open();
     }
 
-    const std::shared_ptr<LoopExecutor> executor;
+    LoopOwned<asio::any_io_executor> executor;
     asio::cancellation_signal signal;  // used on the executor alone
     Latch done;
     std::mutex mutex;

@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <memory>
-#include <optional>
 #include <utility>
 
 #include "absl/functional/any_invocable.h"
@@ -21,25 +20,16 @@ namespace treadle::asyncio {
 // cancelled, whichever is first. Keeps the io_context at work meanwhile. When the context is
 // destroyed first, so is the coroutine.
 template <typename Handler>
-class Resumption final : public LoopMember {
+class Resumption {
  public:
-  static std::shared_ptr<Resumption> Make(Handler handler) {
-    auto made = std::make_shared<Resumption>(std::move(handler));
-    made->place_ = made->loop_->Enter(made);
-    return made;
-  }
   explicit Resumption(Handler handler)
-      : loop_(Loop::Of(asio::get_associated_executor(handler))),
-        slot_(asio::get_associated_cancellation_slot(handler)),
-        target_(std::in_place, std::move(handler)) {}
+      : slot_(asio::get_associated_cancellation_slot(handler)),
+        target_{Loop::Of(asio::get_associated_executor(handler)), Target(std::move(handler))} {}
 
   asio::cancellation_slot slot() const { return slot_; }
 
   void Resume() {
-    loop_->WhileThere([this] {
-      if (!target_.has_value()) return;
-      loop_->Leave(place_);
-      Target target = *std::exchange(target_, std::nullopt);
+    target_.Take([this](Target target) {
       asio::post(target.executor, [handler = std::move(target.handler), slot = slot_]() mutable {
         slot.clear();
         std::move(handler)();
@@ -47,13 +37,9 @@ class Resumption final : public LoopMember {
     });
   }
 
-  // Nobody resumes it any more.
-  void OnLoopEnd() override { target_.reset(); }
-
  private:
   using Executor = asio::associated_executor_t<Handler>;
 
-  // All that must go before the context.
   struct Target {
     explicit Target(Handler handler_in)
         : executor(asio::get_associated_executor(handler_in)),
@@ -65,10 +51,8 @@ class Resumption final : public LoopMember {
     Handler handler;
   };
 
-  const std::shared_ptr<Loop> loop_;
   const asio::cancellation_slot slot_;
-  std::optional<Target> target_;  // protected by the loop; none: it goes on, or is gone
-  Loop::Place place_;
+  LoopOwned<Target> target_;
 };
 
 // Makes awaitables. With `heed_cancel` a cancelled coroutine goes on, too.
@@ -77,8 +61,7 @@ struct AwaitLatch {
 
   template <typename Handler>
   void operator()(Handler handler, Latch latch) const {
-    const std::shared_ptr<Resumption<Handler>> resumption =
-        Resumption<Handler>::Make(std::move(handler));
+    const auto resumption = std::make_shared<Resumption<Handler>>(std::move(handler));
     if (heed_cancel && resumption->slot().is_connected()) {
       resumption->slot().assign([resumption](asio::cancellation_type) { resumption->Resume(); });
     }
