@@ -16,10 +16,6 @@ namespace {
 
 using std::chrono::steady_clock;
 
-absl::Status ShutDownStatus() {
-  return absl::CancelledError("the client was shut down: connect a new one");
-}
-
 // What one call brought: the outcome, or why there is none.
 absl::StatusOr<v1::Outcome> WatchOnce(v1::TaskService::Stub& stub, grpc::ClientContext& context,
                                       const v1::WatchTaskRequest& request,

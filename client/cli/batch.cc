@@ -27,9 +27,8 @@ namespace {
 constexpr size_t kUnansweredMax = 10'000;
 // A client remembers its tasks until they end: so many, then another takes over.
 constexpr int64_t kTasksPerClient = 100'000;
-constexpr std::chrono::milliseconds kGiveUpAfter{30'000};
 
-struct Line {
+struct NumberedLine {
   int64_t number = 0;
   absl::StatusOr<BatchLine::Task> task;
 };
@@ -44,12 +43,12 @@ struct Reader {
     for (int64_t number = 1;; ++number) {
       std::istream& in = reader->path == "-" ? reader->terminal.in : reader->file;
       absl::StatusOr<std::optional<std::string>> text = ReadItem(in, '\n', reader->path);
-      std::optional<Line> line;
+      std::optional<NumberedLine> line;
       if (!text.ok()) {
-        line = Line{number, text.status()};
+        line = NumberedLine{number, text.status()};
       } else if (text->has_value()) {
         if (absl::StripAsciiWhitespace(**text).empty()) continue;
-        line = Line{number, reader->parser.Read(**text)};
+        line = NumberedLine{number, reader->parser.Read(**text)};
       }
       const bool last = !line.has_value() || !line->task.ok();
       std::unique_lock lock(reader->mutex);
@@ -62,7 +61,7 @@ struct Reader {
     }
   }
   // None: there are no more, or Stop was called.
-  std::optional<Line> Next() {
+  std::optional<NumberedLine> Next() {
     std::unique_lock lock(mutex);
     changed.wait(lock, [this] { return stop || line.has_value() || ended; });
     changed.notify_all();
@@ -80,9 +79,9 @@ struct Reader {
   BatchLine parser;
   std::mutex mutex;
   std::condition_variable changed;
-  std::optional<Line> line;  // GUARDED_BY(mutex)
-  bool ended = false;        // GUARDED_BY(mutex): none after `line`
-  bool stop = false;         // GUARDED_BY(mutex)
+  std::optional<NumberedLine> line;  // GUARDED_BY(mutex)
+  bool ended = false;                // GUARDED_BY(mutex): none after `line`
+  bool stop = false;                 // GUARDED_BY(mutex)
 };
 
 // Prints answers in order, on a thread of its own.
@@ -183,7 +182,7 @@ class Answers {
 bool SubmitSome(Client& client, Reader& reader, Answers& answers) {
   std::optional<Executor> executor;  // of the latest queue
   for (int64_t sent = 0; sent < kTasksPerClient; ++sent) {
-    std::optional<Line> line = reader.Next();
+    std::optional<NumberedLine> line = reader.Next();
     if (!line.has_value()) return false;
     if (!line->task.ok()) {
       answers.AwaitAll();
@@ -217,9 +216,7 @@ ExitCode SubmitBatch(Context& context, const SubmitFlags& flags, const std::stri
   bool started = false;
   bool more = true;
   while (status.ok() && more) {
-    ClientOptions options;
-    options.give_up_after = kGiveUpAfter + std::chrono::milliseconds(flags.wait_if_full_ms);
-    auto client = context.Connect(std::move(options));
+    auto client = context.Connect(PatientFor(flags));
     if (!client.ok()) {
       reader->Stop();
       return context.FailCall(client.status());

@@ -8,6 +8,7 @@
 
 #include "absl/strings/escaping.h"
 #include "client/cli/console/human.h"
+#include "client/cli/console/json.h"
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -17,11 +18,9 @@
 namespace treadle::cli {
 namespace {
 
-using Json = nlohmann::json;
-
 absl::Status Wrong(const std::string& what) { return absl::InvalidArgumentError(what); }
 
-std::string Text(const Json& value) {
+std::string TextOf(const Json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
@@ -38,7 +37,7 @@ absl::StatusOr<bool> TakeSpecial(const std::string& name, const Json& value, Spe
   if (name == "payload") {
     special.has_payload = true;
     special.is_json = !value.is_string();
-    special.payload = Text(value);
+    special.payload = TextOf(value);
   } else if (name == "payload_base64") {
     special.has_payload = true;
     if (!value.is_string() || !absl::Base64Unescape(value.get<std::string>(), &special.payload)) {
@@ -88,13 +87,13 @@ absl::StatusOr<BatchLine::Task> BatchLine::Read(const std::string& line) {
     if (name == "header") {
       if (!value.is_object()) return Wrong("header: write an object of names and values");
       for (const auto& [key, text] : value.items())
-        words.push_back(flag + "=" + key + "=" + Text(text));
+        words.push_back(flag + "=" + key + "=" + TextOf(text));
     } else if (value.is_array()) {
-      for (const Json& one : value) words.push_back(flag + "=" + Text(one));
+      for (const Json& one : value) words.push_back(flag + "=" + TextOf(one));
     } else if (value.is_object()) {
       return Wrong(name + ": write a text or a number");
     } else {
-      words.push_back(flag + "=" + Text(value));
+      words.push_back(flag + "=" + TextOf(value));
     }
   }
   CLI::Option* const durability = flags_.durability_option;

@@ -146,7 +146,7 @@ Candidates ValuesOf(const Context& context, const CLI::App& app, const CLI::Opti
 }
 
 // How far a command line is understood.
-struct Place {
+struct Cursor {
   CLI::App* app = nullptr;
   CLI::Option* option = nullptr;  // whose value comes next
   size_t arguments = 0;
@@ -162,54 +162,54 @@ void TakeValue(Context& context, const CLI::Option& option, const std::string& v
   if (absl::StrContains(name, "--context")) context.context_name = value;
 }
 
-Place Walk(Context& context, CLI::App& root, const std::vector<std::string>& words) {
-  Place place{&root};
+Cursor Walk(Context& context, CLI::App& root, const std::vector<std::string>& words) {
+  Cursor cursor{&root};
   for (const std::string& word : words) {
-    if (place.option != nullptr) {
-      TakeValue(context, *std::exchange(place.option, nullptr), word);
+    if (cursor.option != nullptr) {
+      TakeValue(context, *std::exchange(cursor.option, nullptr), word);
     } else if (word == "--") {
-      place.program = true;
-      return place;
+      cursor.program = true;
+      return cursor;
     } else if (word.size() > 1 && word.front() == '-') {
       const size_t equals = word.find('=');
-      CLI::Option* const option = FindOption(*place.app, word.substr(0, equals));
+      CLI::Option* const option = FindOption(*cursor.app, word.substr(0, equals));
       if (option == nullptr || option->get_items_expected_max() == 0) continue;
       if (equals == std::string::npos) {
-        place.option = option;
+        cursor.option = option;
       } else {
         TakeValue(context, *option, word.substr(equals + 1));
       }
     } else {
-      const std::vector<CLI::App*> commands = CommandsOf(*place.app);
+      const std::vector<CLI::App*> commands = CommandsOf(*cursor.app);
       const auto command = std::find_if(commands.begin(), commands.end(),
                                         [&](const CLI::App* sub) { return sub->check_name(word); });
       if (command != commands.end()) {
-        place.app = *command;
+        cursor.app = *command;
       } else {
-        place.arguments++;
-        if (place.app->get_option_no_throw(kProgram) != nullptr) {
-          place.program = true;
-          return place;
+        cursor.arguments++;
+        if (cursor.app->get_option_no_throw(kProgram) != nullptr) {
+          cursor.program = true;
+          return cursor;
         }
       }
     }
   }
-  return place;
+  return cursor;
 }
 
-Candidates ArgumentsOf(const Context& context, const Place& place) {
-  if (place.program) return {{kFiles, ""}};
+Candidates ArgumentsOf(const Context& context, const Cursor& cursor) {
+  if (cursor.program) return {{kFiles, ""}};
   Candidates found;
-  for (const CLI::App* const command : CommandsOf(*place.app)) {
+  for (const CLI::App* const command : CommandsOf(*cursor.app)) {
     found.push_back({command->get_name(), Brief(command->get_description())});
   }
   if (!found.empty()) return found;
-  if (place.app->get_option_no_throw(kProgram) != nullptr) return {{kFiles, ""}};
+  if (cursor.app->get_option_no_throw(kProgram) != nullptr) return {{kFiles, ""}};
   size_t at = 0;
-  for (const CLI::Option* const option : place.app->get_options()) {
+  for (const CLI::Option* const option : cursor.app->get_options()) {
     if (!option->get_positional()) continue;
-    if (at++ == place.arguments || option->get_items_expected_max() > 1) {
-      return ValuesOf(context, *place.app, *option);
+    if (at++ == cursor.arguments || option->get_items_expected_max() > 1) {
+      return ValuesOf(context, *cursor.app, *option);
     }
   }
   return found;
@@ -220,23 +220,23 @@ Candidates ArgumentsOf(const Context& context, const Place& place) {
 ExitCode Complete(Context& context, CLI::App& root, const std::vector<std::string>& words) {
   context.connect_timeout_ms = kAskMs;
   const std::string last = words.empty() ? "" : words.back();
-  const Place place =
+  const Cursor cursor =
       Walk(context, root, {words.begin(), words.empty() ? words.end() : words.end() - 1});
   // A broker that cannot be told has no names to offer.
   if (!context.ChooseBroker().ok()) context.broker.clear();
   Candidates found;
   std::string before;  // of the last word, what is not completed
-  if (place.option != nullptr) {
-    found = ValuesOf(context, *place.app, *place.option);
+  if (cursor.option != nullptr) {
+    found = ValuesOf(context, *cursor.app, *cursor.option);
   } else if (const size_t equals = last.find('=');
-             !place.program && last.rfind("--", 0) == 0 && equals != std::string::npos) {
+             !cursor.program && last.rfind("--", 0) == 0 && equals != std::string::npos) {
     before = last.substr(0, equals + 1);
-    CLI::Option* const option = FindOption(*place.app, last.substr(0, equals));
-    if (option != nullptr) found = ValuesOf(context, *place.app, *option);
-  } else if (!place.program && last.rfind('-', 0) == 0) {
-    found = OptionsOf(*place.app);
+    CLI::Option* const option = FindOption(*cursor.app, last.substr(0, equals));
+    if (option != nullptr) found = ValuesOf(context, *cursor.app, *option);
+  } else if (!cursor.program && last.rfind('-', 0) == 0) {
+    found = OptionsOf(*cursor.app);
   } else {
-    found = ArgumentsOf(context, place);
+    found = ArgumentsOf(context, cursor);
   }
   std::string text;
   for (const Candidate& candidate : found) {

@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_join.h"
 #include "client/cli/console/human.h"
+#include "client/cli/console/json.h"
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -18,8 +19,6 @@
 
 namespace treadle::cli {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 absl::StatusOr<std::filesystem::path> FilePath() {
   const char* const config = std::getenv("XDG_CONFIG_HOME");

@@ -11,8 +11,6 @@
 namespace treadle::cli {
 namespace {
 
-constexpr auto kRight = Table::Align::kRight;
-
 // Ages are told by this machine's clock; a broker's that is ahead of it gives "0ms".
 std::string AgeOf(int64_t unix_ms) {
   const int64_t now_ms = std::chrono::duration_cast<std::chrono::milliseconds>(

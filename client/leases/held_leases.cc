@@ -20,8 +20,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-// How long one question waits at the broker, so that a shutdown of the queue is noticed in time.
-constexpr milliseconds kQuestion(1'000);
 // How long before it is asked again whether the lease can be renewed, when the broker was away.
 constexpr milliseconds kRenewAgain(200);
 constexpr milliseconds kRenewAnswer(1'000);
@@ -32,10 +30,6 @@ milliseconds UpTo(steady_clock::time_point deadline, milliseconds most) {
   if (left <= steady_clock::duration::zero()) return milliseconds(0);
   if (left >= most) return most;
   return std::chrono::ceil<milliseconds>(left);
-}
-
-absl::Status ShutDownStatus() {
-  return absl::CancelledError("the client was shut down: connect a new one");
 }
 
 void AddReport(const ClientLease& lease, v1::AttemptEnd end, v1::CompleteRequest& request) {
@@ -139,7 +133,7 @@ absl::StatusOr<ClientLeaseRef> HeldLeases::Take(const LeaseWish& wish, TimePoint
   ReconnectBackoff backoff;
   while (true) {
     std::promise<absl::StatusOr<ClientLeaseRef>> answered;
-    TakeOnce(wish, UpTo(deadline, kQuestion),
+    TakeOnce(wish, UpTo(deadline, kQuestionWait),
              [&](absl::StatusOr<ClientLeaseRef> lease) { answered.set_value(std::move(lease)); });
     absl::StatusOr<ClientLeaseRef> lease = answered.get_future().get();
     const TimePoint now = steady_clock::now();

@@ -25,6 +25,10 @@
 
 namespace treadle {
 
+// How long one question for a lease waits at the broker, so that a shutdown of the queue is noticed
+// in time.
+inline constexpr std::chrono::milliseconds kQuestionWait(1'000);
+
 // A lease of the unary kind that this client holds, kept alive until it is ended.
 class ClientLease {
  public:

@@ -28,7 +28,6 @@ constexpr milliseconds kWaitIfFullMax(limits::kWaitIfFullMsMax);
 constexpr milliseconds kAnswer(10'000);
 // How long a put that is taken back waits for the word that it was.
 constexpr milliseconds kTakenBack(1'000);
-constexpr milliseconds kQuestion(1'000);
 constexpr milliseconds kJoinPauseMin(2);
 constexpr milliseconds kJoinPauseMax(250);
 
@@ -289,7 +288,7 @@ void ItemQueue::StartGet(Asked asked) {
   HeldLeases& leases = client_.leases();
   // Holds no more of this than it needs: it is destroyed on a thread that must not wait.
   leases.TakeOnce(
-      LeaseWish(name_, std::string(kItemType), options_.lease), kQuestion,
+      LeaseWish(name_, std::string(kItemType), options_.lease), kQuestionWait,
       [&leases, held = held_, asked = std::move(asked)](absl::StatusOr<LeaseRef> lease) mutable {
         if (!lease.ok()) {
           asked(lease.status());

@@ -22,7 +22,7 @@ constexpr int64_t kSubmitOverheadBytes = 256;
 constexpr size_t kUnhandledMessagesMax = 8;
 
 // Of what was not sent and never will be.
-absl::Status ShutDownStatus() {
+absl::Status NeverSentStatus() {
   return absl::UnavailableError("the client was shut down: connect a new one");
 }
 
@@ -100,7 +100,7 @@ FutureStateRef Session::NewState(std::string spec, SubmitTraits traits) {
 
 FutureStateRef Session::Enter(std::unique_lock<std::mutex>& lock, FutureStateRef state,
                               int64_t bytes) {
-  if (closed_) return EndedState(ShutDownStatus());
+  if (closed_) return EndedState(NeverSentStatus());
   ++submitted_;
   ++window_tasks_;
   window_bytes_ += bytes;
@@ -200,7 +200,7 @@ FutureStateRef Session::Attach(TaskId id) {
   Wakeups nobody;
   state->PublishAccepted(nobody);
   std::lock_guard lock(mutex_);
-  if (closed_) return EndedState(ShutDownStatus());
+  if (closed_) return EndedState(NeverSentStatus());
   inbox_.attaches.push_back(state);
   work_.notify_one();
   return state;

@@ -2,6 +2,10 @@
 
 namespace treadle {
 
+absl::Status ShutDownStatus() {
+  return absl::CancelledError("the client was shut down: connect a new one");
+}
+
 bool Watches::Begin(grpc::ClientContext& context) {
   std::lock_guard lock(mutex_);
   if (closed_) return false;

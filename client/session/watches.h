@@ -5,9 +5,13 @@
 #include <mutex>
 #include <set>
 
+#include "absl/status/status.h"
 #include <grpcpp/grpcpp.h>
 
 namespace treadle {
+
+// Of what a client's Shutdown ended.
+absl::Status ShutDownStatus();
 
 // The calls and waits of a thread, or of several, so that whoever ends them can: a client's
 // Shutdown, the destructor of what asks on a thread of its own.

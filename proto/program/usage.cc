@@ -52,7 +52,7 @@ std::vector<std::string> FlagsOf(const CLI::App& app) {
   return names;
 }
 
-std::vector<std::string> CommandsOf(const CLI::App& app) {
+std::vector<std::string> CommandNames(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::App* const command :
        app.get_subcommands([](const CLI::App* sub) { return !sub->get_group().empty(); })) {
@@ -66,7 +66,7 @@ std::string ExplainUnexpected(const CLI::App& command, const std::string& word) 
     const std::string flag = word.substr(0, word.find('='));
     return absl::StrCat("there is no option ", flag, Meant(flag, FlagsOf(command)));
   }
-  const std::vector<std::string> commands = CommandsOf(command);
+  const std::vector<std::string> commands = CommandNames(command);
   if (commands.empty()) return absl::StrCat("'", word, "' is one argument too many");
   return absl::StrCat("there is no command '", word, "'", Meant(word, commands));
 }

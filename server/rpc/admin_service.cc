@@ -16,7 +16,7 @@
 namespace treadle::rpc {
 namespace {
 
-constexpr absl::string_view kListQuestion = "workers";
+constexpr absl::string_view kWorkersQuestion = "workers";
 constexpr size_t kPageBytes = limits::kOutgoingMessageBytes;
 constexpr size_t kWorkersAtOnce = 8;
 
@@ -56,7 +56,7 @@ absl::Status GetServerInfo(Edge& edge, UnaryCall& call, v1::GetServerInfoRequest
 
 absl::Status ListWorkers(Edge& edge, UnaryCall& call, v1::ListWorkersRequest& request) {
   if (absl::Status s = ValidatePageSize(request.page_size()); !s.ok()) return s;
-  absl::StatusOr<std::string> after = DecodePageToken(kListQuestion, request.page_token());
+  absl::StatusOr<std::string> after = DecodePageToken(kWorkersQuestion, request.page_token());
   if (!after.ok()) return after.status();
   const size_t limit = request.page_size() == 0 ? limits::kPageSizeMax : request.page_size();
   call.Ask<v1::ListWorkersResponse>(
@@ -81,7 +81,7 @@ absl::Status ListWorkers(Edge& edge, UnaryCall& call, v1::ListWorkersRequest& re
             --left;
           }
         }
-        response.set_next_page_token(EncodePageToken(kListQuestion, last));
+        response.set_next_page_token(EncodePageToken(kWorkersQuestion, last));
         return response;
       });
   return absl::OkStatus();

@@ -13,7 +13,7 @@
 namespace treadle::rpc {
 namespace {
 
-constexpr int64_t kItemBytes = 96;  // what an item has beside its long fields, about
+constexpr int64_t kAttachItemBytes = 96;  // what an item has beside its long fields, about
 
 }  // namespace
 
@@ -113,16 +113,16 @@ void AttachStream::Hear(broker::Delivery& delivery) {
   if (const auto* leased = std::get_if<broker::Leased>(&delivery)) {
     Leased(*leased);
   } else if (const auto* handled = std::get_if<engine::ReportsHandled>(&delivery)) {
-    Add(kItemBytes).set_handled_report_sequence(handled->sequence);
+    Add(kAttachItemBytes).set_handled_report_sequence(handled->sequence);
   } else if (const auto* done = std::get_if<engine::ReportDone>(&delivery)) {
     const auto text_bytes = static_cast<int64_t>(done->status.message().size());
-    Write(*done, Add(kItemBytes + text_bytes).add_refused_reports());
+    Write(*done, Add(kAttachItemBytes + text_bytes).add_refused_reports());
   } else if (const auto* stop = std::get_if<engine::StopAttempt>(&delivery)) {
-    Write(*stop, Add(kItemBytes).add_stops());
+    Write(*stop, Add(kAttachItemBytes).add_stops());
   } else if (const auto* attached = std::get_if<engine::WorkerAttached>(&delivery)) {
     Attached(*attached);
   } else if (std::holds_alternative<engine::DrainAsked>(delivery)) {
-    Add(kItemBytes).set_drain(true);
+    Add(kAttachItemBytes).set_drain(true);
   } else if (const auto* end = std::get_if<engine::EndCall>(&delivery)) {
     Flush();
     End(end->status);
@@ -135,7 +135,7 @@ void AttachStream::Attached(const engine::WorkerAttached& attached) {
     return;
   }
   if (taken_bytes_max_ > 0) response_.BoundBy(taken_bytes_max_);
-  v1::Welcome& welcome = *Add(kItemBytes).mutable_welcome();
+  v1::Welcome& welcome = *Add(kAttachItemBytes).mutable_welcome();
   welcome.set_lease_ms(edge_.options.engine.lease_ms);
   welcome.set_heartbeat_ms(wire::kHeartbeatMs);
   welcome.set_payload_bytes_max(edge_.options.payload_bytes_max);
@@ -160,7 +160,7 @@ void AttachStream::Leased(const broker::Leased& leased) {
     const broker::LeasedTask& task = tasks[i];
     const int64_t body_bytes = task.body == nullptr ? 0 : broker::BytesOf(*task.body);
     const size_t name_bytes = task.lease.queue->size() + task.lease.type->size();
-    const int64_t bytes = kItemBytes + body_bytes + static_cast<int64_t>(name_bytes);
+    const int64_t bytes = kAttachItemBytes + body_bytes + static_cast<int64_t>(name_bytes);
     absl::Status taken = CheckTaken(taken_bytes_max_, bytes, task.lease.task, *task.lease.queue);
     if (!taken.ok()) {
       // It goes back with all that is behind it, and the stream ends: whoever cannot take it must

@@ -15,7 +15,7 @@
 namespace treadle::rpc {
 namespace {
 
-constexpr absl::string_view kListQuestion = "queues";
+constexpr absl::string_view kQueuesQuestion = "queues";
 
 template <typename Response>
 void AskForQueue(UnaryCall& call, std::string name) {
@@ -77,7 +77,7 @@ absl::Status GetQueue(Edge&, UnaryCall& call, v1::GetQueueRequest& request) {
 
 absl::Status ListQueues(Edge&, UnaryCall& call, v1::ListQueuesRequest& request) {
   if (absl::Status s = ValidatePageSize(request.page_size()); !s.ok()) return s;
-  absl::StatusOr<std::string> after = DecodePageToken(kListQuestion, request.page_token());
+  absl::StatusOr<std::string> after = DecodePageToken(kQueuesQuestion, request.page_token());
   if (!after.ok()) return after.status();
   const size_t limit = request.page_size() == 0 ? limits::kPageSizeMax : request.page_size();
   call.Ask<v1::ListQueuesResponse>(
@@ -89,7 +89,7 @@ absl::Status ListQueues(Edge&, UnaryCall& call, v1::ListQueuesRequest& request) 
         }
         if (const int count = response.queues_size(); static_cast<size_t>(count) == limit) {
           response.set_next_page_token(
-              EncodePageToken(kListQuestion, response.queues(count - 1).config().name()));
+              EncodePageToken(kQueuesQuestion, response.queues(count - 1).config().name()));
         }
         return response;
       });

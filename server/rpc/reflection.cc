@@ -48,22 +48,22 @@ absl::Status AddFiles(const protobuf::FileDescriptor* file, const char* what,
 absl::Status Answer(const reflection::ServerReflectionRequest& question,
                     const std::vector<std::string>& services,
                     reflection::ServerReflectionResponse& out) {
-  using Question = reflection::ServerReflectionRequest;
+  using Asked = reflection::ServerReflectionRequest;
   switch (question.message_request_case()) {
-    case Question::kListServices:
+    case Asked::kListServices:
       for (const std::string& service : services) {
         out.mutable_list_services_response()->add_service()->set_name(service);
       }
       return absl::OkStatus();
-    case Question::kFileByFilename: {
+    case Asked::kFileByFilename: {
       const std::string& name = question.file_by_filename();
       return AddFiles(Pool().FindFileByName(name), "file", name, out);
     }
-    case Question::kFileContainingSymbol: {
+    case Asked::kFileContainingSymbol: {
       const std::string& name = question.file_containing_symbol();
       return AddFiles(Pool().FindFileContainingSymbol(name), "symbol", name, out);
     }
-    case Question::kFileContainingExtension: {
+    case Asked::kFileContainingExtension: {
       const reflection::ExtensionRequest& extension = question.file_containing_extension();
       const protobuf::Descriptor* type = Pool().FindMessageTypeByName(extension.containing_type());
       if (type == nullptr) return NotFound("message", extension.containing_type());
@@ -72,7 +72,7 @@ absl::Status Answer(const reflection::ServerReflectionRequest& question,
       return AddFiles(field == nullptr ? nullptr : field->file(), "such extension of",
                       extension.containing_type(), out);
     }
-    case Question::kAllExtensionNumbersOfType: {
+    case Asked::kAllExtensionNumbersOfType: {
       const std::string& name = question.all_extension_numbers_of_type();
       const protobuf::Descriptor* type = Pool().FindMessageTypeByName(name);
       if (type == nullptr) return NotFound("message", name);
@@ -84,7 +84,7 @@ absl::Status Answer(const reflection::ServerReflectionRequest& question,
       }
       return absl::OkStatus();
     }
-    case Question::MESSAGE_REQUEST_NOT_SET:
+    case Asked::MESSAGE_REQUEST_NOT_SET:
       break;
   }
   return absl::UnimplementedError("this server does not know such a question");

@@ -9,12 +9,12 @@
 #include "proto/wire/status.h"
 #include "server/broker/body.h"
 #include "server/rpc/requests.h"
+#include "server/rpc/validate.h"
 
 namespace treadle::rpc {
 namespace {
 
-constexpr int64_t kItemBytes = 64;    // what an item has beside its long fields, about
-constexpr size_t kShownIdBytes = 60;  // of what was sent for a task's id: our own are shorter
+constexpr int64_t kSessionItemBytes = 64;  // what an item has beside its long fields, about
 
 }  // namespace
 
@@ -133,7 +133,7 @@ void SessionStream::Hear(broker::Delivery& delivery) {
     const engine::TaskError& error = outcome->row->error;
     const auto error_bytes =
         static_cast<int64_t>(error.message.size() + error.type.size() + error.worker.size());
-    Write(*outcome, Add(kItemBytes + result_bytes + error_bytes).add_outcomes());
+    Write(*outcome, Add(kSessionItemBytes + result_bytes + error_bytes).add_outcomes());
   } else if (const auto* opened = std::get_if<engine::SessionOpened>(&delivery)) {
     Opened(*opened);
   } else if (const auto* done = std::get_if<engine::CancelDone>(&delivery)) {
@@ -151,7 +151,7 @@ void SessionStream::Opened(const engine::SessionOpened& opened) {
     End(opened.status);
     return;
   }
-  v1::SessionOpened& out = *Add(kItemBytes).mutable_opened();
+  v1::SessionOpened& out = *Add(kSessionItemBytes).mutable_opened();
   out.set_session_id(opened.session);
   out.set_resumed(opened.resumed);
   out.set_heartbeat_ms(wire::kHeartbeatMs);
@@ -176,7 +176,7 @@ void SessionStream::Submitted(const engine::Submitted& submitted) {
     return;
   }
   const auto text_bytes = static_cast<int64_t>(submitted.status.message().size());
-  v1::SequencedResult& result = *Add(2 * kItemBytes + text_bytes).add_results();
+  v1::SequencedResult& result = *Add(2 * kSessionItemBytes + text_bytes).add_results();
   result.set_sequence(sequence);
   wire::ToItem(submitted.status, result.mutable_result()->mutable_status());
   if (submitted.status.ok()) {
@@ -194,7 +194,7 @@ void SessionStream::Accepted(uint64_t sequence, v1::Durability level) {
       return;
     }
   }
-  v1::AcceptedRange& range = *Add(kItemBytes).add_accepted();
+  v1::AcceptedRange& range = *Add(kSessionItemBytes).add_accepted();
   range.set_first_sequence(sequence);
   range.set_last_sequence(sequence);
   range.set_durability(level);
@@ -202,7 +202,7 @@ void SessionStream::Accepted(uint64_t sequence, v1::Durability level) {
 
 void SessionStream::Unknown(const std::string& task, const absl::Status& status) {
   const auto text_bytes = static_cast<int64_t>(status.message().size());
-  v1::UnknownTask& unknown = *Add(2 * kItemBytes + text_bytes).add_unknown_tasks();
+  v1::UnknownTask& unknown = *Add(2 * kSessionItemBytes + text_bytes).add_unknown_tasks();
   unknown.set_task_id(task);
   wire::ToItem(status, unknown.mutable_status());
 }

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "absl/status/status.h"
+#include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/grpcpp.h>
 
 #include "server/rpc/call.h"

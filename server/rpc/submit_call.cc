@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "proto/wire/status.h"
+#include "server/rpc/batch_response.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/requests.h"
 #include "server/rpc/validate.h"
@@ -11,21 +12,14 @@
 namespace treadle::rpc {
 namespace {
 
-// The response as it fills.
-struct Filling {
-  v1::SubmitResponse response;
-  size_t unanswered = 0;
-};
-
-void Fill(const engine::Submitted& submitted, bool disk, Filling& filling) {
-  v1::SubmitResult& result = *filling.response.mutable_results(static_cast<int>(submitted.item));
-  wire::ToItem(submitted.status, filling.response.results_size(), result.mutable_status());
+void Fill(const engine::Submitted& submitted, bool disk, v1::SubmitResponse& response) {
+  v1::SubmitResult& result = *response.mutable_results(static_cast<int>(submitted.item));
+  wire::ToItem(submitted.status, response.results_size(), result.mutable_status());
   if (submitted.status.ok()) {
     result.set_task_id(submitted.id.ToString());
     result.set_durability(AckLevel(submitted.durability, disk));
     result.set_existing(submitted.existing);
   }
-  --filling.unanswered;
 }
 
 }  // namespace
@@ -36,7 +30,7 @@ absl::Status Submit(Edge& edge, UnaryCall& call, v1::SubmitRequest& request) {
       !s.ok()) {
     return s;
   }
-  Filling filling;
+  BatchResponse<v1::SubmitResponse> filling;
   std::vector<broker::Request> requests;
   requests.reserve(request.tasks_size());
   SubmitReader reader;
@@ -65,10 +59,8 @@ absl::Status Submit(Edge& edge, UnaryCall& call, v1::SubmitRequest& request) {
       [disk, filling = std::move(filling)](UnaryCall& self, broker::Delivery& delivery) mutable {
         const auto* submitted = std::get_if<engine::Submitted>(&delivery);
         if (submitted == nullptr) return;
-        Fill(*submitted, disk, filling);
-        if (filling.unanswered > 0) return;
-        self.Unpark();
-        self.Reply(filling.response);
+        Fill(*submitted, disk, filling.response);
+        filling.Answered(self);
       });
   // Those that wait for room in a full queue wait no longer than the call.
   call.Park(broker::Lane::kClients);

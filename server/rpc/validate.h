@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -34,6 +35,8 @@ absl::Status ValidateOptionalName(absl::string_view field, const std::string& va
 absl::Status ValidateRange(absl::string_view field, int64_t value, int64_t min, int64_t max,
                            absl::string_view unit = "");
 absl::Status ValidatePageSize(int32_t value);
+// Of what was sent for a task's id, in an answer: our own are shorter.
+inline constexpr size_t kShownIdBytes = 60;
 // How many items a batch has.
 absl::Status ValidateBatch(absl::string_view field, int64_t count, int64_t min, int64_t max);
 absl::StatusOr<TaskId> ValidateTaskId(absl::string_view field, const std::string& value);

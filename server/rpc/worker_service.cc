@@ -11,6 +11,7 @@
 #include "proto/support/utf8.h"
 #include "proto/wire/status.h"
 #include "server/rpc/attach_stream.h"
+#include "server/rpc/batch_response.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/requests.h"
 #include "server/rpc/unary_call.h"
@@ -25,8 +26,6 @@ namespace {
 constexpr int64_t kLeaseResponseBytes = 3 * limits::kMiB;
 // The response's own, and the frame of each task in it.
 constexpr int64_t kAroundTaskBytes = 32;
-// Of what was sent for a task's id: our own are shorter.
-constexpr size_t kShownIdBytes = 60;
 
 int64_t LeaseMs(int64_t lease_ms) { return lease_ms == 0 ? limits::kLeaseMs : lease_ms; }
 
@@ -85,24 +84,13 @@ absl::Status Lease(Edge& edge, UnaryCall& call, v1::LeaseRequest& request) {
   return absl::OkStatus();
 }
 
-// The answers of a batch as they come, one for each item.
-template <typename Response>
-struct Filling {
-  Response response;
-  size_t unanswered = 0;
-
-  void Answered(UnaryCall& call) {
-    if (--unanswered == 0) call.Reply(response);
-  }
-};
-
 absl::Status Complete(Edge& edge, UnaryCall& call, v1::CompleteRequest& request) {
   const Bounds bounds = edge.bounds();
   if (absl::Status s = ValidateBatch("reports", request.reports_size(), 1, bounds.batch_tasks_max);
       !s.ok()) {
     return s;
   }
-  Filling<v1::CompleteResponse> filling;
+  BatchResponse<v1::CompleteResponse> filling;
   std::vector<broker::Request> requests;
   for (int i = 0; i < request.reports_size(); ++i) {
     v1::AttemptReport& report = *request.mutable_reports(i);
@@ -149,7 +137,7 @@ absl::Status Extend(Edge& edge, UnaryCall& call, v1::ExtendRequest& request) {
       !s.ok()) {
     return s;
   }
-  Filling<v1::ExtendResponse> filling;
+  BatchResponse<v1::ExtendResponse> filling;
   std::vector<broker::Request> requests;
   for (int i = 0; i < request.leases_size(); ++i) {
     v1::LeaseExtension& lease = *request.mutable_leases(i);

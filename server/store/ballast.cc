@@ -6,10 +6,11 @@
 
 #include <sys/stat.h>
 
+#include "server/store/file.h"
+
 namespace treadle::store {
 namespace {
 
-constexpr mode_t kFileMode = 0640;
 constexpr int64_t kPlenty = 3;  // times its own size
 
 bool Allocate(const std::string& path, int64_t bytes) {

@@ -11,9 +11,9 @@ constexpr uint32_t kPolynomial = 0x82f63b78;  // reflected
 constexpr size_t kSlices = 8;
 
 // Slicing by eight (Kounavis and Berry, Intel, 2005): kTables[n] moves a byte over n more bytes.
-using Tables = std::array<std::array<uint32_t, 256>, kSlices>;
-constexpr Tables kTables = [] {
-  Tables tables{};
+using ByteTables = std::array<std::array<uint32_t, 256>, kSlices>;
+constexpr ByteTables kTables = [] {
+  ByteTables tables{};
   for (uint32_t byte = 0; byte < 256; ++byte) {
     uint32_t crc = byte;
     for (int bit = 0; bit < 8; ++bit) crc = (crc & 1) != 0 ? crc >> 1 ^ kPolynomial : crc >> 1;

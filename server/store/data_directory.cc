@@ -13,7 +13,6 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -25,7 +24,6 @@ namespace treadle::store {
 namespace {
 
 constexpr mode_t kDirectoryMode = 0750;
-constexpr mode_t kFileMode = 0640;
 constexpr char kLockName[] = "/IN-USE";
 constexpr char kFormatName[] = "/FORMAT";
 constexpr absl::string_view kFormatText = "treadle store, format ";
@@ -33,7 +31,6 @@ constexpr absl::string_view kFormatText = "treadle store, format ";
 // lost+found: the root of a disk of its own.
 constexpr std::array<std::string_view, 7> kOwnNames = {
     "IN-USE", "FORMAT.new", "SYNCED", "SYNCED.new", "BALLAST", "rows", "lost+found"};
-constexpr size_t kNamesShown = 3;
 
 std::string FormatLine() { return absl::StrCat(kFormatText, DataDirectory::kFormat, "\n"); }
 
@@ -94,12 +91,8 @@ absl::Status DataDirectory::CheckNames() {
   });
   if (names->empty()) return absl::OkStatus();
   std::sort(names->begin(), names->end());
-  if (names->size() > kNamesShown) {
-    names->resize(kNamesShown);
-    names->push_back("...");
-  }
   return absl::FailedPreconditionError(
-      absl::StrCat("'", path_, "' holds other files (", absl::StrJoin(*names, ", "),
+      absl::StrCat("'", path_, "' holds other files (", SomeOf(*std::move(names)),
                    ") and no Treadle store: name an empty or a new directory"));
 }
 

@@ -9,10 +9,11 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 
+#include "server/store/file.h"
+
 namespace treadle::store {
 namespace {
 
-constexpr mode_t kFileMode = 0640;
 constexpr size_t kLineBytesMax = 8 << 10;  // longer ones are cut
 
 }  // namespace

@@ -9,6 +9,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include <sys/stat.h>
 
 #include "proto/support/text.h"
@@ -16,7 +17,7 @@
 namespace treadle::store {
 namespace {
 
-constexpr mode_t kFileMode = 0640;
+constexpr size_t kNamesShown = 3;
 
 absl::Status WriteAll(int file, std::string_view contents, const std::string& path) {
   while (!contents.empty()) {
@@ -83,6 +84,14 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   }
   contents.resize(size);
   return contents;
+}
+
+std::string SomeOf(std::vector<std::string> names) {
+  if (names.size() > kNamesShown) {
+    names.resize(kNamesShown);
+    names.emplace_back("...");
+  }
+  return absl::StrJoin(names, ", ");
 }
 
 absl::Status SyncDirectory(const std::string& path) {

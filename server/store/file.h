@@ -6,11 +6,15 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include <sys/types.h>
 
 // The few calls on files that the store needs beside RocksDB's own. Errors name the path, and what
 // to do where that is known.
 
 namespace treadle::store {
+
+// Of the files that the store makes: for its own user, and to be read by its group.
+inline constexpr mode_t kFileMode = 0640;
 
 // What to say of a file system that can't be written to, after its name.
 inline constexpr char kReadOnlyAdvice[] =
@@ -24,6 +28,8 @@ absl::Status FileError(int error, std::string_view path, std::string_view what);
 
 absl::StatusOr<std::vector<std::string>> ListDirectory(const std::string& path);
 absl::StatusOr<std::string> ReadFile(const std::string& path);
+// For a message: the first few of the names, between commas.
+std::string SomeOf(std::vector<std::string> names);
 // Makes the names in it durable.
 absl::Status SyncDirectory(const std::string& path);
 // The file holds all of `contents`, durably, or is as it was before.

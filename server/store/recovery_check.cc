@@ -16,7 +16,6 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 
 #include "proto/support/text.h"
@@ -27,7 +26,6 @@ namespace treadle::store {
 namespace {
 
 constexpr char kFromABackup[] = "restore the data directory from a backup";
-constexpr size_t kNamesShown = 3;
 
 absl::Status Lost(absl::string_view what) {
   return absl::DataLossError(absl::StrCat(what, ": ", kFromABackup));
@@ -119,10 +117,9 @@ absl::StatusOr<std::string> Check::ManifestName() const {
   for (const std::string& other : *names) {
     if (absl::StartsWith(other, "MANIFEST-")) others.push_back(other);
   }
-  if (others.size() > kNamesShown) others.resize(kNamesShown);
   return Lost(
       absl::StrCat("'", current_path, "' names '", name, "', which is not there",
-                   others.empty() ? "" : ", though others are: ", absl::StrJoin(others, ", ")));
+                   others.empty() ? "" : ", though others are: ", SomeOf(std::move(others))));
 }
 
 absl::Status Check::ReadManifest() {

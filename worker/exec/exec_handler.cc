@@ -29,7 +29,7 @@ namespace {
 // A worker tells the broker of so many types, one of which is echo.
 constexpr size_t kProgramsMax = limits::kPoolTypesMax - 1;
 constexpr std::chrono::milliseconds kLookForRoomEvery{50};
-constexpr std::chrono::seconds kComplainEvery{10};
+constexpr std::chrono::seconds kTellWhyEvery{10};
 constexpr int64_t kErrorTailBytes = 16 * limits::kKiB;
 constexpr const char* kKeptVariables[] = {"PATH", "HOME", "LANG", "TZ"};
 
@@ -104,7 +104,7 @@ class Complaints {
       std::lock_guard lock(mutex_);
       const auto now = std::chrono::steady_clock::now();
       if (!log || now < next_at_) return;
-      next_at_ = now + kComplainEvery;
+      next_at_ = now + kTellWhyEvery;
     }
     rlimit limit{};
     ::getrlimit(RLIMIT_NOFILE, &limit);

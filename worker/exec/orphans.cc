@@ -20,7 +20,7 @@ namespace {
 
 // How often it is looked whether a process has ended, where the signal that says so went to a
 // thread that does not block it.
-constexpr int kLookEveryMs = 1'000;
+constexpr int kLookAgainMs = 1'000;
 
 bool IsInit() {
   int subreaper = 0;
@@ -58,7 +58,7 @@ void WithoutOrphans(const std::function<void()>& work) {
   pollfd files[] = {{signals.number(), POLLIN, 0}, {told.number(), POLLIN, 0}};
   while (!done) {
     Reap();
-    ::poll(files, std::size(files), kLookEveryMs);
+    ::poll(files, std::size(files), kLookAgainMs);
     signalfd_siginfo info;
     while (::read(signals.number(), &info, sizeof(info)) > 0) {
     }

@@ -13,7 +13,6 @@
 #include "proto/support/utf8.h"
 
 namespace treadle::cli {
-namespace {
 
 // A context as it is shown.
 struct NamedContext {
@@ -29,9 +28,11 @@ Json ToJson(const NamedContext& named) {
           {"current", named.current}};
 }
 
-Fields ToFields(const NamedContext& named) { return cli::ToFields(ToJson(named)); }
+Fields ToFields(const NamedContext& named) { return ToFields(ToJson(named)); }
 
-std::string Describe(const NamedContext& named, const Context&) {
+namespace {
+
+std::string DescribeContext(const NamedContext& named, const Context&) {
   Sheet sheet;
   sheet.Add("name", named.name);
   sheet.Add("broker", named.entry.broker);
@@ -48,7 +49,7 @@ const View<NamedContext> kContextView = {
       [](const NamedContext& c) { return c.entry.http_proxy ? "yes" : "no"; },
       true}},
     [](const NamedContext& c) { return c.name; },
-    Describe};
+    DescribeContext};
 
 ExitCode List(Context& context) {
   const absl::StatusOr<Contexts> contexts = Contexts::Load();

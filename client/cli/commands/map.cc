@@ -110,10 +110,10 @@ absl::Status Check(const MapFlags& flags, const MapWords& words) {
 }
 
 // Makes one item's task.
-using Draft = std::function<absl::StatusOr<TaskDraft>(Item item)>;
+using Drafter = std::function<absl::StatusOr<TaskDraft>(Item item)>;
 
-absl::StatusOr<Draft> MakeDraft(const Context& context, const MapFlags& flags,
-                                const CommandTemplate* command) {
+absl::StatusOr<Drafter> MakeDraft(const Context& context, const MapFlags& flags,
+                                  const CommandTemplate* command) {
   absl::StatusOr<SubmitOptions> options = ToSubmitOptions(flags, command != nullptr);
   if (!options.ok()) return options.status();
   auto content = [&terminal = context.terminal,
@@ -204,7 +204,7 @@ ExitCode Map(Context& context, const MapFlags& flags) {
   if (const auto program = command ? command->Program() : std::nullopt) {
     if (absl::Status s = exec::TypeOf(*program).status(); !s.ok()) return context.Fail(s);
   }
-  absl::StatusOr<Draft> draft = MakeDraft(context, flags, command ? &*command : nullptr);
+  absl::StatusOr<Drafter> draft = MakeDraft(context, flags, command ? &*command : nullptr);
   if (!draft.ok()) return context.Fail(draft.status());
   const Describer describe = [command, type = flags.type](const Item& item) {
     return command ? ShellLine(command->Fill(item)) : ShellLine({type, item.Label()});

@@ -31,17 +31,17 @@ v1::Discipline ParseDiscipline(const std::string& text) {
   return text == "priority" ? v1::DISCIPLINE_PRIORITY : v1::DISCIPLINE_FIFO;
 }
 
-std::string StateName(const v1::Queue& queue) {
+std::string QueueState(const v1::Queue& queue) {
   if (queue.closed()) return queue.paused() ? "closed, paused" : "closed";
   return queue.paused() ? "paused" : "open";
 }
 
-std::string Describe(const v1::Queue& queue, const Context& context) {
+std::string DescribeQueue(const v1::Queue& queue, const Context& context) {
   const v1::QueueStats& stats = queue.stats();
   Sheet sheet;
   sheet.Add("name", queue.config().name());
   sheet.Add("discipline", DisciplineName(queue.config().discipline()));
-  sheet.Add("state", StateName(queue));
+  sheet.Add("state", QueueState(queue));
   sheet.Add("created", HumanTime(queue.created_at_ms()));
   sheet.Add("waiting", fmt::format("{} of {} tasks, {} of {}", stats.queued() + stats.scheduled(),
                                    queue.config().max_tasks(), HumanBytes(stats.waiting_bytes()),
@@ -64,8 +64,6 @@ std::string Describe(const v1::Queue& queue, const Context& context) {
   return sheet.Render(context.coloured());
 }
 
-constexpr auto kRight = Table::Align::kRight;
-
 // A column with one of the counters.
 View<v1::Queue>::Column Counter(const char* title, int64_t (v1::QueueStats::*counter)() const,
                                 bool wide = false) {
@@ -77,7 +75,7 @@ View<v1::Queue>::Column Counter(const char* title, int64_t (v1::QueueStats::*cou
 const View<v1::Queue> kQueueView = {
     {{{"NAME"}, [](const v1::Queue& q) { return q.config().name(); }},
      {{"DISCIPLINE"}, [](const v1::Queue& q) { return DisciplineName(q.config().discipline()); }},
-     {{"STATE", Table::Align::kLeft, true}, StateName},
+     {{"STATE", Table::Align::kLeft, true}, QueueState},
      Counter("QUEUED", &v1::QueueStats::queued),
      Counter("SCHEDULED", &v1::QueueStats::scheduled),
      Counter("RUNNING", &v1::QueueStats::running),
@@ -106,7 +104,7 @@ const View<v1::Queue> kQueueView = {
       [](const v1::Queue& q) { return HumanBytes(q.config().max_bytes()); },
       true}},
     [](const v1::Queue& q) { return q.config().name(); },
-    Describe};
+    DescribeQueue};
 
 ExitCode PrintQueue(const Context& context, const absl::StatusOr<v1::Queue>& queue) {
   if (!queue.ok()) return context.FailCall(queue.status());

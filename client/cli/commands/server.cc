@@ -14,7 +14,7 @@
 namespace treadle::cli {
 namespace {
 
-std::string Describe(const v1::ServerInfo& server, const Context& context) {
+std::string DescribeServer(const v1::ServerInfo& server, const Context& context) {
   Sheet sheet;
   sheet.Add("broker", context.broker);
   sheet.Add("version", server.version());
@@ -38,7 +38,7 @@ ExitCode ShowServer(Context& context, Client& client) {
   const absl::StatusOr<v1::ServerInfo> server = client.GetServerInfo();
   if (!server.ok()) return context.FailCall(server.status());
   const View<v1::ServerInfo> view = {
-      {}, [&](const v1::ServerInfo&) { return context.broker; }, Describe};
+      {}, [&](const v1::ServerInfo&) { return context.broker; }, DescribeServer};
   return PrintOne(context, view, *server);
 }
 

@@ -25,9 +25,6 @@
 namespace treadle::cli {
 namespace {
 
-// A broker that goes away during the submit has this long to come back.
-constexpr std::chrono::milliseconds kGiveUpAfter{30'000};
-
 struct OneSubmitFlags : SubmitFlags {
   std::string batch_path;
   std::string payload;
@@ -99,9 +96,7 @@ ExitCode Submit(Context& context, const OneSubmitFlags& flags) {
   if (!task.ok()) return context.Fail(task.status());
   task->options.request_key = flags.request_key;
 
-  ClientOptions client_options;
-  client_options.give_up_after = kGiveUpAfter + std::chrono::milliseconds(flags.wait_if_full_ms);
-  auto client = context.Connect(std::move(client_options));
+  auto client = context.Connect(PatientFor(flags));
   if (!client.ok()) return context.FailCall(client.status());
   absl::StatusOr<Acceptance> accepted = Accepted(context, **client, flags, *std::move(task));
   if (!accepted.ok()) {

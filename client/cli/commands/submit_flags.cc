@@ -19,6 +19,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
+constexpr milliseconds kGiveUpAfter{30'000};
+
 Durability ParseDurability(const std::string& text) {
   if (text == "memory") return Durability::kMemory;
   return text == "written" ? Durability::kWritten : Durability::kSynced;
@@ -105,6 +107,12 @@ absl::StatusOr<SubmitOptions> ToSubmitOptions(const SubmitFlags& flags, bool exe
   }
   options.durability = ParseDurability(flags.durability);
   options.wait_if_full = milliseconds(flags.wait_if_full_ms);
+  return options;
+}
+
+ClientOptions PatientFor(const SubmitFlags& flags) {
+  ClientOptions options;
+  options.give_up_after = kGiveUpAfter + milliseconds(flags.wait_if_full_ms);
   return options;
 }
 

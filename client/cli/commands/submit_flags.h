@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 
 #include "proto/program/cli_fwd.h"
+#include "treadle/client.h"
 #include "treadle/submit_options.h"
 
 namespace treadle::cli {
@@ -40,5 +41,9 @@ void AddSubmitFlags(CLI::App& command, SubmitFlags& flags, int64_t wait_if_full_
 // INVALID_ARGUMENT names the flag and the way out. Without --attempts, an exec task whose program
 // ends with an error status fails at once, as in a shell; a lost worker's tasks run again.
 absl::StatusOr<SubmitOptions> ToSubmitOptions(const SubmitFlags& flags, bool exec);
+
+// A broker that goes away during the submit has some time to come back, beside that which the
+// submit may wait for room.
+ClientOptions PatientFor(const SubmitFlags& flags);
 
 }  // namespace treadle::cli

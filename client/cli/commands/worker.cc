@@ -38,8 +38,6 @@ std::string TypesOf(const std::vector<const v1::WorkerPoolStats*>& pools) {
   return types.empty() ? "-" : absl::StrJoin(types, ",");
 }
 
-constexpr auto kRight = Table::Align::kRight;
-
 // Of all its pools.
 std::string SumOf(const v1::Worker& worker, int32_t (v1::WorkerPoolStats::*count)() const) {
   int64_t sum = 0;
@@ -101,7 +99,7 @@ Table HandlersOf(const v1::Worker& worker) {
   return table;
 }
 
-std::string Describe(const v1::Worker& worker, const Context& context) {
+std::string DescribeWorker(const v1::Worker& worker, const Context& context) {
   Sheet sheet;
   sheet.Add("name", worker.name());
   sheet.Add("id", worker.worker_id());
@@ -136,7 +134,7 @@ const View<v1::Worker> kWorkerView = {
         return TypesOf({w.pools().pointer_begin(), w.pools().pointer_end()});
       }}},
     [](const v1::Worker& w) { return w.name(); },
-    Describe};
+    DescribeWorker};
 
 ExitCode ListWorkers(Context& context, Client& client) {
   const absl::StatusOr<std::vector<v1::Worker>> workers = client.ListWorkers();

@@ -12,7 +12,7 @@
 namespace treadle::cli {
 namespace {
 
-constexpr std::chrono::seconds kLookEvery{2};
+constexpr std::chrono::seconds kDiskLookEvery{2};
 constexpr std::chrono::seconds kAnswerIn{2};
 
 }  // namespace
@@ -30,7 +30,7 @@ DiskHint::~DiskHint() {
 
 void DiskHint::Run() {
   bool hangs = false;
-  while (calls_.SleepUntil(std::chrono::steady_clock::now() + kLookEvery)) {
+  while (calls_.SleepUntil(std::chrono::steady_clock::now() + kDiskLookEvery)) {
     const std::optional<int64_t> hung_ms = AskHungMs();
     if (!hung_ms.has_value()) continue;
     const bool hung = *hung_ms > 0;

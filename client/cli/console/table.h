@@ -34,6 +34,8 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
+inline constexpr Table::Align kRight = Table::Align::kRight;
+
 // One thing's fields: names on the left, values beside them, in as many lines as they have. Fields
 // with an empty value are left out.
 class Sheet {

@@ -20,7 +20,7 @@ namespace {
 // Workers that start together with the submit are there by then.
 constexpr std::chrono::seconds kFirstLook{2};
 // Longer than workers take to find a broker again that was restarted.
-constexpr std::chrono::seconds kLookEvery{10};
+constexpr std::chrono::seconds kWorkerLookEvery{10};
 
 std::string Advice(const Context& context, const v1::Task& task) {
   const std::string_view type = task.type();
@@ -56,7 +56,7 @@ WorkerHint::~WorkerHint() {
 void WorkerHint::Run() {
   bool told_when_seen = true;
   for (auto wait = kFirstLook; calls_.SleepUntil(std::chrono::steady_clock::now() + wait);
-       wait = kLookEvery) {
+       wait = kWorkerLookEvery) {
     const std::optional<v1::Task> task = Unserved();
     if (task.has_value() && told_when_seen) {
       return say_(Printable(fmt::format(

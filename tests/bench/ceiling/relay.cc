@@ -1,11 +1,15 @@
 // The ceiling: the least that a task's way through three processes can cost on this machine, client
 // -> relay -> worker -> relay -> client over batched gRPC streams, with no queue logic and nothing
-// stored. Treadle's rates are quoted as shares of it, taken in the same run.
+// stored. Treadle's rates are quoted as shares of it, taken in the same run. WAY is "rows", a
+// message for each task, or "columns", a message for each batch.
 //
-//   relay server ADDRESS                        prints the address with its port, serves until
-//   killed relay worker ADDRESS relay client ADDRESS BATCH WINDOW SECONDS [PAYLOAD_BYTES]
-//                                               prints tasks per second
-//   relay ping ADDRESS COUNT                    prints the median and the 99th percentile in us
+//   relay server WAY ADDRESS     prints the address with its port, serves until killed
+//   relay worker WAY ADDRESS
+//   relay client WAY ADDRESS BATCH WINDOW SECONDS [PAYLOAD_BYTES]
+//                                prints tasks per second
+//   relay ping WAY ADDRESS COUNT [PAUSE_MS]
+//                                prints the median and the 99th percentile in us, and this
+//                                process's CPU us for one
 //
 // Deliberately gRPC's plain synchronous API, one thread for each direction of each stream.
 #include <algorithm>
@@ -25,6 +29,7 @@
 #include <vector>
 
 #include <grpcpp/grpcpp.h>
+#include <sys/resource.h>
 
 #include "relay.grpc.pb.h"
 
@@ -72,14 +77,91 @@ class Pipe {
   bool closed_ = false;
 };
 
+struct Rows {
+  using Relay = RowRelay;
+  using Tasks = ceiling::Tasks;
+  using Outcomes = ceiling::Outcomes;
+
+  explicit Rows(int64_t count, int64_t payload_bytes) {
+    for (int64_t i = 0; i < count; i++) {
+      Task* const task = batch_.add_tasks();
+      task->set_id("0123456789abcdef");
+      task->set_type("echo");
+      task->set_payload(std::string(static_cast<size_t>(payload_bytes), 'x'));
+    }
+  }
+  const Tasks& Batch() { return batch_; }
+
+  static int64_t Count(const Outcomes& outcomes) { return outcomes.outcomes_size(); }
+  static void Run(Tasks& tasks, Outcomes& outcomes) {
+    outcomes.Clear();
+    for (Task& task : *tasks.mutable_tasks()) {
+      Outcome* const outcome = outcomes.add_outcomes();
+      outcome->set_id(std::move(*task.mutable_id()));
+      outcome->set_state(3);
+      outcome->set_result("ok");
+    }
+  }
+
+ private:
+  Tasks batch_;
+};
+
+struct Columns {
+  using Relay = ColumnRelay;
+  using Tasks = TaskColumns;
+  using Outcomes = OutcomeColumns;
+
+  explicit Columns(int64_t count, int64_t payload_bytes)
+      : count_(count), payload_(static_cast<size_t>(payload_bytes), 'x') {}
+  // Anew each time, as a client has its payloads one by one.
+  const Tasks& Batch() {
+    batch_.Clear();
+    batch_.set_first_id(next_id_);
+    next_id_ += static_cast<uint64_t>(count_);
+    batch_.set_type("echo");
+    std::string& payloads = *batch_.mutable_payloads();
+    payloads.reserve(static_cast<size_t>(count_) * payload_.size());
+    for (int64_t i = 0; i < count_; i++) {
+      payloads += payload_;
+      batch_.add_sizes(static_cast<uint32_t>(payload_.size()));
+    }
+    return batch_;
+  }
+
+  static int64_t Count(const Outcomes& outcomes) { return outcomes.sizes_size(); }
+  static void Run(Tasks& tasks, Outcomes& outcomes) {
+    outcomes.Clear();
+    outcomes.set_first_id(tasks.first_id());
+    std::string& results = *outcomes.mutable_results();
+    size_t at = 0;
+    for (const uint32_t size : tasks.sizes()) {
+      const std::string payload(tasks.payloads(), at, size);  // a handler's argument
+      at += payload.size();
+      results += "ok";
+      outcomes.add_sizes(2);
+    }
+  }
+
+ private:
+  const int64_t count_;
+  const std::string payload_;
+  Tasks batch_;
+  uint64_t next_id_ = 1;
+};
+
 // Serves one client after the other, and one worker.
-class RelayService final : public Relay::Service {
+template <typename Way>
+class RelayService final : public Way::Relay::Service {
+  using Tasks = typename Way::Tasks;
+  using Outcomes = typename Way::Outcomes;
+
  public:
   grpc::Status Submit(grpc::ServerContext*,
                       grpc::ServerReaderWriter<Outcomes, Tasks>* stream) override {
     std::thread writer([&] {
       Outcomes outcomes;
-      while (outcomes_.Get(outcomes) && outcomes.outcomes_size() > 0) stream->Write(outcomes);
+      while (outcomes_.Get(outcomes) && Way::Count(outcomes) > 0) stream->Write(outcomes);
     });
     Tasks tasks;
     while (stream->Read(&tasks)) tasks_.Put(std::move(tasks));
@@ -107,8 +189,9 @@ class RelayService final : public Relay::Service {
   Pipe<Outcomes> outcomes_;
 };
 
+template <typename Way>
 int RunServer(const std::string& address) {
-  RelayService service;
+  RelayService<Way> service;
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
@@ -125,50 +208,35 @@ int RunServer(const std::string& address) {
   return 0;
 }
 
-int RunWorker(Relay::Stub& stub) {
+template <typename Way>
+int RunWorker(typename Way::Relay::Stub& stub) {
   grpc::ClientContext context;
   auto stream = stub.Work(&context);
-  Tasks tasks;
-  Outcomes outcomes;
+  typename Way::Tasks tasks;
+  typename Way::Outcomes outcomes;
   while (stream->Read(&tasks)) {
-    outcomes.Clear();
-    for (Task& task : *tasks.mutable_tasks()) {
-      Outcome* outcome = outcomes.add_outcomes();
-      outcome->set_id(std::move(*task.mutable_id()));
-      outcome->set_state(3);
-      outcome->set_result("ok");
-    }
+    Way::Run(tasks, outcomes);
     stream->Write(outcomes);
   }
   return 0;
 }
 
-Tasks MakeBatch(int64_t count, int64_t payload_bytes) {
-  Tasks batch;
-  for (int64_t i = 0; i < count; i++) {
-    Task* task = batch.add_tasks();
-    task->set_id("0123456789abcdef");
-    task->set_type("echo");
-    task->set_payload(std::string(static_cast<size_t>(payload_bytes), 'x'));
-  }
-  return batch;
-}
-
-int RunClient(Relay::Stub& stub, int64_t batch_tasks, int64_t window, double seconds,
+template <typename Way>
+int RunClient(typename Way::Relay::Stub& stub, int64_t batch_tasks, int64_t window, double seconds,
               int64_t payload_bytes) {
   grpc::ClientContext context;
   auto stream = stub.Submit(&context);
-  const Tasks batch = MakeBatch(batch_tasks, payload_bytes);
+  Way tasks(batch_tasks, payload_bytes);
   std::mutex mutex;
   std::condition_variable changed;
   int64_t submitted = 0;
   int64_t finished = 0;
   const auto start = SteadyClock::now();
   std::thread reader([&] {
-    Outcomes outcomes;
+    typename Way::Outcomes outcomes;
     while (stream->Read(&outcomes)) {
       std::lock_guard lock(mutex);
-      finished += outcomes.outcomes_size();
+      finished += Way::Count(outcomes);
       changed.notify_one();
     }
   });
@@ -178,7 +246,7 @@ int RunClient(Relay::Stub& stub, int64_t batch_tasks, int64_t window, double sec
       changed.wait(lock, [&] { return submitted - finished < window; });
       submitted += batch_tasks;
     }
-    stream->Write(batch);
+    stream->Write(tasks.Batch());
   }
   {
     std::unique_lock lock(mutex);
@@ -191,48 +259,68 @@ int RunClient(Relay::Stub& stub, int64_t batch_tasks, int64_t window, double sec
   return 0;
 }
 
-int RunPing(Relay::Stub& stub, int64_t count) {
+double CpuMicros() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  auto micros = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) * 1e6 + static_cast<double>(time.tv_usec);
+  };
+  return micros(usage.ru_utime) + micros(usage.ru_stime);
+}
+
+template <typename Way>
+int RunPing(typename Way::Relay::Stub& stub, int64_t count, int64_t pause_ms) {
   grpc::ClientContext context;
   auto stream = stub.Submit(&context);
-  const Tasks batch = MakeBatch(1, 100);
+  Way task(1, 100);
   std::vector<double> micros;
-  Outcomes outcomes;
+  typename Way::Outcomes outcomes;
+  const double cpu_before = CpuMicros();
   for (int64_t i = 0; i < count; i++) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(pause_ms));
     const auto start = SteadyClock::now();
-    stream->Write(batch);
+    stream->Write(task.Batch());
     stream->Read(&outcomes);
     micros.push_back(SecondsSince(start) * 1e6);
   }
+  const double cpu = (CpuMicros() - cpu_before) / static_cast<double>(count);
   std::sort(micros.begin(), micros.end());
-  std::printf("%.0f %.0f\n", micros[micros.size() / 2], micros[micros.size() * 99 / 100]);
+  std::printf("%.0f %.0f %.0f\n", micros[micros.size() / 2], micros[micros.size() * 99 / 100], cpu);
   stream->WritesDone();
   stream->Finish();
   return 0;
 }
 
+template <typename Way>
 int Main(const std::vector<std::string>& args) {
   auto number = [&](size_t i, const char* fallback) {
     return std::atof(i < args.size() ? args[i].c_str() : fallback);
   };
-  if (args.size() < 2) {
-    std::fprintf(stderr, "relay: usage: relay server|worker|client|ping ADDRESS ...\n");
-    return 2;
-  }
   const std::string& mode = args[0];
-  if (mode == "server") return RunServer(args[1]);
+  if (mode == "server") return RunServer<Way>(args[2]);
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(-1);
-  auto stub = Relay::NewStub(
-      grpc::CreateCustomChannel(args[1], grpc::InsecureChannelCredentials(), arguments));
-  if (mode == "worker") return RunWorker(*stub);
-  if (mode == "ping") return RunPing(*stub, std::max<int64_t>(1, std::llround(number(2, "1000"))));
-  return RunClient(*stub, std::llround(number(2, "100")), std::llround(number(3, "50000")),
-                   number(4, "4"), std::llround(number(5, "100")));
+  auto stub = Way::Relay::NewStub(
+      grpc::CreateCustomChannel(args[2], grpc::InsecureChannelCredentials(), arguments));
+  if (mode == "worker") return RunWorker<Way>(*stub);
+  if (mode == "ping") {
+    return RunPing<Way>(*stub, std::max<int64_t>(1, std::llround(number(3, "1000"))),
+                        std::llround(number(4, "0")));
+  }
+  return RunClient<Way>(*stub, std::llround(number(3, "100")), std::llround(number(4, "50000")),
+                        number(5, "4"), std::llround(number(6, "100")));
 }
 
 }  // namespace
 }  // namespace treadle::ceiling
 
 int main(int argc, char** argv) {
-  return treadle::ceiling::Main(std::vector<std::string>(argv + 1, argv + argc));
+  const std::vector<std::string> args(argv + 1, argv + argc);
+  if (args.size() < 3 || (args[1] != "rows" && args[1] != "columns")) {
+    std::fprintf(stderr,
+                 "relay: usage: relay server|worker|client|ping rows|columns ADDRESS ...\n");
+    return 2;
+  }
+  return args[1] == "rows" ? treadle::ceiling::Main<treadle::ceiling::Rows>(args)
+                           : treadle::ceiling::Main<treadle::ceiling::Columns>(args);
 }

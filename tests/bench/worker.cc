@@ -1,0 +1,26 @@
+// The worker's side of what tests/bench/run.py measures: Treadle's own library, as a user's program
+// has it. Its handlers do nothing.
+//
+//   bench_worker ADDRESS QUEUE...
+#include "treadle/worker.h"
+
+#include <cstdio>
+#include <utility>
+
+int main(int argc, char** argv) {
+  if (argc < 3) {
+    std::fprintf(stderr, "bench_worker: usage: bench_worker ADDRESS QUEUE...\n");
+    return 2;
+  }
+  treadle::WorkerOptions options(argv[1]);
+  options.queues.assign(argv + 2, argv + argc);
+  treadle::Worker worker(std::move(options));
+  for (const char* const type : {"noop", "noop2"}) {
+    worker.HandleRaw(
+        type, [](treadle::TaskContext&, const treadle::Bytes&) { return treadle::Bytes("ok"); });
+  }
+  const absl::Status status = worker.Run();
+  if (status.ok()) return 0;
+  std::fprintf(stderr, "bench_worker: %s\n", status.ToString().c_str());
+  return 1;
+}
