@@ -12,9 +12,10 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 
-#include "server/engine/engine.h"
 #include "server/engine/output.h"
+#include "server/engine/row.h"
 #include "server/engine/types.h"
+#include "server/engine/view.h"
 
 // What the broker hands to the edge, when it may be said.
 

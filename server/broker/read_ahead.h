@@ -8,7 +8,7 @@
 #include "proto/support/task_id.h"
 #include "server/broker/delivery.h"
 #include "server/broker/payload_cache.h"
-#include "server/engine/engine.h"
+#include "server/engine/view.h"
 
 namespace treadle::broker {
 

@@ -4,10 +4,10 @@
 #include <vector>
 
 #include "server/engine/call_table.h"
-#include "server/engine/engine.h"
 #include "server/engine/grant_table.h"
 #include "server/engine/holder_table.h"
 #include "server/engine/matching.h"
+#include "server/engine/options.h"
 #include "server/engine/queue_table.h"
 #include "server/engine/report_log.h"
 #include "server/engine/request_keys.h"

@@ -1,13 +1,15 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <string_view>
+#include <vector>
 
-#include "server/engine/engine.h"
 #include "server/engine/state.h"
+#include "server/engine/view.h"
 
 namespace treadle::engine {
 
-// How things look from outside.
 TaskView ViewOf(const Task& task, const State& state);
 QueueView ViewOf(const Queue& queue, int64_t now_ms);
 WorkerView ViewOf(const Worker& worker, const State& state);

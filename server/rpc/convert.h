@@ -10,8 +10,11 @@
 
 #include "server/broker/delivery.h"
 #include "server/engine/command.h"
-#include "server/engine/engine.h"
+#include "server/engine/options.h"
+#include "server/engine/output.h"
+#include "server/engine/row.h"
 #include "server/engine/types.h"
+#include "server/engine/view.h"
 #include "treadle/v1/admin_service.pb.h"
 #include "treadle/v1/queue_service.pb.h"
 #include "treadle/v1/task.pb.h"

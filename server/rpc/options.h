@@ -4,7 +4,7 @@
 #include <string>
 
 #include "proto/support/limits.h"
-#include "server/engine/engine.h"
+#include "server/engine/options.h"
 
 namespace treadle::rpc {
 

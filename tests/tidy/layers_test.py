@@ -56,6 +56,11 @@ class Layers(unittest.TestCase):
             '"server/engine/types.h"',
         )
 
+    def test_nothing_inside_includes_the_facade(self):
+        self.refused("server/engine/state.h", '"server/engine/engine.h"')
+        self.allowed("server/engine/engine.cc", '"server/engine/engine.h"')
+        self.allowed("server/broker/broker.h", '"server/engine/engine.h"')
+
     def test_includes_point_down_the_layers_only(self):
         self.refused("proto/support/clock.h", '"server/engine/types.h"')
         self.refused("server/engine/types.h", '"server/broker/broker.h"')

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "proto/support/task_id.h"
+#include "server/engine/types.h"
+
+// How things look from outside: what the engine tells of its state when it is asked.
+
+namespace treadle::engine {
+
+struct TaskView {
+  TaskId id;
+  Name queue;
+  Name type;
+  TaskState state = TaskState::kQueued;
+  int32_t priority = 0;
+  int32_t attempts = 0;  // spent, plus the running one
+  int32_t max_attempts = 0;
+  int64_t submitted_at_ms = 0;  // this and the next two: Unix time
+  int64_t run_at_ms = 0;
+  int64_t deadline_at_ms = 0;
+  uint64_t payload_bytes = 0;
+  std::string worker;
+  bool cancel_requested = false;
+  // Its holder was told to stop, or will be when it next extends its lease, and has not said yet
+  // that the attempt is over.
+  StopReason stop = StopReason::kNone;
+  std::string request_key;
+  TaskError last_error;
+};
+
+struct QueueView {
+  QueueConfig config;
+  bool paused = false;
+  bool closed = false;
+  int64_t created_at_ms = 0;  // Unix time
+  int64_t scheduled = 0;
+  int64_t queued = 0;
+  int64_t running = 0;
+  int64_t waiting_bytes = 0;
+  int64_t waiting_submitters = 0;
+  int64_t oldest_age_ms = 0;
+  int64_t submitted_total = 0;
+  int64_t succeeded_total = 0;
+  int64_t failed_total = 0;
+  int64_t cancelled_total = 0;
+  int64_t expired_total = 0;
+  int64_t retried_total = 0;
+  double submitted_per_second = 0;
+  double finished_per_second = 0;
+};
+
+struct PoolView {
+  PoolSpec spec;
+  int32_t free = 0;
+  int32_t leased = 0;
+  int32_t running = 0;
+};
+
+struct WorkerView {
+  std::string worker_id;
+  std::string name;
+  std::string peer;
+  bool connected = false;
+  bool draining = false;
+  std::vector<std::string> queues;
+  std::vector<PoolView> pools;
+  int64_t attached_at_ms = 0;  // this and the next: Unix time
+  int64_t lease_expires_at_ms = 0;
+  int64_t succeeded_total = 0;
+  int64_t failed_total = 0;
+};
+
+struct ReadyTask {
+  TaskId id;
+  uint64_t payload_bytes = 0;
+};
+
+struct EngineTotals {
+  int64_t unfinished_tasks = 0;
+  int64_t queues = 0;
+  int64_t workers = 0;
+  int64_t sessions = 0;
+  int64_t calls = 0;              // with a session, a worker, a poll or a waiting submit on them
+  int64_t undeclared_queues = 0;  // names that somebody serves, and that no queue has
+};
+
+}  // namespace treadle::engine
