@@ -10,7 +10,7 @@
 
 #include "treadle/v1/task.pb.h"
 
-namespace treadle {
+namespace treadle::client {
 namespace {
 
 using std::chrono::milliseconds;
@@ -59,4 +59,4 @@ void CancelWith(const std::shared_ptr<ChildTasks>& siblings, const FutureStateRe
   if (!task->Listen(*child)) siblings->Remove(*child);
 }
 
-}  // namespace treadle
+}  // namespace treadle::client

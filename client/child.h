@@ -11,7 +11,7 @@
 // What a task that a handler submits has of the handler's own. TaskContext::client states the rules
 // to users.
 
-namespace treadle {
+namespace treadle::client {
 
 // `parent`: of the thread that submits; may be null.
 bool IsChild(const RunningTask* parent, const Client& client, const SubmitOptions& own);
@@ -25,4 +25,4 @@ void InheritDeadline(const RunningTask& parent, const SubmitOptions& own, std::s
 // the parent's children; null: it has no parent.
 void CancelWith(const std::shared_ptr<ChildTasks>& siblings, const FutureStateRef& task);
 
-}  // namespace treadle
+}  // namespace treadle::client

@@ -63,7 +63,7 @@ absl::Status CheckOptions(const ClientOptions& options) {
 absl::StatusOr<std::shared_ptr<grpc::Channel>> AwaitBroker(const Address& broker,
                                                            const ClientOptions& options) {
   const auto deadline = DeadlineAfter(options.connect_timeout);
-  ReconnectBackoff backoff;
+  client::ReconnectBackoff backoff;
   std::string reason = "nothing heard";
   while (true) {
     std::shared_ptr<grpc::Channel> channel = wire::NewChannel(broker, options.http_proxy);
@@ -124,17 +124,17 @@ void Client::Shutdown() {
 
 absl::Status Client::Flush(Timeout timeout) { return impl_->session.Flush(timeout); }
 
-FutureStateRef Client::AttachState(std::string_view task_id) {
+client::FutureStateRef Client::AttachState(std::string_view task_id) {
   const absl::StatusOr<TaskId> id = TaskId::Parse(task_id);
-  if (!id.ok()) return EndedState(id.status());
+  if (!id.ok()) return client::EndedState(id.status());
   return impl_->session.Attach(*id);
 }
 
 ClientStats Client::Stats() const { return impl_->session.Stats(); }
 
-Session& Client::session() { return impl_->session; }
+client::Session& Client::session() { return impl_->session; }
 
-HeldLeases& Client::leases() { return impl_->leases; }
+client::HeldLeases& Client::leases() { return impl_->leases; }
 
 const ClientOptions& Client::options() const { return impl_->options; }
 

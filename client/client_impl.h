@@ -22,9 +22,9 @@ struct Client::Impl {
   const std::unique_ptr<v1::TaskService::Stub> tasks;
   const std::unique_ptr<v1::QueueService::Stub> queues;
   const std::unique_ptr<v1::AdminService::Stub> admin;
-  Watches watches;
-  HeldLeases leases;
-  Session session;
+  client::Watches watches;
+  client::HeldLeases leases;
+  client::Session session;
 };
 
 }  // namespace treadle

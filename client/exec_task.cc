@@ -20,7 +20,7 @@ absl::StatusOr<std::string> PutProgram(const std::vector<std::string>& argv,
 Future<Bytes> SubmitExec(const Executor& executor, const std::vector<std::string>& argv,
                          std::string standard_input, SubmitOptions options) {
   const absl::StatusOr<std::string> type = PutProgram(argv, options);
-  if (!type.ok()) return Future<Bytes>(EndedState(type.status()));
+  if (!type.ok()) return Future<Bytes>(client::EndedState(type.status()));
   const Future<Payload> run =
       executor.SubmitRaw(options, *type, Payload(std::move(standard_input), kBytesContentType));
   return Future<Bytes>(run.state());

@@ -21,7 +21,7 @@ namespace treadle {
 
 // What an executor has in common with its copies, and with what With makes of it.
 struct Executor::Shared {
-  Shared(Client& client, Session& session, const ExecutorOptions& options)
+  Shared(Client& client, client::Session& session, const ExecutorOptions& options)
       : group(session.NewGroup()) {
     if (options.broken_after.count() > 0) {
       check.emplace(client, session, options.queue, options.broken_after);
@@ -37,12 +37,13 @@ struct Executor::Shared {
 
   const uint32_t group;
   std::atomic<bool> shut_down{false};
-  std::optional<WorkerCheck> check;
+  std::optional<client::WorkerCheck> check;
 };
 
 struct Executor::Prepared {
   explicit Prepared(ExecutorOptions options_in)
-      : options(std::move(options_in)), encoded(EncodeOptions(options.queue, options.submit)) {}
+      : options(std::move(options_in)),
+        encoded(client::EncodeOptions(options.queue, options.submit)) {}
 
   const ExecutorOptions options;
   const absl::StatusOr<std::string> encoded;
@@ -89,9 +90,9 @@ absl::StatusOr<Executor::Task> Executor::Prepare(const SubmitOptions* own, std::
                                                  bool post) const {
   const std::string& queue = options().queue;
   const SubmitOptions& submit = own != nullptr ? *own : options().submit;
-  absl::StatusOr<std::string> spec = own != nullptr
-                                         ? EncodeSpec(EncodeOptions(queue, submit), type, payload)
-                                         : EncodeSpec(prepared_->encoded, type, payload);
+  absl::StatusOr<std::string> spec =
+      own != nullptr ? client::EncodeSpec(client::EncodeOptions(queue, submit), type, payload)
+                     : client::EncodeSpec(prepared_->encoded, type, payload);
   if (!spec.ok()) return spec.status();
   if (shared_->shut_down.load()) {
     return absl::FailedPreconditionError("the executor was shut down: submit through a new one");
@@ -99,12 +100,12 @@ absl::StatusOr<Executor::Task> Executor::Prepare(const SubmitOptions* own, std::
   const absl::StatusOr<uint32_t> group = shared_->GroupOf(type);
   if (!group.ok()) return group.status();
   RunningTask* const parent = RunningTask::Here();
-  const bool child = IsChild(parent, *client_, submit);
+  const bool child = client::IsChild(parent, *client_, submit);
   absl::Status status = AddHeaders(parent, child, type, submit, *spec);
   if (!status.ok()) return status;
   Task task;
   if (child) {
-    InheritDeadline(*parent, submit, *spec);
+    client::InheritDeadline(*parent, submit, *spec);
     if (!post) task.siblings = parent->children();
   }
   task.spec = *std::move(spec);
@@ -114,12 +115,12 @@ absl::StatusOr<Executor::Task> Executor::Prepare(const SubmitOptions* own, std::
   return task;
 }
 
-FutureStateRef Executor::SendTask(const SubmitOptions* own, std::string_view type,
-                                  absl::StatusOr<Payload> payload, bool post) const {
+client::FutureStateRef Executor::SendTask(const SubmitOptions* own, std::string_view type,
+                                          absl::StatusOr<Payload> payload, bool post) const {
   absl::StatusOr<Task> task = Prepare(own, type, payload, post);
-  if (!task.ok()) return EndedState(task.status());
-  FutureStateRef state = client_->session().Submit(std::move(task->spec), task->traits);
-  CancelWith(task->siblings, state);
+  if (!task.ok()) return client::EndedState(task.status());
+  client::FutureStateRef state = client_->session().Submit(std::move(task->spec), task->traits);
+  client::CancelWith(task->siblings, state);
   return state;
 }
 
@@ -136,22 +137,22 @@ absl::Status Executor::AddHeaders(const RunningTask* parent, bool child, std::st
     }
   }
   if (on_submit) on_submit(event);
-  return AppendHeaders(event.headers, spec);
+  return client::AppendHeaders(event.headers, spec);
 }
 
 void Executor::Shutdown(bool wait, bool cancel_futures) {
   shared_->shut_down.store(true);
-  std::vector<FutureStateRef> pending;
+  std::vector<client::FutureStateRef> pending;
   for (const uint32_t group : shared_->Groups()) {
-    for (FutureStateRef& state : client_->session().PendingOf(group)) {
+    for (client::FutureStateRef& state : client_->session().PendingOf(group)) {
       pending.push_back(std::move(state));
     }
   }
   if (cancel_futures) {
-    for (const FutureStateRef& state : pending) state->Cancel();
+    for (const client::FutureStateRef& state : pending) state->Cancel();
   }
   if (!wait) return;
-  for (FutureStateRef& state : pending) FutureBase(std::move(state)).Wait().IgnoreError();
+  for (client::FutureStateRef& state : pending) FutureBase(std::move(state)).Wait().IgnoreError();
 }
 
 }  // namespace treadle

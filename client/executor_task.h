@@ -15,7 +15,7 @@ struct Executor::Task {
   Task() = default;
 
   std::string spec;  // an encoded v1::TaskSpec
-  SubmitTraits traits;
+  client::SubmitTraits traits;
   // Of the task that it is to be cancelled with; null: of none.
   std::shared_ptr<ChildTasks> siblings;
 };

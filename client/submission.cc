@@ -17,7 +17,7 @@ struct Submission::State {
   int64_t bytes() const { return static_cast<int64_t>(task->spec.size()); }
 
   Client& client;
-  Session* session = nullptr;
+  client::Session* session = nullptr;
   absl::StatusOr<Executor::Task> task;
   uint64_t place = 0;  // in line for room, or the room itself; 0: neither
 };
@@ -41,16 +41,18 @@ void Submission::WhenRoom(absl::AnyInvocable<void()> then) {
 
 Timeout Submission::patience() const { return state_->client.options().window_wait; }
 
-FutureStateRef Submission::Send() {
-  if (!state_->task.ok()) return EndedState(state_->task.status());
+client::FutureStateRef Submission::Send() {
+  if (!state_->task.ok()) return client::EndedState(state_->task.status());
   TREADLE_ASSERT(state_->place != 0);
   state_->place = 0;
-  FutureStateRef task =
+  client::FutureStateRef task =
       state_->session->SubmitInRoom(std::move(state_->task->spec), state_->task->traits);
-  CancelWith(state_->task->siblings, task);
+  client::CancelWith(state_->task->siblings, task);
   return task;
 }
 
-FutureStateRef Submission::NoRoom() { return EndedState(state_->session->WindowFull()); }
+client::FutureStateRef Submission::NoRoom() {
+  return client::EndedState(state_->session->WindowFull());
+}
 
 }  // namespace treadle

@@ -54,15 +54,15 @@ absl::StatusOr<v1::Outcome> Client::WatchTask(std::string_view task_id,
   v1::WatchTaskRequest request;
   request.set_task_id(std::string(task_id));
   const steady_clock::time_point deadline = DeadlineAfter(timeout);
-  ReconnectBackoff backoff;
+  client::ReconnectBackoff backoff;
   steady_clock::time_point last_heard = steady_clock::now();
   while (true) {
     grpc::ClientContext context;
     if (deadline != steady_clock::time_point::max()) {
       context.set_deadline(CallDeadline(deadline - steady_clock::now()));
     }
-    const Watches::Call call(impl_->watches, context);
-    if (!call.begun()) return ShutDownStatus();
+    const client::Watches::Call call(impl_->watches, context);
+    if (!call.begun()) return client::ShutDownStatus();
     bool heard = false;
     absl::StatusOr<v1::Outcome> outcome =
         WatchOnce(*impl_->tasks, context, request, [&](const v1::Task& task) {
@@ -79,7 +79,7 @@ absl::StatusOr<v1::Outcome> Client::WatchTask(std::string_view task_id,
       return outcome;
     }
     const steady_clock::time_point next = steady_clock::now() + backoff.Next();
-    if (!impl_->watches.SleepUntil(std::min(next, deadline))) return ShutDownStatus();
+    if (!impl_->watches.SleepUntil(std::min(next, deadline))) return client::ShutDownStatus();
     if (steady_clock::now() >= deadline) {
       return absl::DeadlineExceededError(absl::StrCat("the task has not ended within the timeout (",
                                                       outcome.status().message(),

@@ -11,7 +11,7 @@
 #include "treadle/named_error.h"
 #include "treadle/timeout.h"
 
-namespace treadle {
+namespace treadle::client {
 namespace {
 
 using std::chrono::milliseconds;
@@ -178,4 +178,4 @@ bool WorkerCheck::IsServed(const Survey& survey, const std::string& type) const 
                      [&](const v1::Worker& worker) { return Serves(worker, queue_, type); });
 }
 
-}  // namespace treadle
+}  // namespace treadle::client

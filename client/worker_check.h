@@ -21,7 +21,7 @@
 #include "treadle/v1/admin_service.grpc.pb.h"
 #include "treadle/v1/queue_service.grpc.pb.h"
 
-namespace treadle {
+namespace treadle::client {
 
 class Session;
 
@@ -93,4 +93,4 @@ class WorkerCheck {
   absl::Status started_;
 };
 
-}  // namespace treadle
+}  // namespace treadle::client

@@ -5,7 +5,7 @@
 
 #include "proto/support/assert.h"
 
-namespace treadle {
+namespace treadle::client {
 
 CallbackThread::CallbackThread() : thread_([this] { Run(); }) {}
 
@@ -40,4 +40,4 @@ void CallbackThread::Run() {
   }
 }
 
-}  // namespace treadle
+}  // namespace treadle::client

@@ -8,7 +8,7 @@
 
 #include "absl/functional/any_invocable.h"
 
-namespace treadle {
+namespace treadle::client {
 
 // Where users' callbacks run: one at a time, in order, away from the threads that they could hold
 // up.
@@ -32,4 +32,4 @@ class CallbackThread {
   std::thread thread_;
 };
 
-}  // namespace treadle
+}  // namespace treadle::client

@@ -14,11 +14,11 @@ namespace treadle {
 namespace {
 
 // Hands a callback over; deletes itself.
-class CallbackListener final : public Listener {
+class CallbackListener final : public client::Listener {
  public:
   explicit CallbackListener(absl::AnyInvocable<void()> callback)
       : Listener(Until::kDone), callback_(std::move(callback)) {}
-  void OnReached(Wakeups& wakeups) override {
+  void OnReached(client::Wakeups& wakeups) override {
     wakeups.callbacks.push_back(std::move(callback_));
     delete this;
   }
@@ -30,12 +30,13 @@ class CallbackListener final : public Listener {
 
 // A future that ends when another one does, with what is made of that. It lives in the callback
 // that it leaves there, which a client runs at its shutdown at the latest.
-class Continuation final : public FutureHome, public std::enable_shared_from_this<Continuation> {
+class Continuation final : public client::FutureHome,
+                           public std::enable_shared_from_this<Continuation> {
  public:
   explicit Continuation(const FutureBase& first)
-      : first_(first), awaited_(first), state_(new FutureState(this)) {}
+      : first_(first), awaited_(first), state_(new client::FutureState(this)) {}
 
-  const FutureStateRef& state() const { return state_; }
+  const client::FutureStateRef& state() const { return state_; }
 
   // Called once what is awaited is done.
   void Go(absl::AnyInvocable<internal::ThenStep()> step) {
@@ -48,12 +49,12 @@ class Continuation final : public FutureHome, public std::enable_shared_from_thi
     FutureCallback(awaited_, std::move(step));
   }
 
-  void RequestCancel(FutureStateRef) override {
+  void RequestCancel(client::FutureStateRef) override {
     std::lock_guard lock(mutex_);
     cancelled_ = true;
     awaited_.Cancel();
   }
-  std::shared_ptr<TaskQuestions> Questions() const override {
+  std::shared_ptr<client::TaskQuestions> Questions() const override {
     std::lock_guard lock(mutex_);
     return awaited_.state()->Questions();
   }
@@ -71,8 +72,8 @@ class Continuation final : public FutureHome, public std::enable_shared_from_thi
   }
 
   void End(internal::ThenStep made) {
-    FutureState& state = *state_.get();
-    Wakeups wakeups;
+    client::FutureState& state = *state_.get();
+    client::Wakeups wakeups;
     if (first_.state()->IsAccepted()) {
       state.id = first_.state()->id;
       state.durability = first_.state()->durability;
@@ -84,7 +85,7 @@ class Continuation final : public FutureHome, public std::enable_shared_from_thi
       state.result = std::move(made.result->bytes);
       state.content_type = std::move(made.result->content_type);
     }
-    state.stage = FutureState::Stage::kEnded;
+    state.stage = client::FutureState::Stage::kEnded;
     state.PublishDone(wakeups);
     wakeups.WakePoints();
     for (absl::AnyInvocable<void()>& callback : wakeups.callbacks) callback();
@@ -94,20 +95,20 @@ class Continuation final : public FutureHome, public std::enable_shared_from_thi
   mutable std::mutex mutex_;
   FutureBase awaited_;      // protected by mutex_; changed by the callbacks' thread alone
   bool cancelled_ = false;  // protected by mutex_
-  const FutureStateRef state_;
+  const client::FutureStateRef state_;
 };
 
 // False: `deadline` passed first.
-bool WaitFor(FutureStateRef state, Listener::Until until, Timeout timeout) {
-  const auto point = std::make_shared<WaitPoint>();
-  PointListener listener(std::move(state), until, point);
+bool WaitFor(client::FutureStateRef state, client::Listener::Until until, Timeout timeout) {
+  const auto point = std::make_shared<client::WaitPoint>();
+  client::PointListener listener(std::move(state), until, point);
   return !listener.Start() || point->Next(DeadlineAfter(timeout)).has_value();
 }
 
-absl::Status TimedOut(std::string_view what, FutureState& state) {
+absl::Status TimedOut(std::string_view what, client::FutureState& state) {
   std::string message(what);
   message += " within the timeout: wait again, or with a longer timeout";
-  const std::shared_ptr<TaskQuestions> questions = state.Questions();
+  const std::shared_ptr<client::TaskQuestions> questions = state.Questions();
   const std::string hung = questions == nullptr ? "" : questions->DiskHungText();
   if (!hung.empty()) message += " (" + hung + ")";
   return absl::DeadlineExceededError(message);
@@ -115,15 +116,15 @@ absl::Status TimedOut(std::string_view what, FutureState& state) {
 
 }  // namespace
 
-void FutureStateRef::Retain(FutureState* state) { state->Retain(); }
+void client::FutureStateRef::Retain(client::FutureState* state) { state->Retain(); }
 
-void FutureStateRef::Release(FutureState* state) { state->Release(); }
+void client::FutureStateRef::Release(client::FutureState* state) { state->Release(); }
 
-FutureStateRef EndedState(absl::Status status) {
-  FutureStateRef state(new FutureState(nullptr));
+client::FutureStateRef client::EndedState(absl::Status status) {
+  client::FutureStateRef state(new client::FutureState(nullptr));
   state->status = std::move(status);
-  state->stage = FutureState::Stage::kEnded;
-  Wakeups nobody;
+  state->stage = client::FutureState::Stage::kEnded;
+  client::Wakeups nobody;
   state->PublishDone(nobody);
   return state;
 }
@@ -137,7 +138,7 @@ bool FutureBase::Cancelled() const {
 
 absl::StatusOr<bool> FutureBase::Running(Timeout timeout) const {
   if (Done() || !state_->IsAccepted()) return false;
-  const std::shared_ptr<TaskQuestions> questions = state_->Questions();
+  const std::shared_ptr<client::TaskQuestions> questions = state_->Questions();
   return questions == nullptr ? false : questions->IsRunning(Id(), timeout);
 }
 
@@ -147,7 +148,7 @@ std::string FutureBase::Id() const {
 
 absl::StatusOr<Acceptance> FutureBase::Accepted(Timeout timeout) const {
   if (!state_->IsAccepted() && !state_->IsDone() &&
-      !WaitFor(state_, Listener::Until::kAccepted, timeout)) {
+      !WaitFor(state_, client::Listener::Until::kAccepted, timeout)) {
     return TimedOut("the broker has not answered the submit", *state_.get());
   }
   if (!state_->IsAccepted()) return state_->status;
@@ -161,7 +162,7 @@ absl::StatusOr<Acceptance> FutureBase::Accepted(Timeout timeout) const {
 bool FutureBase::Cancel() const { return state_->Cancel(); }
 
 absl::Status FutureBase::Wait(Timeout timeout) const {
-  if (!state_->IsDone() && !WaitFor(state_, Listener::Until::kDone, timeout)) {
+  if (!state_->IsDone() && !WaitFor(state_, client::Listener::Until::kDone, timeout)) {
     return TimedOut("the task has not ended", *state_.get());
   }
   return state_->status;
@@ -189,16 +190,17 @@ void FutureBase::AddCallback(absl::AnyInvocable<void()> callback) const {
   }
 }
 
-FutureStateRef internal::WhenDone(const FutureBase& future, absl::AnyInvocable<ThenStep()> step) {
+client::FutureStateRef internal::WhenDone(const FutureBase& future,
+                                          absl::AnyInvocable<ThenStep()> step) {
   const auto continuation = std::make_shared<Continuation>(future);
   // Before it starts: it may end, and be gone, at once.
-  FutureStateRef state = continuation->state();
+  client::FutureStateRef state = continuation->state();
   continuation->Start(std::move(step));
   return state;
 }
 
 Payload FutureBase::TakeResult() {
-  const FutureStateRef state = std::exchange(state_, FutureStateRef());
+  const client::FutureStateRef state = std::exchange(state_, client::FutureStateRef());
   if (state->IsAlone()) return Payload(std::move(state->result), state->content_type);
   return Payload(state->result, state->content_type);
 }

@@ -4,7 +4,7 @@
 
 #include "proto/support/assert.h"
 
-namespace treadle {
+namespace treadle::client {
 
 bool WaitPoint::Arrive(size_t index) {
   std::lock_guard lock(mutex_);
@@ -121,4 +121,4 @@ void FutureState::Unlink(Listener& listener) {
   if (after != nullptr) after->previous_ = listener.previous_;
 }
 
-}  // namespace treadle
+}  // namespace treadle::client

@@ -21,7 +21,7 @@
 
 // What stands behind a Future. Internal to the client library.
 
-namespace treadle {
+namespace treadle::client {
 
 class FutureState;
 
@@ -209,4 +209,4 @@ class FutureState {
   Listener* listeners_ = nullptr;
 };
 
-}  // namespace treadle
+}  // namespace treadle::client

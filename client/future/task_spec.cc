@@ -10,7 +10,7 @@
 #include "proto/support/utf8.h"
 #include "treadle/v1/task.pb.h"
 
-namespace treadle {
+namespace treadle::client {
 namespace {
 
 int64_t UnixMs(std::chrono::system_clock::time_point time) {
@@ -133,4 +133,4 @@ absl::Status AppendHeaders(const Headers& headers, std::string& spec) {
   return absl::OkStatus();
 }
 
-}  // namespace treadle
+}  // namespace treadle::client

@@ -10,7 +10,7 @@
 #include "treadle/submit_options.h"
 #include "treadle/v1/task.pb.h"
 
-namespace treadle {
+namespace treadle::client {
 
 // Writes everything but queue, type and payload into `spec`. INVALID_ARGUMENT: two fields exclude
 // each other, or a value cannot be stated on the wire; the broker checks the rest.
@@ -29,4 +29,4 @@ absl::StatusOr<std::string> EncodeSpec(const absl::StatusOr<std::string>& option
 // not UTF-8.
 absl::Status AppendHeaders(const Headers& headers, std::string& spec);
 
-}  // namespace treadle
+}  // namespace treadle::client

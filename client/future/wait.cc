@@ -9,8 +9,8 @@
 namespace treadle {
 
 struct DoneCollector::Impl {
-  std::shared_ptr<WaitPoint> point = std::make_shared<WaitPoint>();
-  std::deque<PointListener> listeners;  // never moved: the futures point to them
+  std::shared_ptr<client::WaitPoint> point = std::make_shared<client::WaitPoint>();
+  std::deque<client::PointListener> listeners;  // never moved: the futures point to them
   size_t outstanding = 0;
 };
 
@@ -21,8 +21,8 @@ DoneCollector::~DoneCollector() = default;
 
 void DoneCollector::Watch(const FutureBase& future, size_t index) {
   ++impl_->outstanding;
-  PointListener& listener =
-      impl_->listeners.emplace_back(future.state(), Listener::Until::kDone, impl_->point, index);
+  client::PointListener& listener = impl_->listeners.emplace_back(
+      future.state(), client::Listener::Until::kDone, impl_->point, index);
   if (!listener.Start()) impl_->point->Arrive(index);
 }
 

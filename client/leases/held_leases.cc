@@ -14,7 +14,7 @@
 #include "treadle/named_error.h"
 #include "treadle/timeout.h"
 
-namespace treadle {
+namespace treadle::client {
 namespace {
 
 using std::chrono::milliseconds;
@@ -322,4 +322,4 @@ void HeldLeases::Shutdown() {
   Release(held);
 }
 
-}  // namespace treadle
+}  // namespace treadle::client

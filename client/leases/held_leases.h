@@ -23,7 +23,7 @@
 #include "treadle/client.h"
 #include "treadle/v1/worker_service.grpc.pb.h"
 
-namespace treadle {
+namespace treadle::client {
 
 // How long one question for a lease waits at the broker, so that a shutdown of the queue is noticed
 // in time.
@@ -143,4 +143,4 @@ class HeldLeases {
   std::mutex shutdown_mutex_;  // one Shutdown at a time
 };
 
-}  // namespace treadle
+}  // namespace treadle::client

@@ -74,7 +74,7 @@ milliseconds RoundUp(Timeout timeout, milliseconds most) {
   return std::max(milliseconds(1), std::chrono::ceil<milliseconds>(timeout.nanoseconds()));
 }
 
-ItemQueue::Item ItemOf(const ClientLease& lease) {
+ItemQueue::Item ItemOf(const client::ClientLease& lease) {
   const v1::LeasedTask& task = lease.task();
   ItemQueue::Item item;
   item.payload = Payload(task.payload(), task.content_type());
@@ -95,21 +95,21 @@ absl::Status ShutDown(std::string_view name) {
 struct HeldItems {
   struct Entry {
     std::thread::id thread;  // that got it; none: it was taken, and its Hold knows it
-    ClientLeaseRef lease;
+    client::ClientLeaseRef lease;
   };
 
   // False: closed.
-  bool Add(std::thread::id thread, ClientLeaseRef lease) {
+  bool Add(std::thread::id thread, client::ClientLeaseRef lease) {
     std::lock_guard lock(mutex);
     if (!closed) entries.push_back(Entry{thread, std::move(lease)});
     return !closed;
   }
   // Null: it is not here.
-  ClientLeaseRef Remove(uint64_t token) {
+  client::ClientLeaseRef Remove(uint64_t token) {
     std::lock_guard lock(mutex);
     const auto found = Find(token);
     if (found == entries.end()) return nullptr;
-    ClientLeaseRef lease = std::move(found->lease);
+    client::ClientLeaseRef lease = std::move(found->lease);
     entries.erase(found);
     return lease;
   }
@@ -174,9 +174,10 @@ FutureBase ItemQueue::StartPut(absl::StatusOr<Payload> item, int32_t priority, b
   submit.result_ttl = milliseconds(0);
   submit.max_attempts = limits::kAttemptsMax;
   if (block && timeout > kNoWait) submit.wait_if_full = RoundUp(timeout, kWaitIfFullMax);
-  absl::StatusOr<std::string> spec = EncodeSpec(EncodeOptions(name_, submit), kItemType, item);
-  if (!spec.ok()) return FutureBase(EndedState(spec.status()));
-  SubmitTraits traits;
+  absl::StatusOr<std::string> spec =
+      client::EncodeSpec(client::EncodeOptions(name_, submit), kItemType, item);
+  if (!spec.ok()) return FutureBase(client::EndedState(spec.status()));
+  client::SubmitTraits traits;
   traits.until_accepted = true;
   return FutureBase(client_.session().Submit(*std::move(spec), traits));
 }
@@ -227,8 +228,8 @@ absl::Status ItemQueue::CheckOpen() {
 absl::StatusOr<ItemQueue::LeaseRef> ItemQueue::Lease(bool block, Timeout timeout) {
   const auto deadline = DeadlineAfter(block ? timeout : kNoWait);
   absl::StatusOr<LeaseRef> lease =
-      client_.leases().Take(LeaseWish(name_, std::string(kItemType), options_.lease), deadline,
-                            [this] { return CheckOpen(); });
+      client_.leases().Take(client::LeaseWish(name_, std::string(kItemType), options_.lease),
+                            deadline, [this] { return CheckOpen(); });
   if (!lease.ok()) return lease.status();
   if (options_.done_at_get) {
     absl::Status status = client_.leases().End(*lease, v1::ATTEMPT_END_SUCCEEDED);
@@ -285,10 +286,10 @@ void ItemQueue::Hold::LeaveToTaskDone() {
 }
 
 void ItemQueue::StartGet(Asked asked) {
-  HeldLeases& leases = client_.leases();
+  client::HeldLeases& leases = client_.leases();
   // Holds no more of this than it needs: it is destroyed on a thread that must not wait.
   leases.TakeOnce(
-      LeaseWish(name_, std::string(kItemType), options_.lease), kQuestionWait,
+      client::LeaseWish(name_, std::string(kItemType), options_.lease), client::kQuestionWait,
       [&leases, held = held_, asked = std::move(asked)](absl::StatusOr<LeaseRef> lease) mutable {
         if (!lease.ok()) {
           asked(lease.status());

@@ -65,7 +65,7 @@ absl::Status Permit::Release() {
   if (lease_ == nullptr) {
     return absl::FailedPreconditionError("the permit was released already: acquire another");
   }
-  const std::shared_ptr<ClientLease> lease = std::exchange(lease_, nullptr);
+  const std::shared_ptr<client::ClientLease> lease = std::exchange(lease_, nullptr);
   return client_->leases().End(lease, v1::ATTEMPT_END_RELEASED);
 }
 
@@ -80,10 +80,10 @@ absl::StatusOr<Semaphore> Semaphore::Open(Client& client, std::string_view name,
   for (int64_t i = 0; i < value; ++i) {
     SubmitOptions submit = ForGood();
     submit.request_key = absl::StrCat("permit-", i);
-    absl::StatusOr<std::string> spec =
-        EncodeSpec(EncodeOptions(std::string(name), submit), kPermitType, Payload());
+    absl::StatusOr<std::string> spec = client::EncodeSpec(
+        client::EncodeOptions(std::string(name), submit), kPermitType, Payload());
     if (!spec.ok()) return spec.status();
-    SubmitTraits traits;
+    client::SubmitTraits traits;
     traits.keyed = true;
     traits.until_accepted = true;
     permits.emplace_back(client.session().Submit(*std::move(spec), traits));
@@ -110,8 +110,8 @@ Semaphore::Semaphore(Client& client, std::string name, LockOptions options)
     : client_(&client), name_(std::move(name)), options_(std::move(options)) {}
 
 absl::StatusOr<Permit> Semaphore::Acquire(bool blocking, Timeout timeout) {
-  absl::StatusOr<ClientLeaseRef> lease =
-      client_->leases().Take(LeaseWish(name_, std::string(kPermitType), options_.lease),
+  absl::StatusOr<client::ClientLeaseRef> lease =
+      client_->leases().Take(client::LeaseWish(name_, std::string(kPermitType), options_.lease),
                              DeadlineAfter(blocking ? timeout : kNoWait), KeepWaiting);
   if (!lease.ok()) {
     return NotInTime(lease.status(), absl::StrCat("every permit of '", name_, "' is held"));
@@ -145,9 +145,9 @@ absl::StatusOr<Event> Event::Open(Client& client, std::string_view name) {
 
 absl::Status Event::Set() {
   const absl::StatusOr<std::string> spec =
-      EncodeSpec(EncodeOptions(name_, ForGood()), kEventType, Payload());
+      client::EncodeSpec(client::EncodeOptions(name_, ForGood()), kEventType, Payload());
   if (!spec.ok()) return spec.status();
-  SubmitTraits traits;
+  client::SubmitTraits traits;
   traits.until_accepted = true;
   const FutureBase set(client_->session().Submit(*spec, traits));
   const absl::Status status = set.Accepted(client_->options().call_timeout).status();
@@ -183,8 +183,9 @@ absl::StatusOr<bool> Event::IsSet() {
 }
 
 absl::Status Event::Wait(Timeout timeout) {
-  const absl::StatusOr<ClientLeaseRef> glance = client_->leases().Take(
-      LeaseWish(name_, std::string(kEventType), kGlance), DeadlineAfter(timeout), KeepWaiting);
+  const absl::StatusOr<client::ClientLeaseRef> glance =
+      client_->leases().Take(client::LeaseWish(name_, std::string(kEventType), kGlance),
+                             DeadlineAfter(timeout), KeepWaiting);
   if (!glance.ok()) {
     return NotInTime(glance.status(), absl::StrCat("event '", name_, "' was not set in time"));
   }

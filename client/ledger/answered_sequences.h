@@ -5,7 +5,7 @@
 #include <iterator>
 #include <map>
 
-namespace treadle {
+namespace treadle::client {
 
 // Which of a session's submits were answered: all below Floor(), and some above it. Answers come
 // mostly in order; one that waits for room in a full queue holds the floor back for as long as it
@@ -41,4 +41,4 @@ class AnsweredSequences {
   std::map<uint64_t, uint64_t> ranges_;  // first → last, apart from each other, above floor_
 };
 
-}  // namespace treadle
+}  // namespace treadle::client

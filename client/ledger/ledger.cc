@@ -9,7 +9,7 @@
 #include "proto/wire/item_status.h"
 #include "treadle/task_error.h"
 
-namespace treadle {
+namespace treadle::client {
 namespace {
 
 using Stage = FutureState::Stage;
@@ -348,4 +348,4 @@ void Ledger::EndAll(const absl::Status& reason, Effects& effects) {
   awaits_.clear();
 }
 
-}  // namespace treadle
+}  // namespace treadle::client

@@ -18,7 +18,7 @@
 #include "treadle/client.h"
 #include "treadle/v1/task_service.pb.h"
 
-namespace treadle {
+namespace treadle::client {
 
 // What handling one or more messages set off.
 struct Effects {
@@ -152,4 +152,4 @@ class Ledger {
   bool tasks_first_ = false;  // the last message had no room for a task beside its ids
 };
 
-}  // namespace treadle
+}  // namespace treadle::client

@@ -7,7 +7,7 @@
 
 // The ledger's side towards the stream: what is said, and what is said again on a new one.
 
-namespace treadle {
+namespace treadle::client {
 namespace {
 
 using Stage = FutureState::Stage;
@@ -188,4 +188,4 @@ void Ledger::AppendIds(std::string& message, int64_t& items, int field,
   }
 }
 
-}  // namespace treadle
+}  // namespace treadle::client

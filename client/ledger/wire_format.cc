@@ -2,7 +2,7 @@
 
 #include "google/protobuf/io/coded_stream.h"
 
-namespace treadle {
+namespace treadle::client {
 namespace {
 
 using google::protobuf::io::CodedOutputStream;
@@ -49,4 +49,4 @@ void AppendPair(std::string& out, int field, int number_field, uint64_t number, 
 
 size_t PairBytesMax(size_t bytes) { return bytes + 6 * kVarintBytesMax; }
 
-}  // namespace treadle
+}  // namespace treadle::client

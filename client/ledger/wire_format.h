@@ -8,7 +8,7 @@
 // on its caller's thread, kept as these bytes until it is answered, and copied into each message
 // that carries it, with no message objects in between. Parsers cannot tell the difference.
 
-namespace treadle {
+namespace treadle::client {
 
 // A bytes, string or message field. Empty ones are written too.
 void AppendField(std::string& out, int field, std::string_view bytes);
@@ -20,4 +20,4 @@ void AppendPair(std::string& out, int field, int number_field, uint64_t number, 
 // At least as many bytes as an AppendPair of so many bytes adds.
 size_t PairBytesMax(size_t bytes);
 
-}  // namespace treadle
+}  // namespace treadle::client

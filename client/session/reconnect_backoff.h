@@ -4,7 +4,7 @@
 #include <chrono>
 #include <random>
 
-namespace treadle {
+namespace treadle::client {
 
 // How long to wait before the next attempt to connect: doubling from 50 ms to 2 s, each moved at
 // random by up to a quarter either way, so that the clients of a broker that comes back do not all
@@ -31,4 +31,4 @@ class ReconnectBackoff {
   std::minstd_rand random_;
 };
 
-}  // namespace treadle
+}  // namespace treadle::client

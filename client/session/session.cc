@@ -12,7 +12,7 @@
 // What users' threads and gRPC's threads do: they leave work for the session's thread, which is in
 // session_thread.cc.
 
-namespace treadle {
+namespace treadle::client {
 namespace {
 
 // What a submit takes in memory beside its encoded bytes, roughly.
@@ -333,4 +333,4 @@ void Session::OnEnded(absl::Status status) {
   work_.notify_one();
 }
 
-}  // namespace treadle
+}  // namespace treadle::client

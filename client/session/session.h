@@ -24,7 +24,7 @@
 #include "proto/wire/disk_hung.h"
 #include "treadle/client.h"
 
-namespace treadle {
+namespace treadle::client {
 
 // A client's session with its broker. Users' threads and gRPC's threads leave what they want in the
 // inbox; one thread owns the ledger and the stream, and does the rest: whenever no message is being
@@ -203,4 +203,4 @@ class Session final : public FutureHome, private StreamEvents {
   std::thread thread_;
 };
 
-}  // namespace treadle
+}  // namespace treadle::client

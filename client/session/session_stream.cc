@@ -8,7 +8,7 @@
 #include "proto/support/limits.h"
 #include "proto/wire/status.h"
 
-namespace treadle {
+namespace treadle::client {
 namespace {
 
 constexpr char kMethod[] = "/treadle.v1.TaskService/Session";
@@ -78,4 +78,4 @@ void SessionStream::OnDone(const grpc::Status& status) {
   events.OnEnded(wire::FromGrpc(status));
 }
 
-}  // namespace treadle
+}  // namespace treadle::client

@@ -10,7 +10,7 @@
 
 #include "treadle/v1/task_service.pb.h"
 
-namespace treadle {
+namespace treadle::client {
 
 // A message from the broker. It lives on an arena: thousands of outcomes then cost a few blocks.
 struct IncomingMessage {
@@ -66,4 +66,4 @@ class SessionStream final : private grpc::ClientBidiReactor<grpc::ByteBuffer, v1
   std::unique_ptr<IncomingMessage> incoming_;
 };
 
-}  // namespace treadle
+}  // namespace treadle::client

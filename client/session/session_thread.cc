@@ -11,7 +11,7 @@
 
 // The session's own thread: it drains the inbox, keeps the ledger, and keeps a stream open.
 
-namespace treadle {
+namespace treadle::client {
 namespace {
 
 using std::chrono::milliseconds;
@@ -321,4 +321,4 @@ void Session::Write(std::string message) {
   stream_->Write(std::move(message));
 }
 
-}  // namespace treadle
+}  // namespace treadle::client

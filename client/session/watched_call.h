@@ -8,7 +8,7 @@
 #include "proto/wire/status.h"
 #include "treadle/timeout.h"
 
-namespace treadle {
+namespace treadle::client {
 
 // A unary call that whoever ends `calls` ends, too: CANCELLED then. Otherwise the broker's answer,
 // within the timeout.
@@ -27,4 +27,4 @@ absl::StatusOr<Response> WatchedCall(Watches& calls, Timeout timeout, Stub& stub
   return response;
 }
 
-}  // namespace treadle
+}  // namespace treadle::client

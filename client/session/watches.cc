@@ -1,6 +1,6 @@
 #include "client/session/watches.h"
 
-namespace treadle {
+namespace treadle::client {
 
 absl::Status ShutDownStatus() {
   return absl::CancelledError("the client was shut down: connect a new one");
@@ -31,4 +31,4 @@ bool Watches::SleepUntil(std::chrono::steady_clock::time_point time) {
   return !closed_;
 }
 
-}  // namespace treadle
+}  // namespace treadle::client

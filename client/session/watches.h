@@ -8,7 +8,7 @@
 #include "absl/status/status.h"
 #include <grpcpp/grpcpp.h>
 
-namespace treadle {
+namespace treadle::client {
 
 // Of what a client's Shutdown ended.
 absl::Status ShutDownStatus();
@@ -52,4 +52,4 @@ class Watches {
   std::condition_variable changed_;
 };
 
-}  // namespace treadle
+}  // namespace treadle::client

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace treadle {
+namespace treadle::client {
 namespace {
 
 TEST(AnsweredSequences, TheFloorRisesOverWhatIsWhole) {
@@ -39,4 +39,4 @@ TEST(AnsweredSequences, AgreesWithASetOfNumbers) {
 }
 
 }  // namespace
-}  // namespace treadle
+}  // namespace treadle::client

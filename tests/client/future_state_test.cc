@@ -18,7 +18,7 @@
 
 // Where the session's thread and users' threads meet.
 
-namespace treadle {
+namespace treadle::client {
 namespace {
 
 using namespace std::chrono_literals;
@@ -147,4 +147,4 @@ TEST(CallbackThread, RunsAllThatWasPostedInOrder) {
 }
 
 }  // namespace
-}  // namespace treadle
+}  // namespace treadle::client

@@ -16,7 +16,7 @@
 
 // Against a broker that answers when the test says so, as one does behind a slow network.
 
-namespace treadle {
+namespace treadle::client {
 namespace {
 
 using namespace std::chrono_literals;
@@ -236,4 +236,4 @@ TEST(HeldLeases, HoweverManyThereAreTheyGoBackInMessagesThatTheBrokerTakes) {
 }
 
 }  // namespace
-}  // namespace treadle
+}  // namespace treadle::client

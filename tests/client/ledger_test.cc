@@ -13,7 +13,7 @@
 
 #include "proto/wire/item_status.h"
 
-namespace treadle {
+namespace treadle::client {
 namespace {
 
 using ::testing::ElementsAre;
@@ -696,4 +696,4 @@ TEST_F(LedgerTest, NoSubmitIsLostOrDoubledOverBreakingConnections) {
 }
 
 }  // namespace
-}  // namespace treadle
+}  // namespace treadle::client

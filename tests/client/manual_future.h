@@ -17,7 +17,7 @@ namespace treadle::test {
 template <typename T>
 class ManualFuture {
  public:
-  ManualFuture() : home_(std::make_unique<Home>()), state_(new FutureState(home_.get())) {}
+  ManualFuture() : home_(std::make_unique<Home>()), state_(new client::FutureState(home_.get())) {}
   ManualFuture(ManualFuture&&) noexcept = default;
   // As a client's futures do, it ends with its client at the latest.
   ~ManualFuture() {
@@ -25,7 +25,7 @@ class ManualFuture {
   }
 
   Future<T> future() const { return Future<T>(state_); }
-  const FutureStateRef& state() const { return state_; }
+  const client::FutureStateRef& state() const { return state_; }
   bool cancelled() const { return home_->cancels > 0; }
 
   void Succeed(const std::string& json) {
@@ -38,23 +38,23 @@ class ManualFuture {
   }
 
  private:
-  struct Home final : FutureHome {
-    void RequestCancel(FutureStateRef) override { ++cancels; }
-    std::shared_ptr<TaskQuestions> Questions() const override { return nullptr; }
+  struct Home final : client::FutureHome {
+    void RequestCancel(client::FutureStateRef) override { ++cancels; }
+    std::shared_ptr<client::TaskQuestions> Questions() const override { return nullptr; }
 
     std::atomic<int> cancels = 0;
   };
 
   // Callbacks run here.
   void End() {
-    Wakeups wakeups;
+    client::Wakeups wakeups;
     state_->PublishDone(wakeups);
     wakeups.WakePoints();
     for (absl::AnyInvocable<void()>& callback : wakeups.callbacks) callback();
   }
 
   std::unique_ptr<Home> home_;
-  FutureStateRef state_;
+  client::FutureStateRef state_;
 };
 
 }  // namespace treadle::test

@@ -22,7 +22,7 @@
 
 // What the client does when connections break and brokers misbehave.
 
-namespace treadle {
+namespace treadle::client {
 namespace {
 
 using namespace std::chrono_literals;
@@ -566,4 +566,4 @@ TEST(Session, ManyOutcomesThatNobodyReadsYetDoNotStopTheStream) {
 }
 
 }  // namespace
-}  // namespace treadle
+}  // namespace treadle::client

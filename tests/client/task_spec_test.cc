@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace treadle {
+namespace treadle::client {
 namespace {
 
 using namespace std::chrono_literals;
@@ -168,4 +168,4 @@ TEST(SubmitOptions, TextThatIsNotUtf8IsNamed) {
 }
 
 }  // namespace
-}  // namespace treadle
+}  // namespace treadle::client

@@ -7,7 +7,7 @@
 
 #include "treadle/v1/task_service.pb.h"
 
-namespace treadle {
+namespace treadle::client {
 namespace {
 
 TEST(WireFormat, ProtobufReadsWhatWeWrite) {
@@ -38,4 +38,4 @@ TEST(WireFormat, ProtobufReadsWhatWeWrite) {
 }
 
 }  // namespace
-}  // namespace treadle
+}  // namespace treadle::client

@@ -13,7 +13,7 @@
 
 // Against a broker that knows of no worker, as one does that has just been started.
 
-namespace treadle {
+namespace treadle::client {
 namespace {
 
 using namespace std::chrono_literals;
@@ -53,4 +53,4 @@ TEST(WorkerCheckTest, WorkersHaveTimeToFindABrokerThatWasAway) {
 }
 
 }  // namespace
-}  // namespace treadle
+}  // namespace treadle::client

@@ -43,8 +43,8 @@ void DiskHint::Run() {
 
 std::optional<int64_t> DiskHint::AskHungMs() {
   const absl::StatusOr<v1::GetServerInfoResponse> response =
-      WatchedCall(calls_, kAnswerIn, *admin_, &v1::AdminService::Stub::GetServerInfo,
-                  v1::GetServerInfoRequest());
+      client::WatchedCall(calls_, kAnswerIn, *admin_, &v1::AdminService::Stub::GetServerInfo,
+                          v1::GetServerInfoRequest());
   return response.ok() ? std::optional(response->server().disk_hung_ms()) : std::nullopt;
 }
 

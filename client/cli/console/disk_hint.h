@@ -32,7 +32,7 @@ class DiskHint {
 
   const std::unique_ptr<v1::AdminService::Stub> admin_;
   const std::function<void(const std::string&)> say_;
-  Watches calls_;
+  client::Watches calls_;
   std::thread thread_;
 };
 

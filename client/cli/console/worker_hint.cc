@@ -77,7 +77,7 @@ std::optional<v1::Task> WorkerHint::Unserved() {
   }
   if (!task.ok() || task->state() != v1::TASK_STATE_QUEUED) return std::nullopt;
   const bool served = std::any_of(workers->begin(), workers->end(), [&](const v1::Worker& worker) {
-    return Serves(worker, task->queue(), task->type());
+    return client::Serves(worker, task->queue(), task->type());
   });
   return served ? std::nullopt : std::optional(*std::move(task));
 }
@@ -85,7 +85,7 @@ std::optional<v1::Task> WorkerHint::Unserved() {
 absl::StatusOr<v1::Task> WorkerHint::AskForTask(const std::string& id) {
   v1::GetTaskRequest request;
   request.set_task_id(id);
-  absl::StatusOr<v1::GetTaskResponse> response = WatchedCall(
+  absl::StatusOr<v1::GetTaskResponse> response = client::WatchedCall(
       calls_, client_.options().call_timeout, *tasks_, &v1::TaskService::Stub::GetTask, request);
   if (!response.ok()) return response.status();
   return std::move(*response->mutable_task());

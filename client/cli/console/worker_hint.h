@@ -40,7 +40,7 @@ class WorkerHint {
   Client& client_;
   const std::unique_ptr<v1::AdminService::Stub> admin_;
   const std::unique_ptr<v1::TaskService::Stub> tasks_;
-  Watches calls_;
+  client::Watches calls_;
   const std::function<v1::Task()> latest_;
   const std::function<void(const std::string&)> say_;
   std::thread thread_;

@@ -39,8 +39,10 @@ class UpdateQueueRequest;
 class Worker;
 }  // namespace v1
 
+namespace client {
 class HeldLeases;
 class Session;
+}  // namespace client
 
 // A submit, as ClientOptions::on_submit sees it.
 struct SubmitEvent {
@@ -226,9 +228,9 @@ class Client {
   struct Impl;
 
   explicit Client(std::unique_ptr<Impl> impl);
-  FutureStateRef AttachState(std::string_view task_id);
-  Session& session();
-  HeldLeases& leases();
+  client::FutureStateRef AttachState(std::string_view task_id);
+  client::Session& session();
+  client::HeldLeases& leases();
 
   std::unique_ptr<Impl> impl_;
 };

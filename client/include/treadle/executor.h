@@ -185,22 +185,22 @@ class Executor {
     }
   }
 
-  FutureStateRef Send(std::string_view type, absl::StatusOr<Payload> payload) const {
+  client::FutureStateRef Send(std::string_view type, absl::StatusOr<Payload> payload) const {
     return SendTask(nullptr, type, std::move(payload), /*post=*/false);
   }
-  FutureStateRef Send(const SubmitOptions& submit, std::string_view type,
-                      absl::StatusOr<Payload> payload) const {
+  client::FutureStateRef Send(const SubmitOptions& submit, std::string_view type,
+                              absl::StatusOr<Payload> payload) const {
     return SendTask(&submit, type, std::move(payload), /*post=*/false);
   }
-  FutureStateRef SendPost(const SubmitOptions* submit, std::string_view type,
-                          absl::StatusOr<Payload> payload) const {
+  client::FutureStateRef SendPost(const SubmitOptions* submit, std::string_view type,
+                                  absl::StatusOr<Payload> payload) const {
     return SendTask(submit, type, std::move(payload), /*post=*/true);
   }
   // `submit`: null for the executor's own.
   absl::StatusOr<Task> Prepare(const SubmitOptions* submit, std::string_view type,
                                const absl::StatusOr<Payload>& payload, bool post) const;
-  FutureStateRef SendTask(const SubmitOptions* submit, std::string_view type,
-                          absl::StatusOr<Payload> payload, bool post) const;
+  client::FutureStateRef SendTask(const SubmitOptions* submit, std::string_view type,
+                                  absl::StatusOr<Payload> payload, bool post) const;
   // `parent`: whose handler submits; null: none's.
   absl::Status AddHeaders(const RunningTask* parent, bool child, std::string_view type,
                           const SubmitOptions& submit, std::string& spec) const;

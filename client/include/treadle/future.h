@@ -21,6 +21,8 @@
 
 namespace treadle {
 
+namespace client {
+
 class FutureState;
 
 // A counted reference to what a future knows.
@@ -56,6 +58,8 @@ class FutureStateRef {
 // REQUIRES: not OK.
 FutureStateRef EndedState(absl::Status status);
 
+}  // namespace client
+
 // What the broker said when it accepted a task. For an attached future: `existing`, and kMemory
 // because it is not known.
 struct Acceptance {
@@ -71,7 +75,7 @@ struct Acceptance {
 class FutureBase {
  public:
   FutureBase() = default;
-  explicit FutureBase(FutureStateRef state) : state_(std::move(state)) {}
+  explicit FutureBase(client::FutureStateRef state) : state_(std::move(state)) {}
 
   bool valid() const { return static_cast<bool>(state_); }
 
@@ -111,7 +115,7 @@ class FutureBase {
   // became a task (Wait has the status). Does not wait.
   std::optional<TaskError> Error() const;
 
-  const FutureStateRef& state() const { return state_; }
+  const client::FutureStateRef& state() const { return state_; }
 
  protected:
   void AddCallback(absl::AnyInvocable<void()> callback) const;
@@ -122,7 +126,7 @@ class FutureBase {
   Payload TakeResult();
 
  private:
-  FutureStateRef state_;
+  client::FutureStateRef state_;
 };
 
 // A future whatever its result's type, for waiting for futures of several types together (wait.h).
@@ -171,7 +175,7 @@ struct ThenStep {
 };
 
 // A future that ends with what `step` says when `future` is done.
-FutureStateRef WhenDone(const FutureBase& future, absl::AnyInvocable<ThenStep()> step);
+client::FutureStateRef WhenDone(const FutureBase& future, absl::AnyInvocable<ThenStep()> step);
 
 // What a function that returns R makes of a future: T of T, absl::StatusOr<T> and Future<T>; void
 // of void and absl::Status.

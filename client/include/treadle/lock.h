@@ -32,7 +32,9 @@
 
 namespace treadle {
 
+namespace client {
 class ClientLease;
+}  // namespace client
 
 struct LockOptions {
   LockOptions() {}
@@ -61,11 +63,11 @@ class [[nodiscard]] Permit {
 
  private:
   friend class Semaphore;
-  Permit(Client& client, std::shared_ptr<ClientLease> lease)
+  Permit(Client& client, std::shared_ptr<client::ClientLease> lease)
       : client_(&client), lease_(std::move(lease)) {}
 
   Client* client_;
-  std::shared_ptr<ClientLease> lease_;  // null: released, or moved from
+  std::shared_ptr<client::ClientLease> lease_;  // null: released, or moved from
 };
 
 // At most `value` holders at a time. A handle, thread-safe. The client outlives it.

@@ -38,7 +38,7 @@ template <typename R>
 class MapTask {
  public:
   static MapTask Single(Future<R> future) { return MapTask(std::move(future), 0); }
-  static MapTask Chunk(FutureStateRef state, size_t items) {
+  static MapTask Chunk(client::FutureStateRef state, size_t items) {
     return MapTask(Future<R>(std::move(state)), items);
   }
 

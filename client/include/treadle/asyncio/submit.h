@@ -16,13 +16,14 @@
 
 namespace treadle::asyncio {
 
-inline asio::awaitable<FutureStateRef> SendWhenRoom(std::shared_ptr<Submission> submission) {
+inline asio::awaitable<client::FutureStateRef> SendWhenRoom(
+    std::shared_ptr<Submission> submission) {
   const Latch room;
   submission->WhenRoom([room] { room.Open(); });
   asio::awaitable<bool> open = Until(room, DeadlineAfter(submission->patience()));
   const bool late = co_await std::move(open);
   if (room.Done()) co_return submission->Send();
-  co_return late ? submission->NoRoom() : EndedState(CancelledWhileAwaiting());
+  co_return late ? submission->NoRoom() : client::EndedState(CancelledWhileAwaiting());
 }
 
 // executor.Submit(kSumSquares, 42) for coroutines: while the client's window is full
@@ -38,7 +39,7 @@ asio::awaitable<Future<R>> Submit(Executor executor, TaskType<R(Args...)> type,
                                   std::type_identity_t<std::decay_t<Args>>... args) {
   auto submission =
       std::make_shared<Submission>(executor, nullptr, type.name(), EncodeArguments(args...));
-  asio::awaitable<FutureStateRef> sent = SendWhenRoom(std::move(submission));
+  asio::awaitable<client::FutureStateRef> sent = SendWhenRoom(std::move(submission));
   co_return Future<R>(co_await std::move(sent));
 }
 
@@ -49,7 +50,7 @@ asio::awaitable<Future<R>> Submit(Executor executor, SubmitOptions options,
                                   std::type_identity_t<std::decay_t<Args>>... args) {
   auto submission =
       std::make_shared<Submission>(executor, &options, type.name(), EncodeArguments(args...));
-  asio::awaitable<FutureStateRef> sent = SendWhenRoom(std::move(submission));
+  asio::awaitable<client::FutureStateRef> sent = SendWhenRoom(std::move(submission));
   co_return Future<R>(co_await std::move(sent));
 }
 

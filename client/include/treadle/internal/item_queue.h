@@ -24,8 +24,10 @@
 
 namespace treadle {
 
+namespace client {
 class ClientLease;
 class HeldLeases;
+}  // namespace client
 struct HeldItems;
 
 // In which order a queue gives its items.
@@ -88,7 +90,7 @@ class ItemQueue {
     friend class ItemQueue;
 
     std::shared_ptr<HeldItems> held_;  // null: nothing is held
-    HeldLeases* leases_ = nullptr;
+    client::HeldLeases* leases_ = nullptr;
     uint64_t token_ = 0;
   };
   struct Taken {
@@ -132,7 +134,7 @@ class ItemQueue {
   const std::string& name() const { return name_; }
 
  private:
-  using LeaseRef = std::shared_ptr<ClientLease>;
+  using LeaseRef = std::shared_ptr<client::ClientLease>;
 
   ItemQueue(Client& client, std::string name, QueueOptions options);
   absl::Status TakeBack(const FutureBase& put);

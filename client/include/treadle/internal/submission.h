@@ -33,9 +33,9 @@ class Submission {
   Timeout patience() const;
 
   // After `then` was called.
-  FutureStateRef Send();
+  client::FutureStateRef Send();
   // In its place.
-  FutureStateRef NoRoom();
+  client::FutureStateRef NoRoom();
 
  private:
   struct State;
