@@ -50,7 +50,8 @@ absl::Status FileError(int error, std::string_view path, std::string_view what) 
       return absl::ResourceExhaustedError(
           absl::StrCat(message, ": raise the limit (ulimit -n; LimitNOFILE= in a systemd unit)"));
     case EIO:
-      return absl::DataLossError(absl::StrCat(message, ": the device failed"));
+      return absl::DataLossError(
+          absl::StrCat(message, ": it is on a device that failed: check the device"));
     default:
       return absl::FailedPreconditionError(message);
   }

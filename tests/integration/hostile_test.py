@@ -36,8 +36,9 @@ SLACK = 400 * MIB
 # Of what is free again: what the allocator and gRPC keep.
 STAYS = 100 * MIB
 # 300,000 calls of which nothing but the headers comes, which gRPC takes in faster than they are
-# ended: 3.5 GiB if all are kept.
-BARE_CALLS_MAX = 2300 * MIB
+# ended, how much faster is the machine's affair: from 1.3 to 2.4 GiB were seen, 3.5 GiB if all are
+# kept.
+BARE_CALLS_MAX = 2900 * MIB
 # How much slower an honest client may be than on the same machine without the peers, which take
 # processor time like any other load; and what chance may add to a few calls.
 SLOWER, CHANCE_S = 20, 0.5
@@ -96,10 +97,11 @@ class Hostile(Scenario):
     def until_memory_is_below(self, bytes_max):
         if processes.SANITIZED:
             return
-        processes.wait_until(
-            lambda: self.memory() < bytes_max,
-            f"memory to come back to {bytes_max // MIB} MiB; it is {self.memory() // MIB} MiB now",
-        )
+        try:
+            processes.wait_until(lambda: self.memory() < bytes_max, "memory to come back")
+        except AssertionError as error:
+            has, may = self.memory() // MIB, bytes_max // MIB
+            raise AssertionError(f"{error}: it is {has} MiB, and may be {may}") from None
 
     def test_calls_without_messages(self):
         honest = self.connect(self.server)
