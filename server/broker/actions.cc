@@ -8,17 +8,6 @@
 // What requests do before their turn is stored.
 
 namespace treadle::broker {
-namespace {
-
-// Does what came with an attempt's end stay with the task that it ended? Only few errors have
-// details.
-bool HasBody(const engine::FinishedRow& row, const Body& body) {
-  if (row.state == engine::TaskState::kSucceeded) return true;
-  const bool empty = body.bytes.empty() && body.content_type.empty();
-  return row.state == engine::TaskState::kFailed && !empty;
-}
-
-}  // namespace
 
 using engine::Durability;
 
@@ -27,10 +16,8 @@ void Broker::Impl::Act(Request& request) {
 }
 
 void Broker::Impl::ActNow(Request& request) {
-  BodyPtr body = std::move(request.body);
-  if (body == nullptr) body = EmptyBody();
   if (auto* command = std::get_if<engine::Command>(&request.action)) {
-    Act(std::move(*command), std::move(body));
+    Act(std::move(*command), std::move(request.body));
   } else if (auto* await = std::get_if<AwaitTask>(&request.action)) {
     Await(await->call, await->task, /*watch=*/false);
   } else if (auto* watch = std::get_if<WatchTask>(&request.action)) {
@@ -46,67 +33,37 @@ void Broker::Impl::ActNow(Request& request) {
 }
 
 void Broker::Impl::Act(engine::Command&& command, BodyPtr body) {
-  if (std::holds_alternative<engine::Submit>(command)) {
-    Submit(std::move(command), std::move(body));
-  } else if (std::holds_alternative<engine::EndAttempt>(command)) {
-    EndAttempt(std::move(command), std::move(body));
-  } else if (const auto* open = std::get_if<engine::OpenSession>(&command)) {
-    OpenSession(*open);
+  if (auto* submit = std::get_if<engine::Submit>(&command)) {
+    Prepare(*submit, std::move(body));
+  } else if (auto* end = std::get_if<engine::EndAttempt>(&command)) {
+    Prepare(*end, std::move(body));
   } else if (const auto* closed = std::get_if<engine::CallClosed>(&command)) {
-    CloseCall(closed->call);
-  } else {
-    Step(std::move(command));
+    return CloseCall(closed->call);
   }
+  Step(std::move(command));
 }
 
-void Broker::Impl::Submit(engine::Command&& command, BodyPtr body) {
-  auto& submit = std::get<engine::Submit>(command);
+void Broker::Impl::Prepare(engine::Submit& submit, BodyPtr payload) {
   if (submit.refusal.ok()) submit.refusal = free_space_.Check(now_ms_);
-  // What is parked already goes on waiting, and costs nothing more.
-  if (parked_.bytes() > options_.parked_bytes_max && !parked_.Has(submit.id)) {
+  submit.payload = payload == nullptr ? EmptyBody() : std::move(payload);
+  if (submit.wait_if_full_ms <= 0) return;
+  submit.held_bytes = BytesOf(*submit.payload);
+  // What waits already goes on waiting, and costs nothing more.
+  if (engine_.Totals().waiting_bytes > options_.waiting_bytes_max &&
+      !engine_.WaitsForRoom(submit.id)) {
     submit.wait_if_full_ms = 0;
   }
-
-  const engine::CallId call = submit.call;
-  const uint64_t item = submit.item;
-  const TaskId task = submit.id;
-  size_t output = turn_.effects.outputs.size();
-  Step(std::move(command), task, body);
-  for (; output < turn_.effects.outputs.size(); ++output) {
-    const auto* said = std::get_if<engine::Submitted>(&turn_.effects.outputs[output].event);
-    if (said != nullptr && said->call == call && said->item == item) return;
-  }
-  parked_.Park(call, item, task, std::move(body));  // not answered: it waits for room
 }
 
-void Broker::Impl::EndAttempt(engine::Command&& command, BodyPtr body) {
-  const TaskId task = std::get<engine::EndAttempt>(command).task;
-  size_t output = turn_.effects.outputs.size();
-  Step(std::move(command), task, body);
-  for (; output < turn_.effects.outputs.size(); ++output) {
-    const auto* finished = std::get_if<engine::TaskFinished>(&turn_.effects.outputs[output].event);
-    if (finished != nullptr && HasBody(*finished->row, *body)) {
-      turn_.results.emplace_back(output, std::move(body));
-      return;
-    }
-  }
-}
-
-// What waits for room goes over to a session's newer stream, and so do the answers: see
-// engine::OpenSession.
-void Broker::Impl::OpenSession(engine::OpenSession open) {
-  size_t output = turn_.effects.outputs.size();
-  Step(open);
-  if (parked_.empty()) return;
-  for (; output < turn_.effects.outputs.size(); ++output) {
-    const auto* said = std::get_if<engine::SessionOpened>(&turn_.effects.outputs[output].event);
-    if (said != nullptr && said->status.ok()) parked_.Adopt(said->session, open.call);
-  }
+// A result is stored also when it is empty; few errors have details.
+void Broker::Impl::Prepare(engine::EndAttempt& end, BodyPtr body) {
+  if (body == nullptr) body = EmptyBody();
+  const bool empty = body->bytes.empty() && body->content_type.empty();
+  if (end.end == engine::AttemptEnd::kSucceeded || !empty) end.body = std::move(body);
 }
 
 void Broker::Impl::CloseCall(engine::CallId call) {
   Step(engine::CallClosed{call});
-  parked_.CallClosed(call);
   questions_.CallClosed(call);
   store_reads_.CallClosed(call);
   late_.CallClosed(call);
@@ -142,53 +99,28 @@ void Broker::Impl::Progress(ReportProgress report) {
   }
 }
 
-// `body` is what came with the command, about `task`.
-void Broker::Impl::Step(engine::Command&& command, TaskId task, const BodyPtr& body) {
+void Broker::Impl::Step(engine::Command&& command) {
   engine_.Step(now_ms_, std::move(command), turn_.effects);
-  EncodeChanges(task, body);
-  FreeAnswered();
+  EncodeChanges();
 }
 
-// Once its room is taken, or refused, a submit's body goes: before the same one can come again.
-void Broker::Impl::FreeAnswered() {
-  const std::vector<engine::Output>& outputs = turn_.effects.outputs;
-  for (size_t& i = turn_.outputs_seen; i < outputs.size(); ++i) {
-    if (parked_.empty()) continue;
-    const auto* said = std::get_if<engine::Submitted>(&outputs[i].event);
-    if (said != nullptr) parked_.Answered(said->call, said->item);
-  }
-}
-
-void Broker::Impl::EncodeChanges(TaskId task, const BodyPtr& body) {
+void Broker::Impl::EncodeChanges() {
   const std::vector<engine::RowChange>& changes = turn_.effects.changes;
   for (; turn_.changes_encoded < changes.size(); ++turn_.changes_encoded) {
     const engine::RowChange& change = changes[turn_.changes_encoded];
-    if (const auto* row = std::get_if<engine::Row>(&change)) {
-      if (const auto* key = std::get_if<engine::KeyRow>(row)) held_.Written(*key);
-    }
-    const BodyPtr row_body = BodyOf(change, task, body);
-    encoder_.Encode(change, row_body.get(), turn_.batch);
+    if (const auto* row = std::get_if<engine::Row>(&change)) Note(*row);
+    encoder_.Encode(change, turn_.batch);
   }
 }
 
-// The bytes that are stored with a row: an accepted task's payload, which is then kept for its
-// dispatch, or a finished one's result or error's details.
-BodyPtr Broker::Impl::BodyOf(const engine::RowChange& change, TaskId task, const BodyPtr& body) {
-  const auto* row = std::get_if<engine::Row>(&change);
-  if (row == nullptr) return nullptr;
-  if (const auto* accepted = std::get_if<engine::TaskRow>(row)) {
-    BodyPtr payload = accepted->id == task ? body : parked_.Take(accepted->id);
-    TREADLE_ASSERT(payload != nullptr && payload->bytes.size() == accepted->spec.payload_bytes);
-    cache_.Put(accepted->id, payload);
-    return payload;
+// An accepted task's payload is kept for its dispatch.
+void Broker::Impl::Note(const engine::Row& row) {
+  if (const auto* key = std::get_if<engine::KeyRow>(&row)) {
+    held_.Written(*key);
+  } else if (const auto* task = std::get_if<engine::TaskRow>(&row)) {
+    TREADLE_ASSERT(task->payload->bytes.size() == task->spec.payload_bytes);
+    cache_.Put(task->id, task->payload);
   }
-  if (const auto* finished = std::get_if<engine::FinishedRow>(row)) {
-    if (finished->state == engine::TaskState::kSucceeded) {
-      TREADLE_ASSERT(finished->id == task && body != nullptr);
-    }
-    return finished->id == task && HasBody(*finished, *body) ? body : nullptr;
-  }
-  return nullptr;
 }
 
 }  // namespace treadle::broker

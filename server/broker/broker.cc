@@ -153,7 +153,6 @@ void Broker::Impl::FinishTurn() {
   const int64_t oldest_ms = inbox_->OldestArrivalMs(Lane::kWorkers);
   engine_.Tick(now_ms_, std::max<int64_t>(0, now_ms_ - oldest_ms), turn_.effects);
   EncodeChanges();
-  FreeAnswered();
   MarkClock();
   if (failure_.ok()) AppendRows();
   if (failure_.ok()) Deliver();
@@ -181,7 +180,7 @@ void Broker::Impl::MarkClock() {
   clock_was_set_ = false;
   // On a full disk it would be the end of a broker that has nothing to store.
   if (alone && !free_space_.Check(now_ms_).ok()) return;
-  encoder_.Encode(engine::Row(engine::ClockRow{clock_.Mark()}), nullptr, turn_.batch);
+  encoder_.Encode(engine::Row(engine::ClockRow{clock_.Mark()}), turn_.batch);
 }
 
 void Broker::Impl::AppendRows() {
@@ -266,8 +265,8 @@ Holdings Broker::Impl::holdings() const {
           .waits = watchers_.size(),
           .watching_calls = watchers_.calls(),
           .watching_sessions = watchers_.sessions(),
-          .parked_payloads = parked_.size(),
-          .parked_bytes = parked_.bytes(),
+          .waiting_submits = totals.waiting_submits,
+          .waiting_bytes = totals.waiting_bytes,
           .progress = static_cast<int64_t>(progress_.size()),
           .cached_payloads = static_cast<int64_t>(cache_.size() + ahead_.size()),
           .pending_reads = questions_.size(),
@@ -299,10 +298,8 @@ TaskId Broker::Impl::NewTaskId() {
 void Broker::Impl::Gathered::Clear() {
   effects.changes.clear();
   effects.outputs.clear();
-  changes_encoded = outputs_seen = 0;
+  changes_encoded = 0;
   batch.Clear();
-  results.clear();
-  result = nullptr;
   missing.clear();
   read_on.clear();
   changed.clear();

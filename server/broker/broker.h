@@ -44,7 +44,7 @@ struct BrokerOptions {
   int64_t listen_ms = 200;
   // Payloads of submits that wait for room in a full queue. Beyond it submits do not wait: they are
   // refused when their queue is full.
-  int64_t parked_bytes_max = int64_t{1} << 30;
+  int64_t waiting_bytes_max = int64_t{1} << 30;
   // Rows and deliveries that wait for the disk. Beyond it clients' requests wait, too; beyond twice
   // as much everything but questions and timers. Rows that are not written yet count twice when an
   // answer waits for them: once in the store's memory, once with the answer.
@@ -139,8 +139,8 @@ struct Holdings {
   int64_t waits = 0;              // AwaitTask and WatchTask of unfinished tasks
   int64_t watching_calls = 0;     // that wait, or hear of their session's tasks
   int64_t watching_sessions = 0;
-  int64_t parked_payloads = 0;  // of submits that wait for room
-  int64_t parked_bytes = 0;
+  int64_t waiting_submits = 0;  // for room in a full queue
+  int64_t waiting_bytes = 0;    // what their payloads hold
   int64_t progress = 0;
   int64_t cached_payloads = 0;
   int64_t pending_reads = 0;

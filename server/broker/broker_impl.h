@@ -18,7 +18,6 @@
 #include "server/broker/held_requests.h"
 #include "server/broker/inbox.h"
 #include "server/broker/late_leases.h"
-#include "server/broker/parked_bodies.h"
 #include "server/broker/payload_cache.h"
 #include "server/broker/progress_table.h"
 #include "server/broker/read_ahead.h"
@@ -64,11 +63,7 @@ class Broker::Impl : private Outbox {
   struct Gathered {
     engine::Effects effects;
     size_t changes_encoded = 0;
-    size_t outputs_seen = 0;  // by FreeAnswered
     store::WriteBatch batch;
-    // Results of tasks that succeeded, each with the index of its TaskFinished, ascending.
-    std::vector<std::pair<size_t, BodyPtr>> results;
-    BodyPtr result;  // of the output that is being said
     std::vector<LateLeases::Missing> missing;
     // Queues and types of which payloads are to be read ahead.
     std::vector<std::pair<engine::Name, engine::Name>> read_on;
@@ -122,16 +117,14 @@ class Broker::Impl : private Outbox {
   void Act(Request& request);
   void ActNow(Request& request);
   void Act(engine::Command&& command, BodyPtr body);
-  void Submit(engine::Command&& command, BodyPtr body);
-  void EndAttempt(engine::Command&& command, BodyPtr body);
-  void OpenSession(engine::OpenSession open);
+  void Prepare(engine::Submit& submit, BodyPtr payload);
+  void Prepare(engine::EndAttempt& end, BodyPtr body);
   void CloseCall(engine::CallId call);
   void Await(engine::CallId call, TaskId task, bool watch);
   void Progress(ReportProgress report);
-  void Step(engine::Command&& command, TaskId task = {}, const BodyPtr& body = nullptr);
-  void EncodeChanges(TaskId task = {}, const BodyPtr& body = nullptr);
-  void FreeAnswered();
-  BodyPtr BodyOf(const engine::RowChange& change, TaskId task, const BodyPtr& body);
+  void Step(engine::Command&& command);
+  void EncodeChanges();
+  void Note(const engine::Row& row);
 
   // deliveries.cc
   void Deliver();
@@ -172,7 +165,6 @@ class Broker::Impl : private Outbox {
   ReadAhead ahead_;
   LateLeases late_;
   HeldRequests held_;
-  ParkedBodies parked_;
   Watchers watchers_;
   ProgressTable progress_;
   CallQueue<Question> questions_;

@@ -15,10 +15,7 @@ using engine::Durability;
 
 void Broker::Impl::Deliver() {
   std::vector<engine::Output>& outputs = turn_.effects.outputs;
-  auto result = turn_.results.begin();
   for (size_t i = 0; i < outputs.size() && failure_.ok(); ++i) {
-    const bool has_result = result != turn_.results.end() && result->first == i;
-    turn_.result = has_result ? std::move((result++)->second) : nullptr;
     std::visit([&](auto& event) { Say(outputs[i].after, event); }, outputs[i].event);
   }
 }
@@ -133,7 +130,7 @@ void Broker::Impl::Say(Durability after, engine::TaskFinished& event) {
   watchers_.Finished(row.id, calls_);
   if (calls_.empty()) return;
   for (const engine::CallId call : calls_) {
-    gate_.Say(after, OutcomeReady{call, event.row, turn_.result});
+    gate_.Say(after, OutcomeReady{call, event.row, event.row->body});
   }
 }
 

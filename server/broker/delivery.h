@@ -19,16 +19,22 @@
 
 // What the broker hands to the edge, when it may be said.
 
-namespace treadle::broker {
+namespace treadle::engine {
 
 // A payload, a result or an error's details, with what describes them. The broker never looks
-// inside.
+// inside either.
 struct Body {
   std::string bytes;
   std::string content_type;
   std::vector<std::pair<std::string, std::string>> headers;
 };
-using BodyPtr = std::shared_ptr<const Body>;
+
+}  // namespace treadle::engine
+
+namespace treadle::broker {
+
+using engine::Body;
+using BodyPtr = engine::BodyRef;
 
 struct LeasedTask {
   engine::Lease lease;

@@ -26,10 +26,9 @@ class RowEncoder {
   RowEncoder(const RowEncoder&) = delete;
   RowEncoder& operator=(const RowEncoder&) = delete;
 
-  // Appends the change to `batch`. `body`: the payload of a TaskRow, the result of a FinishedRow;
-  // null otherwise, or where there is none. Copied straight into the value. A FinishedRow deletes
-  // its TaskRow, too.
-  void Encode(const engine::RowChange& change, const Body* body, store::WriteBatch& batch);
+  // Appends the change to `batch`. A row's payload or body is copied straight into the value. A
+  // FinishedRow deletes its TaskRow, too.
+  void Encode(const engine::RowChange& change, store::WriteBatch& batch);
 
  private:
   struct Messages;

@@ -139,7 +139,7 @@ struct RowEncoder::Messages {
   storage::v1::Key key;
   storage::v1::Clock clock;
 
-  void Put(const engine::MetaRow& row, const Body*, const Target& target) {
+  void Put(const engine::MetaRow& row, const Target& target) {
     meta.set_next_session(row.next_session);
     meta.set_next_token(row.next_token);
     meta.set_next_grant(row.next_grant);
@@ -147,7 +147,7 @@ struct RowEncoder::Messages {
     broker::Put(target, Prefix::Stays(), meta);
   }
 
-  void Put(const engine::QueueRow& row, const Body*, const Target& target) {
+  void Put(const engine::QueueRow& row, const Target& target) {
     queue.set_name(row.config.name);
     queue.set_discipline(static_cast<int32_t>(row.config.discipline));
     queue.set_max_tasks(row.config.max_tasks);
@@ -158,7 +158,7 @@ struct RowEncoder::Messages {
     broker::Put(target, Prefix::Stays(), queue);
   }
 
-  void Put(const engine::TaskRow& row, const Body* body, const Target& target) {
+  void Put(const engine::TaskRow& row, const Target& target) {
     const engine::TaskSpec& spec = row.spec;
     task.Clear();
     task.set_queue(spec.queue);
@@ -179,10 +179,11 @@ struct RowEncoder::Messages {
     task.set_submitted_at_ms(row.submitted_at_ms);
     task.set_delay_ms(spec.delay_ms);
     task.set_deadline_in_ms(spec.deadline_in_ms);
-    broker::Put(target, Prefix::Stays(), task, storage::v1::Task::kBodyFieldNumber, body);
+    broker::Put(target, Prefix::Stays(), task, storage::v1::Task::kBodyFieldNumber,
+                row.payload.get());
   }
 
-  void Put(const engine::AttemptRow& row, const Body*, const Target& target) {
+  void Put(const engine::AttemptRow& row, const Target& target) {
     attempt.set_attempts_spent(row.attempts_spent);
     attempt.set_last_token(static_cast<uint64_t>(row.last_token));
     attempt.set_run_at_ms(row.run_at_ms);
@@ -195,7 +196,7 @@ struct RowEncoder::Messages {
     broker::Put(target, Prefix::Stays(), attempt);
   }
 
-  void Put(const engine::GrantRow& row, const Body*, const Target& target) {
+  void Put(const engine::GrantRow& row, const Target& target) {
     grant.Clear();
     grant.set_worker_id(row.worker_id);
     grant.set_worker_name(row.worker_name);
@@ -209,7 +210,7 @@ struct RowEncoder::Messages {
     broker::Put(target, Prefix::Stays(), grant);
   }
 
-  void Put(const engine::FinishedRow& row, const Body* body, const Target& target) {
+  void Put(const engine::FinishedRow& row, const Target& target) {
     TREADLE_ASSERT(row.queue != nullptr && row.type != nullptr);
     finished.Clear();
     finished.set_queue(*row.queue);
@@ -226,10 +227,10 @@ struct RowEncoder::Messages {
     finished.set_request_key(row.request_key);
     if (row.error != engine::TaskError()) Fill(row.error, *finished.mutable_error());
     broker::Put(target, Prefix::Expires(row.drop_at_ms), finished,
-                storage::v1::Finished::kBodyFieldNumber, body);
+                storage::v1::Finished::kBodyFieldNumber, row.body.get());
   }
 
-  void Put(const engine::SessionRow& row, const Body*, const Target& target) {
+  void Put(const engine::SessionRow& row, const Target& target) {
     session.Clear();
     session.set_floor(row.floor);
     for (const auto& [first, last] : row.accepted) {
@@ -241,7 +242,7 @@ struct RowEncoder::Messages {
     broker::Put(target, Prefix::Stays(), session);
   }
 
-  void Put(const engine::ReportsRow& row, const Body*, const Target& target) {
+  void Put(const engine::ReportsRow& row, const Target& target) {
     reports.Clear();
     for (const engine::AcceptedReport& report : row.reports) {
       reports.add_sessions(report.task.session);
@@ -252,7 +253,7 @@ struct RowEncoder::Messages {
     broker::Put(target, Prefix::Stays(), reports);
   }
 
-  void Put(const engine::KeyRow& row, const Body*, const Target& target) {
+  void Put(const engine::KeyRow& row, const Target& target) {
     key.set_session(row.task.session);
     key.set_sequence(row.task.sequence);
     key.set_digest_high(row.digest.high);
@@ -261,7 +262,7 @@ struct RowEncoder::Messages {
     broker::Put(target, Prefix::Expires(row.expires_at_ms), key);
   }
 
-  void Put(const engine::ClockRow& row, const Body*, const Target& target) {
+  void Put(const engine::ClockRow& row, const Target& target) {
     clock.set_now_ms(row.mark.now_ms);
     clock.set_wall_ms(row.mark.wall_ms);
     clock.set_since_boot_ms(row.mark.since_boot_ms);
@@ -273,8 +274,7 @@ struct RowEncoder::Messages {
 RowEncoder::RowEncoder() : messages_(std::make_unique<Messages>()) {}
 RowEncoder::~RowEncoder() = default;
 
-void RowEncoder::Encode(const engine::RowChange& change, const Body* body,
-                        store::WriteBatch& batch) {
+void RowEncoder::Encode(const engine::RowChange& change, store::WriteBatch& batch) {
   if (const auto* key = std::get_if<engine::RowKey>(&change)) {
     WriteKeyOf(*key, key_);
     // A task's row is put once, when it is accepted: its id is never used again.
@@ -283,7 +283,7 @@ void RowEncoder::Encode(const engine::RowChange& change, const Body* body,
   }
   const auto& row = std::get<engine::Row>(change);
   WriteKeyOf(row, key_);
-  std::visit([&](const auto& kind) { messages_->Put(kind, body, Target{key_, batch}); }, row);
+  std::visit([&](const auto& kind) { messages_->Put(kind, Target{key_, batch}); }, row);
   if (const auto* finished = std::get_if<engine::FinishedRow>(&row)) {
     WriteKeyOf(engine::TaskKey{finished->id}, key_);
     batch.DeleteOnce(key_);

@@ -180,7 +180,7 @@ void Admission::Accept(Turn& turn, Queue& queue, Submit& submit) {
     turn.Put(std::move(key));
   }
   Answer(turn, submit, absl::OkStatus());
-  turn.Put(TaskRow{task.id, std::move(spec), task.order, now});
+  turn.Put(TaskRow{task.id, std::move(spec), task.order, now, std::move(submit.payload)});
 }
 
 }  // namespace treadle::engine

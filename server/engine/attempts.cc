@@ -173,15 +173,15 @@ void Lifecycle::Requeue(Turn& turn, Task& task) {
   Changed(turn, task);
 }
 
-void Lifecycle::Succeed(Turn& turn, Task& task) {
+void Lifecycle::Succeed(Turn& turn, Task& task, BodyRef body) {
   if (Worker* const worker = task.lease->worker) ++worker->succeeded_total;
   EndLease(turn, task);
-  Finish(turn, task, TaskState::kSucceeded, task.attempts_spent + 1, TaskError());
+  Finish(turn, task, TaskState::kSucceeded, task.attempts_spent + 1, TaskError(), std::move(body));
 }
 
-void Lifecycle::Fail(Turn& turn, Task& task, TaskError error) {
+void Lifecycle::Fail(Turn& turn, Task& task, TaskError error, BodyRef body) {
   task.suspect = false;
-  EndFailedAttempt(turn, task, std::move(error), Pace::kBackoff);
+  EndFailedAttempt(turn, task, std::move(error), Pace::kBackoff, std::move(body));
 }
 
 void Lifecycle::StoppedByItself(Turn& turn, Task& task) {
@@ -265,7 +265,8 @@ void Lifecycle::LoseLease(Turn& turn, Task& task) {
   EndFailedAttempt(turn, task, std::move(error), Pace::kAtOnce);
 }
 
-void Lifecycle::EndFailedAttempt(Turn& turn, Task& task, TaskError error, Pace pace) {
+// The details of an error that is tried again go with it.
+void Lifecycle::EndFailedAttempt(Turn& turn, Task& task, TaskError error, Pace pace, BodyRef body) {
   error.worker = *task.lease->grant->worker_name;
   error.attempt = task.attempts_spent + 1;
   if (Worker* const worker = task.lease->worker) ++worker->failed_total;
@@ -277,7 +278,8 @@ void Lifecycle::EndFailedAttempt(Turn& turn, Task& task, TaskError error, Pace p
   }
   const RetryPolicy& policy = PolicyOrDefault(task.retry);
   if (task.attempts_spent >= task.max_attempts || !MayRetry(policy, error)) {
-    return Finish(turn, task, TaskState::kFailed, task.attempts_spent, std::move(error));
+    return Finish(turn, task, TaskState::kFailed, task.attempts_spent, std::move(error),
+                  std::move(body));
   }
   ++task.queue().totals.retried;
   const int64_t wait_ms =

@@ -91,6 +91,9 @@ struct Submit {
   // What the store knows of (queue, request key), for keys whose task is not in memory any more.
   // The broker looks it up when Engine::NeedsKeyLookup says so.
   std::optional<KeyRow> known_key;
+  BodyRef payload;
+  // What the payload holds in memory. Counts while the submit waits for room.
+  int64_t held_bytes = 0;
 };
 
 struct Cancel {
@@ -132,8 +135,7 @@ struct StartAttempt {
   CallId call{};
   Token token{};
 };
-// From an attached worker or a unary Complete. With kSucceeded the broker keeps the result's bytes
-// beside the command, with kFailed those of the error's details.
+// From an attached worker or a unary Complete.
 struct EndAttempt {
   CallId call{};
   uint64_t item = 0;
@@ -141,8 +143,9 @@ struct EndAttempt {
   Token token{};
   AttemptEnd end = AttemptEnd::kSucceeded;
   TaskError error;
-  bool reply =
-      false;  // answer with ReportDone also when accepted (unary); otherwise only when refused
+  // Answer with ReportDone also when accepted (unary); otherwise only when refused.
+  bool reply = false;
+  BodyRef body;  // with kSucceeded the result, with kFailed the error's details
 };
 // The reports up to `sequence` have all been given to the engine: answered, in order, when they are
 // durable.

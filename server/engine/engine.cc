@@ -286,6 +286,8 @@ std::vector<ReadyTask> Engine::NextReady(std::string_view queue, const std::stri
 
 bool Engine::IsUnfinished(TaskId id) const { return impl_->state().tasks.Find(id) != nullptr; }
 
+bool Engine::WaitsForRoom(TaskId id) const { return impl_->state().waiters.Find(id) != nullptr; }
+
 bool Engine::HoldsLease(CallId call, TaskId task, Token token) const {
   return impl_->HoldsLease(call, task, token);
 }
@@ -294,6 +296,8 @@ EngineTotals Engine::Totals() const {
   const State& state = impl_->state();
   EngineTotals totals;
   totals.unfinished_tasks = static_cast<int64_t>(state.tasks.size());
+  totals.waiting_submits = static_cast<int64_t>(state.waiters.size());
+  totals.waiting_bytes = state.waiters.held_bytes();
   totals.queues = state.queues.declared_count();
   totals.workers = static_cast<int64_t>(state.holders.workers().size());
   totals.sessions = static_cast<int64_t>(state.sessions.size());

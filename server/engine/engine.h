@@ -85,6 +85,8 @@ class Engine {
   std::vector<ReadyTask> NextReady(std::string_view queue, const std::string& type,
                                    size_t limit) const;
   bool IsUnfinished(TaskId id) const;
+  // Its submit waits for room in a full queue.
+  bool WaitsForRoom(TaskId id) const;
   // True when the token is the newest of a running task, held by this call's worker or by a unary
   // lease.
   bool HoldsLease(CallId call, TaskId task, Token token) const;

@@ -239,7 +239,8 @@ FinishedRow Lifecycle::RowOf(const Task& task, TaskState state, int64_t now_ms) 
   return row;
 }
 
-void Lifecycle::Finish(Turn& turn, Task& task, TaskState state, int32_t attempts, TaskError error) {
+void Lifecycle::Finish(Turn& turn, Task& task, TaskState state, int32_t attempts, TaskError error,
+                       BodyRef body) {
   Queue& queue = task.queue();
   s_.timers.Clear(task);
   s_.dates.Clear(task);
@@ -251,6 +252,7 @@ void Lifecycle::Finish(Turn& turn, Task& task, TaskState state, int32_t attempts
     error.message = "the task was cancelled";
   }
   row.error = std::move(error);
+  row.body = std::move(body);
   if (row.drop_at_ms > turn.now_ms()) {
     turn.Put(row);
   } else {

@@ -40,8 +40,9 @@ class Lifecycle {
   void MarkStarted(Turn& turn, Task& task);
 
   // How attempts end. REQUIRES: the task is running. GiveBack: without one, by the holder's choice.
-  void Succeed(Turn& turn, Task& task);
-  void Fail(Turn& turn, Task& task, TaskError error);
+  // Succeed's body is the result; Fail's the error's details.
+  void Succeed(Turn& turn, Task& task, BodyRef body);
+  void Fail(Turn& turn, Task& task, TaskError error, BodyRef body = nullptr);
   void StoppedByItself(Turn& turn, Task& task);
   void GiveBack(Turn& turn, Task& task);
   void LoseLease(Turn& turn, Task& task);
@@ -74,14 +75,15 @@ class Lifecycle {
   void LeaveLine(Task& task);
   void DropOldestLine(Queue& queue);
   void Changed(Turn& turn, const Task& task);
-  void Finish(Turn& turn, Task& task, TaskState state, int32_t attempts, TaskError error);
+  void Finish(Turn& turn, Task& task, TaskState state, int32_t attempts, TaskError error,
+              BodyRef body = nullptr);
   FinishedRow RowOf(const Task& task, TaskState state, int64_t now_ms) const;
 
   int64_t NextDue(const Task& task, int64_t lease_due_ms) const;
   int64_t UnaryLeaseDue(const Task& task, int64_t unheard_ms) const;
   int64_t TimeoutDue(const Task& task) const;
   void TimeOut(Turn& turn, Task& task);
-  void EndFailedAttempt(Turn& turn, Task& task, TaskError error, Pace pace);
+  void EndFailedAttempt(Turn& turn, Task& task, TaskError error, Pace pace, BodyRef body = nullptr);
   TaskError TimeoutError(const Task& task) const;
   void EndLease(Turn& turn, Task& task);
   void Requeue(Turn& turn, Task& task);

@@ -53,10 +53,10 @@ void Reports::Apply(Turn& turn, EndAttempt&& end) {
   }
   switch (end.end) {
     case AttemptEnd::kSucceeded:
-      lifecycle_.Succeed(turn, task);
+      lifecycle_.Succeed(turn, task, std::move(end.body));
       break;
     case AttemptEnd::kFailed:
-      lifecycle_.Fail(turn, task, std::move(end.error));
+      lifecycle_.Fail(turn, task, std::move(end.error), std::move(end.body));
       break;
     case AttemptEnd::kStopped:
       lifecycle_.StoppedByItself(turn, task);

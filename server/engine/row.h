@@ -30,14 +30,15 @@ struct QueueRow {
   bool closed = false;
 };
 
-// A task that was accepted. Written once; the broker stores the payload in the same row. What
-// changes later stands in AttemptRow and GrantRow; when the task ends, its FinishedRow takes this
-// row's place: whoever stores that one deletes this one.
+// A task that was accepted. Written once, with its payload. What changes later stands in AttemptRow
+// and GrantRow; when the task ends, its FinishedRow takes this row's place: whoever stores that one
+// deletes this one.
 struct TaskRow {
   TaskId id;
   TaskSpec spec;       // as it was submitted
   uint64_t order = 0;  // position in submit order
   int64_t submitted_at_ms = 0;
+  BodyRef payload;  // stored in the same row; not needed to load it
 };
 
 // What attempts have left behind. Written when an attempt ended without ending the task, and when a
@@ -70,8 +71,8 @@ struct GrantRow {
   std::vector<TaskId> tasks;
 };
 
-// A task that has ended. The broker stores the result in the same row. The store drops it at
-// `drop_at_ms`. The other times are Unix time, as it was then, for people.
+// A task that has ended. The store drops it at `drop_at_ms`. The other times are Unix time, as it
+// was then, for people.
 struct FinishedRow {
   TaskId id;
   Name queue;
@@ -88,6 +89,7 @@ struct FinishedRow {
   uint64_t payload_bytes = 0;
   std::string request_key;
   TaskError error;
+  BodyRef body;  // stored in the same row: its result, or the details of its error
 };
 
 // Which sequences of a session were accepted: disjoint, ascending, inclusive ranges of those not

@@ -36,6 +36,12 @@ enum class Token : uint64_t {};
 // One batch of leases given to one holder in one turn: one row.
 enum class GrantId : uint64_t {};
 
+// Bytes that came with a command, and go with it into its row and its output: a payload, a result,
+// the details of an error. What they are is the broker's (server/broker/delivery.h); the engine
+// never looks inside. Null: none.
+struct Body;
+using BodyRef = std::shared_ptr<const Body>;
+
 // Queue and type names are shared: tasks are many, names are few.
 using Name = std::shared_ptr<const std::string>;
 

@@ -81,6 +81,8 @@ struct ReadyTask {
 
 struct EngineTotals {
   int64_t unfinished_tasks = 0;
+  int64_t waiting_submits = 0;  // for room in a full queue
+  int64_t waiting_bytes = 0;    // what their payloads hold: Submit::held_bytes
   int64_t queues = 0;
   int64_t workers = 0;
   int64_t sessions = 0;

@@ -43,13 +43,20 @@ class WaiterTable {
     auto waiter = std::make_unique<Waiter>(queue, std::move(submit));
     const auto [place, added] = waiters_.emplace(id, std::move(waiter));
     TREADLE_ASSERT(added);
+    held_bytes_ += place->second->submit.held_bytes;
     return *place->second;
   }
-  void Erase(const Waiter& waiter) { waiters_.erase(waiter.submit.id); }
+  void Erase(const Waiter& waiter) {
+    held_bytes_ -= waiter.submit.held_bytes;
+    waiters_.erase(waiter.submit.id);
+  }
   size_t size() const { return waiters_.size(); }
+  // Of their payloads.
+  int64_t held_bytes() const { return held_bytes_; }
 
  private:
   absl::flat_hash_map<TaskId, std::unique_ptr<Waiter>> waiters_;
+  int64_t held_bytes_ = 0;
 };
 
 }  // namespace treadle::engine

@@ -68,8 +68,8 @@ TEST_F(BrokerPayloadsTest, ASubmitThatWaitsForRoomKeepsItsPayload) {
   EXPECT_EQ(leases[1].body->bytes, "second");
 }
 
-TEST_F(BrokerPayloadsTest, BeyondTheBoundOfParkedBytesSubmitsDoNotWait) {
-  options.parked_bytes_max = 0;
+TEST_F(BrokerPayloadsTest, BeyondTheBoundOfWaitingBytesSubmitsDoNotWait) {
+  options.waiting_bytes_max = 0;
   Start();
   Tell(engine::CreateQueue{kOther, {"mail", engine::Discipline::kFifo, 1, 1'000}});
   Submit("first");
@@ -182,7 +182,7 @@ TEST_F(BrokerPayloadsTest, ATaskWhoseStoredPayloadIsMissingIsDamageAndNotAnEmpty
   row.spec.payload_bytes = 7;
   row.order = 1;
   store::WriteBatch batch;
-  RowEncoder().Encode(engine::Row(row), /*body=*/nullptr, batch);
+  RowEncoder().Encode(engine::Row(row), batch);
   ASSERT_TRUE(store.Append(batch).ok());
   Attach(1);
   absl::Status status;
@@ -214,8 +214,8 @@ TEST_F(BrokerPayloadsTest, ASequenceThatIsWithdrawnAndComesAgainInTheSameTurnKee
   ExpectSecondPayloadIsKept();
 }
 
-TEST_F(BrokerPayloadsTest, BeyondTheBoundOfParkedBytesWhatWaitsAndComesAgainGoesOnWaiting) {
-  options.parked_bytes_max = 1;
+TEST_F(BrokerPayloadsTest, BeyondTheBoundOfWaitingBytesWhatWaitsAndComesAgainGoesOnWaiting) {
+  options.waiting_bytes_max = 1;
   Start();
   const uint64_t session = OpenSession();
   FillQueue();

@@ -121,9 +121,12 @@ std::string KeyOf(const RowOrKey& of) {
   return key;
 }
 
-std::string Encoded(const engine::Row& row, const Body* body = nullptr) {
+std::string Encoded(engine::Row row, const Body* body = nullptr) {
+  const BodyPtr with = body == nullptr ? nullptr : std::make_shared<const Body>(*body);
+  if (auto* task = std::get_if<engine::TaskRow>(&row)) task->payload = with;
+  if (auto* finished = std::get_if<engine::FinishedRow>(&row)) finished->body = with;
   store::WriteBatch batch;
-  RowEncoder().Encode(row, body, batch);
+  RowEncoder().Encode(row, batch);
   return std::string(*batch[0].value);
 }
 
@@ -140,7 +143,7 @@ TEST(RowCodec, EveryKindComesBackAsItWas) {
   for (int round = 0; round < 2; ++round) {  // the second time with used message objects
     for (const engine::Row& row : OneOfEachKind()) {
       store::WriteBatch batch;
-      encoder.Encode(row, nullptr, batch);
+      encoder.Encode(row, batch);
       const store::WriteBatch::Change change = batch[0];
       const absl::StatusOr<engine::Row> decoded = decoder.Decode(change.key, *change.value);
       ASSERT_TRUE(decoded.ok()) << decoded.status();
@@ -175,13 +178,13 @@ TEST(RowCodec, TaskComesBackFieldByField) {
 TEST(RowCodec, ReusedEncoderLeavesNothingOfTheRowBefore) {
   RowEncoder encoder;
   store::WriteBatch batch;
-  encoder.Encode(SomeTask(), nullptr, batch);
-  encoder.Encode(SomeFinished(), nullptr, batch);
+  encoder.Encode(SomeTask(), batch);
+  encoder.Encode(SomeFinished(), batch);
   engine::TaskRow plain;
   engine::FinishedRow succeeded;
   succeeded.queue = succeeded.type = std::make_shared<const std::string>();
-  encoder.Encode(plain, nullptr, batch);
-  encoder.Encode(succeeded, nullptr, batch);
+  encoder.Encode(plain, batch);
+  encoder.Encode(succeeded, batch);
   EXPECT_EQ(*batch[3].value, Encoded(plain));
   EXPECT_EQ(*batch[4].value, Encoded(succeeded));
 }
@@ -236,7 +239,7 @@ TEST(RowCodec, FinishedRowTakesTheTaskRowsPlaceApartFromIt) {
   EXPECT_EQ(KeyOf(engine::Row(SomeTask())), TaskRowKey(kTask));
   EXPECT_EQ(KeyOf(engine::Row(SomeFinished())), FinishedRowKey(kTask));
   store::WriteBatch batch;
-  RowEncoder().Encode(SomeFinished(), nullptr, batch);
+  RowEncoder().Encode(SomeFinished(), batch);
   ASSERT_EQ(batch.size(), 2u);
   EXPECT_EQ(batch[0].key, FinishedRowKey(kTask));
   EXPECT_EQ(batch[1].key, TaskRowKey(kTask));
@@ -255,7 +258,7 @@ TEST(RowCodec, DeletesNameTheRowsThatPutsMade) {
       {engine::SessionKey{9}, 6}};
   for (const auto& [key, row] : deletes) {
     store::WriteBatch batch;
-    encoder.Encode(key, nullptr, batch);
+    encoder.Encode(key, batch);
     const store::WriteBatch::Change change = batch[0];
     EXPECT_EQ(change.key, KeyOf(rows[row]));
     EXPECT_FALSE(change.value.has_value());

@@ -31,7 +31,7 @@ broker::BrokerOptions SmallOptions(uint64_t seed) {
   options.engine.unexplained_losses_max = 3;
   options.engine.queue_max_tasks = 40;
   options.payload_cache_bytes_max = 8'000;
-  options.parked_bytes_max = 8'000;
+  options.waiting_bytes_max = 8'000;
   options.unsynced_bytes_max = 40'000;
 
   Random random(~seed);
@@ -217,7 +217,7 @@ class Simulation {
                                  " workers, ", left.calls, " calls, ", left.undeclared_queues,
                                  " names of queues, ", left.waits, " waits, ", left.watching_calls,
                                  " calls and ", left.watching_sessions, " sessions that wait, ",
-                                 left.parked_payloads, " parked payloads, ", left.progress,
+                                 left.waiting_submits, " waiting submits, ", left.progress,
                                  " progress reports, ", left.cached_payloads, " cached payloads, ",
                                  left.pending_reads, " reads, ", left.unknowns, " answers"));
   }
