@@ -118,8 +118,11 @@ void Broker::Impl::Note(const engine::Row& row) {
   if (const auto* key = std::get_if<engine::KeyRow>(&row)) {
     held_.Written(*key);
   } else if (const auto* task = std::get_if<engine::TaskRow>(&row)) {
-    TREADLE_ASSERT(task->payload->bytes.size() == task->spec.payload_bytes);
+    TREADLE_ASSERT(task->payload != nullptr &&
+                   task->payload->bytes.size() == task->spec.payload_bytes);
     cache_.Put(task->id, task->payload);
+  } else if (const auto* finished = std::get_if<engine::FinishedRow>(&row)) {
+    TREADLE_ASSERT(finished->state != engine::TaskState::kSucceeded || finished->body != nullptr);
   }
 }
 
