@@ -33,14 +33,14 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
+#include <latch>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -243,32 +243,13 @@ void Lone(const Bench& bench, const Args& args) {
               micros.back(), cpu);
 }
 
-// Counts down on several threads; one waits.
-class Countdown {
- public:
-  explicit Countdown(size_t count) : left_(count) {}
-  void Down() {
-    std::lock_guard lock(mutex_);
-    if (--left_ == 0) zero_.notify_one();
-  }
-  void Wait() {
-    std::unique_lock lock(mutex_);
-    zero_.wait(lock, [this] { return left_ == 0; });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable zero_;
-  size_t left_;
-};
-
 void Paced(const Bench& bench, const Args& args) {
   const Executor executor = bench.On(kQueue);
   const Payload payload = Blank(kPayloadBytes);
   const double rate = std::atof(args[0].c_str());
   const auto total = static_cast<size_t>(rate * std::atof(args[1].c_str()));
   std::vector<double> micros(total);
-  Countdown left(total);
+  std::latch left(static_cast<std::ptrdiff_t>(total));
   std::deque<Future<Payload>> under_way;
   const auto start = SteadyClock::now();
   const auto due_at = [&](size_t i) { return static_cast<double>(i) / rate; };
@@ -278,13 +259,13 @@ void Paced(const Bench& bench, const Args& args) {
       under_way.back().AddDoneCallback([&, i](const Future<Payload>& done) {
         Bench::Check(done.Wait());
         micros[i] = (SecondsSince(start) - due_at(i)) * 1e6;
-        left.Down();
+        left.count_down();
       });
     }
     while (!under_way.empty() && under_way.front().Done()) under_way.pop_front();
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
-  left.Wait();
+  left.wait();
   std::sort(micros.begin(), micros.end());
   std::printf("%.0f %.0f %.0f\n", Percentile(micros, 0.5), Percentile(micros, 0.99), micros.back());
 }
