@@ -99,7 +99,7 @@ absl::StatusOr<ClientPtr> Client::Connect(ClientOptions options) {
     return ClientPtr(absl::WrapUnique(
         new Client(std::make_unique<Impl>(std::move(options), *std::move(channel)))));
   } catch (const std::system_error& error) {
-    return ThreadRefused("the client", error);
+    return internal::ThreadRefused("the client", error);
   }
 }
 

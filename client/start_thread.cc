@@ -4,7 +4,7 @@
 
 #include "proto/support/text.h"
 
-namespace treadle {
+namespace treadle::internal {
 
 absl::Status ThreadRefused(std::string_view whose, const std::system_error& error) {
   return absl::ResourceExhaustedError(
@@ -12,4 +12,4 @@ absl::Status ThreadRefused(std::string_view whose, const std::system_error& erro
                    ": raise the system's bound on threads, or use fewer"));
 }
 
-}  // namespace treadle
+}  // namespace treadle::internal

@@ -9,7 +9,7 @@
 
 #include "proto/support/assert.h"
 
-namespace treadle {
+namespace treadle::internal {
 
 struct Submission::State {
   explicit State(const Executor& executor) : client(executor.client()) {}
@@ -55,4 +55,4 @@ client::FutureStateRef Submission::NoRoom() {
   return client::EndedState(state_->session->WindowFull());
 }
 
-}  // namespace treadle
+}  // namespace treadle::internal

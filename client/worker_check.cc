@@ -61,7 +61,7 @@ WorkerCheck::WorkerCheck(Client& client, Session& session, std::string queue,
       session_(session),
       queue_(std::move(queue)),
       broken_after_(broken_after) {
-  started_ = StartThread("broken_after", thread_, [this] { Run(); });
+  started_ = internal::StartThread("broken_after", thread_, [this] { Run(); });
 }
 
 WorkerCheck::~WorkerCheck() {

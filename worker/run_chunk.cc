@@ -11,9 +11,9 @@
 namespace treadle::worker {
 
 AttemptResult RunChunk(const TaskContext& context, const std::string& payload, ItemHandler handle) {
-  absl::StatusOr<v1::Chunk> calls = Codec<v1::Chunk>::Decode(payload, kChunkContentType);
+  absl::StatusOr<v1::Chunk> calls = Codec<v1::Chunk>::Decode(payload, internal::kChunkContentType);
   if (!calls.ok()) return AttemptResult::FromStatus(Permanent(calls.status()));
-  ChunkWriter results;
+  internal::ChunkWriter results;
   const int count = calls->items_size();
   for (int i = 0; i < count; ++i) {
     // Looked at so that it does not count as the handler's own look (TaskContext::stop_token).

@@ -92,7 +92,7 @@ class Answers {
   ~Answers() { Finish(); }
 
   absl::Status Start() {
-    return StartThread("answers", thread_, [this] { Run(); });
+    return internal::StartThread("answers", thread_, [this] { Run(); });
   }
   // Waits for room.
   void Add(int64_t line, Future<Payload> future) {
@@ -223,7 +223,7 @@ ExitCode SubmitBatch(Context& context, const SubmitFlags& flags, const std::stri
     }
     if (!std::exchange(started, true)) {
       std::thread thread;
-      status = StartThread("reading lines", thread, [reader] { Reader::Run(reader); });
+      status = internal::StartThread("reading lines", thread, [reader] { Reader::Run(reader); });
       if (!status.ok()) break;
       thread.detach();
     }

@@ -125,7 +125,7 @@ void HeldLeases::EndCall(std::shared_ptr<void> call) {
 absl::Status HeldLeases::StartRenewals() {
   std::lock_guard lock(mutex_);
   if (closed_ || thread_.joinable()) return absl::OkStatus();
-  return StartThread("renewing leases", thread_, [this] { Renew(); });
+  return internal::StartThread("renewing leases", thread_, [this] { Renew(); });
 }
 
 absl::StatusOr<ClientLeaseRef> HeldLeases::Take(const LeaseWish& wish, TimePoint deadline,

@@ -16,7 +16,7 @@
 #include "treadle/timeout.h"
 #include "treadle/v1/queue_service.pb.h"
 
-namespace treadle {
+namespace treadle::internal {
 namespace {
 
 using std::chrono::milliseconds;
@@ -381,4 +381,4 @@ absl::Status ItemQueue::Shutdown(bool immediate) {
   return status;
 }
 
-}  // namespace treadle
+}  // namespace treadle::internal

@@ -72,7 +72,7 @@ absl::Status Permit::Release() {
 absl::StatusOr<Semaphore> Semaphore::Open(Client& client, std::string_view name, int64_t value,
                                           LockOptions options) {
   if (value < 1) return absl::InvalidArgumentError("value must be at least 1");
-  absl::Status status = OpenBounded(client, Config(name, value));
+  absl::Status status = internal::OpenBounded(client, Config(name, value));
   if (!status.ok()) return status;
   // While a permit lives its key names it, whoever opens the semaphore; and for a day after its
   // end.
@@ -138,7 +138,7 @@ absl::StatusOr<bool> Lock::Locked() {
 }
 
 absl::StatusOr<Event> Event::Open(Client& client, std::string_view name) {
-  const absl::Status status = OpenBounded(client, Config(name, 1));
+  const absl::Status status = internal::OpenBounded(client, Config(name, 1));
   if (!status.ok()) return status;
   return Event(client, std::string(name));
 }

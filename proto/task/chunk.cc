@@ -7,7 +7,7 @@
 
 #include "treadle/v1/task.pb.h"
 
-namespace treadle {
+namespace treadle::internal {
 
 ChunkWriter::ChunkWriter() : chunk_(std::make_unique<v1::Chunk>()) {}
 
@@ -42,4 +42,4 @@ absl::StatusOr<std::vector<Payload>> ReadChunk(const Payload& results, size_t it
   return payloads;
 }
 
-}  // namespace treadle
+}  // namespace treadle::internal

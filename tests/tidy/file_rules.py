@@ -45,6 +45,13 @@ def check_header(name, text):
         yield f"{name}:1: a header begins with #pragma once"
 
 
+def check_internal(name, text):
+    # What users may not name says so in each of its names.
+    for number, line in enumerate(text.split("\n"), 1):
+        if line == "namespace treadle {":
+            yield f"{name}:{number}: what an internal header declares is in a namespace of its own"
+
+
 def check_types(name, text):
     for number, line in enumerate(text.split("\n"), 1):
         match = VAGUE_TYPE.match(line)
@@ -58,6 +65,8 @@ def check_code(name, text):
     yield from check_shape(name, text)
     if name.endswith(".h"):
         yield from check_header(name, text)
+        if "/include/treadle/internal/" in name:
+            yield from check_internal(name, text)
     if name.endswith((".h", ".cc")):
         yield from check_types(name, text)
 

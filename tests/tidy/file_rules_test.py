@@ -32,6 +32,11 @@ class FileRules(unittest.TestCase):
         self.caught("server/a.h", "#include <vector>\n#pragma once\n", "#pragma once")
         self.caught("server/a.h", "", "#pragma once")
 
+    def test_internal_headers_have_a_namespace_of_their_own(self):
+        text = "#pragma once\n\nnamespace treadle {\nclass ItemQueue;\n}  // namespace treadle\n"
+        self.caught("client/include/treadle/internal/a.h", text, "a namespace of its own")
+        self.assertEqual(list(file_rules.check_code("client/include/treadle/a.h", text)), [])
+
     def test_links_lead_somewhere(self):
         names = ["client/README.md", "client/include/treadle/client.h", "server/README.md"]
         text = "[a](include/treadle/client.h) [b](../server/README.md#flags) [c](../server)\n"

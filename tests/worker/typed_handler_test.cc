@@ -165,15 +165,15 @@ v1::Chunk ChunkOf(std::vector<std::string> items, const std::string& content_typ
 
 AttemptResult RunChunkOf(Handler handler, const v1::Chunk& chunk,
                          StopReason stop = StopReason::kNone) {
-  return RunOnce(std::move(handler), chunk.SerializeAsString(), std::string(kChunkContentType),
-                 stop);
+  return RunOnce(std::move(handler), chunk.SerializeAsString(),
+                 std::string(internal::kChunkContentType), stop);
 }
 
 TEST(TypedHandler, RunsAChunkItemByItem) {
   const auto square = Typed(kSquare, [](TaskContext&, int64_t n) { return n * n; });
   const AttemptResult result = RunChunkOf(square, ChunkOf({"2", "3"}, "application/json"));
   EXPECT_EQ(result.end, AttemptEnd::kSucceeded);
-  EXPECT_EQ(result.content_type, kChunkContentType);
+  EXPECT_EQ(result.content_type, internal::kChunkContentType);
   v1::Chunk results;
   ASSERT_TRUE(results.ParseFromString(result.bytes));
   EXPECT_EQ(results.content_type(), kJsonContentType);
@@ -184,7 +184,7 @@ TEST(TypedHandler, RunsAChunkItemByItem) {
 TEST(TypedHandler, AChunksOwnLookIsNotItsHandlers) {
   AttemptInfo info;
   info.type = "type";
-  info.content_type = kChunkContentType;
+  info.content_type = internal::kChunkContentType;
   const auto attempt = std::make_shared<Attempt>(
       std::move(info), ChunkOf({R"("x")"}, "application/json").SerializeAsString());
   Handlers handlers;
@@ -221,7 +221,7 @@ TEST(TypedHandler, AChunkEndsAtItsFirstFailure) {
   EXPECT_EQ(failed.error_message, "negative (call 2 of 3 in a chunk)");
   EXPECT_EQ(runs, 2);
   EXPECT_TRUE(RunChunkOf(square, ChunkOf({"x"}, "application/json")).permanent);
-  EXPECT_TRUE(RunOnce(square, "\xff", std::string(kChunkContentType)).permanent);
+  EXPECT_TRUE(RunOnce(square, "\xff", std::string(internal::kChunkContentType)).permanent);
   EXPECT_EQ(RunChunkOf(square, ChunkOf({"2"}, "application/json"), StopReason::kCancelled).end,
             AttemptEnd::kStopped);
   EXPECT_EQ(runs, 2);

@@ -61,7 +61,7 @@ void CancelAll(Context& context, Client& client, const std::vector<v1::Task>& ta
   };
   std::vector<std::thread> threads(kCancelThreads - 1);
   // A system that has no threads left gets a slower command.
-  for (std::thread& thread : threads) (void)StartThread("cancels", thread, run);
+  for (std::thread& thread : threads) (void)internal::StartThread("cancels", thread, run);
   run();
   for (std::thread& thread : threads) {
     if (thread.joinable()) thread.join();

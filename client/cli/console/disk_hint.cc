@@ -20,7 +20,7 @@ constexpr std::chrono::seconds kAnswerIn{2};
 DiskHint::DiskHint(Client& client, std::function<void(const std::string&)> say)
     : admin_(v1::AdminService::NewStub(client.channel())), say_(std::move(say)) {
   // A system that has no thread left gets no hint.
-  (void)StartThread("a hint", thread_, [this] { Run(); });
+  (void)internal::StartThread("a hint", thread_, [this] { Run(); });
 }
 
 DiskHint::~DiskHint() {

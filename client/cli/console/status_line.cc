@@ -19,7 +19,7 @@ StatusLine::StatusLine(Terminal& terminal, std::function<std::string(int)> rende
     : terminal_(terminal), render_(std::move(render)) {
   // A system that has no thread left gets no line.
   if (terminal_.err_columns() > 0) {
-    (void)StartThread("the status line", painter_, [this] { Run(); });
+    (void)internal::StartThread("the status line", painter_, [this] { Run(); });
   }
 }
 

@@ -43,7 +43,7 @@ WorkerHint::WorkerHint(const Context& context, Client& client, std::function<v1:
       latest_(std::move(latest)),
       say_(std::move(say)) {
   // A system that has no thread left gets no hint.
-  (void)StartThread("a hint", thread_, [this] { Run(); });
+  (void)internal::StartThread("a hint", thread_, [this] { Run(); });
 }
 
 WorkerHint::~WorkerHint() {

@@ -394,7 +394,7 @@ ExitCode MapRun::Run() {
   });
   std::thread reader;
   if (absl::Status started =
-          StartThread("reading items", reader, [shared = shared_] { Read(shared); });
+          internal::StartThread("reading items", reader, [shared = shared_] { Read(shared); });
       !started.ok()) {
     return context_.Fail(started);
   }

@@ -44,6 +44,11 @@ class HeldLeases;
 class Session;
 }  // namespace client
 
+namespace internal {
+class ItemQueue;
+class Submission;
+}  // namespace internal
+
 // A submit, as ClientOptions::on_submit sees it.
 struct SubmitEvent {
   SubmitEvent(std::string_view queue_in, std::string_view type_in, const SubmitOptions& options_in)
@@ -220,9 +225,9 @@ class Client {
 
  private:
   friend class Executor;
-  friend class ItemQueue;
+  friend class internal::ItemQueue;
   friend class Permit;
-  friend class Submission;
+  friend class internal::Submission;
   friend class Semaphore;
   friend class Event;
   struct Impl;

@@ -134,7 +134,7 @@ class Executor {
   struct Prepared;
   struct Task;
   friend class Pool;
-  friend class Submission;
+  friend class internal::Submission;
 
   Executor(Client& client, std::shared_ptr<Shared> shared, ExecutorOptions options);
 
@@ -162,7 +162,7 @@ class Executor {
       if (chunksize <= 1) {
         return MapTask<R>::Single(Future<R>(executor.Send(type.name(), cursor->Take())));
       }
-      ChunkWriter chunk;
+      internal::ChunkWriter chunk;
       absl::Status status;
       size_t items = 0;
       for (; items < chunksize && !cursor->AtEnd(); ++items) {

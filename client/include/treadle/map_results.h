@@ -53,7 +53,7 @@ class MapTask {
     }
     const absl::StatusOr<Payload> answer = Future<Payload>(future_.state()).Result();
     const absl::StatusOr<std::vector<Payload>> decoded =
-        answer.ok() ? ReadChunk(*answer, items_) : answer.status();
+        answer.ok() ? internal::ReadChunk(*answer, items_) : answer.status();
     for (size_t i = 0; i < items_; ++i) {
       if (!decoded.ok()) {
         results.push_back(decoded.status());
@@ -119,7 +119,7 @@ class [[nodiscard]] MapResults {
   }
 #pragma GCC diagnostic pop
 
-  using Iterator = NextIterator<MapResults, ResultOf<R>>;
+  using Iterator = internal::NextIterator<MapResults, ResultOf<R>>;
   Iterator begin() { return Iterator(*this, current_); }
   std::default_sentinel_t end() const { return {}; }
 

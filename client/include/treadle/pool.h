@@ -110,7 +110,7 @@ class [[nodiscard]] UnorderedResults {
     return result;
   }
 
-  using Iterator = NextIterator<UnorderedResults, ResultOf<R>>;
+  using Iterator = internal::NextIterator<UnorderedResults, ResultOf<R>>;
   Iterator begin() { return Iterator(*this, current_); }
   std::default_sentinel_t end() const { return {}; }
 

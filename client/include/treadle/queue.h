@@ -14,6 +14,7 @@
 #include "treadle/client.h"
 #include "treadle/codec.h"
 #include "treadle/internal/item_queue.h"
+#include "treadle/queue_options.h"
 #include "treadle/timeout.h"
 
 // Python's queue module for many processes: durable queues of values, with any number of producers
@@ -42,7 +43,8 @@ namespace treadle {
 template <typename T>
 class [[nodiscard]] QueueItem {
  public:
-  QueueItem(T value, ItemQueue::Hold hold) : value_(std::move(value)), hold_(std::move(hold)) {}
+  QueueItem(T value, internal::ItemQueue::Hold hold)
+      : value_(std::move(value)), hold_(std::move(hold)) {}
 
   T& operator*() { return value_; }
   const T& operator*() const { return value_; }
@@ -57,7 +59,7 @@ class [[nodiscard]] QueueItem {
 
  private:
   T value_;
-  ItemQueue::Hold hold_;
+  internal::ItemQueue::Hold hold_;
 };
 
 // What the three kinds share. A handle: any number of objects, in any process, may stand for one
@@ -65,15 +67,15 @@ class [[nodiscard]] QueueItem {
 //
 // All methods ask the broker. Besides their own errors they end with UNAVAILABLE when it cannot be
 // reached in time, and with CANCELLED when the client is shut down meanwhile (Put: as a submit).
-template <typename T, Discipline kDiscipline>
+template <typename T, internal::Discipline kDiscipline>
 class BasicQueue {
  public:
   // Opens the queue, making it when it is not there. ALREADY_EXISTS: it is there with another
   // maxsize, or is of another kind.
   static absl::StatusOr<BasicQueue> Open(Client& client, std::string_view name,
                                          QueueOptions options = QueueOptions()) {
-    absl::StatusOr<std::unique_ptr<ItemQueue>> items =
-        ItemQueue::Open(client, name, kDiscipline, std::move(options));
+    absl::StatusOr<std::unique_ptr<internal::ItemQueue>> items =
+        internal::ItemQueue::Open(client, name, kDiscipline, std::move(options));
     if (!items.ok()) return items.status();
     return BasicQueue(*std::move(items));
   }
@@ -92,7 +94,7 @@ class BasicQueue {
   // Empty. ShutDown: it is empty and takes no more, which a waiting Get notices within a second.
   // INVALID_ARGUMENT: the item is no T; it counts as got all the same.
   absl::StatusOr<T> Get(bool block = true, Timeout timeout = kForever) {
-    absl::StatusOr<ItemQueue::Item> item = items_->Get(block, timeout);
+    absl::StatusOr<internal::ItemQueue::Item> item = items_->Get(block, timeout);
     if (!item.ok()) return item.status();
     return Codec<T>::Decode(item->payload.bytes, item->payload.content_type);
   }
@@ -136,12 +138,12 @@ class BasicQueue {
   const std::string& name() const { return items_->name(); }
 
  protected:
-  explicit BasicQueue(std::unique_ptr<ItemQueue> items) : items_(std::move(items)) {}
+  explicit BasicQueue(std::unique_ptr<internal::ItemQueue> items) : items_(std::move(items)) {}
 
   // Take, with what `make(value, priority)` gives in the item.
   template <typename Made, typename Make>
   absl::StatusOr<QueueItem<Made>> TakeAs(bool block, Timeout timeout, Make make) {
-    absl::StatusOr<ItemQueue::Taken> taken = items_->Take(block, timeout);
+    absl::StatusOr<internal::ItemQueue::Taken> taken = items_->Take(block, timeout);
     if (!taken.ok()) return taken.status();
     const Payload& payload = taken->item.payload;
     absl::StatusOr<T> value = Codec<T>::Decode(payload.bytes, payload.content_type);
@@ -152,24 +154,24 @@ class BasicQueue {
     return value.status();
   }
 
-  std::unique_ptr<ItemQueue> items_;
+  std::unique_ptr<internal::ItemQueue> items_;
 };
 
 // First in, first out, in the order in which the broker took the items. An item that comes back
 // from a lost consumer has its old place.
 template <typename T>
-using Queue = BasicQueue<T, Discipline::kFifo>;
+using Queue = BasicQueue<T, internal::Discipline::kFifo>;
 
 // Last in, first out.
 template <typename T>
-using LifoQueue = BasicQueue<T, Discipline::kLifo>;
+using LifoQueue = BasicQueue<T, internal::Discipline::kLifo>;
 
 // The least number first, and first in, first out among equals; Python compares whole items.
 // Numbers are above -2^31. (The broker has the highest priority first: a task's priority is the
 // negated number.)
 template <typename T>
-class PriorityQueue : private BasicQueue<T, Discipline::kPriority> {
-  using Base = BasicQueue<T, Discipline::kPriority>;
+class PriorityQueue : private BasicQueue<T, internal::Discipline::kPriority> {
+  using Base = BasicQueue<T, internal::Discipline::kPriority>;
 
  public:
   using Item = std::pair<int32_t, T>;
@@ -190,7 +192,7 @@ class PriorityQueue : private BasicQueue<T, Discipline::kPriority> {
   absl::Status PutNowait(const Item& item) { return Put(item, false); }
 
   absl::StatusOr<Item> Get(bool block = true, Timeout timeout = kForever) {
-    absl::StatusOr<ItemQueue::Item> item = this->items_->Get(block, timeout);
+    absl::StatusOr<internal::ItemQueue::Item> item = this->items_->Get(block, timeout);
     if (!item.ok()) return item.status();
     absl::StatusOr<T> value = Codec<T>::Decode(item->payload.bytes, item->payload.content_type);
     if (!value.ok()) return value.status();

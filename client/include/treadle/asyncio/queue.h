@@ -36,13 +36,13 @@ class Queue {
     if (options.done_at_get) {
       return absl::InvalidArgumentError("done_at_get is not for coroutines: call TaskDone");
     }
-    absl::StatusOr<std::unique_ptr<ItemQueue>> items =
-        ItemQueue::Open(client, name, Discipline::kFifo, std::move(options));
+    absl::StatusOr<std::unique_ptr<internal::ItemQueue>> items =
+        internal::ItemQueue::Open(client, name, internal::Discipline::kFifo, std::move(options));
     if (!items.ok()) return items.status();
     try {
       return Queue(*std::move(items));
     } catch (const std::system_error& error) {
-      return ThreadRefused("the queue", error);
+      return internal::ThreadRefused("the queue", error);
     }
   }
 
@@ -66,7 +66,7 @@ class Queue {
         co_return Codec<T>::Decode(payload.bytes, payload.content_type);
       }
       if (!answer.ok() && !absl::IsUnavailable(answer.status())) co_return answer.status();
-      asio::awaitable<absl::Status> check = Ask(&ItemQueue::CheckOpen);
+      asio::awaitable<absl::Status> check = Ask(&internal::ItemQueue::CheckOpen);
       const absl::Status status = co_await std::move(check);
       if (!status.ok()) co_return status;
       if (!answer.ok()) {
@@ -76,11 +76,11 @@ class Queue {
     }
   }
 
-  asio::awaitable<absl::Status> TaskDone() { return Ask(&ItemQueue::TaskDone); }
-  asio::awaitable<absl::StatusOr<int64_t>> Size() { return Ask(&ItemQueue::Size); }
+  asio::awaitable<absl::Status> TaskDone() { return Ask(&internal::ItemQueue::TaskDone); }
+  asio::awaitable<absl::StatusOr<int64_t>> Size() { return Ask(&internal::ItemQueue::Size); }
   asio::awaitable<absl::Status> Join() {
     while (true) {
-      asio::awaitable<absl::Status> look = Ask(&ItemQueue::JoinNow);
+      asio::awaitable<absl::Status> look = Ask(&internal::ItemQueue::JoinNow);
       const absl::Status status = co_await std::move(look);
       // The broker may be away for a while.
       if (!absl::IsDeadlineExceeded(status) && !absl::IsUnavailable(status)) co_return status;
@@ -93,20 +93,21 @@ class Queue {
   static constexpr std::chrono::milliseconds kPause{100};
 
   struct State {
-    explicit State(std::unique_ptr<ItemQueue> items_in) : items(std::move(items_in)) {}
+    explicit State(std::unique_ptr<internal::ItemQueue> items_in) : items(std::move(items_in)) {}
     ~State() { thread.join(); }
 
-    std::unique_ptr<ItemQueue> items;
+    std::unique_ptr<internal::ItemQueue> items;
     asio::thread_pool thread{1};
   };
 
-  using Answer = absl::StatusOr<std::optional<ItemQueue::Item>>;
+  using Answer = absl::StatusOr<std::optional<internal::ItemQueue::Item>>;
 
   // One StartGet, from a coroutine that may go before its answer comes: then nobody wants it.
   class Question {
    public:
     // `items` outlives it.
-    explicit Question(ItemQueue& items) : items_(items), shared_(std::make_shared<Shared>()) {
+    explicit Question(internal::ItemQueue& items)
+        : items_(items), shared_(std::make_shared<Shared>()) {
       // Holds nothing that would have to wait when it is destroyed there.
       items.StartGet([shared = shared_](Answer answer) { return shared->Take(std::move(answer)); });
     }
@@ -147,16 +148,16 @@ class Queue {
       bool abandoned = false;
     };
 
-    ItemQueue& items_;
+    internal::ItemQueue& items_;
     const std::shared_ptr<Shared> shared_;
   };
 
-  explicit Queue(std::unique_ptr<ItemQueue> items)
+  explicit Queue(std::unique_ptr<internal::ItemQueue> items)
       : state_(std::make_shared<State>(std::move(items))) {}
 
   // Calls a short method of the queue on its thread.
   template <typename R>
-  asio::awaitable<R> Ask(R (ItemQueue::*method)()) {
+  asio::awaitable<R> Ask(R (internal::ItemQueue::*method)()) {
     const std::shared_ptr<State> state = state_;
     const auto result = std::make_shared<std::optional<R>>();
     const Latch done;

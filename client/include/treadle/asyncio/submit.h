@@ -17,7 +17,7 @@
 namespace treadle::asyncio {
 
 inline asio::awaitable<client::FutureStateRef> SendWhenRoom(
-    std::shared_ptr<Submission> submission) {
+    std::shared_ptr<internal::Submission> submission) {
   const Latch room;
   submission->WhenRoom([room] { room.Open(); });
   asio::awaitable<bool> open = Until(room, DeadlineAfter(submission->patience()));
@@ -37,8 +37,8 @@ inline asio::awaitable<client::FutureStateRef> SendWhenRoom(
 template <typename R, typename... Args>
 asio::awaitable<Future<R>> Submit(Executor executor, TaskType<R(Args...)> type,
                                   std::type_identity_t<std::decay_t<Args>>... args) {
-  auto submission =
-      std::make_shared<Submission>(executor, nullptr, type.name(), EncodeArguments(args...));
+  auto submission = std::make_shared<internal::Submission>(executor, nullptr, type.name(),
+                                                           EncodeArguments(args...));
   asio::awaitable<client::FutureStateRef> sent = SendWhenRoom(std::move(submission));
   co_return Future<R>(co_await std::move(sent));
 }
@@ -48,8 +48,8 @@ template <typename R, typename... Args>
 asio::awaitable<Future<R>> Submit(Executor executor, SubmitOptions options,
                                   TaskType<R(Args...)> type,
                                   std::type_identity_t<std::decay_t<Args>>... args) {
-  auto submission =
-      std::make_shared<Submission>(executor, &options, type.name(), EncodeArguments(args...));
+  auto submission = std::make_shared<internal::Submission>(executor, &options, type.name(),
+                                                           EncodeArguments(args...));
   asio::awaitable<client::FutureStateRef> sent = SendWhenRoom(std::move(submission));
   co_return Future<R>(co_await std::move(sent));
 }

@@ -15,40 +15,23 @@
 #include "treadle/client.h"
 #include "treadle/codec.h"
 #include "treadle/future.h"
-#include "treadle/milliseconds.h"
 #include "treadle/named_error.h"
-#include "treadle/submit_options.h"
+#include "treadle/queue_options.h"
 #include "treadle/timeout.h"
 
 // What stands behind Queue, LifoQueue and PriorityQueue: queue.h has those.
 
-namespace treadle {
-
-namespace client {
+namespace treadle::client {
 class ClientLease;
 class HeldLeases;
-}  // namespace client
+}  // namespace treadle::client
+
+namespace treadle::internal {
+
 struct HeldItems;
 
 // In which order a queue gives its items.
 enum class Discipline { kFifo, kLifo, kPriority };
-
-struct QueueOptions {
-  QueueOptions() {}
-  explicit QueueOptions(int64_t maxsize_in) : maxsize(maxsize_in) {}
-
-  // How many items may wait in it; those that were got do not count. Up to 100,000,000. Zero or
-  // less: as many as the broker allows in a queue, or as many as the queue was made with.
-  int64_t maxsize = 0;
-  // How long an item that was got stays away when its consumer is gone or cut off. Renewed by
-  // itself while this process lives. From 1 second to 12 hours.
-  Milliseconds lease{30'000};
-  // What a put waits for.
-  Durability durability = Durability::kSynced;
-  // An item is done as soon as it is got, so TaskDone is not called, and an item whose consumer
-  // dies is lost with it: at most once, where the default is at least once.
-  bool done_at_get = false;
-};
 
 // Makes a queue that holds so many tasks, or finds it there. Whatever else the broker gave it when
 // it was made, from bounds of its own that may have changed since, is of no interest.
@@ -148,4 +131,4 @@ class ItemQueue {
   const std::shared_ptr<HeldItems> held_;
 };
 
-}  // namespace treadle
+}  // namespace treadle::internal

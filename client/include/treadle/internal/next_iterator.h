@@ -4,7 +4,7 @@
 #include <iterator>
 #include <optional>
 
-namespace treadle {
+namespace treadle::internal {
 
 // Goes through what `results.Next()` gives until it gives none, for range-for loops over results
 // that are waited for one by one. `current`, which the results own, holds the one at hand.
@@ -37,4 +37,4 @@ class NextIterator {
   std::optional<Value>* current_;
 };
 
-}  // namespace treadle
+}  // namespace treadle::internal

@@ -7,7 +7,7 @@
 
 #include "absl/status/status.h"
 
-namespace treadle {
+namespace treadle::internal {
 
 // RESOURCE_EXHAUSTED, for what the system threw in place of a thread.
 absl::Status ThreadRefused(std::string_view whose, const std::system_error& error);
@@ -23,4 +23,4 @@ absl::Status StartThread(std::string_view whose, std::thread& thread, Run run) {
   return absl::OkStatus();
 }
 
-}  // namespace treadle
+}  // namespace treadle::internal

@@ -12,7 +12,7 @@
 #include "treadle/submit_options.h"
 #include "treadle/timeout.h"
 
-namespace treadle {
+namespace treadle::internal {
 
 // A submit whose caller waits for room in the client's window without a thread for it. One thread
 // at a time.
@@ -42,4 +42,4 @@ class Submission {
   const std::unique_ptr<State> state_;
 };
 
-}  // namespace treadle
+}  // namespace treadle::internal

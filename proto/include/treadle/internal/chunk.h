@@ -12,11 +12,11 @@
 
 // Several calls in one task, as v1::Chunk says.
 
-namespace treadle {
-
-namespace v1 {
+namespace treadle::v1 {
 class Chunk;
-}  // namespace v1
+}  // namespace treadle::v1
+
+namespace treadle::internal {
 
 inline constexpr std::string_view kChunkContentType =
     "application/x-protobuf; type=treadle.v1.Chunk";
@@ -41,4 +41,4 @@ class ChunkWriter {
 // number of results.
 absl::StatusOr<std::vector<Payload>> ReadChunk(const Payload& results, size_t items);
 
-}  // namespace treadle
+}  // namespace treadle::internal

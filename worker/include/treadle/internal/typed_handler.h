@@ -148,7 +148,8 @@ Handler TypedHandler(F function) {
             *std::move(arguments));
       });
     };
-    if (context.content_type() == kChunkContentType) return RunChunk(context, payload, call);
+    if (context.content_type() == internal::kChunkContentType)
+      return RunChunk(context, payload, call);
     return call(std::move(payload), context.content_type());
   };
 }
