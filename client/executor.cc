@@ -1,7 +1,7 @@
 #include "treadle/executor.h"
 
 #include <atomic>
-#include <functional>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -45,8 +45,32 @@ struct Executor::Prepared {
       : options(std::move(options_in)),
         encoded(client::EncodeOptions(options.queue, options.submit)) {}
 
+  // A task with these options. Most programs submit many of one type, so these share what they
+  // have in common.
+  absl::StatusOr<client::EncodedTask> Encode(std::string_view type, Payload payload) {
+    std::unique_lock lock(mutex);
+    if (last == nullptr || last_type != type || last_content_type != payload.content_type) {
+      absl::StatusOr<std::string> common =
+          client::EncodeCommon(encoded, type, payload.content_type);
+      if (!common.ok()) return common.status();
+      last = std::make_shared<const std::string>(*std::move(common));
+      last_type = type;
+      last_content_type = payload.content_type;
+    }
+    std::shared_ptr<const std::string> common = last;
+    lock.unlock();
+    return client::EncodedTask{std::move(common), std::move(payload.bytes),
+                               options.submit.request_key};
+  }
+
   const ExecutorOptions options;
   const absl::StatusOr<std::string> encoded;
+
+  std::mutex mutex;
+  // Protected by mutex.
+  std::string last_type;
+  std::string last_content_type;
+  std::shared_ptr<const std::string> last;
 };
 
 Executor::Executor(Client& client, ExecutorOptions options)
@@ -55,7 +79,7 @@ Executor::Executor(Client& client, ExecutorOptions options)
 Executor::Executor(Client& client, std::shared_ptr<Shared> shared, ExecutorOptions options)
     : client_(&client),
       shared_(std::move(shared)),
-      prepared_(std::make_shared<const Prepared>(std::move(options))) {}
+      prepared_(std::make_shared<Prepared>(std::move(options))) {}
 
 Executor Executor::With(SubmitOptions submit) const {
   ExecutorOptions changed = options();
@@ -86,30 +110,32 @@ bool Executor::is_shut_down() const { return shared_->shut_down.load(); }
 const ExecutorOptions& Executor::options() const { return prepared_->options; }
 
 absl::StatusOr<Executor::Task> Executor::Prepare(const SubmitOptions* own, std::string_view type,
-                                                 const absl::StatusOr<Payload>& payload,
-                                                 bool post) const {
-  const std::string& queue = options().queue;
-  const SubmitOptions& submit = own != nullptr ? *own : options().submit;
-  absl::StatusOr<std::string> spec =
-      own != nullptr ? client::EncodeSpec(client::EncodeOptions(queue, submit), type, payload)
-                     : client::EncodeSpec(prepared_->encoded, type, payload);
-  if (!spec.ok()) return spec.status();
+                                                 absl::StatusOr<Payload> payload, bool post) const {
+  if (!payload.ok()) return payload.status();
+  absl::StatusOr<client::EncodedTask> encoded =
+      own != nullptr ? client::EncodeTask(options().queue, *own, type, *std::move(payload))
+                     : prepared_->Encode(type, *std::move(payload));
+  if (!encoded.ok()) return encoded.status();
   if (shared_->shut_down.load()) {
     return absl::FailedPreconditionError("the executor was shut down: submit through a new one");
   }
   const absl::StatusOr<uint32_t> group = shared_->GroupOf(type);
   if (!group.ok()) return group.status();
-  RunningTask* const parent = RunningTask::Here();
-  const bool child = client::IsChild(parent, *client_, submit);
-  absl::Status status = AddHeaders(parent, child, type, submit, *spec);
-  if (!status.ok()) return status;
   Task task;
-  if (child) {
-    client::InheritDeadline(*parent, submit, *spec);
-    if (!post) task.siblings = parent->children();
+  const SubmitOptions& submit = own != nullptr ? *own : options().submit;
+  RunningTask* const parent = RunningTask::Here();
+  if (parent != nullptr || client_->options().on_submit) {
+    const bool child = client::IsChild(parent, *client_, submit);
+    std::string common = *encoded->common;
+    absl::Status status = client::AppendHeaders(OwnHeaders(parent, child, type, submit), common);
+    if (!status.ok()) return status;
+    if (child) {
+      client::InheritDeadline(*parent, submit, common);
+      if (!post) task.siblings = parent->children();
+    }
+    encoded->common = std::make_shared<const std::string>(std::move(common));
   }
-  task.spec = *std::move(spec);
-  task.traits.keyed = !submit.request_key.empty();
+  task.encoded = *std::move(encoded);
   task.traits.until_accepted = post;
   task.traits.group = *group;
   return task;
@@ -117,17 +143,40 @@ absl::StatusOr<Executor::Task> Executor::Prepare(const SubmitOptions* own, std::
 
 client::FutureStateRef Executor::SendTask(const SubmitOptions* own, std::string_view type,
                                           absl::StatusOr<Payload> payload, bool post) const {
-  absl::StatusOr<Task> task = Prepare(own, type, payload, post);
+  absl::StatusOr<Task> task = Prepare(own, type, std::move(payload), post);
   if (!task.ok()) return client::EndedState(task.status());
-  client::FutureStateRef state = client_->session().Submit(std::move(task->spec), task->traits);
+  client::FutureStateRef state = client_->session().Submit(std::move(task->encoded), task->traits);
   client::CancelWith(task->siblings, state);
   return state;
 }
 
-absl::Status Executor::AddHeaders(const RunningTask* parent, bool child, std::string_view type,
-                                  const SubmitOptions& submit, std::string& spec) const {
-  const std::function<void(SubmitEvent&)>& on_submit = client_->options().on_submit;
-  if (parent == nullptr && !on_submit) return absl::OkStatus();
+std::vector<client::FutureStateRef> Executor::SendTasks(
+    std::string_view type, std::vector<absl::StatusOr<Payload>> payloads, bool post) const {
+  std::vector<client::FutureStateRef> states(payloads.size());
+  std::vector<std::pair<client::EncodedTask, client::SubmitTraits>> tasks;
+  std::vector<std::pair<size_t, std::shared_ptr<ChildTasks>>> places;  // of these
+  tasks.reserve(payloads.size());
+  places.reserve(payloads.size());
+  for (size_t i = 0; i < payloads.size(); ++i) {
+    absl::StatusOr<Task> task = Prepare(nullptr, type, std::move(payloads[i]), post);
+    if (!task.ok()) {
+      states[i] = client::EndedState(task.status());
+      continue;
+    }
+    tasks.emplace_back(std::move(task->encoded), task->traits);
+    places.emplace_back(i, std::move(task->siblings));
+  }
+  std::vector<client::FutureStateRef> sent = client_->session().SubmitAll(std::move(tasks));
+  for (size_t i = 0; i < sent.size(); ++i) {
+    const auto& [place, siblings] = places[i];
+    states[place] = std::move(sent[i]);
+    client::CancelWith(siblings, states[place]);
+  }
+  return states;
+}
+
+Headers Executor::OwnHeaders(const RunningTask* parent, bool child, std::string_view type,
+                             const SubmitOptions& submit) const {
   SubmitEvent event(options().queue, type, submit);
   if (parent != nullptr) {
     const bool own_trace = submit.headers.contains(kTraceParent);
@@ -136,8 +185,8 @@ absl::Status Executor::AddHeaders(const RunningTask* parent, bool child, std::st
       if (inherits && !submit.headers.contains(header.first)) event.headers.insert(header);
     }
   }
-  if (on_submit) on_submit(event);
-  return client::AppendHeaders(event.headers, spec);
+  if (client_->options().on_submit) client_->options().on_submit(event);
+  return std::move(event.headers);
 }
 
 void Executor::Shutdown(bool wait, bool cancel_futures) {

@@ -1,8 +1,8 @@
 #pragma once
 
 #include <memory>
-#include <string>
 
+#include "client/future/encoded_task.h"
 #include "client/future/future_state.h"
 
 #include "proto/support/running_task.h"
@@ -14,7 +14,7 @@ namespace treadle {
 struct Executor::Task {
   Task() = default;
 
-  std::string spec;  // an encoded v1::TaskSpec
+  client::EncodedTask encoded;
   client::SubmitTraits traits;
   // Of the task that it is to be cancelled with; null: of none.
   std::shared_ptr<ChildTasks> siblings;

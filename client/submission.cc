@@ -14,7 +14,7 @@ namespace treadle::internal {
 struct Submission::State {
   explicit State(const Executor& executor) : client(executor.client()) {}
 
-  int64_t bytes() const { return static_cast<int64_t>(task->spec.size()); }
+  int64_t bytes() const { return task->encoded.bytes(); }
 
   Client& client;
   client::Session* session = nullptr;
@@ -26,7 +26,7 @@ Submission::Submission(const Executor& executor, const SubmitOptions* own, std::
                        absl::StatusOr<Payload> payload)
     : state_(std::make_unique<State>(executor)) {
   state_->session = &state_->client.session();
-  state_->task = executor.Prepare(own, type, payload, /*post=*/false);
+  state_->task = executor.Prepare(own, type, std::move(payload), /*post=*/false);
 }
 
 Submission::~Submission() {
@@ -46,7 +46,7 @@ client::FutureStateRef Submission::Send() {
   TREADLE_ASSERT(state_->place != 0);
   state_->place = 0;
   client::FutureStateRef task =
-      state_->session->SubmitInRoom(std::move(state_->task->spec), state_->task->traits);
+      state_->session->SubmitInRoom(std::move(state_->task->encoded), state_->task->traits);
   client::CancelWith(state_->task->siblings, task);
   return task;
 }

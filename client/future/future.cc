@@ -83,7 +83,8 @@ class Continuation final : public client::FutureHome,
     state.status = made.result.status();
     if (made.result.ok()) {
       state.result = std::move(made.result->bytes);
-      state.content_type = std::move(made.result->content_type);
+      state.content_type =
+          std::make_shared<const std::string>(std::move(made.result->content_type));
     }
     state.stage = client::FutureState::Stage::kEnded;
     state.PublishDone(wakeups);
@@ -112,6 +113,11 @@ absl::Status TimedOut(std::string_view what, client::FutureState& state) {
   const std::string hung = questions == nullptr ? "" : questions->DiskHungText();
   if (!hung.empty()) message += " (" + hung + ")";
   return absl::DeadlineExceededError(message);
+}
+
+const std::string& ContentTypeOf(const client::FutureState& state) {
+  static const std::string& none = *new std::string;
+  return state.content_type == nullptr ? none : *state.content_type;
 }
 
 }  // namespace
@@ -201,12 +207,13 @@ client::FutureStateRef internal::WhenDone(const FutureBase& future,
 
 Payload FutureBase::TakeResult() {
   const client::FutureStateRef state = std::exchange(state_, client::FutureStateRef());
-  if (state->IsAlone()) return Payload(std::move(state->result), state->content_type);
-  return Payload(state->result, state->content_type);
+  const std::string& content_type = ContentTypeOf(*state.get());
+  if (state->IsAlone()) return Payload(std::move(state->result), content_type);
+  return Payload(state->result, content_type);
 }
 
 const std::string& FutureBase::result_bytes() const { return state_->result; }
 
-const std::string& FutureBase::result_content_type() const { return state_->content_type; }
+const std::string& FutureBase::result_content_type() const { return ContentTypeOf(*state_.get()); }
 
 }  // namespace treadle

@@ -14,6 +14,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "client/future/encoded_task.h"
 
 #include "proto/support/task_id.h"
 #include "treadle/future.h"
@@ -118,11 +119,10 @@ class FutureHome {
   ~FutureHome() = default;
 };
 
-// What the session must know of a submit beside its encoded spec.
+// What the session must know of a submit beside the task.
 struct SubmitTraits {
   SubmitTraits() = default;
 
-  bool keyed = false;           // has a request key: safe to submit anew
   bool until_accepted = false;  // nobody waits for the outcome: the future ends when it is accepted
   uint32_t group = 0;           // which executor's it is; 0: none's
 };
@@ -179,7 +179,7 @@ class FutureState {
   // Published by PublishDone. An error before that is what a cancelled task shall end with.
   absl::Status status;
   std::string result;
-  std::string content_type;
+  std::shared_ptr<const std::string> content_type;  // shared by many; null: empty
 
   // The session's thread, and before that whoever makes the state.
   SubmitTraits traits;
@@ -188,8 +188,8 @@ class FutureState {
   bool await_by_id = false;                     // its outcome comes only when it is asked for
   std::chrono::steady_clock::time_point since;  // when it was asked for
   uint64_t sequence = 0;                        // within the session; 0: none yet
-  std::string spec;                // the encoded TaskSpec, until the submit is answered
-  FutureStateRef next_of_same_id;  // another future for the same task
+  EncodedTask task;                             // until the submit is answered
+  FutureStateRef next_of_same_id;               // another future for the same task
 
  private:
   static constexpr uint32_t kAcceptedBit = 1;

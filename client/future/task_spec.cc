@@ -2,6 +2,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "client/ledger/wire_format.h"
@@ -74,7 +76,6 @@ absl::Status WriteSpec(const SubmitOptions& options, v1::TaskSpec& spec) {
   if (options.deadline_at.has_value()) spec.set_deadline_at_ms(UnixMs(*options.deadline_at));
   if (has_deadline) spec.set_deadline_in_ms(options.deadline.count());
   if (options.result_ttl.has_value()) spec.set_result_ttl_ms(options.result_ttl->count());
-  spec.set_request_key(options.request_key);
   for (const auto& [key, value] : options.headers) {
     status.Update(CheckUtf8("headers", key));
     status.Update(CheckUtf8("headers", value));
@@ -95,28 +96,28 @@ absl::StatusOr<std::string> EncodeOptions(const std::string& queue, const Submit
   return spec.SerializeAsString();
 }
 
-absl::StatusOr<std::string> EncodeSpec(const absl::StatusOr<std::string>& options,
-                                       std::string_view type,
-                                       const absl::StatusOr<Payload>& payload) {
+absl::StatusOr<std::string> EncodeCommon(const absl::StatusOr<std::string>& options,
+                                         std::string_view type, std::string_view content_type) {
   if (!options.ok()) return options.status();
-  if (!payload.ok()) return payload.status();
   if (!IsUtf8(type)) return absl::InvalidArgumentError("type is not UTF-8: name another");
-  if (!IsUtf8(payload->content_type)) {
+  if (!IsUtf8(content_type)) {
     return absl::InvalidArgumentError("content_type is not UTF-8: name another");
   }
-  constexpr size_t kFieldsOverhead = 3 * 6;
-  std::string spec;
-  spec.reserve(options->size() + type.size() + payload->bytes.size() +
-               payload->content_type.size() + kFieldsOverhead);
-  spec = *options;
-  AppendField(spec, v1::TaskSpec::kTypeFieldNumber, type);
-  if (!payload->bytes.empty()) {
-    AppendField(spec, v1::TaskSpec::kPayloadFieldNumber, payload->bytes);
+  std::string common = *options;
+  AppendField(common, v1::TaskSpec::kTypeFieldNumber, type);
+  if (!content_type.empty()) {
+    AppendField(common, v1::TaskSpec::kContentTypeFieldNumber, content_type);
   }
-  if (!payload->content_type.empty()) {
-    AppendField(spec, v1::TaskSpec::kContentTypeFieldNumber, payload->content_type);
-  }
-  return spec;
+  return common;
+}
+
+absl::StatusOr<EncodedTask> EncodeTask(const std::string& queue, const SubmitOptions& submit,
+                                       std::string_view type, Payload payload) {
+  absl::StatusOr<std::string> common =
+      EncodeCommon(EncodeOptions(queue, submit), type, payload.content_type);
+  if (!common.ok()) return common.status();
+  return EncodedTask{std::make_shared<const std::string>(*std::move(common)),
+                     std::move(payload.bytes), submit.request_key};
 }
 
 absl::Status AppendHeaders(const Headers& headers, std::string& spec) {

@@ -174,12 +174,13 @@ FutureBase ItemQueue::StartPut(absl::StatusOr<Payload> item, int32_t priority, b
   submit.result_ttl = milliseconds(0);
   submit.max_attempts = limits::kAttemptsMax;
   if (block && timeout > kNoWait) submit.wait_if_full = RoundUp(timeout, kWaitIfFullMax);
-  absl::StatusOr<std::string> spec =
-      client::EncodeSpec(client::EncodeOptions(name_, submit), kItemType, item);
-  if (!spec.ok()) return FutureBase(client::EndedState(spec.status()));
+  if (!item.ok()) return FutureBase(client::EndedState(item.status()));
+  absl::StatusOr<client::EncodedTask> task =
+      client::EncodeTask(name_, submit, kItemType, *std::move(item));
+  if (!task.ok()) return FutureBase(client::EndedState(task.status()));
   client::SubmitTraits traits;
   traits.until_accepted = true;
-  return FutureBase(client_.session().Submit(*std::move(spec), traits));
+  return FutureBase(client_.session().Submit(*std::move(task), traits));
 }
 
 absl::Status ItemQueue::PutStatus(absl::Status end) const {

@@ -80,13 +80,12 @@ absl::StatusOr<Semaphore> Semaphore::Open(Client& client, std::string_view name,
   for (int64_t i = 0; i < value; ++i) {
     SubmitOptions submit = ForGood();
     submit.request_key = absl::StrCat("permit-", i);
-    absl::StatusOr<std::string> spec = client::EncodeSpec(
-        client::EncodeOptions(std::string(name), submit), kPermitType, Payload());
-    if (!spec.ok()) return spec.status();
+    absl::StatusOr<client::EncodedTask> task =
+        client::EncodeTask(std::string(name), submit, kPermitType, Payload());
+    if (!task.ok()) return task.status();
     client::SubmitTraits traits;
-    traits.keyed = true;
     traits.until_accepted = true;
-    permits.emplace_back(client.session().Submit(*std::move(spec), traits));
+    permits.emplace_back(client.session().Submit(*std::move(task), traits));
   }
   for (const FutureBase& permit : permits) {
     status.Update(permit.Accepted(client.options().call_timeout).status());
@@ -144,12 +143,12 @@ absl::StatusOr<Event> Event::Open(Client& client, std::string_view name) {
 }
 
 absl::Status Event::Set() {
-  const absl::StatusOr<std::string> spec =
-      client::EncodeSpec(client::EncodeOptions(name_, ForGood()), kEventType, Payload());
-  if (!spec.ok()) return spec.status();
+  absl::StatusOr<client::EncodedTask> task =
+      client::EncodeTask(name_, ForGood(), kEventType, Payload());
+  if (!task.ok()) return task.status();
   client::SubmitTraits traits;
   traits.until_accepted = true;
-  const FutureBase set(client_->session().Submit(*spec, traits));
+  const FutureBase set(client_->session().Submit(*std::move(task), traits));
   const absl::Status status = set.Accepted(client_->options().call_timeout).status();
   // The queue holds one task at most: it is set already.
   return absl::IsResourceExhausted(status) ? absl::OkStatus() : status;

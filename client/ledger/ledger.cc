@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "client/ledger/wire_format.h"
 
 #include "proto/wire/item_status.h"
 #include "treadle/task_error.h"
@@ -78,17 +77,24 @@ void Ledger::CancelAccepted(const FutureState& ended) {
 
 void Ledger::Handle(v1::SessionResponse& message, Effects& effects) {
   for (const v1::AcceptedRange& range : message.accepted()) HandleAccepted(range, effects);
-  for (const v1::SequencedResult& result : message.results()) HandleResult(result, effects);
+  for (const v1::RefusedRange& range : message.refused()) HandleRefused(range, effects);
+  for (const v1::ExistingTask& existing : message.existing()) HandleExisting(existing, effects);
+  for (v1::OutcomeRun& run : *message.mutable_succeeded()) HandleSucceeded(run, effects);
   for (v1::Outcome& outcome : *message.mutable_outcomes()) HandleOutcome(outcome, effects);
   for (const v1::UnknownTask& unknown : message.unknown_tasks()) HandleUnknown(unknown, effects);
   if (table_.size() >= look_at_size_) ForgetLetGo(effects);
 }
 
+// Of those that the broker names: the ones that were sent, and not answered below the floor.
+std::pair<uint64_t, uint64_t> Ledger::AnsweredNow(uint64_t first, uint64_t last) {
+  first = std::max(first, answered_.Floor());
+  last = std::min(last, next_sequence_ - 1);
+  if (first <= last) answered_.Add(first, last);
+  return {first, last};
+}
+
 void Ledger::HandleAccepted(const v1::AcceptedRange& range, Effects& effects) {
-  const uint64_t first = std::max(range.first_sequence(), answered_.Floor());
-  const uint64_t last = std::min(range.last_sequence(), next_sequence_ - 1);
-  if (first > last) return;
-  answered_.Add(first, last);
+  const auto [first, last] = AnsweredNow(range.first_sequence(), range.last_sequence());
   for (uint64_t sequence = first; sequence <= last; ++sequence) {
     FutureState* const state = FindSent(sequence);
     if (state == nullptr) continue;
@@ -98,55 +104,87 @@ void Ledger::HandleAccepted(const v1::AcceptedRange& range, Effects& effects) {
   }
 }
 
-void Ledger::HandleResult(const v1::SequencedResult& sequenced, Effects& effects) {
-  const v1::SubmitResult& result = sequenced.result();
-  FutureState* const found = FindSent(sequenced.sequence());
-  if (found == nullptr) return;
-  answered_.Add(sequenced.sequence(), sequenced.sequence());
-  const FutureStateRef state = table_.Remove(found->id);
-  absl::Status status = wire::FromItem(result.status());
-  absl::StatusOr<TaskId> id = TaskId::Parse(result.task_id());
-  if (status.ok()) status.Update(id.status());
-  if (!status.ok()) {
+void Ledger::HandleRefused(const v1::RefusedRange& range, Effects& effects) {
+  absl::Status status = wire::FromItem(range.status());
+  if (status.ok()) status = absl::UnknownError("the broker refused the submit and did not say why");
+  const auto [first, last] = AnsweredNow(range.first_sequence(), range.last_sequence());
+  for (uint64_t sequence = first; sequence <= last; ++sequence) {
+    FutureState* const state = FindSent(sequence);
+    if (state == nullptr) continue;
     ++counts_.refused;
-    return EndAllOf(state, status, effects);
+    EndAllOf(table_.Remove(state->id), status, effects);
+  }
+}
+
+void Ledger::HandleExisting(const v1::ExistingTask& existing, Effects& effects) {
+  FutureState* const found = FindSent(existing.sequence());
+  if (found == nullptr) return;
+  answered_.Add(existing.sequence(), existing.sequence());
+  const FutureStateRef state = table_.Remove(found->id);
+  const absl::StatusOr<TaskId> id = TaskId::Parse(existing.task_id());
+  if (!id.ok()) {
+    ++counts_.refused;
+    return EndAllOf(state, id.status(), effects);
   }
   state->id = *id;
-  state->durability = static_cast<Durability>(result.durability());
-  state->existing = result.existing();
+  state->durability = static_cast<Durability>(existing.durability());
+  state->existing = true;
   state->await_by_id = true;  // it may be another session's
   Accept(*state.get(), effects);
   if (EndsWhenAccepted(*state.get())) return End(*state.get(), absl::OkStatus(), effects);
   Insert(state);
 }
 
+void Ledger::HandleSucceeded(v1::OutcomeRun& run, Effects& effects) {
+  const auto content_type =
+      std::make_shared<const std::string>(std::move(*run.mutable_content_type()));
+  std::string results = std::move(*run.mutable_results());
+  size_t begin = 0;
+  for (int i = 0; i < run.result_sizes_size() && begin <= results.size(); ++i) {
+    const size_t size = run.result_sizes(i);
+    const bool whole = begin == 0 && size >= results.size();
+    Succeed(TaskId{session_id_, run.first_sequence() + static_cast<uint64_t>(i)},
+            whole ? std::move(results) : results.substr(begin, size), content_type, effects);
+    begin += size;
+  }
+}
+
+void Ledger::Succeed(TaskId id, std::string result,
+                     const std::shared_ptr<const std::string>& content_type, Effects& effects) {
+  counts_.result_bytes += static_cast<int64_t>(result.size());
+  for (FutureStateRef state = table_.Remove(id); state;) {
+    LearnOfEnd(*state.get(), v1::TASK_STATE_SUCCEEDED, effects);
+    FutureStateRef next = std::move(state->next_of_same_id);
+    state->result = next ? result : std::move(result);
+    state->content_type = content_type;
+    End(*state.get(), absl::OkStatus(), effects);
+    state = std::move(next);
+  }
+}
+
 void Ledger::HandleOutcome(v1::Outcome& outcome, Effects& effects) {
   const absl::StatusOr<TaskId> id = TaskId::Parse(outcome.task_id());
   if (!id.ok()) return;
-  counts_.result_bytes += static_cast<int64_t>(outcome.result().size());
+  if (outcome.state() == v1::TASK_STATE_SUCCEEDED) {
+    return Succeed(*id, std::move(*outcome.mutable_result()),
+                   std::make_shared<const std::string>(std::move(*outcome.mutable_content_type())),
+                   effects);
+  }
   for (FutureStateRef state = table_.Remove(*id); state;) {
-    CountEnd(outcome.state());
-    // The end of a task says that it was accepted, should the answer be on its way yet.
-    if (state->stage == Stage::kSent) {
-      answered_.Add(state->sequence, state->sequence);
-      Accept(*state.get(), effects);
-    }
+    LearnOfEnd(*state.get(), outcome.state(), effects);
     FutureStateRef next = std::move(state->next_of_same_id);
-    absl::Status status;
-    if (outcome.state() == v1::TASK_STATE_CANCELLED && !state->status.ok()) {
-      status = state->status;
-    } else if (outcome.state() != v1::TASK_STATE_SUCCEEDED) {
-      status = ToStatus(ErrorOf(outcome));
-    } else if (next) {
-      state->result = outcome.result();
-      state->content_type = outcome.content_type();
-    } else {
-      state->result = std::move(*outcome.mutable_result());
-      state->content_type = std::move(*outcome.mutable_content_type());
-    }
-    End(*state.get(), std::move(status), effects);
+    const bool given_up = outcome.state() == v1::TASK_STATE_CANCELLED && !state->status.ok();
+    End(*state.get(), given_up ? state->status : ToStatus(ErrorOf(outcome)), effects);
     state = std::move(next);
   }
+}
+
+// The end of a task says that it was accepted, should the answer be on its way yet.
+void Ledger::LearnOfEnd(FutureState& state, v1::TaskState end, Effects& effects) {
+  CountEnd(end);
+  if (state.stage != Stage::kSent) return;
+  answered_.Add(state.sequence, state.sequence);
+  Accept(state, effects);
 }
 
 void Ledger::HandleUnknown(const v1::UnknownTask& unknown, Effects& effects) {
@@ -242,8 +280,8 @@ void Ledger::EndAllOf(FutureStateRef state, const absl::Status& status, Effects&
 
 void Ledger::Leave(FutureState& state, Effects& effects) {
   ++effects.answered_tasks;
-  effects.answered_bytes += static_cast<int64_t>(state.spec.size());
-  std::string().swap(state.spec);
+  effects.answered_bytes += state.task.bytes();
+  state.task = EncodedTask();
 }
 
 FutureState* Ledger::Find(TaskId id) const {

@@ -3,8 +3,10 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -44,7 +46,7 @@ class Ledger {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
 
-  // New work. A submit has only its `spec` and `traits`; an attached future has its `id`.
+  // New work. A submit has only its `task` and `traits`; an attached future has its `id`.
   void Submit(FutureStateRef state);
   void Attach(FutureStateRef state);
   void Cancel(FutureStateRef state, Effects& effects);
@@ -96,13 +98,19 @@ class Ledger {
   static constexpr size_t kLookAtSizeMin = 1'024;
 
   void HandleAccepted(const v1::AcceptedRange& range, Effects& effects);
-  void HandleResult(const v1::SequencedResult& result, Effects& effects);
+  void HandleRefused(const v1::RefusedRange& range, Effects& effects);
+  void HandleExisting(const v1::ExistingTask& existing, Effects& effects);
+  void HandleSucceeded(v1::OutcomeRun& run, Effects& effects);
   void HandleOutcome(v1::Outcome& outcome, Effects& effects);
   void HandleUnknown(const v1::UnknownTask& unknown, Effects& effects);
 
   void Accept(FutureState& state, Effects& effects);
   void End(FutureState& state, absl::Status status, Effects& effects);
+  void Succeed(TaskId id, std::string result,
+               const std::shared_ptr<const std::string>& content_type, Effects& effects);
+  void LearnOfEnd(FutureState& state, v1::TaskState end, Effects& effects);
   void CountEnd(v1::TaskState end);
+  std::pair<uint64_t, uint64_t> AnsweredNow(uint64_t first, uint64_t last);
   void EndAllOf(FutureStateRef first, const absl::Status& status, Effects& effects);
   bool EndsWhenAccepted(const FutureState& state) const;
   void CancelAccepted(const FutureState& ended);
@@ -118,7 +126,7 @@ class Ledger {
   void GiveUpSession(Effects& effects);
   void ForgetTasksOf(uint64_t session, Effects& effects);
   void AwaitAccepted();
-  void AppendTasks(std::string& message, int64_t& items, Effects& effects);
+  void AppendRuns(std::string& message, int64_t& items, Effects& effects);
   void AppendIds(std::string& message, int64_t& items);
   void AppendIds(std::string& message, int64_t& items, int field, std::deque<TaskId>& ids) const;
   bool IsTooLarge(const FutureState& state) const;

@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/ledger/ledger.h"
+#include "client/ledger/run_writer.h"
 #include "client/ledger/wire_format.h"
 
 // The ledger's side towards the stream: what is said, and what is said again on a new one.
@@ -71,7 +72,7 @@ void Ledger::GiveUpSession(Effects& effects) {
   const std::vector<FutureState*> sent = SentInOrder();
   for (auto found = sent.rbegin(); found != sent.rend(); ++found) {
     FutureStateRef state = table_.Remove((*found)->id);
-    if (!state->traits.keyed) {
+    if (state->task.request_key.empty()) {
       const absl::Status status =
           MayBeAccepted(*state.get(), "the broker has forgotten this client's session");
       EndAllOf(std::move(state), status, effects);
@@ -123,13 +124,16 @@ std::string Ledger::NextMessage(Effects& effects) {
   }
   if (!tasks_first_) AppendIds(message, items);
   const int64_t ids = items;
-  AppendTasks(message, items, effects);
+  AppendRuns(message, items, effects);
   if (tasks_first_) AppendIds(message, items);
   tasks_first_ = !outgoing_.empty() && ids > 0 && items == ids;
   return message;
 }
 
-void Ledger::AppendTasks(std::string& message, int64_t& items, Effects& effects) {
+void Ledger::AppendRuns(std::string& message, int64_t& items, Effects& effects) {
+  const auto bytes_max =
+      static_cast<size_t>(std::min(limits::kOutgoingMessageBytes, message_bytes_max_));
+  RunWriter runs(message, v1::SessionRequest::kRunsFieldNumber);
   for (; !outgoing_.empty() && items < batch_tasks_max_; outgoing_.pop_front()) {
     FutureState& state = *outgoing_.front().get();
     // Cancelled before it was sent, or ended before it was sent again.
@@ -138,29 +142,27 @@ void Ledger::AppendTasks(std::string& message, int64_t& items, Effects& effects)
       RefuseTooLarge(state, effects);
       continue;
     }
-    const int64_t bytes = static_cast<int64_t>(message.size() + PairBytesMax(state.spec.size()));
-    if (items > 0 && bytes > std::min(limits::kOutgoingMessageBytes, message_bytes_max_)) return;
+    if (items > 0 && runs.BytesWith(state.task) > bytes_max) break;
     if (state.stage == Stage::kUnsent) {
       state.sequence = next_sequence_++;
       state.id = TaskId{session_id_, state.sequence};
       state.stage = Stage::kSent;
       Insert(std::move(outgoing_.front()));
     }
-    AppendPair(message, v1::SessionRequest::kTasksFieldNumber,
-               v1::SequencedTask::kSequenceFieldNumber, state.sequence,
-               v1::SequencedTask::kTaskFieldNumber, state.spec);
+    runs.Add(state.sequence, state.task);
     ++items;
   }
+  runs.Finish();
 }
 
 bool Ledger::IsTooLarge(const FutureState& state) const {
-  return static_cast<int64_t>(PairBytesMax(state.spec.size())) >
+  return static_cast<int64_t>(RunWriter::BytesMax(state.task)) >
          std::min(payload_bytes_max_ + kSpecOverheadBytes, message_bytes_max_);
 }
 
 void Ledger::RefuseTooLarge(FutureState& state, Effects& effects) {
   absl::Status status = absl::InvalidArgumentError(
-      absl::StrCat("payload is too large: the task has ", state.spec.size(),
+      absl::StrCat("payload is too large: the task has ", state.task.bytes(),
                    " bytes, and the broker takes payloads of at most ", payload_bytes_max_,
                    ": pass a reference to the data, or raise the broker's --payload-max"));
   if (state.stage == Stage::kUnsent) return End(state, std::move(status), effects);

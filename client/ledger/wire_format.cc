@@ -13,7 +13,7 @@ constexpr uint32_t kBytesType = 2;
 
 uint32_t Tag(int field, uint32_t type) { return static_cast<uint32_t>(field) << 3 | type; }
 
-size_t VarintBytes(uint64_t value) { return CodedOutputStream::VarintSize64(value); }
+}  // namespace
 
 void AppendVarint(std::string& out, uint64_t value) {
   uint8_t buffer[kVarintBytesMax];
@@ -21,15 +21,13 @@ void AppendVarint(std::string& out, uint64_t value) {
   out.append(reinterpret_cast<const char*>(buffer), static_cast<size_t>(end - buffer));
 }
 
-size_t BytesFieldBytes(int field, size_t bytes) {
-  return VarintBytes(Tag(field, kBytesType)) + VarintBytes(bytes) + bytes;
+void AppendLength(std::string& out, int field, size_t bytes) {
+  AppendVarint(out, Tag(field, kBytesType));
+  AppendVarint(out, bytes);
 }
 
-}  // namespace
-
 void AppendField(std::string& out, int field, std::string_view bytes) {
-  AppendVarint(out, Tag(field, kBytesType));
-  AppendVarint(out, bytes.size());
+  AppendLength(out, field, bytes.size());
   out.append(bytes);
 }
 
@@ -37,16 +35,5 @@ void AppendField(std::string& out, int field, uint64_t value) {
   AppendVarint(out, Tag(field, kVarintType));
   AppendVarint(out, value);
 }
-
-void AppendPair(std::string& out, int field, int number_field, uint64_t number, int bytes_field,
-                std::string_view bytes) {
-  AppendVarint(out, Tag(field, kBytesType));
-  AppendVarint(out, VarintBytes(Tag(number_field, kVarintType)) + VarintBytes(number) +
-                        BytesFieldBytes(bytes_field, bytes.size()));
-  AppendField(out, number_field, number);
-  AppendField(out, bytes_field, bytes);
-}
-
-size_t PairBytesMax(size_t bytes) { return bytes + 6 * kVarintBytesMax; }
 
 }  // namespace treadle::client

@@ -73,42 +73,63 @@ Session::Session(const ClientOptions& options, std::shared_ptr<grpc::Channel> ch
 
 Session::~Session() { Shutdown(); }
 
-FutureStateRef Session::Submit(std::string spec, SubmitTraits traits) {
-  const int64_t bytes = static_cast<int64_t>(spec.size());
-  FutureStateRef state = NewState(std::move(spec), traits);
+FutureStateRef Session::Submit(EncodedTask task, SubmitTraits traits) {
+  const int64_t bytes = task.bytes();
+  FutureStateRef state = NewState(std::move(task), traits);
   std::unique_lock lock(mutex_);
   if (!WaitForRoom(lock, bytes)) return EndedState(WindowFullLocked());
-  return Enter(lock, std::move(state), bytes);
+  state = Enter(std::move(state), bytes);
+  WakeForSubmits(std::move(lock));
+  return state;
 }
 
-FutureStateRef Session::SubmitInRoom(std::string spec, SubmitTraits traits) {
-  const int64_t bytes = static_cast<int64_t>(spec.size());
-  FutureStateRef state = NewState(std::move(spec), traits);
+std::vector<FutureStateRef> Session::SubmitAll(
+    std::vector<std::pair<EncodedTask, SubmitTraits>> tasks) {
+  std::vector<FutureStateRef> states;
+  states.reserve(tasks.size());
+  for (auto& [task, traits] : tasks) states.push_back(NewState(std::move(task), traits));
+  std::unique_lock lock(mutex_);
+  for (FutureStateRef& state : states) {
+    const int64_t bytes = state->task.bytes();
+    state =
+        WaitForRoom(lock, bytes) ? Enter(std::move(state), bytes) : EndedState(WindowFullLocked());
+  }
+  WakeForSubmits(std::move(lock));
+  return states;
+}
+
+FutureStateRef Session::SubmitInRoom(EncodedTask task, SubmitTraits traits) {
+  const int64_t bytes = task.bytes();
+  FutureStateRef state = NewState(std::move(task), traits);
   std::unique_lock lock(mutex_);
   --reserved_tasks_;
   reserved_bytes_ -= bytes;
-  return Enter(lock, std::move(state), bytes);
+  state = Enter(std::move(state), bytes);
+  WakeForSubmits(std::move(lock));
+  return state;
 }
 
-FutureStateRef Session::NewState(std::string spec, SubmitTraits traits) {
+FutureStateRef Session::NewState(EncodedTask task, SubmitTraits traits) {
   FutureStateRef state(new FutureState(this));
-  state->spec = std::move(spec);
+  state->task = std::move(task);
   state->traits = traits;
   state->since = Since();
   return state;
 }
 
-FutureStateRef Session::Enter(std::unique_lock<std::mutex>& lock, FutureStateRef state,
-                              int64_t bytes) {
+FutureStateRef Session::Enter(FutureStateRef state, int64_t bytes) {
   if (closed_) return EndedState(NeverSentStatus());
   ++submitted_;
   ++window_tasks_;
   window_bytes_ += bytes;
   inbox_.submits.push_back(state);
-  const bool wake = std::exchange(wants_submits_, false);
+  return state;
+}
+
+void Session::WakeForSubmits(std::unique_lock<std::mutex> lock) {
+  const bool wake = !inbox_.submits.empty() && std::exchange(wants_submits_, false);
   lock.unlock();
   if (wake) work_.notify_one();
-  return state;
 }
 
 Session::TimePoint Session::Since() const {
@@ -127,6 +148,8 @@ bool Session::WaitForRoom(std::unique_lock<std::mutex>& lock, int64_t bytes) {
   const auto may_enter = [&] { return (line_.empty() || closed_) && HasRoom(bytes); };
   if (may_enter()) return true;
   if (options_.window_wait <= kNoWait) return false;
+  // What came before makes room once it is sent.
+  if (!inbox_.submits.empty() && std::exchange(wants_submits_, false)) work_.notify_one();
   const TimePoint deadline = DeadlineAfter(options_.window_wait);
   ++waiters_;
   bool room = true;

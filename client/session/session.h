@@ -40,14 +40,16 @@ class Session final : public FutureHome, private StreamEvents {
   // Shuts down.
   ~Session();
 
-  // `spec` is an encoded v1::TaskSpec. Waits for room in the window.
-  FutureStateRef Submit(std::string spec, SubmitTraits traits);
-  // The same in two steps, for who must not wait. Takes room for a spec of so many bytes, or a
+  // Waits for room in the window.
+  FutureStateRef Submit(EncodedTask task, SubmitTraits traits);
+  // Many, in this order; those that find no room in time end with that.
+  std::vector<FutureStateRef> SubmitAll(std::vector<std::pair<EncodedTask, SubmitTraits>> tasks);
+  // One in two steps, for who must not wait. Takes room for a task of so many bytes, or a
   // place in line for it, and calls `then` when it is there: at once, or later on the callbacks'
   // thread. Gives the name of either. After Shutdown there is room at once.
   uint64_t AwaitRoom(int64_t bytes, absl::AnyInvocable<void()> then);
   // Of these bytes, in room that is there.
-  FutureStateRef SubmitInRoom(std::string spec, SubmitTraits traits);
+  FutureStateRef SubmitInRoom(EncodedTask task, SubmitTraits traits);
   // In its place: the room, or the place in line, is given up.
   void GiveBackRoom(uint64_t name, int64_t bytes);
   // RESOURCE_EXHAUSTED, in the words for users.
@@ -107,8 +109,10 @@ class Session final : public FutureHome, private StreamEvents {
     absl::AnyInvocable<void()> then;
   };
 
-  FutureStateRef NewState(std::string spec, SubmitTraits traits);
-  FutureStateRef Enter(std::unique_lock<std::mutex>& lock, FutureStateRef state, int64_t bytes);
+  FutureStateRef NewState(EncodedTask task, SubmitTraits traits);
+  // REQUIRES: mutex_ is held; WakeForSubmits follows.
+  FutureStateRef Enter(FutureStateRef state, int64_t bytes);
+  void WakeForSubmits(std::unique_lock<std::mutex> lock);
   // Reserves room for those in line, as far as there is some: whom to call.
   std::vector<absl::AnyInvocable<void()>> ServeLine();
   absl::Status WindowFullLocked() const;

@@ -18,7 +18,6 @@
 #include "treadle/v1/admin_service.pb.h"
 #include "treadle/v1/queue_service.pb.h"
 #include "treadle/v1/task.pb.h"
-#include "treadle/v1/task_service.pb.h"
 #include "treadle/v1/worker_service.pb.h"
 
 // Between the proto messages, which validate.h has found good, and the engine's values. What comes
@@ -26,19 +25,11 @@
 
 namespace treadle::rpc {
 
-// Turns tasks into what the engine takes, with the defaults filled in. Remembers the last retry
-// policy, because most tasks of a program share one. Not thread-safe.
-class SubmitReader {
- public:
-  // The payload is in `body`, which is null when there is nothing to say. Computes the digest when
-  // there is a request key.
-  engine::Submit Read(v1::TaskSpec& task, broker::BodyPtr& body);
-
- private:
-  std::shared_ptr<const engine::RetryPolicy> ReadPolicy(v1::RetryPolicy& retry);
-
-  std::shared_ptr<const engine::RetryPolicy> last_policy_;
-};
+// On the wire 0 stands for the default.
+template <typename T>
+T OrDefault(T value, T default_value) {
+  return value == 0 ? default_value : value;
+}
 
 std::vector<std::string> ReadNames(google::protobuf::RepeatedPtrField<std::string>& names);
 // With the defaults in place of zeros.

@@ -5,33 +5,11 @@
 #include "proto/support/random_bits.h"
 #include "proto/support/utf8.h"
 #include "server/rpc/convert.h"
-#include "server/rpc/digest.h"
 
 // From messages to the engine's values.
 
 namespace treadle::rpc {
 namespace {
-
-template <typename T>
-T OrDefault(T value, T default_value) {
-  return value == 0 ? default_value : value;
-}
-
-broker::BodyPtr ReadBody(v1::TaskSpec& task) {
-  if (task.payload().empty() && task.content_type().empty() && task.headers().empty()) {
-    return nullptr;
-  }
-  auto body = std::make_shared<broker::Body>();
-  body->bytes = std::move(*task.mutable_payload());
-  body->content_type = std::move(*task.mutable_content_type());
-  if (!task.headers().empty()) {
-    body->headers.reserve(task.headers().size());
-    for (auto& [key, value] : *task.mutable_headers()) {
-      body->headers.emplace_back(key, std::move(value));
-    }
-  }
-  return body;
-}
 
 // Null: there is nothing in it.
 broker::BodyPtr BodyOf(std::string& bytes, std::string& content_type) {
@@ -56,50 +34,6 @@ engine::TaskError ReadError(v1::TaskError& error) {
 }
 
 }  // namespace
-
-engine::Submit SubmitReader::Read(v1::TaskSpec& task, broker::BodyPtr& body) {
-  engine::Submit submit;
-  engine::TaskSpec& spec = submit.spec;
-  spec.payload_bytes = task.payload().size();
-  body = ReadBody(task);
-  spec.queue = std::move(*task.mutable_queue());
-  spec.type = std::move(*task.mutable_type());
-  spec.priority = task.priority();
-  if (task.start_case() == v1::TaskSpec::kRunAtMs) spec.run_at_ms = task.run_at_ms();
-  if (task.start_case() == v1::TaskSpec::kDelayMs) spec.delay_ms = task.delay_ms();
-  if (task.expiry_case() == v1::TaskSpec::kDeadlineAtMs) {
-    spec.deadline_at_ms = task.deadline_at_ms();
-  } else if (task.expiry_case() == v1::TaskSpec::kDeadlineInMs) {
-    spec.deadline_in_ms = task.deadline_in_ms();
-  }
-  spec.attempt_timeout_ms = task.attempt_timeout_ms();
-  spec.result_ttl_ms = task.has_result_ttl_ms() ? task.result_ttl_ms() : limits::kResultTtlMs;
-  spec.max_attempts = OrDefault(task.max_attempts(), limits::kAttempts);
-  spec.durability = task.durability() == v1::DURABILITY_UNSPECIFIED
-                        ? engine::Durability::kSynced
-                        : static_cast<engine::Durability>(task.durability());
-  if (task.has_retry()) spec.retry = ReadPolicy(*task.mutable_retry());
-  submit.wait_if_full_ms = task.wait_if_full_ms();
-  if (!task.request_key().empty()) {
-    spec.request_key = std::move(*task.mutable_request_key());
-    spec.digest = DigestOf(spec, body.get());
-  }
-  return submit;
-}
-
-std::shared_ptr<const engine::RetryPolicy> SubmitReader::ReadPolicy(v1::RetryPolicy& retry) {
-  engine::RetryPolicy policy;
-  policy.initial_delay_ms = OrDefault(retry.initial_delay_ms(), limits::kRetryInitialDelayMs);
-  policy.multiplier = OrDefault(retry.multiplier(), limits::kRetryMultiplier);
-  policy.max_delay_ms = OrDefault(retry.max_delay_ms(), limits::kRetryMaxDelayMs);
-  policy.jitter = retry.has_jitter() ? retry.jitter() : limits::kRetryJitter;
-  policy.no_retry_error_types = ReadNames(*retry.mutable_no_retry_error_types());
-  if (policy == engine::RetryPolicy()) return nullptr;
-  if (last_policy_ == nullptr || *last_policy_ != policy) {
-    last_policy_ = std::make_shared<const engine::RetryPolicy>(std::move(policy));
-  }
-  return last_policy_;
-}
 
 std::vector<std::string> ReadNames(google::protobuf::RepeatedPtrField<std::string>& names) {
   std::vector<std::string> read;

@@ -15,11 +15,14 @@ namespace treadle::rpc {
 namespace {
 
 constexpr int64_t kSessionItemBytes = 64;  // what an item has beside its long fields, about
+constexpr int64_t kResultBytes = 4;        // what a result in a run has beside its own, about
 
 }  // namespace
 
 SessionStream::SessionStream(Edge& edge, grpc::CallbackServerContext* context)
-    : BidiCall(edge, context, broker::Lane::kClients), bounds_(edge.bounds()) {}
+    : BidiCall(edge, context, broker::Lane::kClients),
+      bounds_(edge.bounds()),
+      reader_(edge.bounds()) {}
 
 absl::Status SessionStream::OnMessage(const grpc::ByteBuffer& message) {
   if (message.Length() == 0 && begun_) return absl::OkStatus();
@@ -57,34 +60,41 @@ absl::Status SessionStream::Open(const v1::SessionOpen& open) {
 
 void SessionStream::Handle(v1::SessionRequest& request) {
   std::vector<broker::Request> requests;
-  requests.reserve(request.tasks_size() + request.await_task_ids_size() +
-                   request.cancel_task_ids_size() + 1);
+  int tasks = 0;
+  for (const v1::TaskRun& run : request.runs()) tasks += run.payload_sizes_size();
+  requests.reserve(tasks + request.await_task_ids_size() + request.cancel_task_ids_size() + 1);
   if (request.acknowledged_below() != 0) {
     requests.push_back(ToRequest(engine::AcknowledgeSession{id(), request.acknowledged_below()}));
   }
-  HandleTasks(request, requests);
+  HandleRuns(request, requests);
   HandleIds(request, requests);
   Post(std::move(requests));
 }
 
 // What is malformed goes the same way: the broker may have accepted it before, when its bounds were
 // others, and says so then.
-void SessionStream::HandleTasks(v1::SessionRequest& request,
-                                std::vector<broker::Request>& requests) {
-  if (request.tasks().empty()) return;
+void SessionStream::HandleRuns(v1::SessionRequest& request,
+                               std::vector<broker::Request>& requests) {
+  if (request.runs().empty()) return;
   const int64_t wall_ms = edge_.clock.WallMs();
-  for (v1::SequencedTask& sequenced : *request.mutable_tasks()) {
-    absl::Status status = ValidateTask(sequenced.task(), bounds_, wall_ms);
-    broker::BodyPtr body;
-    engine::Submit submit;
-    if (status.ok()) submit = reader_.Read(*sequenced.mutable_task(), body);
-    submit.refusal = std::move(status);
-    submit.call = id();
-    submit.origin = origin();
-    submit.item = sequenced.sequence();
-    submit.id = TaskId{session_, sequenced.sequence()};
-    submit.sequenced = true;
-    requests.push_back(ToRequest(std::move(submit), std::move(body)));
+  for (v1::TaskRun& run : *request.mutable_runs()) {
+    reader_.Begin(*run.mutable_common(), wall_ms);
+    size_t begin = 0;
+    for (int i = 0; i < run.payload_sizes_size(); ++i) {
+      const size_t size = run.payload_sizes(i);
+      std::string key;
+      if (i < run.request_keys_size()) key = std::move(*run.mutable_request_keys(i));
+      broker::BodyPtr body;
+      engine::Submit submit =
+          reader_.Next(run.payloads().substr(begin, size), std::move(key), body);
+      begin += size;
+      submit.call = id();
+      submit.origin = origin();
+      submit.item = run.first_sequence() + static_cast<uint64_t>(i);
+      submit.id = TaskId{session_, submit.item};
+      submit.sequenced = true;
+      requests.push_back(ToRequest(std::move(submit), std::move(body)));
+    }
   }
 }
 
@@ -129,11 +139,7 @@ void SessionStream::Hear(broker::Delivery& delivery) {
   if (const auto* submitted = std::get_if<engine::Submitted>(&delivery)) {
     Submitted(*submitted);
   } else if (const auto* outcome = std::get_if<broker::OutcomeReady>(&delivery)) {
-    const int64_t result_bytes = outcome->result == nullptr ? 0 : broker::BytesOf(*outcome->result);
-    const engine::TaskError& error = outcome->row->error;
-    const auto error_bytes =
-        static_cast<int64_t>(error.message.size() + error.type.size() + error.worker.size());
-    Write(*outcome, Add(kSessionItemBytes + result_bytes + error_bytes).add_outcomes());
+    Ended(*outcome);
   } else if (const auto* opened = std::get_if<engine::SessionOpened>(&delivery)) {
     Opened(*opened);
   } else if (const auto* done = std::get_if<engine::CancelDone>(&delivery)) {
@@ -175,15 +181,11 @@ void SessionStream::Submitted(const engine::Submitted& submitted) {
     Accepted(sequence, level);
     return;
   }
-  const auto text_bytes = static_cast<int64_t>(submitted.status.message().size());
-  v1::SequencedResult& result = *Add(2 * kSessionItemBytes + text_bytes).add_results();
-  result.set_sequence(sequence);
-  wire::ToItem(submitted.status, result.mutable_result()->mutable_status());
-  if (submitted.status.ok()) {
-    result.mutable_result()->set_task_id(submitted.id.ToString());
-    result.mutable_result()->set_durability(level);
-    result.mutable_result()->set_existing(true);
-  }
+  if (!submitted.status.ok()) return Refused(sequence, submitted.status);
+  v1::ExistingTask& existing = *Add(kSessionItemBytes).add_existing();
+  existing.set_sequence(sequence);
+  existing.set_task_id(submitted.id.ToString());
+  existing.set_durability(level);
 }
 
 void SessionStream::Accepted(uint64_t sequence, v1::Durability level) {
@@ -198,6 +200,56 @@ void SessionStream::Accepted(uint64_t sequence, v1::Durability level) {
   range.set_first_sequence(sequence);
   range.set_last_sequence(sequence);
   range.set_durability(level);
+}
+
+void SessionStream::Refused(uint64_t sequence, const absl::Status& status) {
+  if (const int ranges = response_.message().refused_size(); ranges > 0) {
+    v1::RefusedRange& last = *response_.message().mutable_refused(ranges - 1);
+    if (last.last_sequence() + 1 == sequence && last.status().code() == status.raw_code() &&
+        absl::string_view(last.status().message()) == status.message()) {
+      last.set_last_sequence(sequence);
+      return;
+    }
+  }
+  const auto text_bytes = static_cast<int64_t>(status.message().size());
+  v1::RefusedRange& range = *Add(kSessionItemBytes + text_bytes).add_refused();
+  range.set_first_sequence(sequence);
+  range.set_last_sequence(sequence);
+  wire::ToItem(status, range.mutable_status());
+}
+
+void SessionStream::Ended(const broker::OutcomeReady& outcome) {
+  const engine::FinishedRow& row = *outcome.row;
+  if (row.state == engine::TaskState::kSucceeded && row.id.session == session_) {
+    return Succeeded(outcome);
+  }
+  const int64_t result_bytes = outcome.result == nullptr ? 0 : broker::BytesOf(*outcome.result);
+  const auto error_bytes = static_cast<int64_t>(row.error.message.size() + row.error.type.size() +
+                                                row.error.worker.size());
+  Write(outcome, Add(kSessionItemBytes + result_bytes + error_bytes).add_outcomes());
+}
+
+void SessionStream::Succeeded(const broker::OutcomeReady& outcome) {
+  const engine::FinishedRow& row = *outcome.row;
+  const broker::Body& result = outcome.result == nullptr ? *broker::EmptyBody() : *outcome.result;
+  const auto bytes = static_cast<int64_t>(result.bytes.size());
+  v1::SessionResponse& response = Add(kResultBytes + bytes);
+  const int runs = response.succeeded_size();
+  v1::OutcomeRun* run = runs == 0 ? nullptr : response.mutable_succeeded(runs - 1);
+  const bool goes_on =
+      run != nullptr &&
+      run->first_sequence() + static_cast<uint64_t>(run->result_sizes_size()) == row.id.sequence &&
+      run->content_type() == result.content_type && run->attempts() == row.attempts &&
+      run->finished_at_ms() == row.finished_at_ms;
+  if (!goes_on) {
+    run = response_.Add(kSessionItemBytes).add_succeeded();
+    run->set_first_sequence(row.id.sequence);
+    run->set_content_type(result.content_type);
+    run->set_attempts(row.attempts);
+    run->set_finished_at_ms(row.finished_at_ms);
+  }
+  run->add_result_sizes(static_cast<uint32_t>(bytes));
+  run->mutable_results()->append(result.bytes);
 }
 
 void SessionStream::Unknown(const std::string& task, const absl::Status& status) {

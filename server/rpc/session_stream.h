@@ -8,6 +8,7 @@
 #include "server/rpc/convert.h"
 #include "server/rpc/gathering.h"
 #include "server/rpc/recycled_message.h"
+#include "server/rpc/submit_reader.h"
 #include "server/rpc/validate.h"
 
 namespace treadle::rpc {
@@ -41,7 +42,7 @@ class SessionStream final : public BidiCall {
   absl::Status Open(const v1::SessionOpen& open);
   // Posts everything but `open`.
   void Handle(v1::SessionRequest& request);
-  void HandleTasks(v1::SessionRequest& request, std::vector<broker::Request>& requests);
+  void HandleRuns(v1::SessionRequest& request, std::vector<broker::Request>& requests);
   void HandleIds(v1::SessionRequest& request, std::vector<broker::Request>& requests);
   void Refuse(std::vector<NoId> no_ids);
 
@@ -49,6 +50,9 @@ class SessionStream final : public BidiCall {
   void Opened(const engine::SessionOpened& opened);
   void Submitted(const engine::Submitted& submitted);
   void Accepted(uint64_t sequence, v1::Durability level);
+  void Refused(uint64_t sequence, const absl::Status& status);
+  void Ended(const broker::OutcomeReady& outcome);
+  void Succeeded(const broker::OutcomeReady& outcome);
   void Unknown(const std::string& task, const absl::Status& status);
   v1::SessionResponse& Add(int64_t bytes);
 

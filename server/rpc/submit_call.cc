@@ -7,64 +7,102 @@
 #include "server/rpc/batch_response.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/requests.h"
+#include "server/rpc/submit_reader.h"
 #include "server/rpc/validate.h"
 
 namespace treadle::rpc {
 namespace {
 
-void Fill(const engine::Submitted& submitted, bool disk, v1::SubmitResponse& response) {
-  v1::SubmitResult& result = *response.mutable_results(static_cast<int>(submitted.item));
-  wire::ToItem(submitted.status, response.results_size(), result.mutable_status());
-  if (submitted.status.ok()) {
-    result.set_task_id(submitted.id.ToString());
-    result.set_durability(AckLevel(submitted.durability, disk));
-    result.set_existing(submitted.existing);
+// The submits of one call, and their answers: those that are refused at the edge have theirs.
+template <typename Response>
+struct Batch {
+  explicit Batch(int tasks) : items(tasks) { requests.reserve(static_cast<size_t>(tasks)); }
+
+  void Add(Edge& edge, const UnaryCall& call, engine::Submit submit, broker::BodyPtr body) {
+    v1::SubmitResult& result = *filling.response.add_results();
+    if (!submit.refusal.ok()) return wire::ToItem(submit.refusal, items, result.mutable_status());
+    submit.call = call.id();
+    submit.origin = call.origin();
+    submit.item = static_cast<uint64_t>(filling.response.results_size() - 1);
+    submit.id = edge.broker.NewTaskId();
+    requests.push_back(ToRequest(std::move(submit), std::move(body)));
   }
+
+  const int items;
+  std::vector<broker::Request> requests;
+  BatchResponse<Response> filling;
+};
+
+void Fill(const engine::Submitted& submitted, int64_t items, bool disk, v1::SubmitResult& result) {
+  wire::ToItem(submitted.status, items, result.mutable_status());
+  if (!submitted.status.ok()) return;
+  result.set_task_id(submitted.id.ToString());
+  result.set_durability(AckLevel(submitted.durability, disk));
+  result.set_existing(submitted.existing);
+}
+
+template <typename Response>
+void Post(const Edge& edge, UnaryCall& call, Batch<Response> batch) {
+  if (batch.requests.empty()) {
+    call.Reply(batch.filling.response);
+    return;
+  }
+  batch.filling.unanswered = batch.requests.size();
+  const bool disk = edge.reach == store::Reach::kDisk;
+  call.Expect([disk, filling = std::move(batch.filling)](UnaryCall& self,
+                                                         broker::Delivery& delivery) mutable {
+    const auto* submitted = std::get_if<engine::Submitted>(&delivery);
+    if (submitted == nullptr) return;
+    Fill(*submitted, filling.response.results_size(), disk,
+         *filling.response.mutable_results(static_cast<int>(submitted->item)));
+    filling.Answered(self);
+  });
+  // Those that wait for room in a full queue wait no longer than the call.
+  call.Park(broker::Lane::kClients);
+  call.Post(broker::Lane::kClients, std::move(batch.requests));
 }
 
 }  // namespace
 
 absl::Status Submit(Edge& edge, UnaryCall& call, v1::SubmitRequest& request) {
-  const Bounds bounds = edge.bounds();
-  if (absl::Status s = ValidateBatch("tasks", request.tasks_size(), 1, bounds.batch_tasks_max);
+  const int tasks = request.tasks_size();
+  if (absl::Status s = ValidateBatch("tasks", tasks, 1, edge.bounds().batch_tasks_max); !s.ok()) {
+    return s;
+  }
+  Batch<v1::SubmitResponse> batch(tasks);
+  SubmitReader reader(edge.bounds());
+  const int64_t wall_ms = edge.clock.WallMs();
+  for (v1::TaskSpec& task : *request.mutable_tasks()) {
+    broker::BodyPtr body;
+    engine::Submit submit = reader.Read(task, wall_ms, body);
+    batch.Add(edge, call, std::move(submit), std::move(body));
+  }
+  Post(edge, call, std::move(batch));
+  return absl::OkStatus();
+}
+
+absl::Status SubmitRun(Edge& edge, UnaryCall& call, v1::SubmitRunRequest& request) {
+  const int tasks = request.payloads_size();
+  if (absl::Status s = ValidateBatch("payloads", tasks, 1, edge.bounds().batch_tasks_max);
       !s.ok()) {
     return s;
   }
-  BatchResponse<v1::SubmitResponse> filling;
-  std::vector<broker::Request> requests;
-  requests.reserve(request.tasks_size());
-  SubmitReader reader;
-  const int64_t wall_ms = edge.clock.WallMs();
-  for (int i = 0; i < request.tasks_size(); ++i) {
-    v1::SubmitResult& result = *filling.response.add_results();
-    if (const absl::Status s = ValidateTask(request.tasks(i), bounds, wall_ms); !s.ok()) {
-      wire::ToItem(s, request.tasks_size(), result.mutable_status());
-      continue;
-    }
+  if (absl::Status s = ValidateCommon("", request.common(), tasks, request.request_keys_size());
+      !s.ok()) {
+    return s;
+  }
+  Batch<v1::SubmitRunResponse> batch(tasks);
+  SubmitReader reader(edge.bounds());
+  reader.Begin(*request.mutable_common(), edge.clock.WallMs());
+  for (int i = 0; i < tasks; ++i) {
+    std::string key;
+    if (i < request.request_keys_size()) key = std::move(*request.mutable_request_keys(i));
     broker::BodyPtr body;
-    engine::Submit submit = reader.Read(*request.mutable_tasks(i), body);
-    submit.call = call.id();
-    submit.origin = call.origin();
-    submit.item = static_cast<uint64_t>(i);
-    submit.id = edge.broker.NewTaskId();
-    requests.push_back(ToRequest(std::move(submit), std::move(body)));
+    engine::Submit submit =
+        reader.Next(std::move(*request.mutable_payloads(i)), std::move(key), body);
+    batch.Add(edge, call, std::move(submit), std::move(body));
   }
-  if (requests.empty()) {
-    call.Reply(filling.response);
-    return absl::OkStatus();
-  }
-  filling.unanswered = requests.size();
-  const bool disk = edge.reach == store::Reach::kDisk;
-  call.Expect(
-      [disk, filling = std::move(filling)](UnaryCall& self, broker::Delivery& delivery) mutable {
-        const auto* submitted = std::get_if<engine::Submitted>(&delivery);
-        if (submitted == nullptr) return;
-        Fill(*submitted, disk, filling.response);
-        filling.Answered(self);
-      });
-  // Those that wait for room in a full queue wait no longer than the call.
-  call.Park(broker::Lane::kClients);
-  call.Post(broker::Lane::kClients, std::move(requests));
+  Post(edge, call, std::move(batch));
   return absl::OkStatus();
 }
 

@@ -124,6 +124,7 @@ absl::Status CancelTask(Edge&, UnaryCall& call, v1::CancelTaskRequest& request) 
 void ServeTasks(Methods& methods) {
   Service tasks(methods, "treadle.v1.TaskService");
   tasks.Unary("Submit", Submit);
+  tasks.Unary("SubmitRun", SubmitRun);
   tasks.Stream<SessionStream>("Session");
   tasks.Unary("GetTask", GetTask);
   tasks.Unary("AwaitTask", AwaitTask);

@@ -41,7 +41,12 @@ inline constexpr size_t kShownIdBytes = 60;
 absl::Status ValidateBatch(absl::string_view field, int64_t count, int64_t min, int64_t max);
 absl::StatusOr<TaskId> ValidateTaskId(absl::string_view field, const std::string& value);
 
-absl::Status ValidateTask(const v1::TaskSpec& task, const Bounds& bounds, int64_t wall_ms);
+// All of a task but its payload and its request key.
+absl::Status ValidateOptions(const v1::TaskSpec& task, int64_t wall_ms);
+absl::Status ValidatePayload(int64_t bytes, const Bounds& bounds);
+// Of a run of so many tasks, which has so many request keys. `path`: of the run, with a dot behind.
+absl::Status ValidateCommon(absl::string_view path, const v1::TaskSpec& common, int64_t tasks,
+                            int64_t request_keys);
 absl::Status ValidateOpen(const v1::SessionOpen& open);
 absl::Status ValidateSession(const v1::SessionRequest& request, const Bounds& bounds);
 

@@ -103,16 +103,37 @@ absl::Status ValidateTimes(const v1::TaskSpec& task, int64_t wall_ms) {
                        "ms");
 }
 
+// `last`: the sequence before.
+absl::Status ValidateRun(int index, const v1::TaskRun& run, uint64_t last) {
+  const std::string path = absl::StrCat("runs[", index, "].");
+  const int64_t tasks = run.payload_sizes_size();
+  if (tasks == 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path,
+                     "payload_sizes: empty; send one number for each task, 0 for a task "
+                     "without payload"));
+  }
+  const uint64_t first = run.first_sequence();
+  if (first <= last || first > kSequenceMax - static_cast<uint64_t>(tasks)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, "first_sequence: ", first, " after ", last,
+                     "; number the session's tasks 1, 2, 3, ... and send them in that order"));
+  }
+  uint64_t bytes = 0;
+  for (const uint32_t size : run.payload_sizes()) bytes += size;
+  if (bytes != run.payloads().size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, "payload_sizes: add up to ", bytes, " bytes, and payloads has ",
+                     run.payloads().size(), "; send as many as the sizes say"));
+  }
+  return ValidateCommon(path, run.common(), tasks, run.request_keys_size());
+}
+
 }  // namespace
 
-absl::Status ValidateTask(const v1::TaskSpec& task, const Bounds& bounds, int64_t wall_ms) {
+absl::Status ValidateOptions(const v1::TaskSpec& task, int64_t wall_ms) {
   if (absl::Status s = ValidateName("queue", task.queue()); !s.ok()) return s;
   if (absl::Status s = ValidateName("type", task.type()); !s.ok()) return s;
-  if (static_cast<int64_t>(task.payload().size()) > bounds.payload_bytes_max) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("payload: has ", task.payload().size(), " bytes; send at most ",
-                     bounds.payload_bytes_max, " (the server's --payload-max)"));
-  }
   if (absl::Status s = ValidateOptionalName("content_type", task.content_type()); !s.ok()) return s;
   if (absl::Status s = ValidateHeaders(task); !s.ok()) return s;
   if (absl::Status s = ValidateTimes(task, wall_ms); !s.ok()) return s;
@@ -123,7 +144,6 @@ absl::Status ValidateTask(const v1::TaskSpec& task, const Bounds& bounds, int64_
   if (task.has_retry()) {
     if (absl::Status s = ValidateRetry(task.retry()); !s.ok()) return s;
   }
-  if (absl::Status s = ValidateOptionalName("request_key", task.request_key()); !s.ok()) return s;
   if (!v1::Durability_IsValid(task.durability())) {
     return absl::InvalidArgumentError(
         absl::StrCat("durability: ", task.durability(),
@@ -131,6 +151,27 @@ absl::Status ValidateTask(const v1::TaskSpec& task, const Bounds& bounds, int64_
                      "DURABILITY_SYNCED"));
   }
   return absl::OkStatus();
+}
+
+absl::Status ValidatePayload(int64_t bytes, const Bounds& bounds) {
+  if (bytes <= bounds.payload_bytes_max) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("payload: has ", bytes, " bytes; send at most ",
+                                                 bounds.payload_bytes_max,
+                                                 " (the server's --payload-max)"));
+}
+
+absl::Status ValidateCommon(absl::string_view path, const v1::TaskSpec& common, int64_t tasks,
+                            int64_t request_keys) {
+  if (!common.payload().empty() || !common.request_key().empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path,
+                     "common: has a payload or a request_key of its own; say each task's in "
+                     "the columns beside it"));
+  }
+  if (request_keys == 0 || request_keys == tasks) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(path, "request_keys: has ", request_keys,
+                                                 " items for ", tasks,
+                                                 " tasks; send one for each, or none"));
 }
 
 absl::Status ValidateOpen(const v1::SessionOpen& open) {
@@ -151,7 +192,6 @@ absl::Status ValidateOpen(const v1::SessionOpen& open) {
 
 absl::Status ValidateSession(const v1::SessionRequest& request, const Bounds& bounds) {
   const int64_t max = bounds.batch_tasks_max;
-  if (absl::Status s = ValidateBatch("tasks", request.tasks_size(), 0, max); !s.ok()) return s;
   if (absl::Status s = ValidateBatch("await_task_ids", request.await_task_ids_size(), 0, max);
       !s.ok()) {
     return s;
@@ -160,17 +200,15 @@ absl::Status ValidateSession(const v1::SessionRequest& request, const Bounds& bo
       !s.ok()) {
     return s;
   }
+  int64_t tasks = 0;
   uint64_t last = 0;
-  for (int i = 0; i < request.tasks_size(); ++i) {
-    const uint64_t sequence = request.tasks(i).sequence();
-    if (sequence <= last || sequence > kSequenceMax) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("tasks[", i, "].sequence: ", sequence, " after ", last,
-                       "; number the session's tasks 1, 2, 3, ... and send them in that order"));
-    }
-    last = sequence;
+  for (int i = 0; i < request.runs_size(); ++i) {
+    const v1::TaskRun& run = request.runs(i);
+    if (absl::Status s = ValidateRun(i, run, last); !s.ok()) return s;
+    tasks += run.payload_sizes_size();
+    last = run.first_sequence() + static_cast<uint64_t>(run.payload_sizes_size()) - 1;
   }
-  return absl::OkStatus();
+  return ValidateBatch("runs", tasks, 0, max);
 }
 
 absl::Status ValidateListTasks(const v1::ListTasksRequest& request) {

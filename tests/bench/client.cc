@@ -60,6 +60,7 @@ using Args = std::vector<std::string>;
 constexpr char kQueue[] = "bench";
 constexpr char kUnservedQueue[] = "unserved";
 constexpr char kLoneQueue[] = "lone";
+constexpr TaskType<Payload(Payload)> kNoop{"noop"};
 constexpr char kType[] = "noop";
 constexpr char kOtherType[] = "noop2";  // in turn with the first: no two that follow are alike
 constexpr size_t kPayloadBytes = 100;
@@ -125,6 +126,7 @@ class Bench {
 // Submits in groups, with so many tasks under way, for so long. Returns how many have ended.
 size_t RunGroups(const Executor& executor, size_t batch, size_t window, double seconds,
                  const Payload& payload) {
+  const std::vector<Payload> group(batch, payload);
   std::deque<Future<Payload>> under_way;
   size_t finished = 0;
   auto finish = [&](size_t count) {
@@ -136,7 +138,9 @@ size_t RunGroups(const Executor& executor, size_t batch, size_t window, double s
   const auto start = SteadyClock::now();
   while (SecondsSince(start) < seconds) {
     if (under_way.size() + batch > window) finish(batch);
-    for (size_t i = 0; i < batch; i++) under_way.push_back(executor.SubmitRaw(kType, payload));
+    for (Future<Payload>& future : executor.SubmitAll(kNoop, group)) {
+      under_way.push_back(std::move(future));
+    }
   }
   finish(under_way.size());
   return finished;
@@ -152,11 +156,13 @@ void Rate(const Bench& bench, const Args& args) {
   std::printf("%zu %.3f %.3f\n", finished, SecondsSince(start), CpuSeconds() - cpu_before);
 }
 
-// Posts groups of `batch` until `until` says so, and waits for each group's acceptance while the
-// next one is under way. Returns how many were accepted.
-template <typename Until, typename PostOne>
-size_t PostGroups(size_t batch, Until until, PostOne post) {
-  std::vector<Future<Acceptance>> last;
+using Group = std::vector<Future<Acceptance>>;
+
+// Posts groups until `until` says so, and waits for each group's acceptance while the next one is
+// under way. `post` is told how many were posted before. Returns how many were accepted.
+template <typename Until, typename PostGroup>
+size_t PostGroups(Until until, PostGroup post) {
+  Group last;
   size_t accepted = 0;
   auto take = [&] {
     for (const Future<Acceptance>& future : last) Bench::Check(future.Wait());
@@ -164,9 +170,8 @@ size_t PostGroups(size_t batch, Until until, PostOne post) {
   };
   size_t posted = 0;
   while (!until(posted)) {
-    std::vector<Future<Acceptance>> group;
-    group.reserve(batch);
-    for (size_t i = 0; i < batch; i++) group.push_back(post(posted++));
+    Group group = post(posted);
+    posted += group.size();
     take();
     last = std::move(group);
   }
@@ -179,15 +184,19 @@ void Enqueue(const Bench& bench, const Args& args) {
   const double seconds = std::atof(args[1].c_str());
   const Executor executor = bench.On(kUnservedQueue);
   const Payload payload = Blank(kPayloadBytes);
+  const std::vector<Payload> together(1'000, payload);
+  const auto post = [&](size_t) {
+    if (threads == 1) return executor.PostAll(kNoop, together);
+    Group group;
+    while (group.size() < 100) group.push_back(executor.PostRaw(kType, payload));
+    return group;
+  };
   const auto start = SteadyClock::now();
+  const auto over = [&](size_t) { return SecondsSince(start) >= seconds; };
   std::vector<size_t> accepted(threads);
   std::vector<std::thread> running;
   for (size_t& count : accepted) {
-    running.emplace_back([&] {
-      count = PostGroups(
-          threads == 1 ? 1'000 : 100, [&](size_t) { return SecondsSince(start) >= seconds; },
-          [&](size_t) { return executor.PostRaw(kType, payload); });
-    });
+    running.emplace_back([&] { count = PostGroups(over, post); });
   }
   for (std::thread& thread : running) thread.join();
   size_t all = 0;
@@ -302,21 +311,24 @@ void Fill(const Bench& bench, const Args& args) {
   const auto count = static_cast<size_t>(Number(args, 1));
   const bool alone = Number(args, 2) <= 1;
   const int64_t priorities = Number(args, 3);
-  const Executor executor = bench.On(args[0]);
   const Payload payload = Blank(kPayloadBytes);
-  std::vector<SubmitOptions> options;
+  std::vector<Executor> executors;
   for (int64_t i = 0; i < std::max<int64_t>(1, priorities); i++) {
-    options.push_back(bench.submit());
-    options.back().priority = static_cast<int32_t>(i);
+    executors.push_back(bench.On(args[0]).With(bench.submit().Priority(static_cast<int32_t>(i))));
   }
-  const size_t group = alone ? 1'000 : static_cast<size_t>(Number(args, 2));
+  const std::vector<Payload> together(alone ? 1'000 : static_cast<size_t>(Number(args, 2)),
+                                      payload);
+  const auto post = [&](size_t posted) {
+    const Executor& executor = executors[posted / together.size() % executors.size()];
+    if (!alone) return executor.PostAll(kNoop, together);
+    Group group;
+    while (group.size() < together.size()) {
+      group.push_back(executor.PostRaw(group.size() % 2 == 1 ? kOtherType : kType, payload));
+    }
+    return group;
+  };
   const auto start = SteadyClock::now();
-  PostGroups(
-      group, [&](size_t posted) { return posted >= count; },
-      [&](size_t i) {
-        const std::string_view type = alone && i % 2 == 1 ? kOtherType : kType;
-        return executor.PostRaw(options[i / group % options.size()], type, payload);
-      });
+  PostGroups([&](size_t posted) { return posted >= count; }, post);
   std::printf("%.3f\n", SecondsSince(start));
 }
 

@@ -89,6 +89,23 @@ TEST_F(ExecutorTest, MapTakesTuplesForSeveralArguments) {
   EXPECT_THAT(powers, ElementsAre(32, 9, 1000));
 }
 
+TEST_F(ExecutorTest, ManyAreSubmittedAtOnce) {
+  std::vector<Future<int>> squares = executor_.SubmitAll(kSquare, std::views::iota(0, 3'000));
+  ASSERT_EQ(squares.size(), 3'000u);
+  for (int n = 0; n < 3'000; ++n) {
+    const absl::StatusOr<int> square = squares[static_cast<size_t>(n)].Result();
+    ASSERT_TRUE(square.ok()) << square.status();
+    ASSERT_EQ(*square, n * n);
+  }
+  const std::vector<std::tuple<int, int>> inputs = {{2, 5}, {3, 2}};
+  std::vector<Future<int>> powers = executor_.SubmitAll(kPower, inputs);
+  EXPECT_EQ(*powers[1].Result(), 9);
+  EXPECT_TRUE(executor_.SubmitAll(kSquare, std::vector<int>()).empty());
+  for (const Future<Acceptance>& posted : executor_.PostAll(kSquare, std::vector<int>{7, 8})) {
+    EXPECT_TRUE(posted.Result().ok());
+  }
+}
+
 TEST_F(ExecutorTest, AChunkRunsManyCallsInOneTask) {
   std::vector<int> inputs(1'000);
   std::iota(inputs.begin(), inputs.end(), 0);

@@ -25,8 +25,8 @@ bool FakeStream::ReadMessage() {
   ++messages_;
   largest_message_bytes_ = std::max(largest_message_bytes_, request.ByteSizeLong());
   if (request.has_open()) open_ = request.open();
-  std::move(request.mutable_tasks()->begin(), request.mutable_tasks()->end(),
-            std::back_inserter(tasks_));
+  runs_ += static_cast<size_t>(request.runs_size());
+  std::ranges::move(test::TasksOf(request), std::back_inserter(tasks_));
   awaits_.insert(awaits_.end(), request.await_task_ids().begin(), request.await_task_ids().end());
   cancels_.insert(cancels_.end(), request.cancel_task_ids().begin(),
                   request.cancel_task_ids().end());
@@ -52,7 +52,7 @@ std::vector<Item> TakeFrom(FakeStream& stream, std::deque<Item>& items, size_t c
 
 }  // namespace
 
-std::vector<v1::SequencedTask> FakeStream::Tasks(size_t count) {
+std::vector<test::SequencedTask> FakeStream::Tasks(size_t count) {
   return TakeFrom(*this, tasks_, count);
 }
 
@@ -114,19 +114,19 @@ void FakeStream::Accept(uint64_t first, uint64_t last, v1::Durability level) {
 
 void FakeStream::AcceptAs(uint64_t sequence, const std::string& existing_task_id) {
   v1::SessionResponse response;
-  v1::SequencedResult& result = *response.add_results();
-  result.set_sequence(sequence);
-  result.mutable_result()->set_task_id(existing_task_id);
-  result.mutable_result()->set_existing(true);
-  result.mutable_result()->set_durability(v1::DURABILITY_SYNCED);
+  v1::ExistingTask& existing = *response.add_existing();
+  existing.set_sequence(sequence);
+  existing.set_task_id(existing_task_id);
+  existing.set_durability(v1::DURABILITY_SYNCED);
   Write(response);
 }
 
 void FakeStream::Refuse(uint64_t sequence, const absl::Status& status) {
   v1::SessionResponse response;
-  v1::SequencedResult& result = *response.add_results();
-  result.set_sequence(sequence);
-  wire::ToItem(status, result.mutable_result()->mutable_status());
+  v1::RefusedRange& range = *response.add_refused();
+  range.set_first_sequence(sequence);
+  range.set_last_sequence(sequence);
+  wire::ToItem(status, range.mutable_status());
   Write(response);
 }
 

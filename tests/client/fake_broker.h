@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include <grpcpp/grpcpp.h>
 
+#include "tests/support/runs.h"
 #include "treadle/client.h"
 #include "treadle/v1/admin_service.grpc.pb.h"
 #include "treadle/v1/task_service.grpc.pb.h"
@@ -39,7 +40,7 @@ class FakeStream {
   v1::SessionOpen ReadOpen();
 
   // The next `count` of what the client says, however it was put into messages.
-  std::vector<v1::SequencedTask> Tasks(size_t count);
+  std::vector<test::SequencedTask> Tasks(size_t count);
   std::vector<std::string> Awaits(size_t count);
   std::vector<std::string> Cancels(size_t count);
   // Reads until the client says that everything below `sequence` is answered.
@@ -50,6 +51,7 @@ class FakeStream {
   bool ReadMessage();
 
   size_t messages() const { return messages_; }
+  size_t runs() const { return runs_; }
   size_t largest_message_bytes() const { return largest_message_bytes_; }
 
   void Accept(uint64_t first, uint64_t last, v1::Durability level = v1::DURABILITY_SYNCED);
@@ -75,11 +77,12 @@ class FakeStream {
   Writer& writer_;
 
   std::optional<v1::SessionOpen> open_;
-  std::deque<v1::SequencedTask> tasks_;
+  std::deque<test::SequencedTask> tasks_;
   std::deque<std::string> awaits_;
   std::deque<std::string> cancels_;
   uint64_t acknowledged_below_ = 0;
   size_t messages_ = 0;
+  size_t runs_ = 0;
   size_t largest_message_bytes_ = 0;
 
   std::mutex mutex_;

@@ -37,7 +37,7 @@ TEST_F(FutureTest, ASubmitBringsItsResult) {
   const Future<int> future = executor.Submit(kSquare, 12);
   EXPECT_FALSE(future.Done());
   EXPECT_EQ(future.Id(), "");
-  const v1::SequencedTask task = stream_->Tasks(1)[0];
+  const test::SequencedTask task = stream_->Tasks(1)[0];
   EXPECT_EQ(task.sequence(), 1u);
   EXPECT_EQ(task.task().queue(), "cpu");
   EXPECT_EQ(task.task().type(), "square");
@@ -69,7 +69,7 @@ TEST_F(FutureTest, OptionsOfOneSubmitReplaceTheExecutors) {
   SubmitOptions own;
   own.priority = 9;
   const Future<void> second = executor.Submit(own, kPing);
-  const std::vector<v1::SequencedTask> tasks = stream_->Tasks(2);
+  const std::vector<test::SequencedTask> tasks = stream_->Tasks(2);
   EXPECT_EQ(tasks[0].task().priority(), 1);
   EXPECT_EQ(tasks[0].task().headers().at("tenant"), "a");
   EXPECT_EQ(tasks[1].task().queue(), "mail");
@@ -157,7 +157,7 @@ TEST_F(FutureTest, RawBytesGoInAndComeOut) {
   const Executor executor(*client_, ExecutorOptions("cpu"));
   const std::string bytes("\0\xff", 2);
   const Future<Payload> future = executor.SubmitRaw("thumbnail", Payload(bytes, "image/png"));
-  const v1::SequencedTask task = stream_->Tasks(1)[0];
+  const test::SequencedTask task = stream_->Tasks(1)[0];
   EXPECT_EQ(task.task().payload(), bytes);
   EXPECT_EQ(task.task().content_type(), "image/png");
   stream_->Succeed(IdOf(7, 1), bytes, "image/webp");

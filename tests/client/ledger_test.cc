@@ -1,17 +1,12 @@
 #include "client/ledger/ledger.h"
 
-#include <deque>
-#include <map>
-#include <random>
-#include <set>
 #include <string>
 #include <vector>
 
-#include "client/ledger/wire_format.h"
 #include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include "proto/wire/item_status.h"
+#include "tests/client/ledger_fixture.h"
 
 namespace treadle::client {
 namespace {
@@ -20,84 +15,10 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-class NoHome final : public FutureHome {
- public:
-  void RequestCancel(FutureStateRef) override { FAIL() << "nobody cancels here"; }
-  std::shared_ptr<TaskQuestions> Questions() const override { return nullptr; }
-};
-
-// A ledger, and what stands around it.
-class LedgerTest : public ::testing::Test {
- protected:
-  FutureStateRef Submit(const std::string& payload, const std::string& key = "") {
-    FutureStateRef state(new FutureState(&home_));
-    AppendField(state->spec, v1::TaskSpec::kPayloadFieldNumber, payload);
-    if (!key.empty()) AppendField(state->spec, v1::TaskSpec::kRequestKeyFieldNumber, key);
-    state->traits.keyed = !key.empty();
-    ledger_.Submit(state);
-    return state;
-  }
-
-  FutureStateRef Attach(TaskId id) {
-    FutureStateRef state(new FutureState(&home_));
-    state->id = id;
-    ledger_.Attach(state);
-    return state;
-  }
-
-  void Open(uint64_t session_id, bool resumed = false, int batch = 100) {
-    v1::SessionOpened opened;
-    opened.set_session_id(session_id);
-    opened.set_resumed(resumed);
-    opened.set_batch_tasks_max(batch);
-    opened.set_payload_bytes_max(limits::kPayloadBytesMax);
-    opened.set_message_bytes_max(2 * limits::kPayloadBytesMax);
-    ledger_.StreamOpened(opened, effects_);
-  }
-
-  v1::SessionRequest Next() {
-    v1::SessionRequest request;
-    EXPECT_TRUE(request.ParseFromString(ledger_.NextMessage(effects_)));
-    return request;
-  }
-
-  void Accept(uint64_t first, uint64_t last) {
-    v1::SessionResponse response;
-    response.add_accepted()->set_first_sequence(first);
-    response.mutable_accepted(0)->set_last_sequence(last);
-    response.mutable_accepted(0)->set_durability(v1::DURABILITY_WRITTEN);
-    ledger_.Handle(response, effects_);
-  }
-
-  void Succeed(TaskId id, const std::string& result) {
-    v1::SessionResponse response;
-    v1::Outcome& outcome = *response.add_outcomes();
-    outcome.set_task_id(id.ToString());
-    outcome.set_state(v1::TASK_STATE_SUCCEEDED);
-    outcome.set_result(result);
-    ledger_.Handle(response, effects_);
-  }
-
-  void Unknown(TaskId id) {
-    v1::SessionResponse response;
-    response.add_unknown_tasks()->set_task_id(id.ToString());
-    ledger_.Handle(response, effects_);
-  }
-
-  static std::vector<uint64_t> Sequences(const v1::SessionRequest& request) {
-    std::vector<uint64_t> sequences;
-    for (const v1::SequencedTask& task : request.tasks()) sequences.push_back(task.sequence());
-    return sequences;
-  }
-
-  NoHome home_;
-  Effects effects_;
-  Ledger ledger_;
-};
-
 TEST_F(LedgerTest, AGroupHasPendingFuturesUntilTheLastOneEnds) {
   const auto submit = [this](uint32_t group) {
     FutureStateRef state(new FutureState(&home_));
+    state->task.common = common_;
     state->traits.group = group;
     ledger_.Submit(state);
     return state;
@@ -171,7 +92,7 @@ TEST_F(LedgerTest, ASubmitIsSentAcceptedAndEnds) {
   EXPECT_EQ(state->id, (TaskId{7, 1}));
   EXPECT_EQ(state->durability, Durability::kWritten);
   EXPECT_EQ(effects_.answered_tasks, 1);
-  EXPECT_EQ(effects_.answered_bytes, 3);
+  EXPECT_EQ(effects_.answered_bytes, 1);
   Succeed({7, 1}, "result");
   EXPECT_TRUE(state->IsDone());
   EXPECT_EQ(state->result, "result");
@@ -230,7 +151,7 @@ TEST_F(LedgerTest, WhatWasNotAnsweredIsSentAgainUnderItsSequence) {
   Open(7, true, 4);
   const v1::SessionRequest again = Next();
   EXPECT_THAT(Sequences(again), ElementsAre(1, 3, 4));
-  EXPECT_EQ(again.tasks(1).task().payload(), "c");
+  EXPECT_EQ(Payload(again, 1), "c");
   // The outcome of 2 does not come by itself any more.
   EXPECT_THAT(again.await_task_ids(), ElementsAre(TaskId({7, 2}).ToString()));
   // Nor do those of 1 and 3, which may have been accepted on the first stream.
@@ -258,9 +179,10 @@ TEST_F(LedgerTest, ARefusedSubmitEndsWithTheReason) {
   Open(7);
   Next();
   v1::SessionResponse response;
-  response.add_results()->set_sequence(1);
+  response.add_refused()->set_first_sequence(1);
+  response.mutable_refused(0)->set_last_sequence(1);
   wire::ToItem(absl::ResourceExhaustedError("queue 'mail' is full"),
-               response.mutable_results(0)->mutable_result()->mutable_status());
+               response.mutable_refused(0)->mutable_status());
   ledger_.Handle(response, effects_);
   EXPECT_EQ(state->status, absl::ResourceExhaustedError("queue 'mail' is full"));
   EXPECT_FALSE(state->IsAccepted());
@@ -268,14 +190,34 @@ TEST_F(LedgerTest, ARefusedSubmitEndsWithTheReason) {
   EXPECT_EQ(Next().acknowledged_below(), 2u);
 }
 
+TEST_F(LedgerTest, ARunOfResultsEndsEachTaskWithItsOwn) {
+  const FutureStateRef one = Submit("a");
+  const FutureStateRef two = Submit("b");
+  const FutureStateRef three = Submit("c");
+  Open(7);
+  Next();
+  Accept(1, 3);
+  v1::SessionResponse response;
+  v1::OutcomeRun& run = *response.add_succeeded();
+  run.set_first_sequence(1);
+  for (const uint32_t size : {3, 0, 5}) run.add_result_sizes(size);
+  run.set_results("onethree");
+  run.set_content_type("text/plain");
+  ledger_.Handle(response, effects_);
+  EXPECT_EQ(one->result, "one");
+  EXPECT_EQ(two->result, "");
+  EXPECT_EQ(three->result, "three");
+  EXPECT_EQ(*two->content_type, "text/plain");
+  for (const FutureStateRef& state : {one, two, three}) EXPECT_TRUE(state->IsDone());
+}
+
 TEST_F(LedgerTest, AKeyOfAnotherTaskGivesThatTasksOutcome) {
   const FutureStateRef first = Submit("x", "k");
   Open(7);
   Next();
   v1::SessionResponse response;
-  response.add_results()->set_sequence(1);
-  response.mutable_results(0)->mutable_result()->set_existing(true);
-  response.mutable_results(0)->mutable_result()->set_task_id("3-1");
+  response.add_existing()->set_sequence(1);
+  response.mutable_existing(0)->set_task_id("3-1");
   ledger_.Handle(response, effects_);
   EXPECT_TRUE(first->IsAccepted());
   EXPECT_TRUE(first->existing);
@@ -300,8 +242,8 @@ TEST_F(LedgerTest, AForgottenSessionLeavesNoSubmitDoubledOrInDoubt) {
   // Safe to send again, and never sent.
   const v1::SessionRequest request = Next();
   ASSERT_THAT(Sequences(request), ElementsAre(1, 2));
-  EXPECT_EQ(request.tasks(0).task().payload(), "keyed");
-  EXPECT_EQ(request.tasks(1).task().payload(), "unsent");
+  EXPECT_EQ(Payload(request, 0), "keyed");
+  EXPECT_EQ(Payload(request, 1), "unsent");
   // Accepted tasks live in the broker, whatever became of the session.
   EXPECT_THAT(request.await_task_ids(), ElementsAre("7-1"));
   Accept(1, 2);
@@ -344,7 +286,7 @@ TEST_F(LedgerTest, CancelsAndAwaitsPassABacklogOfSubmits) {
   const v1::SessionRequest message = Next();
   EXPECT_THAT(message.cancel_task_ids(), ElementsAre("7-1"));
   EXPECT_THAT(message.await_task_ids(), ElementsAre("3-4"));
-  EXPECT_EQ(message.tasks_size(), limits::kBatchTasksMax - 2);
+  EXPECT_EQ(std::ssize(Sequences(message)), limits::kBatchTasksMax - 2);
 }
 
 TEST_F(LedgerTest, ManyIdsLeaveHalfOfTheMessageToTheTasks) {
@@ -355,7 +297,7 @@ TEST_F(LedgerTest, ManyIdsLeaveHalfOfTheMessageToTheTasks) {
   for (int i = 0; i < 2; ++i) {
     const v1::SessionRequest message = Next();
     EXPECT_EQ(message.await_task_ids_size(), 5);
-    EXPECT_EQ(message.tasks_size(), 5);
+    EXPECT_EQ(Sequences(message).size(), 5u);
   }
   EXPECT_EQ(Next().await_task_ids_size(), 10);
 }
@@ -481,7 +423,13 @@ TEST_F(LedgerTest, NonsenseFromTheBrokerChangesNothing) {
   v1::SessionResponse response;
   response.add_outcomes()->set_task_id("no id");
   response.add_unknown_tasks()->set_task_id("");
-  response.add_results()->set_sequence(99);
+  response.add_refused()->set_first_sequence(99);
+  response.mutable_refused(0)->set_last_sequence(UINT64_MAX);
+  response.add_existing()->set_sequence(99);
+  v1::OutcomeRun& run = *response.add_succeeded();
+  run.set_first_sequence(UINT64_MAX);
+  run.add_result_sizes(UINT32_MAX);
+  run.add_result_sizes(UINT32_MAX);
   ledger_.Handle(response, effects_);
   EXPECT_FALSE(state->IsAccepted());
   EXPECT_FALSE(state->IsDone());
@@ -521,9 +469,8 @@ TEST_F(LedgerTest, AnotherSessionOfTheSameNumberIsAStranger) {
   EXPECT_EQ(lost->status.code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(unanswered->status.code(), absl::StatusCode::kAborted);
   const v1::SessionRequest request = Next();
-  ASSERT_EQ(request.tasks_size(), 1);
-  EXPECT_EQ(request.tasks(0).sequence(), 1u);
-  EXPECT_EQ(request.tasks(0).task().payload(), "fresh");
+  ASSERT_THAT(Sequences(request), ElementsAre(1));
+  EXPECT_EQ(Payload(request, 0), "fresh");
   EXPECT_EQ(request.await_task_ids_size(), 0);
   Accept(1, 1);
   Succeed({2, 1}, "result");
@@ -541,158 +488,6 @@ TEST_F(LedgerTest, ASessionsSecretIsTheOneThatItsBrokerGave) {
   opened.set_resume_secret("fedcba9876543210");
   ledger_.StreamOpened(opened, effects_);
   EXPECT_EQ(ledger_.resume_secret(), "fedcba9876543210");
-}
-
-// A broker that keeps its word, behind a connection that breaks at any moment and takes what is
-// under way with it, in both directions. It may lose its store.
-struct ModelBroker {
-  struct Session {
-    std::set<uint64_t> accepted;
-    uint64_t floor = 1;
-  };
-  std::map<uint64_t, Session> sessions;
-  uint64_t next_session = 1;
-  std::map<std::string, TaskId> keys;
-  std::map<TaskId, std::string> tasks;  // all that were accepted in this life, with their payload
-  std::map<TaskId, std::string> lost;   // in earlier ones
-  std::set<TaskId> ended;
-  std::deque<v1::SessionRequest> to_broker;
-  std::deque<v1::SessionResponse> to_client;
-  std::set<TaskId> delivers;  // outcomes that this stream is owed
-  uint64_t current = 0;
-
-  void Receive(const v1::SessionRequest& request) {
-    Session& session = sessions[current];
-    v1::SessionResponse response;
-    session.floor = std::max(session.floor, request.acknowledged_below());
-    for (const v1::SequencedTask& task : request.tasks()) {
-      ASSERT_GE(task.sequence(), session.floor) << "sent again although it was answered";
-      const TaskId id{current, task.sequence()};
-      const std::string& key = task.task().request_key();
-      if (!key.empty() && keys.contains(key) && keys[key] != id) {
-        v1::SequencedResult& result = *response.add_results();
-        result.set_sequence(task.sequence());
-        result.mutable_result()->set_existing(true);
-        result.mutable_result()->set_task_id(keys[key].ToString());
-        continue;
-      }
-      if (session.accepted.insert(task.sequence()).second) {
-        tasks[id] = task.task().payload();
-        delivers.insert(id);
-        if (!key.empty()) keys[key] = id;
-      }
-      response.add_accepted()->set_first_sequence(task.sequence());
-      response.mutable_accepted(response.accepted_size() - 1)->set_last_sequence(task.sequence());
-    }
-    for (const std::string& text : request.await_task_ids()) {
-      const TaskId id = *TaskId::Parse(text);
-      if (lost.contains(id)) {
-        v1::UnknownTask& unknown = *response.add_unknown_tasks();
-        unknown.set_task_id(text);
-        unknown.mutable_status()->set_code(static_cast<int>(absl::StatusCode::kNotFound));
-        continue;
-      }
-      ASSERT_TRUE(tasks.contains(id));
-      delivers.insert(id);
-      if (ended.contains(id)) AddOutcome(id, response);
-    }
-    to_client.push_back(response);
-  }
-
-  void AddOutcome(TaskId id, v1::SessionResponse& response) {
-    v1::Outcome& outcome = *response.add_outcomes();
-    outcome.set_task_id(id.ToString());
-    outcome.set_state(v1::TASK_STATE_SUCCEEDED);
-    outcome.set_result(tasks[id]);
-    delivers.erase(id);
-  }
-
-  // Another life, without what the store of this one had.
-  void LoseStore() {
-    lost.merge(tasks);
-    tasks.clear();
-    ended.clear();
-    keys.clear();
-    sessions.clear();
-    next_session += 100;
-  }
-
-  void FinishSome(std::mt19937& random) {
-    v1::SessionResponse response;
-    for (const auto& [id, payload] : tasks) {
-      if (ended.contains(id) || random() % 4 != 0) continue;
-      ended.insert(id);
-      if (delivers.contains(id)) AddOutcome(id, response);
-    }
-    to_client.push_back(response);
-  }
-};
-
-TEST_F(LedgerTest, NoSubmitIsLostOrDoubledOverBreakingConnections) {
-  for (uint32_t seed = 1; seed <= 300; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    std::mt19937 random(seed);
-    ledger_ = Ledger();
-    ModelBroker broker;
-    std::vector<std::pair<FutureStateRef, std::string>> submits;
-    bool open = false;
-    const auto step = [&](bool faults) {
-      if (!open) {
-        broker.to_broker.clear();
-        broker.to_client.clear();
-        broker.delivers.clear();
-        const bool forget = faults && random() % 5 == 0;
-        if (forget) broker.sessions.erase(ledger_.session_id());
-        if (faults && random() % 20 == 0) broker.LoseStore();
-        const bool known = broker.sessions.contains(ledger_.session_id());
-        broker.current = known ? ledger_.session_id() : broker.next_session++;
-        broker.sessions[broker.current];
-        Open(broker.current, known, 3);
-        open = true;
-      }
-      if (faults && random() % 8 == 0) open = false;
-      if (ledger_.HasNews() || random() % 4 == 0) broker.to_broker.push_back(Next());
-      if (!broker.to_broker.empty() && random() % 2 == 0) {
-        broker.Receive(broker.to_broker.front());
-        broker.to_broker.pop_front();
-      }
-      if (random() % 3 == 0) broker.FinishSome(random);
-      if (!broker.to_client.empty() && random() % 2 == 0) {
-        ledger_.Handle(broker.to_client.front(), effects_);
-        broker.to_client.pop_front();
-      }
-    };
-    for (int i = 0; i < 100; ++i) {
-      for (uint32_t n = random() % 3; n > 0; --n) {
-        const std::string payload = "p" + std::to_string(submits.size());
-        submits.emplace_back(Submit(payload, random() % 2 == 0 ? "key-" + payload : ""), payload);
-      }
-      step(true);
-      if (HasFatalFailure()) return;
-    }
-    for (int i = 0; i < 100'000 && ledger_.pending() > 0; ++i) step(false);
-
-    std::map<std::string, int> accepted;
-    for (const auto& [id, payload] : broker.tasks) ++accepted[payload];
-    std::set<std::string> was_lost;
-    for (const auto& [id, payload] : broker.lost) was_lost.insert(payload);
-    for (const auto& [state, payload] : submits) {
-      ASSERT_TRUE(state->IsDone()) << payload;
-      if (state->status.ok()) {
-        EXPECT_EQ(state->result, payload);
-        // Once in a life of the broker; in which one it ended may be lost by now.
-        EXPECT_LE(accepted[payload], 1) << payload;
-        EXPECT_TRUE(accepted[payload] == 1 || was_lost.contains(payload)) << payload;
-      } else if (absl::IsNotFound(state->status)) {
-        EXPECT_TRUE(broker.lost.contains(state->id)) << payload;
-      } else {
-        // Only the submit of a forgotten session, and never twice.
-        EXPECT_EQ(state->status.code(), absl::StatusCode::kAborted);
-        EXPECT_FALSE(state->traits.keyed);
-        EXPECT_LE(accepted[payload], 1) << payload;
-      }
-    }
-  }
 }
 
 }  // namespace

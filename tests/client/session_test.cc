@@ -36,9 +36,9 @@ constexpr TaskType<int(int)> kSquare{"square"};
 const grpc::Status kLost(grpc::StatusCode::UNAVAILABLE, "connection lost");
 const grpc::Status kForgotten(grpc::StatusCode::NOT_FOUND, "session is not known");
 
-std::vector<uint64_t> Sequences(const std::vector<v1::SequencedTask>& tasks) {
+std::vector<uint64_t> Sequences(const std::vector<test::SequencedTask>& tasks) {
   std::vector<uint64_t> sequences;
-  for (const v1::SequencedTask& task : tasks) sequences.push_back(task.sequence());
+  for (const test::SequencedTask& task : tasks) sequences.push_back(task.sequence());
   return sequences;
 }
 
@@ -188,7 +188,7 @@ TEST(Session, AnUnansweredSubmitIsSentAgainUnderItsSequence) {
 
   stream = broker.NextStream();
   EXPECT_EQ(stream->Open(7, true).session_id(), 7u);
-  const std::vector<v1::SequencedTask> again = stream->Tasks(1);
+  const std::vector<test::SequencedTask> again = stream->Tasks(1);
   EXPECT_EQ(again[0].sequence(), 2u);
   EXPECT_EQ(again[0].task().payload(), "2");
   EXPECT_THAT(stream->Awaits(1), ElementsAre(IdOf(7, 1)));
@@ -242,7 +242,7 @@ TEST(Session, AForgottenSessionBeginsAnew) {
   stream = broker.NextStream();
   EXPECT_EQ(stream->Open(8).session_id(), 0u);
   EXPECT_EQ(doubtful.Result().status().code(), absl::StatusCode::kAborted);
-  const v1::SequencedTask again = stream->Tasks(1)[0];
+  const test::SequencedTask again = stream->Tasks(1)[0];
   EXPECT_EQ(again.sequence(), 1u);
   EXPECT_EQ(again.task().request_key(), "order-7");
   EXPECT_THAT(stream->Awaits(1), ElementsAre(IdOf(7, 1)));
@@ -541,7 +541,7 @@ TEST(Session, LoadGathersInMessages) {
   std::vector<Future<int>> futures;
   futures.reserve(kTasks);
   for (int i = 0; i < kTasks; ++i) futures.push_back(executor.Submit(kSquare, i));
-  const std::vector<v1::SequencedTask> tasks = stream->Tasks(kTasks);
+  const std::vector<test::SequencedTask> tasks = stream->Tasks(kTasks);
   EXPECT_LT(stream->messages(), kTasks / 10u);
   EXPECT_LE(stream->largest_message_bytes(), size_t{1} << 20);
   for (int i = 0; i < kTasks; ++i) {
@@ -550,6 +550,26 @@ TEST(Session, LoadGathersInMessages) {
   }
   stream->Accept(1, kTasks);
   EXPECT_TRUE(client->Flush().ok());
+}
+
+TEST(Session, WhatIsSubmittedAtOnceIsOneRunAsFarAsTheWindowGoes) {
+  FakeBroker broker;
+  ClientOptions options = broker.Options();
+  options.window_tasks = 100;
+  auto [client, stream] = broker.Connect(options);
+  const Executor executor(*client, ExecutorOptions("cpu"));
+  std::vector<Future<int>> futures;
+  std::thread submits([&] { futures = executor.SubmitAll(kSquare, std::views::iota(0, 150)); });
+  // Those beyond the window are sent when there is room for them.
+  std::vector<test::SequencedTask> tasks = stream->Tasks(100);
+  EXPECT_EQ(stream->runs(), 1u);
+  stream->Accept(1, 100);
+  EXPECT_EQ(stream->Tasks(50).back().task().payload(), "149");
+  stream->Accept(101, 150);
+  submits.join();
+  ASSERT_EQ(futures.size(), 150u);
+  stream->Succeed(IdOf(7, 150), "7", "application/json");
+  EXPECT_EQ(*futures.back().Result(), 7);
 }
 
 TEST(Session, ManyOutcomesThatNobodyReadsYetDoNotStopTheStream) {

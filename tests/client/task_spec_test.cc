@@ -45,7 +45,7 @@ TEST(SubmitOptions, EachMethodGivesACopyWithOneFieldSet) {
   EXPECT_EQ(spec.attempt_timeout_ms(), 4'000);
   EXPECT_EQ(spec.deadline_in_ms(), 3'600'000);
   EXPECT_TRUE(spec.has_result_ttl_ms());
-  EXPECT_EQ(spec.request_key(), "order-7");
+  EXPECT_EQ(options.request_key, "order-7");
   EXPECT_EQ(spec.headers_size(), 2);
   EXPECT_EQ(spec.durability(), v1::DURABILITY_WRITTEN);
   EXPECT_EQ(spec.wait_if_full_ms(), 7'000);
@@ -87,10 +87,26 @@ TEST(SubmitOptions, EveryFieldIsWritten) {
   EXPECT_EQ(spec.deadline_in_ms(), 3'600'000);
   EXPECT_TRUE(spec.has_result_ttl_ms());
   EXPECT_EQ(spec.result_ttl_ms(), 0);
-  EXPECT_EQ(spec.request_key(), "order-7");
   EXPECT_EQ(spec.headers().at("traceparent"), "00-1");
   EXPECT_EQ(spec.durability(), v1::DURABILITY_WRITTEN);
   EXPECT_EQ(spec.wait_if_full_ms(), 7'000);
+}
+
+TEST(EncodeTask, KeepsApartWhatIsATasksOwn) {
+  const absl::StatusOr<EncodedTask> task =
+      EncodeTask("cpu", SubmitOptions().RequestKey("order-7").Priority(3), "square",
+                 Payload("7", "text/plain"));
+  ASSERT_TRUE(task.ok()) << task.status();
+  EXPECT_EQ(task->payload, "7");
+  EXPECT_EQ(task->request_key, "order-7");
+  v1::TaskSpec common;
+  ASSERT_TRUE(common.ParseFromString(*task->common));
+  EXPECT_EQ(common.queue(), "cpu");
+  EXPECT_EQ(common.type(), "square");
+  EXPECT_EQ(common.content_type(), "text/plain");
+  EXPECT_EQ(common.priority(), 3);
+  EXPECT_EQ(common.payload(), "");
+  EXPECT_EQ(common.request_key(), "");
 }
 
 TEST(SubmitOptions, TimesAreUnixMilliseconds) {

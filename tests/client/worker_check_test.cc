@@ -35,7 +35,7 @@ TEST(WorkerCheckTest, WorkersHaveTimeToFindABrokerThatWasAway) {
   ASSERT_TRUE(group.ok()) << group.status();
   SubmitTraits traits;
   traits.group = *group;
-  const FutureBase pending(session.Submit(std::string(), traits));
+  const FutureBase pending(session.Submit({std::make_shared<const std::string>(), "", ""}, traits));
   const std::shared_ptr<FakeStream> stream = broker.NextStream();
   stream->Open(7);
   AwaitLooks(broker, 10);

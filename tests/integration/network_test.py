@@ -132,14 +132,12 @@ class Network(Scenario):
             yield api.tasks.SessionRequest(open=start)
             opened.wait()
             for first in range(1, 121, 3):  # 120 MiB of results are more than is kept for a stream
-                yield api.tasks.SessionRequest(
-                    tasks=[
-                        api.tasks.SequencedTask(
-                            sequence=n, task=api.task.TaskSpec(queue="large", type="a")
-                        )
-                        for n in range(first, first + 3)
-                    ]
+                run = api.tasks.TaskRun(
+                    first_sequence=first,
+                    common=api.task.TaskSpec(queue="large", type="a"),
+                    payload_sizes=[0, 0, 0],
                 )
+                yield api.tasks.SessionRequest(runs=[run])
             while not hold.wait(0.3):
                 yield api.tasks.SessionRequest()
 

@@ -33,6 +33,47 @@ def task_id(session, sequence):
     return f"{number(session)}-{number(sequence)}"
 
 
+def runs_of(tasks):
+    """The runs that carry these (sequence, spec), in order."""
+    runs = []
+    for sequence, spec in tasks:
+        common = api.task.TaskSpec()
+        common.CopyFrom(spec)
+        common.ClearField("payload")
+        common.ClearField("request_key")
+        run = runs[-1] if runs else None
+        if (
+            run is None
+            or run.first_sequence + len(run.payload_sizes) != sequence
+            or bool(run.request_keys) != bool(spec.request_key)
+            or run.common != common
+        ):
+            run = api.tasks.TaskRun(first_sequence=sequence, common=common)
+            runs.append(run)
+        run.payload_sizes.append(len(spec.payload))
+        run.payloads += spec.payload
+        if spec.request_key:
+            run.request_keys.append(spec.request_key)
+    return runs
+
+
+def outcomes_of(response, session):
+    """What ended, in runs of this session and alone."""
+    for run in response.succeeded:
+        begin = 0
+        for index, size in enumerate(run.result_sizes):
+            yield api.task.Outcome(
+                task_id=task_id(session, run.first_sequence + index),
+                state=api.task.TASK_STATE_SUCCEEDED,
+                result=run.results[begin : begin + size],
+                content_type=run.content_type,
+                attempts=run.attempts,
+                finished_at_ms=run.finished_at_ms,
+            )
+            begin += size
+    yield from response.outcomes
+
+
 class Session:
     """Submits in order, sends again what was not answered, and notes every outcome it hears."""
 
@@ -63,12 +104,10 @@ class Session:
 
     def submit(self, specs):
         with self._lock:
-            items = []
-            for spec in specs:
-                self.pending[self._next] = spec
-                items.append(api.tasks.SequencedTask(sequence=self._next, task=spec))
-                self._next += 1
-            self._news.put(api.tasks.SessionRequest(tasks=items))
+            tasks = list(enumerate(specs, self._next))
+            self.pending.update(tasks)
+            self._next += len(tasks)
+            self._news.put(api.tasks.SessionRequest(runs=runs_of(tasks)))
 
     def await_ids(self, ids):
         with self._lock:
@@ -155,13 +194,13 @@ class Session:
             for accepted in response.accepted:
                 for sequence in range(accepted.first_sequence, accepted.last_sequence + 1):
                     self._accept(sequence, accepted.durability)
-            for item in response.results:
-                if item.result.status.code == 0:
-                    self._accept(item.sequence, item.result.durability)
-                else:
-                    self.refused[item.sequence] = item.result.status
-                    self.pending.pop(item.sequence, None)
-            for outcome in response.outcomes:
+            for refused in response.refused:
+                for sequence in range(refused.first_sequence, refused.last_sequence + 1):
+                    self.refused[sequence] = refused.status
+                    self.pending.pop(sequence, None)
+            for existing in response.existing:
+                self._accept(existing.sequence, existing.durability)
+            for outcome in outcomes_of(response, self.session_id):
                 self._note(outcome)
             for unknown in response.unknown_tasks:
                 self.unknown[unknown.task_id] = unknown.status
@@ -171,15 +210,12 @@ class Session:
     def _go_on(self):
         """On a new stream: everything unanswered again, in order, then the missing outcomes."""
         self._drain_news()
-        items = [
-            api.tasks.SequencedTask(sequence=sequence, task=spec)
-            for sequence, spec in sorted(self.pending.items())
-        ]
+        tasks = sorted(self.pending.items())
         if self.connects > 1:
-            self.resent += len(items)
+            self.resent += len(tasks)
             self._sent_again.update(self.pending)
-        for start in range(0, len(items), BATCH):
-            self._news.put(api.tasks.SessionRequest(tasks=items[start : start + BATCH]))
+        for start in range(0, len(tasks), BATCH):
+            self._news.put(api.tasks.SessionRequest(runs=runs_of(tasks[start : start + BATCH])))
         ids = sorted(self.awaited)
         for start in range(0, len(ids), BATCH):
             self._news.put(api.tasks.SessionRequest(await_task_ids=ids[start : start + BATCH]))

@@ -411,6 +411,44 @@ TEST_F(BadInput, EachWrongWorkerStreamIsEndedByName) {
   EXPECT_THAT(status.error_message(), HasSubstr("credit"));
 }
 
+TEST_F(BadInput, EachWrongRunIsRefusedByName) {
+  const auto refusal = [this](const std::function<void(v1::SubmitRunRequest&)>& spoil) {
+    v1::SubmitRunRequest request;
+    *request.mutable_common() = Spec("fifo");
+    request.add_payloads("hello");
+    spoil(request);
+    Context context;
+    v1::SubmitRunResponse response;
+    return tasks->SubmitRun(&context, request, &response);
+  };
+  const std::vector<std::pair<std::function<void(v1::SubmitRunRequest&)>, std::string>> cases = {
+      {[](auto& r) { r.clear_payloads(); }, "payloads: empty"},
+      {[](auto& r) { r.mutable_common()->set_payload("x"); }, "common: has a payload"},
+      {[](auto& r) { r.mutable_common()->set_request_key("x"); }, "common: has a payload or"},
+      {[](auto& r) {
+         for (const char* key : {"a", "b"}) r.add_request_keys(key);
+       },
+       "request_keys: has 2 items for 1 tasks"},
+  };
+  for (const auto& [spoil, says] : cases) {
+    const grpc::Status status = refusal(spoil);
+    EXPECT_EQ(status.error_code(), grpc::INVALID_ARGUMENT) << says;
+    EXPECT_THAT(status.error_message(), HasSubstr(says));
+  }
+  // What is wrong with one task, or with what they have in common, is said of each.
+  v1::SubmitRunRequest request;
+  *request.mutable_common() = Spec("fifo");
+  request.add_payloads("fits");
+  request.add_payloads(std::string(limits::kPayloadBytesMax + 1, 'x'));
+  Context context;
+  v1::SubmitRunResponse response;
+  ASSERT_TRUE(tasks->SubmitRun(&context, request, &response).ok());
+  ASSERT_EQ(response.results_size(), 2);
+  EXPECT_EQ(response.results(0).status().code(), 0);
+  EXPECT_EQ(response.results(1).status().code(), grpc::INVALID_ARGUMENT);
+  EXPECT_THAT(response.results(1).status().message(), HasSubstr("payload: has"));
+}
+
 TEST_F(BadInput, EachWrongSessionIsEndedByName) {
   struct Case {
     std::function<void(v1::SessionRequest&)> spoil;
@@ -423,13 +461,51 @@ TEST_F(BadInput, EachWrongSessionIsEndedByName) {
       {[](auto& r) { r.mutable_open()->set_session_id(999'999); }, grpc::NOT_FOUND, "session"},
       {[](auto& r) { r.mutable_open()->set_client_name(std::string(256, 'c')); }, bad,
        "open.client_name: has 256"},
-      {[](auto& r) { r.add_tasks(); }, bad, "tasks[0].sequence: 0"},
+      {[](auto& r) { r.add_runs()->set_first_sequence(1); }, bad, "runs[0].payload_sizes: empty"},
+      {[](auto& r) { r.add_runs()->add_payload_sizes(0); }, bad, "runs[0].first_sequence: 0"},
       {[](auto& r) {
-         SessionClient::Add(r, 2, Spec("fifo"));
-         SessionClient::Add(r, 1, Spec("fifo"));
+         AddTask(2, Spec("fifo"), r);
+         AddTask(1, Spec("fifo"), r);
        },
-       bad, "tasks[1].sequence: 1 after 2"},
-      {[](auto& r) { SessionClient::Add(r, UINT64_MAX, Spec("fifo")); }, bad, "sequence"},
+       bad, "runs[1].first_sequence: 1 after 2"},
+      {[](auto& r) { AddTask(UINT64_MAX, Spec("fifo"), r); }, bad, "sequence"},
+      {[](auto& r) {
+         AddTask(1, Spec("fifo", "hello"), r);
+         r.mutable_runs(0)->add_payload_sizes(1);
+       },
+       bad, "runs[0].payload_sizes: add up to 6 bytes, and payloads has 5"},
+      {[](auto& r) {
+         AddTask(1, Spec("fifo", "hello"), r);
+         r.mutable_runs(0)->add_payload_sizes(0);
+         AddTask(2, Spec("fifo"), r);
+       },
+       bad, "runs[1].first_sequence: 2 after 2"},
+      {[](auto& r) {
+         AddTask(1, Spec("fifo"), r);
+         for (const uint32_t size : {UINT32_MAX, UINT32_MAX})
+           r.mutable_runs(0)->add_payload_sizes(size);
+       },
+       bad, "add up to 85899345"},
+      {[](auto& r) {
+         AddTask(1, Spec("fifo"), r);
+         r.mutable_runs(0)->mutable_common()->set_payload("hello");
+       },
+       bad, "runs[0].common: has a payload"},
+      {[](auto& r) {
+         AddTask(1, Spec("fifo"), r);
+         r.mutable_runs(0)->mutable_common()->set_request_key("k");
+       },
+       bad, "runs[0].common: has a payload or a request_key"},
+      {[](auto& r) {
+         AddTask(1, Spec("fifo"), r);
+         for (const char* key : {"a", "b"}) r.mutable_runs(0)->add_request_keys(key);
+       },
+       bad, "runs[0].request_keys: has 2 items for 1 tasks"},
+      {[](auto& r) {
+         AddTask(1, Spec("fifo"), r);
+         for (int i = 0; i < 10'000; ++i) r.mutable_runs(0)->add_payload_sizes(0);
+       },
+       bad, "runs: has 10001"},
       {[](auto& r) {
          for (int i = 0; i < 10'001; ++i) r.add_await_task_ids("1-1");
        },
@@ -458,9 +534,9 @@ TEST_F(BadInput, AnAbsurdSequenceIsRefusedAndTheSessionGoesOn) {
   session.Open();
   session.Submit(5'000'000'000, Spec("fifo"));
   const v1::SessionResponse response = session.Next();
-  ASSERT_EQ(response.results_size(), 1);
-  EXPECT_EQ(response.results(0).result().status().code(), grpc::INVALID_ARGUMENT);
-  EXPECT_THAT(response.results(0).result().status().message(), HasSubstr("sequence"));
+  ASSERT_EQ(response.refused_size(), 1);
+  EXPECT_EQ(response.refused(0).status().code(), grpc::INVALID_ARGUMENT);
+  EXPECT_THAT(response.refused(0).status().message(), HasSubstr("sequence"));
   session.Submit(1, Spec("fifo"));
   EXPECT_EQ(session.Next().accepted_size(), 1);
 }
@@ -473,17 +549,17 @@ TEST_F(BadInput, TextThatIsNotUtf8IsRefusedByName) {
   EXPECT_EQ(unary.error_code(), grpc::INVALID_ARGUMENT);
   EXPECT_THAT(unary.error_message(), HasSubstr("tasks[0].type: not valid UTF-8"));
 
-  // tasks { sequence: 1 task { ... } }
-  const std::string task = std::string("\x08\x01\x12") + static_cast<char>(spec.size()) + spec;
+  // runs { first_sequence: 1 common { ... } }
+  const std::string run = std::string("\x08\x01\x12") + static_cast<char>(spec.size()) + spec;
   RawStream session(*channel, "treadle.v1.TaskService/Session");
   v1::SessionRequest open;
   open.mutable_open();
   session.Write(open.SerializeAsString());
   ASSERT_TRUE(session.Read());
-  session.Write(std::string(1, '\x12') + static_cast<char>(task.size()) + task);
+  session.Write(std::string(1, '\x12') + static_cast<char>(run.size()) + run);
   const grpc::Status stream = session.Finish();
   EXPECT_EQ(stream.error_code(), grpc::INVALID_ARGUMENT);
-  EXPECT_THAT(stream.error_message(), HasSubstr("tasks[0].task.type: not valid UTF-8"));
+  EXPECT_THAT(stream.error_message(), HasSubstr("runs[0].common.type: not valid UTF-8"));
 }
 
 TEST_F(BadInput, BytesThatAreNoMessageAreRefusedEverywhere) {

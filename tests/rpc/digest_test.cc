@@ -5,8 +5,8 @@
 
 #include <gtest/gtest.h>
 
-#include "server/rpc/convert.h"
 #include "server/rpc/page_token.h"
+#include "server/rpc/submit_reader.h"
 
 namespace treadle::rpc {
 namespace {
@@ -20,9 +20,9 @@ engine::ContentDigest DigestOfTask(const std::function<void(v1::TaskSpec&)>& cha
   (*task.mutable_headers())["b"] = "2";
   task.set_request_key("k");
   change(task);
-  SubmitReader reader;
+  SubmitReader reader(Bounds{.payload_bytes_max = 100, .batch_tasks_max = 1});
   broker::BodyPtr body;
-  return reader.Read(task, body).spec.digest;
+  return reader.Read(task, /*wall_ms=*/0, body).spec.digest;
 }
 
 // Digests are stored with request keys: this one must come out of every version.

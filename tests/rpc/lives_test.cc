@@ -120,8 +120,8 @@ TEST_F(Lives, ASequenceThatWasAcceptedUnderAnotherBoundIsStillAccepted) {
   SessionClient again(*tasks);
   ASSERT_TRUE(again.Open(opened).resumed());
   v1::SessionRequest request;
-  SessionClient::Add(request, 1, large);
-  SessionClient::Add(request, 2, large);
+  AddTask(1, large, request);
+  AddTask(2, large, request);
   again.Write(request);
   bool accepted = false;
   bool refused = false;
@@ -134,9 +134,9 @@ TEST_F(Lives, ASequenceThatWasAcceptedUnderAnotherBoundIsStillAccepted) {
       EXPECT_EQ(range.durability(), v1::DURABILITY_SYNCED);
       accepted = true;
     }
-    for (const v1::SequencedResult& result : response.results()) {
-      EXPECT_EQ(result.sequence(), 2u);
-      EXPECT_EQ(result.result().status().code(), grpc::INVALID_ARGUMENT);
+    for (const v1::RefusedRange& range : response.refused()) {
+      EXPECT_EQ(range.first_sequence(), 2u);
+      EXPECT_EQ(range.status().code(), grpc::INVALID_ARGUMENT);
       refused = true;
     }
   }

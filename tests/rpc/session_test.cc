@@ -8,6 +8,7 @@
 namespace treadle::test {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 class Session : public RpcTest {
@@ -48,18 +49,85 @@ TEST_F(Session, SubmitsAreAcceptedAndOutcomesComeBack) {
   EXPECT_EQ(leased.tasks(0).task_id(), TaskIdOf(opened.session_id(), 1));
   Complete(Succeeded(leased.tasks(0), "42"));
   const v1::SessionResponse response = session.Next();
-  ASSERT_EQ(response.outcomes_size(), 1);
-  EXPECT_EQ(response.outcomes(0).task_id(), leased.tasks(0).task_id());
-  EXPECT_EQ(response.outcomes(0).state(), v1::TASK_STATE_SUCCEEDED);
-  EXPECT_EQ(response.outcomes(0).result(), "42");
+  ASSERT_EQ(response.succeeded_size(), 1);
+  const v1::OutcomeRun& run = response.succeeded(0);
+  EXPECT_EQ(run.first_sequence(), 1u);
+  EXPECT_THAT(run.result_sizes(), ElementsAre(2));
+  EXPECT_EQ(run.results(), "42");
+  EXPECT_EQ(run.attempts(), 1);
+  EXPECT_GT(run.finished_at_ms(), 0);
+}
+
+TEST_F(Session, ARunIsSubmittedAndComesBackAsOne) {
+  SessionClient session(*tasks);
+  v1::SessionRequest request;
+  request.mutable_open();
+  v1::TaskRun& run = *request.add_runs();
+  run.set_first_sequence(1);
+  *run.mutable_common() = Spec("mail", "");
+  run.mutable_common()->set_content_type("text/plain");
+  for (const uint32_t size : {3, 0, 5}) run.add_payload_sizes(size);
+  run.set_payloads("onethree");
+  session.Write(request);
+  const uint64_t id = session.Next().opened().session_id();
+  ReadAccepted(session, 3);
+
+  const v1::LeaseResponse leased = Lease("mail", 3);
+  ASSERT_EQ(leased.tasks_size(), 3);
+  v1::CompleteRequest complete;
+  for (int i = 0; i < 3; ++i) {
+    const v1::LeasedTask& task = leased.tasks(i);
+    EXPECT_EQ(task.task_id(), TaskIdOf(id, static_cast<uint64_t>(i) + 1));
+    EXPECT_EQ(task.content_type(), "text/plain");
+    *complete.add_reports() = Succeeded(task, task.payload() + "!");
+  }
+  EXPECT_EQ(leased.tasks(0).payload(), "one");
+  EXPECT_EQ(leased.tasks(1).payload(), "");
+  EXPECT_EQ(leased.tasks(2).payload(), "three");
+  Context context;
+  v1::CompleteResponse completed;
+  ASSERT_TRUE(workers->Complete(&context, complete, &completed).ok());
+  const v1::SessionResponse response = session.Next();
+  ASSERT_EQ(response.succeeded_size(), 1) << response.DebugString();
+  EXPECT_EQ(response.succeeded(0).first_sequence(), 1u);
+  EXPECT_THAT(response.succeeded(0).result_sizes(), ElementsAre(4, 1, 6));
+  EXPECT_EQ(response.succeeded(0).results(), "one!!three!");
+}
+
+TEST_F(Session, WhatIsRefusedForOneReasonIsOneRange) {
+  SessionClient session(*tasks);
+  session.Open();
+  v1::SessionRequest request;
+  v1::TaskRun& run = *request.add_runs();
+  run.set_first_sequence(1);
+  *run.mutable_common() = Spec("mail", "");
+  run.mutable_common()->set_max_attempts(-1);
+  for (int i = 0; i < 100; ++i) run.add_payload_sizes(0);
+  AddTask(101, Spec("mail"), request);
+  session.Write(request);
+  uint64_t refused = 0;
+  uint64_t accepted = 0;
+  while (refused < 100 || accepted == 0) {
+    const v1::SessionResponse response = session.Next();
+    ASSERT_GT(response.ByteSizeLong(), 0u);
+    for (const v1::RefusedRange& range : response.refused()) {
+      EXPECT_EQ(range.first_sequence(), refused + 1);
+      refused = range.last_sequence();
+      EXPECT_EQ(range.status().code(), grpc::INVALID_ARGUMENT);
+      EXPECT_THAT(range.status().message(), HasSubstr("max_attempts"));
+    }
+    EXPECT_LE(response.refused_size(), 1);
+    if (response.accepted_size() > 0) accepted = response.accepted(0).first_sequence();
+  }
+  EXPECT_EQ(accepted, 101u);
 }
 
 TEST_F(Session, TheFirstMessageMayCarryTasks) {
   SessionClient session(*tasks);
   v1::SessionRequest request;
   request.mutable_open();
-  SessionClient::Add(request, 1, Spec("mail"));
-  SessionClient::Add(request, 2, Spec("mail"));
+  AddTask(1, Spec("mail"), request);
+  AddTask(2, Spec("mail"), request);
   session.Write(request);
   EXPECT_TRUE(session.Next().has_opened());
   EXPECT_EQ(ReadAccepted(session, 2), 1);
@@ -69,7 +137,7 @@ TEST_F(Session, ALargeBatchIsAcceptedInFewMessages) {
   SessionClient session(*tasks);
   session.Open();
   v1::SessionRequest request;
-  for (uint64_t i = 1; i <= 10'000; ++i) SessionClient::Add(request, i, Spec("mail"));
+  for (uint64_t i = 1; i <= 10'000; ++i) AddTask(i, Spec("mail"), request);
   session.Write(request);
   const int messages = ReadAccepted(session, 10'000);
   EXPECT_GE(messages, 1);
@@ -80,22 +148,23 @@ TEST_F(Session, ABadItemIsRefusedAndTheOthersAreAccepted) {
   SessionClient session(*tasks);
   session.Open();
   v1::SessionRequest request;
-  SessionClient::Add(request, 1, Spec("mail"));
-  SessionClient::Add(request, 2, Spec(""));
-  SessionClient::Add(request, 3, Spec("mail"));
+  AddTask(1, Spec("mail"), request);
+  AddTask(2, Spec(""), request);
+  AddTask(3, Spec("mail"), request);
   session.Write(request);
   std::vector<uint64_t> accepted;
-  v1::SequencedResult refused;
-  while (accepted.size() < 2 || refused.sequence() == 0) {
+  v1::RefusedRange refused;
+  while (accepted.size() < 2 || refused.first_sequence() == 0) {
     const v1::SessionResponse response = session.Next();
     ASSERT_GT(response.ByteSizeLong(), 0u);
     for (const auto& range : response.accepted()) accepted.push_back(range.first_sequence());
-    for (const auto& result : response.results()) refused = result;
+    for (const auto& range : response.refused()) refused = range;
   }
-  EXPECT_THAT(accepted, ::testing::ElementsAre(1, 3));
-  EXPECT_EQ(refused.sequence(), 2u);
-  EXPECT_EQ(refused.result().status().code(), grpc::INVALID_ARGUMENT);
-  EXPECT_THAT(refused.result().status().message(), HasSubstr("queue: empty"));
+  EXPECT_THAT(accepted, ElementsAre(1, 3));
+  EXPECT_EQ(refused.first_sequence(), 2u);
+  EXPECT_EQ(refused.last_sequence(), 2u);
+  EXPECT_EQ(refused.status().code(), grpc::INVALID_ARGUMENT);
+  EXPECT_THAT(refused.status().message(), HasSubstr("queue: empty"));
 }
 
 TEST_F(Session, ARequestKeyNamesTheFirstTask) {
@@ -107,15 +176,14 @@ TEST_F(Session, ARequestKeyNamesTheFirstTask) {
   ReadAccepted(session, 1);
   session.Submit(2, spec);
   const v1::SessionResponse second = session.Next();
-  ASSERT_EQ(second.results_size(), 1);
-  EXPECT_EQ(second.results(0).sequence(), 2u);
-  EXPECT_TRUE(second.results(0).result().existing());
-  EXPECT_EQ(second.results(0).result().task_id(), TaskIdOf(id, 1));
+  ASSERT_EQ(second.existing_size(), 1);
+  EXPECT_EQ(second.existing(0).sequence(), 2u);
+  EXPECT_EQ(second.existing(0).task_id(), TaskIdOf(id, 1));
   spec.set_payload("other");
   session.Submit(3, spec);
   const v1::SessionResponse third = session.Next();
-  ASSERT_EQ(third.results_size(), 1);
-  EXPECT_EQ(third.results(0).result().status().code(), grpc::ALREADY_EXISTS);
+  ASSERT_EQ(third.refused_size(), 1);
+  EXPECT_EQ(third.refused(0).status().code(), grpc::ALREADY_EXISTS);
 }
 
 TEST_F(Session, AHalfClosedSessionIsForgotten) {
@@ -150,8 +218,8 @@ TEST_F(Session, ACancelledStreamIsResumedAndWhatWasSentTwiceIsAcceptedOnce) {
   EXPECT_EQ(opened.session_id(), before.session_id());
   EXPECT_EQ(opened.resume_secret(), before.resume_secret());
   v1::SessionRequest request;
-  SessionClient::Add(request, 1, Spec("mail"));
-  SessionClient::Add(request, 2, Spec("mail"));
+  AddTask(1, Spec("mail"), request);
+  AddTask(2, Spec("mail"), request);
   session.Write(request);
   ReadAccepted(session, 2);
   EXPECT_EQ(Lease("mail", 10).tasks_size(), 2);
@@ -168,7 +236,7 @@ TEST_F(Session, ACutConnectionKeepsTheSession) {
       before = session.Open();
       ASSERT_NE(before.session_id(), 0u);
       v1::SessionRequest request;
-      SessionClient::Add(request, 1, Spec("mail"));
+      AddTask(1, Spec("mail"), request);
       session.Write(request);
       ASSERT_EQ(session.Next().accepted_size(), 1);
       proxy.Cut();
@@ -239,8 +307,8 @@ TEST_F(Session, OutcomesCanBeLeftOutUnlessAwaited) {
   SessionClient session(*tasks);
   v1::SessionRequest request;
   request.mutable_open()->set_outcomes_on_request_only(true);
-  SessionClient::Add(request, 1, Spec("mail"));
-  SessionClient::Add(request, 2, Spec("mail"));
+  AddTask(1, Spec("mail"), request);
+  AddTask(2, Spec("mail"), request);
   session.Write(request);
   const uint64_t id = session.Next().opened().session_id();
   ReadAccepted(session, 2);
@@ -250,8 +318,10 @@ TEST_F(Session, OutcomesCanBeLeftOutUnlessAwaited) {
   const v1::LeaseResponse leased = Lease("mail", 2);
   for (const v1::LeasedTask& task : leased.tasks()) Complete(Succeeded(task, "done"));
   const v1::SessionResponse response = session.Next();
-  ASSERT_EQ(response.outcomes_size(), 1);
-  EXPECT_EQ(response.outcomes(0).task_id(), TaskIdOf(id, 2));
+  EXPECT_EQ(response.outcomes_size(), 0);
+  ASSERT_EQ(response.succeeded_size(), 1);
+  EXPECT_EQ(response.succeeded(0).first_sequence(), 2u);
+  EXPECT_EQ(response.succeeded(0).result_sizes_size(), 1);
 }
 
 TEST_F(Session, ASecondStreamTakesTheSessionOver) {
@@ -329,9 +399,9 @@ TEST_F(Session, WaitsForRoomInAFullQueue) {
   v1::TaskSpec patient = Spec("small");
   patient.set_wait_if_full_ms(60'000);
   v1::SessionRequest request;
-  SessionClient::Add(request, 1, Spec("small"));
-  SessionClient::Add(request, 2, Spec("small"));
-  SessionClient::Add(request, 3, patient);
+  AddTask(1, Spec("small"), request);
+  AddTask(2, Spec("small"), request);
+  AddTask(3, patient, request);
   session.Write(request);
   bool refused = false;
   uint64_t accepted = 0;
@@ -339,11 +409,12 @@ TEST_F(Session, WaitsForRoomInAFullQueue) {
     const v1::SessionResponse response = session.Next();
     ASSERT_GT(response.ByteSizeLong(), 0u);
     if (response.accepted_size() > 0) accepted = response.accepted(0).last_sequence();
-    for (const auto& result : response.results()) {
+    for (const auto& range : response.refused()) {
       refused = true;
-      EXPECT_EQ(result.sequence(), 2u);
-      EXPECT_EQ(result.result().status().code(), grpc::RESOURCE_EXHAUSTED);
-      EXPECT_THAT(result.result().status().message(), HasSubstr("'small' is full"));
+      EXPECT_EQ(range.first_sequence(), 2u);
+      EXPECT_EQ(range.last_sequence(), 2u);
+      EXPECT_EQ(range.status().code(), grpc::RESOURCE_EXHAUSTED);
+      EXPECT_THAT(range.status().message(), HasSubstr("'small' is full"));
     }
   }
   EXPECT_EQ(accepted, 1u);
@@ -375,7 +446,7 @@ TEST_F(SlowSession, AFirstMessageMayArriveSlowly) {
   SessionClient session(*stub);
   v1::SessionRequest first;
   first.mutable_open();
-  SessionClient::Add(first, 1, Spec("q", std::string(9 * kBytesPerSecond, 'x')));
+  AddTask(1, Spec("q", std::string(9 * kBytesPerSecond, 'x')), first);
   session.Write(first);
   EXPECT_GT(session.Next().opened().session_id(), 0u) << session.Finish().error_message();
   EXPECT_EQ(session.Next().accepted_size(), 1);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "tests/rpc/fixture.h"
+#include "tests/support/runs.h"
 
 namespace treadle::test {
 
@@ -58,13 +59,8 @@ class SessionClient : public Stream<v1::SessionRequest, v1::SessionResponse> {
   }
   void Submit(uint64_t sequence, const v1::TaskSpec& spec) {
     v1::SessionRequest request;
-    Add(request, sequence, spec);
+    AddTask(sequence, spec, request);
     Write(request);
-  }
-  static void Add(v1::SessionRequest& request, uint64_t sequence, const v1::TaskSpec& spec) {
-    v1::SequencedTask& task = *request.add_tasks();
-    task.set_sequence(sequence);
-    *task.mutable_task() = spec;
   }
 };
 

@@ -39,6 +39,39 @@ TEST_F(UnaryCalls, ATaskIsSubmittedLeasedCompletedAndAwaited) {
   EXPECT_TRUE(Await(submitted.task_id(), 0).finished());
 }
 
+TEST_F(UnaryCalls, ARunOfTasksIsSubmittedByItsPayloads) {
+  v1::SubmitRunRequest request;
+  *request.mutable_common() = Spec("mail");
+  request.mutable_common()->set_content_type("text/plain");
+  for (const char* payload : {"one", "", "three"}) request.add_payloads(payload);
+  const auto submit = [&] {
+    Context context;
+    v1::SubmitRunResponse response;
+    const grpc::Status status = tasks->SubmitRun(&context, request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return response;
+  };
+  const v1::SubmitRunResponse submitted = submit();
+  ASSERT_EQ(submitted.results_size(), 3);
+  const v1::LeaseResponse leased = Lease("mail", 3);
+  ASSERT_EQ(leased.tasks_size(), 3);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(submitted.results(i).status().code(), 0);
+    EXPECT_EQ(leased.tasks(i).task_id(), submitted.results(i).task_id());
+    EXPECT_EQ(leased.tasks(i).payload(), request.payloads(i));
+    EXPECT_EQ(leased.tasks(i).content_type(), "text/plain");
+  }
+
+  for (const char* key : {"a", "b", "c"}) request.add_request_keys(key);
+  const v1::SubmitRunResponse first = submit();
+  const v1::SubmitRunResponse again = submit();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_FALSE(first.results(i).existing());
+    EXPECT_TRUE(again.results(i).existing());
+    EXPECT_EQ(again.results(i).task_id(), first.results(i).task_id());
+  }
+}
+
 TEST_F(UnaryCalls, AFailedTaskIsTriedAgainAndThenKeptAsFailed) {
   v1::TaskSpec spec = Spec("mail");
   spec.set_max_attempts(2);
