@@ -7,10 +7,10 @@
 
 #include "absl/container/flat_hash_map.h"
 
+#include "server/engine/ascending_heap.h"
 #include "server/engine/indexed_heap.h"
 #include "server/engine/intrusive_list.h"
 #include "server/engine/rate_meter.h"
-#include "server/engine/run_heap.h"
 #include "server/engine/task.h"
 #include "server/engine/types.h"
 #include "server/engine/waiter.h"
@@ -44,7 +44,7 @@ struct Line : ListNode<IdleLineTag> {
   Queue& queue;
   const Name type;
   int64_t unfinished = 0;
-  RunHeap<ReadyKey, Task, &Task::ready_slot> ready;
+  AscendingHeap<ReadyKey, Task, &Task::ready_slot> ready;
   // Those who take this type by name. `turn`: who may take a task now, as far as is known, the one
   // who has waited longest first.
   List<Seat, LineSeatTag> seats;

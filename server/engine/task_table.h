@@ -7,7 +7,7 @@
 #include "absl/container/flat_hash_set.h"
 
 #include "proto/support/task_map.h"
-#include "server/engine/run.h"
+#include "server/engine/ascending_list.h"
 #include "server/engine/task.h"
 
 namespace treadle::engine {
@@ -34,7 +34,7 @@ class TaskTable {
   void EndTurn();
 
   // In submit order; what has finished may be a hole in it.
-  using InOrder = Run<uint64_t, Task, &Task::order_slot>;
+  using InOrder = AscendingList<uint64_t, Task, &Task::order_slot>;
   const InOrder& in_order() const { return in_order_; }
   // visit(Task&), in submit order.
   template <typename Visit>

@@ -1,4 +1,4 @@
-#include "server/engine/run.h"
+#include "server/engine/ascending_list.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -20,21 +20,21 @@ struct Item {
   int key = 0;
   uint32_t slot = kNoSlot;
 };
-using Items = Run<int, Item, &Item::slot>;
+using Items = AscendingList<int, Item, &Item::slot>;
 
 // The places that it has, holes among them.
-size_t CountPlaces(const Items& run) {
+size_t CountPlaces(const Items& list) {
   size_t places = 0;
-  run.Visit([&](const Items::Entry&) {
+  list.Visit([&](const Items::Entry&) {
     ++places;
     return true;
   });
   return places;
 }
 
-std::vector<int> KeysAfter(const Items& run, int key, size_t limit) {
+std::vector<int> KeysAfter(const Items& list, int key, size_t limit) {
   std::vector<int> keys;
-  run.VisitAfter(key, [&](const Items::Entry& entry) {
+  list.VisitAfter(key, [&](const Items::Entry& entry) {
     if (entry.item != nullptr) keys.push_back(entry.key);
     return keys.size() < limit;
   });
@@ -42,12 +42,12 @@ std::vector<int> KeysAfter(const Items& run, int key, size_t limit) {
 }
 
 // Behind the first and the last one, which stay.
-TEST(Run, HolesAreClosedAFewAtATime) {
+TEST(AscendingList, HolesAreClosedAFewAtATime) {
   constexpr size_t kCount = 100'000;
   constexpr size_t kSteps = 8;  // with one removal
   std::vector<Item> items(kCount);
-  Items run;
-  for (Item& item : items) run.Add(item, static_cast<int>(&item - &items.front()));
+  Items list;
+  for (Item& item : items) list.Add(item, static_cast<int>(&item - &items.front()));
   std::vector<uint32_t> slots;
   const auto remember = [&] {
     slots.clear();
@@ -57,25 +57,25 @@ TEST(Run, HolesAreClosedAFewAtATime) {
   for (size_t i = 1; i + 1 < kCount; ++i) {
     const bool look = i % 997 == 0 || (i > kCount / 2 && i < kCount / 2 + 100);
     if (look) remember();
-    run.Remove(items[i]);
+    list.Remove(items[i]);
     if (!look) continue;
     size_t moved = 0;
     for (size_t k = 0; k < kCount; ++k) moved += k != i && items[k].slot != slots[k] ? 1 : 0;
     most = std::max(most, moved);
-    run.CheckInvariants();
+    list.CheckInvariants();
   }
   EXPECT_LE(most, kSteps);
-  EXPECT_EQ(run.size(), 2u);
-  EXPECT_LT(CountPlaces(run), 200u);
-  EXPECT_EQ(KeysAfter(run, -1, 10), (std::vector<int>{0, kCount - 1}));
+  EXPECT_EQ(list.size(), 2u);
+  EXPECT_LT(CountPlaces(list), 200u);
+  EXPECT_EQ(KeysAfter(list, -1, 10), (std::vector<int>{0, kCount - 1}));
 }
 
-TEST(Run, AgreesWithASortedSetOverRandomOperations) {
+TEST(AscendingList, AgreesWithASortedSetOverRandomOperations) {
   std::mt19937 random(11);
   for (int round = 0; round < 20; ++round) {
     std::deque<Item> items;
     std::set<int> keys;
-    Items run;
+    Items list;
     int next = 0;
     // Rather growing, rather shrinking, and from anywhere or from the front.
     for (int step = 0; step < 5'000; ++step) {
@@ -83,46 +83,46 @@ TEST(Run, AgreesWithASortedSetOverRandomOperations) {
       if (keys.empty() || random() % 10 < add_in_ten) {
         next += 1 + static_cast<int>(random() % 3);
         items.push_back({next, kNoSlot});
-        if (run.empty() || run.back_key() < next) run.Add(items.back(), next);
+        if (list.empty() || list.back_key() < next) list.Add(items.back(), next);
         keys.insert(next);
       } else {
         auto chosen = keys.begin();
         if (round % 2 == 0) std::advance(chosen, random() % keys.size());
         for (Item& item : items) {
-          if (item.key == *chosen) run.Remove(item);
+          if (item.key == *chosen) list.Remove(item);
         }
         keys.erase(chosen);
       }
-      ASSERT_EQ(run.empty(), keys.empty());
-      ASSERT_EQ(run.size(), keys.size());
+      ASSERT_EQ(list.empty(), keys.empty());
+      ASSERT_EQ(list.size(), keys.size());
       if (keys.empty()) continue;
-      ASSERT_EQ(run.front_key(), *keys.begin());
-      ASSERT_GE(run.back_key(), *keys.rbegin());
-      if (step % 7 == 0) run.CheckInvariants();
+      ASSERT_EQ(list.front_key(), *keys.begin());
+      ASSERT_GE(list.back_key(), *keys.rbegin());
+      if (step % 7 == 0) list.CheckInvariants();
       const int after = static_cast<int>(random() % static_cast<uint32_t>(next + 2)) - 1;
       std::vector<int> expected;
       for (auto at = keys.upper_bound(after); at != keys.end() && expected.size() < 5; ++at) {
         expected.push_back(*at);
       }
-      ASSERT_EQ(KeysAfter(run, after, 5), expected);
+      ASSERT_EQ(KeysAfter(list, after, 5), expected);
     }
   }
 }
 
-TEST(Run, ItsHolesAreFew) {
+TEST(AscendingList, ItsHolesAreFew) {
   std::mt19937 random(3);
   std::vector<Item> items(20'000);
-  Items run;
+  Items list;
   std::vector<Item*> left;
   for (Item& item : items) {
-    run.Add(item, static_cast<int>(&item - &items.front()));
+    list.Add(item, static_cast<int>(&item - &items.front()));
     left.push_back(&item);
   }
   while (left.size() > 1'000) {
     std::swap(left[random() % left.size()], left.back());
-    run.Remove(*left.back());
+    list.Remove(*left.back());
     left.pop_back();
-    ASSERT_LE(CountPlaces(run), 3 * run.size() + 100);
+    ASSERT_LE(CountPlaces(list), 3 * list.size() + 100);
   }
 }
 

@@ -1,4 +1,4 @@
-#include "server/engine/run_heap.h"
+#include "server/engine/ascending_heap.h"
 
 #include <cstdint>
 #include <deque>
@@ -17,7 +17,7 @@ struct Item {
   int key = 0;
   uint32_t slot = kNoSlot;
 };
-using Heap = RunHeap<int, Item, &Item::slot>;
+using Heap = AscendingHeap<int, Item, &Item::slot>;
 
 Item& Pop(Heap& heap) {
   Item& item = heap.top();
@@ -25,7 +25,7 @@ Item& Pop(Heap& heap) {
   return item;
 }
 
-TEST(RunHeap, WhatComesInOrderLeavesInOrder) {
+TEST(AscendingHeap, WhatComesInOrderLeavesInOrder) {
   Heap heap;
   std::deque<Item> items(1000);
   for (size_t i = 0; i < items.size(); ++i) heap.Set(items[i], static_cast<int>(i));
@@ -33,7 +33,7 @@ TEST(RunHeap, WhatComesInOrderLeavesInOrder) {
   EXPECT_TRUE(heap.empty());
 }
 
-TEST(RunHeap, WhatComesBackTakesItsPlace) {
+TEST(AscendingHeap, WhatComesBackTakesItsPlace) {
   Heap heap;
   Item a, b, c;
   heap.Set(a, 1);
@@ -49,7 +49,7 @@ TEST(RunHeap, WhatComesBackTakesItsPlace) {
   EXPECT_EQ(&Pop(heap), &c);
 }
 
-TEST(RunHeap, WhatComesFirstIsSeenInOrderWithoutItsHoles) {
+TEST(AscendingHeap, WhatComesFirstIsSeenInOrderWithoutItsHoles) {
   Heap heap;
   std::deque<Item> items(10);
   for (size_t i = 0; i < items.size(); ++i) heap.Set(items[i], items[i].key = static_cast<int>(i));
@@ -67,7 +67,7 @@ TEST(RunHeap, WhatComesFirstIsSeenInOrderWithoutItsHoles) {
   EXPECT_EQ(seen.size(), 10u);
 }
 
-TEST(RunHeap, RemovingWhatIsNotThereDoesNothing) {
+TEST(AscendingHeap, RemovingWhatIsNotThereDoesNothing) {
   Heap heap;
   Item a, b;
   heap.Set(a, 1);
@@ -80,7 +80,7 @@ TEST(RunHeap, RemovingWhatIsNotThereDoesNothing) {
 }
 
 // Behind a first one that stays for ever, others come and go.
-TEST(RunHeap, HolesAreClosed) {
+TEST(AscendingHeap, HolesAreClosed) {
   Heap heap;
   Item first, last;
   heap.Set(first, 0);
@@ -97,7 +97,7 @@ TEST(RunHeap, HolesAreClosed) {
   EXPECT_TRUE(heap.empty());
 }
 
-TEST(RunHeap, AgreesWithASortedSetOverRandomOperations) {
+TEST(AscendingHeap, AgreesWithASortedSetOverRandomOperations) {
   std::mt19937 random(7);
   Heap heap;
   std::set<std::pair<int, Item*>> sorted;

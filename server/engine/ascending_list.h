@@ -13,19 +13,19 @@ namespace treadle::engine {
 // Items in the ascending order of their keys, one behind the other: added behind, and removed from
 // anywhere, in O(1). What is removed from between others leaves a hole. When half are holes they
 // are closed, a few entries with each removal, so that no call moves millions of them. (A hole that
-// comes to the front is gone.) `Item::*Slot` belongs to the run; kNoSlot means "not in it".
+// comes to the front is gone.) `Item::*Slot` belongs to the list; kNoSlot means "not in it".
 template <typename Key, typename Item, uint32_t Item::*Slot>
-class Run {
+class AscendingList {
  public:
   // A slot's highest bit: for whoever keeps other slots in the same place.
-  static constexpr uint32_t kInRun = uint32_t{1} << 31;
+  static constexpr uint32_t kInList = uint32_t{1} << 31;
 
   struct Entry {
     Key key;
     Item* item;  // null: a hole
   };
 
-  // No items. (A run is never all holes.)
+  // No items. (A list is never all holes.)
   bool empty() const { return entries_.empty(); }
   // How many items there are.
   size_t size() const { return entries_.size() - holes_; }
@@ -102,13 +102,13 @@ class Run {
 
  private:
   // Slots are numbers among all that were ever added, so that those which stay are not renumbered
-  // when the front goes. They wrap, far beyond any run's length.
+  // when the front goes. They wrap, far beyond any list's length.
   static constexpr uint32_t kPlaces = uint32_t{1} << 30;
   static constexpr size_t kHolesMin = 64;
   static constexpr size_t kSteps = 8;
 
   uint32_t SlotOf(size_t place) const {
-    return kInRun | ((first_ + static_cast<uint32_t>(place)) & (kPlaces - 1));
+    return kInList | ((first_ + static_cast<uint32_t>(place)) & (kPlaces - 1));
   }
   size_t PlaceOf(uint32_t slot) const { return (slot - first_) & (kPlaces - 1); }
   auto At(size_t place) const { return entries_.begin() + static_cast<ptrdiff_t>(place); }
