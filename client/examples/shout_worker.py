@@ -5,6 +5,6 @@ broker = worker_service_pb2_grpc.WorkerServiceStub(grpc.insecure_channel("127.0.
 while True:
     wanted = api.LeaseRequest(queues=["default"], types=["shout"], wait_ms=10_000)
     for task in broker.Lease(wanted).tasks:
-        report = api.AttemptReport(task_id=task.task_id, token=task.token,
-                                   end=api.ATTEMPT_END_SUCCEEDED, result=task.payload.upper())
+        report = api.AttemptReport(token=task.token, end=api.ATTEMPT_END_SUCCEEDED,
+                                   result=task.payload.upper())
         broker.Complete(api.CompleteRequest(reports=[report]))

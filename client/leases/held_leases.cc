@@ -34,7 +34,6 @@ milliseconds UpTo(steady_clock::time_point deadline, milliseconds most) {
 
 void AddReport(const ClientLease& lease, v1::AttemptEnd end, v1::CompleteRequest& request) {
   v1::AttemptReport& report = *request.add_reports();
-  report.set_task_id(lease.task().task_id());
   report.set_token(lease.task().token());
   report.set_end(end);
 }
@@ -197,7 +196,6 @@ void HeldLeases::RenewDue(std::unique_lock<std::mutex>& lock) {
     due.push_back(lease);
     answer_by = std::min(answer_by, lease->expires_at_);
     v1::LeaseExtension& extension = *request.add_leases();
-    extension.set_task_id(lease->task().task_id());
     extension.set_token(lease->task().token());
     extension.set_lease_ms(lease->duration_.count());
     if (request.leases_size() == limits::kBatchTasksMax) break;

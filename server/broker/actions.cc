@@ -92,10 +92,11 @@ void Broker::Impl::Await(engine::CallId call, TaskId task, bool watch) {
 }
 
 void Broker::Impl::Progress(ReportProgress report) {
-  if (!engine_.HoldsLease(report.call, report.task, report.token)) return;
-  progress_.Set(report.task, std::move(report.progress));
-  if (watchers_.AnyWatching(report.task)) {
-    turn_.effects.outputs.push_back({Durability::kMemory, engine::TaskChanged{report.task}});
+  const std::optional<TaskId> task = engine_.FindLeased(report.call, report.token);
+  if (!task.has_value()) return;
+  progress_.Set(*task, std::move(report.progress));
+  if (watchers_.AnyWatching(*task)) {
+    turn_.effects.outputs.push_back({Durability::kMemory, engine::TaskChanged{*task}});
   }
 }
 

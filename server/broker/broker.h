@@ -73,7 +73,6 @@ struct DeliverOutcomes {
 // From a worker (call) or a unary Extend. Ignored unless the token is valid.
 struct ReportProgress {
   engine::CallId call{};
-  TaskId task;
   engine::Token token{};
   ProgressState progress;
 };

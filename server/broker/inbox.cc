@@ -32,7 +32,7 @@ struct HeapBytes {
     return end.error.message.size() + end.error.type.size();
   }
   size_t operator()(const engine::AttachWorker& attach) const {
-    size_t bytes = Of(attach.queues) + attach.held.size() * sizeof(engine::HeldLease);
+    size_t bytes = Of(attach.queues) + attach.held_tokens.size() * sizeof(engine::Token);
     for (const engine::PoolSpec& pool : attach.pools) bytes += sizeof(pool) + Of(pool.types);
     return bytes;
   }

@@ -270,15 +270,11 @@ struct RowDecoder::State {
   absl::StatusOr<engine::Row> Reports(uint64_t number, std::string_view bytes) {
     if (absl::Status status = Parse(bytes, reports); !status.ok()) return status;
     const int size = reports.tokens_size();
-    if (reports.sessions_size() != size || reports.sequences_size() != size ||
-        reports.ends_size() != size) {
-      return Damaged("its columns are not of one length");
-    }
+    if (reports.ends_size() != size) return Damaged("its columns are not of one length");
     engine::ReportsRow row = {.number = number, .reports = {}};
     row.reports.reserve(static_cast<size_t>(size));
     for (int i = 0; i < size; ++i) {
-      engine::AcceptedReport& report = row.reports.emplace_back(
-          TaskId{reports.sessions(i), reports.sequences(i)}, engine::Token{reports.tokens(i)});
+      engine::AcceptedReport& report = row.reports.emplace_back(engine::Token{reports.tokens(i)});
       absl::Status status = ToEnum(reports.ends(i), engine::AttemptEnd::kSucceeded,
                                    engine::AttemptEnd::kReleased, report.end);
       if (!status.ok()) return status;

@@ -245,8 +245,6 @@ struct RowEncoder::Messages {
   void Put(const engine::ReportsRow& row, const Target& target) {
     reports.Clear();
     for (const engine::AcceptedReport& report : row.reports) {
-      reports.add_sessions(report.task.session);
-      reports.add_sequences(report.task.sequence);
       reports.add_tokens(static_cast<uint64_t>(report.token));
       reports.add_ends(static_cast<int32_t>(report.end));
     }

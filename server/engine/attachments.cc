@@ -79,9 +79,9 @@ void Attachments::Apply(Turn& turn, AttachWorker&& attach) {
   }
   PutOn(*worker, attach.origin, weight);
   const CallId call = attach.call;
-  const std::vector<HeldLease> held = std::move(attach.held);
+  const std::vector<Token> held = std::move(attach.held_tokens);
   SetUp(*worker, std::move(attach), turn.now_ms());
-  std::vector<HeldLease> revoked = Reconcile(turn, *worker, held);
+  std::vector<Token> revoked = Reconcile(turn, *worker, held);
   // The welcome waits for nothing: should a crash forget what it rests on, the worker attaches
   // again and is told anew.
   turn.Say(Durability::kMemory, WorkerAttached{call, absl::OkStatus(), std::move(revoked)});
@@ -89,7 +89,7 @@ void Attachments::Apply(Turn& turn, AttachWorker&& attach) {
   for (const LiveLease& lease : worker->leases) {
     const StopReason stop = StopOf(lease.task, turn.now_ms());
     if (stop == StopReason::kNone) continue;
-    turn.Say(kStopDurability, StopAttempt{call, lease.task.id, lease.token, stop});
+    turn.Say(kStopDurability, StopAttempt{call, lease.token, stop});
   }
 }
 
@@ -134,19 +134,17 @@ void Attachments::AssignPools(Worker& worker) {
   }
 }
 
-std::vector<HeldLease> Attachments::Reconcile(Turn& turn, Worker& worker,
-                                              const std::vector<HeldLease>& held) {
-  std::vector<HeldLease> revoked;
+std::vector<Token> Attachments::Reconcile(Turn& turn, Worker& worker,
+                                          const std::vector<Token>& held) {
+  std::vector<Token> revoked;
   absl::flat_hash_set<Token> valid;
-  for (const HeldLease& lease : held) {
-    Task* const task = s_.tasks.Find(lease.task);
-    if (task == nullptr || task->lease == nullptr || task->lease->token != lease.token ||
-        task->lease->worker != &worker) {
-      revoked.push_back(lease);
-      continue;
+  for (const Token token : held) {
+    const Task* const task = s_.grants.Find(token);
+    if (task != nullptr && task->lease->worker == &worker) {
+      valid.insert(token);
+    } else {
+      revoked.push_back(token);
     }
-    valid.insert(lease.token);
-    if (lease.started) lifecycle_.MarkStarted(turn, *task);
   }
   // What it does not hold never arrived there, or was reported: taken back without blame.
   for (auto lease = worker.leases.begin(); lease != worker.leases.end();) {

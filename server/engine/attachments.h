@@ -38,7 +38,7 @@ class Attachments {
   void SetUp(Worker& worker, AttachWorker&& attach, int64_t now_ms);
   void JoinQueues(Taker& taker, const std::vector<std::string>& names);
   void LeaveQueues(Taker& taker);
-  std::vector<HeldLease> Reconcile(Turn& turn, Worker& worker, const std::vector<HeldLease>& held);
+  std::vector<Token> Reconcile(Turn& turn, Worker& worker, const std::vector<Token>& held);
   void AssignPools(Worker& worker);
   absl::Status CheckWeight(Origin origin, int64_t bytes) const;
   void PutOn(Holder& holder, Origin origin, int64_t bytes);

@@ -164,7 +164,7 @@ void Lifecycle::PutAttempt(Turn& turn, Task& task) {
 void Lifecycle::StopHolder(Turn& turn, const Task& task, StopReason reason) {
   const Worker* const worker = task.lease->worker;
   if (worker == nullptr || worker->call == CallId{}) return;
-  turn.Say(kStopDurability, StopAttempt{worker->call, task.id, task.lease->token, reason});
+  turn.Say(kStopDurability, StopAttempt{worker->call, task.lease->token, reason});
 }
 
 void Lifecycle::Requeue(Turn& turn, Task& task) {

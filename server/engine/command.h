@@ -102,7 +102,8 @@ struct Cancel {
   TaskId task;
 };
 
-// A worker's stream begins. The worker's leases from before are reconciled with `held`.
+// A worker's stream begins. The worker's leases from before are reconciled with `held_tokens`;
+// which of these execute is said by StartAttempt, as ever.
 struct AttachWorker {
   CallId call{};
   std::string worker_id;
@@ -110,7 +111,7 @@ struct AttachWorker {
   std::string peer;
   std::vector<std::string> queues;
   std::vector<PoolSpec> pools;
-  std::vector<HeldLease> held;
+  std::vector<Token> held_tokens;
   Origin origin{};
 };
 // Any message of an attached worker, whatever else it carries: renews its leases.
@@ -139,7 +140,6 @@ struct StartAttempt {
 struct EndAttempt {
   CallId call{};
   uint64_t item = 0;
-  TaskId task;
   Token token{};
   AttemptEnd end = AttemptEnd::kSucceeded;
   TaskError error;
@@ -169,7 +169,6 @@ struct PollTasks {
 struct ExtendLease {
   CallId call{};
   uint64_t item = 0;
-  TaskId task;
   Token token{};
   int64_t lease_ms = 0;
 };

@@ -97,10 +97,12 @@ class Engine::Impl {
 
   void CheckInvariants() const { CheckState(state_, lifecycle_, after_tick_); }
 
-  bool HoldsLease(CallId call, TaskId id, Token token) const {
-    if (!reports_.Check(call, id, token).ok()) return false;
-    const Worker* const holder = state_.tasks.Find(id)->lease->worker;
-    return holder == nullptr || holder == state_.calls.WorkerOf(call);
+  std::optional<TaskId> FindLeased(CallId call, Token token) const {
+    const absl::StatusOr<Task*> task = reports_.Find(call, token);
+    if (!task.ok()) return std::nullopt;
+    const Worker* const holder = (*task)->lease->worker;
+    if (holder != nullptr && holder != state_.calls.WorkerOf(call)) return std::nullopt;
+    return (*task)->id;
   }
 
   const State& state() const { return state_; }
@@ -288,8 +290,8 @@ bool Engine::IsUnfinished(TaskId id) const { return impl_->state().tasks.Find(id
 
 bool Engine::WaitsForRoom(TaskId id) const { return impl_->state().waiters.Find(id) != nullptr; }
 
-bool Engine::HoldsLease(CallId call, TaskId task, Token token) const {
-  return impl_->HoldsLease(call, task, token);
+std::optional<TaskId> Engine::FindLeased(CallId call, Token token) const {
+  return impl_->FindLeased(call, token);
 }
 
 EngineTotals Engine::Totals() const {

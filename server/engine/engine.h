@@ -87,9 +87,8 @@ class Engine {
   bool IsUnfinished(TaskId id) const;
   // Its submit waits for room in a full queue.
   bool WaitsForRoom(TaskId id) const;
-  // True when the token is the newest of a running task, held by this call's worker or by a unary
-  // lease.
-  bool HoldsLease(CallId call, TaskId task, Token token) const;
+  // The running task whose lease this is, if it is this call's worker's or a unary one.
+  std::optional<TaskId> FindLeased(CallId call, Token token) const;
   EngineTotals Totals() const;
 
  private:

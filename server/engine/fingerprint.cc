@@ -110,7 +110,7 @@ uint64_t HashOf(const ReportsRow& row) {
   StableHash hash(static_cast<uint64_t>(Part::kReports));
   hash.Add(row.number);
   for (const AcceptedReport& report : row.reports) {
-    hash.Add(report.task.session).Add(report.task.sequence).Add(report.token).Add(report.end);
+    hash.Add(report.token).Add(report.end);
   }
   return hash.value();
 }

@@ -237,8 +237,8 @@ absl::Status Loader::FinishReports() {
   for (ReportsRow& row : reports_) {
     for (const AcceptedReport& report : row.reports) {
       if (static_cast<uint64_t>(report.token) >= s_.counters.next_token) {
-        return Contradiction("the token of a report for task ", report.task.ToString(),
-                             " is newer than the counters");
+        return Contradiction("token ", static_cast<uint64_t>(report.token),
+                             " of a report is newer than the counters");
       }
     }
     const uint64_t number = row.number;

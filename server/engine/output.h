@@ -55,7 +55,7 @@ struct CancelDone {
 struct WorkerAttached {
   CallId call{};
   absl::Status status;
-  std::vector<HeldLease> revoked;
+  std::vector<Token> revoked_tokens;
 };
 
 // For an attached worker that shall drain.
@@ -80,7 +80,6 @@ struct Dispatched {
 
 struct StopAttempt {
   CallId call{};
-  TaskId task;
   Token token{};
   StopReason reason = StopReason::kNone;
 };
@@ -89,7 +88,6 @@ struct StopAttempt {
 struct ReportDone {
   CallId call{};
   uint64_t item = 0;
-  TaskId task;
   Token token{};
   absl::Status status;
 };
@@ -102,7 +100,6 @@ struct ReportsHandled {
 struct LeaseExtended {
   CallId call{};
   uint64_t item = 0;
-  TaskId task;
   Token token{};
   absl::Status status;
   StopReason stop = StopReason::kNone;

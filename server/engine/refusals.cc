@@ -9,22 +9,7 @@ namespace {
 
 std::string Quoted(std::string_view name) { return absl::StrCat("'", std::string(name), "'"); }
 
-std::string Named(TaskId task, Token token) {
-  return absl::StrCat("token ", static_cast<uint64_t>(token), " of task ", task.ToString());
-}
-
-std::string_view StateName(TaskState state) {
-  switch (state) {
-    case TaskState::kScheduled:
-      return "scheduled";
-    case TaskState::kQueued:
-      return "queued";
-    case TaskState::kRunning:
-      return "running";
-    default:
-      return "finished";
-  }
-}
+std::string Named(Token token) { return absl::StrCat("token ", static_cast<uint64_t>(token)); }
 
 // What is in the way, "queue 'mail' is full (10000 of 10000 tasks)", and the way out.
 struct Fullness {
@@ -265,35 +250,26 @@ absl::Status NotUnfinished(TaskId task) {
       absl::StrCat("task ", task.ToString(), " is not known: check the id, or it has ended"));
 }
 
-absl::Status EndedBefore(TaskId task) {
-  return absl::AbortedError(absl::StrCat(
-      "task ", task.ToString(), " is not running: it has ended before, or was never here"));
-}
-
-absl::Status NeverGiven(TaskId task, Token token) {
+absl::Status NeverGiven(Token token) {
   return absl::AbortedError(
-      absl::StrCat(Named(task, token), " was never given: report with the token of the lease"));
+      absl::StrCat(Named(token), " was never given: report with the token of the lease"));
 }
 
-absl::Status NotRunning(TaskId task, Token token, TaskState state) {
-  return absl::AbortedError(absl::StrCat(
-      Named(task, token), " is no longer valid: its lease was lost, or its attempt was reported; ",
-      "the task is ", std::string(StateName(state)), " now"));
-}
-
-absl::Status StaleToken(TaskId task, Token token) {
-  return absl::AbortedError(absl::StrCat(
-      Named(task, token), " is not the task's newest: another attempt of it is running"));
-}
-
-absl::Status HeldByAnother(TaskId task, Token token) {
+absl::Status LeaseOver(Token token) {
   return absl::AbortedError(
-      absl::StrCat(Named(task, token), " is held by another worker: report only your own leases"));
+      absl::StrCat("the lease of ", Named(token),
+                   " is over (it expired, its attempt was reported otherwise before, or its task "
+                   "ended): stop the work, and drop the report"));
 }
 
-absl::Status NotExtendable(TaskId task) {
+absl::Status HeldByAnother(Token token) {
+  return absl::AbortedError(
+      absl::StrCat(Named(token), " is held by another worker: report only your own leases"));
+}
+
+absl::Status NotExtendable(Token token) {
   return absl::FailedPreconditionError(
-      absl::StrCat("the lease of task ", task.ToString(),
+      absl::StrCat("the lease of ", Named(token),
                    " belongs to an attached worker, whose heartbeats renew it: extend only leases "
                    "that a Lease call gave"));
 }

@@ -57,11 +57,9 @@ absl::Status TooMuchCredit(int32_t pool, int64_t unused, int32_t credit_max);
 
 // Cancels, reports and extensions.
 absl::Status NotUnfinished(TaskId task);
-absl::Status EndedBefore(TaskId task);
-absl::Status NeverGiven(TaskId task, Token token);
-absl::Status NotRunning(TaskId task, Token token, TaskState state);
-absl::Status StaleToken(TaskId task, Token token);
-absl::Status HeldByAnother(TaskId task, Token token);
-absl::Status NotExtendable(TaskId task);
+absl::Status NeverGiven(Token token);
+absl::Status LeaseOver(Token token);
+absl::Status HeldByAnother(Token token);
+absl::Status NotExtendable(Token token);
 
 }  // namespace treadle::engine::refusal

@@ -23,13 +23,13 @@ class ReportLog {
 
   // REQUIRES: no report of this token is here.
   void Add(const AcceptedReport& report) {
-    const bool added = by_token_.emplace(report.token, report).second;
+    const bool added = by_token_.emplace(report.token, report.end).second;
     TREADLE_ASSERT(added);
     news_.reports.push_back(report);
   }
   bool Has(const AcceptedReport& report) const {
     const auto found = by_token_.find(report.token);
-    return found != by_token_.end() && found->second == report;
+    return found != by_token_.end() && found->second == report.end;
   }
 
   bool has_news() const { return !news_.reports.empty(); }
@@ -49,7 +49,7 @@ class ReportLog {
   bool AddLoaded(ReportsRow&& row) {
     bool fresh = row.number > 0 && (rows_.empty() || rows_.back().number < row.number);
     for (const AcceptedReport& report : row.reports) {
-      fresh = by_token_.emplace(report.token, report).second && fresh;
+      fresh = by_token_.emplace(report.token, report.end).second && fresh;
     }
     rows_.push_back(std::move(row));
     return fresh;
@@ -68,7 +68,7 @@ class ReportLog {
  private:
   Rows rows_;
   ReportsRow news_;  // of this turn; without a number yet
-  absl::flat_hash_map<Token, AcceptedReport> by_token_;
+  absl::flat_hash_map<Token, AttemptEnd> by_token_;
 };
 
 }  // namespace treadle::engine

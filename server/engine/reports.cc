@@ -7,19 +7,15 @@
 
 namespace treadle::engine {
 
-absl::Status Reports::Check(CallId call, TaskId id, Token token) const {
-  const Task* const task = s_.tasks.Find(id);
-  if (task == nullptr) return refusal::EndedBefore(id);
-  if (static_cast<uint64_t>(token) >= s_.counters.next_token) {
-    return refusal::NeverGiven(id, token);
-  }
-  if (task->lease == nullptr) return refusal::NotRunning(id, token, task->state);
-  if (task->lease->token != token) return refusal::StaleToken(id, token);
+absl::StatusOr<Task*> Reports::Find(CallId call, Token token) const {
+  if (static_cast<uint64_t>(token) >= s_.counters.next_token) return refusal::NeverGiven(token);
+  Task* const task = s_.grants.Find(token);
+  if (task == nullptr) return refusal::LeaseOver(token);
   const Worker* const caller = s_.calls.WorkerOf(call);
   if (caller != nullptr && task->lease->worker != nullptr && task->lease->worker != caller) {
-    return refusal::HeldByAnother(id, token);
+    return refusal::HeldByAnother(token);
   }
-  return absl::OkStatus();
+  return task;
 }
 
 void Reports::Apply(Turn& turn, const StartAttempt& start) {
@@ -31,22 +27,21 @@ void Reports::Apply(Turn& turn, const StartAttempt& start) {
 }
 
 void Reports::Apply(Turn& turn, EndAttempt&& end) {
-  absl::Status status = Check(end.call, end.task, end.token);
-  if (!status.ok() && s_.reports.Has({end.task, end.token, end.end})) {
+  const absl::StatusOr<Task*> found = Find(end.call, end.token);
+  if (!found.ok() && s_.reports.Has({end.token, end.end})) {
     // Its answer was lost, so it is told again. How safe the first one had to be is not known here.
     if (end.reply) {
-      turn.Say(Durability::kSynced, ReportDone{end.call, end.item, end.task, end.token});
+      turn.Say(Durability::kSynced, ReportDone{end.call, end.item, end.token});
     } else if (Worker* const worker = s_.calls.WorkerOf(end.call)) {
       worker->report_durability = Durability::kSynced;
     }
     return;
   }
-  if (!status.ok()) {
-    turn.Say(Durability::kMemory,
-             ReportDone{end.call, end.item, end.task, end.token, std::move(status)});
+  if (!found.ok()) {
+    turn.Say(Durability::kMemory, ReportDone{end.call, end.item, end.token, found.status()});
     return;
   }
-  Task& task = *s_.tasks.Find(end.task);
+  Task& task = **found;
   const Durability after = OutcomeDurability(task.durability);
   if (Worker* const worker = s_.calls.WorkerOf(end.call)) {
     worker->report_durability = std::max(worker->report_durability, after);
@@ -66,8 +61,8 @@ void Reports::Apply(Turn& turn, EndAttempt&& end) {
       break;
   }
   if (!end.reply) return;
-  s_.reports.Add({end.task, end.token, end.end});
-  turn.Say(after, ReportDone{end.call, end.item, end.task, end.token});
+  s_.reports.Add({end.token, end.end});
+  turn.Say(after, ReportDone{end.call, end.item, end.token});
 }
 
 void Reports::WriteAccepted(Turn& turn) {
@@ -85,19 +80,19 @@ void Reports::Apply(Turn& turn, const EndReports& reports) {
 }
 
 void Reports::Apply(Turn& turn, const ExtendLease& extend) {
-  LeaseExtended answer{extend.call, extend.item, extend.task, extend.token};
-  answer.status = Check(extend.call, extend.task, extend.token);
+  LeaseExtended answer{extend.call, extend.item, extend.token};
+  const absl::StatusOr<Task*> found = Find(extend.call, extend.token);
   Durability after = Durability::kMemory;
-  if (answer.status.ok()) {
-    Task& task = *s_.tasks.Find(extend.task);
-    if (task.lease->worker != nullptr) {
-      answer.status = refusal::NotExtendable(extend.task);
-    } else {
-      after = lifecycle_.Extend(turn, task, extend.lease_ms);
-      answer.lease_ms = lifecycle_.UnaryLeaseEnd(task) - turn.now_ms();
-      answer.stop = StopOf(task, turn.now_ms());
-      if (task.cancel_requested) after = OutcomeDurability(task.durability);
-    }
+  if (!found.ok()) {
+    answer.status = found.status();
+  } else if ((*found)->lease->worker != nullptr) {
+    answer.status = refusal::NotExtendable(extend.token);
+  } else {
+    Task& task = **found;
+    after = lifecycle_.Extend(turn, task, extend.lease_ms);
+    answer.lease_ms = lifecycle_.UnaryLeaseEnd(task) - turn.now_ms();
+    answer.stop = StopOf(task, turn.now_ms());
+    if (task.cancel_requested) after = OutcomeDurability(task.durability);
   }
   turn.Say(after, std::move(answer));
 }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
 #include "server/engine/lifecycle.h"
 #include "server/engine/state.h"
@@ -8,8 +8,8 @@
 
 namespace treadle::engine {
 
-// What holders of leases say about their attempts. A token that is not the task's newest, or is
-// someone else's, changes nothing and is told so.
+// What holders of leases say about their attempts. The token of a lease that is over, or is someone
+// else's, changes nothing and is told so.
 class Reports {
  public:
   Reports(State& state, Lifecycle& lifecycle) : s_(state), lifecycle_(lifecycle) {}
@@ -21,9 +21,10 @@ class Reports {
   // Ends a turn: the row of the unary reports that were accepted in it.
   void WriteAccepted(Turn& turn);
 
-  // May this call speak for the lease? An attached worker only for its own and for unary ones; a
-  // unary call, which is nobody in particular, for whatever it has the token of.
-  absl::Status Check(CallId call, TaskId task, Token token) const;
+  // The task that is leased under this token, if this call may speak for it: an attached worker
+  // only for its own and for unary ones; a unary call, which is nobody in particular, for whatever
+  // it has the token of.
+  absl::StatusOr<Task*> Find(CallId call, Token token) const;
 
  private:
   State& s_;

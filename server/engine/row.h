@@ -103,7 +103,6 @@ struct SessionRow {
 
 // How the holder of a lease said that its attempt ended.
 struct AcceptedReport {
-  TaskId task;
   Token token{};
   AttemptEnd end = AttemptEnd::kSucceeded;
 

@@ -136,12 +136,6 @@ struct TaskError {
   bool operator==(const TaskError&) const = default;
 };
 
-struct HeldLease {
-  TaskId task;
-  Token token{};
-  bool started = false;
-};
-
 struct PoolSpec {
   std::string name;
   int32_t slots = 0;

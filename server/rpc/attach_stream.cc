@@ -37,7 +37,6 @@ absl::Status AttachStream::OnMessage(const grpc::ByteBuffer& message) {
   for (v1::ProgressReport& progress : *request.mutable_progress()) {
     requests.push_back(
         {broker::ReportProgress{.call = id(),
-                                .task = TaskId::Parse(progress.task_id()).value(),
                                 .token = engine::Token{progress.token()},
                                 .progress = ReadProgress(*progress.mutable_progress())},
          nullptr});
@@ -80,19 +79,14 @@ absl::Status AttachStream::ReadHelloOnce(v1::AttachRequest& request,
 absl::Status AttachStream::HandleReports(v1::AttachRequest& request,
                                          std::vector<broker::Request>& requests) {
   std::vector<broker::Delivery> refused;
-  for (int i = 0; i < request.reports_size(); ++i) {
-    v1::AttemptReport& report = *request.mutable_reports(i);
-    const absl::StatusOr<TaskId> task = TaskId::Parse(report.task_id());
-    if (!task.ok()) {
-      return ValidateTaskId(absl::StrCat("reports[", i, "].task_id"), report.task_id()).status();
-    }
+  for (v1::AttemptReport& report : *request.mutable_reports()) {
     if (absl::Status s = ValidateReport(report, bounds_); !s.ok()) {
       refused.push_back(engine::ReportDone{
-          .call = id(), .task = *task, .token = engine::Token{report.token()}, .status = s});
+          .call = id(), .token = engine::Token{report.token()}, .status = std::move(s)});
       continue;
     }
     broker::BodyPtr body;
-    engine::EndAttempt end = ReadReport(report, *task, body);
+    engine::EndAttempt end = ReadReport(report, body);
     end.call = id();
     requests.push_back(ToRequest(std::move(end), std::move(body)));
   }
@@ -140,11 +134,8 @@ void AttachStream::Attached(const engine::WorkerAttached& attached) {
   welcome.set_heartbeat_ms(wire::kHeartbeatMs);
   welcome.set_payload_bytes_max(edge_.options.payload_bytes_max);
   welcome.set_message_bytes_max(edge_.message_bytes_max());
-  for (const engine::HeldLease& held : attached.revoked) {
-    v1::HeldLease& out = *welcome.add_revoked();
-    out.set_task_id(held.task.ToString());
-    out.set_token(static_cast<uint64_t>(held.token));
-    out.set_started(held.started);
+  for (const engine::Token token : attached.revoked_tokens) {
+    welcome.add_revoked_tokens(static_cast<uint64_t>(token));
   }
   Flush();
   Greeted();

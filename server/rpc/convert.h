@@ -35,8 +35,8 @@ std::vector<std::string> ReadNames(google::protobuf::RepeatedPtrField<std::strin
 // With the defaults in place of zeros.
 engine::QueueConfig ReadQueue(v1::QueueConfig& config, const engine::EngineOptions& options);
 engine::AttachWorker ReadHello(v1::WorkerHello& hello);
-// `task` is the report's parsed id; `body` is the result, null when there is none.
-engine::EndAttempt ReadReport(v1::AttemptReport& report, TaskId task, broker::BodyPtr& body);
+// `body` is the result, null when there is none.
+engine::EndAttempt ReadReport(v1::AttemptReport& report, broker::BodyPtr& body);
 broker::ProgressState ReadProgress(v1::Progress& progress);
 
 absl::Status UnknownTaskError(TaskId task);

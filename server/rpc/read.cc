@@ -63,17 +63,15 @@ engine::AttachWorker ReadHello(v1::WorkerHello& hello) {
                                           .slots = pool.slots(),
                                           .types = ReadNames(*pool.mutable_types())});
   }
-  for (const v1::HeldLease& held : hello.held()) {
-    read.held.push_back(engine::HeldLease{.task = TaskId::Parse(held.task_id()).value(),
-                                          .token = engine::Token{held.token()},
-                                          .started = held.started()});
+  read.held_tokens.reserve(static_cast<size_t>(hello.held_tokens_size()));
+  for (const uint64_t token : hello.held_tokens()) {
+    read.held_tokens.push_back(engine::Token{token});
   }
   return read;
 }
 
-engine::EndAttempt ReadReport(v1::AttemptReport& report, TaskId task, broker::BodyPtr& body) {
+engine::EndAttempt ReadReport(v1::AttemptReport& report, broker::BodyPtr& body) {
   engine::EndAttempt end;
-  end.task = task;
   end.token = engine::Token{report.token()};
   end.end = static_cast<engine::AttemptEnd>(report.end());
   body = nullptr;

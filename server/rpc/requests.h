@@ -18,10 +18,8 @@ template <typename Range>
 void HandBack(broker::Intake& broker, engine::CallId call, const Range& leased) {
   std::vector<broker::Request> requests;
   for (const broker::LeasedTask& task : leased) {
-    requests.push_back(ToRequest(engine::EndAttempt{.call = call,
-                                                    .task = task.lease.task,
-                                                    .token = task.lease.token,
-                                                    .end = engine::AttemptEnd::kReleased}));
+    requests.push_back(ToRequest(engine::EndAttempt{
+        .call = call, .token = task.lease.token, .end = engine::AttemptEnd::kReleased}));
   }
   // Also when the lane is full: otherwise they would wait for their leases to expire.
   (void)broker.PostFrom(call, broker::Lane::kWorkers, std::move(requests));

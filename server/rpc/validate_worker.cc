@@ -126,7 +126,8 @@ absl::Status ValidateHello(const v1::WorkerHello& hello) {
                                                    " bytes; use at most ",
                                                    limits::kHelloNamesBytesMax));
   }
-  if (absl::Status s = ValidateBatch("hello.held", hello.held_size(), 0, limits::kHeldMax);
+  if (absl::Status s =
+          ValidateBatch("hello.held_tokens", hello.held_tokens_size(), 0, limits::kHeldMax);
       !s.ok()) {
     return s;
   }
@@ -134,14 +135,8 @@ absl::Status ValidateHello(const v1::WorkerHello& hello) {
       !s.ok()) {
     return s;
   }
-  for (int i = 0; i < hello.held_size(); ++i) {
-    const std::string field = absl::StrCat("hello.held[", i, "]");
-    const auto id = ValidateTaskId(absl::StrCat(field, ".task_id"), hello.held(i).task_id());
-    if (!id.ok()) return id.status();
-    if (absl::Status s = ValidateToken(absl::StrCat(field, ".token"), hello.held(i).token());
-        !s.ok()) {
-      return s;
-    }
+  for (const uint64_t token : hello.held_tokens()) {
+    if (absl::Status s = ValidateToken("hello.held_tokens", token); !s.ok()) return s;
   }
   return absl::OkStatus();
 }
@@ -175,8 +170,7 @@ absl::Status ValidateAttach(const v1::AttachRequest& request, int pools, const B
     if (absl::Status s = ValidateToken("started_tokens", token); !s.ok()) return s;
   }
   for (const v1::ProgressReport& progress : request.progress()) {
-    const auto id = ValidateTaskId("progress.task_id", progress.task_id());
-    if (!id.ok()) return id.status();
+    if (absl::Status s = ValidateToken("progress.token", progress.token()); !s.ok()) return s;
     if (absl::Status s = ValidateProgress("progress.progress", progress.progress()); !s.ok()) {
       return s;
     }

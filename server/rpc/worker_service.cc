@@ -8,7 +8,6 @@
 #include "absl/types/span.h"
 
 #include "proto/support/limits.h"
-#include "proto/support/utf8.h"
 #include "proto/wire/status.h"
 #include "server/rpc/attach_stream.h"
 #include "server/rpc/batch_response.h"
@@ -95,16 +94,13 @@ absl::Status Complete(Edge& edge, UnaryCall& call, v1::CompleteRequest& request)
   for (int i = 0; i < request.reports_size(); ++i) {
     v1::AttemptReport& report = *request.mutable_reports(i);
     v1::ReportResult& result = *filling.response.add_results();
-    result.set_task_id(CutMiddle(report.task_id(), kShownIdBytes));
     result.set_token(report.token());
-    const auto task = ValidateTaskId("task_id", report.task_id());
-    const absl::Status status = task.ok() ? ValidateReport(report, bounds) : task.status();
-    if (!status.ok()) {
+    if (const absl::Status status = ValidateReport(report, bounds); !status.ok()) {
       wire::ToItem(status, request.reports_size(), result.mutable_status());
       continue;
     }
     broker::BodyPtr body;
-    engine::EndAttempt end = ReadReport(report, *task, body);
+    engine::EndAttempt end = ReadReport(report, body);
     end.call = call.id();
     end.item = static_cast<uint64_t>(i);
     end.reply = true;
@@ -142,24 +138,19 @@ absl::Status Extend(Edge& edge, UnaryCall& call, v1::ExtendRequest& request) {
   for (int i = 0; i < request.leases_size(); ++i) {
     v1::LeaseExtension& lease = *request.mutable_leases(i);
     v1::ExtendResult& result = *filling.response.add_results();
-    result.set_task_id(CutMiddle(lease.task_id(), kShownIdBytes));
     result.set_token(lease.token());
-    const auto task = ValidateTaskId("task_id", lease.task_id());
-    const absl::Status status = task.ok() ? ValidateExtension(lease) : task.status();
-    if (!status.ok()) {
+    if (const absl::Status status = ValidateExtension(lease); !status.ok()) {
       wire::ToItem(status, request.leases_size(), result.mutable_status());
       continue;
     }
     requests.push_back(ToRequest(engine::ExtendLease{.call = call.id(),
                                                      .item = static_cast<uint64_t>(i),
-                                                     .task = *task,
                                                      .token = engine::Token{lease.token()},
                                                      .lease_ms = LeaseMs(lease.lease_ms())}));
     ++filling.unanswered;
     if (lease.has_progress()) {
       requests.push_back(
           {broker::ReportProgress{.call = call.id(),
-                                  .task = *task,
                                   .token = engine::Token{lease.token()},
                                   .progress = ReadProgress(*lease.mutable_progress())},
            nullptr});

@@ -168,13 +168,11 @@ void Write(const engine::WorkerView& view, v1::Worker* out) {
 }
 
 void Write(const engine::StopAttempt& stop, v1::StopNotice* out) {
-  out->set_task_id(stop.task.ToString());
   out->set_token(static_cast<uint64_t>(stop.token));
   out->set_reason(static_cast<v1::StopReason>(stop.reason));
 }
 
 void Write(const engine::ReportDone& done, v1::ReportResult* out) {
-  out->set_task_id(done.task.ToString());
   out->set_token(static_cast<uint64_t>(done.token));
   wire::ToItem(done.status, out->mutable_status());
 }

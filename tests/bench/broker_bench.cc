@@ -127,10 +127,9 @@ class Bench {
     double longest_turn_seconds = 0;
   };
   Told AskForOutcomes(uint64_t session, int64_t outcomes) {
-    std::vector<Request> requests;
-    for (int64_t i = 1; i <= outcomes; ++i) {
-      requests.push_back({AwaitTask{kClient, {session, static_cast<uint64_t>(i)}}, nullptr});
-    }
+    std::vector<Request> requests(static_cast<size_t>(outcomes));
+    uint64_t sequence = 0;
+    for (Request& request : requests) request.action = AwaitTask{kClient, {session, ++sequence}};
     const int64_t told = ends_.outcomes + outcomes;
     const double begin = Seconds();
     Post(std::move(requests));
@@ -207,9 +206,8 @@ class Bench {
   // Completes what is leased, and asks for as much again.
   void AddReports(std::vector<Request>& requests) {
     for (const engine::Lease& lease : ends_.leases) {
-      requests.push_back({engine::Command(engine::EndAttempt{
-                              .call = kWorker, .task = lease.task, .token = lease.token}),
-                          body_});
+      requests.push_back(
+          {engine::Command(engine::EndAttempt{.call = kWorker, .token = lease.token}), body_});
     }
     const auto credit = static_cast<int32_t>(has_credit_ ? ends_.leases.size() : 2 * batch_);
     has_credit_ = true;

@@ -61,7 +61,7 @@ std::vector<Command> EndsOf(const Effects& effects) {
     const auto* const dispatched = std::get_if<Dispatched>(&output.event);
     if (dispatched == nullptr) continue;
     for (const Lease& lease : dispatched->leases) {
-      ends.emplace_back(EndAttempt{.call = kWorker, .task = lease.task, .token = lease.token});
+      ends.emplace_back(EndAttempt{.call = kWorker, .token = lease.token});
     }
   }
   return ends;

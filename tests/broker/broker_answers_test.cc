@@ -121,8 +121,8 @@ TEST_F(BrokerAnswersTest, AWatcherSeesTheTaskNowAndAtEveryChangeAndItsProgress) 
 
   const std::vector<LeasedTask> leases = TakeLeases();
   ASSERT_THAT(leases, SizeIs(1));
-  Post(ReportProgress{kWorker, id, engine::Token{999}, {0.9, "stale"}});
-  Post(ReportProgress{kWorker, id, leases[0].lease.token, {0.5, "half"}});
+  Post(ReportProgress{kWorker, engine::Token{999}, {0.9, "stale"}});
+  Post(ReportProgress{kWorker, leases[0].lease.token, {0.5, "half"}});
   Turn();
   seen = listener.Take<TaskSeen>();
   ASSERT_THAT(seen, SizeIs(1));

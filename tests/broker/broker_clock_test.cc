@@ -26,12 +26,10 @@ class BrokerClockTest : public BrokerTest {
     return leases.at(0).lease;
   }
   void Extend(const engine::Lease& lease, int64_t lease_ms) {
-    Tell(engine::ExtendLease{
-        .call = kOther, .task = lease.task, .token = lease.token, .lease_ms = lease_ms});
+    Tell(engine::ExtendLease{.call = kOther, .token = lease.token, .lease_ms = lease_ms});
   }
   absl::Status Complete(const engine::Lease& lease) {
-    Tell(engine::EndAttempt{
-        .call = kOther, .task = lease.task, .token = lease.token, .reply = true});
+    Tell(engine::EndAttempt{.call = kOther, .token = lease.token, .reply = true});
     TurnAndSync();
     return listener.Take<engine::ReportDone>().at(0).status;
   }
@@ -170,10 +168,8 @@ TEST_F(BrokerClockTest, AnAttemptThatTimedOutIsNotGivenOutAgainWhileItsWorkerLiv
   ASSERT_TRUE(view.has_value());
   EXPECT_EQ(view->state, engine::TaskState::kRunning);
   EXPECT_EQ(view->stop, engine::StopReason::kAttemptTimeout);
-  Tell(engine::EndAttempt{.call = kWorker,
-                          .task = lease.task,
-                          .token = lease.token,
-                          .end = engine::AttemptEnd::kStopped});
+  Tell(engine::EndAttempt{
+      .call = kWorker, .token = lease.token, .end = engine::AttemptEnd::kStopped});
   TurnAndSync();
   clock.now_ms += 10'000;
   Tell(engine::Heartbeat{kWorker});

@@ -140,8 +140,7 @@ class BrokerTest : public testing::Test {
   }
 
   void Succeed(const engine::Lease& lease, std::string result) {
-    Tell(engine::EndAttempt{.call = kWorker, .task = lease.task, .token = lease.token},
-         Bytes(std::move(result)));
+    Tell(engine::EndAttempt{.call = kWorker, .token = lease.token}, Bytes(std::move(result)));
   }
 
   std::vector<LeasedTask> TakeLeases() {

@@ -105,10 +105,8 @@ TEST_F(BrokerLanesTest, AStalledDiskCostsNobodyItsLease) {
     clock.now_ms += 100;
     Turn();
   }
-  TellWorkers(engine::ExtendLease{.call = kOther,
-                                  .task = leases[0].lease.task,
-                                  .token = leases[0].lease.token,
-                                  .lease_ms = 2'000});
+  TellWorkers(
+      engine::ExtendLease{.call = kOther, .token = leases[0].lease.token, .lease_ms = 2'000});
   store.FinishSync();
   Turn();
   EXPECT_TRUE(IsRunning(leases[0].lease.task));
@@ -290,8 +288,7 @@ TEST_F(BrokerLanesTest, WhoWaitsForTheDiskIsFoundAndNobodyElse) {
                   return Look([&](StoredTasks&) { return Answer([&] { ++answered; }); });
                 })});
   Turn();
-  TellWorkers(engine::EndAttempt{.call = kWorker, .task = lease.task, .token = lease.token},
-              Bytes("result"));
+  TellWorkers(engine::EndAttempt{.call = kWorker, .token = lease.token}, Bytes("result"));
   Turn();
   find();
   EXPECT_THAT(waiting, testing::UnorderedElementsAre(kSafe, kKeyed, kAwaitsEnded, kAsks));

@@ -73,10 +73,8 @@ class BrokerLivesTest : public BrokerTest {
     return leases.at(0).lease;
   }
   absl::Status Report(const engine::Lease& lease, AttemptEnd end) {
-    Tell(
-        engine::EndAttempt{
-            .call = kWorker, .task = lease.task, .token = lease.token, .end = end, .reply = true},
-        Bytes("result"));
+    Tell(engine::EndAttempt{.call = kWorker, .token = lease.token, .end = end, .reply = true},
+         Bytes("result"));
     TurnAndFinishSync();
     const auto done = listener.Take<engine::ReportDone>();
     EXPECT_THAT(done, SizeIs(1));
@@ -183,7 +181,7 @@ TEST_F(BrokerLivesTest, ALeaseThatARestoredStoreHasForgottenIsNotTakenForANewOne
   ASSERT_THAT(leases, SizeIs(1));
   EXPECT_EQ(leases[0].lease.task, id);
   EXPECT_GT(Number(leases[0].lease.token), Number(before.token));
-  Tell(engine::EndAttempt{.call = kWorker, .task = id, .token = before.token, .reply = true});
+  Tell(engine::EndAttempt{.call = kWorker, .token = before.token, .reply = true});
   Turn();
   EXPECT_TRUE(absl::IsAborted(listener.Take<engine::ReportDone>().at(0).status));
 }
@@ -206,10 +204,7 @@ TEST_F(BrokerLivesTest, AReportThatCameTwiceInOneTurnIsAnsweredTwice) {
   Submit("payload");
   const engine::Lease lease = LeaseOne();
   for (int i = 0; i < 2; ++i) {
-    Tell(
-        engine::EndAttempt{
-            .call = kWorker, .task = lease.task, .token = lease.token, .reply = true},
-        Bytes("result"));
+    Tell(engine::EndAttempt{.call = kWorker, .token = lease.token, .reply = true}, Bytes("result"));
   }
   TurnAndSync();
   const auto done = listener.Take<engine::ReportDone>();
@@ -247,7 +242,7 @@ TEST_F(BrokerLivesTest, WhatEndsLeavesNothing) {
   Attach(1);
   TurnAndSync();
   const engine::Lease lease = TakeLeases().at(0).lease;
-  Post(ReportProgress{kWorker, id, lease.token, {0.5, "half"}});
+  Post(ReportProgress{kWorker, lease.token, {0.5, "half"}});
   Turn();
   EXPECT_NE(broker->holdings().waits, 0);
   EXPECT_NE(broker->holdings().progress, 0);

@@ -171,7 +171,7 @@ TEST(Inbox, WhatARequestHoldsIsCounted) {
   EXPECT_GE(command(engine::AttachWorker{.pools = {{.types = names}, {.types = names}}}),
             2 * kBytes);
   EXPECT_GE(command(engine::AttachWorker{
-                .held = std::vector<engine::HeldLease>(kBytes / sizeof(engine::HeldLease) + 1)}),
+                .held_tokens = std::vector<engine::Token>(kBytes / sizeof(engine::Token) + 1)}),
             kBytes);
   EXPECT_GE(command(engine::PollTasks{.queues = names}), kBytes);
   EXPECT_GE(command(engine::PollTasks{.types = names}), kBytes);

@@ -100,8 +100,8 @@ std::vector<engine::Row> OneOfEachKind() {
   session.secret = {UINT64_MAX, 12};
   engine::ReportsRow reports;
   reports.number = 8;
-  reports.reports = {{kTask, engine::Token{4}, engine::AttemptEnd::kSucceeded},
-                     {{1, 2}, engine::Token{5}, engine::AttemptEnd::kReleased}};
+  reports.reports = {{engine::Token{4}, engine::AttemptEnd::kSucceeded},
+                     {engine::Token{5}, engine::AttemptEnd::kReleased}};
   return {engine::MetaRow{2, 3, 4, 5},
           queue,
           SomeTask(),

@@ -112,13 +112,8 @@ TEST_F(LockTest, ACallbackThatBlocksHoldsUpNoRenewal) {
     go_on.get_future().wait();
   });
   // Someone else hands it back.
-  v1::ListTasksRequest list;
-  list.set_queue("lost");
-  const absl::StatusOr<v1::ListTasksResponse> tasks = other_->ListTasks(list);
-  ASSERT_TRUE(tasks.ok()) << tasks.status();
   v1::CompleteRequest request;
   v1::AttemptReport& report = *request.add_reports();
-  report.set_task_id(tasks->tasks(0).task_id());
   report.set_token(lost_permit->token());
   report.set_end(v1::ATTEMPT_END_RELEASED);
   grpc::ClientContext context;

@@ -53,7 +53,6 @@ void UnaryWorker::Run() {
 
 v1::AttemptReport UnaryWorker::RunTask(const v1::LeasedTask& task) {
   v1::AttemptReport report;
-  report.set_task_id(task.task_id());
   report.set_token(task.token());
   absl::StatusOr<Payload> result = handler_(task);
   if (result.ok()) {

@@ -139,8 +139,7 @@ struct RowFormat {
   std::string operator()(const ReportsRow& row) const {
     return absl::StrCat("reports ", row.number,
                         absl::StrJoin(row.reports, "", [](std::string* out, const auto& report) {
-                          absl::StrAppend(out, " ", report.task.ToString(), "/",
-                                          Number(report.token), "/", NameOf(report.end));
+                          absl::StrAppend(out, " ", Number(report.token), "/", NameOf(report.end));
                         }));
   }
   std::string operator()(const KeyRow& row) const {
@@ -191,8 +190,8 @@ struct EventFormat {
   }
   std::string operator()(const WorkerAttached& event) const {
     std::string revoked;
-    for (const HeldLease& lease : event.revoked) {
-      absl::StrAppend(&revoked, " revoked=", lease.task.ToString(), "/", Number(lease.token));
+    for (const Token token : event.revoked_tokens) {
+      absl::StrAppend(&revoked, " revoked=", Number(token));
     }
     return absl::StrCat(Call(event), "attached ", Format(event.status), revoked);
   }
@@ -209,20 +208,18 @@ struct EventFormat {
     return text;
   }
   std::string operator()(const StopAttempt& event) const {
-    return absl::StrCat(Call(event), "stop ", event.task.ToString(), " token=", Number(event.token),
-                        " ", NameOf(event.reason));
+    return absl::StrCat(Call(event), "stop token=", Number(event.token), " ", NameOf(event.reason));
   }
   std::string operator()(const ReportDone& event) const {
-    return absl::StrCat(Call(event), "report-done ", event.task.ToString(),
-                        " token=", Number(event.token), " ", Format(event.status));
+    return absl::StrCat(Call(event), "report-done token=", Number(event.token), " ",
+                        Format(event.status));
   }
   std::string operator()(const ReportsHandled& event) const {
     return absl::StrCat(Call(event), "reports-handled ", event.sequence);
   }
   std::string operator()(const LeaseExtended& event) const {
-    return absl::StrCat(Call(event), "extended ", event.task.ToString(),
-                        " token=", Number(event.token), " ", Format(event.status),
-                        Field("lease_ms", event.lease_ms), Stop(event.stop));
+    return absl::StrCat(Call(event), "extended token=", Number(event.token), " ",
+                        Format(event.status), Field("lease_ms", event.lease_ms), Stop(event.stop));
   }
   std::string operator()(const TaskFinished& event) const {
     return absl::StrCat("ended ", event.row->id.ToString(), " ", NameOf(event.row->state));

@@ -34,9 +34,7 @@ struct VisibleText {
   }
   std::string operator()(const WorkerAttached& e) const {
     std::string text = absl::StrCat("attached ", Number(e.call), " ", Text(e.status));
-    for (const HeldLease& lease : e.revoked) {
-      absl::StrAppend(&text, " ", lease.task.ToString(), "/", Number(lease.token));
-    }
+    for (const Token token : e.revoked_tokens) absl::StrAppend(&text, " ", Number(token));
     return text;
   }
   std::string operator()(const DrainAsked& e) const {
@@ -49,19 +47,19 @@ struct VisibleText {
     return absl::StrCat("dispatched ", Number(e.call), " ", e.leases.size());
   }
   std::string operator()(const StopAttempt& e) const {
-    return absl::StrCat("stop ", Number(e.call), " ", e.task.ToString(), " ", Number(e.token), " ",
+    return absl::StrCat("stop ", Number(e.call), " ", Number(e.token), " ",
                         static_cast<int>(e.reason));
   }
   std::string operator()(const ReportDone& e) const {
-    return absl::StrCat("report-done ", Number(e.call), " ", e.item, " ", e.task.ToString(), " ",
-                        Number(e.token), " ", Text(e.status));
+    return absl::StrCat("report-done ", Number(e.call), " ", e.item, " ", Number(e.token), " ",
+                        Text(e.status));
   }
   std::string operator()(const ReportsHandled& e) const {
     return absl::StrCat("reports-handled ", Number(e.call), " ", e.sequence);
   }
   std::string operator()(const LeaseExtended& e) const {
-    return absl::StrCat("extended ", Number(e.call), " ", e.task.ToString(), " ", Number(e.token),
-                        " ", Text(e.status), " ", static_cast<int>(e.stop), " ", e.lease_ms);
+    return absl::StrCat("extended ", Number(e.call), " ", Number(e.token), " ", Text(e.status), " ",
+                        static_cast<int>(e.stop), " ", e.lease_ms);
   }
   std::string operator()(const TaskFinished& e) const {
     const FinishedRow& row = *e.row;

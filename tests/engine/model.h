@@ -164,7 +164,10 @@ class Model {
   bool HoldsSomething(const std::string& worker_id) const;
   void Detach(ModelWorker& worker);
   void RetireIdle();
-  bool MayReport(CallId call, TaskId task, Token token) const;
+  // Null: there is none.
+  ModelTask* Leased(Token token);
+  // The same, of those that this call may speak for.
+  ModelTask* Reportable(CallId call, Token token);
   void EndLease(ModelTask& task);
   void Requeue(ModelTask& task);
   void FailAttempt(ModelTask& task, TaskError error, bool at_once);

@@ -44,17 +44,12 @@ void Model::Apply(const AttachWorker& command) {
   for (const PoolSpec& pool : command.pools) worker.pools.push_back(ModelPool{pool});
   WorkerAttached attached{command.call};
   std::set<Token> valid;
-  for (const HeldLease& held : command.held) {
-    const auto task = tasks_.find(held.task);
-    if (task == tasks_.end() || task->second.state != TaskState::kRunning ||
-        task->second.token != held.token || task->second.worker != command.worker_id) {
-      attached.revoked.push_back(held);
-      continue;
-    }
-    valid.insert(held.token);
-    if (held.started && !task->second.started) {
-      task->second.started = true;
-      task->second.started_at_ms = now_ms_;
+  for (const Token token : command.held_tokens) {
+    const ModelTask* const task = Leased(token);
+    if (task != nullptr && task->worker == command.worker_id) {
+      valid.insert(token);
+    } else {
+      attached.revoked_tokens.push_back(token);
     }
   }
   Say(attached);
@@ -112,29 +107,34 @@ void Model::Apply(const DrainWorkers& command) {
 }
 
 void Model::Apply(const StartAttempt& command) {
-  ModelWorker* const worker = WorkerOf(command.call);
-  for (auto& [id, task] : tasks_) {
-    if (task.state != TaskState::kRunning || task.token != command.token) continue;
-    if (worker == nullptr || task.worker.empty() || worker != &workers_[task.worker]) continue;
-    if (task.started) continue;
-    task.started = true;
-    task.started_at_ms = now_ms_;
-  }
+  const ModelWorker* const worker = WorkerOf(command.call);
+  ModelTask* const task = Leased(command.token);
+  if (worker == nullptr || task == nullptr || task->worker.empty() || task->started) return;
+  if (worker != &workers_.at(task->worker)) return;
+  task->started = true;
+  task->started_at_ms = now_ms_;
 }
 
-bool Model::MayReport(CallId call, TaskId id, Token token) const {
-  const auto task = tasks_.find(id);
-  if (task == tasks_.end() || task->second.state != TaskState::kRunning) return false;
-  if (task->second.token != token) return false;
-  const ModelWorker* const caller = const_cast<Model*>(this)->WorkerOf(call);
-  return caller == nullptr || task->second.worker.empty() ||
-         caller == &workers_.at(task->second.worker);
+ModelTask* Model::Leased(Token token) {
+  const auto found = std::find_if(tasks_.begin(), tasks_.end(), [&](const auto& task) {
+    return task.second.state == TaskState::kRunning && task.second.token == token;
+  });
+  return found == tasks_.end() ? nullptr : &found->second;
+}
+
+ModelTask* Model::Reportable(CallId call, Token token) {
+  ModelTask* const task = Leased(token);
+  const ModelWorker* const caller = WorkerOf(call);
+  const bool may = task == nullptr || caller == nullptr || task->worker.empty() ||
+                   caller == &workers_.at(task->worker);
+  return may ? task : nullptr;
 }
 
 void Model::Apply(const EndAttempt& command) {
-  ReportDone done{command.call, command.item, command.task, command.token};
-  if (!MayReport(command.call, command.task, command.token)) {
-    const AcceptedReport report{command.task, command.token, command.end};
+  ReportDone done{command.call, command.item, command.token};
+  ModelTask* const found = Reportable(command.call, command.token);
+  if (found == nullptr) {
+    const AcceptedReport report{command.token, command.end};
     if (std::find(reports_.begin(), reports_.end(), report) != reports_.end()) {
       if (command.reply) Say(done);
       return;
@@ -142,7 +142,7 @@ void Model::Apply(const EndAttempt& command) {
     done.status = absl::AbortedError("model");
     return Say(done);
   }
-  ModelTask& task = tasks_.at(command.task);
+  ModelTask& task = *found;
   TaskError error = command.error;
   switch (command.end) {
     case AttemptEnd::kSucceeded:
@@ -163,7 +163,7 @@ void Model::Apply(const EndAttempt& command) {
       FailAttempt(task, error, /*at_once=*/false);
   }
   if (!command.reply) return;
-  reports_.push_back({command.task, command.token, command.end});
+  reports_.push_back({command.token, command.end});
   Say(done);
 }
 
@@ -180,10 +180,11 @@ void Model::Apply(const PollTasks& command) {
 }
 
 void Model::Apply(const ExtendLease& command) {
-  LeaseExtended answer{command.call, command.item, command.task, command.token};
-  if (!MayReport(command.call, command.task, command.token)) {
+  LeaseExtended answer{command.call, command.item, command.token};
+  ModelTask* const found = Reportable(command.call, command.token);
+  if (found == nullptr) {
     answer.status = absl::AbortedError("model");
-  } else if (ModelTask& task = tasks_.at(command.task); !task.worker.empty()) {
+  } else if (ModelTask& task = *found; !task.worker.empty()) {
     answer.status = absl::FailedPreconditionError("model");
   } else {
     task.expires_at_ms = now_ms_ + command.lease_ms;
@@ -207,7 +208,7 @@ int64_t Model::AttemptEndsBy(const ModelTask& task) const {
 void Model::Stop(const ModelTask& task, StopReason reason) {
   if (task.worker.empty()) return;
   const CallId call = workers_.at(task.worker).call;
-  if (call != CallId{}) Say(StopAttempt{call, task.id, task.token, reason});
+  if (call != CallId{}) Say(StopAttempt{call, task.token, reason});
 }
 
 void Model::Changed(const ModelTask& task) {

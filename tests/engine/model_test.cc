@@ -183,9 +183,9 @@ AttachWorker RandomRun::RandomAttach() {
     if (task.state != TaskState::kRunning) continue;
     const bool own = task.worker == attach.worker_id;
     if (own ? OneIn(5) : !OneIn(10)) continue;
-    attach.held.push_back(HeldLease{id, task.token, OneIn(2)});
+    attach.held_tokens.push_back(task.token);
   }
-  if (OneIn(10)) attach.held.push_back(HeldLease{TaskId{1, 1 + Below(unary_ + 1)}, Token{1}});
+  if (OneIn(10)) attach.held_tokens.push_back(Token{1});
   return attach;
 }
 
@@ -297,13 +297,11 @@ Command RandomRun::RandomReport() {
   if (!about.worker.empty() && !OneIn(10)) call = Open(model_.workers().at(about.worker).call);
   const Token token = OneIn(20) ? Token{1 + Below(50)} : about.token;
   if (OneIn(5)) {
-    return ExtendLease{call, Below(5), about.id, token,
-                       1'005 + static_cast<int64_t>(Below(2'000)) * 10};
+    return ExtendLease{call, Below(5), token, 1'005 + static_cast<int64_t>(Below(2'000)) * 10};
   }
   EndAttempt end;
   end.call = call;
   end.item = Below(5);
-  end.task = OneIn(30) ? TaskId{1, 1 + Below(unary_ + 1)} : about.id;
   end.token = token;
   end.end = OneOf({AttemptEnd::kSucceeded, AttemptEnd::kSucceeded, AttemptEnd::kFailed,
                    AttemptEnd::kFailed, AttemptEnd::kStopped, AttemptEnd::kReleased});

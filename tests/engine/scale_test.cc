@@ -64,7 +64,6 @@ class Harness {
         order.push_back(lease.task.sequence);
         EndAttempt end;
         end.call = kWorker;
-        end.task = lease.task;
         end.token = lease.token;
         Step(std::move(end));
         if (order.size() < count) Step(AddCredit{kWorker, 0, 1});

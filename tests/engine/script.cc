@@ -186,7 +186,8 @@ std::string Script::Show(const ScriptLine& line) const {
   }
   if (line.Has("holds")) {
     const Token token{static_cast<uint64_t>(line.Number("token"))};
-    return engine_->HoldsLease(line.Call(), line.Id("id"), token) ? "holds\n" : "does not hold\n";
+    const std::optional<TaskId> task = engine_->FindLeased(line.Call(), token);
+    return task.has_value() ? absl::StrCat("holds ", task->ToString(), "\n") : "does not hold\n";
   }
   throw std::invalid_argument("show what?");
 }

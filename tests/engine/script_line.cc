@@ -33,17 +33,14 @@ TaskId ParseId(const std::string& text) {
   return *id;
 }
 
-std::vector<HeldLease> ParseHeld(const std::vector<std::string>& words) {
-  std::vector<HeldLease> held;
-  for (const std::string& word : words) {  // "1-1/5" or "1-1/5/started"
-    const std::vector<std::string> parts = absl::StrSplit(word, '/');
+std::vector<Token> ParseTokens(const std::vector<std::string>& words) {
+  std::vector<Token> tokens;
+  for (const std::string& word : words) {
     uint64_t token = 0;
-    if (parts.size() < 2 || !absl::SimpleAtoi(parts[1], &token)) {
-      throw std::invalid_argument("held: " + word);
-    }
-    held.push_back(HeldLease{ParseId(parts[0]), Token{token}, parts.size() > 2});
+    if (!absl::SimpleAtoi(word, &token)) throw std::invalid_argument("token: " + word);
+    tokens.push_back(Token{token});
   }
-  return held;
+  return tokens;
 }
 
 std::vector<PoolSpec> ParsePools(const std::vector<std::string>& words) {
@@ -104,7 +101,6 @@ EndAttempt ParseEndAttempt(const ScriptLine& line) {
   EndAttempt end;
   end.call = line.Call();
   end.item = static_cast<uint64_t>(line.Number("item"));
-  end.task = line.Id("id");
   end.token = ParseToken(line);
   end.end = ParseEnd(line.Text("how", "succeeded"));
   end.error.type = line.Text("error");
@@ -136,7 +132,7 @@ AttachWorker ParseAttach(const ScriptLine& line) {
   attach.queues = line.Words("queues");
   attach.pools =
       ParsePools(line.Has("pools") ? line.Words("pools") : std::vector<std::string>{"thread"});
-  attach.held = ParseHeld(line.Words("held"));
+  attach.held_tokens = ParseTokens(line.Words("held"));
   attach.origin = ParseOrigin(line);
   return attach;
 }
@@ -298,8 +294,7 @@ Command ParseCommand(const ScriptLine& line) {
   if (verb == "reports") return EndReports{call, number("sequence")};
   if (verb == "poll") return ParsePoll(line);
   if (verb == "extend") {
-    return ExtendLease{call, number("item"), line.Id("id"), ParseToken(line),
-                       line.Number("lease", 30'000)};
+    return ExtendLease{call, number("item"), ParseToken(line), line.Number("lease", 30'000)};
   }
   if (verb == "closed") return CallClosed{call};
   if (verb == "watch") return WatchTask{line.Id("id"), true};

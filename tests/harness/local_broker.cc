@@ -223,14 +223,17 @@ class LocalBroker::Impl {
     const auto deadline = steady_clock::now() + kPatience;
     while (true) {
       bool known = false;
-      const absl::StatusOr<Outlook> outlook =
-          Look([&](const broker::View& view) { known = view.engine.IsUnfinished(*id); });
+      std::optional<engine::CallId> call;
+      const absl::StatusOr<Outlook> outlook = Look([&](const broker::View& view) {
+        known = view.engine.IsUnfinished(*id);
+        call = life_->script.Runs(view.engine, *id);
+      });
       if (!outlook.ok()) return outlook.status();
       if (!known) {
         return absl::FailedPreconditionError(
             absl::StrCat("task ", id->ToString(), " has ended: there is no lease"));
       }
-      if (const auto call = life_->script.Runs(*id)) return *call;
+      if (call.has_value()) return *call;
       if (steady_clock::now() > deadline) return InVain("for the task to run");
       std::this_thread::sleep_for(kLook);
     }

@@ -56,11 +56,12 @@ std::map<engine::CallId, Script::Attached> Script::attached() const {
   return attached_;
 }
 
-std::optional<engine::CallId> Script::Runs(TaskId task) const {
+std::optional<engine::CallId> Script::Runs(const engine::Engine& engine, TaskId task) const {
   std::lock_guard lock(mutex_);
-  const auto found = leases_.find(task);
-  if (found == leases_.end() || !found->second.started) return std::nullopt;
-  return found->second.call;
+  for (const auto& [token, call] : started_) {
+    if (engine.FindLeased(call, token) == task) return call;
+  }
+  return std::nullopt;
 }
 
 void Script::Mute(engine::CallId call) {
@@ -130,7 +131,7 @@ void Script::Release(std::vector<broker::Delivery> deliveries) {
       delivery = broker::Answer([] {});
       continue;
     }
-    FollowLeases(delivery);
+    FollowEnd(delivery);
     const auto* const submitted = std::get_if<engine::Submitted>(&delivery);
     if (submitted == nullptr || !submitted->status.ok() || !plan_.TakeAcknowledgement()) continue;
     broken = call;
@@ -139,19 +140,12 @@ void Script::Release(std::vector<broker::Delivery> deliveries) {
   edge_->Release(std::move(deliveries));
 }
 
-void Script::FollowLeases(const broker::Delivery& delivery) {
-  if (const auto* const end = std::get_if<engine::EndCall>(&delivery)) {
-    std::lock_guard lock(mutex_);
-    const auto muted = mute_.find(end->call);
-    if (muted != mute_.end()) muted->second.ended = true;
-  } else if (const auto* const leased = std::get_if<broker::Leased>(&delivery)) {
-    std::lock_guard lock(mutex_);
-    if (!attached_.contains(leased->call)) return;  // a unary one
-    for (const broker::LeasedTask& one : leased->tasks) {
-      leases_[one.lease.task] = Lease{leased->call, one.lease.token};
-      starts_[one.lease.token] = one.lease.task;
-    }
-  }
+void Script::FollowEnd(const broker::Delivery& delivery) {
+  const auto* const end = std::get_if<engine::EndCall>(&delivery);
+  if (end == nullptr) return;
+  std::lock_guard lock(mutex_);
+  const auto muted = mute_.find(end->call);
+  if (muted != mute_.end()) muted->second.ended = true;
 }
 
 absl::Status Script::Post(broker::Lane lane, std::vector<Request>&& requests) {
@@ -209,23 +203,12 @@ void Script::Follow(const std::vector<Request>& requests) {
   for (const Request& request : requests) {
     if (const auto* attach = CommandOf<engine::AttachWorker>(request)) {
       attached_[attach->call] = Attached{attach->worker_id, attach->worker_name};
-      for (const engine::HeldLease& held : attach->held) {
-        leases_[held.task] = Lease{attach->call, held.token, held.started};
-        if (!held.started) starts_[held.token] = held.task;
-      }
     } else if (const auto* closed = CommandOf<engine::CallClosed>(request)) {
       attached_.erase(closed->call);
     } else if (const auto* start = CommandOf<engine::StartAttempt>(request)) {
-      const auto starting = starts_.extract(start->token);
-      if (starting.empty()) continue;
-      const auto lease = leases_.find(starting.mapped());
-      if (lease != leases_.end() && lease->second.token == start->token) {
-        lease->second.started = true;
-      }
+      started_[start->token] = start->call;
     } else if (const auto* end = CommandOf<engine::EndAttempt>(request)) {
-      starts_.erase(end->token);
-      const auto lease = leases_.find(end->task);
-      if (lease != leases_.end() && lease->second.token == end->token) leases_.erase(lease);
+      started_.erase(end->token);
     }
   }
 }

@@ -52,9 +52,9 @@ class Script final : public server::Seam, public broker::Outbox, public broker::
     std::string name;
   };
   std::map<engine::CallId, Attached> attached() const;
-  // The call on which the task's lease was given, once its worker has said that it has begun;
-  // absent: it has not, or has ended.
-  std::optional<engine::CallId> Runs(TaskId task) const;
+  // The call of the worker that holds the task's lease, once it has said that it has begun; absent:
+  // it has not, or has ended. On the broker's thread.
+  std::optional<engine::CallId> Runs(const engine::Engine& engine, TaskId task) const;
   // From now on nothing that comes on this call gets to the broker, until Unmute.
   void Mute(engine::CallId call);
   // What was held back follows.
@@ -97,18 +97,11 @@ class Script final : public server::Seam, public broker::Outbox, public broker::
     bool ended = false;
   };
 
-  // Of an attached worker, until it reports.
-  struct Lease {
-    engine::CallId call{};
-    engine::Token token{};
-    bool started = false;
-  };
-
   // True: it was held back. REQUIRES: mutex_ is held.
   bool HoldBack(engine::CallId call, broker::Lane lane, std::vector<broker::Request>& requests);
   // REQUIRES: mutex_ is held.
   void Follow(const std::vector<broker::Request>& requests);
-  void FollowLeases(const broker::Delivery& delivery);
+  void FollowEnd(const broker::Delivery& delivery);
 
   FaultPlan& plan_;
   const VirtualMachineClock& machine_;
@@ -119,8 +112,7 @@ class Script final : public server::Seam, public broker::Outbox, public broker::
   mutable std::mutex mutex_;
   // GUARDED_BY(mutex_):
   std::map<engine::CallId, Attached> attached_;
-  std::map<TaskId, Lease> leases_;
-  std::map<engine::Token, TaskId> starts_;  // of those that have not begun
+  std::map<engine::Token, engine::CallId> started_;  // and not reported, by whom
   std::map<engine::CallId, Muted> mute_;
 };
 

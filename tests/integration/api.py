@@ -90,9 +90,7 @@ class Connection:
 
     def complete(self, leased, end=workers.ATTEMPT_END_SUCCEEDED, **fields):
         """Reports one attempt and returns the item's status."""
-        report = workers.AttemptReport(
-            task_id=leased.task_id, token=leased.token, end=end, **fields
-        )
+        report = workers.AttemptReport(token=leased.token, end=end, **fields)
         request = workers.CompleteRequest(reports=[report])
         return patiently(self.workers.Complete, request).results[0].status
 

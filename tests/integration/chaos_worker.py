@@ -38,9 +38,7 @@ def main():
             asked = time.monotonic()
             request = api.workers.ExtendRequest(
                 leases=[
-                    api.workers.LeaseExtension(
-                        task_id=task.task_id, token=task.token, lease_ms=int(lease_ms)
-                    )
+                    api.workers.LeaseExtension(token=task.token, lease_ms=int(lease_ms))
                     for task in held
                 ]
             )

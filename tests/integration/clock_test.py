@@ -103,7 +103,7 @@ class Clock(Scenario):
         names = connection.submit(*[api.task.TaskSpec(queue="q", type="t", max_attempts=1)] * 2)
         leased = connection.lease(["q"], lease_ms=1_000, max_tasks=2)
         extensions = [
-            api.workers.LeaseExtension(task_id=one.task_id, token=one.token, lease_ms=600_000)
+            api.workers.LeaseExtension(token=one.token, lease_ms=600_000)
             for one in leased
         ]
         for result in api.patiently(

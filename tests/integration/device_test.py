@@ -150,7 +150,7 @@ class Device(Scenario):
         succeeded = api.workers.ATTEMPT_END_SUCCEEDED
         while count > 0:
             reports = [
-                api.workers.AttemptReport(task_id=leased.task_id, token=leased.token, end=succeeded)
+                api.workers.AttemptReport(token=leased.token, end=succeeded)
                 for leased in connection.lease(["q"], max_tasks=30)
             ]
             request = api.workers.CompleteRequest(reports=reports)

@@ -24,8 +24,8 @@ class OneSlotWorker:
         self.left = count
         self.file = open(path, "ab", buffering=0)
         self.worker_id = uuid.uuid4().hex
-        self.unhandled = {}  # task id -> its report, not known to be durable
-        self.waiting = {}  # number of a message -> the tasks that it reports
+        self.unhandled = {}  # token -> its report, not known to be durable
+        self.waiting = {}  # number of a message -> the tokens that it reports
         self.number = 0
 
     def run(self):
@@ -49,12 +49,10 @@ class OneSlotWorker:
             worker_name=f"one slot of {self.queue}",
             queues=[self.queue],
             pools=[api.workers.WorkerPool(name="one", slots=1)],
-            held=[
-                api.workers.HeldLease(task_id=r.task_id, token=r.token, started=True)
-                for r in self.unhandled.values()
-            ],
+            held_tokens=list(self.unhandled),
         )
-        requests.put(api.workers.AttachRequest(hello=hello))
+        started = list(self.unhandled)
+        requests.put(api.workers.AttachRequest(hello=hello, started_tokens=started))
         stream = self.connection.workers.Attach(iter(requests.get, None), wait_for_ready=True)
         try:
             for response in stream:
@@ -67,13 +65,13 @@ class OneSlotWorker:
 
     def hear(self, response, requests):
         if response.HasField("welcome"):
-            for revoked in response.welcome.revoked:  # had been reported before the line was lost
-                self.unhandled.pop(revoked.task_id, None)
+            for token in response.welcome.revoked_tokens:  # reported before the line was lost
+                self.unhandled.pop(token, None)
             requests.put(self.message(list(self.unhandled.values())))
             return
         for number in [n for n in self.waiting if n <= response.handled_report_sequence]:
-            for name in self.waiting.pop(number):
-                self.unhandled.pop(name, None)
+            for token in self.waiting.pop(number):
+                self.unhandled.pop(token, None)
         if not response.tasks:
             requests.put(api.workers.AttachRequest())  # a heartbeat for a heartbeat
             return
@@ -81,16 +79,14 @@ class OneSlotWorker:
         leased = response.tasks[0]
         self.file.write(leased.payload + b"\n")
         self.left -= 1
-        report = api.workers.AttemptReport(
-            task_id=leased.task_id, token=leased.token, end=SUCCEEDED
-        )
-        self.unhandled[leased.task_id] = report
+        report = api.workers.AttemptReport(token=leased.token, end=SUCCEEDED)
+        self.unhandled[leased.token] = report
         requests.put(self.message([report]))
 
     def message(self, reports):
         """Reports, and the one slot again."""
         self.number += 1
-        self.waiting[self.number] = [report.task_id for report in reports]
+        self.waiting[self.number] = [report.token for report in reports]
         credit = [api.workers.Credit(pool=0, tasks=1)] if self.left > 0 else []
         return api.workers.AttachRequest(
             reports=reports, report_sequence=self.number, credits=credit

@@ -32,11 +32,11 @@ async function work(service, stop) {
     const leased = await lease({
       queues: ['texts'], types: ['reverse'], lease_ms: 10_000, wait_ms: 500, worker_name: 'node',
     });
-    for (const { task_id, token, payload } of leased.tasks) {
+    for (const { token, payload } of leased.tasks) {
       // Work that takes longer than its lease extends it now and then.
-      await extend({ leases: [{ task_id, token, lease_ms: 10_000 }] });
+      await extend({ leases: [{ token, lease_ms: 10_000 }] });
       const result = Buffer.from([...payload.toString()].reverse().join(''));
-      await complete({ reports: [{ task_id, token, end: 'ATTEMPT_END_SUCCEEDED', result }] });
+      await complete({ reports: [{ token, end: 'ATTEMPT_END_SUCCEEDED', result }] });
     }
   }
 }

@@ -25,12 +25,9 @@ def work(channel, stop):
     while not stop.is_set():
         for task in workers.Lease(request, timeout=30).tasks:
             # Work that takes longer than its lease extends it now and then.
-            extension = worker_service_pb2.LeaseExtension(
-                task_id=task.task_id, token=task.token, lease_ms=10_000
-            )
+            extension = worker_service_pb2.LeaseExtension(token=task.token, lease_ms=10_000)
             workers.Extend(worker_service_pb2.ExtendRequest(leases=[extension]), timeout=30)
             report = worker_service_pb2.AttemptReport(
-                task_id=task.task_id,
                 token=task.token,
                 end=worker_service_pb2.ATTEMPT_END_SUCCEEDED,
                 result=task.payload.upper(),

@@ -76,7 +76,7 @@ TEST_F(Attach, AStaleReportIsRefusedAndSaysSo) {
     for (const auto& result : response.refused_reports()) refused = result;
     handled = response.handled_report_sequence();
   }
-  EXPECT_EQ(refused.task_id(), task.task_id());
+  EXPECT_EQ(refused.token(), task.token() + 1'000);
   EXPECT_EQ(refused.status().code(), grpc::ABORTED);
 }
 
@@ -120,7 +120,7 @@ TEST_F(Attach, ACancelledTaskStopsInItsWorker) {
   EXPECT_TRUE(cancelled.task().cancel_requested());
   const v1::AttachResponse stop = worker.Next();
   ASSERT_EQ(stop.stops_size(), 1);
-  EXPECT_EQ(stop.stops(0).task_id(), id);
+  EXPECT_EQ(stop.stops(0).token(), task.token());
   EXPECT_EQ(stop.stops(0).reason(), v1::STOP_REASON_CANCELLED);
   v1::AttachRequest report;
   report.set_report_sequence(1);
@@ -317,7 +317,6 @@ TEST_F(Attach, ProgressIsShownToThoseWhoLook) {
 
   v1::AttachRequest report;
   v1::ProgressReport& progress = *report.add_progress();
-  progress.set_task_id(id);
   progress.set_token(task.token());
   progress.mutable_progress()->set_fraction(0.5);
   progress.mutable_progress()->set_message("half way");

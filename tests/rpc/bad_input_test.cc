@@ -300,11 +300,8 @@ TEST_F(BadInput, WrongCompletionsChangeNothingAndSaySo) {
     EXPECT_EQ(status.code(), code) << status.message();
     EXPECT_THAT(status.message(), HasSubstr(says));
   };
-  const std::string other = Submit(Spec("fifo", "other")).task_id();
   expect(complete([](auto& r) { r.set_token(r.token() + 1); }), grpc::ABORTED, "token");
   expect(complete([](auto& r) { r.set_token(0); }), grpc::INVALID_ARGUMENT, "token: absent");
-  expect(complete([&](auto& r) { r.set_task_id(other); }), grpc::ABORTED, "token");
-  expect(complete([](auto& r) { r.set_task_id("?"); }), grpc::INVALID_ARGUMENT, "task_id");
   expect(complete([](auto& r) { r.clear_end(); }), grpc::INVALID_ARGUMENT, "end: 0");
   expect(complete([](auto& r) { r.set_end(static_cast<v1::AttemptEnd>(42)); }),
          grpc::INVALID_ARGUMENT, "end: 42");
@@ -319,7 +316,6 @@ TEST_F(BadInput, WrongCompletionsChangeNothingAndSaySo) {
   Context context;
   v1::ExtendRequest extend;
   v1::LeaseExtension& lease = *extend.add_leases();
-  lease.set_task_id(id);
   lease.set_token(task.token());
   lease.set_lease_ms(-1);
   *extend.add_leases() = lease;
@@ -351,7 +347,7 @@ TEST_F(BadInput, EachWrongWorkerStreamIsEndedByName) {
        "hello.pools[0].slots: -1"},
       {[](auto& r) { r.mutable_hello()->mutable_pools(0)->add_types(""); },
        "hello.pools[0].types[0]: empty"},
-      {[](auto& r) { r.mutable_hello()->add_held()->set_token(1); }, "hello.held[0].task_id"},
+      {[](auto& r) { r.mutable_hello()->add_held_tokens(0); }, "hello.held_tokens: absent"},
       {[](auto& r) { WorkerClient::AddCredit(r, -1); }, "credits[0].tasks: -1 tasks"},
       {[](auto& r) { WorkerClient::AddCredit(r, 0); }, "credits[0].tasks: 0 tasks"},
       {[](auto& r) { WorkerClient::AddCredit(r, 1'000'000'000); }, "credits[0].tasks: 1000000000"},
@@ -378,18 +374,13 @@ TEST_F(BadInput, EachWrongWorkerStreamIsEndedByName) {
          for (int i = 0; i < 1'025; ++i) r.add_handlers()->set_type("t");
        },
        "handlers: has 1025 items"},
-      {[](auto& r) { r.add_progress()->set_task_id("?"); }, "progress.task_id"},
+      {[](auto& r) { r.add_progress(); }, "progress.token: absent"},
       {[](auto& r) {
-         r.add_progress()->set_task_id("1-1");
+         r.add_progress()->set_token(1);
          r.mutable_progress(0)->mutable_progress()->set_fraction(7);
        },
        "progress.progress.fraction: 7"},
-      {[](auto& r) { r.add_reports()->set_task_id("1-1"); }, "report_sequence: absent"},
-      {[](auto& r) {
-         r.add_reports()->set_task_id("?");
-         r.set_report_sequence(1);
-       },
-       "reports[0].task_id"},
+      {[](auto& r) { r.add_reports()->set_token(1); }, "report_sequence: absent"},
   };
   for (const Case& c : cases) {
     WorkerClient worker(*workers);

@@ -80,7 +80,6 @@ class RpcTest : public ::testing::Test {
 
   static v1::AttemptReport Succeeded(const v1::LeasedTask& task, const std::string& result) {
     v1::AttemptReport report;
-    report.set_task_id(task.task_id());
     report.set_token(task.token());
     report.set_end(v1::ATTEMPT_END_SUCCEEDED);
     report.set_result(result);

@@ -37,7 +37,6 @@ class Lives : public ::testing::Test {
     Context context;
     v1::CompleteRequest request;
     v1::AttemptReport& report = *request.add_reports();
-    report.set_task_id(task.task_id());
     report.set_token(task.token());
     report.set_end(v1::ATTEMPT_END_SUCCEEDED);
     v1::CompleteResponse response;

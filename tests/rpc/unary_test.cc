@@ -350,7 +350,6 @@ TEST_F(UnaryCalls, ExtendMovesALeaseAndTellsOfAStop) {
     Context context;
     v1::ExtendRequest request;
     v1::LeaseExtension& lease = *request.add_leases();
-    lease.set_task_id(id);
     lease.set_token(task.token());
     lease.mutable_progress()->set_fraction(0.25);
     v1::ExtendResponse response;

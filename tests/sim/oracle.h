@@ -50,6 +50,8 @@ class Oracle final : public Disk::Observer {
   // oracle_arrivals.cc: a request has reached the broker; a worker has begun to run a task.
   void Arrived(const broker::Request& request);
   void Executing(engine::Token token);
+  // Its lease was given, and is not over.
+  bool IsLive(engine::Token token) const;
 
   // oracle_rows.cc: every row that the broker stores.
   void Appended(const store::WriteBatch& batch) override;

@@ -24,6 +24,13 @@ void Oracle::AskedAbout(CallId call, TaskId task) {
 
 void Oracle::Executing(Token token) { leases_[token].executed = true; }
 
+bool Oracle::IsLive(Token token) const {
+  const auto lease = leases_.find(token);
+  if (lease == leases_.end()) return false;
+  const Ledger::Task* const task = live_.Find(lease->second.task);
+  return task != nullptr && task->lease == token;
+}
+
 void Oracle::Arrived(const engine::Command& command, const broker::Request& request) {
   const int64_t now_ms = NowMs();
   if (const auto* attach = std::get_if<engine::AttachWorker>(&command)) ArrivedAttach(*attach);
@@ -52,7 +59,7 @@ void Oracle::Arrived(const engine::Command& command, const broker::Request& requ
     }
   } else if (const auto* end = std::get_if<engine::EndAttempt>(&command)) {
     const auto lease = leases_.find(end->token);
-    if (lease != leases_.end() && lease->second.task == end->task) {
+    if (lease != leases_.end()) {
       lease->second.reported = true;
       lease->second.reported_failed = lease->second.reported_failed ||
                                       end->end == engine::AttemptEnd::kFailed ||
@@ -60,7 +67,7 @@ void Oracle::Arrived(const engine::Command& command, const broker::Request& requ
       lease->second.retry_after_ms = end->error.retry_after_ms;
     }
     if (end->reply) {
-      const engine::AcceptedReport report{end->task, end->token, end->end};
+      const engine::AcceptedReport report{end->token, end->end};
       reporting_[end->call] = report;
       if (live_.Has(report)) ++counts_.reports_repeated;
     } else {
@@ -74,7 +81,7 @@ void Oracle::Arrived(const engine::Command& command, const broker::Request& requ
                   [&](const auto& report) { return report.first == reports->call; });
   } else if (const auto* extend = std::get_if<engine::ExtendLease>(&command)) {
     const auto lease = leases_.find(extend->token);
-    if (lease != leases_.end() && lease->second.task == extend->task) {
+    if (lease != leases_.end()) {
       const int64_t until_ms = ListenedMs() + extend->lease_ms;
       const bool late = ListenedMs() >= lease->second.until_ms;
       lease->second.extensions[extend->call] = {until_ms, late};
@@ -159,14 +166,8 @@ void Oracle::ArrivedAttach(const engine::AttachWorker& attach) {
   Heard(attach.call);
   for (auto& [token, lease] : leases_) {
     if (lease.worker != attach.worker_id) continue;
-    const auto held =
-        std::find_if(attach.held.begin(), attach.held.end(),
-                     [&](const engine::HeldLease& one) { return one.token == token; });
-    if (held == attach.held.end()) {
-      lease.not_named = true;
-    } else if (held->started) {
-      lease.told_started_at_ms = std::min(lease.told_started_at_ms, NowMs());
-    }
+    const auto held = std::find(attach.held_tokens.begin(), attach.held_tokens.end(), token);
+    if (held == attach.held_tokens.end()) lease.not_named = true;
   }
 }
 

@@ -134,11 +134,9 @@ void Oracle::Said(const engine::WorkerAttached& event) {
   if (!attaching.empty() && event.status.ok() && streams_[worker_id] == event.call) {
     heard_at_ms_[worker_id] = std::max(heard_at_ms_[worker_id], attaching.mapped());
   }
-  for (const engine::HeldLease& lease : event.revoked) {
-    const Ledger::Task* task = live_.Find(lease.task);
-    Expect(task == nullptr || task->lease != lease.token, Promise::kSurvivesStalls,
-           absl::StrCat("lease ", static_cast<uint64_t>(lease.token), " of ", lease.task.ToString(),
-                        " is revoked though it lives"));
+  for (const Token token : event.revoked_tokens) {
+    Expect(!IsLive(token), Promise::kSurvivesStalls,
+           absl::StrCat("lease ", static_cast<uint64_t>(token), " is revoked though it lives"));
   }
 }
 

@@ -34,7 +34,7 @@ void Poller::Act(bool calm) {
       calls_[call] = token;
       const int64_t lease_ms = random_.Between(1'000, 3'000);
       job.expires_at_ms = now_ms + lease_ms;
-      network_.Send(call, engine::ExtendLease{call, 0, job.lease.task, token, lease_ms});
+      network_.Send(call, engine::ExtendLease{call, 0, token, lease_ms});
       return;
     }
   }
@@ -61,11 +61,9 @@ void Poller::Poll(bool calm) {
 
 // Once more when the answer was lost; now and then with another end, which it has no right to.
 void Poller::Complete(Job& job) {
-  if (job.end.task != TaskId{} && !random_.OneIn(10)) return Report(job);
-  job.end = engine::EndAttempt{.task = job.lease.task,
-                               .token = job.lease.token,
-                               .end = engine::AttemptEnd::kSucceeded,
-                               .reply = true};
+  if (job.end.token != Token{} && !random_.OneIn(10)) return Report(job);
+  job.end = engine::EndAttempt{
+      .token = job.lease.token, .end = engine::AttemptEnd::kSucceeded, .reply = true};
   job.result = nullptr;
   if (*job.lease.type == "flaky" && random_.OneIn(2)) {
     job.end.end = engine::AttemptEnd::kFailed;

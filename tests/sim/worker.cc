@@ -74,7 +74,7 @@ void Worker::Act(bool calm) {
       const Job& job = jobs_.begin()->second;
       if (job.report != 0) network_.Send(call_, job.end, job.result);
     }
-    if (choice < 75) ReportAnothers();
+    if (choice < 75) ReportOver();
     if (random_.OneIn(4)) return;  // says nothing in this step
   }
   if (draining_ && now_ms >= drained_at_ms_) {
@@ -117,12 +117,17 @@ void Worker::Connect() {
                               .queues = queues_,
                               .pools = pools_};
   for (auto& [token, job] : jobs_) {
-    const bool started = job.run != 0 && !mute_;
-    job.told_started = job.told_started || started;
     job.report = 0;
-    attach.held.push_back(engine::HeldLease{job.task.lease.task, token, started});
+    attach.held_tokens.push_back(token);
   }
-  network_.Send(call_, std::move(attach));
+  std::vector<Request> requests;
+  requests.push_back({engine::Command(std::move(attach)), nullptr});
+  for (auto& [token, job] : jobs_) {
+    if (job.run == 0 || mute_) continue;
+    job.told_started = true;
+    requests.push_back({engine::Command(engine::StartAttempt{call_, token}), nullptr});
+  }
+  network_.Send(call_, std::move(requests));
 }
 
 void Worker::Receive(CallId call, Delivery& delivery) {
@@ -159,8 +164,7 @@ void Worker::Hear(Delivery& delivery) {
     });
   } else if (const auto* refused = std::get_if<engine::ReportDone>(&delivery)) {
     const auto job = jobs_.find(refused->token);
-    const bool own = job != jobs_.end() && job->second.task.lease.task == refused->task;
-    if (own && !refused->status.ok()) jobs_.erase(job);
+    if (job != jobs_.end() && !refused->status.ok()) jobs_.erase(job);
   } else if (std::holds_alternative<engine::DrainAsked>(delivery)) {
     Drain();
   } else if (std::holds_alternative<engine::EndCall>(delivery)) {
@@ -177,7 +181,7 @@ void Worker::Attached(const engine::WorkerAttached& event) {
     return;
   }
   attached_ = true;
-  for (const engine::HeldLease& lease : event.revoked) jobs_.erase(lease.token);
+  for (const Token token : event.revoked_tokens) jobs_.erase(token);
   if (draining_) network_.Send(call_, engine::DrainWorker{call_});
   Flush();
 }
@@ -250,8 +254,7 @@ void Worker::Finish(Token token, uint64_t run) {
 void Worker::Report(Job& job, AttemptEnd end) {
   job.state = State::kReported;
   job.report = 0;
-  job.end =
-      engine::EndAttempt{.task = job.task.lease.task, .token = job.task.lease.token, .end = end};
+  job.end = engine::EndAttempt{.token = job.task.lease.token, .end = end};
   if (end == AttemptEnd::kSucceeded) {
     job.result = std::make_shared<broker::Body>(
         broker::Body{.bytes = ResultOf(job.task.lease.task, job.task.lease.token)});
@@ -290,8 +293,7 @@ void Worker::Flush() {
     }
     if (job.state == State::kRunning && random_.OneIn(8)) {
       requests.push_back(
-          {broker::ReportProgress{
-               call_, job.task.lease.task, token, {0.5, ResultOf(job.task.lease.task, token)}},
+          {broker::ReportProgress{call_, token, {0.5, ResultOf(job.task.lease.task, token)}},
            nullptr});
     }
     if (job.state == State::kReported && job.report == 0) {
@@ -315,22 +317,21 @@ void Worker::Flush() {
   }
 }
 
-// A report for a lease that it does not hold (any more, or never did), under a token of somebody's.
-void Worker::ReportAnothers() {
+// A report under the token of a lease that is over, somebody's or its own.
+void Worker::ReportOver() {
   const auto& tasks = oracle_.ledger().tasks;
   if (tasks.empty()) return;
-  const auto& [id, task] =
-      *std::next(tasks.begin(), static_cast<int64_t>(random_.Below(tasks.size())));
+  const auto& task =
+      std::next(tasks.begin(), static_cast<int64_t>(random_.Below(tasks.size())))->second;
   const uint64_t now = static_cast<uint64_t>(task.lease);
   // One of the latest, or of an earlier life, or the one before the task's.
   const uint64_t latest = oracle_.ledger().last_token;
   const Token token{random_.OneIn(2) || now == 0 ? latest - std::min(latest, random_.Below(40))
                                                  : now - 1};
-  if (token == task.lease || jobs_.contains(token)) return;
+  if (oracle_.IsLive(token) || jobs_.contains(token)) return;
   network_.Send(
       call_,
       engine::EndAttempt{.call = call_,
-                         .task = id,
                          .token = token,
                          .end = random_.OneIn(2) ? AttemptEnd::kSucceeded : AttemptEnd::kFailed,
                          .error = {.type = "Forged", .message = "not its own"}},

@@ -49,7 +49,7 @@ class Worker final : public Peer {
   void Run(Job& job);
   void Finish(engine::Token token, uint64_t run);
   void Report(Job& job, engine::AttemptEnd end);
-  void ReportAnothers();
+  void ReportOver();
   void Die();
   int Slots(int32_t pool) const;
 

@@ -59,9 +59,9 @@ class FakeBroker::Service final : public v1::WorkerService::Service {
       for (const v1::Credit& credit : request.credits()) stream.credit += credit.tasks();
       if (request.has_hello() && !broker_.welcome_nobody_) {
         *response.mutable_welcome() = broker_.welcome_;
-        for (const v1::HeldLease& held : request.hello().held()) {
-          if (broker_.revoked_.contains(held.token())) {
-            *response.mutable_welcome()->add_revoked() = held;
+        for (const uint64_t token : request.hello().held_tokens()) {
+          if (broker_.revoked_.contains(token)) {
+            response.mutable_welcome()->add_revoked_tokens(token);
           }
         }
         answer = true;
@@ -183,7 +183,6 @@ void FakeBroker::SendTask(const v1::LeasedTask& task) {
 void FakeBroker::SendStop(uint64_t token, v1::StopReason reason) {
   v1::AttachResponse response;
   v1::StopNotice& stop = *response.add_stops();
-  stop.set_task_id("1-" + std::to_string(token));
   stop.set_token(token);
   stop.set_reason(reason);
   Send(response);

@@ -111,12 +111,11 @@ TEST_F(LeaseBookTest, AHelloVoidsTheCreditAndNamesTheLeases) {
   Begin(1);
   book_.Lose(3);
   v1::WorkerHello hello;
-  book_.FillHello(hello, to_confirm_);
-  std::vector<std::pair<uint64_t, bool>> held;
-  for (const v1::HeldLease& lease : hello.held()) held.emplace_back(lease.token(), lease.started());
-  EXPECT_THAT(held, UnorderedElementsAre(std::pair(1, true), std::pair(2, false)));
+  EXPECT_THAT(Starts(), ElementsAre(1));
+  book_.FillHello(hello);
+  EXPECT_THAT(hello.held_tokens(), UnorderedElementsAre(1, 2));
   EXPECT_THAT(Credit(), ElementsAre(2, 1));
-  EXPECT_THAT(Starts(), ElementsAre()) << "the hello told it";
+  EXPECT_THAT(Starts(), ElementsAre(1)) << "the old stream was told, not this one";
 }
 
 TEST_F(LeaseBookTest, StartsAreToldOnceAndOnlyOfWhatStillRuns) {
@@ -141,11 +140,13 @@ TEST_F(LeaseBookTest, StartsToConfirmAreNamedUntilTheyAre) {
   EXPECT_THAT(to_confirm_, ElementsAre(1));
   to_confirm_.clear();
   v1::WorkerHello hello;  // the stream that told it is lost
-  book_.FillHello(hello, to_confirm_);
+  book_.FillHello(hello);
+  EXPECT_THAT(Starts(), ElementsAre(1));
   EXPECT_THAT(to_confirm_, ElementsAre(1));
   book_.Find(1)->confirmed = true;
   to_confirm_.clear();
-  book_.FillHello(hello, to_confirm_);
+  book_.FillHello(hello);
+  EXPECT_THAT(Starts(), ElementsAre(1));
   EXPECT_THAT(to_confirm_, ElementsAre());
 }
 
@@ -192,9 +193,8 @@ int64_t FillUp(LeaseBook& book, uint64_t& token, int64_t reports) {
     book.Add(attempts, credit.pool());
   }
   v1::WorkerHello hello;
-  std::vector<uint64_t> to_confirm;
-  book.FillHello(hello, to_confirm);
-  return hello.held_size();
+  book.FillHello(hello);
+  return hello.held_tokens_size();
 }
 
 TEST(LeaseBookBound, AHelloNeverNamesMoreThanItMay) {

@@ -16,10 +16,7 @@ constexpr int64_t kPayloadMax = 4 << 20;
 class ReportBoxTest : public ::testing::Test {
  protected:
   void Add(uint64_t token, std::string result = {}) {
-    AttemptInfo info;
-    info.task_id = "1-" + std::to_string(token);
-    info.token = token;
-    box_.Add(info, AttemptResult::Succeeded(std::move(result), ""), kPayloadMax);
+    box_.Add(token, AttemptResult::Succeeded(std::move(result), ""), kPayloadMax);
   }
   // Writes one message to its end, and tells what it carried.
   std::vector<uint64_t> Write(uint64_t* sequence = nullptr) {
@@ -33,9 +30,7 @@ class ReportBoxTest : public ::testing::Test {
   std::vector<uint64_t> Held() {
     v1::WorkerHello hello;
     box_.AddHeld(hello);
-    std::vector<uint64_t> tokens;
-    for (const v1::HeldLease& held : hello.held()) tokens.push_back(held.token());
-    return tokens;
+    return {hello.held_tokens().begin(), hello.held_tokens().end()};
   }
 
   ReportBox box_;

@@ -63,10 +63,10 @@ class SessionReconnectTest : public ::testing::Test {
   // By token: was it named as started?
   std::map<uint64_t, bool> HeldIn(int stream) {
     std::map<uint64_t, bool> held;
-    const v1::WorkerHello hello = broker_.hello(stream);
-    for (const v1::HeldLease& lease : hello.held()) {
-      EXPECT_EQ(lease.task_id(), "1-" + std::to_string(lease.token()));
-      held[lease.token()] = lease.started();
+    for (const FakeBroker::Message& message : broker_.messages()) {
+      if (message.stream != stream || !message.request.has_hello()) continue;
+      for (const uint64_t token : message.request.hello().held_tokens()) held[token] = false;
+      for (const uint64_t token : message.request.started_tokens()) held.at(token) = true;
     }
     return held;
   }
@@ -148,7 +148,7 @@ TEST_F(SessionReconnectTest, ReportsThatWereNotAcknowledgedAreSentAgain) {
     return broker_.WaitForStreams(stream + 1) && broker_.WaitForCredit(10);
   }));
   const int last = broker_.streams();
-  EXPECT_THAT(broker_.hello(last).held(), SizeIs(0));
+  EXPECT_THAT(broker_.hello(last).held_tokens(), SizeIs(0));
   EXPECT_THAT(ReportsIn(last), SizeIs(0));
 }
 
@@ -244,7 +244,7 @@ TEST_F(SessionReconnectTest, ABrokerThatDoesNotKeepToTheProtocolIsLeft) {
   broker_.SendTask(stray);
   ASSERT_TRUE(broker_.WaitForStreams(2));
   ASSERT_TRUE(broker_.WaitForCredit(6));
-  EXPECT_THAT(broker_.hello(2).held(), SizeIs(0));
+  EXPECT_THAT(broker_.hello(2).held_tokens(), SizeIs(0));
 }
 
 TEST_F(SessionReconnectTest, WhatHandlersDidIsToldOnceInEachStream) {

@@ -111,16 +111,13 @@ void LeaseBook::MakeRoom(const Lease& lease) {
   account.room.prefetch.Ended();
 }
 
-void LeaseBook::FillHello(v1::WorkerHello& hello, std::vector<uint64_t>& to_confirm) {
-  for (auto& [token, lease] : leases_) {
-    v1::HeldLease& held = *hello.add_held();
-    held.set_task_id(lease.attempt->info().task_id);
-    held.set_token(token);
-    held.set_started(lease.running);
-    lease.told = lease.running;
-    if (lease.told && Unconfirmed(lease)) to_confirm.push_back(token);
-  }
+void LeaseBook::FillHello(v1::WorkerHello& hello) {
   begun_.clear();
+  for (auto& [token, lease] : leases_) {
+    hello.add_held_tokens(token);
+    lease.told = false;
+    if (lease.running) begun_.push_back(token);
+  }
   for (Account& account : accounts_) account.promised = 0;
 }
 
@@ -148,7 +145,6 @@ void LeaseBook::FillProgress(v1::AttachRequest& request) {
   for (int i = 0; i < kMessageProgressMax && !progress_.empty(); ++i) {
     Lease& lease = *Find(progress_.back());
     v1::ProgressReport& report = *request.add_progress();
-    report.set_task_id(lease.attempt->info().task_id);
     report.set_token(progress_.back());
     report.mutable_progress()->set_fraction(lease.fraction);
     report.mutable_progress()->set_message(std::move(lease.message));

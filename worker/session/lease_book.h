@@ -73,9 +73,9 @@ class LeaseBook {
     for (const auto& [attempt, lease] : lost_) visit(lease.attempt, lease.pool);
   }
 
-  // Names every lease, and takes their starts as told; those that wait for that to be confirmed are
-  // added to `to_confirm`. All credit is void: it was the old stream's.
-  void FillHello(v1::WorkerHello& hello, std::vector<uint64_t>& to_confirm);
+  // Names every lease. All credit is void, and every start is to be told anew: what the broker had
+  // was the old stream's.
+  void FillHello(v1::WorkerHello& hello);
 
   // Attempts have begun that the broker was not told of; they may have ended since.
   bool has_starts() const { return !begun_.empty(); }

@@ -70,14 +70,13 @@ void WriteError(AttemptResult& result, int64_t payload_bytes_max, v1::TaskError&
 
 }  // namespace
 
-void WriteReport(const AttemptInfo& info, AttemptResult result, int64_t payload_bytes_max,
+void WriteReport(uint64_t token, AttemptResult result, int64_t payload_bytes_max,
                  v1::AttemptReport& report) {
   if (result.end == AttemptEnd::kSucceeded &&
       static_cast<int64_t>(result.bytes.size()) > payload_bytes_max) {
     result = TooLarge(result.bytes.size(), payload_bytes_max);
   }
-  report.set_task_id(info.task_id);
-  report.set_token(info.token);
+  report.set_token(token);
   switch (result.end) {
     case AttemptEnd::kSucceeded:
       report.set_end(v1::ATTEMPT_END_SUCCEEDED);
@@ -98,7 +97,7 @@ void WriteReport(const AttemptInfo& info, AttemptResult result, int64_t payload_
 }
 
 int64_t ReportBytes(const v1::AttemptReport& report) {
-  size_t bytes = report.task_id().size() + report.result().size() + report.content_type().size();
+  size_t bytes = report.result().size() + report.content_type().size();
   if (report.has_error()) {
     const v1::TaskError& error = report.error();
     bytes += error.type().size() + error.message().size() + error.details().size() +

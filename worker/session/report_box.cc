@@ -35,14 +35,14 @@ void ReportBox::Forget(MessagePtr message) {
   spare_.push_back(std::move(message));
 }
 
-void ReportBox::Add(const AttemptInfo& info, AttemptResult result, int64_t payload_bytes_max) {
+void ReportBox::Add(uint64_t token, AttemptResult result, int64_t payload_bytes_max) {
   const auto upcoming = static_cast<int64_t>(result.bytes.size() + result.error_message.size());
   const bool fits = !open_.empty() && open_.back()->request.reports_size() < kMessageReportsMax &&
                     open_.back()->bytes + upcoming <= limits::kOutgoingMessageBytes;
   if (!fits) open_.push_back(NewMessage());
   Message& message = *open_.back();
   v1::AttemptReport& report = *message.request.add_reports();
-  WriteReport(info, std::move(result), payload_bytes_max, report);
+  WriteReport(token, std::move(result), payload_bytes_max, report);
   const int64_t bytes = ReportBytes(report);
   message.bytes += bytes;
   bytes_ += bytes;
@@ -107,9 +107,7 @@ void ReportBox::StreamLost() {
 void ReportBox::AddHeld(v1::WorkerHello& hello) const {
   for (const MessagePtr& message : open_) {
     for (const v1::AttemptReport& report : message->request.reports()) {
-      v1::HeldLease& held = *hello.add_held();
-      held.set_task_id(report.task_id());
-      held.set_token(report.token());
+      hello.add_held_tokens(report.token());
     }
   }
 }

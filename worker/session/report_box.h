@@ -9,7 +9,6 @@
 
 #include "treadle/internal/attempt_result.h"
 #include "treadle/v1/worker_service.pb.h"
-#include "worker/pool/attempt.h"
 
 namespace treadle::worker {
 
@@ -22,7 +21,7 @@ class ReportBox {
  public:
   ReportBox();
 
-  void Add(const AttemptInfo& info, AttemptResult result, int64_t payload_bytes_max);
+  void Add(uint64_t token, AttemptResult result, int64_t payload_bytes_max);
 
   // The next message to write: with the reports that wait, up to what one message may carry;
   // without any when none waits. It has a report_sequence if it has reports, or `numbered` says so.

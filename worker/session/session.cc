@@ -204,7 +204,8 @@ v1::AttachRequest Session::Hello() {
   }
   confirming_.clear();
   confirm_wanted_ = false;
-  leases_.FillHello(hello, confirming_);
+  leases_.FillHello(hello);
+  leases_.FillStarts(request, confirming_);
   reports_.AddHeld(hello);
   return request;
 }

@@ -108,11 +108,9 @@ void Session::TakeWelcome(const v1::Welcome& welcome) {
                                                             wire::kPeerSilentMs / 2));
   payload_bytes_max_ =
       welcome.payload_bytes_max() <= 0 ? limits::kPayloadBytesMax : welcome.payload_bytes_max();
-  absl::flat_hash_set<uint64_t> revoked;
-  for (const v1::HeldLease& lease : welcome.revoked()) {
-    revoked.insert(lease.token());
-    LoseLease(lease.token());
-  }
+  const absl::flat_hash_set<uint64_t> revoked(welcome.revoked_tokens().begin(),
+                                              welcome.revoked_tokens().end());
+  for (const uint64_t token : revoked) LoseLease(token);
   if (!revoked.empty()) reports_.Drop(revoked);
   Note(LogLevel::kInfo, absl::StrCat("attached to broker ", options_.broker.ToString(), " as '",
                                      options_.worker_name, "', ", leases_.size(),
@@ -168,17 +166,14 @@ void Session::TakeRefusals(const v1::AttachResponse& response) {
   for (const v1::ReportResult& refused : response.refused_reports()) {
     const v1::ItemStatus& status = refused.status();
     if (notes_.size() < kNotesMax) {
-      Note(LogLevel::kInfo, absl::StrCat("task ", refused.task_id(),
-                                         ": the broker refused the report: ", status.message()));
+      Note(LogLevel::kInfo, absl::StrCat("the broker refused the report of token ", refused.token(),
+                                         ": ", status.message()));
     }
     // ABORTED: the attempt does not count any more. Otherwise it does, and must end somehow.
     if (status.code() == static_cast<int>(absl::StatusCode::kAborted)) continue;
     if (refused_.size() > kRefusedMax) refused_.clear();
     if (!refused_.insert(refused.token()).second) continue;
-    AttemptInfo info;
-    info.task_id = refused.task_id();
-    info.token = refused.token();
-    reports_.Add(info, AttemptResult::Failed("ReportRefused", status.message()),
+    reports_.Add(refused.token(), AttemptResult::Failed("ReportRefused", status.message()),
                  payload_bytes_max_);
   }
 }
@@ -187,7 +182,7 @@ void Session::TakeRefusals(const v1::AttachResponse& response) {
 void Session::GiveBack(const AttemptPtr& attempt) {
   if (leases_.Find(*attempt) != nullptr) {
     CountEnd(AttemptEnd::kReleased);
-    reports_.Add(attempt->info(), AttemptResult::Released(), payload_bytes_max_);
+    reports_.Add(attempt->info().token, AttemptResult::Released(), payload_bytes_max_);
   }
   leases_.Remove(*attempt);
   Wake();
@@ -296,7 +291,7 @@ void Session::End(const AttemptPtr& attempt, AttemptResult result) {
   // Lost, or handed back before it ended: what came of it is of no interest.
   if (leases_.Find(*attempt) != nullptr) {
     CountEnd(result.end);
-    reports_.Add(attempt->info(), std::move(result), payload_bytes_max_);
+    reports_.Add(attempt->info().token, std::move(result), payload_bytes_max_);
   }
   leases_.Remove(*attempt);
   if (phase_ == Phase::kServing) {
