@@ -156,6 +156,9 @@ struct Lease {
   int64_t deadline_at_ms = 0;  // service time, also of a date; 0: none
   int64_t lease_ms = 0;        // of a unary lease: from its grant, unless it is extended
   bool confirm_start = false;
+
+  // Names are compared as what they are shared as.
+  bool operator==(const Lease&) const = default;
 };
 
 }  // namespace treadle::engine

@@ -3,7 +3,7 @@
 #include <utility>
 #include <variant>
 
-#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 
 #include "proto/wire/settings.h"
@@ -25,10 +25,10 @@ absl::Status AttachStream::OnMessage(const grpc::ByteBuffer& message) {
   v1::AttachRequest& request = *request_;
   if (absl::Status s = Parse(message, edge_.message_bytes_max(), request); !s.ok()) return s;
   std::vector<broker::Request> requests;
-  requests.reserve(request.reports_size() + request.started_tokens_size() + request.credits_size() +
-                   request.progress_size() + 3);
   if (absl::Status s = ReadHelloOnce(request, requests); !s.ok()) return s;
   if (absl::Status s = ValidateAttach(request, pools_, bounds_); !s.ok()) return s;
+  requests.reserve(static_cast<size_t>(CountReports(request)) + request.started_tokens_size() +
+                   request.credits_size() + request.progress_size() + 4);
 
   requests.push_back(ToRequest(engine::Heartbeat{id()}));
   for (const uint64_t token : request.started_tokens()) {
@@ -41,7 +41,7 @@ absl::Status AttachStream::OnMessage(const grpc::ByteBuffer& message) {
                                 .progress = ReadProgress(*progress.mutable_progress())},
          nullptr});
   }
-  if (absl::Status s = HandleReports(request, requests); !s.ok()) return s;
+  HandleReports(request, requests);
   for (const v1::Credit& credit : request.credits()) {
     requests.push_back(ToRequest(engine::AddCredit{id(), credit.pool(), credit.tasks()}));
   }
@@ -76,13 +76,31 @@ absl::Status AttachStream::ReadHelloOnce(v1::AttachRequest& request,
   return absl::OkStatus();
 }
 
-absl::Status AttachStream::HandleReports(v1::AttachRequest& request,
-                                         std::vector<broker::Request>& requests) {
+void AttachStream::HandleReports(v1::AttachRequest& request,
+                                 std::vector<broker::Request>& requests) {
   std::vector<broker::Delivery> refused;
+  const auto refuse = [&](uint64_t token, absl::Status status) {
+    refused.push_back(engine::ReportDone{
+        .call = id(), .token = engine::Token{token}, .status = std::move(status)});
+  };
+  for (const v1::ReportRun& run : request.succeeded()) {
+    absl::string_view results = run.results();
+    uint64_t token = run.first_token();
+    for (const uint32_t size : run.result_sizes()) {
+      if (absl::Status s = ValidateResult(size, bounds_); !s.ok()) {
+        refuse(token, std::move(s));
+      } else {
+        requests.push_back(
+            ToRequest(engine::EndAttempt{.call = id(), .token = engine::Token{token}},
+                      ReadResult(results.substr(0, size), run.content_type())));
+      }
+      results.remove_prefix(size);
+      ++token;
+    }
+  }
   for (v1::AttemptReport& report : *request.mutable_reports()) {
     if (absl::Status s = ValidateReport(report, bounds_); !s.ok()) {
-      refused.push_back(engine::ReportDone{
-          .call = id(), .token = engine::Token{report.token()}, .status = std::move(s)});
+      refuse(report.token(), std::move(s));
       continue;
     }
     broker::BodyPtr body;
@@ -100,7 +118,6 @@ absl::Status AttachStream::HandleReports(v1::AttachRequest& request,
   if (request.report_sequence() != 0) {
     requests.push_back(ToRequest(engine::EndReports{id(), request.report_sequence()}));
   }
-  return absl::OkStatus();
 }
 
 void AttachStream::Hear(broker::Delivery& delivery) {
@@ -147,6 +164,7 @@ void AttachStream::Leased(const broker::Leased& leased) {
     return;
   }
   const absl::Span<const broker::LeasedTask> tasks = leased.tasks;
+  v1::LeasedRun* run = nullptr;  // of the task before; null: it has left
   for (size_t i = 0; i < tasks.size(); ++i) {
     const broker::LeasedTask& task = tasks[i];
     const int64_t body_bytes = task.body == nullptr ? 0 : broker::BytesOf(*task.body);
@@ -161,13 +179,25 @@ void AttachStream::Leased(const broker::Leased& leased) {
       End(std::move(taken));
       return;
     }
-    Write(task, leased.now_ms, Add(bytes).add_tasks());
+    if (MakeRoom(bytes)) run = nullptr;
+    v1::AttachResponse& response = response_.Add(bytes);
+    if (run == nullptr || !Continues(task, tasks[i - 1])) {
+      run = response.add_runs();
+      WriteSpec(task, leased.now_ms, run->mutable_first());
+    }
+    AppendPayload(task, run);
   }
 }
 
 v1::AttachResponse& AttachStream::Add(int64_t bytes) {
-  if (response_.full() || response_.too_full_for(bytes)) Flush();
+  MakeRoom(bytes);
   return response_.Add(bytes);
+}
+
+bool AttachStream::MakeRoom(int64_t bytes) {
+  const bool flushes = response_.full() || response_.too_full_for(bytes);
+  if (flushes) Flush();
+  return flushes;
 }
 
 void AttachStream::Flush() {

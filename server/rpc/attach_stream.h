@@ -29,12 +29,14 @@ class AttachStream final : public BidiCall {
 
  private:
   absl::Status ReadHelloOnce(v1::AttachRequest& request, std::vector<broker::Request>& requests);
-  absl::Status HandleReports(v1::AttachRequest& request, std::vector<broker::Request>& requests);
+  void HandleReports(v1::AttachRequest& request, std::vector<broker::Request>& requests);
 
   // The outbox's thread.
   void Attached(const engine::WorkerAttached& attached);
   void Leased(const broker::Leased& leased);
   v1::AttachResponse& Add(int64_t bytes);
+  // For an item of so many bytes. True: the response so far has left.
+  bool MakeRoom(int64_t bytes);
 
   const Bounds bounds_;
 

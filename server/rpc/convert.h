@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 
 #include "server/broker/delivery.h"
 #include "server/engine/command.h"
@@ -37,6 +38,8 @@ engine::QueueConfig ReadQueue(v1::QueueConfig& config, const engine::EngineOptio
 engine::AttachWorker ReadHello(v1::WorkerHello& hello);
 // `body` is the result, null when there is none.
 engine::EndAttempt ReadReport(v1::AttemptReport& report, broker::BodyPtr& body);
+// A result of a run.
+broker::BodyPtr ReadResult(absl::string_view bytes, const std::string& content_type);
 broker::ProgressState ReadProgress(v1::Progress& progress);
 
 absl::Status UnknownTaskError(TaskId task);
@@ -50,6 +53,11 @@ engine::ResumeSecret ReadSecret(const std::string& bytes);
 std::string WriteSecret(const engine::ResumeSecret& secret);
 
 void Write(const broker::LeasedTask& task, int64_t now_ms, v1::LeasedTask* out);
+// All but the payload.
+void WriteSpec(const broker::LeasedTask& task, int64_t now_ms, v1::LeasedTask* out);
+// The task may be in one run with the one before it, behind that.
+bool Continues(const broker::LeasedTask& task, const broker::LeasedTask& before);
+void AppendPayload(const broker::LeasedTask& task, v1::LeasedRun* run);
 void Write(const broker::OutcomeReady& outcome, v1::Outcome* out);
 void Write(const engine::TaskError& error, v1::TaskError* out);
 void Write(const broker::ProgressState& progress, v1::Progress* out);

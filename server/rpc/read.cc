@@ -12,7 +12,7 @@ namespace treadle::rpc {
 namespace {
 
 // Null: there is nothing in it.
-broker::BodyPtr BodyOf(std::string& bytes, std::string& content_type) {
+broker::BodyPtr BodyOf(std::string bytes, std::string content_type) {
   if (bytes.empty() && content_type.empty()) return nullptr;
   auto body = std::make_shared<broker::Body>();
   body->bytes = std::move(bytes);
@@ -76,15 +76,19 @@ engine::EndAttempt ReadReport(v1::AttemptReport& report, broker::BodyPtr& body) 
   end.end = static_cast<engine::AttemptEnd>(report.end());
   body = nullptr;
   if (end.end == engine::AttemptEnd::kSucceeded) {
-    body = BodyOf(*report.mutable_result(), *report.mutable_content_type());
+    body = BodyOf(std::move(*report.mutable_result()), std::move(*report.mutable_content_type()));
   } else if (report.has_error()) {
     v1::TaskError& error = *report.mutable_error();
     if (end.end == engine::AttemptEnd::kFailed) {
-      body = BodyOf(*error.mutable_details(), *error.mutable_details_type());
+      body = BodyOf(std::move(*error.mutable_details()), std::move(*error.mutable_details_type()));
     }
     end.error = ReadError(error);
   }
   return end;
+}
+
+broker::BodyPtr ReadResult(absl::string_view bytes, const std::string& content_type) {
+  return BodyOf(std::string(bytes), content_type);
 }
 
 broker::ProgressState ReadProgress(v1::Progress& progress) {

@@ -51,9 +51,12 @@ absl::Status ValidateOpen(const v1::SessionOpen& open);
 absl::Status ValidateSession(const v1::SessionRequest& request, const Bounds& bounds);
 
 absl::Status ValidateHello(const v1::WorkerHello& hello);
-// Everything but hello, and but what each report carries.
+// Everything but hello, and but what each report carries, and how large each result is.
 absl::Status ValidateAttach(const v1::AttachRequest& request, int pools, const Bounds& bounds);
+// Of the attempts that succeeded, and of the others.
+int64_t CountReports(const v1::AttachRequest& request);
 absl::Status ValidateReport(const v1::AttemptReport& report, const Bounds& bounds);
+absl::Status ValidateResult(int64_t bytes, const Bounds& bounds);
 absl::Status ValidateLease(const v1::LeaseRequest& request);
 // FAILED_PRECONDITION: the task needs a message of `bytes`, and the client said by
 // message_bytes_max what it takes.

@@ -10,6 +10,8 @@
 namespace treadle::rpc {
 namespace {
 
+constexpr uint64_t kTokensEnd = uint64_t{1} << 53;  // the first number that is no token
+
 absl::Status ValidateNames(absl::string_view field,
                            const google::protobuf::RepeatedPtrField<std::string>& names,
                            int64_t min, int64_t max) {
@@ -82,6 +84,47 @@ absl::Status ValidateHandlers(const v1::AttachRequest& request) {
   return absl::OkStatus();
 }
 
+absl::Status ValidateRun(const std::string& field, const v1::ReportRun& run) {
+  if (absl::Status s = ValidateToken(absl::StrCat(field, ".first_token"), run.first_token());
+      !s.ok()) {
+    return s;
+  }
+  const auto attempts = static_cast<uint64_t>(run.result_sizes_size());
+  if (attempts == 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(field, ".result_sizes: empty; send the bytes of each attempt's result"));
+  }
+  if (run.first_token() > kTokensEnd - attempts) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(field, ".first_token: ", run.first_token(), " and the ", attempts - 1,
+                     " after it are not all below 2^53; send the token of the first lease"));
+  }
+  uint64_t bytes = 0;
+  for (const uint32_t size : run.result_sizes()) bytes += size;
+  if (bytes != run.results().size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(field, ".result_sizes: add up to ", bytes, " bytes, and results has ",
+                     run.results().size(), "; send each result's size, and all of its bytes"));
+  }
+  return ValidateOptionalName(absl::StrCat(field, ".content_type"), run.content_type());
+}
+
+absl::Status ValidateReports(const v1::AttachRequest& request, int64_t max) {
+  const int64_t reports = CountReports(request);
+  if (absl::Status s = ValidateBatch("succeeded and reports", reports, 0, max); !s.ok()) return s;
+  for (int i = 0; i < request.succeeded_size(); ++i) {
+    if (absl::Status s = ValidateRun(absl::StrCat("succeeded[", i, "]"), request.succeeded(i));
+        !s.ok()) {
+      return s;
+    }
+  }
+  if (reports > 0 && request.report_sequence() == 0) {
+    return absl::InvalidArgumentError(
+        "report_sequence: absent; number the messages that carry reports 1, 2, 3, ...");
+  }
+  return absl::OkStatus();
+}
+
 int64_t NamesBytes(const v1::WorkerHello& hello) {
   size_t bytes = 0;
   for (const std::string& queue : hello.queues()) bytes += queue.size();
@@ -148,7 +191,7 @@ absl::Status ValidateAttach(const v1::AttachRequest& request, int pools, const B
       !s.ok()) {
     return s;
   }
-  if (absl::Status s = ValidateBatch("reports", request.reports_size(), 0, max); !s.ok()) return s;
+  if (absl::Status s = ValidateReports(request, max); !s.ok()) return s;
   if (absl::Status s = ValidateBatch("progress", request.progress_size(), 0, max); !s.ok()) {
     return s;
   }
@@ -175,10 +218,6 @@ absl::Status ValidateAttach(const v1::AttachRequest& request, int pools, const B
       return s;
     }
   }
-  if (request.reports_size() > 0 && request.report_sequence() == 0) {
-    return absl::InvalidArgumentError(
-        "report_sequence: absent; number the messages that carry reports 1, 2, 3, ...");
-  }
   return absl::OkStatus();
 }
 
@@ -203,6 +242,19 @@ absl::Status ValidateError(const v1::TaskError& error, const Bounds& bounds) {
   return ValidateOptionalName("error.type", error.type());
 }
 
+int64_t CountReports(const v1::AttachRequest& request) {
+  int64_t reports = request.reports_size();
+  for (const v1::ReportRun& run : request.succeeded()) reports += run.result_sizes_size();
+  return reports;
+}
+
+absl::Status ValidateResult(int64_t bytes, const Bounds& bounds) {
+  if (bytes <= bounds.payload_bytes_max) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("result: has ", bytes, " bytes; send at most ", bounds.payload_bytes_max,
+                   " (the server's --payload-max), or store it elsewhere and return where it is"));
+}
+
 absl::Status ValidateReport(const v1::AttemptReport& report, const Bounds& bounds) {
   if (absl::Status s = ValidateToken("token", report.token()); !s.ok()) return s;
   if (!v1::AttemptEnd_IsValid(report.end()) || report.end() == v1::ATTEMPT_END_UNSPECIFIED) {
@@ -211,10 +263,9 @@ absl::Status ValidateReport(const v1::AttemptReport& report, const Bounds& bound
                      " does not say how the attempt ended; use ATTEMPT_END_SUCCEEDED, "
                      "ATTEMPT_END_FAILED, ATTEMPT_END_STOPPED or ATTEMPT_END_RELEASED"));
   }
-  if (static_cast<int64_t>(report.result().size()) > bounds.payload_bytes_max) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "result: has ", report.result().size(), " bytes; send at most ", bounds.payload_bytes_max,
-        " (the server's --payload-max), or store it elsewhere and return where it is"));
+  if (absl::Status s = ValidateResult(static_cast<int64_t>(report.result().size()), bounds);
+      !s.ok()) {
+    return s;
   }
   if (absl::Status s = ValidateOptionalName("content_type", report.content_type()); !s.ok()) {
     return s;

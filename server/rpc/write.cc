@@ -21,14 +21,13 @@ v1::Durability AckLevel(engine::Durability reached, bool disk) {
   return disk ? static_cast<v1::Durability>(reached) : v1::DURABILITY_MEMORY;
 }
 
-void Write(const broker::LeasedTask& task, int64_t now_ms, v1::LeasedTask* out) {
+void WriteSpec(const broker::LeasedTask& task, int64_t now_ms, v1::LeasedTask* out) {
   const engine::Lease& lease = task.lease;
   out->set_task_id(lease.task.ToString());
   out->set_token(static_cast<uint64_t>(lease.token));
   out->set_queue(*lease.queue);
   out->set_type(*lease.type);
   if (task.body != nullptr) {
-    out->set_payload(task.body->bytes);
     if (!task.body->content_type.empty()) out->set_content_type(task.body->content_type);
     for (const auto& [key, value] : task.body->headers) (*out->mutable_headers())[key] = value;
   }
@@ -42,6 +41,26 @@ void Write(const broker::LeasedTask& task, int64_t now_ms, v1::LeasedTask* out) 
   out->set_lease_ms(lease.lease_ms);
   out->set_confirm_start(lease.confirm_start);
   out->set_priority(lease.priority);
+}
+
+void Write(const broker::LeasedTask& task, int64_t now_ms, v1::LeasedTask* out) {
+  WriteSpec(task, now_ms, out);
+  if (task.body != nullptr) out->set_payload(task.body->bytes);
+}
+
+bool Continues(const broker::LeasedTask& task, const broker::LeasedTask& before) {
+  engine::Lease next = before.lease;
+  ++next.task.sequence;
+  next.token = engine::Token{static_cast<uint64_t>(next.token) + 1};
+  if (next != task.lease) return false;
+  if (task.body == nullptr || before.body == nullptr) return task.body == before.body;
+  return task.body->content_type == before.body->content_type &&
+         task.body->headers == before.body->headers;
+}
+
+void AppendPayload(const broker::LeasedTask& task, v1::LeasedRun* run) {
+  run->add_payload_sizes(task.body == nullptr ? 0 : static_cast<uint32_t>(task.body->bytes.size()));
+  if (task.body != nullptr) run->mutable_payloads()->append(task.body->bytes);
 }
 
 void Write(const broker::OutcomeReady& outcome, v1::Outcome* out) {

@@ -14,8 +14,6 @@ import grpc
 
 import api
 
-SUCCEEDED = api.workers.ATTEMPT_END_SUCCEEDED
-
 
 class OneSlotWorker:
     def __init__(self, address, queue_name, count, path):
@@ -72,24 +70,24 @@ class OneSlotWorker:
         for number in [n for n in self.waiting if n <= response.handled_report_sequence]:
             for token in self.waiting.pop(number):
                 self.unhandled.pop(token, None)
-        if not response.tasks:
+        if not response.runs:
             requests.put(api.workers.AttachRequest())  # a heartbeat for a heartbeat
             return
-        assert len(response.tasks) == 1, f"{len(response.tasks)} tasks for one slot"
-        leased = response.tasks[0]
-        self.file.write(leased.payload + b"\n")
+        [run] = response.runs
+        assert len(run.payload_sizes) == 1, f"{len(run.payload_sizes)} tasks for one slot"
+        self.file.write(run.payloads + b"\n")
         self.left -= 1
-        report = api.workers.AttemptReport(token=leased.token, end=SUCCEEDED)
-        self.unhandled[leased.token] = report
+        report = api.workers.ReportRun(first_token=run.first.token, result_sizes=[0])
+        self.unhandled[report.first_token] = report
         requests.put(self.message([report]))
 
     def message(self, reports):
         """Reports, and the one slot again."""
         self.number += 1
-        self.waiting[self.number] = [report.token for report in reports]
+        self.waiting[self.number] = [report.first_token for report in reports]
         credit = [api.workers.Credit(pool=0, tasks=1)] if self.left > 0 else []
         return api.workers.AttachRequest(
-            reports=reports, report_sequence=self.number, credits=credit
+            succeeded=reports, report_sequence=self.number, credits=credit
         )
 
 

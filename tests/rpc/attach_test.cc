@@ -31,13 +31,13 @@ TEST_F(Attach, AWorkerGetsTasksForItsCreditAndReportsThem) {
   EXPECT_EQ(first.welcome().lease_ms(), 15'000);
   EXPECT_EQ(first.welcome().heartbeat_ms(), 400);
 
-  const v1::AttachResponse given = worker.Next();
-  ASSERT_EQ(given.tasks_size(), 2);
-  EXPECT_EQ(given.tasks(0).payload(), "0");
-  EXPECT_EQ(given.tasks(1).payload(), "1");
+  const std::vector<v1::LeasedTask> given = WorkerClient::TasksOf(worker.Next());
+  ASSERT_EQ(given.size(), 2u);
+  EXPECT_EQ(given[0].payload(), "0");
+  EXPECT_EQ(given[1].payload(), "1");
   v1::AttachRequest report;
   report.set_report_sequence(1);
-  for (const v1::LeasedTask& task : given.tasks()) {
+  for (const v1::LeasedTask& task : given) {
     report.add_started_tokens(task.token());
     *report.add_reports() = Succeeded(task, "done " + task.payload());
   }
@@ -50,11 +50,72 @@ TEST_F(Attach, AWorkerGetsTasksForItsCreditAndReportsThem) {
     ASSERT_GT(response.ByteSizeLong(), 0u);
     EXPECT_EQ(response.refused_reports_size(), 0);
     if (response.handled_report_sequence() != 0) handled = response.handled_report_sequence();
-    more += response.tasks_size();
+    more += static_cast<int>(WorkerClient::TasksOf(response).size());
   }
   EXPECT_EQ(handled, 1u);
   EXPECT_EQ(more, 1);
-  EXPECT_EQ(Await(given.tasks(0).task_id()).outcome().result(), "done 0");
+  EXPECT_EQ(Await(given[0].task_id()).outcome().result(), "done 0");
+}
+
+TEST_F(Attach, TasksThatFollowOneAnotherAndAreAlikeComeAsOneRun) {
+  v1::TaskSpec other = Spec("mail", "c");
+  other.set_content_type("text/plain");
+  for (const char* const payload : {"a", "", "bb"}) Submit(Spec("mail", payload));
+  for (int i = 0; i < 2; ++i) Submit(other);
+  (*other.mutable_headers())["a"] = "1";
+  Submit(other);
+  WorkerClient worker(*workers);
+  v1::AttachRequest hello = WorkerClient::Hello("w1", "mail");
+  WorkerClient::AddCredit(hello, 6);
+  worker.Write(hello);
+  ASSERT_TRUE(worker.Next().has_welcome());
+  const v1::AttachResponse response = worker.Next();
+  ASSERT_EQ(response.runs_size(), 3);
+  EXPECT_THAT(response.runs(0).payload_sizes(), testing::ElementsAre(1, 0, 2));
+  EXPECT_EQ(response.runs(0).payloads(), "abb");
+  EXPECT_EQ(response.runs(0).first().payload(), "");
+  EXPECT_THAT(response.runs(1).payload_sizes(), testing::ElementsAre(1, 1));
+  EXPECT_EQ(response.runs(1).first().token(), response.runs(0).first().token() + 3);
+  EXPECT_EQ(response.runs(1).first().content_type(), "text/plain");
+  EXPECT_EQ(response.runs(2).first().headers().at("a"), "1");
+}
+
+TEST_F(Attach, ARunOfResultsEndsItsAttemptsAndWhatIsTooLargeIsRefusedAlone) {
+  std::vector<std::string> ids;
+  for (int i = 0; i < 3; ++i) ids.push_back(Submit(Spec("mail")).task_id());
+  WorkerClient worker(*workers);
+  v1::AttachRequest hello = WorkerClient::Hello("w1", "mail");
+  WorkerClient::AddCredit(hello, 3);
+  worker.Write(hello);
+  ASSERT_TRUE(worker.Next().has_welcome());
+  const uint64_t token = worker.Next().runs(0).first().token();
+  v1::AttachRequest report;
+  report.set_report_sequence(1);
+  v1::ReportRun& run = *report.add_succeeded();
+  run.set_first_token(token);
+  run.set_content_type("text/plain");
+  run.set_results("one" + std::string(limits::kPayloadBytesMax + 1, 'x'));
+  run.add_result_sizes(3);
+  run.add_result_sizes(static_cast<uint32_t>(limits::kPayloadBytesMax + 1));
+  run.add_result_sizes(0);
+  worker.Write(report);
+  std::vector<v1::ReportResult> refused;
+  uint64_t handled = 0;
+  while (handled == 0) {
+    const v1::AttachResponse response = worker.Next();
+    ASSERT_GT(response.ByteSizeLong(), 0u);
+    refused.insert(refused.end(), response.refused_reports().begin(),
+                   response.refused_reports().end());
+    handled = response.handled_report_sequence();
+  }
+  ASSERT_EQ(refused.size(), 1u);
+  EXPECT_EQ(refused[0].token(), token + 1);
+  EXPECT_EQ(refused[0].status().code(), grpc::INVALID_ARGUMENT);
+  EXPECT_THAT(refused[0].status().message(), HasSubstr("result: has 4128769"));
+  EXPECT_EQ(Await(ids[0]).outcome().result(), "one");
+  EXPECT_EQ(Await(ids[0]).outcome().content_type(), "text/plain");
+  EXPECT_EQ(Await(ids[2]).outcome().result(), "");
+  EXPECT_FALSE(Await(ids[1], 0).finished());
 }
 
 TEST_F(Attach, AStaleReportIsRefusedAndSaysSo) {
@@ -87,7 +148,7 @@ TEST_F(Attach, ABadReportIsRefusedByNameAndTheStreamGoesOn) {
   WorkerClient::AddCredit(hello, 1);
   worker.Write(hello);
   ASSERT_TRUE(worker.Next().has_welcome());
-  const v1::LeasedTask task = worker.Next().tasks(0);
+  const v1::LeasedTask task = worker.NextTask();
   v1::AttachRequest report;
   report.set_report_sequence(1);
   *report.add_reports() = Succeeded(task, std::string(limits::kPayloadBytesMax + 1, 'x'));
@@ -110,7 +171,7 @@ TEST_F(Attach, ACancelledTaskStopsInItsWorker) {
   WorkerClient::AddCredit(hello, 1);
   worker.Write(hello);
   ASSERT_TRUE(worker.Next().has_welcome());
-  const v1::LeasedTask task = worker.Next().tasks(0);
+  const v1::LeasedTask task = worker.NextTask();
   Context context;
   v1::CancelTaskRequest cancel;
   cancel.set_task_id(id);
@@ -184,7 +245,7 @@ TEST_F(Attach, WhatAWorkerTellsOfItsHandlersIsShownWhileItIsConnected) {
   v1::AttachRequest credit;
   WorkerClient::AddCredit(credit, 1);
   successor.Write(credit);
-  ASSERT_EQ(successor.Next().tasks_size(), 1);
+  ASSERT_EQ(WorkerClient::TasksOf(successor.Next()).size(), 1u);
   successor.Cancel();
   Eventually([&] {
     shown = ListWorkers().workers(0);
@@ -279,8 +340,8 @@ TEST_F(Attach, LargePayloadsComeInSeveralMessages) {
   int count = 0;
   while (count < 4) {
     const v1::AttachResponse response = worker.Next();
-    ASSERT_EQ(response.tasks_size(), 1);
-    EXPECT_EQ(response.tasks(0).payload(), large);
+    ASSERT_EQ(response.runs_size(), 1);
+    EXPECT_EQ(response.runs(0).payloads(), large);
     ++count;
   }
 }
@@ -293,7 +354,7 @@ TEST_F(Attach, ALargeMessageIsToldBeforeItComes) {
   worker.Write(hello);
   int64_t told = 0;
   v1::AttachResponse response;
-  while (worker.NextRaw(response) && response.tasks_size() == 0) told += response.arriving_bytes();
+  while (worker.NextRaw(response) && response.runs_size() == 0) told += response.arriving_bytes();
   EXPECT_EQ(told, static_cast<int64_t>(response.ByteSizeLong()));
 }
 
@@ -304,7 +365,7 @@ TEST_F(Attach, ProgressIsShownToThoseWhoLook) {
   WorkerClient::AddCredit(hello, 1);
   worker.Write(hello);
   ASSERT_TRUE(worker.Next().has_welcome());
-  const v1::LeasedTask task = worker.Next().tasks(0);
+  const v1::LeasedTask task = worker.NextTask();
 
   Context watch_context;
   v1::WatchTaskRequest watch;

@@ -326,6 +326,14 @@ TEST_F(BadInput, WrongCompletionsChangeNothingAndSaySo) {
   EXPECT_EQ(extended.results(1).status().code(), grpc::ABORTED);
 }
 
+void AddResults(v1::AttachRequest& request, uint64_t first_token,
+                const std::vector<uint32_t>& sizes, const std::string& results) {
+  v1::ReportRun& run = *request.add_succeeded();
+  run.set_first_token(first_token);
+  for (const uint32_t size : sizes) run.add_result_sizes(size);
+  run.set_results(results);
+}
+
 TEST_F(BadInput, EachWrongWorkerStreamIsEndedByName) {
   struct Case {
     std::function<void(v1::AttachRequest&)> spoil;
@@ -381,6 +389,37 @@ TEST_F(BadInput, EachWrongWorkerStreamIsEndedByName) {
        },
        "progress.progress.fraction: 7"},
       {[](auto& r) { r.add_reports()->set_token(1); }, "report_sequence: absent"},
+      {[](auto& r) { AddResults(r, 1, {2}, "ok"); }, "report_sequence: absent"},
+      {[](auto& r) { AddResults(r, 0, {2}, "ok"); }, "succeeded[0].first_token: absent"},
+      {[](auto& r) {
+         AddResults(r, (uint64_t{1} << 53) - 1, {1, 1}, "ok");
+       },
+       "succeeded[0].first_token: 9007199254740991"},
+      {[](auto& r) {
+         AddResults(r, UINT64_MAX, {1, 1}, "ok");
+       },
+       "succeeded[0].first_token: 1844"},
+      {[](auto& r) { AddResults(r, 1, {}, ""); }, "succeeded[0].result_sizes: empty"},
+      {[](auto& r) {
+         AddResults(r, 1, {2, 1}, "ok");
+       },
+       "succeeded[0].result_sizes: add up to 3 bytes, and results has 2"},
+      {[](auto& r) { AddResults(r, 1, {1}, "ok"); },
+       "succeeded[0].result_sizes: add up to 1 bytes, and results has 2"},
+      {[](auto& r) {
+         AddResults(r, 1, {UINT32_MAX, UINT32_MAX, 4}, "ok");
+       },
+       "succeeded[0].result_sizes: add up to 8589934594 bytes"},
+      {[](auto& r) {
+         AddResults(r, 1, {2}, "ok");
+         r.mutable_succeeded(0)->set_content_type("a\nb");
+       },
+       "succeeded[0].content_type: has control"},
+      {[](auto& r) {
+         AddResults(r, 1, std::vector<uint32_t>(9'999), "");
+         AddResults(r, 20'000, {0, 0}, "");
+       },
+       "succeeded and reports: has 10001 items"},
   };
   for (const Case& c : cases) {
     WorkerClient worker(*workers);

@@ -151,7 +151,7 @@ TEST_F(LargePayloads, WhatAClientCannotTakeIsToldAndCostsNoAttempt) {
     WorkerClient::AddCredit(hello, 1);
     ASSERT_TRUE(worker.Write(hello));
     v1::AttachResponse response;
-    while (worker.NextRaw(response)) EXPECT_EQ(response.tasks_size(), 0);
+    while (worker.NextRaw(response)) EXPECT_EQ(response.runs_size(), 0);
     EXPECT_EQ(worker.Finish().error_code(), grpc::FAILED_PRECONDITION);
   }
   Context context;
@@ -201,7 +201,7 @@ TEST_F(LargePayloads, AWorkerThatTakesLittleIsSentLittleAtATime) {
     const v1::AttachResponse response = worker.Next();
     ASSERT_GT(response.ByteSizeLong(), 0u) << worker.Finish().error_message();
     EXPECT_LE(static_cast<int64_t>(response.ByteSizeLong()), kTakenBytes);
-    given += response.tasks_size();
+    given += static_cast<int>(WorkerClient::TasksOf(response).size());
   }
 }
 

@@ -1,8 +1,11 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
+#include "proto/support/task_id.h"
 #include "tests/rpc/fixture.h"
 #include "tests/support/runs.h"
 
@@ -84,6 +87,30 @@ class WorkerClient : public Stream<v1::AttachRequest, v1::AttachResponse> {
     v1::Credit& credit = *request.add_credits();
     credit.set_pool(pool);
     credit.set_tasks(tasks);
+  }
+  // What the response's runs say, task by task.
+  static std::vector<v1::LeasedTask> TasksOf(const v1::AttachResponse& response) {
+    std::vector<v1::LeasedTask> tasks;
+    for (const v1::LeasedRun& run : response.runs()) {
+      TaskId id = TaskId::Parse(run.first().task_id()).value();
+      uint64_t token = run.first().token();
+      size_t at = 0;
+      for (const uint32_t size : run.payload_sizes()) {
+        v1::LeasedTask& task = tasks.emplace_back(run.first());
+        task.set_task_id(id.ToString());
+        task.set_token(token++);
+        task.set_payload(run.payloads().substr(at, size));
+        ++id.sequence;
+        at += size;
+      }
+      EXPECT_EQ(at, run.payloads().size());
+    }
+    return tasks;
+  }
+  v1::LeasedTask NextTask() {
+    const std::vector<v1::LeasedTask> tasks = TasksOf(Next());
+    EXPECT_EQ(tasks.size(), 1u);
+    return tasks.empty() ? v1::LeasedTask() : tasks.front();
   }
 };
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "proto/support/assert.h"
+#include "proto/support/task_id.h"
 
 namespace treadle::worker {
 namespace {
@@ -176,7 +177,7 @@ void FakeBroker::Send(const v1::AttachResponse& response) {
 
 void FakeBroker::SendTask(const v1::LeasedTask& task) {
   v1::AttachResponse response;
-  *response.add_tasks() = task;
+  *response.add_runs() = RunOf(task);
   Send(response);
 }
 
@@ -233,7 +234,9 @@ std::vector<v1::AttemptReport> FakeBroker::reports() const {
   std::lock_guard lock(mutex_);
   std::vector<v1::AttemptReport> reports;
   for (const Message& message : messages_) {
-    for (const v1::AttemptReport& report : message.request.reports()) reports.push_back(report);
+    for (v1::AttemptReport& report : ReportsIn(message.request)) {
+      reports.push_back(std::move(report));
+    }
   }
   return reports;
 }
@@ -281,7 +284,7 @@ bool FakeBroker::closed_cleanly(int stream) const {
 
 v1::LeasedTask TaskOf(uint64_t token, const std::string& type, const std::string& payload) {
   v1::LeasedTask task;
-  task.set_task_id("1-" + std::to_string(token));
+  task.set_task_id(TaskId{1, token}.ToString());
   task.set_token(token);
   task.set_queue("queue");
   task.set_type(type);
@@ -289,6 +292,34 @@ v1::LeasedTask TaskOf(uint64_t token, const std::string& type, const std::string
   task.set_attempt(1);
   task.set_max_attempts(3);
   return task;
+}
+
+v1::LeasedRun RunOf(v1::LeasedTask task) {
+  v1::LeasedRun run;
+  run.add_payload_sizes(static_cast<uint32_t>(task.payload().size()));
+  run.set_payloads(task.payload());
+  task.clear_payload();
+  *run.mutable_first() = std::move(task);
+  return run;
+}
+
+std::vector<v1::AttemptReport> ReportsIn(const v1::AttachRequest& request) {
+  std::vector<v1::AttemptReport> reports;
+  for (const v1::ReportRun& run : request.succeeded()) {
+    uint64_t token = run.first_token();
+    size_t at = 0;
+    for (const uint32_t size : run.result_sizes()) {
+      v1::AttemptReport& report = reports.emplace_back();
+      report.set_token(token++);
+      report.set_end(v1::ATTEMPT_END_SUCCEEDED);
+      report.set_result(run.results().substr(at, size));
+      report.set_content_type(run.content_type());
+      at += size;
+    }
+    TREADLE_ASSERT(at == run.results().size());
+  }
+  reports.insert(reports.end(), request.reports().begin(), request.reports().end());
+  return reports;
 }
 
 }  // namespace treadle::worker

@@ -96,7 +96,12 @@ class FakeBroker {
   std::thread heart_;
 };
 
-// A task with this token, whose id is "1-<token>".
+// A task with this token, of session 1 and with the token as its sequence.
 v1::LeasedTask TaskOf(uint64_t token, const std::string& type, const std::string& payload = {});
+// A run of one.
+v1::LeasedRun RunOf(v1::LeasedTask task);
+
+// What a message reports, attempt by attempt; first what succeeded.
+std::vector<v1::AttemptReport> ReportsIn(const v1::AttachRequest& request);
 
 }  // namespace treadle::worker

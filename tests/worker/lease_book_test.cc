@@ -1,10 +1,13 @@
 #include "worker/session/lease_book.h"
 
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <optional>
+#include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -26,7 +29,8 @@ class LeaseBookTest : public ::testing::Test {
     for (const uint64_t token : tokens) {
       v1::LeasedTask task = TaskOf(token, "type");
       task.set_confirm_start(confirm_start);
-      attempts.push_back(ReadAttempt(task, std::chrono::steady_clock::now()));
+      v1::LeasedRun run = RunOf(std::move(task));
+      EXPECT_TRUE(ReadRun(run, std::chrono::steady_clock::now(), attempts));
     }
     book_.Add(attempts, pool);
   }
@@ -53,6 +57,34 @@ class LeaseBookTest : public ::testing::Test {
   LeaseBook book_;
   std::vector<uint64_t> to_confirm_;
 };
+
+TEST(ReadRun, GivesEachTaskItsIdItsTokenAndItsPayload) {
+  v1::LeasedRun run = RunOf(TaskOf(31, "type", "abb"));
+  run.clear_payload_sizes();
+  for (const uint32_t size : {1, 0, 2}) run.add_payload_sizes(size);
+  std::vector<AttemptPtr> attempts;
+  ASSERT_TRUE(ReadRun(run, std::chrono::steady_clock::now(), attempts));
+  std::vector<std::string> told;
+  for (const AttemptPtr& attempt : attempts) {
+    told.push_back(absl::StrCat(attempt->info().task_id, " ", attempt->info().token, " ",
+                                attempt->info().type, " ", attempt->TakePayload()));
+  }
+  EXPECT_THAT(told, ElementsAre("1-z 31 type a", "1-10 32 type ", "1-11 33 type bb"));
+}
+
+TEST(ReadRun, RefusesWhatIsNoRun) {
+  const auto reads = [](const std::function<void(v1::LeasedRun&)>& spoil) {
+    v1::LeasedRun run = RunOf(TaskOf(1, "type", "payload"));
+    spoil(run);
+    std::vector<AttemptPtr> attempts;
+    return ReadRun(run, std::chrono::steady_clock::now(), attempts);
+  };
+  EXPECT_TRUE(reads([](v1::LeasedRun&) {}));
+  EXPECT_FALSE(reads([](v1::LeasedRun& run) { run.clear_payload_sizes(); }));
+  EXPECT_FALSE(reads([](v1::LeasedRun& run) { run.set_payload_sizes(0, 6); }));
+  EXPECT_FALSE(reads([](v1::LeasedRun& run) { run.add_payload_sizes(1); }));
+  EXPECT_FALSE(reads([](v1::LeasedRun& run) { run.mutable_first()->set_task_id("?"); }));
+}
 
 TEST_F(LeaseBookTest, CreditIsWhatSlotsAndPrefetchLeave) {
   EXPECT_TRUE(book_.has_credit(0));
@@ -187,8 +219,8 @@ int64_t FillUp(LeaseBook& book, uint64_t& token, int64_t reports) {
   for (const v1::Credit& credit : request.credits()) {
     std::vector<AttemptPtr> attempts;
     for (int32_t n = 0; n < credit.tasks(); ++n) {
-      v1::LeasedTask task = TaskOf(++token, "type");
-      attempts.push_back(ReadAttempt(task, std::chrono::steady_clock::now()));
+      v1::LeasedRun run = RunOf(TaskOf(++token, "type"));
+      EXPECT_TRUE(ReadRun(run, std::chrono::steady_clock::now(), attempts));
     }
     book.Add(attempts, credit.pool());
   }
@@ -233,8 +265,8 @@ TEST(LeaseBookPrefetch, ASlotThatStoodEmptyThoughTheBrokerHadMoreGrowsIt) {
     granted = request.credits_size() == 0 ? 0 : request.credits(0).tasks();
     std::vector<AttemptPtr> attempts;
     for (int32_t n = 0; n < granted; ++n) {
-      v1::LeasedTask task = TaskOf(++token, "type");
-      attempts.push_back(ReadAttempt(task, std::chrono::steady_clock::now()));
+      v1::LeasedRun run = RunOf(TaskOf(++token, "type"));
+      EXPECT_TRUE(ReadRun(run, std::chrono::steady_clock::now(), attempts));
     }
     book.Add(attempts, 0);
     for (const AttemptPtr& attempt : attempts) {

@@ -6,6 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/worker/fake_broker.h"
+
 namespace treadle::worker {
 namespace {
 
@@ -22,7 +24,7 @@ class ReportBoxTest : public ::testing::Test {
   std::vector<uint64_t> Write(uint64_t* sequence = nullptr) {
     const v1::AttachRequest& request = box_.Take(false);
     std::vector<uint64_t> tokens;
-    for (const v1::AttemptReport& report : request.reports()) tokens.push_back(report.token());
+    for (const v1::AttemptReport& report : ReportsIn(request)) tokens.push_back(report.token());
     if (sequence != nullptr) *sequence = request.report_sequence();
     box_.Written();
     return tokens;
@@ -48,6 +50,42 @@ TEST_F(ReportBoxTest, ReportsTravelTogetherAndAreForgottenWhenAcknowledged) {
   box_.Acknowledge(1);
   EXPECT_TRUE(box_.empty());
   EXPECT_EQ(box_.bytes(), 0);
+}
+
+TEST_F(ReportBoxTest, WhatSucceededGoesInRunsInWhateverOrderItEnded) {
+  Add(3, "three");
+  Add(1, "one");
+  Add(6);
+  Add(2);
+  box_.Add(7, AttemptResult::Succeeded("seven", "text/plain"), kPayloadMax);
+  box_.Add(4, AttemptResult::Stopped(), kPayloadMax);
+  const v1::AttachRequest& request = box_.Take(false);
+  EXPECT_EQ(box_.writing(), 6);
+  ASSERT_EQ(request.succeeded_size(), 3);
+  EXPECT_EQ(request.succeeded(0).first_token(), 1);
+  EXPECT_THAT(request.succeeded(0).result_sizes(), ElementsAre(3, 0, 5));
+  EXPECT_EQ(request.succeeded(0).results(), "onethree");
+  EXPECT_EQ(request.succeeded(1).first_token(), 6);
+  EXPECT_THAT(request.succeeded(1).result_sizes(), ElementsAre(0));
+  EXPECT_EQ(request.succeeded(2).first_token(), 7);
+  EXPECT_EQ(request.succeeded(2).content_type(), "text/plain");
+  ASSERT_EQ(request.reports_size(), 1);
+  EXPECT_EQ(request.reports(0).end(), v1::ATTEMPT_END_STOPPED);
+  box_.Written();
+  box_.Acknowledge(1);
+  EXPECT_TRUE(box_.empty());
+  EXPECT_EQ(box_.bytes(), 0);
+}
+
+TEST_F(ReportBoxTest, AfterALostStreamResultsGoWithWhatHasEndedSince) {
+  Add(1, "one");
+  Add(3, "three");
+  box_.Take(false);
+  box_.StreamLost();
+  Add(2, "two");
+  const v1::AttachRequest& again = box_.Take(false);
+  ASSERT_EQ(again.succeeded_size(), 1);
+  EXPECT_EQ(again.succeeded(0).results(), "onetwothree");
 }
 
 TEST_F(ReportBoxTest, OnlyMessagesWithReportsAreNumberedUnlessAsked) {
@@ -114,7 +152,7 @@ TEST_F(ReportBoxTest, OnlyReportsAreSentAgain) {
   box_.Written();
   box_.StreamLost();
   const v1::AttachRequest& again = box_.Take(false);
-  EXPECT_EQ(again.reports_size(), 1);
+  EXPECT_EQ(again.succeeded_size(), 1);
   EXPECT_EQ(again.credits_size(), 0);
   EXPECT_EQ(again.started_tokens_size(), 0);
   EXPECT_EQ(again.progress_size(), 0);
@@ -133,9 +171,9 @@ TEST_F(ReportBoxTest, AMessageThatIsUsedAgainCarriesNothingOld) {
   EXPECT_EQ(&next, &request) << "not used again";
   EXPECT_FALSE(next.drain());
   EXPECT_EQ(next.credits_size(), 0);
-  ASSERT_EQ(next.reports_size(), 1);
-  EXPECT_EQ(next.reports(0).token(), 2);
-  EXPECT_EQ(next.reports(0).result(), "");
+  ASSERT_EQ(next.succeeded_size(), 1);
+  EXPECT_EQ(next.succeeded(0).first_token(), 2);
+  EXPECT_EQ(next.succeeded(0).results(), "");
 }
 
 TEST_F(ReportBoxTest, AMessageIsBoundedInBytesAndInReports) {

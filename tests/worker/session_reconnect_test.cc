@@ -53,7 +53,8 @@ class SessionReconnectTest : public ::testing::Test {
     std::vector<v1::AttemptReport> reports;
     for (const FakeBroker::Message& message : broker_.messages()) {
       if (message.stream != stream) continue;
-      for (const v1::AttemptReport& report : message.request.reports()) reports.push_back(report);
+      const std::vector<v1::AttemptReport> more = treadle::worker::ReportsIn(message.request);
+      reports.insert(reports.end(), more.begin(), more.end());
     }
     return reports;
   }
@@ -133,7 +134,7 @@ TEST_F(SessionReconnectTest, ReportsThatWereNotAcknowledgedAreSentAgain) {
   EXPECT_EQ(ReportsIn(2)[0].result(), "two");
   EXPECT_EQ(ReportsIn(2)[1].token(), 3);
   for (const FakeBroker::Message& message : broker_.messages()) {
-    if (message.stream != 2 || message.request.reports().empty()) continue;
+    if (message.stream != 2 || treadle::worker::ReportsIn(message.request).empty()) continue;
     EXPECT_GE(message.request.report_sequence(), 1);
     EXPECT_LE(message.request.report_sequence(), 2) << "each stream counts from 1";
   }
@@ -245,6 +246,13 @@ TEST_F(SessionReconnectTest, ABrokerThatDoesNotKeepToTheProtocolIsLeft) {
   ASSERT_TRUE(broker_.WaitForStreams(2));
   ASSERT_TRUE(broker_.WaitForCredit(6));
   EXPECT_THAT(broker_.hello(2).held_tokens(), SizeIs(0));
+  v1::AttachResponse response;
+  *response.add_runs() = RunOf(TaskOf(1, "echo", "payload"));
+  response.mutable_runs(0)->set_payload_sizes(0, 6);
+  broker_.Send(response);
+  ASSERT_TRUE(broker_.WaitForStreams(3));
+  ASSERT_TRUE(broker_.WaitForCredit(6));
+  EXPECT_THAT(broker_.hello(3).held_tokens(), SizeIs(0));
 }
 
 TEST_F(SessionReconnectTest, WhatHandlersDidIsToldOnceInEachStream) {
@@ -333,11 +341,11 @@ TEST_F(SessionReconnectTest, TheWaitForAConfirmationIsNoneOfTheAttemptsTime) {
   };
   Start(1, 1);
   v1::AttachResponse tasks;
-  *tasks.add_tasks() = TaskOf(1, "wait");
-  v1::LeasedTask& task = *tasks.add_tasks();
-  task = TaskOf(2, "timed");
+  *tasks.add_runs() = RunOf(TaskOf(1, "wait"));
+  v1::LeasedTask task = TaskOf(2, "timed");
   task.set_confirm_start(true);
   task.set_attempt_timeout_ms(milliseconds(kTimeout).count());
+  *tasks.add_runs() = RunOf(task);
   broker_.Send(tasks);
   ASSERT_TRUE(broker_.WaitUntil([&] { return broker_.told_started(1); }));
   broker_.Stop();

@@ -80,7 +80,7 @@ TEST_F(SessionTest, ATaskRunsAndItsOutcomeComesWithNewCredit) {
   EXPECT_EQ(report.result(), "hello");
   EXPECT_EQ(report.content_type(), "text/plain");
   const v1::AttachRequest message = broker_.messages().back().request;
-  ASSERT_THAT(message.reports(), SizeIs(1));
+  ASSERT_THAT(ReportsIn(message), SizeIs(1));
   EXPECT_EQ(message.report_sequence(), 1);
   ASSERT_THAT(message.credits(), SizeIs(1));
   EXPECT_EQ(message.credits(0).tasks(), 1);
@@ -119,7 +119,7 @@ TEST_F(SessionTest, ManyTasksTravelInFewMessages) {
   Start(2, kTasks);
   v1::AttachResponse response;
   for (uint64_t token = 1; token <= kTasks; ++token) {
-    *response.add_tasks() = TaskOf(token, "echo");
+    *response.add_runs() = RunOf(TaskOf(token, "echo"));
   }
   broker_.Send(response);
   ASSERT_TRUE(broker_.WaitForReports(kTasks));
@@ -136,7 +136,8 @@ TEST_F(SessionTest, LargeResultsAreSpreadOverMessages) {
   });
   Start(4, 20);
   v1::AttachResponse response;
-  for (uint64_t token = 1; token <= 20; ++token) *response.add_tasks() = TaskOf(token, "large");
+  for (uint64_t token = 1; token <= 20; ++token)
+    *response.add_runs() = RunOf(TaskOf(token, "large"));
   broker_.Send(response);
   ASSERT_TRUE(broker_.WaitForReports(20));
   for (const FakeBroker::Message& message : broker_.messages()) {
@@ -235,7 +236,7 @@ TEST_F(SessionTest, AStartToConfirmIsToldInAMessageBeforeTheOutcome) {
       for (const uint64_t start : messages[i].request.started_tokens()) {
         if (start == token) started = i;
       }
-      for (const v1::AttemptReport& report : messages[i].request.reports()) {
+      for (const v1::AttemptReport& report : ReportsIn(messages[i].request)) {
         if (report.token() == token) reported = i;
       }
     }
@@ -303,7 +304,7 @@ TEST_F(SessionTest, ATaskMayArriveTogetherWithTheWordToStopIt) {
   Start(1, 1);
   broker_.SendTask(TaskOf(1, "wait"));
   v1::AttachResponse response;
-  *response.add_tasks() = TaskOf(2, "wait");
+  *response.add_runs() = RunOf(TaskOf(2, "wait"));
   response.add_stops()->set_token(2);
   broker_.Send(response);
   EXPECT_EQ(ReportOf(2).end(), v1::ATTEMPT_END_STOPPED);
@@ -381,7 +382,7 @@ TEST_F(SessionTest, HeartbeatsGoOnWhileEveryThreadIsBusy) {
 TEST_F(SessionTest, MoreTasksThanCreditAreHandedBack) {
   Start(1, 1);
   v1::AttachResponse response;
-  for (uint64_t token = 1; token <= 5; ++token) *response.add_tasks() = TaskOf(token, "wait");
+  for (uint64_t token = 1; token <= 5; ++token) *response.add_runs() = RunOf(TaskOf(token, "wait"));
   broker_.Send(response);
   for (uint64_t token = 3; token <= 5; ++token) {
     EXPECT_EQ(ReportOf(token).end(), v1::ATTEMPT_END_RELEASED);
@@ -401,9 +402,11 @@ TEST_F(SessionTest, GarbageFromTheBrokerDoesNoHarm) {
   v1::StopNotice& stop = *response.add_stops();
   stop.set_token(77);
   stop.set_reason(static_cast<v1::StopReason>(66));
-  v1::LeasedTask& empty = *response.add_tasks();
+  v1::LeasedTask empty;
+  empty.set_task_id("1-9");
   empty.set_attempt_timeout_ms(-5);
   empty.set_deadline_in_ms(INT64_MIN);
+  *response.add_runs() = RunOf(empty);
   broker_.Send(response);
   EXPECT_EQ(ReportOf(0).error().type(), "HandlerNotFound");
   broker_.SendTask(TaskOf(1, "echo"));

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "proto/support/limits.h"
+#include "proto/support/task_id.h"
 #include "proto/support/utf8.h"
 
 namespace treadle::worker {
@@ -21,12 +22,9 @@ bool Unconfirmed(const LeaseBook::Lease& lease) {
   return !lease.confirmed && lease.attempt->info().confirm_start;
 }
 
-}  // namespace
-
-AttemptPtr ReadAttempt(v1::LeasedTask& task, steady_clock::time_point now) {
+// What all attempts of a run have in common.
+AttemptInfo ReadInfo(v1::LeasedTask& task, steady_clock::time_point now) {
   AttemptInfo info;
-  info.task_id = std::move(*task.mutable_task_id());
-  info.token = task.token();
   info.queue = std::move(*task.mutable_queue());
   info.type = std::move(*task.mutable_type());
   info.content_type = std::move(*task.mutable_content_type());
@@ -40,7 +38,28 @@ AttemptPtr ReadAttempt(v1::LeasedTask& task, steady_clock::time_point now) {
     info.deadline = now + milliseconds(std::min(task.deadline_in_ms(), 2 * limits::kAheadMsMax));
   }
   info.confirm_start = task.confirm_start();
-  return std::make_shared<Attempt>(std::move(info), std::move(*task.mutable_payload()));
+  return info;
+}
+
+}  // namespace
+
+bool ReadRun(v1::LeasedRun& run, steady_clock::time_point now, std::vector<AttemptPtr>& attempts) {
+  const absl::StatusOr<TaskId> first = TaskId::Parse(run.first().task_id());
+  uint64_t bytes = 0;
+  for (const uint32_t size : run.payload_sizes()) bytes += size;
+  if (!first.ok() || run.payload_sizes().empty() || bytes != run.payloads().size()) return false;
+  TaskId task = *first;
+  AttemptInfo info = ReadInfo(*run.mutable_first(), now);
+  info.token = run.first().token();
+  std::string_view payloads = run.payloads();
+  for (const uint32_t size : run.payload_sizes()) {
+    info.task_id = task.ToString();
+    attempts.push_back(std::make_shared<Attempt>(info, std::string(payloads.substr(0, size))));
+    payloads.remove_prefix(size);
+    ++task.sequence;
+    ++info.token;
+  }
+  return true;
 }
 
 LeaseBook::LeaseBook(const std::vector<Room>& rooms) : accounts_(rooms.begin(), rooms.end()) {

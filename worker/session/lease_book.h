@@ -14,8 +14,10 @@
 
 namespace treadle::worker {
 
-// Takes the task's strings. `now` is when it arrived.
-AttemptPtr ReadAttempt(v1::LeasedTask& task, std::chrono::steady_clock::time_point now);
+// Adds the attempts of a run, whose strings it may take. `now` is when it arrived. False: the
+// broker does not keep to the protocol.
+bool ReadRun(v1::LeasedRun& run, std::chrono::steady_clock::time_point now,
+             std::vector<AttemptPtr>& attempts);
 
 // The leases that this worker holds, from their arrival until the attempt's end, and what is to be
 // told about them meanwhile: starts, progress, and credit for more.

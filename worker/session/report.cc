@@ -70,19 +70,18 @@ void WriteError(AttemptResult& result, int64_t payload_bytes_max, v1::TaskError&
 
 }  // namespace
 
-void WriteReport(uint64_t token, AttemptResult result, int64_t payload_bytes_max,
-                 v1::AttemptReport& report) {
+std::variant<SuccessReport, v1::AttemptReport> ReportOf(uint64_t token, AttemptResult result,
+                                                        int64_t payload_bytes_max) {
   if (result.end == AttemptEnd::kSucceeded &&
       static_cast<int64_t>(result.bytes.size()) > payload_bytes_max) {
     result = TooLarge(result.bytes.size(), payload_bytes_max);
   }
+  v1::AttemptReport report;
   report.set_token(token);
   switch (result.end) {
     case AttemptEnd::kSucceeded:
-      report.set_end(v1::ATTEMPT_END_SUCCEEDED);
-      report.set_result(std::move(result.bytes));
-      report.set_content_type(Name(std::move(result.content_type), limits::kContentTypeBytesMax));
-      break;
+      return SuccessReport{token, std::move(result.bytes),
+                           Name(std::move(result.content_type), limits::kContentTypeBytesMax)};
     case AttemptEnd::kFailed:
       report.set_end(v1::ATTEMPT_END_FAILED);
       WriteError(result, payload_bytes_max, *report.mutable_error());
@@ -94,10 +93,51 @@ void WriteReport(uint64_t token, AttemptResult result, int64_t payload_bytes_max
       report.set_end(v1::ATTEMPT_END_RELEASED);
       break;
   }
+  return report;
+}
+
+// What several threads ended in any order makes long runs all the same.
+void WriteRuns(std::vector<SuccessReport> successes, v1::AttachRequest& request) {
+  std::sort(successes.begin(), successes.end(),
+            [](const auto& a, const auto& b) { return a.token < b.token; });
+  v1::ReportRun* run = nullptr;
+  uint64_t next = 0;
+  for (SuccessReport& success : successes) {
+    const auto size = static_cast<uint32_t>(success.result.size());
+    if (run == nullptr || success.token != next || success.content_type != run->content_type()) {
+      run = request.add_succeeded();
+      run->set_first_token(success.token);
+      run->set_content_type(std::move(success.content_type));
+      run->set_results(std::move(success.result));
+    } else {
+      run->mutable_results()->append(success.result);
+    }
+    run->add_result_sizes(size);
+    next = success.token + 1;
+  }
+}
+
+std::vector<SuccessReport> TakeRuns(v1::AttachRequest& request) {
+  std::vector<SuccessReport> successes;
+  for (const v1::ReportRun& run : request.succeeded()) {
+    std::string_view results = run.results();
+    uint64_t token = run.first_token();
+    for (const uint32_t size : run.result_sizes()) {
+      successes.push_back({token++, std::string(results.substr(0, size)), run.content_type()});
+      results.remove_prefix(size);
+    }
+  }
+  request.clear_succeeded();
+  return successes;
+}
+
+int64_t ReportBytes(const SuccessReport& report) {
+  return static_cast<int64_t>(report.result.size() + report.content_type.size()) +
+         kReportOverheadBytes;
 }
 
 int64_t ReportBytes(const v1::AttemptReport& report) {
-  size_t bytes = report.result().size() + report.content_type().size();
+  size_t bytes = 0;
   if (report.has_error()) {
     const v1::TaskError& error = report.error();
     bytes += error.type().size() + error.message().size() + error.details().size() +

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <utility>
+#include <variant>
 
 #include "proto/support/assert.h"
 #include "proto/support/limits.h"
-#include "worker/session/report.h"
 
 namespace treadle::worker {
 namespace {
@@ -28,22 +28,27 @@ ReportBox::MessagePtr ReportBox::NewMessage() {
 
 void ReportBox::Forget(MessagePtr message) {
   bytes_ -= message->bytes;
-  size_ -= message->request.reports_size();
+  size_ -= message->count;
   if (message->bytes > kSpareBytesMax || spare_.size() == kSpareMax) return;
   message->request.Clear();
-  message->bytes = 0;
+  message->count = message->bytes = 0;
   spare_.push_back(std::move(message));
 }
 
 void ReportBox::Add(uint64_t token, AttemptResult result, int64_t payload_bytes_max) {
-  const auto upcoming = static_cast<int64_t>(result.bytes.size() + result.error_message.size());
-  const bool fits = !open_.empty() && open_.back()->request.reports_size() < kMessageReportsMax &&
-                    open_.back()->bytes + upcoming <= limits::kOutgoingMessageBytes;
+  std::variant<SuccessReport, v1::AttemptReport> report =
+      ReportOf(token, std::move(result), payload_bytes_max);
+  const int64_t bytes = std::visit([](const auto& of) { return ReportBytes(of); }, report);
+  const bool fits = !open_.empty() && open_.back()->count < kMessageReportsMax &&
+                    open_.back()->bytes + bytes <= limits::kOutgoingMessageBytes;
   if (!fits) open_.push_back(NewMessage());
   Message& message = *open_.back();
-  v1::AttemptReport& report = *message.request.add_reports();
-  WriteReport(token, std::move(result), payload_bytes_max, report);
-  const int64_t bytes = ReportBytes(report);
+  if (auto* const success = std::get_if<SuccessReport>(&report)) {
+    message.successes.push_back(*std::move(success));
+  } else {
+    *message.request.add_reports() = std::get<v1::AttemptReport>(std::move(report));
+  }
+  ++message.count;
   message.bytes += bytes;
   bytes_ += bytes;
   ++waiting_;
@@ -57,7 +62,8 @@ v1::AttachRequest& ReportBox::Take(bool numbered) {
   } else {
     writing_ = std::move(open_.front());
     open_.pop_front();
-    waiting_ -= writing_->request.reports_size();
+    waiting_ -= writing_->count;
+    WriteRuns(std::exchange(writing_->successes, {}), writing_->request);
     numbered = true;
   }
   if (numbered) writing_->request.set_report_sequence(++last_sequence_);
@@ -66,9 +72,8 @@ v1::AttachRequest& ReportBox::Take(bool numbered) {
 
 void ReportBox::Written() {
   TREADLE_ASSERT(writing_ != nullptr);
-  const v1::AttachRequest& request = writing_->request;
   // The acknowledgement may be here before the write's end is told.
-  if (request.reports_size() > 0 && request.report_sequence() > acknowledged_) {
+  if (writing_->count > 0 && writing_->request.report_sequence() > acknowledged_) {
     sent_.push_back(std::move(writing_));
   } else {
     Forget(std::move(writing_));
@@ -83,21 +88,22 @@ void ReportBox::Acknowledge(uint64_t report_sequence) {
   }
 }
 
-void ReportBox::KeepReportsOnly(v1::AttachRequest& request) {
-  request.clear_hello();
-  request.clear_credits();
-  request.clear_started_tokens();
-  request.clear_progress();
-  request.clear_report_sequence();
-  request.clear_drain();
-  request.clear_handlers();
+void ReportBox::KeepReportsOnly(Message& message) {
+  message.successes = TakeRuns(message.request);
+  message.request.clear_hello();
+  message.request.clear_credits();
+  message.request.clear_started_tokens();
+  message.request.clear_progress();
+  message.request.clear_report_sequence();
+  message.request.clear_drain();
+  message.request.clear_handlers();
 }
 
 void ReportBox::StreamLost() {
   if (writing_ != nullptr) Written();
   for (; !sent_.empty(); sent_.pop_back()) {
-    KeepReportsOnly(sent_.back()->request);
-    waiting_ += sent_.back()->request.reports_size();
+    KeepReportsOnly(*sent_.back());
+    waiting_ += sent_.back()->count;
     open_.push_front(std::move(sent_.back()));
   }
   last_sequence_ = 0;
@@ -106,6 +112,7 @@ void ReportBox::StreamLost() {
 
 void ReportBox::AddHeld(v1::WorkerHello& hello) const {
   for (const MessagePtr& message : open_) {
+    for (const SuccessReport& report : message->successes) hello.add_held_tokens(report.token);
     for (const v1::AttemptReport& report : message->request.reports()) {
       hello.add_held_tokens(report.token());
     }
@@ -114,24 +121,31 @@ void ReportBox::AddHeld(v1::WorkerHello& hello) const {
 
 void ReportBox::Drop(const absl::flat_hash_set<uint64_t>& tokens) {
   for (MessagePtr& message : open_) {
+    std::erase_if(message->successes,
+                  [&](const SuccessReport& report) { return tokens.contains(report.token); });
     auto& reports = *message->request.mutable_reports();
-    size_ -= reports.size();
     reports.erase(
         std::remove_if(reports.begin(), reports.end(),
                        [&](const auto& report) { return tokens.contains(report.token()); }),
         reports.end());
-    size_ += reports.size();
-    int64_t bytes = 0;
-    for (const v1::AttemptReport& report : reports) bytes += ReportBytes(report);
-    bytes_ += bytes - std::exchange(message->bytes, bytes);
+    Recount(*message);
   }
   std::erase_if(open_, [this](MessagePtr& message) {
-    if (message->request.reports_size() != 0) return false;
+    if (message->count != 0) return false;
     Forget(std::move(message));
     return true;
   });
   waiting_ = 0;
-  for (const MessagePtr& message : open_) waiting_ += message->request.reports_size();
+  for (const MessagePtr& message : open_) waiting_ += message->count;
+}
+
+void ReportBox::Recount(Message& message) {
+  const int64_t count = std::ssize(message.successes) + message.request.reports_size();
+  int64_t bytes = 0;
+  for (const SuccessReport& report : message.successes) bytes += ReportBytes(report);
+  for (const v1::AttemptReport& report : message.request.reports()) bytes += ReportBytes(report);
+  size_ += count - std::exchange(message.count, count);
+  bytes_ += bytes - std::exchange(message.bytes, bytes);
 }
 
 }  // namespace treadle::worker

@@ -9,12 +9,13 @@
 
 #include "treadle/internal/attempt_result.h"
 #include "treadle/v1/worker_service.pb.h"
+#include "worker/session/report.h"
 
 namespace treadle::worker {
 
 // Reports on their way to the broker: each is kept until the broker has acknowledged it, and sent
-// again over the next stream when it was not. Reports are written straight into the messages that
-// carry them, and messages are used again, so that a report costs no allocation of its own.
+// again over the next stream when it was not. What succeeded goes as runs, which are made when
+// their message is taken; messages are used again.
 //
 // Not thread-safe: the session guards it.
 class ReportBox {
@@ -43,8 +44,9 @@ class ReportBox {
   // Drops waiting reports of leases that are no longer valid.
   void Drop(const absl::flat_hash_set<uint64_t>& tokens);
 
-  // Reports that wait to be sent.
+  // Reports that wait to be sent, and those in the message that is being written.
   int64_t waiting() const { return waiting_; }
+  int64_t writing() const { return writing_ == nullptr ? 0 : writing_->count; }
   // These, and those sent and not acknowledged: AddHeld may have to name so many.
   int64_t size() const { return size_; }
   int64_t bytes() const { return bytes_; }
@@ -56,13 +58,16 @@ class ReportBox {
  private:
   struct Message {
     v1::AttachRequest request;
-    int64_t bytes = 0;  // of the reports
+    std::vector<SuccessReport> successes;  // until it is taken: not in the request yet
+    int64_t count = 0;                     // of the reports
+    int64_t bytes = 0;                     // of these
   };
   using MessagePtr = std::unique_ptr<Message>;
 
   MessagePtr NewMessage();
   void Forget(MessagePtr message);
-  static void KeepReportsOnly(v1::AttachRequest& request);
+  static void KeepReportsOnly(Message& message);
+  void Recount(Message& message);
 
   std::deque<MessagePtr> open_;  // with reports to send; the last one takes more
   MessagePtr writing_;

@@ -242,7 +242,7 @@ void Session::Send(Lock& lock, Time now) {
     drain_told_at_ = now;
     drain_sequence_ = request.report_sequence();
   }
-  spacing_ = std::clamp<microseconds>(kSpacingForEachReport * request.reports_size(), kSpacingMin,
+  spacing_ = std::clamp<microseconds>(kSpacingForEachReport * reports_.writing(), kSpacingMin,
                                       kSpacingMax);
   sent_at_ = now;
   writing_ = true;

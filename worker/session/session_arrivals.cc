@@ -70,13 +70,12 @@ void Session::Received(v1::AttachResponse& response) {
 
 bool Session::ReadTasks(v1::AttachResponse& response,
                         std::vector<std::vector<AttemptPtr>>& arrived) const {
-  if (response.tasks_size() == 0) return true;
+  if (response.runs_size() == 0) return true;
   const Time now = steady_clock::now();
-  for (v1::LeasedTask& task : *response.mutable_tasks()) {
-    if (task.pool() < 0 || static_cast<size_t>(task.pool()) >= arrived.size()) return false;
-    std::vector<AttemptPtr>& attempts = arrived[static_cast<size_t>(task.pool())];
-    if (attempts.empty()) attempts.reserve(static_cast<size_t>(response.tasks_size()));
-    attempts.push_back(ReadAttempt(task, now));
+  for (v1::LeasedRun& run : *response.mutable_runs()) {
+    const int32_t pool = run.first().pool();
+    if (pool < 0 || static_cast<size_t>(pool) >= arrived.size()) return false;
+    if (!ReadRun(run, now, arrived[static_cast<size_t>(pool)])) return false;
   }
   return true;
 }
