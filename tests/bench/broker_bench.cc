@@ -127,9 +127,10 @@ class Bench {
     double longest_turn_seconds = 0;
   };
   Told AskForOutcomes(uint64_t session, int64_t outcomes) {
-    std::vector<Request> requests(static_cast<size_t>(outcomes));
-    uint64_t sequence = 0;
-    for (Request& request : requests) request.action = AwaitTask{kClient, {session, ++sequence}};
+    std::vector<Request> requests;
+    for (int64_t i = 1; i <= outcomes; ++i) {
+      requests.emplace_back().action = AwaitTask{kClient, {session, static_cast<uint64_t>(i)}};
+    }
     const int64_t told = ends_.outcomes + outcomes;
     const double begin = Seconds();
     Post(std::move(requests));

@@ -30,43 +30,63 @@ async function work(service, stop) {
   const [lease, complete, extend] = ['Lease', 'Complete', 'Extend'].map((m) => call(service, m));
   while (!stop.requested) {
     const leased = await lease({
-      queues: ['texts'], types: ['reverse'], lease_ms: 10_000, wait_ms: 500, worker_name: 'node',
+      queues: ['texts'], types: ['reverse'], max_tasks: 100, lease_ms: 10_000, wait_ms: 500,
+      worker_name: 'node',
     });
+    const reports = [];
     for (const { token, payload } of leased.tasks) {
       // Work that takes longer than its lease extends it now and then.
-      await extend({ leases: [{ token, lease_ms: 10_000 }] });
+      if (payload.toString() === 'slow') await extend({ leases: [{ token, lease_ms: 10_000 }] });
       const result = Buffer.from([...payload.toString()].reverse().join(''));
-      await complete({ reports: [{ token, end: 'ATTEMPT_END_SUCCEEDED', result }] });
+      reports.push({ token, end: 'ATTEMPT_END_SUCCEEDED', result });
     }
+    if (reports.length > 0) await complete({ reports });
   }
 }
 
-async function submitAndFetch(service, texts) {
-  const tasks = texts.map((t) => ({ queue: 'texts', type: 'reverse', payload: Buffer.from(t) }));
-  const { results } = await call(service, 'Submit')({ tasks });
+// One task.
+async function submit(service, text) {
+  const task = { queue: 'texts', type: 'reverse', payload: Buffer.from(text) };
+  return (await call(service, 'Submit')({ tasks: [task] })).results;
+}
+
+// One task for each text.
+async function submitAll(service, texts) {
+  const common = { queue: 'texts', type: 'reverse' };
+  const payloads = texts.map((text) => Buffer.from(text));
+  return (await call(service, 'SubmitRun')({ common, payloads })).results;
+}
+
+// The results, in the order of the submits.
+async function fetchAll(service, submitted) {
   const await_task = call(service, 'AwaitTask');
-  return Promise.all(results.map(async ({ task_id, status }) => {
+  const results = [];
+  for (const { task_id, status } of submitted) {
     if (task_id === '') throw new Error(status.message); // refused
     const { finished, outcome } = await await_task({ task_id, timeout_ms: 30_000 });
     if (!finished || outcome.state !== 'TASK_STATE_SUCCEEDED') {
       throw new Error(`${task_id}: ${outcome?.error?.message ?? 'not yet'}`);
     }
-    return outcome.result.toString();
-  }));
+    results.push(outcome.result.toString());
+  }
+  return results;
 }
 
 const address = process.argv[2];
 const credentials = grpc.credentials.createInsecure();
-const texts = Array.from({ length: 20 }, (_, number) => `warp and weft ${number}`);
+const texts = Array.from({ length: 1_000 }, (_, number) => `warp and weft ${number}`);
 const tasks = new treadle.TaskService(address, credentials);
 const workers = new treadle.WorkerService(address, credentials);
 const stop = { requested: false };
 const worker = work(workers, stop);
 try {
-  const results = await submitAndFetch(tasks, texts);
+  const alone = await fetchAll(tasks, await submit(tasks, 'slow'));
+  const results = await fetchAll(tasks, await submitAll(tasks, texts));
   console.log(results.slice(0, 3).join('\n'));
   const wanted = texts.map((text) => [...text].reverse().join(''));
-  if (results.join() !== wanted.join()) throw new Error('the results are not what was asked for');
+  if (alone.join() !== 'wols' || results.join() !== wanted.join()) {
+    throw new Error('the results are not what was asked for');
+  }
   console.log(`${results.length} results fetched`);
 } finally {
   stop.requested = true;

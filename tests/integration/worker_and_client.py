@@ -20,27 +20,49 @@ def work(channel, stop):
     """Takes tasks of type "upper" until told to stop."""
     workers = worker_service_pb2_grpc.WorkerServiceStub(channel)
     request = worker_service_pb2.LeaseRequest(
-        queues=["texts"], types=["upper"], lease_ms=10_000, wait_ms=500, worker_name="python"
+        queues=["texts"],
+        types=["upper"],
+        max_tasks=100,
+        lease_ms=10_000,
+        wait_ms=500,
+        worker_name="python",
     )
     while not stop.is_set():
+        reports = []
         for task in workers.Lease(request, timeout=30).tasks:
             # Work that takes longer than its lease extends it now and then.
-            extension = worker_service_pb2.LeaseExtension(token=task.token, lease_ms=10_000)
-            workers.Extend(worker_service_pb2.ExtendRequest(leases=[extension]), timeout=30)
+            if task.payload == b"slow":
+                extension = worker_service_pb2.LeaseExtension(token=task.token, lease_ms=10_000)
+                workers.Extend(worker_service_pb2.ExtendRequest(leases=[extension]), timeout=30)
             report = worker_service_pb2.AttemptReport(
                 token=task.token,
                 end=worker_service_pb2.ATTEMPT_END_SUCCEEDED,
                 result=task.payload.upper(),
             )
-            workers.Complete(worker_service_pb2.CompleteRequest(reports=[report]), timeout=30)
+            reports.append(report)
+        if reports:
+            workers.Complete(worker_service_pb2.CompleteRequest(reports=reports), timeout=30)
 
 
-def submit_and_fetch(channel, texts):
-    """One task for each text; the results in the same order."""
+def submit(channel, text):
+    """One task."""
     client = task_service_pb2_grpc.TaskServiceStub(channel)
-    specs = [task_pb2.TaskSpec(queue="texts", type="upper", payload=text) for text in texts]
-    submitted = client.Submit(task_service_pb2.SubmitRequest(tasks=specs), timeout=30)
-    for result in submitted.results:
+    spec = task_pb2.TaskSpec(queue="texts", type="upper", payload=text)
+    return client.Submit(task_service_pb2.SubmitRequest(tasks=[spec]), timeout=30).results
+
+
+def submit_all(channel, texts):
+    """One task for each text."""
+    client = task_service_pb2_grpc.TaskServiceStub(channel)
+    common = task_pb2.TaskSpec(queue="texts", type="upper")
+    run = task_service_pb2.SubmitRunRequest(common=common, payloads=texts)
+    return client.SubmitRun(run, timeout=30).results
+
+
+def fetch(channel, submitted):
+    """The results, in the order of the submits."""
+    client = task_service_pb2_grpc.TaskServiceStub(channel)
+    for result in submitted:
         if result.status.code != 0:
             raise RuntimeError(result.status.message)
         awaited = client.AwaitTask(
@@ -52,20 +74,21 @@ def submit_and_fetch(channel, texts):
 
 
 def main():
-    texts = [f"warp and weft {number}".encode() for number in range(20)]
+    texts = [f"warp and weft {number}".encode() for number in range(1_000)]
     with grpc.insecure_channel(sys.argv[1]) as channel:
         grpc.channel_ready_future(channel).result(timeout=30)
         stop = threading.Event()
         worker = threading.Thread(target=work, args=(channel, stop))
         worker.start()
         try:
-            results = list(submit_and_fetch(channel, texts))
+            alone = list(fetch(channel, submit(channel, b"slow")))
+            results = list(fetch(channel, submit_all(channel, texts)))
         finally:
             stop.set()
             worker.join()
     for result in results[:3]:
         print(result.decode())
-    if results != [text.upper() for text in texts]:
+    if alone != [b"SLOW"] or results != [text.upper() for text in texts]:
         sys.exit("the results are not what the worker was asked for")
     print(f"{len(results)} results fetched")
 
