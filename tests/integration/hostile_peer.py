@@ -142,7 +142,6 @@ def large_outcomes(connection, count, size):
         names += connection.submit(spec)
         (task,) = connection.lease(["hostile-large"])
         report = api.workers.AttemptReport(
-            task_id=task.task_id,
             token=task.token,
             end=api.workers.ATTEMPT_END_SUCCEEDED,
             result=b"r" * size,
