@@ -15,8 +15,6 @@
 namespace treadle::client {
 namespace {
 
-// What a submit takes in memory beside its encoded bytes, roughly.
-constexpr int64_t kSubmitOverheadBytes = 256;
 // Messages that were read and not handled yet; beyond it the stream's flow control holds the broker
 // back.
 constexpr size_t kUnhandledMessagesMax = 8;
