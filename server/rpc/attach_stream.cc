@@ -6,6 +6,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 
+#include "proto/wire/column.h"
 #include "proto/wire/settings.h"
 #include "server/broker/body.h"
 #include "server/rpc/requests.h"
@@ -84,19 +85,15 @@ void AttachStream::HandleReports(v1::AttachRequest& request,
         .call = id(), .token = engine::Token{token}, .status = std::move(status)});
   };
   for (const v1::ReportRun& run : request.succeeded()) {
-    absl::string_view results = run.results();
-    uint64_t token = run.first_token();
-    for (const uint32_t size : run.result_sizes()) {
-      if (absl::Status s = ValidateResult(size, bounds_); !s.ok()) {
-        refuse(token, std::move(s));
-      } else {
-        requests.push_back(
-            ToRequest(engine::EndAttempt{.call = id(), .token = engine::Token{token}},
-                      ReadResult(results.substr(0, size), run.content_type())));
+    const auto read = [&](size_t index, absl::string_view result) {
+      const uint64_t token = run.first_token() + index;
+      if (absl::Status s = ValidateResult(static_cast<int64_t>(result.size()), bounds_); !s.ok()) {
+        return refuse(token, std::move(s));
       }
-      results.remove_prefix(size);
-      ++token;
-    }
+      requests.push_back(ToRequest(engine::EndAttempt{.call = id(), .token = engine::Token{token}},
+                                   ReadResult(result, run.content_type())));
+    };
+    wire::ForEachItem(run.result_sizes(), run.results(), read);
   }
   for (v1::AttemptReport& report : *request.mutable_reports()) {
     if (absl::Status s = ValidateReport(report, bounds_); !s.ok()) {

@@ -5,6 +5,7 @@
 
 #include "proto/support/limits.h"
 #include "proto/support/utf8.h"
+#include "proto/wire/column.h"
 #include "proto/wire/settings.h"
 #include "proto/wire/status.h"
 #include "server/broker/body.h"
@@ -79,22 +80,21 @@ void SessionStream::HandleRuns(v1::SessionRequest& request,
   const int64_t wall_ms = edge_.clock.WallMs();
   for (v1::TaskRun& run : *request.mutable_runs()) {
     reader_.Begin(*run.mutable_common(), wall_ms);
-    size_t begin = 0;
-    for (int i = 0; i < run.payload_sizes_size(); ++i) {
-      const size_t size = run.payload_sizes(i);
+    const auto read = [&](size_t index, absl::string_view payload) {
       std::string key;
-      if (i < run.request_keys_size()) key = std::move(*run.mutable_request_keys(i));
+      if (!run.request_keys().empty()) {
+        key = std::move(*run.mutable_request_keys(static_cast<int>(index)));
+      }
       broker::BodyPtr body;
-      engine::Submit submit =
-          reader_.Next(run.payloads().substr(begin, size), std::move(key), body);
-      begin += size;
+      engine::Submit submit = reader_.Next(std::string(payload), std::move(key), body);
       submit.call = id();
       submit.origin = origin();
-      submit.item = run.first_sequence() + static_cast<uint64_t>(i);
+      submit.item = run.first_sequence() + index;
       submit.id = TaskId{session_, submit.item};
       submit.sequenced = true;
       requests.push_back(ToRequest(std::move(submit), std::move(body)));
-    }
+    };
+    wire::ForEachItem(run.payload_sizes(), run.payloads(), read);
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include "proto/support/limits.h"
 #include "proto/support/utf8.h"
+#include "proto/wire/column.h"
 #include "server/rpc/validate.h"
 
 namespace treadle::rpc {
@@ -119,8 +120,7 @@ absl::Status ValidateRun(int index, const v1::TaskRun& run, uint64_t last) {
         absl::StrCat(path, "first_sequence: ", first, " after ", last,
                      "; number the session's tasks 1, 2, 3, ... and send them in that order"));
   }
-  uint64_t bytes = 0;
-  for (const uint32_t size : run.payload_sizes()) bytes += size;
+  const uint64_t bytes = wire::BytesOf(run.payload_sizes());
   if (bytes != run.payloads().size()) {
     return absl::InvalidArgumentError(
         absl::StrCat(path, "payload_sizes: add up to ", bytes, " bytes, and payloads has ",

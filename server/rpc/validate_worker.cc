@@ -5,6 +5,7 @@
 
 #include "proto/support/limits.h"
 #include "proto/support/utf8.h"
+#include "proto/wire/column.h"
 #include "server/rpc/validate.h"
 
 namespace treadle::rpc {
@@ -99,8 +100,7 @@ absl::Status ValidateRun(const std::string& field, const v1::ReportRun& run) {
         absl::StrCat(field, ".first_token: ", run.first_token(), " and the ", attempts - 1,
                      " after it are not all below 2^53; send the token of the first lease"));
   }
-  uint64_t bytes = 0;
-  for (const uint32_t size : run.result_sizes()) bytes += size;
+  const uint64_t bytes = wire::BytesOf(run.result_sizes());
   if (bytes != run.results().size()) {
     return absl::InvalidArgumentError(
         absl::StrCat(field, ".result_sizes: add up to ", bytes, " bytes, and results has ",

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "proto/support/task_id.h"
+#include "proto/wire/column.h"
 #include "treadle/v1/task_service.pb.h"
 
 // The runs of a session's messages, as the single tasks that they stand for.
@@ -28,14 +29,14 @@ class SequencedTask {
 inline std::vector<SequencedTask> TasksOf(const v1::SessionRequest& request) {
   std::vector<SequencedTask> tasks;
   for (const v1::TaskRun& run : request.runs()) {
-    size_t begin = 0;
-    for (int i = 0; i < run.payload_sizes_size(); ++i) {
-      v1::TaskSpec task = run.common();
-      task.set_payload(run.payloads().substr(begin, run.payload_sizes(i)));
-      if (run.request_keys_size() > 0) task.set_request_key(run.request_keys(i));
-      begin += run.payload_sizes(i);
-      tasks.emplace_back(run.first_sequence() + static_cast<uint64_t>(i), std::move(task));
-    }
+    wire::ForEachItem(run.payload_sizes(), run.payloads(),
+                      [&](size_t i, absl::string_view payload) {
+                        v1::TaskSpec task = run.common();
+                        task.set_payload(std::string(payload));
+                        if (run.request_keys_size() > 0)
+                          task.set_request_key(run.request_keys(static_cast<int>(i)));
+                        tasks.emplace_back(run.first_sequence() + i, std::move(task));
+                      });
   }
   return tasks;
 }
@@ -56,18 +57,15 @@ inline void AddTask(uint64_t sequence, v1::TaskSpec task, v1::SessionRequest& re
 inline std::vector<v1::Outcome> OutcomesOf(const v1::SessionResponse& response, uint64_t session) {
   std::vector<v1::Outcome> outcomes;
   for (const v1::OutcomeRun& run : response.succeeded()) {
-    size_t begin = 0;
-    for (int i = 0; i < run.result_sizes_size(); ++i) {
+    wire::ForEachItem(run.result_sizes(), run.results(), [&](size_t i, absl::string_view result) {
       v1::Outcome& outcome = outcomes.emplace_back();
-      const uint64_t sequence = run.first_sequence() + static_cast<uint64_t>(i);
-      outcome.set_task_id(TaskId{session, sequence}.ToString());
+      outcome.set_task_id(TaskId{session, run.first_sequence() + i}.ToString());
       outcome.set_state(v1::TASK_STATE_SUCCEEDED);
-      outcome.set_result(run.results().substr(begin, run.result_sizes(i)));
+      outcome.set_result(std::string(result));
       outcome.set_content_type(run.content_type());
       outcome.set_attempts(run.attempts());
       outcome.set_finished_at_ms(run.finished_at_ms());
-      begin += run.result_sizes(i);
-    }
+    });
   }
   outcomes.insert(outcomes.end(), response.outcomes().begin(), response.outcomes().end());
   return outcomes;

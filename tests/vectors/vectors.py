@@ -14,9 +14,9 @@ import sys
 import unittest
 
 from google.protobuf import json_format
+from session import DIGITS, task_id
 
 FOLDER = pathlib.Path(__file__).parent
-DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 MODULES = ("task_service", "worker_service")
 
 
@@ -30,17 +30,6 @@ def new_message(name):
 
 def read(name):
     return json.loads((FOLDER / name).read_text())
-
-
-def id_text(session, sequence):
-    def number(value):
-        text = ""
-        while value:
-            text = DIGITS[value & 31] + text
-            value >>= 5
-        return text
-
-    return f"{number(session)}-{number(sequence)}"
 
 
 def id_numbers(text):
@@ -64,14 +53,14 @@ def parts(sizes, joined):
 def tasks(run, session):
     for index, payload in enumerate(parts(run.payload_sizes, run.payloads)):
         key = run.request_keys[index] if run.request_keys else ""
-        name = id_text(session, run.first_sequence + index)
+        name = task_id(session, run.first_sequence + index)
         yield {"id": name, "payload": payload, "request_key": key}
 
 
 def leases(run):
     session, sequence = id_numbers(run.first.task_id)
     for index, payload in enumerate(parts(run.payload_sizes, run.payloads)):
-        name = id_text(session, sequence + index)
+        name = task_id(session, sequence + index)
         yield {"id": name, "token": run.first.token + index, "payload": payload}
 
 
@@ -82,7 +71,7 @@ def reports(run):
 
 def outcomes(run, session):
     for index, result in enumerate(parts(run.result_sizes, run.results)):
-        yield {"id": id_text(session, run.first_sequence + index), "result": result}
+        yield {"id": task_id(session, run.first_sequence + index), "result": result}
 
 
 def singles(type_name, message, session):
@@ -100,7 +89,7 @@ class Vectors(unittest.TestCase):
     def test_ids(self):
         for vector in read("ids.json"):
             numbers = int(vector["session"]), int(vector["sequence"])
-            self.assertEqual(id_text(*numbers), vector["text"])
+            self.assertEqual(task_id(*numbers), vector["text"])
             self.assertEqual(id_numbers(vector["text"]), numbers)
 
     def test_messages(self):

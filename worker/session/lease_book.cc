@@ -7,6 +7,7 @@
 #include "proto/support/limits.h"
 #include "proto/support/task_id.h"
 #include "proto/support/utf8.h"
+#include "proto/wire/column.h"
 
 namespace treadle::worker {
 namespace {
@@ -45,20 +46,19 @@ AttemptInfo ReadInfo(v1::LeasedTask& task, steady_clock::time_point now) {
 
 bool ReadRun(v1::LeasedRun& run, steady_clock::time_point now, std::vector<AttemptPtr>& attempts) {
   const absl::StatusOr<TaskId> first = TaskId::Parse(run.first().task_id());
-  uint64_t bytes = 0;
-  for (const uint32_t size : run.payload_sizes()) bytes += size;
-  if (!first.ok() || run.payload_sizes().empty() || bytes != run.payloads().size()) return false;
+  if (!first.ok() || run.payload_sizes().empty() ||
+      wire::BytesOf(run.payload_sizes()) != run.payloads().size()) {
+    return false;
+  }
   TaskId task = *first;
   AttemptInfo info = ReadInfo(*run.mutable_first(), now);
   info.token = run.first().token();
-  std::string_view payloads = run.payloads();
-  for (const uint32_t size : run.payload_sizes()) {
+  wire::ForEachItem(run.payload_sizes(), run.payloads(), [&](size_t, absl::string_view payload) {
     info.task_id = task.ToString();
-    attempts.push_back(std::make_shared<Attempt>(info, std::string(payloads.substr(0, size))));
-    payloads.remove_prefix(size);
+    attempts.push_back(std::make_shared<Attempt>(info, std::string(payload)));
     ++task.sequence;
     ++info.token;
-  }
+  });
   return true;
 }
 

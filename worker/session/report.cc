@@ -7,6 +7,7 @@
 
 #include "proto/support/limits.h"
 #include "proto/support/utf8.h"
+#include "proto/wire/column.h"
 
 namespace treadle::worker {
 namespace {
@@ -120,12 +121,10 @@ void WriteRuns(std::vector<SuccessReport> successes, v1::AttachRequest& request)
 std::vector<SuccessReport> TakeRuns(v1::AttachRequest& request) {
   std::vector<SuccessReport> successes;
   for (const v1::ReportRun& run : request.succeeded()) {
-    std::string_view results = run.results();
-    uint64_t token = run.first_token();
-    for (const uint32_t size : run.result_sizes()) {
-      successes.push_back({token++, std::string(results.substr(0, size)), run.content_type()});
-      results.remove_prefix(size);
-    }
+    wire::ForEachItem(
+        run.result_sizes(), run.results(), [&](size_t index, absl::string_view result) {
+          successes.push_back({run.first_token() + index, std::string(result), run.content_type()});
+        });
   }
   request.clear_succeeded();
   return successes;
