@@ -45,9 +45,9 @@ void Broker::Impl::Act(engine::Command&& command, BodyPtr body) {
 
 void Broker::Impl::Prepare(engine::Submit& submit, BodyPtr payload) {
   if (submit.refusal.ok()) submit.refusal = free_space_.Check(now_ms_);
-  submit.payload = payload == nullptr ? EmptyBody() : std::move(payload);
+  submit.payload = AllOf(payload == nullptr ? EmptyBody() : std::move(payload));
   if (submit.wait_if_full_ms <= 0) return;
-  submit.held_bytes = BytesOf(*submit.payload);
+  submit.held_bytes = BytesOf(submit.payload);
   // What waits already goes on waiting, and costs nothing more.
   if (engine_.Totals().waiting_bytes > options_.waiting_bytes_max &&
       !engine_.WaitsForRoom(submit.id)) {
@@ -109,19 +109,24 @@ void Broker::Impl::EncodeChanges() {
   const std::vector<engine::RowChange>& changes = turn_.effects.changes;
   for (; turn_.changes_encoded < changes.size(); ++turn_.changes_encoded) {
     const engine::RowChange& change = changes[turn_.changes_encoded];
-    if (const auto* row = std::get_if<engine::Row>(&change)) Note(*row);
+    if (const auto* row = std::get_if<engine::Row>(&change)) {
+      Note(*row);
+    } else if (const auto* run = std::get_if<engine::TaskKey>(&std::get<engine::RowKey>(change))) {
+      cache_.Drop(run->id);
+      ahead_.Drop(run->id);
+    }
     encoder_.Encode(change, turn_.batch);
   }
 }
 
-// An accepted task's payload is kept for its dispatch.
+// Accepted tasks' payloads are kept for their dispatch.
 void Broker::Impl::Note(const engine::Row& row) {
   if (const auto* key = std::get_if<engine::KeyRow>(&row)) {
     held_.Written(*key);
   } else if (const auto* task = std::get_if<engine::TaskRow>(&row)) {
-    TREADLE_ASSERT(task->payload != nullptr &&
-                   task->payload->bytes.size() == task->spec.payload_bytes);
-    cache_.Put(task->id, task->payload);
+    TREADLE_ASSERT(task->payload.body != nullptr &&
+                   task->payload.bytes == task->spec.payload_bytes);
+    cache_.Put(task->id, task->payload, task->tasks());
   } else if (const auto* finished = std::get_if<engine::FinishedRow>(&row)) {
     TREADLE_ASSERT(finished->state != engine::TaskState::kSucceeded || finished->body != nullptr);
   }

@@ -135,11 +135,11 @@ int64_t Broker::Impl::Take(Lane lane, int64_t requests_max) {
   int64_t taken = 0;
   while (taken < requests_max) {
     const int64_t bytes_left = std::max<int64_t>(1, options_.turn_bytes_max - turn_bytes_);
-    const absl::Span<Request> requests = inbox_->Take(
-        lane, static_cast<size_t>(std::min(kTakeAtOnce, requests_max - taken)), bytes_left);
+    const absl::Span<Request> requests =
+        inbox_->Take(lane, std::min(kTakeAtOnce, requests_max - taken), bytes_left);
     if (requests.empty()) break;
-    taken += static_cast<int64_t>(requests.size());
     for (Request& request : requests) {
+      taken += WeightOf(request);
       if (request.body != nullptr) turn_bytes_ += BytesOf(*request.body);
       Act(request);
     }
@@ -289,10 +289,10 @@ std::vector<engine::CallId> Broker::Impl::WaitForStore() const {
   return {calls.begin(), calls.end()};
 }
 
-TaskId Broker::Impl::NewTaskId() {
+TaskId Broker::Impl::NewTaskIds(uint32_t count) {
   const uint64_t session = own_session_.load(std::memory_order_relaxed);
   TREADLE_ASSERT(session != 0);
-  return TaskId{session, last_task_.fetch_add(1, std::memory_order_relaxed) + 1};
+  return TaskId{session, last_task_.fetch_add(count, std::memory_order_relaxed) + 1};
 }
 
 void Broker::Impl::Gathered::Clear() {
@@ -334,7 +334,7 @@ void Broker::GoOn() {
 void Broker::FindWaiting(absl::AnyInvocable<void(std::vector<engine::CallId>)> tell) {
   impl_->inbox().Found([this, tell = std::move(tell)]() mutable { tell(impl_->WaitForStore()); });
 }
-TaskId Broker::NewTaskId() { return impl_->NewTaskId(); }
+TaskId Broker::NewTaskIds(uint32_t count) { return impl_->NewTaskIds(count); }
 absl::StatusOr<bool> Broker::Turn() { return impl_->Turn(); }
 int64_t Broker::NextDeadline() const { return impl_->NextDeadline(); }
 absl::Status Broker::Run() { return impl_->Run(); }

@@ -173,8 +173,9 @@ class Intake {
   // called on the broker's, in a later turn.
   virtual void FindWaiting(absl::AnyInvocable<void(std::vector<engine::CallId>)> tell) = 0;
 
-  // An id for a task that is submitted outside any client's session. After Recover.
-  virtual TaskId NewTaskId() = 0;
+  // Ids that follow one another, for tasks that are submitted outside any client's session; the
+  // first of them. After Recover.
+  virtual TaskId NewTaskIds(uint32_t count) = 0;
 };
 
 // The loop around the engine: takes requests, steps the engine, stores each turn's rows as one
@@ -203,7 +204,7 @@ class Broker final : public Intake {
                                    std::vector<Request>&& requests) override;
   void GoOn() override;
   void FindWaiting(absl::AnyInvocable<void(std::vector<engine::CallId>)> tell) override;
-  TaskId NewTaskId() override;
+  TaskId NewTaskIds(uint32_t count) override;
 
   // One turn: what was posted so far, up to its bounds; the rest is the next turn's. False: nothing
   // was done. Not OK: the store failed; stop the process.

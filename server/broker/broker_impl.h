@@ -48,7 +48,7 @@ class Broker::Impl : private Outbox {
   absl::StatusOr<bool> Turn();
   int64_t NextDeadline() const;
   absl::Status Run();
-  TaskId NewTaskId();
+  TaskId NewTaskIds(uint32_t count);
 
   Inbox& inbox() { return *inbox_; }
   const engine::Engine& engine() const { return engine_; }
@@ -135,7 +135,7 @@ class Broker::Impl : private Outbox {
   void Say(engine::Durability after, engine::SessionOpened& event);
   void Say(engine::Durability after, engine::CancelDone& event);
   void Say(engine::Durability after, engine::Dispatched& event);
-  BodyPtr PayloadOf(const engine::Lease& lease);
+  BodyPart PayloadOf(const engine::Lease& lease);
   void SayBehindLeases(engine::CallId call, engine::Durability after, Delivery delivery);
   void Say(engine::Durability after, engine::StopAttempt& event);
   void Say(engine::Durability after, engine::EndCall& event);

@@ -78,8 +78,8 @@ void Broker::Impl::Say(Durability after, engine::Dispatched& event) {
   bool complete = true;
   for (engine::Lease& lease : event.leases) {
     progress_.Drop(lease.task);
-    BodyPtr payload = PayloadOf(lease);
-    complete = complete && payload != nullptr;
+    BodyPart payload = PayloadOf(lease);
+    complete = complete && payload.body != nullptr;
     leased.tasks.push_back(LeasedTask{std::move(lease), std::move(payload)});
   }
   if (complete) {
@@ -89,19 +89,19 @@ void Broker::Impl::Say(Durability after, engine::Dispatched& event) {
   }
 }
 
-// Null: it is not in memory.
-BodyPtr Broker::Impl::PayloadOf(const engine::Lease& lease) {
-  BodyPtr payload = cache_.Take(lease.task);
-  if (payload != nullptr) return payload;
+// Its body is null: it is not in memory.
+BodyPart Broker::Impl::PayloadOf(const engine::Lease& lease) {
+  BodyPart row = cache_.Take(lease.row);
+  if (row.body != nullptr) return broker::PayloadOf(lease, std::move(row));
   bool read_on = false;
-  payload = ahead_.Take(lease.task, read_on);
-  if (read_on || payload == nullptr) {
+  row = ahead_.Take(lease.row, read_on);
+  if (read_on || row.body == nullptr) {
     std::pair line(lease.queue, lease.type);
     if (turn_.read_on.empty() || turn_.read_on.back() != line) {
       turn_.read_on.push_back(std::move(line));
     }
   }
-  return payload;
+  return row.body == nullptr ? row : broker::PayloadOf(lease, std::move(row));
 }
 
 // What is said to a call comes after the leases whose payloads it waits for.
@@ -122,8 +122,8 @@ void Broker::Impl::Say(Durability after, engine::TaskFinished& event) {
   const engine::FinishedRow& row = *event.row;
   progress_.Drop(row.id);
   // One that succeeded was dispatched, so its payload has left the cache.
-  if (row.state != engine::TaskState::kSucceeded) {
-    cache_.Take(row.id);
+  if (row.state != engine::TaskState::kSucceeded && !row.of_run) {
+    cache_.Drop(row.id);
     ahead_.Drop(row.id);
   }
   calls_.clear();

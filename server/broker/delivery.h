@@ -34,11 +34,12 @@ struct Body {
 namespace treadle::broker {
 
 using engine::Body;
+using engine::BodyPart;
 using BodyPtr = engine::BodyRef;
 
 struct LeasedTask {
   engine::Lease lease;
-  BodyPtr body;
+  BodyPart payload;
 };
 // For an attached worker, or the one answer to a poll.
 struct Leased {

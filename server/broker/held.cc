@@ -96,10 +96,10 @@ void Broker::Impl::ReadMissing() {
     const auto some = missing.subspan(first, kPayloadsAtOnce);
     store_reads_.Work([this, some = std::vector(some.begin(), some.end())](
                           StoredTasks& stored) mutable -> Reads::Then {
-      std::vector<TaskId> tasks;
-      tasks.reserve(some.size());
-      for (const LateLeases::Missing& one : some) tasks.push_back(one.task);
-      return [this, some = std::move(some), bodies = stored.Payloads(tasks)]() mutable {
+      std::vector<TaskId> rows;
+      rows.reserve(some.size());
+      for (const LateLeases::Missing& one : some) rows.push_back(one.row);
+      return [this, some = std::move(some), bodies = stored.Payloads(rows)]() mutable {
         FoundMissing(some, std::move(bodies));
       };
     });
@@ -131,13 +131,13 @@ void Broker::Impl::FoundMissing(const std::vector<LateLeases::Missing>& missing,
 // The payloads that come next, where some of this turn's were not in memory or had been read ahead.
 void Broker::Impl::ReadMoreAhead() {
   for (const auto& [queue, type] : turn_.read_on) {
-    std::vector<TaskId> tasks =
+    std::vector<TaskId> rows =
         ahead_.Choose(engine_.NextReady(*queue, *type, ReadAhead::kTasksMax), cache_);
-    if (tasks.empty()) continue;
-    store_reads_.Work([this, tasks = std::move(tasks)](StoredTasks& stored) mutable -> Reads::Then {
-      std::vector<BodyPtr> bodies = stored.Payloads(tasks);
-      return [this, tasks = std::move(tasks), bodies = std::move(bodies)]() mutable {
-        for (size_t i = 0; i < tasks.size(); ++i) ahead_.Found(tasks[i], std::move(bodies[i]));
+    if (rows.empty()) continue;
+    store_reads_.Work([this, rows = std::move(rows)](StoredTasks& stored) mutable -> Reads::Then {
+      std::vector<BodyPtr> bodies = stored.Payloads(rows);
+      return [this, rows = std::move(rows), bodies = std::move(bodies)]() mutable {
+        for (size_t i = 0; i < rows.size(); ++i) ahead_.Found(rows[i], std::move(bodies[i]));
       };
     });
   }

@@ -26,7 +26,8 @@ struct HeapBytes {
   size_t operator()(const engine::Submit& submit) const {
     const engine::TaskSpec& spec = submit.spec;
     return spec.queue.size() + spec.type.size() + spec.request_key.size() +
-           (spec.retry == nullptr ? 0 : Of(spec.retry->no_retry_error_types));
+           (spec.retry == nullptr ? 0 : Of(spec.retry->no_retry_error_types)) +
+           submit.payload_sizes.size() * sizeof(uint32_t);
   }
   size_t operator()(const engine::EndAttempt& end) const {
     return end.error.message.size() + end.error.type.size();
@@ -89,14 +90,21 @@ int64_t BytesOf(const Request& request) {
   return static_cast<int64_t>(bytes) + (request.body == nullptr ? 0 : BytesOf(*request.body));
 }
 
+int64_t WeightOf(const Request& request) {
+  const auto* const command = std::get_if<engine::Command>(&request.action);
+  const auto* const submit = command == nullptr ? nullptr : std::get_if<engine::Submit>(command);
+  return submit == nullptr ? 1 : int64_t{submit->tasks()};
+}
+
 Inbox::Inbox(const Clock& clock, int64_t requests_max, int64_t bytes_max)
     : clock_(clock), requests_max_(requests_max), bytes_max_(bytes_max) {}
 
 absl::Status Inbox::Post(Lane lane, std::vector<Request>&& requests) {
-  Load load{.requests = static_cast<int64_t>(requests.size())};
+  Load load;
   bool all_end_calls = true;
   const engine::CallId call = requests.empty() ? engine::CallId{} : CallOf(requests.front().action);
   for (const Request& request : requests) {
+    load.requests += WeightOf(request);
     load.bytes += BytesOf(request);
     all_end_calls = all_end_calls && EndsCall(request);
   }
@@ -114,8 +122,11 @@ absl::Status Inbox::Post(Lane lane, std::vector<Request>&& requests) {
 
 absl::StatusOr<Reading> Inbox::PostFrom(engine::CallId stream, Lane lane,
                                         std::vector<Request>&& requests) {
-  Load load{.requests = static_cast<int64_t>(requests.size())};
-  for (const Request& request : requests) load.bytes += BytesOf(request);
+  Load load;
+  for (const Request& request : requests) {
+    load.requests += WeightOf(request);
+    load.bytes += BytesOf(request);
+  }
   bool wake = false;
   Reading reading = Reading::kGoOn;
   {
@@ -284,7 +295,7 @@ void Inbox::PutBack(LaneState& lane) {
   }
 }
 
-absl::Span<Request> Inbox::Take(Lane lane, size_t requests_max, int64_t bytes_max) {
+absl::Span<Request> Inbox::Take(Lane lane, int64_t requests_max, int64_t bytes_max) {
   LaneState& at = At(lane);
   PutBack(at);
   std::vector<Batch> posted;
@@ -301,16 +312,16 @@ absl::Span<Request> Inbox::Take(Lane lane, size_t requests_max, int64_t bytes_ma
   auto next = at.waiting.Next();
   if (!next.has_value()) return {};
   at.taken = std::move(next->second);
-  const absl::Span<Request> rest =
-      absl::MakeSpan(at.taken.requests).subspan(at.taken.next, requests_max);
+  const absl::Span<Request> rest = absl::MakeSpan(at.taken.requests).subspan(at.taken.next);
   size_t count = 0;
-  at.taken_bytes = 0;
-  for (int64_t bytes = 0; count < rest.size() && bytes < bytes_max; ++count) {
+  Load done;
+  for (int64_t bytes = 0; count < rest.size() && bytes < bytes_max && done.requests < requests_max;
+       ++count) {
     const int64_t more = BytesOf(rest[count]);
     bytes += more - static_cast<int64_t>(sizeof(Request));
-    at.taken_bytes += more;
+    done.Add({WeightOf(rest[count]), more});
   }
-  const Load done{static_cast<int64_t>(count), at.taken_bytes};
+  at.taken_bytes = done.bytes;
   at.done.Add(done);
   if (const uint32_t client = engine::ClientOf(at.taken.call); client != 0) {
     at.clients_done.emplace_back(client, done);

@@ -27,6 +27,8 @@ namespace treadle::broker {
 engine::CallId CallOf(const Action& action);
 // What a request holds in memory, near enough.
 int64_t BytesOf(const Request& request);
+// As how many it counts: a submit of a run is one for each task.
+int64_t WeightOf(const Request& request);
 
 // How far the store has come with what was appended.
 struct StoreProgress {
@@ -71,9 +73,10 @@ class Inbox {
   // What was taken in the last turn is done with; appends the streams that may post again, those
   // first that have waited longest. False: there is nothing to take in these lanes.
   bool BeginTurn(LaneSet lanes, std::vector<engine::CallId>& resumed);
-  // The lane's next requests, in order: `requests_max` at most, and no more than it takes to reach
-  // `bytes_max` of bodies. Empty: there are none. They live until the lane is taken from again.
-  absl::Span<Request> Take(Lane lane, size_t requests_max, int64_t bytes_max);
+  // The lane's next requests, in order: no more than it takes to reach `requests_max`, as they
+  // count, or `bytes_max` of bodies. Empty: there are none. They live until the lane is taken from
+  // again.
+  absl::Span<Request> Take(Lane lane, int64_t requests_max, int64_t bytes_max);
   // When the oldest of the lane's requests came that was not taken yet; INT64_MAX: there is none.
   int64_t OldestArrivalMs(Lane lane) const;
   // The calls of what was not taken from the lane, each perhaps several times.

@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "proto/support/assert.h"
+#include "server/broker/body.h"
 
 namespace treadle::broker {
 
@@ -20,8 +21,9 @@ void LateLeases::Put(engine::Durability after, Leased leased, std::vector<Missin
   const engine::CallId call = leased.call;
   ++last_number_;
   for (size_t i = 0; i < leased.tasks.size(); ++i) {
-    if (leased.tasks[i].body != nullptr) continue;
-    missing.push_back(Missing{call, last_number_, i, leased.tasks[i].lease.task});
+    const LeasedTask& task = leased.tasks[i];
+    if (task.payload.body != nullptr) continue;
+    missing.push_back(Missing{call, last_number_, i, task.lease.task, task.lease.row});
   }
   TREADLE_ASSERT(missing.size() > before);
   calls_[call].push_back(Late{last_number_, after, std::move(leased), missing.size() - before});
@@ -35,9 +37,10 @@ std::optional<int32_t> LateLeases::Found(const Missing& missing, BodyPtr body) {
                        [](const Late& one, uint64_t number) { return one.number < number; });
   TREADLE_ASSERT(late != found->second.end() && late->number == missing.number);
   LeasedTask& leased = std::get<Leased>(late->delivery).tasks[missing.index];
-  leased.body = std::move(body);
   --late->missing;
-  return leased.body == nullptr ? std::optional(leased.lease.pool) : std::nullopt;
+  if (body == nullptr) return leased.lease.pool;
+  leased.payload = PayloadOf(leased.lease, AllOf(std::move(body)));
+  return std::nullopt;
 }
 
 void LateLeases::Take(engine::CallId call, std::vector<Say>& ready) {
@@ -46,7 +49,8 @@ void LateLeases::Take(engine::CallId call, std::vector<Say>& ready) {
   std::deque<Late>& late = found->second;
   for (; !late.empty() && late.front().missing == 0; late.pop_front()) {
     if (auto* leased = std::get_if<Leased>(&late.front().delivery)) {
-      std::erase_if(leased->tasks, [](const LeasedTask& task) { return task.body == nullptr; });
+      std::erase_if(leased->tasks,
+                    [](const LeasedTask& task) { return task.payload.body == nullptr; });
     }
     ready.emplace_back(late.front().after, std::move(late.front().delivery));
   }

@@ -25,6 +25,7 @@ class LateLeases {
     uint64_t number = 0;  // of its Leased
     size_t index = 0;     // in it
     TaskId task;
+    TaskId row;  // that has the payload
   };
   // What may be said now.
   using Say = std::pair<engine::Durability, Delivery>;
@@ -33,8 +34,8 @@ class LateLeases {
   bool PutBehind(engine::CallId call, engine::Durability after, Delivery& delivery);
   // Those of its tasks that have no body are appended to `missing`; at least one.
   void Put(engine::Durability after, Leased leased, std::vector<Missing>& missing);
-  // A payload was read. Null: its task has ended, and the lease with it; it is left out. Returns
-  // then, and only while the call is open, the pool from whose credit it was lent.
+  // The row's payloads were read. Null: the task has ended, and the lease with it; it is left out.
+  // Returns then, and only while the call is open, the pool from whose credit it was lent.
   std::optional<int32_t> Found(const Missing& missing, BodyPtr body);
   // Appends what waits for nothing on this call any more, in the order in which it was said.
   void Take(engine::CallId call, std::vector<Say>& ready);

@@ -16,9 +16,9 @@ constexpr int64_t kPassedOverMax = 1'024;
 
 }  // namespace
 
-void PayloadCache::Put(TaskId task, BodyPtr body) {
-  TREADLE_ASSERT(kept_.Find(task) == nullptr);
-  const int64_t bytes = BytesOf(*body) + kOverheadBytes;
+void PayloadCache::Put(TaskId row, BodyPart part, uint32_t tasks) {
+  TREADLE_ASSERT(kept_.Find(row) == nullptr);
+  const int64_t bytes = BytesOf(part) + kOverheadBytes;
   if (bytes > bytes_max_) return;
   if (bytes_ + bytes > bytes_max_ && passed_over_ < kPassedOverMax) return;
   while (bytes_ + bytes > bytes_max_) {
@@ -26,29 +26,34 @@ void PayloadCache::Put(TaskId task, BodyPtr body) {
     DropFront();
   }
   if (kept_.empty()) passed_over_ = 0;
-  kept_.Insert(task, Kept{std::move(body), bytes});
-  order_.push_back(task);
+  kept_.Insert(row, Kept{std::move(part), bytes, tasks});
+  order_.push_back(row);
   bytes_ += bytes;
 }
 
-BodyPtr PayloadCache::Take(TaskId task) {
-  if (!order_.empty() && order_.front() == task) {
+BodyPart PayloadCache::Take(TaskId row) {
+  if (!order_.empty() && order_.front() == row) {
     passed_over_ = 0;
   } else {
     ++passed_over_;
   }
-  return Remove(task);
+  Kept* const kept = kept_.Find(row);
+  if (kept == nullptr) return {};
+  BodyPart part = kept->part;
+  if (--kept->left == 0) Remove(row);
+  return part;
 }
 
-BodyPtr PayloadCache::Remove(TaskId task) {
-  Kept kept = kept_.Remove(task);
-  if (!kept) return nullptr;
-  bytes_ -= kept.bytes;
+void PayloadCache::Drop(TaskId row) {
+  if (kept_.Find(row) != nullptr) Remove(row);
+}
+
+void PayloadCache::Remove(TaskId row) {
+  bytes_ -= kept_.Remove(row).bytes;
   DropFront();
   if (order_.size() > 2 * kept_.size() + kGoneMin) {
     std::erase_if(order_, [this](TaskId id) { return kept_.Find(id) == nullptr; });
   }
-  return std::move(kept.body);
 }
 
 void PayloadCache::DropFront() {

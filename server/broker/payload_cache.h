@@ -10,8 +10,8 @@
 namespace treadle::broker {
 
 // Payloads of accepted tasks, from their submit to their dispatch, so that a task dispatched soon
-// is not read back from the store. A task is dispatched once as a rule: so its body leaves with
-// Take.
+// is not read back from the store: those of a row together, under the row's id. A task is
+// dispatched once as a rule: so they leave when they were taken as often as the row has tasks.
 //
 // When the bound is reached, what came first is kept, because it is next as a rule, and what comes
 // now is not; unless what came first has been passed over again and again (its queue is paused, its
@@ -20,23 +20,27 @@ class PayloadCache {
  public:
   explicit PayloadCache(int64_t bytes_max) : bytes_max_(bytes_max) {}
 
-  // REQUIRES: it is not here, and body is not null. One that is larger than the cache is not kept.
-  void Put(TaskId task, BodyPtr body);
-  // Null: not here, ask the store.
-  BodyPtr Take(TaskId task);
+  // Those of so many tasks. REQUIRES: not here, and part.body is not null. What is larger than the
+  // cache is not kept.
+  void Put(TaskId row, BodyPart part, uint32_t tasks);
+  // For one of the row's tasks. Its body is null: not here, ask the store.
+  BodyPart Take(TaskId row);
+  // The row is gone.
+  void Drop(TaskId row);
 
-  bool Has(TaskId task) const { return kept_.Find(task) != nullptr; }
+  bool Has(TaskId row) const { return kept_.Find(row) != nullptr; }
   int64_t bytes() const { return bytes_; }
   size_t size() const { return kept_.size(); }
 
  private:
   struct Kept {
-    BodyPtr body;
+    BodyPart part;
     int64_t bytes = 0;
-    explicit operator bool() const { return body != nullptr; }
+    uint32_t left = 0;  // tasks that it was not taken for
+    explicit operator bool() const { return part.body != nullptr; }
   };
 
-  BodyPtr Remove(TaskId task);
+  void Remove(TaskId row);
   void DropFront();
 
   const int64_t bytes_max_;

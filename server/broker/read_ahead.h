@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 
 #include "proto/support/task_id.h"
@@ -23,16 +24,16 @@ class ReadAhead {
 
   ReadAhead() : read_(kKeptBytesMax) {}
 
-  // The task is given out. Null: its payload was not read ahead. `more`: set when it is time to
-  // read on, and left as it is otherwise.
-  BodyPtr Take(TaskId task, bool& more);
-  // Of these, which come next in a queue, those that are to be read: not here, not under way, and
-  // not in `cache`. They count as under way until Found.
+  // A task of this row is given out. Its body is null: it was not read ahead. `more`: set when it
+  // is time to read on, and left as it is otherwise.
+  BodyPart Take(TaskId row, bool& more);
+  // The rows of these, which come next in a queue, that are to be read: not here, not under way,
+  // and not in `cache`. They count as under way until Found.
   std::vector<TaskId> Choose(const std::vector<engine::ReadyTask>& next, const PayloadCache& cache);
-  // What was read. Null: the task has ended.
-  void Found(TaskId task, BodyPtr body);
-  // It will not be given out any more.
-  void Drop(TaskId task);
+  // What was read. Null: the row's tasks have ended.
+  void Found(TaskId row, BodyPtr body);
+  // Its tasks will not be given out any more.
+  void Drop(TaskId row);
 
   size_t size() const { return read_.size(); }
 
@@ -40,8 +41,8 @@ class ReadAhead {
   static constexpr int64_t kKeptBytesMax = 32 << 20;
 
   PayloadCache read_;
-  absl::flat_hash_set<TaskId> under_way_;
-  absl::flat_hash_set<TaskId> marks_;  // in the middle of what was read at once
+  absl::flat_hash_map<TaskId, uint32_t> under_way_;  // and of how many tasks
+  absl::flat_hash_set<TaskId> marks_;                // in the middle of what was read at once
 };
 
 }  // namespace treadle::broker

@@ -16,8 +16,9 @@ constexpr int64_t kTellEveryMs = 1'000;
 constexpr int64_t kLookAtClockEveryRows = 4'096;
 
 // What others refer to comes first. What has ended and request keys stay where they are.
-constexpr RowKind kOrder[] = {RowKind::kMeta,    RowKind::kQueue, RowKind::kSession, RowKind::kTask,
-                              RowKind::kAttempt, RowKind::kGrant, RowKind::kReports};
+constexpr RowKind kOrder[] = {RowKind::kMeta,  RowKind::kQueue,  RowKind::kSession,
+                              RowKind::kTask,  RowKind::kRun,    RowKind::kAttempt,
+                              RowKind::kGrant, RowKind::kReports};
 
 absl::Status ContinueClock(store::Store& store, RowDecoder& decoder, ServiceClock& clock) {
   const KeyRange range = RowsOf(RowKind::kClock);

@@ -1,5 +1,6 @@
 #include <climits>
 #include <cstdint>
+#include <numeric>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -120,6 +121,7 @@ struct RowDecoder::State {
   storage::v1::Meta meta;
   storage::v1::Queue queue;
   storage::v1::Task task;
+  storage::v1::Run run;
   storage::v1::Attempt attempt;
   storage::v1::Grant grant;
   storage::v1::Finished finished;
@@ -192,6 +194,35 @@ struct RowDecoder::State {
     row.submitted_at_ms = task.submitted_at_ms();
     row.spec.delay_ms = task.delay_ms();
     row.spec.deadline_in_ms = task.deadline_in_ms();
+    row.payload_sizes.assign(task.payload_sizes().begin(), task.payload_sizes().end());
+    status = CheckSizes(row, body);
+    if (!status.ok()) return status;
+    return row;
+  }
+
+  static absl::Status CheckSizes(const engine::TaskRow& row, const std::optional<Body>* body) {
+    const uint64_t bytes = row.spec.payload_bytes;
+    const std::vector<uint32_t>& sizes = row.payload_sizes;
+    if (!sizes.empty() && (bytes > UINT32_MAX ||
+                           std::accumulate(sizes.begin(), sizes.end(), uint64_t{0}) != bytes)) {
+      return Damaged("its payloads' sizes do not add up");
+    }
+    if (row.id.sequence + (row.tasks() - 1) < row.id.sequence) {
+      return Damaged("it has more tasks than there are sequences");
+    }
+    if (body != nullptr && body->has_value() && (*body)->bytes.size() != bytes) {
+      return Damaged("its payload is not as long as it says");
+    }
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<engine::Row> Run(TaskId id, std::string_view bytes) {
+    if (absl::Status status = Parse(bytes, run); !status.ok()) return status;
+    if (run.finished_size() % 2 != 0) return Damaged("its ranges are not pairs");
+    engine::RunRow row = {.id = id, .finished = {}};
+    for (int i = 0; i < run.finished_size(); i += 2) {
+      row.finished.emplace_back(run.finished(i), run.finished(i + 1));
+    }
     return row;
   }
 
@@ -313,6 +344,9 @@ struct RowDecoder::State {
         return Queue(key, bytes);
       case RowKind::kTask:
         if (const auto id = TaskOfKey(key)) return Task(*id, bytes, body);
+        break;
+      case RowKind::kRun:
+        if (const auto id = TaskOfKey(key)) return Run(*id, bytes);
         break;
       case RowKind::kAttempt:
         if (const auto id = TaskOfKey(key)) return Attempt(*id, bytes);

@@ -10,6 +10,7 @@
 #include "google/protobuf/wire_format_lite.h"
 
 #include "proto/support/assert.h"
+#include "server/broker/body.h"
 #include "server/broker/row_codec.h"
 #include "server/store/expiry.h"
 #include "treadle/storage/v1/rows.pb.h"
@@ -45,9 +46,10 @@ size_t HeaderSize(const std::pair<std::string, std::string>& header) {
          BytesFieldSize(storage::v1::Header::kValueFieldNumber, header.second.size());
 }
 
-size_t BodySize(const Body& body) {
+size_t BodySize(const BodyPart& part) {
+  const Body& body = *part.body;
   size_t size =
-      BytesFieldSize(storage::v1::Body::kBytesFieldNumber, body.bytes.size()) +
+      BytesFieldSize(storage::v1::Body::kBytesFieldNumber, part.bytes) +
       BytesFieldSize(storage::v1::Body::kContentTypeFieldNumber, body.content_type.size());
   for (const auto& header : body.headers) {
     size += BytesFieldSize(storage::v1::Body::kHeadersFieldNumber, HeaderSize(header));
@@ -56,9 +58,10 @@ size_t BodySize(const Body& body) {
 }
 
 // A storage::v1::Body, straight from ours: a payload is copied straight into the value.
-uint8_t* WriteBody(int field, const Body& body, size_t body_size, uint8_t* at) {
+uint8_t* WriteBody(int field, const BodyPart& part, size_t body_size, uint8_t* at) {
+  const Body& body = *part.body;
   at = WriteBytesHead(field, body_size, at);
-  at = WriteBytes(storage::v1::Body::kBytesFieldNumber, body.bytes, at);
+  at = WriteBytes(storage::v1::Body::kBytesFieldNumber, BytesIn(part), at);
   at = WriteBytes(storage::v1::Body::kContentTypeFieldNumber, body.content_type, at);
   for (const auto& header : body.headers) {
     at = WriteBytesHead(storage::v1::Body::kHeadersFieldNumber, HeaderSize(header), at);
@@ -93,7 +96,7 @@ struct Target {
 };
 
 void Put(const Target& target, const Prefix& prefix, const MessageLite& message, int body_field = 0,
-         const Body* body = nullptr) {
+         const BodyPart* body = nullptr) {
   const size_t body_size = body == nullptr ? 0 : BodySize(*body);
   const size_t size = prefix.size + message.ByteSizeLong() +
                       (body == nullptr ? 0 : BytesFieldSize(body_field, body_size));
@@ -131,6 +134,7 @@ struct RowEncoder::Messages {
   storage::v1::Meta meta;
   storage::v1::Queue queue;
   storage::v1::Task task;
+  storage::v1::Run run;
   storage::v1::Attempt attempt;
   storage::v1::Grant grant;
   storage::v1::Finished finished;
@@ -179,8 +183,18 @@ struct RowEncoder::Messages {
     task.set_submitted_at_ms(row.submitted_at_ms);
     task.set_delay_ms(spec.delay_ms);
     task.set_deadline_in_ms(spec.deadline_in_ms);
+    for (const uint32_t bytes : row.payload_sizes) task.add_payload_sizes(bytes);
     broker::Put(target, Prefix::Stays(), task, storage::v1::Task::kBodyFieldNumber,
-                row.payload.get());
+                row.payload.body == nullptr ? nullptr : &row.payload);
+  }
+
+  void Put(const engine::RunRow& row, const Target& target) {
+    run.Clear();
+    for (const auto& [first, last] : row.finished) {
+      run.add_finished(first);
+      run.add_finished(last);
+    }
+    broker::Put(target, Prefix::Stays(), run);
   }
 
   void Put(const engine::AttemptRow& row, const Target& target) {
@@ -226,8 +240,9 @@ struct RowEncoder::Messages {
     finished.set_payload_bytes(row.payload_bytes);
     finished.set_request_key(row.request_key);
     if (row.error != engine::TaskError()) Fill(row.error, *finished.mutable_error());
+    const BodyPart body = row.body == nullptr ? BodyPart() : AllOf(row.body);
     broker::Put(target, Prefix::Expires(row.drop_at_ms), finished,
-                storage::v1::Finished::kBodyFieldNumber, row.body.get());
+                storage::v1::Finished::kBodyFieldNumber, row.body == nullptr ? nullptr : &body);
   }
 
   void Put(const engine::SessionRow& row, const Target& target) {
@@ -282,7 +297,8 @@ void RowEncoder::Encode(const engine::RowChange& change, store::WriteBatch& batc
   const auto& row = std::get<engine::Row>(change);
   WriteKeyOf(row, key_);
   std::visit([&](const auto& kind) { messages_->Put(kind, Target{key_, batch}); }, row);
-  if (const auto* finished = std::get_if<engine::FinishedRow>(&row)) {
+  if (const auto* finished = std::get_if<engine::FinishedRow>(&row);
+      finished != nullptr && !finished->of_run) {
     WriteKeyOf(engine::TaskKey{finished->id}, key_);
     batch.DeleteOnce(key_);
   }

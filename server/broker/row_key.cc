@@ -61,6 +61,7 @@ struct KeyWriter {
   void operator()(const engine::MetaRow&) const { Begin(RowKind::kMeta, key); }
   void operator()(const engine::QueueRow& row) const { WriteQueueKey(row.config.name, key); }
   void operator()(const engine::TaskRow& row) const { Task(RowKind::kTask, row.id); }
+  void operator()(const engine::RunRow& row) const { Task(RowKind::kRun, row.id); }
   void operator()(const engine::FinishedRow& row) const { Task(RowKind::kFinished, row.id); }
   void operator()(const engine::AttemptRow& row) const { Task(RowKind::kAttempt, row.id); }
   void operator()(const engine::GrantRow& row) const { Number(RowKind::kGrant, row.grant); }
@@ -71,6 +72,7 @@ struct KeyWriter {
 
   void operator()(const engine::QueueKey& row) const { WriteQueueKey(row.name, key); }
   void operator()(const engine::TaskKey& row) const { Task(RowKind::kTask, row.id); }
+  void operator()(const engine::RunKey& row) const { Task(RowKind::kRun, row.id); }
   void operator()(const engine::AttemptKey& row) const { Task(RowKind::kAttempt, row.id); }
   void operator()(const engine::GrantKey& row) const { Number(RowKind::kGrant, row.grant); }
   void operator()(const engine::SessionKey& row) const { Number(RowKind::kSession, row.session); }
@@ -127,6 +129,7 @@ std::optional<RowKind> KindOfKey(std::string_view key) {
     case RowKind::kMeta:
     case RowKind::kQueue:
     case RowKind::kTask:
+    case RowKind::kRun:
     case RowKind::kAttempt:
     case RowKind::kGrant:
     case RowKind::kSession:
@@ -167,6 +170,9 @@ std::string DescribeKey(std::string_view key) {
       return absl::StrCat("queue ", Quoted(key.substr(kKindBytes)));
     case RowKind::kTask:
       if (const auto id = TaskOfKey(key)) return absl::StrCat("task ", id->ToString());
+      break;
+    case RowKind::kRun:
+      if (const auto id = TaskOfKey(key)) return absl::StrCat("run of task ", id->ToString());
       break;
     case RowKind::kAttempt:
       if (const auto id = TaskOfKey(key)) return absl::StrCat("attempts of task ", id->ToString());

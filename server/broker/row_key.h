@@ -16,7 +16,8 @@ namespace treadle::broker {
 // meets rows in the order of their ids.
 //   'm'                                    counters
 //   'q' name                               a queue
-//   't' session sequence                   a task that has not ended
+//   't' session sequence                   a task that has not ended, or a run: its first one
+//   'u' session sequence                   what has ended of a run
 //   'a' session sequence                   its attempts
 //   'g' grant                              leases
 //   's' session                            a session
@@ -29,6 +30,7 @@ enum class RowKind : char {
   kMeta = 'm',
   kQueue = 'q',
   kTask = 't',
+  kRun = 'u',
   kAttempt = 'a',
   kGrant = 'g',
   kSession = 's',
@@ -59,7 +61,7 @@ KeyRange FinishedRowsFrom(TaskId id);
 
 // Absent: no stored row has such a key.
 std::optional<RowKind> KindOfKey(std::string_view key);
-// Of a 't', 'a' or 'f' key. Absent: it is malformed.
+// Of a 't', 'u', 'a' or 'f' key. Absent: it is malformed.
 std::optional<TaskId> TaskOfKey(std::string_view key);
 // Of a 'g', 's' or 'r' key.
 std::optional<uint64_t> NumberOfKey(std::string_view key);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <memory>
-#include <numeric>
 #include <string>
 #include <utility>
 
@@ -48,30 +47,36 @@ absl::StatusOr<engine::Row> StoredTasks::Decode(std::string_view key, std::strin
   return row;
 }
 
-std::vector<BodyPtr> StoredTasks::Payloads(absl::Span<const TaskId> tasks) {
-  std::vector<BodyPtr> bodies(tasks.size());
+std::vector<BodyPtr> StoredTasks::Payloads(absl::Span<const TaskId> rows) {
   // In the store's order: the next row is beside the last one.
-  std::vector<size_t> order(tasks.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return tasks[a] < tasks[b]; });
+  std::vector<TaskId> ids(rows.begin(), rows.end());
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
   std::vector<std::string> keys;
-  keys.reserve(tasks.size());
-  for (const size_t index : order) keys.push_back(TaskRowKey(tasks[index]));
+  keys.reserve(ids.size());
+  for (const TaskId id : ids) keys.push_back(TaskRowKey(id));
+  std::vector<BodyPtr> read(ids.size());
   const absl::Status status =
       store_.GetMany(keys, [&](size_t at, std::optional<std::string_view> value) {
         if (!value.has_value()) return true;
         bytes_read_ += static_cast<int64_t>(value->size());
         std::optional<Body> body;
         if (!Decode(keys[at], *value, &body).ok()) return false;
-        absl::StatusOr<BodyPtr> payload = Share(tasks[order[at]], "payload", std::move(body));
+        absl::StatusOr<BodyPtr> payload = Share(ids[at], "payload", std::move(body));
         if (!payload.ok()) {
           Fail(payload.status()).IgnoreError();
           return false;
         }
-        bodies[order[at]] = *std::move(payload);
+        read[at] = *std::move(payload);
         return true;
       });
   if (!status.ok()) Fail(status).IgnoreError();
+  std::vector<BodyPtr> bodies;
+  bodies.reserve(rows.size());
+  for (const TaskId row : rows) {
+    const auto at = std::lower_bound(ids.begin(), ids.end(), row) - ids.begin();
+    bodies.push_back(read[static_cast<size_t>(at)]);
+  }
   return bodies;
 }
 

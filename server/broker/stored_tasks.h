@@ -26,9 +26,9 @@ class StoredTasks {
  public:
   explicit StoredTasks(store::Store& store) : store_(store) {}
 
-  // Unfinished tasks' payloads, in the order of `tasks`. Null: there is no row of such a task, it
-  // has ended.
-  std::vector<BodyPtr> Payloads(absl::Span<const TaskId> tasks);
+  // The payloads of unfinished tasks' rows, in the order of `rows`, which may name one several
+  // times. Null: there is no such row, its tasks have ended.
+  std::vector<BodyPtr> Payloads(absl::Span<const TaskId> rows);
   // NOT_FOUND: there is no such outcome (any more).
   absl::StatusOr<OutcomeReady> Finished(TaskId task);
   // What the store knows of a request key; absent: nothing, or its window is over.

@@ -20,8 +20,8 @@ absl::Status CheckNewQueue(const Shares& queues, Origin origin) {
 
 void Admission::Answer(Turn& turn, const Submit& submit, const absl::Status& status) const {
   const Durability after = status.ok() ? submit.spec.durability : Durability::kMemory;
-  turn.Say(after,
-           Submitted{submit.call, submit.item, submit.id, status, /*existing=*/false, after});
+  turn.Say(after, Submitted{submit.call, submit.item, submit.id, status, /*existing=*/false, after,
+                            submit.tasks()});
 }
 
 void Admission::AnswerExisting(Turn& turn, const Submit& submit, TaskId first) const {
@@ -31,11 +31,63 @@ void Admission::AnswerExisting(Turn& turn, const Submit& submit, TaskId first) c
 }
 
 void Admission::Apply(Turn& turn, Submit&& submit) {
+  if (submit.payload_sizes.size() <= 1) {
+    submit.payload_sizes.clear();
+    return ApplyOne(turn, std::move(submit));
+  }
+  if (AcceptRun(turn, submit)) return;
+  const std::vector<uint32_t> sizes = std::exchange(submit.payload_sizes, {});
+  TREADLE_ASSERT(submit.spec.request_key.empty());
+  for (const uint32_t bytes : sizes) {
+    Submit one = submit;
+    one.spec.payload_bytes = one.payload.bytes = bytes;
+    one.held_bytes = submit.held_bytes / static_cast<int64_t>(sizes.size());
+    ApplyOne(turn, std::move(one));
+    ++submit.item;
+    ++submit.id.sequence;
+    submit.payload.begin += bytes;
+  }
+}
+
+bool Admission::AcceptRun(Turn& turn, Submit& submit) {
+  const TaskSpec& spec = submit.spec;
+  const uint32_t tasks = submit.tasks();
+  if (!submit.refusal.ok() || AnyWaits(submit)) return false;
+  if (submit.sequenced) {
+    const Session* const session = s_.calls.SessionOf(submit.call);
+    if (session == nullptr || !IsNewTo(*session, submit)) return false;
+  }
+  Queue* const known = s_.queues.Find(spec.queue);
+  if (!Check(known, spec, submit.origin, tasks).ok()) return false;
+  Queue& queue = known != nullptr ? *known : ObtainQueue(turn, spec.queue, submit.origin);
+  if (!queue.waiters.empty() || !queue.Fits(spec.payload_bytes, tasks)) return false;
+  Accept(turn, queue, submit);
+  return true;
+}
+
+bool Admission::AnyWaits(const Submit& run) const {
+  if (s_.waiters.size() == 0) return false;
+  for (uint32_t i = 0; i < run.tasks(); ++i) {
+    if (s_.waiters.Find(TaskId{run.id.session, run.id.sequence + i}) != nullptr) return true;
+  }
+  return false;
+}
+
+bool Admission::IsNewTo(const Session& session, const Submit& run) const {
+  const uint64_t first = run.id.sequence;
+  return session.id == run.id.session && first > session.newest() &&
+         first + run.tasks() - 1 - session.newest() <=
+             static_cast<uint64_t>(s_.options.session_gap_max) &&
+         (static_cast<int64_t>(session.accepted.ranges().size()) < s_.options.session_ranges_max ||
+          !session.accepted.NeedsRange(first));
+}
+
+void Admission::ApplyOne(Turn& turn, Submit&& submit) {
   if (submit.sequenced && AnswerRepeat(turn, submit)) return;
   if (!submit.spec.request_key.empty() && AnswerKey(turn, submit)) return;
   if (!submit.refusal.ok()) return Answer(turn, submit, submit.refusal);
   Queue* const known = s_.queues.Find(submit.spec.queue);
-  const absl::Status status = Check(known, submit.spec, submit.origin);
+  const absl::Status status = Check(known, submit.spec, submit.origin, 1);
   if (!status.ok()) {
     Answer(turn, submit, status);
     return;
@@ -107,7 +159,8 @@ QueueConfig Admission::DefaultConfig(const std::string& name) const {
   return config;
 }
 
-absl::Status Admission::Check(const Queue* queue, const TaskSpec& spec, Origin origin) const {
+absl::Status Admission::Check(const Queue* queue, const TaskSpec& spec, Origin origin,
+                              uint32_t tasks) const {
   if (queue == nullptr && !s_.options.auto_create_queues) {
     return refusal::NoSuchQueueToSubmit(spec.queue);
   }
@@ -122,11 +175,12 @@ absl::Status Admission::Check(const Queue* queue, const TaskSpec& spec, Origin o
   if (queue == nullptr) {
     if (absl::Status s = CheckNewQueue(s_.queue_shares, origin); !s.ok()) return s;
   }
-  return CheckServer(queue, spec);
+  return CheckServer(queue, spec, tasks);
 }
 
-absl::Status Admission::CheckServer(const Queue* queue, const TaskSpec& spec) const {
-  if (static_cast<int64_t>(s_.tasks.size()) >= s_.options.unfinished_tasks_max) {
+absl::Status Admission::CheckServer(const Queue* queue, const TaskSpec& spec,
+                                    uint32_t tasks) const {
+  if (static_cast<int64_t>(s_.tasks.size() + tasks) > s_.options.unfinished_tasks_max) {
     return refusal::TooManyTasks(s_.options.unfinished_tasks_max);
   }
   if (queue != nullptr && !lifecycle_.HasRoomForType(*queue, spec.type)) {
@@ -149,20 +203,30 @@ void Admission::Accept(Turn& turn, Queue& queue, Submit& submit) {
   TaskSpec& spec = submit.spec;
   auto made = std::make_unique<Task>();
   made->id = submit.id;
-  made->line = &lifecycle_.ObtainLine(queue, spec.type);
-  made->order = s_.NextOrder();
+  made->count = submit.tasks();
+  made->line = &lifecycle_.ObtainLine(queue, spec.type, made->count);
+  made->order = s_.NextOrders(made->count);
   made->submitted_at_ms = now;
   made->TakeSpec(spec);
-  Task& task = s_.tasks.Add(std::move(made));
+  if (made->count > 1) {
+    made->run = std::make_shared<TaskRun>(submit.id, PayloadSizes(submit.payload_sizes));
+  }
+  Task& task = *made;
+  const bool added = s_.tasks.Add(std::move(made));
+  TREADLE_ASSERT(added);
   lifecycle_.Enter(task, now);
-  ++queue.totals.submitted;
-  queue.totals.submit_rate.Add(now);
+  queue.totals.submitted += task.count;
+  queue.totals.submit_rate.Add(now, task.count);
 
   if (submit.sequenced) {
     Session& session = *s_.sessions.Find(submit.id.session);
     session.had_task = true;
     // Below the floor: it was acknowledged while it waited for room, and will not come again.
-    if (submit.id.sequence >= session.floor) session.accepted.Add(submit.id.sequence);
+    if (task.count > 1) {
+      session.accepted.Append(submit.id.sequence, submit.id.sequence + task.count - 1);
+    } else if (submit.id.sequence >= session.floor) {
+      session.accepted.Add(submit.id.sequence);
+    }
     s_.sessions.Touch(session);
   }
   if (task.has_key()) {
@@ -180,7 +244,8 @@ void Admission::Accept(Turn& turn, Queue& queue, Submit& submit) {
     turn.Put(std::move(key));
   }
   Answer(turn, submit, absl::OkStatus());
-  turn.Put(TaskRow{task.id, std::move(spec), task.order, now, std::move(submit.payload)});
+  turn.Put(TaskRow{task.id, std::move(spec), task.order, now, std::move(submit.payload_sizes),
+                   std::move(submit.payload)});
 }
 
 }  // namespace treadle::engine

@@ -31,6 +31,11 @@ class Admission {
   void Withdraw(Turn& turn, Call& call, const absl::Status& status);
 
  private:
+  void ApplyOne(Turn& turn, Submit&& submit);
+  // True: all of a run is accepted. False: nothing is done, each task is to be looked at.
+  bool AcceptRun(Turn& turn, Submit& submit);
+  bool AnyWaits(const Submit& run) const;
+  bool IsNewTo(const Session& session, const Submit& run) const;
   void Answer(Turn& turn, const Submit& submit, const absl::Status& status) const;
   void AnswerExisting(Turn& turn, const Submit& submit, TaskId first) const;
   // Each answers the submit and returns true, or finds nothing and returns false.
@@ -38,8 +43,8 @@ class Admission {
   bool AnswerKey(Turn& turn, Submit& submit);
   void AnswerSameKey(Turn& turn, Submit& submit, TaskId first, const ContentDigest& digest);
 
-  absl::Status Check(const Queue* queue, const TaskSpec& spec, Origin origin) const;
-  absl::Status CheckServer(const Queue* queue, const TaskSpec& spec) const;
+  absl::Status Check(const Queue* queue, const TaskSpec& spec, Origin origin, uint32_t tasks) const;
+  absl::Status CheckServer(const Queue* queue, const TaskSpec& spec, uint32_t tasks) const;
   QueueConfig DefaultConfig(const std::string& name) const;
   Queue& ObtainQueue(Turn& turn, const std::string& name, Origin origin);
 

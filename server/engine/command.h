@@ -75,6 +75,8 @@ struct CloseSession {
   CallId call{};
 };
 
+// One task, or a run of several: alike in all but their payloads, with ids and items that follow
+// one another. What is said of a run is meant of each of its tasks.
 struct Submit {
   CallId call{};
   uint64_t item = 0;  // echoed in the answer: an index in the batch, or the session's sequence
@@ -91,9 +93,16 @@ struct Submit {
   // What the store knows of (queue, request key), for keys whose task is not in memory any more.
   // The broker looks it up when Engine::NeedsKeyLookup says so.
   std::optional<KeyRow> known_key;
-  BodyRef payload;
+  // Of a run: how many bytes each task's payload has, together spec.payload_bytes. Empty: one task.
+  // A run has no request key.
+  std::vector<uint32_t> payload_sizes;
+  BodyPart payload;  // of a run: all of them, one behind the other
   // What the payload holds in memory. Counts while the submit waits for room.
   int64_t held_bytes = 0;
+
+  uint32_t tasks() const {
+    return payload_sizes.empty() ? 1 : static_cast<uint32_t>(payload_sizes.size());
+  }
 };
 
 struct Cancel {

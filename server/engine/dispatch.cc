@@ -7,7 +7,7 @@ namespace treadle::engine {
 
 void Dispatch::Run(Turn& turn) {
   while (const auto pair = s_.matching.Next()) {
-    Task& task = pair->task;
+    Task& task = lifecycle_.PartNext(pair->task);
     if (lifecycle_.DeadlineDue(task) <= turn.now_ms()) {
       lifecycle_.Expire(turn, task);
     } else {
@@ -71,6 +71,10 @@ Lease Dispatch::LeaseOf(const LiveLease& live) const {
   const Task& task = live.task;
   Lease lease;
   lease.task = task.id;
+  lease.row = task.row();
+  lease.payload_bytes = task.payload_bytes;
+  if (task.run != nullptr)
+    lease.payload_begin = task.run->sizes.BeginOf(task.run->IndexOf(task.id));
   lease.token = live.token;
   lease.queue = task.queue().name;
   lease.type = task.line->type;

@@ -82,6 +82,7 @@ class Engine::Impl {
     } while (!behind && NextDue() <= now_ms);
     if (!behind) dispatch_.AnswerDuePolls(turn);
     attachments_.RetireIdle();
+    lifecycle_.WriteRuns(turn);
     sessions_.WriteChanged(turn);
     reports_.WriteAccepted(turn);
     if (state_.counters_dirty) turn.Put(state_.counters);
@@ -135,7 +136,9 @@ class Engine::Impl {
   void Apply(Turn& turn, EndReports&& command) { reports_.Apply(turn, command); }
   void Apply(Turn& turn, ExtendLease&& command) { reports_.Apply(turn, command); }
   void Apply(Turn&, WatchTask&& command) {
-    if (Task* const task = state_.tasks.Find(command.task)) task->watched = command.watch;
+    Task* const task = state_.tasks.Find(command.task);
+    if (task == nullptr || (!command.watch && task->count > 1)) return;
+    lifecycle_.Part(*task, command.task).watched = command.watch;
   }
   void Apply(Turn& turn, Cancel&& command);
   void Apply(Turn& turn, CallClosed&& command);
@@ -168,7 +171,7 @@ void Engine::Impl::Apply(Turn& turn, Cancel&& command) {
   Durability after = Durability::kMemory;
   if (Task* const task = state_.tasks.Find(command.task)) {
     after = OutcomeDurability(task->durability);
-    lifecycle_.Cancel(turn, *task);
+    lifecycle_.Cancel(turn, lifecycle_.Part(*task, command.task));
   } else if (Waiter* const waiter = state_.waiters.Find(command.task)) {
     admission_.Refuse(turn, *waiter, refusal::NoLongerWaiting("it was cancelled"));
   } else if (state_.tasks.FinishedThisTurn(command.task)) {
@@ -239,7 +242,7 @@ void Engine::CheckInvariants() const { impl_->CheckInvariants(); }
 
 std::optional<TaskView> Engine::FindTask(TaskId id) const {
   const Task* const task = impl_->state().tasks.Find(id);
-  return task == nullptr ? std::nullopt : std::optional(ViewOf(*task, impl_->state()));
+  return task == nullptr ? std::nullopt : std::optional(ViewOf(*task, id, impl_->state()));
 }
 
 std::optional<QueueView> Engine::FindQueue(std::string_view name, int64_t now_ms) const {
@@ -281,7 +284,7 @@ std::vector<ReadyTask> Engine::NextReady(std::string_view queue, const std::stri
   const auto line = found->lines.find(type);
   if (line == found->lines.end()) return next;
   line->second->ready.VisitFirst(limit, [&next](const Task& task) {
-    next.push_back({task.id, task.payload_bytes});
+    next.push_back({task.row(), task.count, task.payload_bytes});
   });
   return next;
 }

@@ -4,6 +4,7 @@
 
 #include "server/engine/hash.h"
 #include "server/engine/retry.h"
+#include "server/engine/views.h"
 
 namespace treadle::engine {
 namespace {
@@ -52,13 +53,16 @@ uint64_t HashOf(const Queue& queue) {
       .value();
 }
 
-uint64_t HashOf(const Task& task) {
+// Of one of the tasks that it stands for: however these are parted, their sum is the same.
+uint64_t HashOf(const Task& task, uint32_t index) {
+  const TaskId id{task.id.session, task.id.sequence + index};
   StableHash hash(static_cast<uint64_t>(Part::kTask));
-  hash.Add(task.id.session)
-      .Add(task.id.sequence)
+  hash.Add(id.session)
+      .Add(id.sequence)
+      .Add(task.run == nullptr ? 0 : task.run->first.sequence)
       .Add(*task.queue().name)
       .Add(*task.line->type)
-      .Add(task.order)
+      .Add(task.order + index)
       .Add(task.submitted_at_ms)
       .Add(task.run_at_ms)
       .Add(task.run_at_is_date)
@@ -66,7 +70,7 @@ uint64_t HashOf(const Task& task) {
       .Add(task.deadline_is_date)
       .Add(task.attempt_timeout_ms)
       .Add(task.result_ttl_ms)
-      .Add(task.payload_bytes)
+      .Add(PayloadBytesOf(task, id))
       .Add(task.priority)
       .Add(task.max_attempts)
       .Add(task.durability)
@@ -122,7 +126,9 @@ uint64_t FingerprintOf(const State& state) {
   for (const auto& [name, queue] : state.queues.all()) {
     if (queue->declared) sum += HashOf(*queue);
   }
-  state.tasks.ForEach([&](const Task& task) { sum += HashOf(task); });
+  state.tasks.ForEach([&](const Task& task) {
+    for (uint32_t i = 0; i < task.count; ++i) sum += HashOf(task, i);
+  });
   for (const auto& [first_token, grant] : state.grants.all()) sum += HashOf(grant);
   for (const auto& [id, session] : state.sessions.all()) sum += HashOf(*session);
   for (const ReportsRow& row : state.reports.rows()) sum += HashOf(row);

@@ -67,9 +67,11 @@ class List {
   T& front() { return static_cast<T&>(*end_.next_); }
   const T& front() const { return static_cast<const T&>(*end_.next_); }
 
-  void PushBack(T& element) { InsertBefore(end_, element); }
+  void PushBack(T& element) { Link(end_, element); }
   // Puts `element` where `place` is, just before it.
-  void InsertBefore(T& place, T& element) { InsertBefore(static_cast<Node&>(place), element); }
+  void InsertBefore(T& place, T& element) { Link(place, element); }
+  // Behind `place`, which is in a list of this tag, whichever that is.
+  static void InsertAfter(T& place, T& element) { Link(*static_cast<Node&>(place).next_, element); }
   // From whichever list with this tag it is in.
   static void Remove(T& element) { static_cast<Node&>(element).Unlink(); }
   T& PopFront() {
@@ -93,8 +95,7 @@ class List {
   Iterator end() const { return Iterator(const_cast<Node*>(&end_)); }
 
  private:
-  void InsertBefore(Node& place, T& element) {
-    Node& node = element;
+  static void Link(Node& place, Node& node) {
     TREADLE_ASSERT(!node.linked());
     node.next_ = &place;
     node.prev_ = place.prev_;

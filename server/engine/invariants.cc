@@ -18,6 +18,7 @@ struct Seen {
   std::map<const Queue*, Counted> queues;
   std::map<const Line*, int64_t> lines;
   std::map<const Grant*, int64_t> grants;
+  std::map<const TaskRun*, uint32_t> runs;
   std::map<const Worker*, Counted> workers;
   size_t keys = 0;
   size_t timers = 0;
@@ -44,13 +45,23 @@ void CheckLease(const State& state, const Task& task, Seen& seen) {
 
 void CheckTask(const State& state, const Lifecycle& lifecycle, const Task& task, Seen& seen) {
   Counted& counted = seen.queues[&task.queue()];
-  ++seen.lines[task.line];
+  seen.lines[task.line] += task.count;
   TREADLE_ASSERT(task.queue().declared);
   TREADLE_ASSERT(task.attempts_spent >= 0 && task.attempts_spent < task.max_attempts);
   TREADLE_ASSERT(task.order < state.counters.next_order);
   TREADLE_ASSERT(task.id.session < state.counters.next_session);
   TREADLE_ASSERT((task.lease != nullptr) == (task.state == TaskState::kRunning));
   TREADLE_ASSERT((task.ready_slot != kNoSlot) == (task.state == TaskState::kQueued));
+  TREADLE_ASSERT(task.count == 1 ||
+                 (task.run != nullptr && task.extras == nullptr && task.attempts_spent == 0 &&
+                  !task.watched && !task.has_attempt_row && task.lease == nullptr));
+  if (const TaskRun* const run = task.run.get()) {
+    const uint32_t index = run->IndexOf(task.id);
+    TREADLE_ASSERT(task.id.session == run->first.session &&
+                   index + task.count <= run->sizes.count() &&
+                   task.payload_bytes == run->sizes.Bytes(index, index + task.count));
+    seen.runs[run] += task.count;
+  }
   const bool waits = task.state != TaskState::kRunning;
   const ListNode<WaitingTaskTag>& node = task;
   TREADLE_ASSERT(node.linked() == waits);
@@ -58,10 +69,10 @@ void CheckTask(const State& state, const Lifecycle& lifecycle, const Task& task,
   if (waits) counted.waiting_bytes += task.payload_bytes;
   switch (task.state) {
     case TaskState::kScheduled:
-      ++counted.scheduled;
+      counted.scheduled += task.count;
       break;
     case TaskState::kQueued:
-      ++counted.queued;
+      counted.queued += task.count;
       break;
     default:
       TREADLE_ASSERT(task.state == TaskState::kRunning);
@@ -175,6 +186,7 @@ void CheckState(const State& state, const Lifecycle& lifecycle, bool after_tick)
   Seen seen;
   state.tasks.CheckInvariants();
   state.tasks.ForEach([&](const Task& task) { CheckTask(state, lifecycle, task, seen); });
+  for (const auto& [run, tasks] : seen.runs) TREADLE_ASSERT(run->unfinished == tasks);
   int64_t declared = 0;
   for (const auto& [name, queue] : state.queues.all()) {
     TREADLE_ASSERT(name == *queue->name);

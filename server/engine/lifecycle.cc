@@ -54,7 +54,7 @@ bool Lifecycle::HasRoomForType(const Queue& queue, const std::string& type) cons
   return line != queue.lines.end() && line->second->unfinished > 0;
 }
 
-Line& Lifecycle::ObtainLine(Queue& queue, const std::string& type) {
+Line& Lifecycle::ObtainLine(Queue& queue, const std::string& type, uint32_t tasks) {
   Line* line = QueueTable::FindLine(queue, type);
   if (line == nullptr) {
     auto made = std::make_unique<Line>(queue, std::make_shared<const std::string>(type));
@@ -66,14 +66,15 @@ Line& Lifecycle::ObtainLine(Queue& queue, const std::string& type) {
     line->Unlink();
     --queue.idle_line_count;
   }
-  ++line->unfinished;
+  line->unfinished += tasks;
   return *line;
 }
 
-void Lifecycle::LeaveLine(Task& task) {
+void Lifecycle::LeaveLine(const Task& task) {
   Line& line = *task.line;
   Queue& queue = line.queue;
-  if (--line.unfinished > 0) return;
+  line.unfinished -= task.count;
+  if (line.unfinished > 0) return;
   queue.idle_lines.PushBack(line);
   if (++queue.idle_line_count <= kIdleLinesMax) return;
   DropOldestLine(queue);
@@ -92,12 +93,40 @@ void Lifecycle::DropLines(Queue& queue) {
   TREADLE_ASSERT(queue.lines.empty());
 }
 
+Task& Lifecycle::SplitAfter(Task& task, uint32_t keep) {
+  Task& rest = s_.tasks.SplitAfter(task, keep);
+  List<Task, WaitingTaskTag>::InsertAfter(task, rest);
+  if (task.state == TaskState::kQueued) {
+    // The place in a LIFO line is that of the last one.
+    if (task.queue().config.discipline == Discipline::kLifo) s_.matching.AddReady(task);
+    s_.matching.AddReady(rest);
+  }
+  Retime(rest);
+  return rest;
+}
+
+Task& Lifecycle::Part(Task& task, TaskId id) {
+  TREADLE_ASSERT(task.Holds(id));
+  const auto before = static_cast<uint32_t>(id.sequence - task.id.sequence);
+  return PartFirst(before == 0 ? task : SplitAfter(task, before));
+}
+
+Task& Lifecycle::PartFirst(Task& task) {
+  if (task.count > 1) SplitAfter(task, 1);
+  return task;
+}
+
+Task& Lifecycle::PartNext(Task& task) {
+  if (task.queue().config.discipline != Discipline::kLifo) return PartFirst(task);
+  return task.count > 1 ? SplitAfter(task, task.count - 1) : task;
+}
+
 void Lifecycle::Enter(Task& task, int64_t now_ms) {
   Queue& queue = task.queue();
   queue.waiting_bytes += task.payload_bytes;
   if (s_.Moment(task.run_at_ms, task.run_at_is_date) > now_ms) {
     task.state = TaskState::kScheduled;
-    ++queue.scheduled;
+    queue.scheduled += task.count;
     queue.scheduled_tasks.PushBack(task);
   } else {
     queue.queued_tasks.PushBack(task);
@@ -109,13 +138,13 @@ void Lifecycle::Enter(Task& task, int64_t now_ms) {
 void Lifecycle::MakeRunnable(Task& task, int64_t now_ms) {
   task.state = TaskState::kQueued;
   task.runnable_at_ms = now_ms;
-  ++task.queue().queued;
+  task.queue().queued += task.count;
   s_.matching.AddReady(task);
 }
 
 void Lifecycle::Wake(Turn& turn, Task& task) {
   Queue& queue = task.queue();
-  --queue.scheduled;
+  queue.scheduled -= task.count;
   List<Task, WaitingTaskTag>::Remove(task);
   // A purge that has not come to this task yet still will.
   const bool doomed = queue.purge != nullptr && task.order < queue.purge->before_order;
@@ -126,6 +155,7 @@ void Lifecycle::Wake(Turn& turn, Task& task) {
 }
 
 void Lifecycle::LeaveWaiting(Task& task) {
+  TREADLE_ASSERT(task.count == 1);
   Queue& queue = task.queue();
   if (task.state == TaskState::kScheduled) {
     --queue.scheduled;
@@ -181,7 +211,7 @@ void Lifecycle::Due(Turn& turn, Task& task) {
     TREADLE_ASSERT(lease_due != kNever);
     return s_.timers.Set(task, timer);
   }
-  if (due == DeadlineDue(task)) return Expire(turn, task);
+  if (due == DeadlineDue(task)) return Expire(turn, PartFirst(task));
   if (task.state == TaskState::kScheduled) return Wake(turn, task);
   if (due == TimeoutDue(task)) return TimeOut(turn, task);
   LoseLease(turn, task);
@@ -219,6 +249,7 @@ void Lifecycle::Expire(Turn& turn, Task& task) {
 FinishedRow Lifecycle::RowOf(const Task& task, TaskState state, int64_t now_ms) const {
   FinishedRow row;
   row.id = task.id;
+  row.of_run = task.run != nullptr;
   row.queue = task.queue().name;
   row.type = task.line->type;
   row.state = state;
@@ -255,15 +286,37 @@ void Lifecycle::Finish(Turn& turn, Task& task, TaskState state, int32_t attempts
   row.body = std::move(body);
   if (row.drop_at_ms > turn.now_ms()) {
     turn.Put(row);
-  } else {
+  } else if (!row.of_run) {
     turn.Erase(TaskKey{task.id});
   }
+  if (row.of_run) LeaveRun(turn, task);
   if (task.has_attempt_row) turn.Erase(AttemptKey{task.id});
   if (task.has_key()) s_.keys.Finish(*queue.name, task.extras->request_key);
   Count(queue, state, turn.now_ms());
   turn.Say(OutcomeDurability(task.durability), TaskFinished{std::move(finished)});
   LeaveLine(task);
   s_.tasks.Finish(task);
+}
+
+// What is left of a run is written at the turn's end.
+void Lifecycle::LeaveRun(Turn& turn, const Task& task) {
+  TaskRun& run = *task.run;
+  if (--run.unfinished == 0) {
+    turn.Erase(TaskKey{run.first});
+    if (run.has_row) turn.Erase(RunKey{run.first});
+    return;
+  }
+  run.finished.Add(task.id.sequence);
+  if (!std::exchange(run.has_news, true)) s_.changed_runs.push_back(task.run);
+}
+
+void Lifecycle::WriteRuns(Turn& turn) {
+  for (const std::shared_ptr<TaskRun>& run : std::exchange(s_.changed_runs, {})) {
+    run->has_news = false;
+    if (run->unfinished == 0) continue;
+    run->has_row = true;
+    turn.Put(RunRow{run->first, run->finished.ranges()});
+  }
 }
 
 void Lifecycle::Changed(Turn& turn, const Task& task) {

@@ -15,16 +15,26 @@ class Lifecycle {
  public:
   explicit Lifecycle(State& state) : s_(state) {}
 
-  // A task's place in its queue, before Enter. Finish gives it up.
-  Line& ObtainLine(Queue& queue, const std::string& type);
+  // So many tasks' place in their queue, before Enter. Finish gives it up, one by one.
+  Line& ObtainLine(Queue& queue, const std::string& type, uint32_t tasks);
+  // Loading: a task that has ended is not in its line.
+  void ReturnLine(const Task& task) { LeaveLine(task); }
   // The queue has no tasks, and goes.
   void DropLines(Queue& queue);
   bool HasRoomForType(const Queue& queue, const std::string& type) const;
 
+  // Parts tasks that are in one object. The one with this id has its own then. REQUIRES:
+  // task.Holds(id).
+  Task& Part(Task& task, TaskId id);
+  // The same for the first one of them, and, of a runnable task, for the one whose turn is next.
+  Task& PartFirst(Task& task);
+  Task& PartNext(Task& task);
+
   // A new task, or one whose attempt is over, waits: SCHEDULED or QUEUED.
   void Enter(Task& task, int64_t now_ms);
-  // Its timer has fired.
+  // Its timer has fired. Of several tasks that expire it is the first one's, and fires again.
   void Due(Turn& turn, Task& task);
+  // These and what follows are about one task: see Part.
   void Cancel(Turn& turn, Task& task);
   void Expire(Turn& turn, Task& task);
 
@@ -46,6 +56,9 @@ class Lifecycle {
   void StoppedByItself(Turn& turn, Task& task);
   void GiveBack(Turn& turn, Task& task);
   void LoseLease(Turn& turn, Task& task);
+
+  // At the turn's end: what has become of runs.
+  void WriteRuns(Turn& turn);
 
   // A worker that holds enough payload bytes takes nothing until some are gone.
   void UpdateBlocked(Worker& worker);
@@ -69,10 +82,12 @@ class Lifecycle {
  private:
   enum class Pace { kBackoff, kAtOnce };
 
+  Task& SplitAfter(Task& task, uint32_t keep);
+  void LeaveRun(Turn& turn, const Task& task);
   void MakeRunnable(Task& task, int64_t now_ms);
   void Wake(Turn& turn, Task& task);
   void LeaveWaiting(Task& task);
-  void LeaveLine(Task& task);
+  void LeaveLine(const Task& task);
   void DropOldestLine(Queue& queue);
   void Changed(Turn& turn, const Task& task);
   void Finish(Turn& turn, Task& task, TaskState state, int32_t attempts, TaskError error,

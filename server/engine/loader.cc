@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -55,10 +56,26 @@ absl::Status Loader::Take(const TaskRow& row) {
   task->order = row.order;
   task->submitted_at_ms = row.submitted_at_ms;
   task->TakeSpec(spec);
-  task->line = &lifecycle_.ObtainLine(s_.queues.Obtain(spec.queue), spec.type);
-  if (!s_.tasks.AddLoaded(std::move(task))) {
+  if (!row.payload_sizes.empty()) {
+    task->count = static_cast<uint32_t>(row.payload_sizes.size());
+    task->run = std::make_shared<TaskRun>(row.id, PayloadSizes(row.payload_sizes));
+    if (task->has_key() || task->payload_bytes != task->run->sizes.BeginOf(task->count)) {
+      return Contradiction("the row of the run that begins with task ", row.id.ToString(),
+                           " is not one of an accepted run");
+    }
+  }
+  task->line = &lifecycle_.ObtainLine(s_.queues.Obtain(spec.queue), spec.type, task->count);
+  if (s_.tasks.Find(row.id) != nullptr) {
     return Contradiction("two rows for task ", row.id.ToString());
   }
+  if (!s_.tasks.Add(std::move(task))) {
+    return Contradiction("two tasks have the same place in submit order");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Loader::Take(const RunRow& row) {
+  runs_.push_back(row);
   return absl::OkStatus();
 }
 
@@ -97,9 +114,9 @@ absl::Status Loader::Take(const ReportsRow& row) {
 
 absl::Status Loader::Finish(int64_t now_ms) {
   s_.now_ms = now_ms;
-  if (!s_.tasks.SortLoaded()) return Contradiction("two tasks have the same place in submit order");
   TREADLE_RETURN_IF_ERROR(FinishQueues());
   TREADLE_RETURN_IF_ERROR(FinishTasks());
+  TREADLE_RETURN_IF_ERROR(FinishRuns());
   TREADLE_RETURN_IF_ERROR(FinishAttempts());
   TREADLE_RETURN_IF_ERROR(FinishGrants(now_ms));
   TREADLE_RETURN_IF_ERROR(FinishReports());
@@ -117,15 +134,63 @@ absl::Status Loader::FinishQueues() {
 
 absl::Status Loader::FinishTasks() {
   absl::Status status;
+  uint64_t next_order = 0;
+  const Task* before = nullptr;
   s_.tasks.ForEach([&](const Task& task) {
-    if (status.ok()) status = FinishTask(task);
+    if (!status.ok()) return;
+    if (task.order < next_order || (before != nullptr && before->Holds(task.id))) {
+      status = Contradiction("task ", task.id.ToString(), " is also in a run before it");
+    } else {
+      status = FinishTask(task);
+    }
+    next_order = task.order + task.count;
+    before = &task;
   });
   return status;
 }
 
+absl::Status Loader::FinishRuns() {
+  for (const RunRow& row : std::exchange(runs_, {})) TREADLE_RETURN_IF_ERROR(FinishRun(row));
+  return absl::OkStatus();
+}
+
+absl::Status Loader::FinishRun(const RunRow& row) {
+  Task* const found = s_.tasks.Find(row.id);
+  const auto contradiction = [&] {
+    return Contradiction("what has ended of the run that begins with task ", row.id.ToString(),
+                         " is no part of it");
+  };
+  if (found == nullptr || found->run == nullptr || found->run->has_row) return contradiction();
+  const std::shared_ptr<TaskRun> run = found->run;
+  run->has_row = true;
+  if (!run->finished.Assign(row.finished)) return contradiction();
+  for (const auto& [first, last] : row.finished) {
+    const auto tasks = static_cast<uint32_t>(last - first + 1);
+    Task* const task = FindApart(TaskId{row.id.session, first}, tasks);
+    if (task == nullptr || task->run != run || task->count != tasks || run->unfinished <= tasks) {
+      return contradiction();
+    }
+    run->unfinished -= tasks;
+    lifecycle_.ReturnLine(*task);
+    s_.tasks.Drop(*task);
+  }
+  return absl::OkStatus();
+}
+
+Task* Loader::FindApart(TaskId id, uint32_t tasks) {
+  Task* task = s_.tasks.Find(id);
+  if (task == nullptr) return nullptr;
+  if (const auto before = static_cast<uint32_t>(id.sequence - task->id.sequence); before > 0) {
+    task = &s_.tasks.SplitAfter(*task, before);
+  }
+  if (task->count > tasks) s_.tasks.SplitAfter(*task, tasks);
+  return task;
+}
+
 absl::Status Loader::FinishTask(const Task& task) {
   const auto id = [&] { return task.id.ToString(); };
-  if (task.order >= s_.counters.next_order || task.id.session >= s_.counters.next_session) {
+  if (task.order + task.count > s_.counters.next_order ||
+      task.id.session >= s_.counters.next_session) {
     return Contradiction("task ", id(), " is newer than the counters");
   }
   const Queue& queue = task.queue();
@@ -142,7 +207,7 @@ absl::Status Loader::FinishTask(const Task& task) {
 
 absl::Status Loader::FinishAttempts() {
   for (AttemptRow& row : attempts_) {
-    Task* const task = s_.tasks.Find(row.id);
+    Task* const task = FindApart(row.id, 1);
     const auto id = [&] { return row.id.ToString(); };
     if (task == nullptr) return Contradiction("attempts of task ", id(), ", which has no row");
     if (task->has_attempt_row) return Contradiction("two rows of attempts of task ", id());
@@ -208,7 +273,7 @@ absl::Status Loader::FinishGrant(const GrantRow& row, int64_t now_ms) {
   Grant& grant = s_.grants.Add(std::move(made));
   Worker* worker = nullptr;
   for (size_t i = 0; i < row.tasks.size(); ++i) {
-    Task* const task = s_.tasks.Find(row.tasks[i]);
+    Task* const task = FindApart(row.tasks[i], 1);
     const Token token = grant.TokenOf(i);
     if (task == nullptr || task->last_token >= token) continue;
     if (task->lease != nullptr) {

@@ -28,6 +28,7 @@ class Loader {
   absl::Status Take(const MetaRow& row);
   absl::Status Take(const QueueRow& row);
   absl::Status Take(const TaskRow& row);
+  absl::Status Take(const RunRow& row);
   absl::Status Take(const AttemptRow& row);
   absl::Status Take(const GrantRow& row);
   absl::Status Take(const SessionRow& row);
@@ -40,17 +41,23 @@ class Loader {
   absl::Status FinishQueues();
   absl::Status FinishTasks();
   absl::Status FinishTask(const Task& task);
+  absl::Status FinishRuns();
+  absl::Status FinishRun(const RunRow& row);
   absl::Status FinishAttempts();
   absl::Status FinishGrants(int64_t now_ms);
   absl::Status FinishGrant(const GrantRow& row, int64_t now_ms);
   absl::Status FinishReports();
   absl::Status FinishSessions(int64_t now_ms);
   absl::Status EnterTasks(int64_t now_ms);
+  // So many tasks, parted from others, before they are in their queues' lists. Null: there is no
+  // such task.
+  Task* FindApart(TaskId id, uint32_t tasks);
 
   State& s_;
   Lifecycle& lifecycle_;
   Attachments& attachments_;
   bool has_meta_ = false;
+  std::vector<RunRow> runs_;
   std::vector<AttemptRow> attempts_;
   absl::flat_hash_map<TaskId, int64_t> stored_lease_ms_;
   std::vector<GrantRow> grants_;

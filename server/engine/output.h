@@ -41,6 +41,7 @@ struct Submitted {
   bool existing = false;  // its request key named `id`, which was there already
   // Accepted: how safe the task is when this is released.
   Durability durability = Durability::kMemory;
+  uint32_t tasks = 1;  // as many, with the items and ids that follow
 };
 
 // OK also for a running task that was told to stop, and for one that had ended in memory this turn.

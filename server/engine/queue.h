@@ -117,8 +117,8 @@ struct Queue : ListNode<ActiveQueueTag> {
 
   int64_t waiting() const { return scheduled + queued; }
   int64_t unfinished() const { return waiting() + running; }
-  bool Fits(uint64_t payload_bytes) const {
-    return waiting() < config.max_tasks &&
+  bool Fits(uint64_t payload_bytes, int64_t tasks = 1) const {
+    return waiting() + tasks <= config.max_tasks &&
            waiting_bytes + payload_bytes <= static_cast<uint64_t>(config.max_bytes);
   }
   bool may_dispatch() const { return declared && !paused && purge == nullptr; }

@@ -117,7 +117,7 @@ void QueueCommands::ContinuePurges(Turn& turn) {
     Purge& purge = *queue.purge;
     for (; budget > 0 && !purge.tasks.empty(); --budget) {
       ++purge.cancelled;
-      lifecycle_.Cancel(turn, purge.tasks.front());
+      lifecycle_.Cancel(turn, lifecycle_.PartFirst(purge.tasks.front()));
     }
     if (purge.tasks.empty()) EndPurge(turn, queue);
   }

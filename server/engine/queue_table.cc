@@ -11,7 +11,7 @@ ReadyKey ReadyKeyOf(const Task& task, Discipline discipline) {
     case Discipline::kFifo:
       return {0, task.order};
     case Discipline::kLifo:
-      return {0, ~task.order};
+      return {0, ~(task.order + task.count - 1)};
     case Discipline::kPriority:
       return {-static_cast<int64_t>(task.priority), task.order};
   }

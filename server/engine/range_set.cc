@@ -42,6 +42,14 @@ bool RangeSet::Add(uint64_t number) {
   return true;
 }
 
+void RangeSet::Append(uint64_t first, uint64_t last) {
+  if (!ranges_.empty() && ranges_.back().second + 1 == first) {
+    ranges_.back().second = last;
+  } else {
+    ranges_.emplace_back(first, last);
+  }
+}
+
 void RangeSet::RemoveBelow(uint64_t number) {
   const size_t at = Find(number);
   ranges_.erase(ranges_.begin(), ranges_.begin() + static_cast<ptrdiff_t>(at));

@@ -30,15 +30,26 @@ struct QueueRow {
   bool closed = false;
 };
 
-// A task that was accepted. Written once, with its payload. What changes later stands in AttemptRow
-// and GrantRow; when the task ends, its FinishedRow takes this row's place: whoever stores that one
-// deletes this one.
+// A task that was accepted, or a run of several. Written once, with the payloads. What changes
+// later stands in AttemptRow, GrantRow and RunRow; when the last of its tasks has ended it is
+// deleted.
 struct TaskRow {
-  TaskId id;
+  TaskId id;           // of the first one; the others follow
   TaskSpec spec;       // as it was submitted
-  uint64_t order = 0;  // position in submit order
+  uint64_t order = 0;  // position in submit order, of the first one
   int64_t submitted_at_ms = 0;
-  BodyRef payload;  // stored in the same row; not needed to load it
+  std::vector<uint32_t> payload_sizes;  // of each task of a run; empty: one task
+  BodyPart payload;                     // stored in the same row; not needed to load it
+
+  uint32_t tasks() const {
+    return payload_sizes.empty() ? 1 : static_cast<uint32_t>(payload_sizes.size());
+  }
+};
+
+// Which tasks of a run have ended, while others have not. Goes with the TaskRow.
+struct RunRow {
+  TaskId id;                                            // the TaskRow's
+  std::vector<std::pair<uint64_t, uint64_t>> finished;  // inclusive ranges of sequences, ascending
 };
 
 // What attempts have left behind. Written when an attempt ended without ending the task, and when a
@@ -72,9 +83,10 @@ struct GrantRow {
 };
 
 // A task that has ended. The store drops it at `drop_at_ms`. The other times are Unix time, as it
-// was then, for people.
+// was then, for people. Whoever stores this row deletes the task's TaskRow, unless that is a run's.
 struct FinishedRow {
   TaskId id;
+  bool of_run = false;
   Name queue;
   Name type;
   TaskState state = TaskState::kSucceeded;
@@ -130,14 +142,18 @@ struct ClockRow {
   ClockMark mark;
 };
 
-using Row = std::variant<MetaRow, QueueRow, TaskRow, AttemptRow, GrantRow, FinishedRow, SessionRow,
-                         KeyRow, ReportsRow, ClockRow>;
+using Row = std::variant<MetaRow, QueueRow, TaskRow, RunRow, AttemptRow, GrantRow, FinishedRow,
+                         SessionRow, KeyRow, ReportsRow, ClockRow>;
 
 struct QueueKey {
   std::string name;
 };
-// The row of a task that has ended without leaving an outcome (its result time-to-live is 0).
+// The row of a task that has ended without leaving an outcome (its result time-to-live is 0), or of
+// a run whose tasks have all ended.
 struct TaskKey {
+  TaskId id;
+};
+struct RunKey {
   TaskId id;
 };
 struct AttemptKey {
@@ -153,7 +169,8 @@ struct ReportsKey {
   uint64_t number = 0;
 };
 
-using RowKey = std::variant<QueueKey, TaskKey, AttemptKey, GrantKey, SessionKey, ReportsKey>;
+using RowKey =
+    std::variant<QueueKey, TaskKey, RunKey, AttemptKey, GrantKey, SessionKey, ReportsKey>;
 
 // A row to put, or the key of one to delete. Applied in order, all or nothing.
 using RowChange = std::variant<Row, RowKey>;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -57,8 +58,9 @@ struct State {
 
   std::vector<Queue*> queues_with_room;  // some left while submitters wait
   std::vector<Queue*> purging;
-  std::vector<Holder*> given;     // who was given tasks in this Tick
-  std::vector<CallId> due_polls;  // whose wait is over in this Tick
+  std::vector<std::shared_ptr<TaskRun>> changed_runs;  // in this turn
+  std::vector<Holder*> given;                          // who was given tasks in this Tick
+  std::vector<CallId> due_polls;                       // whose wait is over in this Tick
 
   int64_t ListenedMs() const { return now_ms - deaf_ms; }
   // When the clock of leases will show this time.
@@ -76,7 +78,10 @@ struct State {
     return date_ms == kNever ? kNever : Moment(date_ms, /*is_date=*/true);
   }
 
-  uint64_t NextOrder() { return Next(counters.next_order); }
+  uint64_t NextOrders(uint64_t count) {
+    counters_dirty = true;
+    return std::exchange(counters.next_order, counters.next_order + count);
+  }
   uint64_t NextSession() { return Next(counters.next_session); }
   uint64_t NextGrant() { return Next(counters.next_grant); }
   uint64_t NextTokens(uint64_t count) {

@@ -5,10 +5,11 @@
 #include <string>
 
 #include "server/engine/intrusive_list.h"
+#include "server/engine/task_run.h"
 #include "server/engine/timers.h"
 #include "server/engine/types.h"
 
-// An unfinished task as the engine remembers it.
+// Unfinished tasks as the engine remembers them.
 
 namespace treadle::engine {
 
@@ -47,13 +48,19 @@ struct TaskExtras {
   TaskError last_error;
 };
 
+// A task; or several of a run that follow one another, have not begun and are alike, of which this
+// is the first: what happens to one of them alone happens when Lifecycle::Part has given it an
+// object of its own.
+//
 // Linked in its queue's list of scheduled or of queued tasks while it waits.
 struct Task : Timed, ListNode<WaitingTaskTag> {
   Task() : Timed(TimedKind::kTask) {}
 
   TaskId id;
+  uint32_t count = 1;
   Line* line = nullptr;
-  uint64_t order = 0;
+  uint64_t order = 0;            // the next one has the next
+  std::shared_ptr<TaskRun> run;  // null: submitted alone
   int64_t submitted_at_ms = 0;
   // Service time, or Unix time if it is a date.
   int64_t run_at_ms = 0;       // not before; a time in the past means at once
@@ -61,8 +68,8 @@ struct Task : Timed, ListNode<WaitingTaskTag> {
   int64_t runnable_at_ms = 0;  // since when it is queued
   int64_t attempt_timeout_ms = 0;
   int64_t result_ttl_ms = 0;
-  uint64_t payload_bytes = 0;
-  Token last_token{};  // of the latest lease that is over
+  uint64_t payload_bytes = 0;  // of all of them
+  Token last_token{};          // of the latest lease that is over
   std::shared_ptr<const RetryPolicy> retry;
   std::unique_ptr<TaskExtras> extras;
   std::unique_ptr<LiveLease> lease;  // exactly while it runs
@@ -70,7 +77,6 @@ struct Task : Timed, ListNode<WaitingTaskTag> {
   int32_t max_attempts = 0;
   int32_t attempts_spent = 0;
   uint32_t ready_slot = kNoSlot;  // in its line
-  uint32_t order_slot = kNoSlot;  // in the index by submit order
   uint32_t date_slot = kNoSlot;   // its timer by the wall clock
   TaskState state = TaskState::kQueued;
   Durability durability = Durability::kSynced;
@@ -85,6 +91,15 @@ struct Task : Timed, ListNode<WaitingTaskTag> {
 
   // What the spec says. REQUIRES: submitted_at_ms is set.
   void TakeSpec(const TaskSpec& spec);
+  // Keeps the first `keep` of the tasks. Returns the others, which are in no list, heap or table.
+  // REQUIRES: 0 < keep < count.
+  std::unique_ptr<Task> SplitAfter(uint32_t keep);
+  bool Holds(TaskId task) const {
+    return task.session == id.session && task.sequence >= id.sequence &&
+           task.sequence - id.sequence < count;
+  }
+  // The task whose row has the payload.
+  TaskId row() const { return run == nullptr ? id : run->first; }
   // The next attempt not before this moment of service time; 0: at once.
   void RunNotBefore(int64_t at_ms) {
     run_at_ms = at_ms;

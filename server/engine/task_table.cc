@@ -1,6 +1,6 @@
 #include "server/engine/task_table.h"
 
-#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "proto/support/assert.h"
@@ -28,38 +28,79 @@ void Task::TakeSpec(const TaskSpec& spec) {
   extras->digest = spec.digest;
 }
 
-Task& TaskTable::Add(std::unique_ptr<Task> owned) {
+std::unique_ptr<Task> Task::SplitAfter(uint32_t keep) {
+  TREADLE_ASSERT(keep > 0 && keep < count && lease == nullptr && extras == nullptr && !watched &&
+                 !has_attempt_row);
+  const uint32_t index = run->IndexOf(id);
+  auto rest = std::make_unique<Task>();
+  rest->id = TaskId{id.session, id.sequence + keep};
+  rest->count = count - keep;
+  rest->line = line;
+  rest->order = order + keep;
+  rest->run = run;
+  rest->submitted_at_ms = submitted_at_ms;
+  rest->run_at_ms = run_at_ms;
+  rest->deadline_at_ms = deadline_at_ms;
+  rest->runnable_at_ms = runnable_at_ms;
+  rest->attempt_timeout_ms = attempt_timeout_ms;
+  rest->result_ttl_ms = result_ttl_ms;
+  rest->payload_bytes = run->sizes.Bytes(index + keep, index + count);
+  rest->retry = retry;
+  rest->priority = priority;
+  rest->max_attempts = max_attempts;
+  rest->state = state;
+  rest->durability = durability;
+  rest->run_at_is_date = run_at_is_date;
+  rest->deadline_is_date = deadline_is_date;
+  payload_bytes -= rest->payload_bytes;
+  count = keep;
+  return rest;
+}
+
+Task* TaskTable::Find(TaskId id) const {
+  if (const std::unique_ptr<Task>* const found = by_id_.Find(id)) return found->get();
+  return long_.empty() ? nullptr : FindLong(id);
+}
+
+Task* TaskTable::FindLong(TaskId id) const {
+  const auto after = long_.upper_bound(id);
+  if (after == long_.begin()) return nullptr;
+  Task* const task = std::prev(after)->second;
+  return task->Holds(id) ? task : nullptr;
+}
+
+bool TaskTable::Add(std::unique_ptr<Task> owned) {
   Task& task = *owned;
   TREADLE_ASSERT(by_id_.Find(task.id) == nullptr);
-  TREADLE_ASSERT(in_order_.empty() || in_order_.back_key() < task.order);
+  const size_t before = in_order_.size();
+  in_order_.emplace_hint(in_order_.end(), task.order, &task);
+  if (in_order_.size() == before) return false;
+  if (task.count > 1) long_.emplace(task.id, &task);
+  size_ += task.count;
   by_id_.Insert(task.id, std::move(owned));
-  in_order_.Add(task, task.order);
-  return task;
+  return true;
+}
+
+Task& TaskTable::SplitAfter(Task& task, uint32_t keep) {
+  size_ -= task.count - keep;
+  std::unique_ptr<Task> rest = task.SplitAfter(keep);
+  if (task.count == 1) long_.erase(task.id);
+  Task& split = *rest;
+  Add(std::move(rest));
+  return split;
 }
 
 void TaskTable::Finish(Task& task) {
-  in_order_.Remove(task);
+  TREADLE_ASSERT(task.count == 1);
   finished_.push_back(task.id);
+  Drop(task);
+}
+
+void TaskTable::Drop(Task& task) {
+  size_ -= task.count;
+  if (task.count > 1) long_.erase(task.id);
+  in_order_.erase(task.order);
   by_id_.Remove(task.id);
-}
-
-bool TaskTable::AddLoaded(std::unique_ptr<Task> owned) {
-  Task& task = *owned;
-  if (by_id_.Find(task.id) != nullptr) return false;
-  loaded_.push_back(&task);
-  by_id_.Insert(task.id, std::move(owned));
-  return true;
-}
-
-bool TaskTable::SortLoaded() {
-  std::vector<Task*> loaded = std::exchange(loaded_, {});
-  std::sort(loaded.begin(), loaded.end(),
-            [](const Task* a, const Task* b) { return a->order < b->order; });
-  for (Task* const task : loaded) {
-    if (!in_order_.empty() && in_order_.back_key() == task->order) return false;
-    in_order_.Add(*task, task->order);
-  }
-  return true;
 }
 
 bool TaskTable::FinishedThisTurn(TaskId id) {
@@ -77,13 +118,21 @@ void TaskTable::EndTurn() {
 }
 
 void TaskTable::CheckInvariants() const {
-  in_order_.CheckInvariants();
-  in_order_.Visit([this](const InOrder::Entry& entry) {
-    const Task* const task = entry.item;
-    TREADLE_ASSERT(task == nullptr || (task->order == entry.key && Find(task->id) == task));
-    return true;
-  });
-  TREADLE_ASSERT(in_order_.size() == by_id_.size() && loaded_.empty());
+  size_t tasks = 0;
+  size_t entries = 0;
+  size_t several = 0;
+  uint64_t next_order = 0;
+  for (const auto& [order, task] : in_order_) {
+    TREADLE_ASSERT(task->order == order && order >= next_order && task->count > 0);
+    next_order = order + task->count;
+    tasks += task->count;
+    ++entries;
+    if (task->count > 1) ++several;
+    for (uint32_t i = 0; i < task->count; ++i) {
+      TREADLE_ASSERT(Find(TaskId{task->id.session, task->id.sequence + i}) == task);
+    }
+  }
+  TREADLE_ASSERT(tasks == size_ && entries == by_id_.size() && several == long_.size());
 }
 
 }  // namespace treadle::engine

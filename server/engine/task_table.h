@@ -4,10 +4,10 @@
 #include <memory>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_set.h"
 
 #include "proto/support/task_map.h"
-#include "server/engine/ascending_list.h"
 #include "server/engine/task.h"
 
 namespace treadle::engine {
@@ -15,42 +15,42 @@ namespace treadle::engine {
 // Every unfinished task, by id and in submit order; and who finished in the current turn.
 class TaskTable {
  public:
-  Task* Find(TaskId id) const {
-    const std::unique_ptr<Task>* const found = by_id_.Find(id);
-    return found == nullptr ? nullptr : found->get();
-  }
-  size_t size() const { return by_id_.size(); }
+  // By the order of the first task of each.
+  using InOrder = absl::btree_map<uint64_t, Task*>;
 
-  // REQUIRES: a new id, and an order above all others'.
-  Task& Add(std::unique_ptr<Task> task);
+  // The task, or the one that it is counted in.
+  Task* Find(TaskId id) const;
+  // How many tasks there are.
+  size_t size() const { return size_; }
+
+  // REQUIRES: new ids. False: an order is there already.
+  bool Add(std::unique_ptr<Task> task);
+  // Keeps the first `keep` of `task`, and returns the others. REQUIRES: 0 < keep < task.count.
+  Task& SplitAfter(Task& task, uint32_t keep);
+  // REQUIRES: task.count == 1.
   void Finish(Task& task);
-
-  // Loading, into an empty table: in any order, then SortLoaded once. False: the id, or an order,
-  // is there already.
-  bool AddLoaded(std::unique_ptr<Task> task);
-  bool SortLoaded();
+  // Loading: it had finished before.
+  void Drop(Task& task);
 
   bool FinishedThisTurn(TaskId id);
   void EndTurn();
 
-  // In submit order; what has finished may be a hole in it.
-  using InOrder = AscendingList<uint64_t, Task, &Task::order_slot>;
   const InOrder& in_order() const { return in_order_; }
   // visit(Task&), in submit order.
   template <typename Visit>
   void ForEach(Visit visit) const {
-    in_order_.Visit([&](const InOrder::Entry& entry) {
-      if (entry.item != nullptr) visit(*entry.item);
-      return true;
-    });
+    for (const auto& [order, task] : in_order_) visit(*task);
   }
 
   void CheckInvariants() const;
 
  private:
-  TaskMap<std::unique_ptr<Task>> by_id_;
+  Task* FindLong(TaskId id) const;
+
+  TaskMap<std::unique_ptr<Task>> by_id_;  // by the first one's
+  absl::btree_map<TaskId, Task*> long_;   // those that stand for several
   InOrder in_order_;
-  std::vector<Task*> loaded_;  // in any order; for SortLoaded
+  size_t size_ = 0;
   std::vector<TaskId> finished_;
   absl::flat_hash_set<TaskId> finished_set_;  // of the first finished_indexed_; made when asked for
   size_t finished_indexed_ = 0;

@@ -41,6 +41,12 @@ enum class GrantId : uint64_t {};
 // never looks inside. Null: none.
 struct Body;
 using BodyRef = std::shared_ptr<const Body>;
+// A part of a body's bytes, with all that describes them: one task's payload in that of its run.
+struct BodyPart {
+  BodyRef body;
+  uint64_t begin = 0;
+  uint64_t bytes = 0;
+};
 
 // Queue and type names are shared: tasks are many, names are few.
 using Name = std::shared_ptr<const std::string>;
@@ -145,6 +151,10 @@ struct PoolSpec {
 // What a worker needs to run one attempt, but for the payload, which the broker adds.
 struct Lease {
   TaskId task;
+  // Where its payload is: in the row of the run that it was submitted with.
+  TaskId row;
+  uint64_t payload_begin = 0;
+  uint64_t payload_bytes = 0;
   Token token{};
   Name queue;
   Name type;

@@ -74,8 +74,10 @@ struct WorkerView {
   int64_t failed_total = 0;
 };
 
+// One or several tasks that come next.
 struct ReadyTask {
-  TaskId id;
+  TaskId row;  // that has their payloads
+  uint32_t tasks = 1;
   uint64_t payload_bytes = 0;
 };
 

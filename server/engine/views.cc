@@ -1,15 +1,22 @@
 #include "server/engine/views.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace treadle::engine {
 
-TaskView ViewOf(const Task& task, const State& state) {
+uint64_t PayloadBytesOf(const Task& task, TaskId id) {
+  if (task.count == 1) return task.payload_bytes;
+  const uint32_t index = task.run->IndexOf(id);
+  return task.run->sizes.Bytes(index, index + 1);
+}
+
+TaskView ViewOf(const Task& task, TaskId id, const State& state) {
   const auto shown = [&state](int64_t at_ms, bool is_date) {
     return is_date || at_ms == 0 ? at_ms : state.Shown(at_ms);
   };
   TaskView view;
-  view.id = task.id;
+  view.id = id;
   view.queue = task.queue().name;
   view.type = task.line->type;
   view.state = task.state;
@@ -21,7 +28,7 @@ TaskView ViewOf(const Task& task, const State& state) {
     view.run_at_ms = shown(task.run_at_ms, task.run_at_is_date);
   }
   view.deadline_at_ms = shown(task.deadline_at_ms, task.deadline_is_date);
-  view.payload_bytes = task.payload_bytes;
+  view.payload_bytes = PayloadBytesOf(task, id);
   if (task.lease != nullptr) {
     ++view.attempts;
     view.worker = *task.lease->grant->worker_name;
@@ -86,17 +93,26 @@ std::vector<TaskView> ListTasks(const State& state, std::string_view queue, std:
   std::vector<TaskView> views;
   size_t looked_at = 0;
   done = true;
-  state.tasks.in_order().VisitAfter(after, [&](const TaskTable::InOrder::Entry& entry) {
-    if (views.size() == limit || looked_at++ == kLookedAtMax) return done = false;
-    after = entry.key;
-    if (entry.item == nullptr) return true;
-    const Task& task = *entry.item;
-    if (!queue.empty() && *task.queue().name != queue) return true;
-    if (!type.empty() && *task.line->type != type) return true;
-    if (states != 0 && (states & (1u << static_cast<uint32_t>(task.state))) == 0) return true;
-    views.push_back(ViewOf(task, state));
-    return true;
-  });
+  const TaskTable::InOrder& all = state.tasks.in_order();
+  auto at = all.upper_bound(after);
+  // The one before may stand for some that are behind `after`.
+  if (at != all.begin() && std::prev(at)->first + std::prev(at)->second->count > after + 1) --at;
+  for (; at != all.end(); ++at) {
+    const Task& task = *at->second;
+    const bool fits = (queue.empty() || *task.queue().name == queue) &&
+                      (type.empty() || *task.line->type == type) &&
+                      (states == 0 || (states & (1u << static_cast<uint32_t>(task.state))) != 0);
+    const uint64_t first = std::max(after + 1, task.order);
+    for (uint64_t order = first; order < task.order + task.count; ++order) {
+      if (views.size() == limit || looked_at++ == kLookedAtMax) {
+        done = false;
+        return views;
+      }
+      after = order;
+      const TaskId id{task.id.session, task.id.sequence + (order - task.order)};
+      if (fits) views.push_back(ViewOf(task, id, state));
+    }
+  }
   return views;
 }
 

@@ -10,7 +10,9 @@
 
 namespace treadle::engine {
 
-TaskView ViewOf(const Task& task, const State& state);
+// Of the task with this id, which is `task` or one that it stands for.
+uint64_t PayloadBytesOf(const Task& task, TaskId id);
+TaskView ViewOf(const Task& task, TaskId id, const State& state);
 QueueView ViewOf(const Queue& queue, int64_t now_ms);
 WorkerView ViewOf(const Worker& worker, const State& state);
 

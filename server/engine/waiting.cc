@@ -130,7 +130,7 @@ void Admission::Serve(Turn& turn, Queue& queue) {
       continue;
     }
     if (!queue.Fits(submit.spec.payload_bytes)) return;
-    const absl::Status status = CheckServer(&queue, submit.spec);
+    const absl::Status status = CheckServer(&queue, submit.spec, 1);
     if (status.ok()) {
       AcceptWaiter(turn, waiter);
     } else {

@@ -164,7 +164,7 @@ void AttachStream::Leased(const broker::Leased& leased) {
   v1::LeasedRun* run = nullptr;  // of the task before; null: it has left
   for (size_t i = 0; i < tasks.size(); ++i) {
     const broker::LeasedTask& task = tasks[i];
-    const int64_t body_bytes = task.body == nullptr ? 0 : broker::BytesOf(*task.body);
+    const int64_t body_bytes = task.payload.body == nullptr ? 0 : broker::BytesOf(task.payload);
     const size_t name_bytes = task.lease.queue->size() + task.lease.type->size();
     const int64_t bytes = kAttachItemBytes + body_bytes + static_cast<int64_t>(name_bytes);
     absl::Status taken = CheckTaken(taken_bytes_max_, bytes, task.lease.task, *task.lease.queue);

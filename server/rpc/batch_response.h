@@ -12,9 +12,10 @@ struct BatchResponse {
   Response response;
   size_t unanswered = 0;
 
-  // One more result is there. The last one sends the response.
-  void Answered(UnaryCall& call) {
-    if (--unanswered > 0) return;
+  // So many more results are there. The last one sends the response.
+  void Answered(UnaryCall& call, size_t results = 1) {
+    unanswered -= results;
+    if (unanswered > 0) return;
     call.Unpark();
     call.Reply(response);
   }

@@ -80,22 +80,34 @@ void SessionStream::HandleRuns(v1::SessionRequest& request,
   const int64_t wall_ms = edge_.clock.WallMs();
   for (v1::TaskRun& run : *request.mutable_runs()) {
     reader_.Begin(*run.mutable_common(), wall_ms);
+    broker::BodyPtr body;
+    std::vector<uint32_t> sizes(run.payload_sizes().begin(), run.payload_sizes().end());
+    if (run.request_keys().empty() && reader_.MayRun(sizes)) {
+      engine::Submit submit =
+          reader_.NextRun(std::move(*run.mutable_payloads()), std::move(sizes), body);
+      AddSubmit(std::move(submit), run.first_sequence(), std::move(body), requests);
+      continue;
+    }
     const auto read = [&](size_t index, absl::string_view payload) {
       std::string key;
       if (!run.request_keys().empty()) {
         key = std::move(*run.mutable_request_keys(static_cast<int>(index)));
       }
-      broker::BodyPtr body;
       engine::Submit submit = reader_.Next(std::string(payload), std::move(key), body);
-      submit.call = id();
-      submit.origin = origin();
-      submit.item = run.first_sequence() + index;
-      submit.id = TaskId{session_, submit.item};
-      submit.sequenced = true;
-      requests.push_back(ToRequest(std::move(submit), std::move(body)));
+      AddSubmit(std::move(submit), run.first_sequence() + index, std::move(body), requests);
     };
     wire::ForEachItem(run.payload_sizes(), run.payloads(), read);
   }
+}
+
+void SessionStream::AddSubmit(engine::Submit submit, uint64_t sequence, broker::BodyPtr body,
+                              std::vector<broker::Request>& requests) {
+  submit.call = id();
+  submit.origin = origin();
+  submit.item = sequence;
+  submit.id = TaskId{session_, sequence};
+  submit.sequenced = true;
+  requests.push_back(ToRequest(std::move(submit), std::move(body)));
 }
 
 void SessionStream::HandleIds(v1::SessionRequest& request, std::vector<broker::Request>& requests) {
@@ -178,7 +190,7 @@ void SessionStream::Submitted(const engine::Submitted& submitted) {
   const uint64_t sequence = submitted.item;
   const v1::Durability level = AckLevel(submitted.durability, edge_.reach == store::Reach::kDisk);
   if (submitted.status.ok() && !submitted.existing) {
-    Accepted(sequence, level);
+    Accepted(sequence, sequence + submitted.tasks - 1, level);
     return;
   }
   if (!submitted.status.ok()) return Refused(sequence, submitted.status);
@@ -188,17 +200,17 @@ void SessionStream::Submitted(const engine::Submitted& submitted) {
   existing.set_durability(level);
 }
 
-void SessionStream::Accepted(uint64_t sequence, v1::Durability level) {
+void SessionStream::Accepted(uint64_t first, uint64_t last_of_them, v1::Durability level) {
   if (const int ranges = response_.message().accepted_size(); ranges > 0) {
     v1::AcceptedRange& last = *response_.message().mutable_accepted(ranges - 1);
-    if (last.last_sequence() + 1 == sequence && last.durability() == level) {
-      last.set_last_sequence(sequence);
+    if (last.last_sequence() + 1 == first && last.durability() == level) {
+      last.set_last_sequence(last_of_them);
       return;
     }
   }
   v1::AcceptedRange& range = *Add(kSessionItemBytes).add_accepted();
-  range.set_first_sequence(sequence);
-  range.set_last_sequence(sequence);
+  range.set_first_sequence(first);
+  range.set_last_sequence(last_of_them);
   range.set_durability(level);
 }
 

@@ -43,13 +43,15 @@ class SessionStream final : public BidiCall {
   // Posts everything but `open`.
   void Handle(v1::SessionRequest& request);
   void HandleRuns(v1::SessionRequest& request, std::vector<broker::Request>& requests);
+  void AddSubmit(engine::Submit submit, uint64_t sequence, broker::BodyPtr body,
+                 std::vector<broker::Request>& requests);
   void HandleIds(v1::SessionRequest& request, std::vector<broker::Request>& requests);
   void Refuse(std::vector<NoId> no_ids);
 
   // The outbox's thread.
   void Opened(const engine::SessionOpened& opened);
   void Submitted(const engine::Submitted& submitted);
-  void Accepted(uint64_t sequence, v1::Durability level);
+  void Accepted(uint64_t first, uint64_t last_of_them, v1::Durability level);
   void Refused(uint64_t sequence, const absl::Status& status);
   void Ended(const broker::OutcomeReady& outcome);
   void Succeeded(const broker::OutcomeReady& outcome);

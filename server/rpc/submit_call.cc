@@ -3,6 +3,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_join.h"
+
 #include "proto/wire/status.h"
 #include "server/rpc/batch_response.h"
 #include "server/rpc/convert.h"
@@ -24,7 +26,9 @@ struct Batch {
     submit.call = call.id();
     submit.origin = call.origin();
     submit.item = static_cast<uint64_t>(filling.response.results_size() - 1);
-    submit.id = edge.broker.NewTaskId();
+    for (uint32_t i = 1; i < submit.tasks(); ++i) filling.response.add_results();
+    submit.id = edge.broker.NewTaskIds(submit.tasks());
+    filling.unanswered += submit.tasks();
     requests.push_back(ToRequest(std::move(submit), std::move(body)));
   }
 
@@ -47,15 +51,19 @@ void Post(const Edge& edge, UnaryCall& call, Batch<Response> batch) {
     call.Reply(batch.filling.response);
     return;
   }
-  batch.filling.unanswered = batch.requests.size();
   const bool disk = edge.reach == store::Reach::kDisk;
   call.Expect([disk, filling = std::move(batch.filling)](UnaryCall& self,
                                                          broker::Delivery& delivery) mutable {
     const auto* submitted = std::get_if<engine::Submitted>(&delivery);
     if (submitted == nullptr) return;
-    Fill(*submitted, filling.response.results_size(), disk,
-         *filling.response.mutable_results(static_cast<int>(submitted->item)));
-    filling.Answered(self);
+    engine::Submitted task = *submitted;
+    for (uint32_t i = 0; i < submitted->tasks; ++i) {
+      Fill(task, filling.response.results_size(), disk,
+           *filling.response.mutable_results(static_cast<int>(task.item)));
+      ++task.item;
+      ++task.id.sequence;
+    }
+    filling.Answered(self, submitted->tasks);
   });
   // Those that wait for room in a full queue wait no longer than the call.
   call.Park(broker::Lane::kClients);
@@ -94,6 +102,19 @@ absl::Status SubmitRun(Edge& edge, UnaryCall& call, v1::SubmitRunRequest& reques
   Batch<v1::SubmitRunResponse> batch(tasks);
   SubmitReader reader(edge.bounds());
   reader.Begin(*request.mutable_common(), edge.clock.WallMs());
+  std::vector<uint32_t> sizes;
+  sizes.reserve(static_cast<size_t>(tasks));
+  for (const std::string& payload : request.payloads()) {
+    sizes.push_back(static_cast<uint32_t>(payload.size()));
+  }
+  if (request.request_keys().empty() && reader.MayRun(sizes)) {
+    broker::BodyPtr body;
+    engine::Submit run =
+        reader.NextRun(absl::StrJoin(request.payloads(), ""), std::move(sizes), body);
+    batch.Add(edge, call, std::move(run), std::move(body));
+    Post(edge, call, std::move(batch));
+    return absl::OkStatus();
+  }
   for (int i = 0; i < tasks; ++i) {
     std::string key;
     if (i < request.request_keys_size()) key = std::move(*request.mutable_request_keys(i));

@@ -1,5 +1,7 @@
 #include "server/rpc/submit_reader.h"
 
+#include <algorithm>
+
 #include "proto/support/limits.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/digest.h"
@@ -53,15 +55,31 @@ engine::Submit SubmitReader::Next(std::string payload, std::string request_key,
   }
   engine::Submit submit = common_;
   submit.spec.payload_bytes = payload.size();
-  if (!payload.empty() || !content_type_.empty() || !headers_.empty()) {
-    body =
-        std::make_shared<broker::Body>(broker::Body{std::move(payload), content_type_, headers_});
-  }
+  body = BodyOf(std::move(payload));
   if (!request_key.empty()) {
     submit.spec.request_key = std::move(request_key);
     submit.spec.digest = DigestOf(submit.spec, body.get());
   }
   return submit;
+}
+
+engine::Submit SubmitReader::NextRun(std::string payloads, std::vector<uint32_t> sizes,
+                                     broker::BodyPtr& body) {
+  engine::Submit submit = common_;
+  submit.spec.payload_bytes = payloads.size();
+  submit.payload_sizes = std::move(sizes);
+  body = BodyOf(std::move(payloads));
+  return submit;
+}
+
+bool SubmitReader::MayRun(const std::vector<uint32_t>& sizes) const {
+  const auto fits = [this](uint32_t bytes) { return bytes <= bounds_.payload_bytes_max; };
+  return sizes.size() > 1 && status_.ok() && std::all_of(sizes.begin(), sizes.end(), fits);
+}
+
+broker::BodyPtr SubmitReader::BodyOf(std::string bytes) const {
+  if (bytes.empty() && content_type_.empty() && headers_.empty()) return nullptr;
+  return std::make_shared<broker::Body>(broker::Body{std::move(bytes), content_type_, headers_});
 }
 
 engine::Submit SubmitReader::Read(v1::TaskSpec& task, int64_t wall_ms, broker::BodyPtr& body) {

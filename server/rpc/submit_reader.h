@@ -29,10 +29,16 @@ class SubmitReader {
   // The next task. Its payload is in `body`, which is null when there is nothing to say. Computes
   // the digest when there is a request key. With a refusal nothing else is set.
   engine::Submit Next(std::string payload, std::string request_key, broker::BodyPtr& body);
-  // Both, for a task that comes with its payload and key.
+  // The next ones, none of which has a request key, as one run. REQUIRES: as many bytes as the
+  // sizes say, of at least one task.
+  engine::Submit NextRun(std::string payloads, std::vector<uint32_t> sizes, broker::BodyPtr& body);
+  // Whether a run of these is one submit: otherwise what is wrong with each is said of it alone.
+  bool MayRun(const std::vector<uint32_t>& sizes) const;
+  // Begin and Next, for a task that comes with its payload and key.
   engine::Submit Read(v1::TaskSpec& task, int64_t wall_ms, broker::BodyPtr& body);
 
  private:
+  broker::BodyPtr BodyOf(std::string bytes) const;
   absl::Status Check(const std::string& payload, const std::string& request_key) const;
   std::shared_ptr<const engine::RetryPolicy> ReadPolicy(v1::RetryPolicy& retry);
 

@@ -5,6 +5,7 @@
 
 #include "proto/support/limits.h"
 #include "proto/wire/status.h"
+#include "server/broker/body.h"
 #include "server/rpc/convert.h"
 
 // From the engine's values to messages.
@@ -27,9 +28,9 @@ void WriteSpec(const broker::LeasedTask& task, int64_t now_ms, v1::LeasedTask* o
   out->set_token(static_cast<uint64_t>(lease.token));
   out->set_queue(*lease.queue);
   out->set_type(*lease.type);
-  if (task.body != nullptr) {
-    if (!task.body->content_type.empty()) out->set_content_type(task.body->content_type);
-    for (const auto& [key, value] : task.body->headers) (*out->mutable_headers())[key] = value;
+  if (const broker::Body* const body = task.payload.body.get()) {
+    if (!body->content_type.empty()) out->set_content_type(body->content_type);
+    for (const auto& [key, value] : body->headers) (*out->mutable_headers())[key] = value;
   }
   out->set_attempt(lease.attempt);
   out->set_max_attempts(lease.max_attempts);
@@ -45,22 +46,30 @@ void WriteSpec(const broker::LeasedTask& task, int64_t now_ms, v1::LeasedTask* o
 
 void Write(const broker::LeasedTask& task, int64_t now_ms, v1::LeasedTask* out) {
   WriteSpec(task, now_ms, out);
-  if (task.body != nullptr) out->set_payload(task.body->bytes);
+  if (task.payload.body != nullptr) out->set_payload(std::string(broker::BytesIn(task.payload)));
 }
 
 bool Continues(const broker::LeasedTask& task, const broker::LeasedTask& before) {
   engine::Lease next = before.lease;
   ++next.task.sequence;
   next.token = engine::Token{static_cast<uint64_t>(next.token) + 1};
+  // Where their payloads are is no part of what they have in common.
+  next.row = task.lease.row;
+  next.payload_begin = task.lease.payload_begin;
+  next.payload_bytes = task.lease.payload_bytes;
   if (next != task.lease) return false;
-  if (task.body == nullptr || before.body == nullptr) return task.body == before.body;
-  return task.body->content_type == before.body->content_type &&
-         task.body->headers == before.body->headers;
+  const broker::Body* const body = task.payload.body.get();
+  const broker::Body* const last = before.payload.body.get();
+  if (body == last) return true;
+  return body != nullptr && last != nullptr && body->content_type == last->content_type &&
+         body->headers == last->headers;
 }
 
 void AppendPayload(const broker::LeasedTask& task, v1::LeasedRun* run) {
-  run->add_payload_sizes(task.body == nullptr ? 0 : static_cast<uint32_t>(task.body->bytes.size()));
-  if (task.body != nullptr) run->mutable_payloads()->append(task.body->bytes);
+  run->add_payload_sizes(static_cast<uint32_t>(task.payload.bytes));
+  if (task.payload.body == nullptr) return;
+  const std::string_view bytes = broker::BytesIn(task.payload);
+  run->mutable_payloads()->append(bytes.data(), bytes.size());
 }
 
 void Write(const broker::OutcomeReady& outcome, v1::Outcome* out) {

@@ -93,7 +93,7 @@ class BrokerTest : public testing::Test {
 
   TaskId Submit(std::string payload, engine::TaskSpec spec = {}, int64_t wait_ms = 0,
                 engine::CallId call = kClient) {
-    const TaskId id = broker->NewTaskId();
+    const TaskId id = broker->NewTaskIds(1);
     if (spec.queue.empty()) spec.queue = "mail";
     spec.type = "send";
     spec.payload_bytes = payload.size();

@@ -5,6 +5,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
+#include "server/broker/body.h"
 #include "server/broker/row_codec.h"
 #include "tests/broker/broker_fixture.h"
 
@@ -24,7 +25,7 @@ class BrokerPayloadsTest : public BrokerTest {
     TurnAndSync();
     const std::vector<LeasedTask> leases = TakeLeases();
     ASSERT_THAT(leases, SizeIs(2));
-    EXPECT_EQ(leases[1].body->bytes, "second");
+    EXPECT_EQ(BytesIn(leases[1].payload), "second");
   }
 };
 
@@ -34,8 +35,8 @@ TEST_F(BrokerPayloadsTest, ATaskDispatchedAtOnceIsNotReadBack) {
   TurnAndSync();
   const std::vector<LeasedTask> leases = TakeLeases();
   ASSERT_THAT(leases, SizeIs(1));
-  EXPECT_EQ(leases[0].body->bytes, "payload");
-  EXPECT_EQ(leases[0].body->content_type, "text");
+  EXPECT_EQ(BytesIn(leases[0].payload), "payload");
+  EXPECT_EQ(leases[0].payload.body->content_type, "text");
   EXPECT_EQ(store.gets, 0);
 }
 
@@ -47,7 +48,7 @@ TEST_F(BrokerPayloadsTest, WhatTheCacheHasDroppedIsReadBack) {
   TurnAndSync();
   const std::vector<LeasedTask> leases = TakeLeases();
   ASSERT_THAT(leases, SizeIs(1));
-  EXPECT_EQ(leases[0].body->bytes, "payload");
+  EXPECT_EQ(BytesIn(leases[0].payload), "payload");
   EXPECT_GT(store.gets, 0);
 }
 
@@ -65,7 +66,7 @@ TEST_F(BrokerPayloadsTest, ASubmitThatWaitsForRoomKeepsItsPayload) {
   TurnAndSync();
   const std::vector<LeasedTask> leases = TakeLeases();
   ASSERT_THAT(leases, SizeIs(2));
-  EXPECT_EQ(leases[1].body->bytes, "second");
+  EXPECT_EQ(BytesIn(leases[1].payload), "second");
 }
 
 TEST_F(BrokerPayloadsTest, BeyondTheBoundOfWaitingBytesSubmitsDoNotWait) {

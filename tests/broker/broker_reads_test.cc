@@ -6,6 +6,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
+#include "server/broker/body.h"
 #include "server/broker/stored_tasks.h"
 #include "tests/broker/broker_fixture.h"
 
@@ -49,7 +50,7 @@ TEST_F(BrokerReadsTest, APayloadThatIsSlowToReadHoldsUpNobodyElse) {
   ReadAndTurn();
   const std::vector<LeasedTask> leases = TakeLeases();
   ASSERT_THAT(leases, SizeIs(1));
-  EXPECT_EQ(leases[0].body->bytes, "payload");
+  EXPECT_EQ(BytesIn(leases[0].payload), "payload");
 }
 
 TEST_F(BrokerReadsTest, LeasesAndStopsOfACallComeInOrder) {
@@ -66,7 +67,7 @@ TEST_F(BrokerReadsTest, LeasesAndStopsOfACallComeInOrder) {
   std::vector<std::string> heard;
   for (const Delivery& delivery : listener.heard) {
     if (const auto* leased = std::get_if<Leased>(&delivery)) {
-      for (const LeasedTask& task : leased->tasks) heard.push_back(task.body->bytes);
+      for (const LeasedTask& task : leased->tasks) heard.emplace_back(BytesIn(task.payload));
     } else if (std::holds_alternative<engine::StopAttempt>(delivery)) {
       heard.push_back("stop");
     }
@@ -90,7 +91,7 @@ TEST_F(BrokerReadsTest, ALeaseThatEndsBeforeItsPayloadIsReadCostsNoCredit) {
   ReadAndTurn();
   const std::vector<LeasedTask> leases = TakeLeases();
   ASSERT_THAT(leases, SizeIs(1));
-  EXPECT_EQ(leases[0].body->bytes, "second");
+  EXPECT_EQ(BytesIn(leases[0].payload), "second");
 }
 
 TEST_F(BrokerReadsTest, ALeaseWhoseCallIsOverIsForgotten) {
@@ -166,7 +167,7 @@ TEST_F(BrokerReadsTest, OfABacklogWhatComesNextIsReadAhead) {
   const std::vector<LeasedTask> leases = TakeLeases();
   ASSERT_THAT(leases, SizeIs(20)) << "without waiting for a read";
   for (int i = 0; i < 20; ++i) {
-    EXPECT_EQ(leases[static_cast<size_t>(i)].body->bytes, "task " + std::to_string(i + 1));
+    EXPECT_EQ(BytesIn(leases[static_cast<size_t>(i)].payload), "task " + std::to_string(i + 1));
   }
   EXPECT_EQ(store.gets, gets);
 }
@@ -338,7 +339,7 @@ TEST_F(BrokerReadsTest, WhatFollowsFromReadsIsBoundedInTime) {
   held.hold_reads = true;
   constexpr uint64_t kKeys = 50;
   for (uint64_t key = 1; key <= kKeys; ++key) {
-    engine::Submit submit{.call = CallId{key}, .item = key, .id = timed.NewTaskId()};
+    engine::Submit submit{.call = CallId{key}, .item = key, .id = timed.NewTaskIds(1)};
     submit.spec.queue = "mail";
     submit.spec.type = "send";
     submit.spec.durability = engine::Durability::kMemory;

@@ -73,10 +73,10 @@ TEST_F(BrokerTest, AStateIsTheSameAfterARestart) {
   TurnAndSync();
   ASSERT_THAT(TakeLeases(), IsEmpty());
   const int64_t unfinished = broker->engine().Totals().unfinished_tasks;
-  const TaskId before = broker->NewTaskId();
+  const TaskId before = broker->NewTaskIds(1);
   Start();
   EXPECT_EQ(broker->engine().Totals().unfinished_tasks, unfinished);
-  EXPECT_GT(broker->NewTaskId().session, before.session);
+  EXPECT_GT(broker->NewTaskIds(1).session, before.session);
   broker->engine().CheckInvariants();
 }
 
@@ -127,7 +127,7 @@ TEST_F(BrokerTest, StopFinishesWhatWasPosted) {
   ASSERT_TRUE(running.Recover(engine::Incarnation{1}, [](int64_t) {}).ok());
   std::thread loop([&] { EXPECT_TRUE(running.Run().ok()); });
   for (int i = 0; i < 100; ++i) {
-    engine::Submit submit{.call = kClient, .id = running.NewTaskId()};
+    engine::Submit submit{.call = kClient, .id = running.NewTaskIds(1)};
     submit.spec.queue = "mail";
     submit.spec.type = "send";
     submit.spec.payload_bytes = 1;

@@ -9,6 +9,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
+#include "server/broker/body.h"
+
 namespace treadle::broker {
 namespace {
 
@@ -101,7 +103,7 @@ TEST_F(GateTest, BodiesOfDeliveriesThatWaitAreCounted) {
   row->error.message.resize(kMiB);
   gate.Appended(1, 100);
   Leased leased{.call = CallId{1}};
-  leased.tasks = {{.body = body}, {.body = headers}, {.body = nullptr}};
+  leased.tasks = {{.payload = AllOf(body)}, {.payload = AllOf(headers)}, {.payload = {}}};
   gate.Say(Durability::kSynced, std::move(leased));
   gate.EndTurn();
   EXPECT_GE(gate.waiting_bytes(), 2 * kMiB);

@@ -11,6 +11,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
+#include "server/broker/body.h"
 #include "server/store/expiry.h"
 #include "treadle/storage/v1/rows.pb.h"
 
@@ -44,6 +45,16 @@ engine::TaskRow SomeTask() {
   row.spec.digest = {1, std::numeric_limits<uint64_t>::max()};
   row.order = 99;
   row.submitted_at_ms = 1'000;
+  return row;
+}
+
+engine::TaskRow SomeRun() {
+  engine::TaskRow row;
+  row.id = {kTask.session, 78};
+  row.spec.queue = "mail";
+  row.spec.payload_bytes = 10;
+  row.payload_sizes = {0, 7, 0, 3};
+  row.order = 100;
   return row;
 }
 
@@ -111,7 +122,9 @@ std::vector<engine::Row> OneOfEachKind() {
           session,
           reports,
           engine::KeyRow{"mail", "once", kTask, {1, 2}, 7'000},
-          engine::ClockRow{{1, -2, 3, "boot"}}};
+          engine::ClockRow{{1, -2, 3, "boot"}},
+          SomeRun(),
+          engine::RunRow{SomeRun().id, {{78, 78}, {80, 81}}}};
 }
 
 template <typename RowOrKey>
@@ -123,7 +136,9 @@ std::string KeyOf(const RowOrKey& of) {
 
 std::string Encoded(engine::Row row, const Body* body = nullptr) {
   const BodyPtr with = body == nullptr ? nullptr : std::make_shared<const Body>(*body);
-  if (auto* task = std::get_if<engine::TaskRow>(&row)) task->payload = with;
+  if (auto* task = std::get_if<engine::TaskRow>(&row)) {
+    task->payload = with == nullptr ? BodyPart() : AllOf(with);
+  }
   if (auto* finished = std::get_if<engine::FinishedRow>(&row)) finished->body = with;
   store::WriteBatch batch;
   RowEncoder().Encode(row, batch);
@@ -213,6 +228,35 @@ TEST(RowCodec, NoBodyIsNotAnEmptyBody) {
   EXPECT_TRUE(stored.has_value());
 }
 
+TEST(RowCodec, ARunComesBackWithItsSizesAndThePartOfTheBodyThatIsItsOwn) {
+  engine::TaskRow row = SomeRun();
+  row.payload = {std::make_shared<const Body>(Body{.bytes = "before 0123456789 behind"}), 7, 10};
+  store::WriteBatch batch;
+  RowEncoder().Encode(row, batch);
+  std::optional<Body> stored;
+  const auto decoded = RowDecoder().Decode(batch[0].key, *batch[0].value, &stored);
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_EQ(std::get<engine::TaskRow>(*decoded).payload_sizes, row.payload_sizes);
+  EXPECT_EQ(stored->bytes, "0123456789");
+}
+
+TEST(RowCodec, WhatHasEndedOfARunComesBackRangeByRange) {
+  const engine::RunRow row{kTask, {{77, 90}, {92, UINT64_MAX}}};
+  const auto decoded = RowDecoder().Decode(KeyOf(row), Encoded(row));
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_EQ(std::get<engine::RunRow>(*decoded).id, kTask);
+  EXPECT_EQ(std::get<engine::RunRow>(*decoded).finished, row.finished);
+}
+
+// Its run's row has others' payloads as well.
+TEST(RowCodec, ATaskOfARunLeavesTheTaskRow) {
+  engine::FinishedRow row = SomeFinished();
+  row.of_run = true;
+  store::WriteBatch batch;
+  RowEncoder().Encode(row, batch);
+  EXPECT_EQ(batch.size(), 1u);
+}
+
 TEST(RowCodec, HandWrittenBodyIsTheStorageMessage) {
   const Body body = SomeBody();
   const std::string value = Encoded(SomeTask(), &body);
@@ -251,11 +295,9 @@ TEST(RowCodec, DeletesNameTheRowsThatPutsMade) {
   RowEncoder encoder;
   const std::vector<engine::Row> rows = OneOfEachKind();
   const std::vector<std::pair<engine::RowKey, size_t>> deletes = {
-      {engine::QueueKey{"mail"}, 1},
-      {engine::TaskKey{kTask}, 2},
-      {engine::AttemptKey{kTask}, 3},
-      {engine::GrantKey{engine::GrantId{3}}, 4},
-      {engine::SessionKey{9}, 6}};
+      {engine::QueueKey{"mail"}, 1},  {engine::TaskKey{kTask}, 2},
+      {engine::AttemptKey{kTask}, 3}, {engine::GrantKey{engine::GrantId{3}}, 4},
+      {engine::SessionKey{9}, 6},     {engine::RunKey{SomeRun().id}, 11}};
   for (const auto& [key, row] : deletes) {
     store::WriteBatch batch;
     encoder.Encode(key, batch);
@@ -300,6 +342,15 @@ TEST(RowCodec, DamagedRowIsDataLossAndNamed) {
   expect_damaged(FinishedRowKey({1, 2}), zero, "outcome of task 1-2");
   expect_damaged("qmail", Encoded(engine::QueueRow()), "queue 'mail'");
   expect_damaged(RequestKeyRowKey("mail", "once"), "\x02", "request key 'once' of queue 'mail'");
+  const Body ten = SomeBody();
+  engine::TaskRow run = SomeRun();
+  run.payload_sizes.back() += 1;
+  expect_damaged(KeyOf(run), Encoded(run, &ten), "sizes do not add up");
+  run = SomeRun();
+  run.id.sequence = UINT64_MAX - 2;
+  expect_damaged(KeyOf(run), Encoded(run, &ten), "more tasks than there are sequences");
+  const Body nine{.bytes = "nine byte"};
+  expect_damaged(KeyOf(SomeRun()), Encoded(SomeRun(), &nine), "not as long as it says");
 }
 
 // Whatever bytes a disk makes of a row: an error or some row, never a crash.

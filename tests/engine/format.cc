@@ -4,6 +4,7 @@
 #include "absl/strings/str_join.h"
 
 #include "proto/support/assert.h"
+#include "tests/engine/single_tasks.h"
 
 namespace treadle::engine {
 namespace {
@@ -85,6 +86,13 @@ std::string Ids(const std::vector<TaskId>& ids) {
   return absl::StrJoin(ids, ",", [](std::string* out, TaskId id) { out->append(id.ToString()); });
 }
 
+std::string Ranges(const std::vector<std::pair<uint64_t, uint64_t>>& ranges) {
+  return absl::StrJoin(ranges, ",", [](std::string* out, const auto& range) {
+    absl::StrAppend(out, range.first);
+    if (range.second > range.first) absl::StrAppend(out, "..", range.second);
+  });
+}
+
 struct RowFormat {
   std::string operator()(const MetaRow& row) const {
     return absl::StrCat("meta next: session=", row.next_session, " token=", row.next_token,
@@ -105,6 +113,9 @@ struct RowFormat {
         Field("deadline_in", spec.deadline_in_ms), Field("bytes", spec.payload_bytes),
         Field<int32_t>("max_attempts", spec.max_attempts, 3),
         Field<int64_t>("ttl", spec.result_ttl_ms, 3'600'000), Field("key", spec.request_key));
+  }
+  std::string operator()(const RunRow& row) const {
+    return absl::StrCat("run ", row.id.ToString(), " finished=", Ranges(row.finished));
   }
   std::string operator()(const AttemptRow& row) const {
     return absl::StrCat("attempt ", row.id.ToString(), " spent=", row.attempts_spent,
@@ -127,14 +138,8 @@ struct RowFormat {
         Field("key", row.request_key), Format(row.error));
   }
   std::string operator()(const SessionRow& row) const {
-    return absl::StrCat("session ", row.session, " floor=", row.floor, " accepted=",
-                        absl::StrJoin(row.accepted, ",",
-                                      [](std::string* out, const auto& range) {
-                                        absl::StrAppend(out, range.first);
-                                        if (range.second > range.first)
-                                          absl::StrAppend(out, "..", range.second);
-                                      }),
-                        Field("secret", row.secret.low));
+    return absl::StrCat("session ", row.session, " floor=", row.floor,
+                        " accepted=", Ranges(row.accepted), Field("secret", row.secret.low));
   }
   std::string operator()(const ReportsRow& row) const {
     return absl::StrCat("reports ", row.number,
@@ -149,6 +154,7 @@ struct RowFormat {
   std::string operator()(const ClockRow&) const { return "clock"; }
   std::string operator()(const QueueKey& key) const { return "queue " + key.name; }
   std::string operator()(const TaskKey& key) const { return "task " + key.id.ToString(); }
+  std::string operator()(const RunKey& key) const { return "run " + key.id.ToString(); }
   std::string operator()(const AttemptKey& key) const { return "attempt " + key.id.ToString(); }
   std::string operator()(const GrantKey& key) const {
     return absl::StrCat("grant ", static_cast<uint64_t>(key.grant));
@@ -272,7 +278,13 @@ const char* NameOf(Discipline discipline) {
 }
 
 std::string Format(const RowChange& change) {
-  if (const Row* const row = std::get_if<Row>(&change)) return "+ " + std::visit(RowFormat(), *row);
+  if (const Row* const row = std::get_if<Row>(&change)) {
+    const auto* const task = std::get_if<TaskRow>(row);
+    if (task == nullptr) return "+ " + std::visit(RowFormat(), *row);
+    return absl::StrJoin(SingleTasks(*task), "\n", [](std::string* out, const TaskRow& one) {
+      absl::StrAppend(out, "+ ", RowFormat()(one));
+    });
+  }
   return "- " + std::visit(RowFormat(), std::get<RowKey>(change));
 }
 
@@ -282,7 +294,11 @@ std::string Format(const Output& output) {
     // An answer states how safe its task is by then.
     TREADLE_ASSERT(submitted->durability == output.after);
   }
-  return absl::StrCat("> ", NameOf(output.after), " ", std::visit(EventFormat(), output.event));
+  const std::string head = absl::StrCat("> ", NameOf(output.after), " ");
+  if (submitted == nullptr) return head + std::visit(EventFormat(), output.event);
+  return absl::StrJoin(SingleTasks(*submitted), "\n", [&](std::string* out, const Submitted& one) {
+    absl::StrAppend(out, head, EventFormat()(one));
+  });
 }
 
 std::string Format(const TaskView& view) {

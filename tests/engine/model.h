@@ -140,6 +140,7 @@ class Model {
 
   // model_submit.cc
   void Apply(const Submit& command);
+  void ApplyOne(const Submit& submit);
   bool AnswerRepeat(const Submit& submit);
   bool AnswerKey(const Submit& submit);
   void Refuse(const Submit& submit, absl::StatusCode code);

@@ -2,6 +2,7 @@
 #include <functional>
 
 #include "tests/engine/model.h"
+#include "tests/engine/single_tasks.h"
 
 namespace treadle::engine {
 
@@ -27,6 +28,10 @@ int64_t Model::WaitersOf(const std::string& queue) const {
 }
 
 void Model::Apply(const Submit& submit) {
+  for (const Submit& one : SingleTasks(submit)) ApplyOne(one);
+}
+
+void Model::ApplyOne(const Submit& submit) {
   const TaskSpec& spec = submit.spec;
   if (submit.sequenced && AnswerRepeat(submit)) return;
   if (!spec.request_key.empty() && AnswerKey(submit)) return;

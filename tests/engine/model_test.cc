@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/engine/row_store.h"
+#include "tests/engine/single_tasks.h"
 
 // The engine and the model get the same random commands; they must say the same and look the same.
 //
@@ -99,6 +100,7 @@ class RandomRun {
   Command RandomDrain();
   Command RandomReport();
   Submit RandomSubmit();
+  void MakeRun(Submit& submit);
   AttachWorker RandomAttach();
 
   std::mt19937_64 random_;
@@ -163,7 +165,21 @@ Submit RandomRun::RandomSubmit() {
   }
   if (OneIn(2)) submit.wait_if_full_ms = static_cast<int64_t>(Below(1'000)) * 10 + 7;
   if (OneIn(40)) submit.refusal = absl::ResourceExhaustedError("the disk is nearly full");
+  if (spec.request_key.empty() && OneIn(2)) MakeRun(submit);
   return submit;
+}
+
+void RandomRun::MakeRun(Submit& submit) {
+  const bool alike = OneIn(2);
+  const uint64_t tasks = 1 + Below(OneIn(4) ? 30 : 5);
+  uint64_t bytes = 0;
+  for (uint64_t i = 0; i < tasks; ++i) {
+    submit.payload_sizes.push_back(
+        static_cast<uint32_t>(alike ? submit.spec.payload_bytes : Below(100)));
+    bytes += submit.payload_sizes.back();
+  }
+  submit.spec.payload_bytes = bytes;
+  if (!submit.sequenced) unary_ += tasks - 1;
 }
 
 AttachWorker RandomRun::RandomAttach() {
@@ -379,6 +395,8 @@ void RandomRun::EndTurn() {
     const Dispatched* const dispatched = std::get_if<Dispatched>(&output.event);
     if (dispatched != nullptr && !dispatched->leases.empty()) {
       given.push_back(*dispatched);
+    } else if (const auto* const submitted = std::get_if<Submitted>(&output.event)) {
+      for (const Submitted& one : SingleTasks(*submitted)) said.push_back(Visible(one));
     } else {
       said.push_back(Visible(output.event));
     }

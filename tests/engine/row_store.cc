@@ -24,6 +24,7 @@ std::string KeyOf(const RowKey& key) {
   return std::visit(Overloaded{
                         [](const QueueKey& k) { return "q" + k.name; },
                         [](const TaskKey& k) { return "t" + k.id.ToString(); },
+                        [](const RunKey& k) { return "u" + k.id.ToString(); },
                         [](const AttemptKey& k) { return "a" + k.id.ToString(); },
                         [](const GrantKey& k) { return GrantName(k.grant); },
                         [](const SessionKey& k) { return absl::StrCat("s", k.session); },
@@ -35,19 +36,21 @@ std::string KeyOf(const RowKey& key) {
 }  // namespace
 
 std::string KeyOf(const Row& row) {
-  return std::visit(Overloaded{
-                        [](const MetaRow&) { return std::string("m"); },
-                        [](const QueueRow& r) { return "q" + r.config.name; },
-                        [](const TaskRow& r) { return "t" + r.id.ToString(); },
-                        [](const AttemptRow& r) { return "a" + r.id.ToString(); },
-                        [](const GrantRow& r) { return GrantName(r.grant); },
-                        [](const FinishedRow& r) { return "t" + r.id.ToString(); },
-                        [](const SessionRow& r) { return absl::StrCat("s", r.session); },
-                        [](const KeyRow& r) { return absl::StrCat("k", r.queue, "\n", r.key); },
-                        [](const ReportsRow& r) { return absl::StrCat("r", r.number); },
-                        [](const ClockRow&) { return std::string("c"); },
-                    },
-                    row);
+  return std::visit(
+      Overloaded{
+          [](const MetaRow&) { return std::string("m"); },
+          [](const QueueRow& r) { return "q" + r.config.name; },
+          [](const TaskRow& r) { return "t" + r.id.ToString(); },
+          [](const RunRow& r) { return "u" + r.id.ToString(); },
+          [](const AttemptRow& r) { return "a" + r.id.ToString(); },
+          [](const GrantRow& r) { return GrantName(r.grant); },
+          [](const FinishedRow& r) { return (r.of_run ? "f" : "t") + r.id.ToString(); },
+          [](const SessionRow& r) { return absl::StrCat("s", r.session); },
+          [](const KeyRow& r) { return absl::StrCat("k", r.queue, "\n", r.key); },
+          [](const ReportsRow& r) { return absl::StrCat("r", r.number); },
+          [](const ClockRow&) { return std::string("c"); },
+      },
+      row);
 }
 
 void RowStore::Apply(const std::vector<RowChange>& changes) {
@@ -67,8 +70,12 @@ std::optional<KeyRow> RowStore::FindKey(const std::string& queue, const std::str
 }
 
 const FinishedRow* RowStore::FindFinished(TaskId id) const {
-  const auto found = rows_.find("t" + id.ToString());
-  return found == rows_.end() ? nullptr : std::get_if<FinishedRow>(&found->second);
+  for (const char* const kind : {"f", "t"}) {
+    const auto found = rows_.find(kind + id.ToString());
+    if (found == rows_.end()) continue;
+    if (const auto* const row = std::get_if<FinishedRow>(&found->second)) return row;
+  }
+  return nullptr;
 }
 
 size_t RowStore::CountOf(char kind) const {

@@ -41,10 +41,10 @@ int64_t* OptionOf(EngineOptions& options, const std::string& name) {
 
 }  // namespace
 
-Script::Script() : engine_(std::make_unique<Engine>(options_)) {}
+Script::Script(bool together) : together_(together), engine_(std::make_unique<Engine>(options_)) {}
 
-std::string Script::Run(const std::string& text) {
-  Script script;
+std::string Script::Run(const std::string& text, bool together) {
+  Script script(together);
   std::string result;
   std::vector<std::string> block;
   bool expectation = false;
@@ -115,7 +115,7 @@ void Script::RunLine(const std::string& text, std::string& shown) {
     if (tick_) engine_->Tick(now_ms_, unheard_ms_, effects_);
     absl::StrAppend(&shown, Show(line));
   } else if (line.verb() == "submit") {
-    for (Submit& submit : ParseSubmits(line)) Step(std::move(submit));
+    for (Submit& submit : ParseSubmits(line, together_)) Step(std::move(submit));
   } else {
     Step(ParseCommand(line));
   }

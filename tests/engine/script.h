@@ -29,11 +29,12 @@ namespace treadle::engine {
 // its fingerprint must be the live one's, and both must hold their invariants.
 class Script {
  public:
-  // The script with what really happened in place of what was expected.
-  static std::string Run(const std::string& text);
+  // The script with what really happened in place of what was expected. `together`: what one line
+  // submits is a run.
+  static std::string Run(const std::string& text, bool together = false);
 
  private:
-  Script();
+  explicit Script(bool together);
 
   std::string RunBlock(const std::vector<std::string>& lines);
   void RunLine(const std::string& text, std::string& shown);
@@ -44,6 +45,7 @@ class Script {
   std::unique_ptr<Engine> Reload();
   void CheckReload();
 
+  const bool together_;
   EngineOptions options_;
   std::unique_ptr<Engine> engine_;
   RowStore rows_;

@@ -211,7 +211,7 @@ void ScriptLine::CheckAllUsed() const {
   }
 }
 
-std::vector<Submit> ParseSubmits(const ScriptLine& line) {
+std::vector<Submit> ParseSubmits(const ScriptLine& line, bool together) {
   Submit submit;
   submit.call = line.Call();
   submit.sequenced = line.Has("sequenced");
@@ -239,6 +239,13 @@ std::vector<Submit> ParseSubmits(const ScriptLine& line) {
   const size_t dots = ids.find("..");
   submit.id = ParseId(ids.substr(0, dots));
   const TaskId last = dots == std::string::npos ? submit.id : ParseId(ids.substr(dots + 2));
+  if (together && spec.request_key.empty() && submit.id.sequence < last.sequence) {
+    submit.item = submit.sequenced ? submit.id.sequence : 0;
+    submit.payload_sizes.assign(last.sequence - submit.id.sequence + 1,
+                                static_cast<uint32_t>(spec.payload_bytes));
+    spec.payload_bytes *= submit.payload_sizes.size();
+    return {submit};
+  }
   std::vector<Submit> submits;
   for (; submit.id.sequence <= last.sequence; ++submit.id.sequence) {
     submit.item = submit.sequenced ? submit.id.sequence : submits.size();

@@ -39,6 +39,6 @@ class ScriptLine {
 // The command that the line stands for; throws when there is none of that name.
 Command ParseCommand(const ScriptLine& line);
 // A submit line may name a run of ids, "id=1-1..1-9": one command for each.
-std::vector<Submit> ParseSubmits(const ScriptLine& line);
+std::vector<Submit> ParseSubmits(const ScriptLine& line, bool together);
 
 }  // namespace treadle::engine

@@ -84,7 +84,7 @@ class Script final : public server::Seam, public broker::Outbox, public broker::
   void FindWaiting(absl::AnyInvocable<void(std::vector<engine::CallId>)> tell) override {
     broker_->FindWaiting(std::move(tell));
   }
-  TaskId NewTaskId() override { return broker_->NewTaskId(); }
+  TaskId NewTaskIds(uint32_t count) override { return broker_->NewTaskIds(count); }
 
  private:
   struct Held {

@@ -108,7 +108,7 @@ void Caller::Submit(std::vector<Work> works) {
     const uint64_t item = submits.size();
     requests.push_back({engine::Command(engine::Submit{.call = call,
                                                        .item = item,
-                                                       .id = server_.broker().NewTaskId(),
+                                                       .id = server_.broker().NewTaskIds(1),
                                                        .spec = work.spec,
                                                        .wait_if_full_ms = work.wait_if_full_ms}),
                         work.body});

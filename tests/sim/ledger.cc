@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 #include <variant>
 
 #include "proto/support/assert.h"
@@ -14,6 +15,11 @@ struct Applier {
   const StoredChange& change;
   Ledger& ledger;
 
+  static void End(Ledger::Task& task) {
+    task.lease = {};
+    task.finished = true;
+  }
+
   void operator()(const engine::MetaRow&) {}
   void operator()(const engine::SessionRow&) {}
   void operator()(const engine::ReportsRow& row) { ledger.reports[row.number] = row; }
@@ -21,8 +27,19 @@ struct Applier {
   void operator()(const engine::QueueRow& row) { ledger.queues[row.config.name] = row; }
   void operator()(const engine::KeyRow& row) { ledger.keys[{row.queue, row.key}] = row; }
   void operator()(const engine::TaskRow& row) {
-    ledger.tasks[row.id] = Ledger::Task{.row = row, .payload = change.body};
-    ledger.last_order = std::max(ledger.last_order, row.order);
+    ledger.runs[row.id] = row.tasks();
+    for (auto& [task, payload] : TasksOf(row, change.body)) {
+      ledger.last_order = std::max(ledger.last_order, task.order);
+      const TaskId id = task.id;
+      ledger.tasks[id] = Ledger::Task{.row = std::move(task), .payload = std::move(payload)};
+    }
+  }
+  void operator()(const engine::RunRow& row) {
+    for (const auto& [first, last] : row.finished) {
+      for (uint64_t sequence = first; sequence <= last; ++sequence) {
+        End(ledger.tasks[TaskId{row.id.session, sequence}]);
+      }
+    }
   }
   void operator()(const engine::AttemptRow& row) {
     Ledger::Task& task = ledger.tasks[row.id];
@@ -41,8 +58,7 @@ struct Applier {
   }
   void operator()(const engine::FinishedRow& row) {
     Ledger::Task& task = ledger.tasks[row.id];
-    task.lease = {};
-    task.finished = true;
+    End(task);
     task.kept = true;
     task.outcome = row;
     task.result = change.body;
@@ -50,6 +66,36 @@ struct Applier {
 };
 
 }  // namespace
+
+std::vector<TaskId> Ledger::UnfinishedOf(TaskId row) const {
+  std::vector<TaskId> unfinished;
+  const auto run = runs.find(row);
+  const uint32_t count = run == runs.end() ? 1 : run->second;
+  for (uint32_t i = 0; i < count; ++i) {
+    const TaskId id{row.session, row.sequence + i};
+    const Task* const task = Find(id);
+    if (task == nullptr || !task->finished) unfinished.push_back(id);
+  }
+  return unfinished;
+}
+
+std::vector<std::pair<engine::TaskRow, std::string>> TasksOf(const engine::TaskRow& row,
+                                                             std::string_view payloads) {
+  std::vector<std::pair<engine::TaskRow, std::string>> tasks;
+  size_t begin = 0;
+  for (uint32_t i = 0; i < row.tasks(); ++i) {
+    engine::TaskRow task = row;
+    if (!row.payload_sizes.empty()) task.spec.payload_bytes = row.payload_sizes[i];
+    task.payload_sizes.clear();
+    task.id.sequence += i;
+    task.order += i;
+    const size_t bytes = task.spec.payload_bytes;
+    tasks.emplace_back(std::move(task), std::string(payloads.substr(begin, bytes)));
+    begin += bytes;
+  }
+  TREADLE_ASSERT(begin == payloads.size());
+  return tasks;
+}
 
 std::vector<StoredChange> Decode(const store::WriteBatch& batch) {
   broker::RowDecoder decoder;
@@ -72,10 +118,10 @@ std::vector<StoredChange> Decode(const store::WriteBatch& batch) {
 void Apply(const StoredChange& change, Ledger& ledger) {
   if (!change.deleted) return std::visit(Applier{change, ledger}, change.row);
   if (broker::KindOfKey(change.key) == broker::RowKind::kTask) {
-    // It ended, and asked for its outcome not to be kept.
-    Ledger::Task& task = ledger.tasks[*broker::TaskOfKey(change.key)];
-    task.lease = {};
-    task.finished = true;
+    // They have ended, and asked for their outcomes not to be kept.
+    for (const TaskId id : ledger.UnfinishedOf(*broker::TaskOfKey(change.key))) {
+      Applier::End(ledger.tasks[id]);
+    }
   } else if (broker::KindOfKey(change.key) == broker::RowKind::kQueue) {
     ledger.queues.erase(change.key.substr(1));
   } else if (broker::KindOfKey(change.key) == broker::RowKind::kReports) {

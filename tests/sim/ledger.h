@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "proto/support/task_id.h"
 #include "server/broker/row_codec.h"
@@ -30,12 +32,15 @@ struct Ledger {
   using RequestKey = std::pair<std::string, std::string>;  // queue, key
 
   std::map<TaskId, Task> tasks;
+  std::map<TaskId, uint32_t> runs;  // by their first task: how many tasks have that row
   std::map<RequestKey, engine::KeyRow> keys;
   std::map<std::string, engine::QueueRow, std::less<>> queues;
   std::map<uint64_t, engine::ReportsRow> reports;  // that may come again
   uint64_t last_token = 0;
   uint64_t last_order = 0;
 
+  // The tasks of a row that have not ended.
+  std::vector<TaskId> UnfinishedOf(TaskId row) const;
   const Task* Find(TaskId id) const {
     const auto found = tasks.find(id);
     return found == tasks.end() ? nullptr : &found->second;
@@ -55,6 +60,10 @@ struct StoredChange {
   engine::Row row;  // unless deleted
   std::string body;
 };
+
+// The row's tasks, each as if it had been submitted alone, with its payload.
+std::vector<std::pair<engine::TaskRow, std::string>> TasksOf(const engine::TaskRow& row,
+                                                             std::string_view payloads);
 
 std::vector<StoredChange> Decode(const store::WriteBatch& batch);
 

@@ -7,6 +7,7 @@
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -194,6 +195,7 @@ class Oracle final : public Disk::Observer {
 
   void Arrived(const engine::Command& command, const broker::Request& request);
   void ArrivedSubmit(const engine::Submit& submit, const broker::Request& request);
+  void ArrivedTask(const engine::Submit& submit, std::string_view payload);
   void ArrivedUnaryId(TaskId id);
   void ArrivedAttach(const engine::AttachWorker& attach);
   void Heard(engine::CallId stream);
@@ -201,6 +203,8 @@ class Oracle final : public Disk::Observer {
 
   void Check(const StoredChange& change);
   void CheckAccepted(const engine::TaskRow& row, const std::string& payload);
+  void CheckRun(const engine::RunRow& row);
+  void CheckDropped(TaskId id);
   void CheckAttempt(const engine::AttemptRow& row);
   void CheckGrant(const engine::GrantRow& row);
   void CheckDue(const Ledger::Task& task, const std::string& what) const;
@@ -212,6 +216,7 @@ class Oracle final : public Disk::Observer {
 
   void Said(const engine::SessionOpened& event);
   void Said(const engine::Submitted& event);
+  void SaidOfTask(const engine::Submitted& event);
   void Said(const engine::QueueChanged& event) { purged_.erase(event.call); }
   void Said(const engine::CancelDone& event);
   void Said(const engine::WorkerAttached& event);

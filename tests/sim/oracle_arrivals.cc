@@ -91,7 +91,9 @@ void Oracle::Arrived(const engine::Command& command, const broker::Request& requ
     }
   } else if (const auto* closed = std::get_if<engine::CallClosed>(&command)) {
     for (auto& [queue, waiting] : waiting_) {
-      std::erase_if(waiting, [&](const Waiting& one) { return one.call == closed->call; });
+      // What may be held back behind a look-up is seen to before the call's end.
+      std::erase_if(waiting,
+                    [&](const Waiting& one) { return one.call == closed->call && !one.vague; });
     }
   }
 }
@@ -115,13 +117,30 @@ void Oracle::ArrivedUnaryId(TaskId id) {
          absl::StrCat("session ", id.session, " of unary submits was a client's"));
 }
 
+// A run arrives as its tasks would, one after the other.
 void Oracle::ArrivedSubmit(const engine::Submit& submit, const broker::Request& request) {
+  const std::string_view payloads =
+      request.body == nullptr ? std::string_view() : request.body->bytes;
+  if (submit.payload_sizes.empty()) return ArrivedTask(submit, payloads);
+  engine::Submit task = submit;
+  task.payload_sizes.clear();
+  size_t begin = 0;
+  for (const uint32_t bytes : submit.payload_sizes) {
+    task.spec.payload_bytes = bytes;
+    ArrivedTask(task, payloads.substr(begin, bytes));
+    begin += bytes;
+    ++task.item;
+    ++task.id.sequence;
+  }
+}
+
+void Oracle::ArrivedTask(const engine::Submit& submit, std::string_view payload) {
   if (!submit.sequenced) ArrivedUnaryId(submit.id);
   trace_.Note("submit arrives", submit.id,
               {static_cast<uint64_t>(submit.call), submit.item, submit.spec.digest.high});
   Submission& submission = submissions_[submit.id];
   submission.spec = submit.spec;
-  submission.payload = request.body == nullptr ? "" : request.body->bytes;
+  submission.payload = payload;
   ++arrivals_;
   if (submission.arrival == 0) submission.arrival = arrivals_;
   const Asker asker = submit.sequenced ? Asker{submit.id.session, CallId{}, submit.item}

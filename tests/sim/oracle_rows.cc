@@ -35,16 +35,13 @@ const Ledger::Task& Oracle::Unfinished(TaskId id, const char* what) const {
 void Oracle::Check(const StoredChange& change) {
   if (change.deleted) {
     if (broker::KindOfKey(change.key) != broker::RowKind::kTask) return;
-    const TaskId id = *broker::TaskOfKey(change.key);
-    if (const Ledger::Task* ended = live_.Find(id); ended != nullptr && ended->kept) return;
-    const Ledger::Task& task = Unfinished(id, "deletion");
-    Expect(task.row.spec.result_ttl_ms == 0, Promise::kNeverLost,
-           absl::StrCat("the outcome of ", id.ToString(), " is dropped at once"));
-    left_from_[task.row.spec.queue].Add(task.row);
+    for (const TaskId id : live_.UnfinishedOf(*broker::TaskOfKey(change.key))) CheckDropped(id);
     return;
   }
   if (const auto* task = std::get_if<engine::TaskRow>(&change.row)) {
-    CheckAccepted(*task, change.body);
+    for (const auto& [one, payload] : TasksOf(*task, change.body)) CheckAccepted(one, payload);
+  } else if (const auto* run = std::get_if<engine::RunRow>(&change.row)) {
+    CheckRun(*run);
   } else if (const auto* attempt = std::get_if<engine::AttemptRow>(&change.row)) {
     CheckAttempt(*attempt);
   } else if (const auto* grant = std::get_if<engine::GrantRow>(&change.row)) {
@@ -56,6 +53,24 @@ void Oracle::Check(const StoredChange& change) {
   } else if (const auto* queue = std::get_if<engine::QueueRow>(&change.row)) {
     bounds_before_[queue->config.name].RaiseTo(queue->config);
   }
+}
+
+void Oracle::CheckRun(const engine::RunRow& row) {
+  const std::vector<TaskId> unfinished = live_.UnfinishedOf(row.id);
+  for (const TaskId id : unfinished) {
+    const bool said = std::any_of(row.finished.begin(), row.finished.end(), [&](const auto& range) {
+      return range.first <= id.sequence && id.sequence <= range.second;
+    });
+    if (said) CheckDropped(id);
+  }
+}
+
+// It ends, and its outcome is not stored.
+void Oracle::CheckDropped(TaskId id) {
+  const Ledger::Task& task = Unfinished(id, "deletion");
+  Expect(task.row.spec.result_ttl_ms == 0, Promise::kNeverLost,
+         absl::StrCat("the outcome of ", id.ToString(), " is dropped at once"));
+  left_from_[task.row.spec.queue].Add(task.row);
 }
 
 void Oracle::CheckAccepted(const engine::TaskRow& row, const std::string& payload) {

@@ -1,11 +1,19 @@
 #include "tests/sim/session_client.h"
 
 #include <algorithm>
+#include <memory>
+#include <utility>
 #include <variant>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 
 namespace treadle::sim {
+namespace {
+
+constexpr uint64_t kRunTasksMax = 60;
+
+}  // namespace
 
 using broker::Delivery;
 using broker::Request;
@@ -29,10 +37,7 @@ void SessionClient::Act(bool calm) {
   }
   const uint64_t choice = random_.Below(100);
   if (choice < 55) {
-    const uint64_t count = 1 + random_.Below(4);
-    for (uint64_t i = 0; i < count; ++i) {
-      tasks_[next_sequence_++].work = RandomWork(random_, timeline_.NowMs(), 12);
-    }
+    NewTasks();
     SendTasks(/*again=*/random_.OneIn(20));
   } else if (choice < 65) {
     if (tasks_.empty()) return;
@@ -134,6 +139,15 @@ void SessionClient::Opened(const engine::SessionOpened& event) {
 }
 
 void SessionClient::Answered(const engine::Submitted& event) {
+  engine::Submitted task = event;
+  for (uint32_t i = 0; i < event.tasks; ++i) {
+    AnsweredTask(task);
+    ++task.item;
+    ++task.id.sequence;
+  }
+}
+
+void SessionClient::AnsweredTask(const engine::Submitted& event) {
   const auto found = tasks_.find(event.item);
   if (found == tasks_.end()) return;
   Task& task = found->second;
@@ -162,28 +176,68 @@ void SessionClient::Ended(TaskId id) {
   }
 }
 
-// In order. `again`: also what was sent on an earlier stream, or even on this one, and has no
-// answer.
+// Each with options of its own, or, as most programs have it, all with the same.
+void SessionClient::NewTasks() {
+  const bool alike = random_.OneIn(2);
+  const uint64_t count = 1 + random_.Below(alike && random_.OneIn(8) ? kRunTasksMax : 4);
+  for (uint64_t i = 0; i < count; ++i) {
+    Task& task = tasks_[next_sequence_++];
+    task.work = RandomWork(random_, timeline_.NowMs(), 12);
+    task.like_before = alike && i > 0;
+    if (task.like_before) task.work.TakeOptions(tasks_[next_sequence_ - 2].work);
+  }
+}
+
+// In order, those that are alike and have no key as runs; but now and then one of them alone.
+// `again`: also what was sent on an earlier stream, or even on this one, and has no answer.
 void SessionClient::SendTasks(bool again) {
   std::vector<Request> requests;
+  std::vector<const Work*> run;
+  uint64_t first = 0;  // sequences of the run
+  uint64_t last = 0;
   for (auto& [sequence, task] : tasks_) {
     if (task.state != State::kUnsent && !(again && task.state == State::kSent)) continue;
     if (task.state == State::kSent) {
       task.sent_again = true;
       // It may want another level than it did at first.
-      if (random_.OneIn(8)) task.work.spec.durability = Durability(random_.Between(1, 3));
+      if (random_.OneIn(8)) {
+        task.work.spec.durability = Durability(random_.Between(1, 3));
+        task.like_before = false;
+        if (const auto next = tasks_.find(sequence + 1); next != tasks_.end()) {
+          next->second.like_before = false;
+        }
+      }
     }
     task.state = State::kSent;
-    requests.push_back(
-        {engine::Command(engine::Submit{.call = call_,
-                                        .item = sequence,
-                                        .id = TaskId{session_, sequence},
-                                        .sequenced = true,
-                                        .spec = task.work.spec,
-                                        .wait_if_full_ms = task.work.wait_if_full_ms}),
-         task.work.body});
+    const bool joins = task.like_before && last == sequence - 1 &&
+                       task.work.spec.request_key.empty() && !random_.OneIn(8);
+    if (!joins && !run.empty()) requests.push_back(ToRequest(first, run));
+    if (!joins) {
+      run.clear();
+      first = sequence;
+    }
+    run.push_back(&task.work);
+    last = sequence;
   }
+  if (!run.empty()) requests.push_back(ToRequest(first, run));
   if (!requests.empty()) network_.Send(call_, std::move(requests));
+}
+
+Request SessionClient::ToRequest(uint64_t first, const std::vector<const Work*>& run) const {
+  engine::Submit submit{.call = call_,
+                        .item = first,
+                        .id = TaskId{session_, first},
+                        .sequenced = true,
+                        .spec = run.front()->spec,
+                        .wait_if_full_ms = run.front()->wait_if_full_ms};
+  if (run.size() == 1) return {engine::Command(std::move(submit)), run.front()->body};
+  auto body = std::make_shared<broker::Body>();
+  for (const Work* work : run) {
+    body->bytes += work->body->bytes;
+    submit.payload_sizes.push_back(static_cast<uint32_t>(work->body->bytes.size()));
+  }
+  submit.spec.payload_bytes = body->bytes.size();
+  return {engine::Command(std::move(submit)), std::move(body)};
 }
 
 void SessionClient::Await() {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "tests/sim/network.h"
 #include "tests/sim/work.h"
@@ -29,6 +30,7 @@ class SessionClient final : public Peer {
   enum class State { kUnsent, kSent, kAccepted, kEnded, kGivenUp };
   struct Task {
     Work work;
+    bool like_before = false;  // in all but its payload, like the task before it
     State state = State::kUnsent;
     bool sent_again = false;  // its outcome may have come and gone: it has to be asked for
     TaskId id;                // accepted
@@ -39,7 +41,10 @@ class SessionClient final : public Peer {
   void Opened(const engine::SessionOpened& event);
   void Answered(const engine::Submitted& event);
   void Ended(TaskId id);
+  void NewTasks();
   void SendTasks(bool again);
+  void AnsweredTask(const engine::Submitted& event);
+  broker::Request ToRequest(uint64_t first, const std::vector<const Work*>& run) const;
   void Await();
   void Acknowledge();
   void Forget();

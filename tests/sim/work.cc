@@ -56,4 +56,10 @@ Work RandomWork(Random& random, int64_t now_ms, uint64_t key_space) {
   return work;
 }
 
+void Work::TakeOptions(const Work& other) {
+  spec = other.spec;
+  spec.payload_bytes = body->bytes.size();
+  wait_if_full_ms = other.wait_if_full_ms;
+}
+
 }  // namespace treadle::sim

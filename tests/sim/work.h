@@ -23,6 +23,9 @@ struct Work {
   engine::TaskSpec spec;
   int64_t wait_if_full_ms = 0;
   broker::BodyPtr body;
+
+  // All of the other's but its payload.
+  void TakeOptions(const Work& other);
 };
 
 // `key_space`: how many request keys there are, all clients together; 0: never one.

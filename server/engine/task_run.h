@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+#include "proto/support/task_id.h"
+#include "server/engine/payload_sizes.h"
+#include "server/engine/range_set.h"
+
+namespace treadle::engine {
+
+// Tasks that were submitted together and have one row, until the last of them has ended.
+struct TaskRun {
+  TaskRun(TaskId its_first, PayloadSizes its_sizes)
+      : first(its_first), sizes(std::move(its_sizes)), unfinished(sizes.count()) {}
+
+  uint32_t IndexOf(TaskId task) const {
+    return static_cast<uint32_t>(task.sequence - first.sequence);
+  }
+
+  const TaskId first;
+  const PayloadSizes sizes;
+  uint32_t unfinished;
+  RangeSet finished;      // sequences
+  bool has_row = false;   // a RunRow
+  bool has_news = false;  // some have finished in this turn
+};
+
+}  // namespace treadle::engine
