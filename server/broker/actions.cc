@@ -59,7 +59,7 @@ void Broker::Impl::Prepare(engine::Submit& submit, BodyPtr payload) {
 void Broker::Impl::Prepare(engine::EndAttempt& end, BodyPtr body) {
   if (body == nullptr) body = EmptyBody();
   const bool empty = body->bytes.empty() && body->content_type.empty();
-  if (end.end == engine::AttemptEnd::kSucceeded || !empty) end.body = std::move(body);
+  if (end.end == engine::AttemptEnd::kSucceeded || !empty) end.body = AllOf(std::move(body));
 }
 
 void Broker::Impl::CloseCall(engine::CallId call) {
@@ -128,7 +128,8 @@ void Broker::Impl::Note(const engine::Row& row) {
                    task->payload.bytes == task->spec.payload_bytes);
     cache_.Put(task->id, task->payload, task->tasks());
   } else if (const auto* finished = std::get_if<engine::FinishedRow>(&row)) {
-    TREADLE_ASSERT(finished->state != engine::TaskState::kSucceeded || finished->body != nullptr);
+    TREADLE_ASSERT(finished->state != engine::TaskState::kSucceeded ||
+                   finished->body.body != nullptr);
   }
 }
 

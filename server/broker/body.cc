@@ -39,13 +39,14 @@ BodyPart AllOf(BodyPtr body) {
 int64_t BytesOf(const Delivery& delivery) {
   int64_t bytes = sizeof(Delivery);
   if (const auto* leased = std::get_if<Leased>(&delivery)) {
-    for (const LeasedTask& task : leased->tasks) {
-      bytes += static_cast<int64_t>(sizeof(task)) +
-               (task.payload.body == nullptr ? 0 : BytesOf(task.payload));
+    for (const LeasedRun& run : leased->runs) {
+      bytes +=
+          static_cast<int64_t>(sizeof(run) + run.lease.payload_sizes.size() * sizeof(uint32_t));
+      if (run.payload.body != nullptr) bytes += BytesOf(run.payload);
     }
   } else if (const auto* outcome = std::get_if<OutcomeReady>(&delivery)) {
     bytes += static_cast<int64_t>(sizeof(engine::FinishedRow) + outcome->row->error.message.size());
-    if (outcome->result != nullptr) bytes += BytesOf(*outcome->result);
+    if (outcome->row->body.body != nullptr) bytes += BytesOf(outcome->row->body);
   }
   if (const auto* answer = std::get_if<Answer>(&delivery)) bytes += answer->bytes;
   return bytes;

@@ -6,6 +6,7 @@
 #include "proto/support/assert.h"
 #include "server/broker/body.h"
 #include "server/broker/broker_impl.h"
+#include "server/broker/outcome.h"
 
 // What a turn wants said, once its rows are in the store.
 
@@ -74,13 +75,13 @@ void Broker::Impl::Say(Durability after, engine::CancelDone& event) {
 
 void Broker::Impl::Say(Durability after, engine::Dispatched& event) {
   Leased leased{.call = event.call, .now_ms = now_ms_, .waited_ms = event.waited_ms};
-  leased.tasks.reserve(event.leases.size());
+  leased.runs.reserve(event.leases.size());
   bool complete = true;
   for (engine::Lease& lease : event.leases) {
-    progress_.Drop(lease.task);
+    progress_.Drop({lease.task, lease.tasks});
     BodyPart payload = PayloadOf(lease);
     complete = complete && payload.body != nullptr;
-    leased.tasks.push_back(LeasedTask{std::move(lease), std::move(payload)});
+    leased.runs.push_back(LeasedRun{std::move(lease), std::move(payload)});
   }
   if (complete) {
     SayBehindLeases(event.call, after, std::move(leased));
@@ -91,10 +92,10 @@ void Broker::Impl::Say(Durability after, engine::Dispatched& event) {
 
 // Its body is null: it is not in memory.
 BodyPart Broker::Impl::PayloadOf(const engine::Lease& lease) {
-  BodyPart row = cache_.Take(lease.row);
+  BodyPart row = cache_.Take(lease.row, lease.tasks);
   if (row.body != nullptr) return broker::PayloadOf(lease, std::move(row));
   bool read_on = false;
-  row = ahead_.Take(lease.row, read_on);
+  row = ahead_.Take(lease.row, lease.tasks, read_on);
   if (read_on || row.body == nullptr) {
     std::pair line(lease.queue, lease.type);
     if (turn_.read_on.empty() || turn_.read_on.back() != line) {
@@ -120,17 +121,23 @@ void Broker::Impl::Say(Durability, engine::EndCall& event) {
 
 void Broker::Impl::Say(Durability after, engine::TaskFinished& event) {
   const engine::FinishedRow& row = *event.row;
-  progress_.Drop(row.id);
+  progress_.Drop({row.id, row.tasks});
   // One that succeeded was dispatched, so its payload has left the cache.
   if (row.state != engine::TaskState::kSucceeded && !row.of_run) {
     cache_.Drop(row.id);
     ahead_.Drop(row.id);
   }
-  calls_.clear();
-  watchers_.Finished(row.id, calls_);
-  if (calls_.empty()) return;
-  for (const engine::CallId call : calls_) {
-    gate_.Say(after, OutcomeReady{call, event.row, event.row->body});
+  const engine::CallId stream = watchers_.StreamOf(row.id.session);
+  if (stream != engine::CallId{}) gate_.Say(after, OutcomeReady{stream, event.row});
+  if (watchers_.size() == 0) return;
+  for (uint32_t i = 0; i < row.tasks; ++i) {
+    calls_.clear();
+    watchers_.Finished({row.id.session, row.id.sequence + i}, calls_);
+    std::erase(calls_, stream);
+    if (calls_.empty()) continue;
+    const auto outcome =
+        row.tasks == 1 ? event.row : std::make_shared<const engine::FinishedRow>(OneOf(row, i));
+    for (const engine::CallId call : calls_) gate_.Say(after, OutcomeReady{call, outcome});
   }
 }
 

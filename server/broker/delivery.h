@@ -37,24 +37,25 @@ using engine::Body;
 using engine::BodyPart;
 using BodyPtr = engine::BodyRef;
 
-struct LeasedTask {
+// A task, or several of a run, with all that their payloads are.
+struct LeasedRun {
   engine::Lease lease;
   BodyPart payload;
 };
 // For an attached worker, or the one answer to a poll.
 struct Leased {
   engine::CallId call{};
-  std::vector<LeasedTask> tasks;
+  std::vector<LeasedRun> runs;
   int64_t now_ms = 0;     // the broker's clock, to turn deadlines into time left
   int64_t waited_ms = 0;  // a poll, for them
 };
 
-// A task has ended: for its session's stream, or for a call that awaits or watches it.
+// A task has ended: for its session's stream, or for a call that awaits or watches it. For the
+// session's stream it may be several, which have succeeded together. The row's body is null unless
+// it succeeded, or failed with an error that has details.
 struct OutcomeReady {
   engine::CallId call{};
   std::shared_ptr<const engine::FinishedRow> row;
-  // Null unless it succeeded, or failed with an error that has details: then these.
-  BodyPtr result;
 };
 
 // Some of the tasks that have ended.

@@ -115,9 +115,9 @@ void Broker::Impl::FoundMissing(const std::vector<LateLeases::Missing>& missing,
           "task ", one.task.ToString(), " is unfinished, but the store has no row of it"));
       return;
     }
-    if (const std::optional<int32_t> pool = late_.Found(one, std::move(bodies[i]))) {
+    if (const auto credit = late_.Found(one, std::move(bodies[i]))) {
       // The lease ended before its holder heard of it: what it was lent with is free again.
-      Step(engine::AddCredit{one.call, *pool, 1});
+      Step(engine::AddCredit{one.call, credit->pool, credit->tasks});
     }
   }
   std::vector<LateLeases::Say> ready;

@@ -30,7 +30,8 @@ struct HeapBytes {
            submit.payload_sizes.size() * sizeof(uint32_t);
   }
   size_t operator()(const engine::EndAttempt& end) const {
-    return end.error.message.size() + end.error.type.size();
+    return end.error.message.size() + end.error.type.size() +
+           end.result_sizes.size() * sizeof(uint32_t);
   }
   size_t operator()(const engine::AttachWorker& attach) const {
     size_t bytes = Of(attach.queues) + attach.held_tokens.size() * sizeof(engine::Token);
@@ -92,8 +93,10 @@ int64_t BytesOf(const Request& request) {
 
 int64_t WeightOf(const Request& request) {
   const auto* const command = std::get_if<engine::Command>(&request.action);
-  const auto* const submit = command == nullptr ? nullptr : std::get_if<engine::Submit>(command);
-  return submit == nullptr ? 1 : int64_t{submit->tasks()};
+  if (command == nullptr) return 1;
+  if (const auto* submit = std::get_if<engine::Submit>(command)) return submit->tasks();
+  const auto* const end = std::get_if<engine::EndAttempt>(command);
+  return end == nullptr ? 1 : end->tasks();
 }
 
 Inbox::Inbox(const Clock& clock, int64_t requests_max, int64_t bytes_max)

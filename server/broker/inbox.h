@@ -27,7 +27,7 @@ namespace treadle::broker {
 engine::CallId CallOf(const Action& action);
 // What a request holds in memory, near enough.
 int64_t BytesOf(const Request& request);
-// As how many it counts: a submit of a run is one for each task.
+// As how many it counts: a submit or a report of several tasks is one for each.
 int64_t WeightOf(const Request& request);
 
 // How far the store has come with what was appended.

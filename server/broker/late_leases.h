@@ -19,24 +19,29 @@ namespace treadle::broker {
 // it hears of the lease. One thread.
 class LateLeases {
  public:
-  // One payload that is to be read.
+  // One row whose payloads are to be read.
   struct Missing {
     engine::CallId call{};
     uint64_t number = 0;  // of its Leased
     size_t index = 0;     // in it
-    TaskId task;
-    TaskId row;  // that has the payload
+    TaskId task;          // the first one
+    TaskId row;
+  };
+  // That a lease was given from.
+  struct Credit {
+    int32_t pool = 0;
+    int32_t tasks = 0;
   };
   // What may be said now.
   using Say = std::pair<engine::Durability, Delivery>;
 
   // True: something is late on this call, and the delivery was put behind it.
   bool PutBehind(engine::CallId call, engine::Durability after, Delivery& delivery);
-  // Those of its tasks that have no body are appended to `missing`; at least one.
+  // Those of its runs that have no payload are appended to `missing`; at least one.
   void Put(engine::Durability after, Leased leased, std::vector<Missing>& missing);
-  // The row's payloads were read. Null: the task has ended, and the lease with it; it is left out.
-  // Returns then, and only while the call is open, the pool from whose credit it was lent.
-  std::optional<int32_t> Found(const Missing& missing, BodyPtr body);
+  // The row's payloads were read. Null: its tasks have ended, and the lease with them; it is left
+  // out. Returns then, and only while the call is open, the credit from which it was given.
+  std::optional<Credit> Found(const Missing& missing, BodyPtr body);
   // Appends what waits for nothing on this call any more, in the order in which it was said.
   void Take(engine::CallId call, std::vector<Say>& ready);
   void CallClosed(engine::CallId call) { calls_.erase(call); }

@@ -31,7 +31,7 @@ void PayloadCache::Put(TaskId row, BodyPart part, uint32_t tasks) {
   bytes_ += bytes;
 }
 
-BodyPart PayloadCache::Take(TaskId row) {
+BodyPart PayloadCache::Take(TaskId row, uint32_t tasks) {
   if (!order_.empty() && order_.front() == row) {
     passed_over_ = 0;
   } else {
@@ -40,7 +40,8 @@ BodyPart PayloadCache::Take(TaskId row) {
   Kept* const kept = kept_.Find(row);
   if (kept == nullptr) return {};
   BodyPart part = kept->part;
-  if (--kept->left == 0) Remove(row);
+  kept->left -= std::min(kept->left, tasks);
+  if (kept->left == 0) Remove(row);
   return part;
 }
 

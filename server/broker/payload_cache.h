@@ -23,8 +23,8 @@ class PayloadCache {
   // Those of so many tasks. REQUIRES: not here, and part.body is not null. What is larger than the
   // cache is not kept.
   void Put(TaskId row, BodyPart part, uint32_t tasks);
-  // For one of the row's tasks. Its body is null: not here, ask the store.
-  BodyPart Take(TaskId row);
+  // For so many of the row's tasks. Its body is null: not here, ask the store.
+  BodyPart Take(TaskId row, uint32_t tasks);
   // The row is gone.
   void Drop(TaskId row);
 

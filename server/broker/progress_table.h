@@ -11,9 +11,10 @@ namespace treadle::broker {
 class ProgressTable {
  public:
   void Set(TaskId task, ProgressState progress) { tasks_[task] = std::move(progress); }
-  // The task has ended, or another attempt of it begins.
-  void Drop(TaskId task) {
-    if (!tasks_.empty()) tasks_.erase(task);
+  // The tasks have ended, or another attempt of them begins.
+  void Drop(const engine::TaskRange& tasks) {
+    if (tasks_.empty()) return;
+    for (uint32_t i = 0; i < tasks.count; ++i) tasks_.erase(tasks.At(i));
   }
   // Null: none.
   const ProgressState* Find(TaskId task) const {

@@ -6,9 +6,9 @@
 
 namespace treadle::broker {
 
-BodyPart ReadAhead::Take(TaskId row, bool& more) {
+BodyPart ReadAhead::Take(TaskId row, uint32_t tasks, bool& more) {
   if (!marks_.empty() && marks_.erase(row) > 0) more = true;
-  BodyPart part = read_.size() > 0 ? read_.Take(row) : BodyPart();
+  BodyPart part = read_.size() > 0 ? read_.Take(row, tasks) : BodyPart();
   // Whoever wants it now reads it for himself: it is not worth waiting for.
   if (part.body == nullptr && !under_way_.empty()) under_way_.erase(row);
   return part;

@@ -24,9 +24,9 @@ class ReadAhead {
 
   ReadAhead() : read_(kKeptBytesMax) {}
 
-  // A task of this row is given out. Its body is null: it was not read ahead. `more`: set when it
-  // is time to read on, and left as it is otherwise.
-  BodyPart Take(TaskId row, bool& more);
+  // So many tasks of this row are given out. Its body is null: it was not read ahead. `more`: set
+  // when it is time to read on, and left as it is otherwise.
+  BodyPart Take(TaskId row, uint32_t tasks, bool& more);
   // The rows of these, which come next in a queue, that are to be read: not here, not under way,
   // and not in `cache`. They count as under way until Found.
   std::vector<TaskId> Choose(const std::vector<engine::ReadyTask>& next, const PayloadCache& cache);

@@ -200,11 +200,14 @@ struct RowDecoder::State {
     return row;
   }
 
+  static bool AddUpTo(const std::vector<uint32_t>& sizes, uint64_t bytes) {
+    return bytes <= UINT32_MAX && std::accumulate(sizes.begin(), sizes.end(), uint64_t{0}) == bytes;
+  }
+
   static absl::Status CheckSizes(const engine::TaskRow& row, const std::optional<Body>* body) {
     const uint64_t bytes = row.spec.payload_bytes;
     const std::vector<uint32_t>& sizes = row.payload_sizes;
-    if (!sizes.empty() && (bytes > UINT32_MAX ||
-                           std::accumulate(sizes.begin(), sizes.end(), uint64_t{0}) != bytes)) {
+    if (!sizes.empty() && !AddUpTo(sizes, bytes)) {
       return Damaged("its payloads' sizes do not add up");
     }
     if (row.id.sequence + (row.tasks() - 1) < row.id.sequence) {
@@ -249,7 +252,31 @@ struct RowDecoder::State {
     row.payload_bytes = finished.payload_bytes();
     row.request_key = std::move(*finished.mutable_request_key());
     if (finished.has_error()) row.error = ErrorOf(*finished.mutable_error());
+    row.payload_sizes.assign(finished.payload_sizes().begin(), finished.payload_sizes().end());
+    row.result_sizes.assign(finished.result_sizes().begin(), finished.result_sizes().end());
+    status = TakeSizes(row, body);
+    if (!status.ok()) return status;
     return row;
+  }
+
+  // The row is under the last one's key.
+  static absl::Status TakeSizes(engine::FinishedRow& row, const std::optional<Body>* body) {
+    const size_t tasks = row.result_sizes.size();
+    if (row.payload_sizes.size() != tasks) return Damaged("its columns are not of one length");
+    if (tasks == 0) return absl::OkStatus();
+    if (tasks > row.id.sequence || row.state != engine::TaskState::kSucceeded) {
+      return Damaged("it cannot be of as many tasks as it says");
+    }
+    row.of_run = true;
+    row.tasks = static_cast<uint32_t>(tasks);
+    row.id.sequence -= tasks - 1;
+    if (!AddUpTo(row.payload_sizes, row.payload_bytes)) {
+      return Damaged("its payloads' sizes do not add up");
+    }
+    if (body != nullptr && body->has_value() && !AddUpTo(row.result_sizes, (*body)->bytes.size())) {
+      return Damaged("its results' sizes do not add up");
+    }
+    return absl::OkStatus();
   }
 
   absl::StatusOr<engine::Row> Attempt(TaskId id, std::string_view bytes) {
@@ -268,8 +295,9 @@ struct RowDecoder::State {
 
   absl::StatusOr<engine::Row> Grant(uint64_t number, std::string_view bytes) {
     if (absl::Status status = Parse(bytes, grant); !status.ok()) return status;
-    if (grant.sessions_size() != grant.sequences_size()) {
-      return Damaged("its task ids are not pairs");
+    const int ranges = grant.sessions_size();
+    if (grant.sequences_size() != ranges || grant.counts_size() != ranges) {
+      return Damaged("its columns are not of one length");
     }
     engine::GrantRow row = {.grant = engine::GrantId{number},
                             .worker_id = std::move(*grant.mutable_worker_id()),
@@ -277,9 +305,9 @@ struct RowDecoder::State {
                             .first_token = engine::Token{grant.first_token()},
                             .granted_at_ms = grant.granted_at_ms(),
                             .lease_ms = grant.lease_ms()};
-    row.tasks.reserve(static_cast<size_t>(grant.sessions_size()));
-    for (int i = 0; i < grant.sessions_size(); ++i) {
-      row.tasks.push_back({grant.sessions(i), grant.sequences(i)});
+    row.tasks.reserve(static_cast<size_t>(ranges));
+    for (int i = 0; i < ranges; ++i) {
+      row.tasks.push_back({{grant.sessions(i), grant.sequences(i)}, grant.counts(i)});
     }
     return row;
   }

@@ -217,9 +217,10 @@ struct RowEncoder::Messages {
     grant.set_first_token(static_cast<uint64_t>(row.first_token));
     grant.set_granted_at_ms(row.granted_at_ms);
     grant.set_lease_ms(row.lease_ms);
-    for (const TaskId& id : row.tasks) {
-      grant.add_sessions(id.session);
-      grant.add_sequences(id.sequence);
+    for (const engine::TaskRange& range : row.tasks) {
+      grant.add_sessions(range.first.session);
+      grant.add_sequences(range.first.sequence);
+      grant.add_counts(range.count);
     }
     broker::Put(target, Prefix::Stays(), grant);
   }
@@ -240,9 +241,11 @@ struct RowEncoder::Messages {
     finished.set_payload_bytes(row.payload_bytes);
     finished.set_request_key(row.request_key);
     if (row.error != engine::TaskError()) Fill(row.error, *finished.mutable_error());
-    const BodyPart body = row.body == nullptr ? BodyPart() : AllOf(row.body);
+    for (const uint32_t bytes : row.payload_sizes) finished.add_payload_sizes(bytes);
+    for (const uint32_t bytes : row.result_sizes) finished.add_result_sizes(bytes);
     broker::Put(target, Prefix::Expires(row.drop_at_ms), finished,
-                storage::v1::Finished::kBodyFieldNumber, row.body == nullptr ? nullptr : &body);
+                storage::v1::Finished::kBodyFieldNumber,
+                row.body.body == nullptr ? nullptr : &row.body);
   }
 
   void Put(const engine::SessionRow& row, const Target& target) {

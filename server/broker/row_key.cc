@@ -62,7 +62,9 @@ struct KeyWriter {
   void operator()(const engine::QueueRow& row) const { WriteQueueKey(row.config.name, key); }
   void operator()(const engine::TaskRow& row) const { Task(RowKind::kTask, row.id); }
   void operator()(const engine::RunRow& row) const { Task(RowKind::kRun, row.id); }
-  void operator()(const engine::FinishedRow& row) const { Task(RowKind::kFinished, row.id); }
+  void operator()(const engine::FinishedRow& row) const {
+    Task(RowKind::kFinished, {row.id.session, row.id.sequence + row.tasks - 1});
+  }
   void operator()(const engine::AttemptRow& row) const { Task(RowKind::kAttempt, row.id); }
   void operator()(const engine::GrantRow& row) const { Number(RowKind::kGrant, row.grant); }
   void operator()(const engine::SessionRow& row) const { Number(RowKind::kSession, row.session); }
@@ -106,9 +108,9 @@ std::string TaskRowKey(TaskId id) {
   WriteTaskKey(RowKind::kTask, id, key);
   return key;
 }
-std::string FinishedRowKey(TaskId id) {
+std::string FinishedRowKey(TaskId last) {
   std::string key;
-  WriteTaskKey(RowKind::kFinished, id, key);
+  WriteTaskKey(RowKind::kFinished, last, key);
   return key;
 }
 std::string RequestKeyRowKey(std::string_view queue, std::string_view request_key) {

@@ -21,7 +21,7 @@ namespace treadle::broker {
 //   'a' session sequence                   its attempts
 //   'g' grant                              leases
 //   's' session                            a session
-//   'f' session sequence                   a task that has ended
+//   'f' session sequence                   a task that has ended, or the last of several
 //   'r' number                             unary reports that were accepted
 //   'k' queue's length (2 bytes) queue key a request key
 //   'c'                                    the clock
@@ -50,18 +50,20 @@ struct KeyRange {
 void WriteKeyOf(const engine::Row& row, std::string& key);
 void WriteKeyOf(const engine::RowKey& row_key, std::string& key);
 std::string TaskRowKey(TaskId id);
-std::string FinishedRowKey(TaskId id);
+// Of the last one of those in the row. So the row of a task, if there is one, is the first whose
+// key is not below this one of the task.
+std::string FinishedRowKey(TaskId last);
 // REQUIRES: queue.size() < 65,536.
 std::string RequestKeyRowKey(std::string_view queue, std::string_view request_key);
 
 KeyRange AllRows();
 KeyRange RowsOf(RowKind kind);
-// Finished tasks from `id` on.
+// Those of finished tasks from `id` on; in the first one may be some before it.
 KeyRange FinishedRowsFrom(TaskId id);
 
 // Absent: no stored row has such a key.
 std::optional<RowKind> KindOfKey(std::string_view key);
-// Of a 't', 'u', 'a' or 'f' key. Absent: it is malformed.
+// Of a 't', 'u', 'a' or 'f' key: the one in it. Absent: it is malformed.
 std::optional<TaskId> TaskOfKey(std::string_view key);
 // Of a 'g', 's' or 'r' key.
 std::optional<uint64_t> NumberOfKey(std::string_view key);

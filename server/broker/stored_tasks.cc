@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "server/broker/body.h"
+#include "server/broker/outcome.h"
 #include "server/broker/row_key.h"
 
 namespace treadle::broker {
@@ -16,8 +17,7 @@ namespace {
 constexpr size_t kListRowsMax = 10'000;
 
 // Every payload and every result is stored, also one without a byte.
-absl::StatusOr<BodyPtr> Share(TaskId task, const char* what, std::optional<Body> body) {
-  if (body.has_value()) return std::make_shared<const Body>(std::move(*body));
+absl::Status Lost(TaskId task, const char* what) {
   return absl::DataLossError(
       absl::StrCat("task ", task.ToString(), " has lost its ", what,
                    ": the store is damaged: restore the data directory from a backup"));
@@ -62,12 +62,11 @@ std::vector<BodyPtr> StoredTasks::Payloads(absl::Span<const TaskId> rows) {
         bytes_read_ += static_cast<int64_t>(value->size());
         std::optional<Body> body;
         if (!Decode(keys[at], *value, &body).ok()) return false;
-        absl::StatusOr<BodyPtr> payload = Share(ids[at], "payload", std::move(body));
-        if (!payload.ok()) {
-          Fail(payload.status()).IgnoreError();
+        if (!body.has_value()) {
+          Fail(Lost(ids[at], "payload")).IgnoreError();
           return false;
         }
-        read[at] = *std::move(payload);
+        read[at] = std::make_shared<const Body>(*std::move(body));
         return true;
       });
   if (!status.ok()) Fail(status).IgnoreError();
@@ -81,28 +80,47 @@ std::vector<BodyPtr> StoredTasks::Payloads(absl::Span<const TaskId> rows) {
 }
 
 absl::StatusOr<OutcomeReady> StoredTasks::Finished(TaskId task) {
-  const std::string key = FinishedRowKey(task);
-  const absl::StatusOr<std::string> value = Get(key);
-  if (absl::IsNotFound(value.status())) {
-    return absl::NotFoundError(absl::StrCat(
-        "task ", task.ToString(),
-        " is not known: check the id; outcomes are dropped when their result_ttl_ms is over"));
+  absl::StatusOr<engine::FinishedRow> found = absl::NotFoundError(absl::StrCat(
+      "task ", task.ToString(),
+      " is not known: check the id; outcomes are dropped when their result_ttl_ms is over"));
+  const KeyRange range = FinishedRowsFrom(task);
+  const auto next = store_.Scan(
+      range.begin, range.end, /*rows_max=*/1, [&](std::string_view key, std::string_view value) {
+        bytes_read_ += static_cast<int64_t>(value.size());
+        std::optional<Body> body;
+        absl::StatusOr<engine::Row> row = Decode(key, value, &body);
+        if (!row.ok()) {
+          found = row.status();
+          return false;
+        }
+        auto& outcomes = std::get<engine::FinishedRow>(*row);
+        if (engine::TaskRange{outcomes.id, outcomes.tasks}.Contains(task)) {
+          found = OutcomeOf(task, std::move(outcomes), std::move(body));
+        }
+        return false;
+      });
+  if (!next.ok()) return Fail(next.status());
+  if (!found.ok()) return found.status();
+  return OutcomeReady{.row = std::make_shared<const engine::FinishedRow>(*std::move(found))};
+}
+
+absl::StatusOr<engine::FinishedRow> StoredTasks::OutcomeOf(TaskId task,
+                                                           engine::FinishedRow outcomes,
+                                                           std::optional<Body> body) {
+  const auto index = static_cast<uint32_t>(task.sequence - outcomes.id.sequence);
+  if (!body.has_value()) {
+    if (outcomes.state == engine::TaskState::kSucceeded) return Fail(Lost(task, "result"));
+    return outcomes;
   }
-  if (!value.ok()) return value.status();
-  std::optional<Body> body;
-  absl::StatusOr<engine::Row> row = Decode(key, *value, &body);
-  if (!row.ok()) return row.status();
-  auto& finished = std::get<engine::FinishedRow>(*row);
-  BodyPtr result;
-  if (finished.state == engine::TaskState::kSucceeded) {
-    absl::StatusOr<BodyPtr> stored = Share(task, "result", std::move(body));
-    if (!stored.ok()) return Fail(stored.status());
-    result = *std::move(stored);
-  } else if (body.has_value()) {
-    result = std::make_shared<const Body>(*std::move(body));
+  const bool several = outcomes.tasks > 1;
+  outcomes.body = AllOf(std::make_shared<const Body>(*std::move(body)));
+  engine::FinishedRow one = OneOf(outcomes, index);
+  if (several) {  // nothing is held of the others'
+    const Body& all = *outcomes.body.body;
+    one.body = AllOf(std::make_shared<const Body>(
+        Body{std::string(BytesIn(one.body)), all.content_type, all.headers}));
   }
-  return OutcomeReady{.row = std::make_shared<const engine::FinishedRow>(std::move(finished)),
-                      .result = std::move(result)};
+  return one;
 }
 
 std::optional<engine::KeyRow> StoredTasks::RequestKey(std::string_view queue,
@@ -124,12 +142,20 @@ absl::StatusOr<FinishedPage> StoredTasks::ListFinished(
         bytes_read_ += static_cast<int64_t>(value.size());
         absl::StatusOr<engine::Row> row = decoder_.Decode(key, value);
         if (!row.ok()) return true;  // a list shows what can be read; asking for the task says more
-        auto& finished = std::get<engine::FinishedRow>(*row);
-        if (accept(finished)) page.rows.push_back(std::move(finished));
-        return page.rows.size() < limit;
+        const auto& outcomes = std::get<engine::FinishedRow>(*row);
+        for (uint32_t i = 0; i < outcomes.tasks; ++i) {
+          engine::FinishedRow one = OneOf(outcomes, i);
+          if (one.id < from || !accept(one)) continue;
+          if (page.rows.size() == limit) {
+            page.next = one.id;
+            return false;
+          }
+          page.rows.push_back(std::move(one));
+        }
+        return true;
       });
   if (!next.ok()) return Fail(next.status());
-  if (next->has_value()) page.next = TaskOfKey(**next);
+  if (!page.next.has_value() && next->has_value()) page.next = TaskOfKey(**next);
   return page;
 }
 

@@ -49,6 +49,9 @@ class StoredTasks {
   absl::StatusOr<engine::Row> Decode(std::string_view key, std::string_view value,
                                      std::optional<Body>* body = nullptr);
   absl::Status Fail(absl::Status status);
+  // Of this one of them, with no more of the body than is its own.
+  absl::StatusOr<engine::FinishedRow> OutcomeOf(TaskId task, engine::FinishedRow outcomes,
+                                                std::optional<Body> body);
 
   store::Store& store_;
   RowDecoder decoder_;

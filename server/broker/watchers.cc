@@ -40,17 +40,16 @@ bool Watchers::Add(engine::CallId call, TaskId task, bool watch) {
   return true;
 }
 
+engine::CallId Watchers::StreamOf(uint64_t session) const {
+  const auto stream = sessions_.find(session);
+  return stream == sessions_.end() ? engine::CallId{} : stream->second;
+}
+
 void Watchers::Finished(TaskId task, std::vector<engine::CallId>& calls) {
-  engine::CallId told{};
-  if (const auto stream = sessions_.find(task.session); stream != sessions_.end()) {
-    told = stream->second;
-    calls.push_back(told);
-  }
-  if (tasks_.empty()) return;
   const auto found = tasks_.find(task);
   if (found == tasks_.end()) return;
   for (const Watcher& watcher : found->second) {
-    if (watcher.call != told) calls.push_back(watcher.call);
+    calls.push_back(watcher.call);
     calls_[watcher.call].tasks.erase(task);
     --size_;
   }

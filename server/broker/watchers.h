@@ -23,7 +23,9 @@ class Watchers {
 
   // False: this call is told of the task already (then `watch` is added to that).
   bool Add(engine::CallId call, TaskId task, bool watch);
-  // The task ended: appends the calls to tell, each once, and forgets those that asked for it.
+  // Who hears of all tasks of this session; {}: nobody.
+  engine::CallId StreamOf(uint64_t session) const;
+  // The task ended: appends the calls that asked for it, and forgets that they did.
   void Finished(TaskId task, std::vector<engine::CallId>& calls);
   // Forgets one call's wish. False: it had none.
   bool Remove(engine::CallId call, TaskId task);

@@ -129,7 +129,7 @@ void Attachments::AssignPools(Worker& worker) {
     lease.pool =
         fits == worker.pools.end() ? -1 : static_cast<int32_t>(fits - worker.pools.begin());
     if (lease.pool < 0) continue;
-    ++(*fits)->leased;
+    (*fits)->leased += static_cast<int32_t>(lease.task.count);
     if (lease.started) ++(*fits)->running;
   }
 }
@@ -148,9 +148,14 @@ std::vector<Token> Attachments::Reconcile(Turn& turn, Worker& worker,
   }
   // What it does not hold never arrived there, or was reported: taken back without blame.
   for (auto lease = worker.leases.begin(); lease != worker.leases.end();) {
-    LiveLease& current = *lease;
-    ++lease;
-    if (!valid.contains(current.token)) lifecycle_.GiveBack(turn, current.task);
+    const LiveLease& current = *lease;
+    uint32_t held_count = 0;
+    while (held_count < current.task.count && valid.contains(current.TokenOf(held_count))) {
+      ++held_count;
+    }
+    Task& first = lifecycle_.PartFirst(current.task, std::max(1u, held_count));
+    ++lease;  // at the others of the run, if there are any
+    if (held_count == 0) lifecycle_.GiveBack(turn, first);
   }
   return revoked;
 }
@@ -254,7 +259,9 @@ void Attachments::Due(Turn& turn, Worker& worker, int64_t due_ms) {
   if (worker.call != CallId{}) {
     EndStream(turn, worker, refusal::WorkerSilent(s_.options.lease_ms));
   }
-  while (!worker.leases.empty()) lifecycle_.LoseLease(turn, worker.leases.front().task);
+  while (!worker.leases.empty()) {
+    lifecycle_.LoseLease(turn, lifecycle_.PartFirst(worker.leases.front().task));
+  }
 }
 
 void Attachments::RetireIdle() {

@@ -15,11 +15,11 @@ void Lifecycle::Lend(Task& task, Taker& taker) {
   LeaveWaiting(task);
   Holder& holder = taker.holder;
   task.state = TaskState::kRunning;
-  ++task.queue().running;
+  task.queue().running += task.count;
   task.lease = std::make_unique<LiveLease>(task);
   task.lease->pool = taker.pool;
   task.lease->worker = holder.worker;
-  --taker.credit;
+  taker.credit -= static_cast<int32_t>(task.count);
   if (holder.given.empty()) s_.given.push_back(&holder);
   holder.given.push_back(task.lease.get());
   if (Poll* const poll = holder.poll) {
@@ -28,25 +28,27 @@ void Lifecycle::Lend(Task& task, Taker& taker) {
   }
   if (Worker* const worker = holder.worker) {
     worker->leases.PushBack(*task.lease);
-    ++worker->lease_count;
+    worker->lease_count += task.count;
     worker->leased_bytes += task.payload_bytes;
-    ++worker->pools[static_cast<size_t>(taker.pool)]->leased;
+    worker->pools[static_cast<size_t>(taker.pool)]->leased += static_cast<int32_t>(task.count);
     UpdateBlocked(*worker);
   }
 }
 
 void Lifecycle::Restore(Task& task, Grant& grant, Token token, Worker* worker, int64_t now_ms) {
   task.state = TaskState::kRunning;
-  ++task.queue().running;
+  task.queue().running += task.count;
   task.lease = std::make_unique<LiveLease>(task);
   LiveLease& lease = *task.lease;
   lease.token = token;
   lease.grant = &grant;
+  grant.live += task.count;
+  s_.grants.Put(lease);
   lease.pool = -1;
   lease.worker = worker;
   if (worker != nullptr) {
     worker->leases.PushBack(lease);
-    ++worker->lease_count;
+    worker->lease_count += task.count;
     worker->leased_bytes += task.payload_bytes;
   } else {
     lease.started = true;
@@ -119,24 +121,25 @@ Durability Lifecycle::Extend(Turn& turn, Task& task, int64_t lease_ms) {
 void Lifecycle::EndLease(Turn& turn, Task& task) {
   LiveLease& lease = *task.lease;
   Grant& grant = *lease.grant;
-  grant.TaskOf(lease.token) = nullptr;
-  if (--grant.live == 0) {
+  s_.grants.Drop(lease);
+  grant.live -= task.count;
+  if (grant.live == 0) {
     turn.Erase(GrantKey{grant.id});
     s_.grants.Erase(grant);
   }
   task.last_token = lease.token;
-  --task.queue().running;
+  task.queue().running -= task.count;
   Worker* const worker = lease.worker;
   const int32_t pool_index = lease.pool;
   const bool started = lease.started;
   task.lease.reset();
   if (worker == nullptr) return;
-  --worker->lease_count;
+  worker->lease_count -= task.count;
   worker->leased_bytes -= task.payload_bytes;
   if (worker->call != CallId{}) {
     if (pool_index >= 0) {
       Pool& pool = *worker->pools[static_cast<size_t>(pool_index)];
-      --pool.leased;
+      pool.leased -= static_cast<int32_t>(task.count);
       if (started) --pool.running;
     }
     UpdateBlocked(*worker);
@@ -173,13 +176,17 @@ void Lifecycle::Requeue(Turn& turn, Task& task) {
   Changed(turn, task);
 }
 
-void Lifecycle::Succeed(Turn& turn, Task& task, BodyRef body) {
-  if (Worker* const worker = task.lease->worker) ++worker->succeeded_total;
+void Lifecycle::Succeed(Turn& turn, Task& task, BodyPart body, std::vector<uint32_t> result_sizes) {
+  if (Worker* const worker = task.lease->worker) worker->succeeded_total += task.count;
   EndLease(turn, task);
-  Finish(turn, task, TaskState::kSucceeded, task.attempts_spent + 1, TaskError(), std::move(body));
+  FinishedRow row = RowOf(task, TaskState::kSucceeded, turn.now_ms());
+  row.attempts = task.attempts_spent + 1;
+  row.body = std::move(body);
+  row.result_sizes = std::move(result_sizes);
+  Finish(turn, task, std::move(row));
 }
 
-void Lifecycle::Fail(Turn& turn, Task& task, TaskError error, BodyRef body) {
+void Lifecycle::Fail(Turn& turn, Task& task, TaskError error, BodyPart body) {
   task.suspect = false;
   EndFailedAttempt(turn, task, std::move(error), Pace::kBackoff, std::move(body));
 }
@@ -266,7 +273,8 @@ void Lifecycle::LoseLease(Turn& turn, Task& task) {
 }
 
 // The details of an error that is tried again go with it.
-void Lifecycle::EndFailedAttempt(Turn& turn, Task& task, TaskError error, Pace pace, BodyRef body) {
+void Lifecycle::EndFailedAttempt(Turn& turn, Task& task, TaskError error, Pace pace,
+                                 BodyPart body) {
   error.worker = *task.lease->grant->worker_name;
   error.attempt = task.attempts_spent + 1;
   if (Worker* const worker = task.lease->worker) ++worker->failed_total;

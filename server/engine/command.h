@@ -145,16 +145,23 @@ struct StartAttempt {
   CallId call{};
   Token token{};
 };
-// From an attached worker or a unary Complete.
+// From an attached worker or a unary Complete. What succeeded may be several leases, whose tokens
+// follow one another.
 struct EndAttempt {
   CallId call{};
   uint64_t item = 0;
-  Token token{};
+  Token token{};  // of the first one
+  // Of several: how many bytes each result has, together those of `body`. Empty: one lease.
+  std::vector<uint32_t> result_sizes;
   AttemptEnd end = AttemptEnd::kSucceeded;
   TaskError error;
   // Answer with ReportDone also when accepted (unary); otherwise only when refused.
   bool reply = false;
-  BodyRef body;  // with kSucceeded the result, with kFailed the error's details
+  BodyPart body;  // with kSucceeded the results, with kFailed the error's details
+
+  uint32_t tasks() const {
+    return result_sizes.empty() ? 1 : static_cast<uint32_t>(result_sizes.size());
+  }
 };
 // The reports up to `sequence` have all been given to the engine: answered, in order, when they are
 // durable.

@@ -22,6 +22,8 @@ class Dispatch {
   void AnswerDuePolls(Turn& turn);
 
  private:
+  // How many of the pair's tasks the taker is given at once.
+  uint32_t Share(const Matching::Pair& pair) const;
   void MakeGrant(Turn& turn, Holder& holder);
   Lease LeaseOf(const LiveLease& lease) const;
 

@@ -103,7 +103,9 @@ class Engine::Impl {
     if (!task.ok()) return std::nullopt;
     const Worker* const holder = (*task)->lease->worker;
     if (holder != nullptr && holder != state_.calls.WorkerOf(call)) return std::nullopt;
-    return (*task)->id;
+    const LiveLease& lease = *(*task)->lease;
+    const uint64_t index = static_cast<uint64_t>(token) - static_cast<uint64_t>(lease.token);
+    return (*task)->range().At(static_cast<uint32_t>(index));
   }
 
   const State& state() const { return state_; }

@@ -85,7 +85,7 @@ uint64_t HashOf(const Task& task, uint32_t index) {
   const TaskExtras& extras = task.extras ? *task.extras : kNone;
   hash.Add(extras.request_key).Add(extras.digest.high).Add(extras.digest.low);
   AddError(hash, extras.last_error);
-  hash.Add(task.lease == nullptr ? Token{} : task.lease->token);
+  hash.Add(task.lease == nullptr ? Token{} : task.lease->TokenOf(index));
   hash.Add(task.lease == nullptr ? 0 : task.lease->stored_lease_ms);
   return hash.value();
 }
@@ -98,7 +98,7 @@ uint64_t HashOf(const Grant& grant) {
       .Add(grant.first_token)
       .Add(grant.granted_at_ms)
       .Add(grant.lease_ms)
-      .Add(grant.tasks.size())
+      .Add(grant.tokens)
       .Add(grant.live)
       .value();
 }

@@ -1,9 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <iterator>
 #include <map>
 #include <string>
-#include <vector>
+#include <utility>
+
+#include "absl/container/btree_map.h"
 
 #include "server/engine/task.h"
 #include "server/engine/types.h"
@@ -18,17 +21,11 @@ struct Grant {
   Token first_token{};
   int64_t granted_at_ms = 0;
   int64_t lease_ms = 0;
-  std::vector<Task*> tasks;  // null: that lease is over
-  int64_t live = 0;
-
-  Token TokenOf(size_t index) const { return Token{static_cast<uint64_t>(first_token) + index}; }
-  // REQUIRES: `token` is one of this grant's.
-  Task*& TaskOf(Token token) {
-    return tasks[static_cast<uint64_t>(token) - static_cast<uint64_t>(first_token)];
-  }
+  uint64_t tokens = 0;
+  int64_t live = 0;  // leases
 };
 
-// Grants with live leases, by token.
+// Grants with live leases, and these by token.
 class GrantTable {
  public:
   // By first token.
@@ -39,21 +36,28 @@ class GrantTable {
     const uint64_t first = static_cast<uint64_t>(grant.first_token);
     return grants_.emplace_hint(grants_.end(), first, std::move(grant))->second;
   }
+  // REQUIRES: none of its leases lives.
   void Erase(const Grant& grant) { grants_.erase(static_cast<uint64_t>(grant.first_token)); }
+  // A lease that lives: its token and its grant are set. One that was parted from another, too.
+  void Put(LiveLease& lease) {
+    leases_.emplace_hint(leases_.end(), static_cast<uint64_t>(lease.token), &lease);
+  }
+  void Drop(const LiveLease& lease) { leases_.erase(static_cast<uint64_t>(lease.token)); }
 
-  // The task that is leased under this token now; null: none.
-  Task* Find(Token token) {
-    auto after = grants_.upper_bound(static_cast<uint64_t>(token));
-    if (after == grants_.begin()) return nullptr;
-    Grant& grant = std::prev(after)->second;
-    const uint64_t index = static_cast<uint64_t>(token) - static_cast<uint64_t>(grant.first_token);
-    return index < grant.tasks.size() ? grant.tasks[index] : nullptr;
+  // The task that is leased under this token now, or those that it is one of; null: none.
+  Task* Find(Token token) const {
+    const auto after = leases_.upper_bound(static_cast<uint64_t>(token));
+    if (after == leases_.begin()) return nullptr;
+    const LiveLease& lease = *std::prev(after)->second;
+    const uint64_t index = static_cast<uint64_t>(token) - static_cast<uint64_t>(lease.token);
+    return index < lease.task.count ? &lease.task : nullptr;
   }
 
   const Map& all() const { return grants_; }
 
  private:
   Map grants_;
+  absl::btree_map<uint64_t, LiveLease*> leases_;  // by first token
 };
 
 }  // namespace treadle::engine

@@ -30,8 +30,10 @@ void CheckLease(const State& state, const Task& task, Seen& seen) {
   TREADLE_ASSERT(&lease.task == &task && lease.grant != nullptr);
   TREADLE_ASSERT(lease.token > task.last_token);
   TREADLE_ASSERT(static_cast<uint64_t>(lease.token) < state.counters.next_token);
-  TREADLE_ASSERT(const_cast<Grant*>(lease.grant)->TaskOf(lease.token) == &task);
-  ++seen.grants[lease.grant];
+  for (uint32_t i = 0; i < task.count; ++i) {
+    TREADLE_ASSERT(state.grants.Find(lease.TokenOf(i)) == &task);
+  }
+  seen.grants[lease.grant] += task.count;
   const Worker* const worker = lease.worker;
   TREADLE_ASSERT(lease.linked() == (worker != nullptr));
   if (worker == nullptr) {
@@ -39,7 +41,7 @@ void CheckLease(const State& state, const Task& task, Seen& seen) {
     return;
   }
   TREADLE_ASSERT(lease.grant->worker_id == worker->id && lease.stored_lease_ms == 0);
-  ++seen.workers[worker].running;
+  seen.workers[worker].running += task.count;
   seen.workers[worker].waiting_bytes += task.payload_bytes;
 }
 
@@ -54,7 +56,9 @@ void CheckTask(const State& state, const Lifecycle& lifecycle, const Task& task,
   TREADLE_ASSERT((task.ready_slot != kNoSlot) == (task.state == TaskState::kQueued));
   TREADLE_ASSERT(task.count == 1 ||
                  (task.run != nullptr && task.extras == nullptr && task.attempts_spent == 0 &&
-                  !task.watched && !task.has_attempt_row && task.lease == nullptr));
+                  !task.watched && !task.has_attempt_row && !task.cancel_requested &&
+                  (task.lease == nullptr || (task.lease->worker != nullptr &&
+                                             !task.lease->started && !task.lease->timed_out))));
   if (const TaskRun* const run = task.run.get()) {
     const uint32_t index = run->IndexOf(task.id);
     TREADLE_ASSERT(task.id.session == run->first.session &&
@@ -76,7 +80,7 @@ void CheckTask(const State& state, const Lifecycle& lifecycle, const Task& task,
       break;
     default:
       TREADLE_ASSERT(task.state == TaskState::kRunning);
-      ++counted.running;
+      counted.running += task.count;
       CheckLease(state, task, seen);
   }
   const int64_t due = lifecycle.NextDue(task);
@@ -162,7 +166,7 @@ void CheckHolders(const State& state, Seen& seen) {
     int64_t in_pools = 0;
     for (const LiveLease& lease : worker->leases) {
       if (lease.pool < 0 || worker->call == CallId{}) continue;
-      ++in_pools;
+      in_pools += lease.task.count;
       if (lease.started) ++started;
     }
     TREADLE_ASSERT(leased == in_pools && running == started);

@@ -27,12 +27,12 @@ std::string_view WhereWas(TaskState state) {
   }
 }
 
-void Count(Queue& queue, TaskState state, int64_t now_ms) {
+void Count(Queue& queue, TaskState state, uint32_t tasks, int64_t now_ms) {
   QueueTotals& totals = queue.totals;
-  totals.finish_rate.Add(now_ms);
+  totals.finish_rate.Add(now_ms, tasks);
   switch (state) {
     case TaskState::kSucceeded:
-      ++totals.succeeded;
+      totals.succeeded += tasks;
       return;
     case TaskState::kFailed:
       ++totals.failed;
@@ -95,7 +95,11 @@ void Lifecycle::DropLines(Queue& queue) {
 
 Task& Lifecycle::SplitAfter(Task& task, uint32_t keep) {
   Task& rest = s_.tasks.SplitAfter(task, keep);
-  List<Task, WaitingTaskTag>::InsertAfter(task, rest);
+  if (task.lease != nullptr) {
+    SplitLease(task, rest);
+  } else {
+    List<Task, WaitingTaskTag>::InsertAfter(task, rest);
+  }
   if (task.state == TaskState::kQueued) {
     // The place in a LIFO line is that of the last one.
     if (task.queue().config.discipline == Discipline::kLifo) s_.matching.AddReady(task);
@@ -105,20 +109,38 @@ Task& Lifecycle::SplitAfter(Task& task, uint32_t keep) {
   return rest;
 }
 
-Task& Lifecycle::Part(Task& task, TaskId id) {
-  TREADLE_ASSERT(task.Holds(id));
-  const auto before = static_cast<uint32_t>(id.sequence - task.id.sequence);
-  return PartFirst(before == 0 ? task : SplitAfter(task, before));
+// What one lease of several is: of a worker, and not begun.
+void Lifecycle::SplitLease(Task& task, Task& rest) {
+  LiveLease& lease = *task.lease;
+  TREADLE_ASSERT(lease.grant != nullptr && lease.worker != nullptr && !lease.started);
+  rest.lease = std::make_unique<LiveLease>(rest);
+  rest.lease->token = lease.TokenOf(task.count);
+  rest.lease->grant = lease.grant;
+  rest.lease->worker = lease.worker;
+  rest.lease->pool = lease.pool;
+  List<LiveLease, WorkerLeaseTag>::InsertAfter(lease, *rest.lease);
+  s_.grants.Put(*rest.lease);
 }
 
-Task& Lifecycle::PartFirst(Task& task) {
-  if (task.count > 1) SplitAfter(task, 1);
+Task& Lifecycle::Part(Task& task, TaskId id, uint32_t count) {
+  TREADLE_ASSERT(task.Holds(id));
+  const auto before = static_cast<uint32_t>(id.sequence - task.id.sequence);
+  return PartFirst(before == 0 ? task : SplitAfter(task, before), count);
+}
+
+Task& Lifecycle::PartLeased(Task& task, Token token) {
+  const uint64_t index = static_cast<uint64_t>(token) - static_cast<uint64_t>(task.lease->token);
+  return Part(task, task.range().At(static_cast<uint32_t>(index)));
+}
+
+Task& Lifecycle::PartFirst(Task& task, uint32_t count) {
+  if (task.count > count) SplitAfter(task, count);
   return task;
 }
 
-Task& Lifecycle::PartNext(Task& task) {
-  if (task.queue().config.discipline != Discipline::kLifo) return PartFirst(task);
-  return task.count > 1 ? SplitAfter(task, task.count - 1) : task;
+Task& Lifecycle::PartNext(Task& task, uint32_t count) {
+  if (task.queue().config.discipline != Discipline::kLifo) return PartFirst(task, count);
+  return task.count > count ? SplitAfter(task, task.count - count) : task;
 }
 
 void Lifecycle::Enter(Task& task, int64_t now_ms) {
@@ -155,13 +177,12 @@ void Lifecycle::Wake(Turn& turn, Task& task) {
 }
 
 void Lifecycle::LeaveWaiting(Task& task) {
-  TREADLE_ASSERT(task.count == 1);
   Queue& queue = task.queue();
   if (task.state == TaskState::kScheduled) {
-    --queue.scheduled;
+    queue.scheduled -= task.count;
   } else {
     TREADLE_ASSERT(task.state == TaskState::kQueued);
-    --queue.queued;
+    queue.queued -= task.count;
     s_.matching.RemoveReady(task);
   }
   List<Task, WaitingTaskTag>::Remove(task);
@@ -249,6 +270,7 @@ void Lifecycle::Expire(Turn& turn, Task& task) {
 FinishedRow Lifecycle::RowOf(const Task& task, TaskState state, int64_t now_ms) const {
   FinishedRow row;
   row.id = task.id;
+  row.tasks = task.count;
   row.of_run = task.run != nullptr;
   row.queue = task.queue().name;
   row.type = task.line->type;
@@ -260,6 +282,7 @@ FinishedRow Lifecycle::RowOf(const Task& task, TaskState state, int64_t now_ms) 
   row.finished_at_ms = s_.Shown(now_ms);
   row.drop_at_ms = now_ms + task.result_ttl_ms;
   row.payload_bytes = task.payload_bytes;
+  if (task.count > 1) row.payload_sizes = task.PayloadSizesOfEach();
   if (task.has_key()) {
     // Who sends the key again must find the outcome.
     row.request_key = task.extras->request_key;
@@ -271,12 +294,9 @@ FinishedRow Lifecycle::RowOf(const Task& task, TaskState state, int64_t now_ms) 
 }
 
 void Lifecycle::Finish(Turn& turn, Task& task, TaskState state, int32_t attempts, TaskError error,
-                       BodyRef body) {
-  Queue& queue = task.queue();
-  s_.timers.Clear(task);
-  s_.dates.Clear(task);
-  auto finished = std::make_shared<FinishedRow>(RowOf(task, state, turn.now_ms()));
-  FinishedRow& row = *finished;
+                       BodyPart body) {
+  TREADLE_ASSERT(task.count == 1);
+  FinishedRow row = RowOf(task, state, turn.now_ms());
   row.attempts = attempts;
   if (state == TaskState::kCancelled && error.type.empty()) {
     error.type = "Cancelled";
@@ -284,6 +304,15 @@ void Lifecycle::Finish(Turn& turn, Task& task, TaskState state, int32_t attempts
   }
   row.error = std::move(error);
   row.body = std::move(body);
+  Finish(turn, task, std::move(row));
+}
+
+void Lifecycle::Finish(Turn& turn, Task& task, FinishedRow finished_row) {
+  Queue& queue = task.queue();
+  s_.timers.Clear(task);
+  s_.dates.Clear(task);
+  const auto finished = std::make_shared<const FinishedRow>(std::move(finished_row));
+  const FinishedRow& row = *finished;
   if (row.drop_at_ms > turn.now_ms()) {
     turn.Put(row);
   } else if (!row.of_run) {
@@ -292,8 +321,8 @@ void Lifecycle::Finish(Turn& turn, Task& task, TaskState state, int32_t attempts
   if (row.of_run) LeaveRun(turn, task);
   if (task.has_attempt_row) turn.Erase(AttemptKey{task.id});
   if (task.has_key()) s_.keys.Finish(*queue.name, task.extras->request_key);
-  Count(queue, state, turn.now_ms());
-  turn.Say(OutcomeDurability(task.durability), TaskFinished{std::move(finished)});
+  Count(queue, row.state, task.count, turn.now_ms());
+  turn.Say(OutcomeDurability(task.durability), TaskFinished{finished});
   LeaveLine(task);
   s_.tasks.Finish(task);
 }
@@ -301,12 +330,13 @@ void Lifecycle::Finish(Turn& turn, Task& task, TaskState state, int32_t attempts
 // What is left of a run is written at the turn's end.
 void Lifecycle::LeaveRun(Turn& turn, const Task& task) {
   TaskRun& run = *task.run;
-  if (--run.unfinished == 0) {
+  run.unfinished -= task.count;
+  if (run.unfinished == 0) {
     turn.Erase(TaskKey{run.first});
     if (run.has_row) turn.Erase(RunKey{run.first});
     return;
   }
-  run.finished.Add(task.id.sequence);
+  run.finished.Insert(task.id.sequence, task.id.sequence + task.count - 1);
   if (!std::exchange(run.has_news, true)) s_.changed_runs.push_back(task.run);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "server/engine/state.h"
 #include "server/engine/turn.h"
@@ -23,24 +24,27 @@ class Lifecycle {
   void DropLines(Queue& queue);
   bool HasRoomForType(const Queue& queue, const std::string& type) const;
 
-  // Parts tasks that are in one object. The one with this id has its own then. REQUIRES:
-  // task.Holds(id).
-  Task& Part(Task& task, TaskId id);
-  // The same for the first one of them, and, of a runnable task, for the one whose turn is next.
-  Task& PartFirst(Task& task);
-  Task& PartNext(Task& task);
+  // Parts tasks that are in one object. `count` of them, from this id on, have their own then.
+  // REQUIRES: task holds them.
+  Task& Part(Task& task, TaskId id, uint32_t count = 1);
+  // The one that is leased under this token. REQUIRES: it is one of these.
+  Task& PartLeased(Task& task, Token token);
+  // The same for the first ones of them, and, of a runnable task, for those whose turn is next.
+  Task& PartFirst(Task& task, uint32_t count = 1);
+  Task& PartNext(Task& task, uint32_t count);
 
   // A new task, or one whose attempt is over, waits: SCHEDULED or QUEUED.
   void Enter(Task& task, int64_t now_ms);
   // Its timer has fired. Of several tasks that expire it is the first one's, and fires again.
   void Due(Turn& turn, Task& task);
-  // These and what follows are about one task: see Part.
+  // These, and what follows without saying otherwise, are about one task: see Part.
   void Cancel(Turn& turn, Task& task);
   void Expire(Turn& turn, Task& task);
 
-  // QUEUED → RUNNING. Its grant and token are made at the end of the Tick.
+  // QUEUED → RUNNING, of several too. Grant and tokens are made at the end of the Tick.
   void Lend(Task& task, Taker& taker);
-  // A lease that was found in the rows, after a restart; and that its length was stored otherwise.
+  // A lease that was found in the rows, after a restart (or several of a worker); and that its
+  // length was stored otherwise.
   void Restore(Task& task, Grant& grant, Token token, Worker* worker, int64_t now_ms);
   void RestoreLength(Task& task, int64_t lease_ms);
   // A unary lease lives for another `lease_ms`, also over a restart, but not beyond its attempt's
@@ -50,9 +54,10 @@ class Lifecycle {
   void MarkStarted(Turn& turn, Task& task);
 
   // How attempts end. REQUIRES: the task is running. GiveBack: without one, by the holder's choice.
-  // Succeed's body is the result; Fail's the error's details.
-  void Succeed(Turn& turn, Task& task, BodyRef body);
-  void Fail(Turn& turn, Task& task, TaskError error, BodyRef body = nullptr);
+  // Succeed's body is the result, or those of several, with the bytes of each; Fail's the error's
+  // details.
+  void Succeed(Turn& turn, Task& task, BodyPart body, std::vector<uint32_t> result_sizes = {});
+  void Fail(Turn& turn, Task& task, TaskError error, BodyPart body = {});
   void StoppedByItself(Turn& turn, Task& task);
   void GiveBack(Turn& turn, Task& task);
   void LoseLease(Turn& turn, Task& task);
@@ -83,6 +88,7 @@ class Lifecycle {
   enum class Pace { kBackoff, kAtOnce };
 
   Task& SplitAfter(Task& task, uint32_t keep);
+  void SplitLease(Task& task, Task& rest);
   void LeaveRun(Turn& turn, const Task& task);
   void MakeRunnable(Task& task, int64_t now_ms);
   void Wake(Turn& turn, Task& task);
@@ -90,15 +96,16 @@ class Lifecycle {
   void LeaveLine(const Task& task);
   void DropOldestLine(Queue& queue);
   void Changed(Turn& turn, const Task& task);
+  void Finish(Turn& turn, Task& task, FinishedRow row);
   void Finish(Turn& turn, Task& task, TaskState state, int32_t attempts, TaskError error,
-              BodyRef body = nullptr);
+              BodyPart body = {});
   FinishedRow RowOf(const Task& task, TaskState state, int64_t now_ms) const;
 
   int64_t NextDue(const Task& task, int64_t lease_due_ms) const;
   int64_t UnaryLeaseDue(const Task& task, int64_t unheard_ms) const;
   int64_t TimeoutDue(const Task& task) const;
   void TimeOut(Turn& turn, Task& task);
-  void EndFailedAttempt(Turn& turn, Task& task, TaskError error, Pace pace, BodyRef body = nullptr);
+  void EndFailedAttempt(Turn& turn, Task& task, TaskError error, Pace pace, BodyPart body = {});
   TaskError TimeoutError(const Task& task) const;
   void EndLease(Turn& turn, Task& task);
   void Requeue(Turn& turn, Task& task);

@@ -243,14 +243,16 @@ absl::Status Loader::FinishGrants(int64_t now_ms) {
   for (const GrantRow& row : grants_) {
     const uint64_t grant = static_cast<uint64_t>(row.grant);
     const uint64_t first = static_cast<uint64_t>(row.first_token);
-    if (grant == 0 || grant >= s_.counters.next_grant ||
-        first + row.tasks.size() > s_.counters.next_token) {
+    uint64_t tokens = 0;
+    for (const TaskRange& range : row.tasks) tokens += range.count;
+    if (grant == 0 || grant >= s_.counters.next_grant || first > s_.counters.next_token ||
+        tokens > s_.counters.next_token - first) {
       return Contradiction("grant ", grant, " is newer than the counters");
     }
     if (first < next_free_token) {
       return Contradiction("grant ", grant, " has tokens of an earlier one");
     }
-    next_free_token = first + row.tasks.size();
+    next_free_token = first + tokens;
     TREADLE_RETURN_IF_ERROR(FinishGrant(row, now_ms));
   }
   grants_ = {};
@@ -269,31 +271,43 @@ absl::Status Loader::FinishGrant(const GrantRow& row, int64_t now_ms) {
   made.first_token = row.first_token;
   made.granted_at_ms = row.granted_at_ms;
   made.lease_ms = row.lease_ms;
-  made.tasks.resize(row.tasks.size(), nullptr);
+  for (const TaskRange& range : row.tasks) made.tokens += range.count;
   Grant& grant = s_.grants.Add(std::move(made));
-  Worker* worker = nullptr;
-  for (size_t i = 0; i < row.tasks.size(); ++i) {
-    Task* const task = FindApart(row.tasks[i], 1);
-    const Token token = grant.TokenOf(i);
-    if (task == nullptr || task->last_token >= token) continue;
-    if (task->lease != nullptr) {
-      return Contradiction("task ", task->id.ToString(), " is leased twice");
+  auto token = static_cast<uint64_t>(row.first_token);
+  for (const TaskRange& range : row.tasks) {
+    for (uint32_t i = 0; i < range.count;) {
+      const absl::StatusOr<uint32_t> done =
+          RestoreLeases(grant, {range.At(i), range.count - i}, Token{token + i}, now_ms);
+      if (!done.ok()) return done.status();
+      i += *done;
     }
-    if (!row.worker_id.empty() && worker == nullptr) {
-      worker = &attachments_.AddKnown(row.worker_id, grant.worker_name, now_ms);
-    }
-    grant.tasks[i] = task;
-    ++grant.live;
-    lifecycle_.Restore(*task, grant, token, worker, now_ms);
-    if (const auto stored = stored_lease_ms_.find(task->id); stored != stored_lease_ms_.end()) {
-      lifecycle_.RestoreLength(*task, stored->second);
-      stored_lease_ms_.erase(stored);
-    }
+    token += range.count;
   }
   if (grant.live == 0) {
     return Contradiction("grant ", static_cast<uint64_t>(row.grant), " has no lease that lives");
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<uint32_t> Loader::RestoreLeases(Grant& grant, const TaskRange& range, Token token,
+                                               int64_t now_ms) {
+  const Task* const found = s_.tasks.Find(range.first);
+  if (found == nullptr || found->last_token >= token) return 1;
+  if (found->lease != nullptr) {
+    return Contradiction("task ", range.first.ToString(), " is leased twice");
+  }
+  Worker* worker = nullptr;
+  if (!grant.worker_id.empty()) {
+    worker = &attachments_.AddKnown(grant.worker_id, grant.worker_name, now_ms);
+  }
+  // A unary lease is one task's.
+  Task& task = *FindApart(range.first, worker == nullptr ? 1 : range.count);
+  lifecycle_.Restore(task, grant, token, worker, now_ms);
+  if (const auto stored = stored_lease_ms_.find(task.id); stored != stored_lease_ms_.end()) {
+    lifecycle_.RestoreLength(task, stored->second);
+    stored_lease_ms_.erase(stored);
+  }
+  return task.count;
 }
 
 absl::Status Loader::FinishReports() {

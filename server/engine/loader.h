@@ -6,6 +6,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
 #include "server/engine/attachments.h"
 #include "server/engine/lifecycle.h"
@@ -46,6 +47,10 @@ class Loader {
   absl::Status FinishAttempts();
   absl::Status FinishGrants(int64_t now_ms);
   absl::Status FinishGrant(const GrantRow& row, int64_t now_ms);
+  // Of the first of these tasks, and those behind it that are one object with it. `token` is the
+  // first one's. Returns for how many tasks that was all.
+  absl::StatusOr<uint32_t> RestoreLeases(Grant& grant, const TaskRange& range, Token token,
+                                         int64_t now_ms);
   absl::Status FinishReports();
   absl::Status FinishSessions(int64_t now_ms);
   absl::Status EnterTasks(int64_t now_ms);

@@ -122,6 +122,7 @@ std::optional<Matching::Pair> Matching::Next() {
     if (!queue.may_dispatch()) continue;
     std::optional<Pair> pair = NextOf(queue);
     if (!pair) continue;
+    pair->queues = active_.empty() ? 1 : 2;
     active_.PushBack(queue);
     return pair;
   }

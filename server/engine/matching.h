@@ -80,8 +80,9 @@ class Matching {
   struct Pair {
     Task& task;
     Taker& taker;
+    uint32_t queues = 1;  // that may have something to give: 2 stands for any number above 1
   };
-  // The next pair, if there is any. The task must then leave its line, or be given.
+  // The next pair, if there is any. Some of the task must then leave its line, or be given.
   std::optional<Pair> Next();
   bool idle() const { return active_.empty(); }
 

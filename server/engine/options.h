@@ -27,6 +27,9 @@ struct EngineOptions {
   int32_t credit_max = 100'000;  // unused, of one pool
   // An attached worker that has this many payload bytes leased, or more, gets no further task.
   int64_t worker_inflight_bytes_max = int64_t{64} << 20;
+  // Results of tasks that succeeded together are one row up to so many bytes, so that reading one
+  // of them reads not much more.
+  int64_t outcome_row_bytes_max = int64_t{256} << 10;
   int64_t session_gap_max = 1'000'000;  // how far a sequence may jump ahead
   // Gaps between one session's accepted sequences: all of them are written whenever one changes.
   int64_t session_ranges_max = 1'000;

@@ -25,21 +25,25 @@ bool RangeSet::NeedsRange(uint64_t number) const {
 }
 
 bool RangeSet::Add(uint64_t number) {
-  const size_t at = Find(number);
-  if (at < ranges_.size() && ranges_[at].first <= number) return false;
-  const bool joins_previous = at > 0 && ranges_[at - 1].second + 1 == number;
-  const bool joins_next = at < ranges_.size() && ranges_[at].first - 1 == number;
+  if (Contains(number)) return false;
+  Insert(number, number);
+  return true;
+}
+
+void RangeSet::Insert(uint64_t first, uint64_t last) {
+  const size_t at = Find(first);
+  const bool joins_previous = at > 0 && ranges_[at - 1].second + 1 == first;
+  const bool joins_next = at < ranges_.size() && ranges_[at].first - 1 == last;
   if (joins_previous && joins_next) {
     ranges_[at - 1].second = ranges_[at].second;
     ranges_.erase(ranges_.begin() + static_cast<ptrdiff_t>(at));
   } else if (joins_previous) {
-    ranges_[at - 1].second = number;
+    ranges_[at - 1].second = last;
   } else if (joins_next) {
-    ranges_[at].first = number;
+    ranges_[at].first = first;
   } else {
-    ranges_.insert(ranges_.begin() + static_cast<ptrdiff_t>(at), {number, number});
+    ranges_.insert(ranges_.begin() + static_cast<ptrdiff_t>(at), {first, last});
   }
-  return true;
 }
 
 void RangeSet::Append(uint64_t first, uint64_t last) {

@@ -16,6 +16,8 @@ class RangeSet {
   bool Contains(uint64_t number) const;
   // False: it was there already.
   bool Add(uint64_t number);
+  // REQUIRES: first <= last, and none of them is there.
+  void Insert(uint64_t first, uint64_t last);
   // REQUIRES: first <= last, and all are above Max().
   void Append(uint64_t first, uint64_t last);
   // True when Add would need one more range.

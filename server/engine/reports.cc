@@ -1,8 +1,11 @@
 #include "server/engine/reports.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
+#include <vector>
 
+#include "proto/support/assert.h"
 #include "server/engine/refusals.h"
 
 namespace treadle::engine {
@@ -23,10 +26,56 @@ void Reports::Apply(Turn& turn, const StartAttempt& start) {
   Task* const task = s_.grants.Find(start.token);
   // A lease that was lost meanwhile: its holder learns that when it reports.
   if (worker == nullptr || task == nullptr || task->lease->worker != worker) return;
-  lifecycle_.MarkStarted(turn, *task);
+  lifecycle_.MarkStarted(turn, lifecycle_.PartLeased(*task, start.token));
 }
 
 void Reports::Apply(Turn& turn, EndAttempt&& end) {
+  if (end.tasks() == 1) {
+    end.result_sizes.clear();
+    return EndOne(turn, std::move(end));
+  }
+  TREADLE_ASSERT(end.end == AttemptEnd::kSucceeded && !end.reply);
+  absl::Span<const uint32_t> sizes = end.result_sizes;
+  EndAttempt one{.call = end.call, .item = end.item, .token = end.token, .body = end.body};
+  while (!sizes.empty()) {
+    uint32_t ended = EndSeveral(turn, one.call, one.token, one.body, sizes);
+    if (ended == 0) {
+      one.body.bytes = sizes.front();
+      EndOne(turn, EndAttempt(one));
+      ended = 1;
+    }
+    one.token = Token{static_cast<uint64_t>(one.token) + ended};
+    one.body.begin += std::accumulate(sizes.begin(), sizes.begin() + ended, uint64_t{0});
+    sizes.remove_prefix(ended);
+  }
+}
+
+uint32_t Reports::EndSeveral(Turn& turn, CallId call, Token token, const BodyPart& results,
+                             absl::Span<const uint32_t> sizes) {
+  const absl::StatusOr<Task*> found = Find(call, token);
+  if (!found.ok() || (*found)->count == 1) return 0;
+  Task& leased = **found;
+  const auto before = static_cast<uint32_t>(static_cast<uint64_t>(token) -
+                                            static_cast<uint64_t>(leased.lease->token));
+  const auto most = std::min<size_t>(sizes.size(), leased.count - before);
+  uint32_t tasks = 1;
+  BodyPart part{results.body, results.begin, sizes.front()};
+  while (tasks < most &&
+         part.bytes + sizes[tasks] <= static_cast<uint64_t>(s_.options.outcome_row_bytes_max)) {
+    part.bytes += sizes[tasks++];
+  }
+  Task& task = lifecycle_.Part(leased, leased.range().At(before), tasks);
+  if (Worker* const worker = s_.calls.WorkerOf(call)) {
+    worker->report_durability =
+        std::max(worker->report_durability, OutcomeDurability(task.durability));
+  }
+  std::vector<uint32_t> its_sizes;
+  if (tasks > 1) its_sizes.assign(sizes.begin(), sizes.begin() + tasks);
+  lifecycle_.Succeed(turn, task, std::move(part), std::move(its_sizes));
+  return tasks;
+}
+
+void Reports::EndOne(Turn& turn, EndAttempt&& end) {
   const absl::StatusOr<Task*> found = Find(end.call, end.token);
   if (!found.ok() && s_.reports.Has({end.token, end.end})) {
     // Its answer was lost, so it is told again. How safe the first one had to be is not known here.
@@ -41,7 +90,7 @@ void Reports::Apply(Turn& turn, EndAttempt&& end) {
     turn.Say(Durability::kMemory, ReportDone{end.call, end.item, end.token, found.status()});
     return;
   }
-  Task& task = **found;
+  Task& task = lifecycle_.PartLeased(**found, end.token);
   const Durability after = OutcomeDurability(task.durability);
   if (Worker* const worker = s_.calls.WorkerOf(end.call)) {
     worker->report_durability = std::max(worker->report_durability, after);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 
 #include "server/engine/lifecycle.h"
 #include "server/engine/state.h"
@@ -21,12 +22,18 @@ class Reports {
   // Ends a turn: the row of the unary reports that were accepted in it.
   void WriteAccepted(Turn& turn);
 
-  // The task that is leased under this token, if this call may speak for it: an attached worker
-  // only for its own and for unary ones; a unary call, which is nobody in particular, for whatever
-  // it has the token of.
+  // The task that is leased under this token, or those that it is one of, if this call may speak
+  // for it: an attached worker only for its own and for unary ones; a unary call, which is nobody
+  // in particular, for whatever it has the token of.
   absl::StatusOr<Task*> Find(CallId call, Token token) const;
 
  private:
+  void EndOne(Turn& turn, EndAttempt&& end);
+  // Of those whose tokens begin with `token`, as many as are one object. How many that are; 0: the
+  // first one is alone, or its lease is over.
+  uint32_t EndSeveral(Turn& turn, CallId call, Token token, const BodyPart& results,
+                      absl::Span<const uint32_t> sizes);
+
   State& s_;
   Lifecycle& lifecycle_;
 };

@@ -69,9 +69,9 @@ struct AttemptRow {
   TaskError last_error;  // message cut to 1 KiB
 };
 
-// Leases given to one holder in one turn. The i-th task's token is first_token + i. A lease is over
-// when its task is finished, or the task's AttemptRow has a last_token that is not below it. The
-// row is deleted when all its leases are over.
+// Leases given to one holder in one turn. The i-th task of them all has token first_token + i. A
+// lease is over when its task is finished, or the task's AttemptRow has a last_token that is not
+// below it. The row is deleted when all its leases are over.
 struct GrantRow {
   GrantId grant{};
   std::string worker_id;  // empty: a unary Lease
@@ -79,13 +79,15 @@ struct GrantRow {
   Token first_token{};
   int64_t granted_at_ms = 0;
   int64_t lease_ms = 0;
-  std::vector<TaskId> tasks;
+  std::vector<TaskRange> tasks;
 };
 
-// A task that has ended. The store drops it at `drop_at_ms`. The other times are Unix time, as it
-// was then, for people. Whoever stores this row deletes the task's TaskRow, unless that is a run's.
+// A task that has ended, or several of a run that have succeeded together. The store drops it at
+// `drop_at_ms`. The other times are Unix time, as it was then, for people. Whoever stores this row
+// deletes the task's TaskRow, unless that is a run's.
 struct FinishedRow {
-  TaskId id;
+  TaskId id;           // of the first one; the others follow
+  uint32_t tasks = 1;  // one only, unless `of_run`
   bool of_run = false;
   Name queue;
   Name type;
@@ -98,10 +100,13 @@ struct FinishedRow {
   int64_t finished_at_ms = 0;
   int64_t expires_at_ms = 0;
   int64_t drop_at_ms = 0;
-  uint64_t payload_bytes = 0;
+  uint64_t payload_bytes = 0;  // of all of them
   std::string request_key;
   TaskError error;
-  BodyRef body;  // stored in the same row: its result, or the details of its error
+  BodyPart body;  // stored in the same row: their results, or the details of its error
+  // Of several: the bytes of each payload, and of each result in `body`.
+  std::vector<uint32_t> payload_sizes;
+  std::vector<uint32_t> result_sizes;
 };
 
 // Which sequences of a session were accepted: disjoint, ascending, inclusive ranges of those not

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "server/engine/intrusive_list.h"
 #include "server/engine/task_run.h"
@@ -22,12 +23,14 @@ struct Worker;
 struct WorkerLeaseTag;
 struct WaitingTaskTag;
 
-// The lease that a running task is under.
+// The lease that a running task is under; or those of several, whose tokens follow one another.
 struct LiveLease : ListNode<WorkerLeaseTag> {
   explicit LiveLease(Task& leased) : task(leased) {}
 
+  Token TokenOf(uint32_t index) const { return Token{static_cast<uint64_t>(token) + index}; }
+
   Task& task;
-  Token token{};  // set when the turn's grants are made
+  Token token{};  // set when the turn's grants are made; the first one's
   Grant* grant = nullptr;
   Worker* worker = nullptr;  // null: from a unary Lease
   int32_t pool = 0;
@@ -48,9 +51,9 @@ struct TaskExtras {
   TaskError last_error;
 };
 
-// A task; or several of a run that follow one another, have not begun and are alike, of which this
-// is the first: what happens to one of them alone happens when Lifecycle::Part has given it an
-// object of its own.
+// A task; or several of a run that follow one another, are alike and have not begun (though one
+// worker may hold them all), of which this is the first: what happens to one of them alone happens
+// when Lifecycle::Part has given it an object of its own.
 //
 // Linked in its queue's list of scheduled or of queued tasks while it waits.
 struct Task : Timed, ListNode<WaitingTaskTag> {
@@ -91,13 +94,14 @@ struct Task : Timed, ListNode<WaitingTaskTag> {
 
   // What the spec says. REQUIRES: submitted_at_ms is set.
   void TakeSpec(const TaskSpec& spec);
-  // Keeps the first `keep` of the tasks. Returns the others, which are in no list, heap or table.
+  // Keeps the first `keep` of the tasks. Returns the others, which are in no list, heap or table,
+  // and under no lease.
   // REQUIRES: 0 < keep < count.
   std::unique_ptr<Task> SplitAfter(uint32_t keep);
-  bool Holds(TaskId task) const {
-    return task.session == id.session && task.sequence >= id.sequence &&
-           task.sequence - id.sequence < count;
-  }
+  // REQUIRES: it is of a run.
+  std::vector<uint32_t> PayloadSizesOfEach() const;
+  TaskRange range() const { return {id, count}; }
+  bool Holds(TaskId task) const { return range().Contains(task); }
   // The task whose row has the payload.
   TaskId row() const { return run == nullptr ? id : run->first; }
   // The next attempt not before this moment of service time; 0: at once.

@@ -29,8 +29,7 @@ void Task::TakeSpec(const TaskSpec& spec) {
 }
 
 std::unique_ptr<Task> Task::SplitAfter(uint32_t keep) {
-  TREADLE_ASSERT(keep > 0 && keep < count && lease == nullptr && extras == nullptr && !watched &&
-                 !has_attempt_row);
+  TREADLE_ASSERT(keep > 0 && keep < count && extras == nullptr && !watched && !has_attempt_row);
   const uint32_t index = run->IndexOf(id);
   auto rest = std::make_unique<Task>();
   rest->id = TaskId{id.session, id.sequence + keep};
@@ -55,6 +54,15 @@ std::unique_ptr<Task> Task::SplitAfter(uint32_t keep) {
   payload_bytes -= rest->payload_bytes;
   count = keep;
   return rest;
+}
+
+std::vector<uint32_t> Task::PayloadSizesOfEach() const {
+  std::vector<uint32_t> sizes(count);
+  const uint32_t index = run->IndexOf(id);
+  for (uint32_t i = 0; i < count; ++i) {
+    sizes[i] = static_cast<uint32_t>(run->sizes.Bytes(index + i, index + i + 1));
+  }
+  return sizes;
 }
 
 Task* TaskTable::Find(TaskId id) const {
@@ -91,8 +99,7 @@ Task& TaskTable::SplitAfter(Task& task, uint32_t keep) {
 }
 
 void TaskTable::Finish(Task& task) {
-  TREADLE_ASSERT(task.count == 1);
-  finished_.push_back(task.id);
+  finished_.push_back(task.range());
   Drop(task);
 }
 
@@ -104,9 +111,10 @@ void TaskTable::Drop(Task& task) {
 }
 
 bool TaskTable::FinishedThisTurn(TaskId id) {
-  finished_set_.insert(finished_.begin() + static_cast<ptrdiff_t>(finished_indexed_),
-                       finished_.end());
-  finished_indexed_ = finished_.size();
+  for (; finished_indexed_ < finished_.size(); ++finished_indexed_) {
+    const TaskRange& range = finished_[finished_indexed_];
+    for (uint32_t i = 0; i < range.count; ++i) finished_set_.insert(range.At(i));
+  }
   return finished_set_.contains(id);
 }
 

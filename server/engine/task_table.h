@@ -27,7 +27,7 @@ class TaskTable {
   bool Add(std::unique_ptr<Task> task);
   // Keeps the first `keep` of `task`, and returns the others. REQUIRES: 0 < keep < task.count.
   Task& SplitAfter(Task& task, uint32_t keep);
-  // REQUIRES: task.count == 1.
+  // It has finished; or all of them have.
   void Finish(Task& task);
   // Loading: it had finished before.
   void Drop(Task& task);
@@ -51,7 +51,7 @@ class TaskTable {
   absl::btree_map<TaskId, Task*> long_;   // those that stand for several
   InOrder in_order_;
   size_t size_ = 0;
-  std::vector<TaskId> finished_;
+  std::vector<TaskRange> finished_;
   absl::flat_hash_set<TaskId> finished_set_;  // of the first finished_indexed_; made when asked for
   size_t finished_indexed_ = 0;
 };

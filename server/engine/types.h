@@ -48,6 +48,18 @@ struct BodyPart {
   uint64_t bytes = 0;
 };
 
+// Tasks of one session that follow one another.
+struct TaskRange {
+  TaskId first;
+  uint32_t count = 1;
+
+  TaskId At(uint32_t index) const { return {first.session, first.sequence + index}; }
+  bool Contains(TaskId task) const {
+    return task.session == first.session && task.sequence >= first.sequence &&
+           task.sequence - first.sequence < count;
+  }
+};
+
 // Queue and type names are shared: tasks are many, names are few.
 using Name = std::shared_ptr<const std::string>;
 
@@ -150,12 +162,15 @@ struct PoolSpec {
 
 // What a worker needs to run one attempt, but for the payload, which the broker adds.
 struct Lease {
+  // The first of `tasks` that follow one another, and so do their tokens. Several are of one run.
   TaskId task;
-  // Where its payload is: in the row of the run that it was submitted with.
+  uint32_t tasks = 1;
+  Token token{};
+  // Where their payloads are: in the row of the run that they were submitted with.
   TaskId row;
   uint64_t payload_begin = 0;
   uint64_t payload_bytes = 0;
-  Token token{};
+  std::vector<uint32_t> payload_sizes;  // of each, if they are several
   Name queue;
   Name type;
   int32_t attempt = 0;
@@ -166,9 +181,6 @@ struct Lease {
   int64_t deadline_at_ms = 0;  // service time, also of a date; 0: none
   int64_t lease_ms = 0;        // of a unary lease: from its grant, unless it is extended
   bool confirm_start = false;
-
-  // Names are compared as what they are shared as.
-  bool operator==(const Lease&) const = default;
 };
 
 }  // namespace treadle::engine

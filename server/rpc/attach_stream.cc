@@ -1,5 +1,7 @@
 #include "server/rpc/attach_stream.h"
 
+#include <algorithm>
+#include <string>
 #include <utility>
 #include <variant>
 
@@ -14,7 +16,8 @@
 namespace treadle::rpc {
 namespace {
 
-constexpr int64_t kAttachItemBytes = 96;  // what an item has beside its long fields, about
+constexpr int64_t kPayloadFrameBytes = 4;  // what a payload in a run has beside its own, about
+constexpr int64_t kAttachItemBytes = 96;   // what an item has beside its long fields, about
 
 }  // namespace
 
@@ -77,6 +80,28 @@ absl::Status AttachStream::ReadHelloOnce(v1::AttachRequest& request,
   return absl::OkStatus();
 }
 
+// All of them at once, unless one of them is too large: it alone is refused.
+void AttachStream::HandleSucceeded(v1::ReportRun& run, std::vector<broker::Request>& requests,
+                                   absl::FunctionRef<void(uint64_t, absl::Status)> refuse) {
+  engine::EndAttempt end{.call = id(), .token = engine::Token{run.first_token()}};
+  end.result_sizes.assign(run.result_sizes().begin(), run.result_sizes().end());
+  const auto fits = [this](uint32_t bytes) { return ValidateResult(bytes, bounds_).ok(); };
+  if (std::all_of(end.result_sizes.begin(), end.result_sizes.end(), fits)) {
+    broker::BodyPtr results = ReadResult(std::move(*run.mutable_results()), run.content_type());
+    requests.push_back(ToRequest(std::move(end), std::move(results)));
+    return;
+  }
+  const auto read = [&](size_t index, absl::string_view result) {
+    const uint64_t token = run.first_token() + index;
+    if (absl::Status s = ValidateResult(static_cast<int64_t>(result.size()), bounds_); !s.ok()) {
+      return refuse(token, std::move(s));
+    }
+    requests.push_back(ToRequest(engine::EndAttempt{.call = id(), .token = engine::Token{token}},
+                                 ReadResult(std::string(result), run.content_type())));
+  };
+  wire::ForEachItem(run.result_sizes(), run.results(), read);
+}
+
 void AttachStream::HandleReports(v1::AttachRequest& request,
                                  std::vector<broker::Request>& requests) {
   std::vector<broker::Delivery> refused;
@@ -84,17 +109,7 @@ void AttachStream::HandleReports(v1::AttachRequest& request,
     refused.push_back(engine::ReportDone{
         .call = id(), .token = engine::Token{token}, .status = std::move(status)});
   };
-  for (const v1::ReportRun& run : request.succeeded()) {
-    const auto read = [&](size_t index, absl::string_view result) {
-      const uint64_t token = run.first_token() + index;
-      if (absl::Status s = ValidateResult(static_cast<int64_t>(result.size()), bounds_); !s.ok()) {
-        return refuse(token, std::move(s));
-      }
-      requests.push_back(ToRequest(engine::EndAttempt{.call = id(), .token = engine::Token{token}},
-                                   ReadResult(result, run.content_type())));
-    };
-    wire::ForEachItem(run.result_sizes(), run.results(), read);
-  }
+  for (v1::ReportRun& run : *request.mutable_succeeded()) HandleSucceeded(run, requests, refuse);
   for (v1::AttemptReport& report : *request.mutable_reports()) {
     if (absl::Status s = ValidateReport(report, bounds_); !s.ok()) {
       refuse(report.token(), std::move(s));
@@ -156,34 +171,46 @@ void AttachStream::Attached(const engine::WorkerAttached& attached) {
 }
 
 void AttachStream::Leased(const broker::Leased& leased) {
-  if (ended()) {
-    HandBack(edge_.broker, edge_.calls.NewId(), leased.tasks);
-    return;
-  }
-  const absl::Span<const broker::LeasedTask> tasks = leased.tasks;
-  v1::LeasedRun* run = nullptr;  // of the task before; null: it has left
-  for (size_t i = 0; i < tasks.size(); ++i) {
-    const broker::LeasedTask& task = tasks[i];
-    const int64_t body_bytes = task.payload.body == nullptr ? 0 : broker::BytesOf(task.payload);
-    const size_t name_bytes = task.lease.queue->size() + task.lease.type->size();
-    const int64_t bytes = kAttachItemBytes + body_bytes + static_cast<int64_t>(name_bytes);
-    absl::Status taken = CheckTaken(taken_bytes_max_, bytes, task.lease.task, *task.lease.queue);
-    if (!taken.ok()) {
-      // It goes back with all that is behind it, and the stream ends: whoever cannot take it must
-      // be told.
-      HandBack(edge_.broker, edge_.calls.NewId(), tasks.subspan(i));
-      Flush();
-      End(std::move(taken));
-      return;
+  const absl::Span<const broker::LeasedRun> runs = leased.runs;
+  if (ended()) return HandBack(edge_.broker, edge_.calls.NewId(), runs);
+  v1::LeasedRun* out = nullptr;  // that the next tasks may join; null: none
+  for (size_t i = 0; i < runs.size(); ++i) {
+    const broker::LeasedRun& run = runs[i];
+    if (out != nullptr && !Continues(run, runs[i - 1])) out = nullptr;
+    for (uint32_t added = 0; added < run.lease.tasks;) {
+      if (absl::Status taken = AddSome(run, leased.now_ms, added, out); !taken.ok()) {
+        // It goes back with all that is behind it, and the stream ends: whoever cannot take it must
+        // be told.
+        HandBack(edge_.broker, edge_.calls.NewId(), runs.subspan(i), added);
+        Flush();
+        End(std::move(taken));
+        return;
+      }
     }
-    if (MakeRoom(bytes)) run = nullptr;
-    v1::AttachResponse& response = response_.Add(bytes);
-    if (run == nullptr || !Continues(task, tasks[i - 1])) {
-      run = response.add_runs();
-      WriteSpec(task, leased.now_ms, run->mutable_first());
-    }
-    AppendPayload(task, run);
   }
+}
+
+absl::Status AttachStream::AddSome(const broker::LeasedRun& run, int64_t now_ms, uint32_t& added,
+                                   v1::LeasedRun*& out) {
+  const uint32_t first = added;
+  int64_t bytes = kAttachItemBytes + BytesBesidesPayload(run) + PayloadBytes(run, first);
+  absl::Status taken = CheckTaken(taken_bytes_max_, bytes, run.lease.task, *run.lease.queue);
+  if (!taken.ok()) return taken;
+  if (MakeRoom(bytes)) out = nullptr;
+  uint32_t end = first + 1;
+  for (; end < run.lease.tasks && end - first < response_.room_items(); ++end) {
+    const int64_t more = kPayloadFrameBytes + PayloadBytes(run, end);
+    if (bytes + more > response_.room_bytes()) break;
+    bytes += more;
+  }
+  v1::AttachResponse& response = response_.Add(bytes, end - first);
+  if (out == nullptr) {
+    out = response.add_runs();
+    WriteSpec(run, first, now_ms, out->mutable_first());
+  }
+  AppendPayloads(run, first, end, out);
+  added = end;
+  return taken;
 }
 
 v1::AttachResponse& AttachStream::Add(int64_t bytes) {

@@ -4,6 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+
 #include "server/rpc/bidi_call.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/gathering.h"
@@ -29,11 +32,17 @@ class AttachStream final : public BidiCall {
 
  private:
   absl::Status ReadHelloOnce(v1::AttachRequest& request, std::vector<broker::Request>& requests);
+  void HandleSucceeded(v1::ReportRun& run, std::vector<broker::Request>& requests,
+                       absl::FunctionRef<void(uint64_t token, absl::Status status)> refuse);
   void HandleReports(v1::AttachRequest& request, std::vector<broker::Request>& requests);
 
   // The outbox's thread.
   void Attached(const engine::WorkerAttached& attached);
   void Leased(const broker::Leased& leased);
+  // As many of the run's tasks, from `added` on, as fit into the message, which is sent first when
+  // it has no room for one; `added` is then behind them. They join `out`, or make a new one.
+  absl::Status AddSome(const broker::LeasedRun& run, int64_t now_ms, uint32_t& added,
+                       v1::LeasedRun*& out);
   v1::AttachResponse& Add(int64_t bytes);
   // For an item of so many bytes. True: the response so far has left.
   bool MakeRoom(int64_t bytes);

@@ -38,8 +38,8 @@ engine::QueueConfig ReadQueue(v1::QueueConfig& config, const engine::EngineOptio
 engine::AttachWorker ReadHello(v1::WorkerHello& hello);
 // `body` is the result, null when there is none.
 engine::EndAttempt ReadReport(v1::AttemptReport& report, broker::BodyPtr& body);
-// A result of a run.
-broker::BodyPtr ReadResult(absl::string_view bytes, const std::string& content_type);
+// Of one result, or of several behind one another.
+broker::BodyPtr ReadResult(std::string bytes, const std::string& content_type);
 broker::ProgressState ReadProgress(v1::Progress& progress);
 
 absl::Status UnknownTaskError(TaskId task);
@@ -52,12 +52,17 @@ engine::ResumeSecret NewSecret();
 engine::ResumeSecret ReadSecret(const std::string& bytes);
 std::string WriteSecret(const engine::ResumeSecret& secret);
 
-void Write(const broker::LeasedTask& task, int64_t now_ms, v1::LeasedTask* out);
-// All but the payload.
-void WriteSpec(const broker::LeasedTask& task, int64_t now_ms, v1::LeasedTask* out);
-// The task may be in one run with the one before it, behind that.
-bool Continues(const broker::LeasedTask& task, const broker::LeasedTask& before);
-void AppendPayload(const broker::LeasedTask& task, v1::LeasedRun* run);
+// REQUIRES: it is one task.
+void Write(const broker::LeasedRun& run, int64_t now_ms, v1::LeasedTask* out);
+// Of one of them, all but the payload.
+void WriteSpec(const broker::LeasedRun& run, uint32_t index, int64_t now_ms, v1::LeasedTask* out);
+// Its tasks may be in one run on the wire with those before, behind them.
+bool Continues(const broker::LeasedRun& run, const broker::LeasedRun& before);
+// Those of the tasks [first, end).
+void AppendPayloads(const broker::LeasedRun& run, uint32_t first, uint32_t end, v1::LeasedRun* out);
+int64_t PayloadBytes(const broker::LeasedRun& run, uint32_t index);
+// What describes the tasks and their payloads takes, about.
+int64_t BytesBesidesPayload(const broker::LeasedRun& run);
 void Write(const broker::OutcomeReady& outcome, v1::Outcome* out);
 void Write(const engine::TaskError& error, v1::TaskError* out);
 void Write(const broker::ProgressState& progress, v1::Progress* out);

@@ -20,10 +20,10 @@ class Gathering {
  public:
   // Its messages become no larger than this, if their items allow; the usual bound at most.
   void BoundBy(int64_t bytes_max) { bytes_max_ = std::min(bytes_max_, bytes_max); }
-  // The message to add an item of about `bytes` to.
-  Message& Add(int64_t bytes) {
+  // The message to add items to, of about `bytes` together.
+  Message& Add(int64_t bytes, int64_t items = 1) {
     bytes_ += bytes;
-    ++items_;
+    items_ += items;
     return *message_;
   }
   // The message so far, to change what is in it.
@@ -31,6 +31,9 @@ class Gathering {
   bool empty() const { return items_ == 0; }
   // Take it before adding more.
   bool full() const { return bytes_ >= bytes_max_ || items_ >= limits::kBatchTasksMax; }
+  // How many bytes and items more it may have.
+  int64_t room_bytes() const { return bytes_max_ - bytes_; }
+  int64_t room_items() const { return limits::kBatchTasksMax - items_; }
   // An item of so many bytes would make it larger than it should be.
   bool too_full_for(int64_t bytes) const { return !empty() && bytes_ + bytes > bytes_max_; }
 

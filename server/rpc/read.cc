@@ -87,8 +87,8 @@ engine::EndAttempt ReadReport(v1::AttemptReport& report, broker::BodyPtr& body) 
   return end;
 }
 
-broker::BodyPtr ReadResult(absl::string_view bytes, const std::string& content_type) {
-  return BodyOf(std::string(bytes), content_type);
+broker::BodyPtr ReadResult(std::string bytes, const std::string& content_type) {
+  return BodyOf(std::move(bytes), content_type);
 }
 
 broker::ProgressState ReadProgress(v1::Progress& progress) {

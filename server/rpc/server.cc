@@ -74,7 +74,7 @@ class Server::Impl {
                        clock_.NowMs(), calls_, outbox_, *pulse_, handlers_, outgoing_, *disk_watch_,
                        health_});
     outbox_.SetHandBack([this](const broker::Leased& leased) {
-      HandBack(edge_->broker, calls_.NewId(), leased.tasks);
+      HandBack(edge_->broker, calls_.NewId(), leased.runs);
     });
     outbox_.OnRoom([&broker] { broker.GoOn(); });
     methods_.emplace(*edge_);

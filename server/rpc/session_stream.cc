@@ -1,5 +1,6 @@
 #include "server/rpc/session_stream.h"
 
+#include <string_view>
 #include <utility>
 #include <variant>
 
@@ -233,35 +234,57 @@ void SessionStream::Refused(uint64_t sequence, const absl::Status& status) {
 void SessionStream::Ended(const broker::OutcomeReady& outcome) {
   const engine::FinishedRow& row = *outcome.row;
   if (row.state == engine::TaskState::kSucceeded && row.id.session == session_) {
-    return Succeeded(outcome);
+    return Succeeded(row);
   }
-  const int64_t result_bytes = outcome.result == nullptr ? 0 : broker::BytesOf(*outcome.result);
+  const int64_t body_bytes = row.body.body == nullptr ? 0 : broker::BytesOf(row.body);
   const auto error_bytes = static_cast<int64_t>(row.error.message.size() + row.error.type.size() +
                                                 row.error.worker.size());
-  Write(outcome, Add(kSessionItemBytes + result_bytes + error_bytes).add_outcomes());
+  Write(outcome, Add(kSessionItemBytes + body_bytes + error_bytes).add_outcomes());
 }
 
-void SessionStream::Succeeded(const broker::OutcomeReady& outcome) {
-  const engine::FinishedRow& row = *outcome.row;
-  const broker::Body& result = outcome.result == nullptr ? *broker::EmptyBody() : *outcome.result;
-  const auto bytes = static_cast<int64_t>(result.bytes.size());
-  v1::SessionResponse& response = Add(kResultBytes + bytes);
-  const int runs = response.succeeded_size();
-  v1::OutcomeRun* run = runs == 0 ? nullptr : response.mutable_succeeded(runs - 1);
-  const bool goes_on =
-      run != nullptr &&
-      run->first_sequence() + static_cast<uint64_t>(run->result_sizes_size()) == row.id.sequence &&
-      run->content_type() == result.content_type && run->attempts() == row.attempts &&
-      run->finished_at_ms() == row.finished_at_ms;
-  if (!goes_on) {
-    run = response_.Add(kSessionItemBytes).add_succeeded();
-    run->set_first_sequence(row.id.sequence);
-    run->set_content_type(result.content_type);
-    run->set_attempts(row.attempts);
-    run->set_finished_at_ms(row.finished_at_ms);
+void SessionStream::Succeeded(const engine::FinishedRow& row) {
+  const auto bytes_of = [&row](uint32_t index) {
+    return static_cast<int64_t>(row.tasks == 1 ? row.body.bytes : row.result_sizes[index]);
+  };
+  uint64_t begin = 0;  // in the row's results
+  for (uint32_t first = 0; first < row.tasks;) {
+    int64_t results = bytes_of(first);
+    MakeRoom(kResultBytes + results);
+    uint32_t end = first + 1;
+    for (; end < row.tasks && end - first < response_.room_items(); ++end) {
+      const int64_t more = kResultBytes + bytes_of(end);
+      if (kResultBytes * (end - first) + results + more > response_.room_bytes()) break;
+      results += bytes_of(end);
+    }
+    const int64_t tasks = end - first;
+    v1::OutcomeRun& run = RunOf(row, first, response_.Add(kResultBytes * tasks + results, tasks));
+    for (uint32_t i = first; i < end; ++i) run.add_result_sizes(static_cast<uint32_t>(bytes_of(i)));
+    const std::string_view all = broker::BytesIn(row.body).substr(begin);
+    run.mutable_results()->append(all.data(), static_cast<size_t>(results));
+    begin += static_cast<uint64_t>(results);
+    first = end;
   }
-  run->add_result_sizes(static_cast<uint32_t>(bytes));
-  run->mutable_results()->append(result.bytes);
+}
+
+// The last run of the response, or a new one, for the task with this index and what follows it.
+v1::OutcomeRun& SessionStream::RunOf(const engine::FinishedRow& row, uint32_t index,
+                                     v1::SessionResponse& response) {
+  const uint64_t sequence = row.id.sequence + index;
+  const std::string& content_type = row.body.body->content_type;
+  if (const int runs = response.succeeded_size(); runs > 0) {
+    v1::OutcomeRun& last = *response.mutable_succeeded(runs - 1);
+    if (last.first_sequence() + static_cast<uint64_t>(last.result_sizes_size()) == sequence &&
+        last.content_type() == content_type && last.attempts() == row.attempts &&
+        last.finished_at_ms() == row.finished_at_ms) {
+      return last;
+    }
+  }
+  v1::OutcomeRun& run = *response_.Add(kSessionItemBytes, 0).add_succeeded();
+  run.set_first_sequence(sequence);
+  run.set_content_type(content_type);
+  run.set_attempts(row.attempts);
+  run.set_finished_at_ms(row.finished_at_ms);
+  return run;
 }
 
 void SessionStream::Unknown(const std::string& task, const absl::Status& status) {
@@ -272,8 +295,12 @@ void SessionStream::Unknown(const std::string& task, const absl::Status& status)
 }
 
 v1::SessionResponse& SessionStream::Add(int64_t bytes) {
-  if (response_.full() || response_.too_full_for(bytes)) Flush();
+  MakeRoom(bytes);
   return response_.Add(bytes);
+}
+
+void SessionStream::MakeRoom(int64_t bytes) {
+  if (response_.full() || response_.too_full_for(bytes)) Flush();
 }
 
 void SessionStream::Flush() {

@@ -54,9 +54,12 @@ class SessionStream final : public BidiCall {
   void Accepted(uint64_t first, uint64_t last_of_them, v1::Durability level);
   void Refused(uint64_t sequence, const absl::Status& status);
   void Ended(const broker::OutcomeReady& outcome);
-  void Succeeded(const broker::OutcomeReady& outcome);
+  void Succeeded(const engine::FinishedRow& row);
+  v1::OutcomeRun& RunOf(const engine::FinishedRow& row, uint32_t index,
+                        v1::SessionResponse& response);
   void Unknown(const std::string& task, const absl::Status& status);
   v1::SessionResponse& Add(int64_t bytes);
+  void MakeRoom(int64_t bytes);
 
   const Bounds bounds_;
 

@@ -7,6 +7,7 @@
 
 #include "absl/types/span.h"
 
+#include "proto/support/assert.h"
 #include "proto/support/limits.h"
 #include "proto/wire/status.h"
 #include "server/rpc/attach_stream.h"
@@ -36,7 +37,8 @@ void OnLeased(Edge& edge, UnaryCall& call, const broker::Leased& leased,
   int64_t bytes = 0;
   size_t taken = 0;
   absl::Status refused;
-  for (const broker::LeasedTask& task : leased.tasks) {
+  for (const broker::LeasedRun& task : leased.runs) {
+    TREADLE_ASSERT(task.lease.tasks == 1);  // who polls is given single ones
     v1::LeasedTask* const out = response.add_tasks();
     Write(task, leased.now_ms, out);
     bytes += static_cast<int64_t>(out->ByteSizeLong());
@@ -49,7 +51,7 @@ void OnLeased(Edge& edge, UnaryCall& call, const broker::Leased& leased,
     }
     ++taken;
   }
-  const auto all = absl::MakeConstSpan(leased.tasks);
+  const auto all = absl::MakeConstSpan(leased.runs);
   call.Unpark();
   if (!refused.ok()) {
     call.End(std::move(refused));

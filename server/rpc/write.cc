@@ -1,5 +1,9 @@
 #include <algorithm>
 #include <cstring>
+#include <numeric>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 
@@ -12,6 +16,12 @@
 
 namespace treadle::rpc {
 
+namespace {
+
+void AppendTo(std::string& bytes, std::string_view more) { bytes.append(more.data(), more.size()); }
+
+}  // namespace
+
 absl::Status UnknownTaskError(TaskId task) {
   return absl::NotFoundError(absl::StrCat(
       "task_id: task ", task.ToString(),
@@ -22,13 +32,13 @@ v1::Durability AckLevel(engine::Durability reached, bool disk) {
   return disk ? static_cast<v1::Durability>(reached) : v1::DURABILITY_MEMORY;
 }
 
-void WriteSpec(const broker::LeasedTask& task, int64_t now_ms, v1::LeasedTask* out) {
-  const engine::Lease& lease = task.lease;
-  out->set_task_id(lease.task.ToString());
-  out->set_token(static_cast<uint64_t>(lease.token));
+void WriteSpec(const broker::LeasedRun& run, uint32_t index, int64_t now_ms, v1::LeasedTask* out) {
+  const engine::Lease& lease = run.lease;
+  out->set_task_id(TaskId{lease.task.session, lease.task.sequence + index}.ToString());
+  out->set_token(static_cast<uint64_t>(lease.token) + index);
   out->set_queue(*lease.queue);
   out->set_type(*lease.type);
-  if (const broker::Body* const body = task.payload.body.get()) {
+  if (const broker::Body* const body = run.payload.body.get()) {
     if (!body->content_type.empty()) out->set_content_type(body->content_type);
     for (const auto& [key, value] : body->headers) (*out->mutable_headers())[key] = value;
   }
@@ -44,48 +54,71 @@ void WriteSpec(const broker::LeasedTask& task, int64_t now_ms, v1::LeasedTask* o
   out->set_priority(lease.priority);
 }
 
-void Write(const broker::LeasedTask& task, int64_t now_ms, v1::LeasedTask* out) {
-  WriteSpec(task, now_ms, out);
-  if (task.payload.body != nullptr) out->set_payload(std::string(broker::BytesIn(task.payload)));
+void Write(const broker::LeasedRun& run, int64_t now_ms, v1::LeasedTask* out) {
+  WriteSpec(run, 0, now_ms, out);
+  if (run.payload.body != nullptr) out->set_payload(std::string(broker::BytesIn(run.payload)));
 }
 
-bool Continues(const broker::LeasedTask& task, const broker::LeasedTask& before) {
-  engine::Lease next = before.lease;
-  ++next.task.sequence;
-  next.token = engine::Token{static_cast<uint64_t>(next.token) + 1};
-  // Where their payloads are is no part of what they have in common.
-  next.row = task.lease.row;
-  next.payload_begin = task.lease.payload_begin;
-  next.payload_bytes = task.lease.payload_bytes;
-  if (next != task.lease) return false;
-  const broker::Body* const body = task.payload.body.get();
+// Names are compared as what they are shared as.
+bool Continues(const broker::LeasedRun& run, const broker::LeasedRun& before) {
+  const engine::Lease& a = before.lease;
+  const engine::Lease& b = run.lease;
+  if (b.task != TaskId{a.task.session, a.task.sequence + a.tasks} ||
+      static_cast<uint64_t>(b.token) != static_cast<uint64_t>(a.token) + a.tasks ||
+      b.queue != a.queue || b.type != a.type || b.attempt != a.attempt ||
+      b.max_attempts != a.max_attempts || b.priority != a.priority || b.pool != a.pool ||
+      b.attempt_timeout_ms != a.attempt_timeout_ms || b.deadline_at_ms != a.deadline_at_ms ||
+      b.lease_ms != a.lease_ms || b.confirm_start != a.confirm_start) {
+    return false;
+  }
+  const broker::Body* const body = run.payload.body.get();
   const broker::Body* const last = before.payload.body.get();
   if (body == last) return true;
   return body != nullptr && last != nullptr && body->content_type == last->content_type &&
          body->headers == last->headers;
 }
 
-void AppendPayload(const broker::LeasedTask& task, v1::LeasedRun* run) {
-  run->add_payload_sizes(static_cast<uint32_t>(task.payload.bytes));
-  if (task.payload.body == nullptr) return;
-  const std::string_view bytes = broker::BytesIn(task.payload);
-  run->mutable_payloads()->append(bytes.data(), bytes.size());
+int64_t PayloadBytes(const broker::LeasedRun& run, uint32_t index) {
+  return static_cast<int64_t>(run.lease.tasks == 1 ? run.payload.bytes
+                                                   : run.lease.payload_sizes[index]);
+}
+
+int64_t BytesBesidesPayload(const broker::LeasedRun& run) {
+  const auto names = static_cast<int64_t>(run.lease.queue->size() + run.lease.type->size());
+  if (run.payload.body == nullptr) return names;
+  return names + broker::BytesOf(run.payload) - static_cast<int64_t>(run.payload.bytes);
+}
+
+void AppendPayloads(const broker::LeasedRun& run, uint32_t first, uint32_t end,
+                    v1::LeasedRun* out) {
+  if (run.lease.tasks == 1) {
+    out->add_payload_sizes(static_cast<uint32_t>(run.payload.bytes));
+    if (run.payload.body != nullptr) {
+      AppendTo(*out->mutable_payloads(), broker::BytesIn(run.payload));
+    }
+    return;
+  }
+  const std::vector<uint32_t>& sizes = run.lease.payload_sizes;
+  out->mutable_payload_sizes()->Add(sizes.begin() + first, sizes.begin() + end);
+  const uint64_t begin = std::accumulate(sizes.begin(), sizes.begin() + first, uint64_t{0});
+  const uint64_t bytes = std::accumulate(sizes.begin() + first, sizes.begin() + end, uint64_t{0});
+  AppendTo(*out->mutable_payloads(), broker::BytesIn(run.payload).substr(begin, bytes));
 }
 
 void Write(const broker::OutcomeReady& outcome, v1::Outcome* out) {
   const engine::FinishedRow& row = *outcome.row;
   out->set_task_id(row.id.ToString());
   out->set_state(static_cast<v1::TaskState>(row.state));
-  const broker::Body* const body = outcome.result.get();
+  const broker::Body* const body = row.body.body.get();
   if (row.state != engine::TaskState::kSucceeded) {
     v1::TaskError& error = *out->mutable_error();
     Write(row.error, &error);
     if (body != nullptr) {
-      error.set_details(body->bytes);
+      error.set_details(std::string(broker::BytesIn(row.body)));
       error.set_details_type(body->content_type);
     }
   } else if (body != nullptr) {
-    out->set_result(body->bytes);
+    out->set_result(std::string(broker::BytesIn(row.body)));
     if (!body->content_type.empty()) out->set_content_type(body->content_type);
   }
   out->set_attempts(row.attempts);

@@ -2,8 +2,10 @@
 // Tasks have 100 bytes and are SYNCED.
 //
 //   broker_bench flow [TASKS] [BATCH] [FOLDER]
-//       submit, dispatch, complete, tell, in turns of BATCH tasks; on the memory store, then on
-//       RocksDB
+//       submit, dispatch, complete, tell, in turns of BATCH tasks, which are one run; on the memory
+//       store, then on RocksDB
+//   broker_bench alone [TASKS] [BATCH] [FOLDER]
+//       the same, each task submitted alone
 //   broker_bench backlog [TASKS] [BATCH] [FOLDER]
 //       on RocksDB: the rate without a backlog; then TASKS are submitted first and drained, half of
 //       them after a restart; prints both rates, and how long the first lease took
@@ -55,34 +57,41 @@ double Seconds() {
 
 double CpuSeconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
+constexpr uint32_t kTaskBytes = 100;  // of a payload, and of a result
+
 // The client and the worker, as far as they matter: counts answers, keeps leases to complete.
 class Ends final : public Outbox {
  public:
   void Release(std::vector<Delivery> deliveries) override {
     for (Delivery& delivery : deliveries) {
       if (auto* leased = std::get_if<Leased>(&delivery)) {
-        for (LeasedTask& task : leased->tasks) leases.push_back(task.lease);
+        for (LeasedRun& run : leased->runs) {
+          leased_tasks += run.lease.tasks;
+          leases.push_back(std::move(run.lease));
+        }
       } else if (const auto* opened = std::get_if<engine::SessionOpened>(&delivery)) {
         session = opened->session;
       } else if (const auto* submitted = std::get_if<engine::Submitted>(&delivery)) {
         Check(submitted->status);
-        ++accepted;
-      } else if (std::holds_alternative<OutcomeReady>(delivery)) {
-        ++outcomes;
+        accepted += submitted->tasks;
+      } else if (const auto* outcome = std::get_if<OutcomeReady>(&delivery)) {
+        outcomes += outcome->row->tasks;
       }
     }
   }
   uint64_t session = 0;
   int64_t accepted = 0;
   int64_t outcomes = 0;
+  int64_t leased_tasks = 0;  // of `leases`
   std::vector<engine::Lease> leases;
 };
 
 // A broker with one client and one worker.
 class Bench {
  public:
-  Bench(store::Store& store, ServiceClock& clock, int64_t batch)
-      : batch_(batch), broker_(Options(), clock, store, ends_) {
+  // `run`: how many tasks are submitted together, as one run.
+  Bench(store::Store& store, ServiceClock& clock, int64_t batch, int64_t run)
+      : batch_(batch), run_(run), broker_(Options(), clock, store, ends_) {
     Check(broker_.Recover(treadle::engine::Incarnation{1}, [](int64_t) {}));
     std::vector<Request> opening;
     opening.push_back(Tell(engine::OpenSession{kClient}));
@@ -159,7 +168,7 @@ class Bench {
     Drained drained;
     std::vector<Request> requests;
     while (drained.tasks < tasks && Seconds() - begin < kDrainSecondsMax) {
-      drained.tasks += static_cast<int64_t>(ends_.leases.size());
+      drained.tasks += ends_.leased_tasks;
       if (drained.first_lease_seconds == 0 && !ends_.leases.empty()) {
         drained.first_lease_seconds = Seconds() - begin;
       }
@@ -191,54 +200,66 @@ class Bench {
   }
 
   void AddSubmits(int64_t tasks, std::vector<Request>& requests) {
-    for (; tasks > 0; --tasks) {
-      ++submitted_;
-      engine::Submit submit{.call = kClient,
-                            .item = static_cast<uint64_t>(submitted_),
-                            .id = {ends_.session, static_cast<uint64_t>(submitted_)},
-                            .sequenced = true};
+    while (tasks > 0) {
+      const int64_t count = std::min(run_, tasks);
+      const auto first = static_cast<uint64_t>(submitted_) + 1;
+      engine::Submit submit{
+          .call = kClient, .item = first, .id = {ends_.session, first}, .sequenced = true};
       submit.spec.queue = "bench";
       submit.spec.type = "noop";
-      submit.spec.payload_bytes = body_->bytes.size();
-      requests.push_back({engine::Command(std::move(submit)), body_});
+      submit.spec.payload_bytes = static_cast<uint64_t>(count * kTaskBytes);
+      if (count > 1) submit.payload_sizes.assign(static_cast<size_t>(count), kTaskBytes);
+      requests.push_back({engine::Command(std::move(submit)), Bytes(count)});
+      submitted_ += count;
+      tasks -= count;
     }
   }
 
   // Completes what is leased, and asks for as much again.
   void AddReports(std::vector<Request>& requests) {
     for (const engine::Lease& lease : ends_.leases) {
-      requests.push_back(
-          {engine::Command(engine::EndAttempt{.call = kWorker, .token = lease.token}), body_});
+      engine::EndAttempt end{.call = kWorker, .token = lease.token};
+      if (lease.tasks > 1) end.result_sizes.assign(lease.tasks, kTaskBytes);
+      requests.push_back({engine::Command(std::move(end)), Bytes(lease.tasks)});
     }
-    const auto credit = static_cast<int32_t>(has_credit_ ? ends_.leases.size() : 2 * batch_);
+    const auto credit = static_cast<int32_t>(has_credit_ ? ends_.leased_tasks : 2 * batch_);
     has_credit_ = true;
     if (credit > 0) {
       requests.push_back(Tell(engine::AddCredit{kWorker, 0, credit}));
       requests.push_back(Tell(engine::Heartbeat{kWorker}));
     }
     ends_.leases.clear();
+    ends_.leased_tasks = 0;
+  }
+
+  static BodyPtr Bytes(int64_t tasks) {
+    return std::make_shared<const Body>(
+        Body{.bytes = std::string(static_cast<size_t>(tasks * kTaskBytes), 'x')});
   }
 
   const int64_t batch_;
-  const BodyPtr body_ = std::make_shared<const Body>(Body{.bytes = std::string(100, 'x')});
+  const int64_t run_;
   Ends ends_;
   Broker broker_;
   int64_t submitted_ = 0;
   bool has_credit_ = false;
 };
 
-void MeasureFlow(store::Store& store, ServiceClock& clock, int64_t tasks, int64_t batch) {
-  Bench bench(store, clock, batch);
+void MeasureFlow(store::Store& store, ServiceClock& clock, int64_t tasks, int64_t batch,
+                 int64_t run) {
+  Bench bench(store, clock, batch, run);
   const double begin = Seconds();
   const double cpu_begin = CpuSeconds();
   bench.Flow(tasks);
   const double seconds = Seconds() - begin;
   const double cpu = CpuSeconds() - cpu_begin;
   std::printf(
-      "%-8s %lld tasks, %lld a turn: %.0f tasks/s, %.2f us of time and %.2f us of CPU each\n",
+      "%-8s %lld tasks, %lld a turn, %lld in a run: %.0f tasks/s, %.2f us of time and %.2f us of "
+      "CPU each\n",
       std::string(store.Kind()).c_str(), static_cast<long long>(tasks),
-      static_cast<long long>(batch), static_cast<double>(tasks) / seconds,
-      1e6 * seconds / static_cast<double>(tasks), 1e6 * cpu / static_cast<double>(tasks));
+      static_cast<long long>(batch), static_cast<long long>(run),
+      static_cast<double>(tasks) / seconds, 1e6 * seconds / static_cast<double>(tasks),
+      1e6 * cpu / static_cast<double>(tasks));
 }
 
 std::unique_ptr<store::RocksStore> OpenRocks(const std::string& folder, ServiceClock& clock) {
@@ -266,7 +287,7 @@ void MeasureBacklog(const std::string& folder, ServiceClock& clock, int64_t task
   std::unique_ptr<store::Store> store = OpenStore(folder, clock);
   double rate = 0;
   {
-    Bench bench(*store, clock, batch);
+    Bench bench(*store, clock, batch, batch);
     const int64_t flow = std::min<int64_t>(tasks, 500'000);
     const double begin = Seconds();
     bench.Flow(flow);
@@ -280,7 +301,7 @@ void MeasureBacklog(const std::string& folder, ServiceClock& clock, int64_t task
   }
   store.reset();
   store = OpenStore(folder, clock);
-  Bench bench(*store, clock, batch);
+  Bench bench(*store, clock, batch, batch);
   Report("drained after a restart", bench.Drain(tasks / 2 - 4 * batch), rate);
 }
 
@@ -288,7 +309,7 @@ void MeasureHistory(const std::string& folder, ServiceClock& clock, int64_t task
   std::unique_ptr<store::Store> store = OpenStore(folder, clock);
   uint64_t session = 0;
   {
-    Bench bench(*store, clock, batch);
+    Bench bench(*store, clock, batch, batch);
     bench.Flow(tasks);
     session = bench.session();
   }
@@ -297,7 +318,7 @@ void MeasureHistory(const std::string& folder, ServiceClock& clock, int64_t task
   const double begin = Seconds();
   store = OpenStore(folder, clock);
   const double opened = Seconds();
-  Bench bench(*store, clock, batch);
+  Bench bench(*store, clock, batch, batch);
   std::printf("%lld outcomes kept: the store opened in %.3f s, the broker recovered in %.3f s\n",
               static_cast<long long>(tasks), opened - begin, Seconds() - opened);
   const int64_t asked = std::min<int64_t>(tasks, 100'000);
@@ -315,18 +336,20 @@ int Main(const std::vector<std::string>& args) {
   const bool own_folder = args.size() <= 3;
   std::string folder = own_folder ? "/tmp/treadle-bench-XXXXXX" : args[3];
   if (own_folder && mkdtemp(folder.data()) == nullptr) return 1;
-  if (what == "flow") {
+  if (what == "flow" || what == "alone") {
+    const int64_t run = what == "flow" ? batch : 1;
     {
       store::MemoryStore memory(clock);
-      MeasureFlow(memory, clock, tasks, batch);
+      MeasureFlow(memory, clock, tasks, batch, run);
     }
-    MeasureFlow(*OpenStore(folder, clock), clock, tasks, batch);
+    MeasureFlow(*OpenStore(folder, clock), clock, tasks, batch, run);
   } else if (what == "backlog") {
     MeasureBacklog(folder, clock, tasks, batch);
   } else if (what == "history") {
     MeasureHistory(folder, clock, tasks, batch);
   } else {
-    std::fprintf(stderr, "usage: broker_bench flow|backlog|history [TASKS] [BATCH] [FOLDER]\n");
+    std::fprintf(stderr,
+                 "usage: broker_bench flow|alone|backlog|history [TASKS] [BATCH] [FOLDER]\n");
     return 2;
   }
   if (own_folder) std::filesystem::remove_all(folder);

@@ -1,11 +1,13 @@
 // The engine alone, for tests/bench/instructions.py, which counts what its three steps execute:
-// tasks are submitted, given to a worker, and completed, BATCH in each turn.
+// tasks are submitted, given to a worker, and completed, BATCH in each turn. With `run` a turn's
+// tasks are one submit, and what was leased together is one report.
 //
-//   engine_bench BATCH TASKS
+//   engine_bench [run] BATCH TASKS
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -18,6 +20,7 @@ namespace {
 constexpr CallId kClient{1};
 constexpr CallId kWorker{2};
 constexpr int64_t kNowMs = 1'000;
+constexpr uint32_t kPayloadBytes = 100;
 
 Submit Task(uint64_t session, uint64_t sequence) {
   Submit submit;
@@ -27,8 +30,24 @@ Submit Task(uint64_t session, uint64_t sequence) {
   submit.sequenced = true;
   submit.spec.queue = "bench";
   submit.spec.type = "noop";
-  submit.spec.payload_bytes = 100;
+  submit.spec.payload_bytes = kPayloadBytes;
   return submit;
+}
+
+// Of the tasks from this sequence on.
+std::vector<Command> Submits(uint64_t session, uint64_t first, int64_t tasks, bool run) {
+  std::vector<Command> submits;
+  if (run) {
+    Submit submit = Task(session, first);
+    submit.payload_sizes.assign(static_cast<size_t>(tasks), kPayloadBytes);
+    submit.spec.payload_bytes *= submit.tasks();
+    submits.emplace_back(std::move(submit));
+    return submits;
+  }
+  for (int64_t i = 0; i < tasks; ++i) {
+    submits.emplace_back(Task(session, first + static_cast<uint64_t>(i)));
+  }
+  return submits;
 }
 
 }  // namespace
@@ -54,20 +73,23 @@ extern "C" {
 
 namespace {
 
-// The commands that complete what was given out.
-std::vector<Command> EndsOf(const Effects& effects) {
+// The commands that complete what was given out; adds how many tasks that was.
+std::vector<Command> EndsOf(const Effects& effects, int64_t& tasks) {
   std::vector<Command> ends;
   for (const Output& output : effects.outputs) {
     const auto* const dispatched = std::get_if<Dispatched>(&output.event);
     if (dispatched == nullptr) continue;
     for (const Lease& lease : dispatched->leases) {
-      ends.emplace_back(EndAttempt{.call = kWorker, .token = lease.token});
+      EndAttempt end{.call = kWorker, .token = lease.token};
+      if (lease.tasks > 1) end.result_sizes.assign(lease.tasks, 0);
+      ends.emplace_back(std::move(end));
+      tasks += lease.tasks;
     }
   }
   return ends;
 }
 
-int Run(int64_t batch, int64_t tasks) {
+int Run(bool run, int64_t batch, int64_t tasks) {
   Engine engine{EngineOptions()};
   Effects effects;
   engine.Step(kNowMs, BeginLife{Incarnation{1}}, effects);
@@ -87,16 +109,13 @@ int Run(int64_t batch, int64_t tasks) {
   }
   int64_t completed = 0;
   for (int64_t submitted = 0; submitted < tasks; submitted += batch) {
-    std::vector<Command> submits;
-    for (int64_t i = 1; i <= batch; ++i) {
-      submits.emplace_back(Task(session, static_cast<uint64_t>(submitted + i)));
-    }
+    std::vector<Command> submits =
+        Submits(session, static_cast<uint64_t>(submitted + 1), batch, run);
     effects = Effects();
     engine_bench_submit(engine, submits, effects);
     effects = Effects();
     engine_bench_dispatch(engine, AddCredit{kWorker, 0, static_cast<int32_t>(batch)}, effects);
-    std::vector<Command> ends = EndsOf(effects);
-    completed += static_cast<int64_t>(ends.size());
+    std::vector<Command> ends = EndsOf(effects, completed);
     effects = Effects();
     engine_bench_complete(engine, ends, effects);
   }
@@ -110,11 +129,13 @@ int Run(int64_t batch, int64_t tasks) {
 }  // namespace treadle::engine
 
 int main(int argc, char** argv) {
-  const int64_t batch = argc == 3 ? std::atoll(argv[1]) : 0;
-  const int64_t tasks = argc == 3 ? std::atoll(argv[2]) : 0;
+  const bool run = argc > 1 && std::string_view(argv[1]) == "run";
+  const int numbers = run ? 2 : 1;
+  const int64_t batch = argc == numbers + 2 ? std::atoll(argv[numbers]) : 0;
+  const int64_t tasks = argc == numbers + 2 ? std::atoll(argv[numbers + 1]) : 0;
   if (batch < 1 || tasks < batch || tasks % batch != 0) {
-    std::fprintf(stderr, "engine_bench: usage: engine_bench BATCH TASKS, whole batches\n");
+    std::fprintf(stderr, "engine_bench: usage: engine_bench [run] BATCH TASKS, whole batches\n");
     return 2;
   }
-  return treadle::engine::Run(batch, tasks);
+  return treadle::engine::Run(run, batch, tasks);
 }

@@ -6,6 +6,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
+#include "server/broker/body.h"
 #include "server/broker/row_key.h"
 #include "server/broker/stored_tasks.h"
 #include "tests/broker/broker_fixture.h"
@@ -25,7 +26,7 @@ TEST_F(BrokerAnswersTest, AnOutcomeIsToldToWhoAwaitsIt) {
   Attach(1);
   Post(AwaitTask{kOther, id});
   TurnAndSync();
-  const std::vector<LeasedTask> leases = TakeLeases();
+  const std::vector<LeasedRun> leases = TakeLeases();
   ASSERT_THAT(leases, SizeIs(1));
   Succeed(leases[0].lease, "result");
   Turn();
@@ -36,7 +37,7 @@ TEST_F(BrokerAnswersTest, AnOutcomeIsToldToWhoAwaitsIt) {
   ASSERT_THAT(outcomes, SizeIs(1));
   EXPECT_EQ(outcomes[0].call, kOther);
   EXPECT_EQ(outcomes[0].row->state, engine::TaskState::kSucceeded);
-  EXPECT_EQ(outcomes[0].result->bytes, "result");
+  EXPECT_EQ(BytesIn(outcomes[0].row->body), "result");
 }
 
 TEST_F(BrokerAnswersTest, AwaitingATaskThatHasEndedFindsItsStoredOutcome) {
@@ -46,7 +47,7 @@ TEST_F(BrokerAnswersTest, AwaitingATaskThatHasEndedFindsItsStoredOutcome) {
   Turn();  // what was read
   const auto outcomes = listener.Take<OutcomeReady>();
   ASSERT_THAT(outcomes, SizeIs(1));
-  EXPECT_EQ(outcomes[0].result->bytes, "result");
+  EXPECT_EQ(BytesIn(outcomes[0].row->body), "result");
   EXPECT_EQ(outcomes[0].row->id, id);
 }
 
@@ -54,7 +55,7 @@ TEST_F(BrokerAnswersTest, AwaitingATaskThatEndsInTheSameTurn) {
   const TaskId id = Submit("payload");
   Attach(1);
   TurnAndSync();
-  const std::vector<LeasedTask> leases = TakeLeases();
+  const std::vector<LeasedRun> leases = TakeLeases();
   ASSERT_THAT(leases, SizeIs(1));
   Succeed(leases[0].lease, "result");
   Post(AwaitTask{kOther, id});
@@ -119,7 +120,7 @@ TEST_F(BrokerAnswersTest, AWatcherSeesTheTaskNowAndAtEveryChangeAndItsProgress) 
   ASSERT_THAT(seen, SizeIs(1));
   EXPECT_EQ(seen[0].view->state, engine::TaskState::kRunning);
 
-  const std::vector<LeasedTask> leases = TakeLeases();
+  const std::vector<LeasedRun> leases = TakeLeases();
   ASSERT_THAT(leases, SizeIs(1));
   Post(ReportProgress{kWorker, engine::Token{999}, {0.9, "stale"}});
   Post(ReportProgress{kWorker, leases[0].lease.token, {0.5, "half"}});
@@ -208,7 +209,7 @@ TEST_F(BrokerAnswersTest, ARequestKeyIsKnownWhenItsTaskHasEnded) {
   Attach(1);
   TurnAndSync();  // its key is looked up
   TurnAndSync();
-  const std::vector<LeasedTask> leases = TakeLeases();
+  const std::vector<LeasedRun> leases = TakeLeases();
   ASSERT_THAT(leases, SizeIs(1));
   Succeed(leases[0].lease, "result");
   TurnAndSync();

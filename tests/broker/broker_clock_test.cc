@@ -21,7 +21,7 @@ class BrokerClockTest : public BrokerTest {
   engine::Lease Lease(int64_t lease_ms) {
     Tell(engine::PollTasks{.call = kOther, .queues = {"mail"}, .lease_ms = lease_ms});
     TurnAndSync();
-    const std::vector<LeasedTask> leases = TakeLeases();
+    const std::vector<LeasedRun> leases = TakeLeases();
     EXPECT_THAT(leases, SizeIs(1));
     return leases.at(0).lease;
   }

@@ -143,10 +143,10 @@ class BrokerTest : public testing::Test {
     Tell(engine::EndAttempt{.call = kWorker, .token = lease.token}, Bytes(std::move(result)));
   }
 
-  std::vector<LeasedTask> TakeLeases() {
-    std::vector<LeasedTask> tasks;
+  std::vector<LeasedRun> TakeLeases() {
+    std::vector<LeasedRun> tasks;
     for (Leased& leased : listener.Take<Leased>()) {
-      for (LeasedTask& task : leased.tasks) tasks.push_back(std::move(task));
+      for (LeasedRun& task : leased.runs) tasks.push_back(std::move(task));
     }
     return tasks;
   }
@@ -156,7 +156,7 @@ class BrokerTest : public testing::Test {
     const TaskId id = Submit("payload");
     Attach(1);
     TurnAndSync();
-    const std::vector<LeasedTask> leases = TakeLeases();
+    const std::vector<LeasedRun> leases = TakeLeases();
     EXPECT_THAT(leases, testing::SizeIs(1));
     Succeed(leases.at(0).lease, result);
     TurnAndSync();

@@ -22,7 +22,7 @@ class BrokerLanesTest : public BrokerTest {
     Attach(1);
     lane = Lane::kClients;
     for (int turns = 0; turns < 5; ++turns) TurnAndSync();
-    const std::vector<LeasedTask> leases = TakeLeases();
+    const std::vector<LeasedRun> leases = TakeLeases();
     EXPECT_THAT(leases, SizeIs(1));
     TellWorkers(engine::StartAttempt{kWorker, leases.at(0).lease.token});
     TurnAndSync();
@@ -97,7 +97,7 @@ TEST_F(BrokerLanesTest, AStalledDiskCostsNobodyItsLease) {
   TellWorkers(engine::PollTasks{
       .call = kOther, .queues = {"mail"}, .worker_name = "w", .lease_ms = 2'000, .wait_ms = 0});
   TurnAndSync();
-  const std::vector<LeasedTask> leases = TakeLeases();
+  const std::vector<LeasedRun> leases = TakeLeases();
   ASSERT_THAT(leases, SizeIs(1));
   Submit("more");
   Turn();  // its sync does not return
@@ -157,17 +157,17 @@ TEST_F(BrokerLanesTest, ManyOutcomesAreReadOverManyTurnsAndKeepNobodyWaiting) {
   Start();
   const TaskId ended = RunOne("result");
   listener.heard.clear();
-  const int gets = store.gets;
+  const int lookups = store.lookups;
   // They are waited for, not dropped, though they are one and the same: cancels ask for each.
   for (int i = 0; i < 1'000; ++i) Tell(engine::Cancel{.call = kClient, .task = ended});
   Turn();
-  EXPECT_LE(store.gets - gets, 10);
+  EXPECT_LE(store.lookups - lookups, 10);
   lane = Lane::kQuestions;
   Post(AwaitTask{kOther, ended});
   Turn();
   Turn();
   EXPECT_THAT(listener.Take<OutcomeReady>(), SizeIs(1));  // among the first
-  EXPECT_LE(store.gets - gets, 30);
+  EXPECT_LE(store.lookups - lookups, 30);
   for (int turns = 0; turns < 100; ++turns) Turn();
   EXPECT_THAT(listener.Take<engine::CancelDone>(), SizeIs(1'000));
 }
@@ -180,9 +180,9 @@ TEST_F(BrokerLanesTest, WhoLeavesIsNotReadFor) {
   for (int i = 0; i < 100; ++i) Tell(engine::Cancel{.call = kClient, .task = ended});
   Turn();
   Tell(engine::CallClosed{kClient});
-  const int gets = store.gets;
+  const int lookups = store.lookups;
   Turn();
-  EXPECT_EQ(store.gets, gets);
+  EXPECT_EQ(store.lookups, lookups);
   EXPECT_GT(broker->NextDeadline(), clock.now_ms);
 }
 
@@ -336,7 +336,7 @@ TEST_F(BrokerLanesTest, ALeaseDoesNotRunOutWhileTheDiskKeepsItsHolderWaiting) {
   EXPECT_THAT(TakeLeases(), IsEmpty());
   store.FinishSync();
   Turn();
-  const std::vector<LeasedTask> leases = TakeLeases();
+  const std::vector<LeasedRun> leases = TakeLeases();
   ASSERT_THAT(leases, SizeIs(1));
   store.FinishWrite();
   store.FinishSync();
@@ -408,14 +408,14 @@ TEST_F(BrokerLanesTest, QuestionsThatWereTakenAreNotReadForAnOutboxThatIsFull) {
   Turn();
   listener.is_full = true;
   for (int turns = 0; turns < 5; ++turns) Turn();
-  const int gets = store.gets;
+  const int lookups = store.lookups;
   listener.heard.clear();
   for (int turns = 0; turns < 20; ++turns) Turn();
-  EXPECT_EQ(store.gets, gets);
+  EXPECT_EQ(store.lookups, lookups);
   listener.is_full = false;
   broker->GoOn();
   for (int turns = 0; turns < 20; ++turns) Turn();
-  EXPECT_GT(store.gets, gets);
+  EXPECT_GT(store.lookups, lookups);
 }
 
 TEST_F(BrokerLanesTest, AWriteThatFailsIsTheStoresError) {

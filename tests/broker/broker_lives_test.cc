@@ -68,7 +68,7 @@ class BrokerLivesTest : public BrokerTest {
                            .worker_name = "ten lines",
                            .lease_ms = 60'000});
     TurnAndFinishSync();
-    const std::vector<LeasedTask> leases = TakeLeases();
+    const std::vector<LeasedRun> leases = TakeLeases();
     EXPECT_THAT(leases, SizeIs(1));
     return leases.at(0).lease;
   }
@@ -177,7 +177,7 @@ TEST_F(BrokerLivesTest, ALeaseThatARestoredStoreHasForgottenIsNotTakenForANewOne
   Turn();
   restored.FinishSync();
   Turn();
-  const std::vector<LeasedTask> leases = TakeLeases();
+  const std::vector<LeasedRun> leases = TakeLeases();
   ASSERT_THAT(leases, SizeIs(1));
   EXPECT_EQ(leases[0].lease.task, id);
   EXPECT_GT(Number(leases[0].lease.token), Number(before.token));

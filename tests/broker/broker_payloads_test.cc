@@ -23,33 +23,35 @@ class BrokerPayloadsTest : public BrokerTest {
     Attach(2);
     TurnAndSync();
     TurnAndSync();
-    const std::vector<LeasedTask> leases = TakeLeases();
+    const std::vector<LeasedRun> leases = TakeLeases();
     ASSERT_THAT(leases, SizeIs(2));
     EXPECT_EQ(BytesIn(leases[1].payload), "second");
   }
 };
 
 TEST_F(BrokerPayloadsTest, ATaskDispatchedAtOnceIsNotReadBack) {
+  const int lookups = store.lookups;
   Submit("payload");
   Attach(1);
   TurnAndSync();
-  const std::vector<LeasedTask> leases = TakeLeases();
+  const std::vector<LeasedRun> leases = TakeLeases();
   ASSERT_THAT(leases, SizeIs(1));
   EXPECT_EQ(BytesIn(leases[0].payload), "payload");
   EXPECT_EQ(leases[0].payload.body->content_type, "text");
-  EXPECT_EQ(store.gets, 0);
+  EXPECT_EQ(store.lookups, lookups);
 }
 
 TEST_F(BrokerPayloadsTest, WhatTheCacheHasDroppedIsReadBack) {
   options.payload_cache_bytes_max = 0;
   Start();
+  const int lookups = store.lookups;
   Submit("payload");
   Attach(1);
   TurnAndSync();
-  const std::vector<LeasedTask> leases = TakeLeases();
+  const std::vector<LeasedRun> leases = TakeLeases();
   ASSERT_THAT(leases, SizeIs(1));
   EXPECT_EQ(BytesIn(leases[0].payload), "payload");
-  EXPECT_GT(store.gets, 0);
+  EXPECT_GT(store.lookups, lookups);
 }
 
 TEST_F(BrokerPayloadsTest, ASubmitThatWaitsForRoomKeepsItsPayload) {
@@ -64,7 +66,7 @@ TEST_F(BrokerPayloadsTest, ASubmitThatWaitsForRoomKeepsItsPayload) {
   ASSERT_THAT(answers, SizeIs(1));
   EXPECT_EQ(answers[0].id, second);
   TurnAndSync();
-  const std::vector<LeasedTask> leases = TakeLeases();
+  const std::vector<LeasedRun> leases = TakeLeases();
   ASSERT_THAT(leases, SizeIs(2));
   EXPECT_EQ(BytesIn(leases[1].payload), "second");
 }
@@ -87,7 +89,7 @@ TEST_F(BrokerPayloadsTest, OnANearlyFullDiskSubmitsAreRefusedAndOutcomesStillFit
   Submit("payload");
   Attach(1);
   TurnAndSync();
-  const std::vector<LeasedTask> leases = TakeLeases();
+  const std::vector<LeasedRun> leases = TakeLeases();
   ASSERT_THAT(leases, SizeIs(1));
   listener.Take<engine::Submitted>();
   store.free_bytes = 1;

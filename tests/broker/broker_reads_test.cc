@@ -48,7 +48,7 @@ TEST_F(BrokerReadsTest, APayloadThatIsSlowToReadHoldsUpNobodyElse) {
   TurnAndSync();
   EXPECT_THAT(listener.Take<engine::Submitted>(), SizeIs(1));
   ReadAndTurn();
-  const std::vector<LeasedTask> leases = TakeLeases();
+  const std::vector<LeasedRun> leases = TakeLeases();
   ASSERT_THAT(leases, SizeIs(1));
   EXPECT_EQ(BytesIn(leases[0].payload), "payload");
 }
@@ -67,7 +67,7 @@ TEST_F(BrokerReadsTest, LeasesAndStopsOfACallComeInOrder) {
   std::vector<std::string> heard;
   for (const Delivery& delivery : listener.heard) {
     if (const auto* leased = std::get_if<Leased>(&delivery)) {
-      for (const LeasedTask& task : leased->tasks) heard.emplace_back(BytesIn(task.payload));
+      for (const LeasedRun& task : leased->runs) heard.emplace_back(BytesIn(task.payload));
     } else if (std::holds_alternative<engine::StopAttempt>(delivery)) {
       heard.push_back("stop");
     }
@@ -89,7 +89,7 @@ TEST_F(BrokerReadsTest, ALeaseThatEndsBeforeItsPayloadIsReadCostsNoCredit) {
   Submit("second");
   TurnAndSync();
   ReadAndTurn();
-  const std::vector<LeasedTask> leases = TakeLeases();
+  const std::vector<LeasedRun> leases = TakeLeases();
   ASSERT_THAT(leases, SizeIs(1));
   EXPECT_EQ(BytesIn(leases[0].payload), "second");
 }
@@ -114,23 +114,23 @@ TEST_F(BrokerReadsTest, OutcomesAreReadOffTheBrokersThread) {
   const TaskId ended = RunOne("result");
   TurnAndSync();
   TurnAndSync();
-  for (const LeasedTask& leased : TakeLeases()) Succeed(leased.lease, "result");
+  for (const LeasedRun& leased : TakeLeases()) Succeed(leased.lease, "result");
   TurnAndSync();
   ASSERT_FALSE(broker->engine().FindTask(ended).has_value());
   listener.heard.clear();
   store.hold_reads = true;
-  const int gets = store.gets;
+  const int lookups = store.lookups;
   Post(AwaitTask{kOther, ended});
   Tell(engine::Cancel{.call = kClient, .task = ended});
   Post(AwaitTask{CallId{77}, TaskId{9, 9}});
   TurnAndSync();
-  EXPECT_EQ(store.gets, gets);
+  EXPECT_EQ(store.lookups, lookups);
   EXPECT_THAT(listener.heard, IsEmpty());
   ReadAndTurn();
   const std::vector<OutcomeReady> outcomes = listener.Take<OutcomeReady>();
   ASSERT_THAT(outcomes, SizeIs(1));
   EXPECT_EQ(outcomes[0].call, kOther);
-  EXPECT_EQ(outcomes[0].result->bytes, "result");
+  EXPECT_EQ(BytesIn(outcomes[0].row->body), "result");
   EXPECT_THAT(listener.Take<engine::CancelDone>(), SizeIs(1));
   EXPECT_THAT(listener.Take<TaskUnknown>(), SizeIs(1));
 }
@@ -161,15 +161,15 @@ TEST_F(BrokerReadsTest, OfABacklogWhatComesNextIsReadAhead) {
   TurnAndSync();
   ReadAndTurn();
   EXPECT_THAT(TakeLeases(), SizeIs(1));
-  const int gets = store.gets;
+  const int lookups = store.lookups;
   Tell(engine::AddCredit{kWorker, 0, 20});
   TurnAndSync();
-  const std::vector<LeasedTask> leases = TakeLeases();
+  const std::vector<LeasedRun> leases = TakeLeases();
   ASSERT_THAT(leases, SizeIs(20)) << "without waiting for a read";
   for (int i = 0; i < 20; ++i) {
     EXPECT_EQ(BytesIn(leases[static_cast<size_t>(i)].payload), "task " + std::to_string(i + 1));
   }
-  EXPECT_EQ(store.gets, gets);
+  EXPECT_EQ(store.lookups, lookups);
 }
 
 TEST_F(BrokerReadsTest, ASubmitWithAKeyWaitsForTheStoreAndItsCallBehindIt) {
@@ -223,7 +223,7 @@ TEST_F(BrokerReadsTest, AKeyThatWasGivenAwaySinceItWasLookedUpIsNotGivenTwice) {
   Attach(1);
   TurnAndSync();
   TurnAndSync();
-  const std::vector<LeasedTask> leases = TakeLeases();
+  const std::vector<LeasedRun> leases = TakeLeases();
   ASSERT_THAT(leases, SizeIs(1));
   EXPECT_EQ(leases[0].lease.task, first);
   Succeed(leases[0].lease, "result");

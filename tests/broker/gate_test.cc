@@ -99,20 +99,22 @@ TEST_F(GateTest, BodiesOfDeliveriesThatWaitAreCounted) {
   const auto body = std::make_shared<const Body>(Body{.bytes = std::string(kMiB, 'x')});
   const auto headers =
       std::make_shared<const Body>(Body{.headers = {{"name", std::string(kMiB, 'x')}}});
-  const auto row = std::make_shared<engine::FinishedRow>();
-  row->error.message.resize(kMiB);
+  const auto failed = std::make_shared<engine::FinishedRow>();
+  failed->error.message.resize(kMiB);
+  const auto detailed = std::make_shared<engine::FinishedRow>(*failed);
+  detailed->body = AllOf(body);
   gate.Appended(1, 100);
   Leased leased{.call = CallId{1}};
-  leased.tasks = {{.payload = AllOf(body)}, {.payload = AllOf(headers)}, {.payload = {}}};
+  leased.runs = {{.payload = AllOf(body)}, {.payload = AllOf(headers)}, {.payload = {}}};
   gate.Say(Durability::kSynced, std::move(leased));
   gate.EndTurn();
   EXPECT_GE(gate.waiting_bytes(), 2 * kMiB);
   EXPECT_LT(gate.waiting_bytes(), 2 * kMiB + kSmall);
-  gate.Say(Durability::kSynced, OutcomeReady{.call = CallId{1}, .row = row, .result = body});
+  gate.Say(Durability::kSynced, OutcomeReady{.call = CallId{1}, .row = detailed});
   gate.EndTurn();
   EXPECT_GE(gate.waiting_bytes(), 4 * kMiB);
   EXPECT_LT(gate.waiting_bytes(), 4 * kMiB + 2 * kSmall);
-  gate.Say(Durability::kSynced, OutcomeReady{.call = CallId{1}, .row = row, .result = nullptr});
+  gate.Say(Durability::kSynced, OutcomeReady{.call = CallId{1}, .row = failed});
   gate.EndTurn();
   EXPECT_GE(gate.waiting_bytes(), 5 * kMiB);
   Answer answer([body] { EXPECT_NE(body, nullptr); });

@@ -47,13 +47,14 @@ class HeldStore final : public store::Store {
     on_synced_ = std::move(on_synced);
   }
   absl::StatusOr<std::string> Get(std::string_view key) override {
-    ++gets;
+    ++lookups;
     if (fail_reads) return absl::DataLossError("get: EIO");
     return rows_.Get(key);
   }
   using Store::Scan;
   absl::StatusOr<std::optional<std::string>> Scan(std::string_view begin, std::string_view end,
                                                   size_t rows_max, VisitRow visit) override {
+    ++lookups;
     if (fail_reads) return absl::DataLossError("scan: EIO");
     return rows_.Scan(begin, end, rows_max, [&](std::string_view key, std::string_view value) {
       scanned_keys.emplace_back(key);
@@ -98,7 +99,7 @@ class HeldStore final : public store::Store {
   bool hold_reads = false;  // until FinishRead is called
   bool sync_at_once = false;
   int syncs_requested = 0;
-  int gets = 0;
+  int lookups = 0;  // Get and Scan
   std::vector<std::string> scanned_keys;
   store::Sequence appended = 0;
   int64_t free_bytes = INT64_MAX;

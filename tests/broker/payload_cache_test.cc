@@ -20,8 +20,8 @@ TEST(PayloadCache, ABodyLeavesWithItsFirstDispatch) {
   PayloadCache cache(1'000'000);
   const BodyPart body = Bytes(10);
   cache.Put(Id(1), body, 1);
-  EXPECT_EQ(cache.Take(Id(1)).body, body.body);
-  EXPECT_EQ(cache.Take(Id(1)).body, nullptr);
+  EXPECT_EQ(cache.Take(Id(1), 1).body, body.body);
+  EXPECT_EQ(cache.Take(Id(1), 1).body, nullptr);
   EXPECT_EQ(cache.bytes(), 0);
 }
 
@@ -29,10 +29,10 @@ TEST(PayloadCache, ThoseOfARunLeaveWithTheLastOfItsTasks) {
   PayloadCache cache(1'000'000);
   const BodyPart body = Bytes(30);
   cache.Put(Id(1), body, 3);
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(cache.Take(Id(1)).body, body.body);
-  EXPECT_EQ(cache.Take(Id(1)).body, nullptr);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(cache.Take(Id(1), 1).body, body.body);
+  EXPECT_EQ(cache.Take(Id(1), 1).body, nullptr);
   cache.Put(Id(4), body, 3);
-  cache.Take(Id(4));
+  cache.Take(Id(4), 1);
   cache.Drop(Id(4));  // its other tasks have ended without a dispatch
   EXPECT_EQ(cache.bytes(), 0);
 }
@@ -41,9 +41,9 @@ TEST(PayloadCache, OfABacklogTheHeadIsKept) {
   PayloadCache cache(10'000);
   for (uint64_t i = 1; i <= 20; ++i) cache.Put(Id(i), Bytes(1'000), 1);
   EXPECT_LE(cache.bytes(), 10'000);
-  EXPECT_NE(cache.Take(Id(1)).body, nullptr);
-  EXPECT_NE(cache.Take(Id(2)).body, nullptr);
-  EXPECT_EQ(cache.Take(Id(20)).body, nullptr);
+  EXPECT_NE(cache.Take(Id(1), 1).body, nullptr);
+  EXPECT_NE(cache.Take(Id(2), 1).body, nullptr);
+  EXPECT_EQ(cache.Take(Id(20), 1).body, nullptr);
   EXPECT_FALSE(cache.Has(Id(20)));
 }
 
@@ -53,12 +53,12 @@ TEST(PayloadCache, WhatIsPassedOverAgainAndAgainMakesRoom) {
   for (uint64_t i = 1; i <= 20; ++i) cache.Put(Id(i), Bytes(1'000), 1);
   for (uint64_t i = 100; i < 2'000; ++i) {
     cache.Put(Id(i), Bytes(1'000), 1);
-    cache.Take(Id(i));
+    cache.Take(Id(i), 1);
   }
-  EXPECT_EQ(cache.Take(Id(1)).body, nullptr);
+  EXPECT_EQ(cache.Take(Id(1), 1).body, nullptr);
   for (uint64_t i = 2'000; i < 2'010; ++i) {
     cache.Put(Id(i), Bytes(1'000), 1);
-    EXPECT_NE(cache.Take(Id(i)).body, nullptr);
+    EXPECT_NE(cache.Take(Id(i), 1).body, nullptr);
   }
 }
 
@@ -66,20 +66,20 @@ TEST(PayloadCache, OneLargerThanTheCacheIsNotKept) {
   PayloadCache cache(10'000);
   cache.Put(Id(1), Bytes(100), 1);
   cache.Put(Id(2), Bytes(100'000), 1);
-  EXPECT_NE(cache.Take(Id(1)).body, nullptr);
-  EXPECT_EQ(cache.Take(Id(2)).body, nullptr);
+  EXPECT_NE(cache.Take(Id(1), 1).body, nullptr);
+  EXPECT_EQ(cache.Take(Id(2), 1).body, nullptr);
 }
 
 TEST(PayloadCache, TakenFromTheMiddleKeepsTheOthersInTheirOrder) {
   PayloadCache cache(3'500 + 3 * 256);
   for (uint64_t i = 1; i <= 3; ++i) cache.Put(Id(i), Bytes(1'000), 1);
-  EXPECT_NE(cache.Take(Id(2)).body, nullptr);
+  EXPECT_NE(cache.Take(Id(2), 1).body, nullptr);
   cache.Put(Id(4), Bytes(1'000), 1);  // in the place that 2 left
   cache.Put(Id(5), Bytes(1'000), 1);
-  EXPECT_NE(cache.Take(Id(1)).body, nullptr);
-  EXPECT_NE(cache.Take(Id(3)).body, nullptr);
-  EXPECT_NE(cache.Take(Id(4)).body, nullptr);
-  EXPECT_EQ(cache.Take(Id(5)).body, nullptr);
+  EXPECT_NE(cache.Take(Id(1), 1).body, nullptr);
+  EXPECT_NE(cache.Take(Id(3), 1).body, nullptr);
+  EXPECT_NE(cache.Take(Id(4), 1).body, nullptr);
+  EXPECT_EQ(cache.Take(Id(5), 1).body, nullptr);
 }
 
 TEST(PayloadCache, NewestFirstAndEvictionsAtOnceKeepItsBound) {
@@ -88,7 +88,7 @@ TEST(PayloadCache, NewestFirstAndEvictionsAtOnceKeepItsBound) {
   int missed = 0;
   for (uint64_t i = 1; i <= 50'000; ++i) {
     cache.Put(Id(i), Bytes(i % 300), 1);
-    if (i % 3 != 0 && cache.Take(Id(i)).body == nullptr) ++missed;
+    if (i % 3 != 0 && cache.Take(Id(i), 1).body == nullptr) ++missed;
     ASSERT_LE(cache.bytes(), kBytesMax);
   }
   EXPECT_LT(missed, 1'100) << "it takes some to see that what came first is not next";

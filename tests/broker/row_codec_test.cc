@@ -79,6 +79,22 @@ engine::FinishedRow SomeFinished() {
   return row;
 }
 
+engine::FinishedRow SomeOutcomes() {
+  engine::FinishedRow row;
+  row.id = {kTask.session, 78};
+  row.tasks = 3;
+  row.of_run = true;
+  row.queue = std::make_shared<const std::string>("mail");
+  row.type = std::make_shared<const std::string>("send");
+  row.attempts = 1;
+  row.max_attempts = 3;
+  row.drop_at_ms = 4'000;
+  row.payload_bytes = 10;
+  row.payload_sizes = {0, 7, 3};
+  row.result_sizes = {5, 0, 5};
+  return row;
+}
+
 std::vector<engine::Row> OneOfEachKind() {
   engine::QueueRow queue;
   queue.config = {"mail", engine::Discipline::kPriority, 10, 20};
@@ -103,7 +119,7 @@ std::vector<engine::Row> OneOfEachKind() {
   grant.first_token = engine::Token{4};
   grant.granted_at_ms = 5;
   grant.lease_ms = 6;
-  grant.tasks = {kTask, {1, 2}};
+  grant.tasks = {{kTask, 3}, {{1, 2}, 1}};
   engine::SessionRow session;
   session.session = 9;
   session.floor = 4;
@@ -124,7 +140,8 @@ std::vector<engine::Row> OneOfEachKind() {
           engine::KeyRow{"mail", "once", kTask, {1, 2}, 7'000},
           engine::ClockRow{{1, -2, 3, "boot"}},
           SomeRun(),
-          engine::RunRow{SomeRun().id, {{78, 78}, {80, 81}}}};
+          engine::RunRow{SomeRun().id, {{78, 78}, {80, 81}}},
+          SomeOutcomes()};
 }
 
 template <typename RowOrKey>
@@ -139,7 +156,9 @@ std::string Encoded(engine::Row row, const Body* body = nullptr) {
   if (auto* task = std::get_if<engine::TaskRow>(&row)) {
     task->payload = with == nullptr ? BodyPart() : AllOf(with);
   }
-  if (auto* finished = std::get_if<engine::FinishedRow>(&row)) finished->body = with;
+  if (auto* finished = std::get_if<engine::FinishedRow>(&row)) {
+    finished->body = with == nullptr ? BodyPart() : AllOf(with);
+  }
   store::WriteBatch batch;
   RowEncoder().Encode(row, batch);
   return std::string(*batch[0].value);
@@ -248,6 +267,21 @@ TEST(RowCodec, WhatHasEndedOfARunComesBackRangeByRange) {
   EXPECT_EQ(std::get<engine::RunRow>(*decoded).finished, row.finished);
 }
 
+TEST(RowCodec, OutcomesOfSeveralAreUnderTheLastOnesKey) {
+  const Body body = SomeBody();
+  const std::string key = KeyOf(SomeOutcomes());
+  EXPECT_EQ(key, FinishedRowKey({kTask.session, 80}));
+  std::optional<Body> stored;
+  const auto decoded = RowDecoder().Decode(key, Encoded(SomeOutcomes(), &body), &stored);
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  const auto& row = std::get<engine::FinishedRow>(*decoded);
+  EXPECT_EQ(row.id, SomeOutcomes().id);
+  EXPECT_EQ(row.tasks, 3u);
+  EXPECT_EQ(row.payload_sizes, SomeOutcomes().payload_sizes);
+  EXPECT_EQ(row.result_sizes, SomeOutcomes().result_sizes);
+  EXPECT_EQ(stored->bytes, body.bytes);
+}
+
 // Its run's row has others' payloads as well.
 TEST(RowCodec, ATaskOfARunLeavesTheTaskRow) {
   engine::FinishedRow row = SomeFinished();
@@ -349,6 +383,18 @@ TEST(RowCodec, DamagedRowIsDataLossAndNamed) {
   run = SomeRun();
   run.id.sequence = UINT64_MAX - 2;
   expect_damaged(KeyOf(run), Encoded(run, &ten), "more tasks than there are sequences");
+  engine::FinishedRow outcomes = SomeOutcomes();
+  outcomes.id.sequence = 0;
+  expect_damaged(KeyOf(outcomes), Encoded(outcomes, &ten), "as many tasks as it says");
+  outcomes = SomeOutcomes();
+  outcomes.result_sizes.pop_back();
+  expect_damaged(KeyOf(outcomes), Encoded(outcomes, &ten), "not of one length");
+  outcomes = SomeOutcomes();
+  outcomes.payload_sizes[0] = 1;
+  expect_damaged(KeyOf(outcomes), Encoded(outcomes, &ten), "payloads' sizes do not add up");
+  outcomes = SomeOutcomes();
+  outcomes.result_sizes[0] = 6;
+  expect_damaged(KeyOf(outcomes), Encoded(outcomes, &ten), "results' sizes do not add up");
   const Body nine{.bytes = "nine byte"};
   expect_damaged(KeyOf(SomeRun()), Encoded(SomeRun(), &nine), "not as long as it says");
 }

@@ -82,8 +82,12 @@ std::string Stop(StopReason reason) {
   return reason == StopReason::kNone ? "" : absl::StrCat(" stop=", NameOf(reason));
 }
 
-std::string Ids(const std::vector<TaskId>& ids) {
-  return absl::StrJoin(ids, ",", [](std::string* out, TaskId id) { out->append(id.ToString()); });
+std::string Ids(const std::vector<TaskRange>& ranges) {
+  std::vector<std::string> ids;
+  for (const TaskRange& range : ranges) {
+    for (uint32_t i = 0; i < range.count; ++i) ids.push_back(range.At(i).ToString());
+  }
+  return absl::StrJoin(ids, ",");
 }
 
 std::string Ranges(const std::vector<std::pair<uint64_t, uint64_t>>& ranges) {
@@ -279,10 +283,8 @@ const char* NameOf(Discipline discipline) {
 
 std::string Format(const RowChange& change) {
   if (const Row* const row = std::get_if<Row>(&change)) {
-    const auto* const task = std::get_if<TaskRow>(row);
-    if (task == nullptr) return "+ " + std::visit(RowFormat(), *row);
-    return absl::StrJoin(SingleTasks(*task), "\n", [](std::string* out, const TaskRow& one) {
-      absl::StrAppend(out, "+ ", RowFormat()(one));
+    return absl::StrJoin(SingleTasks(*row), "\n", [](std::string* out, const Row& one) {
+      absl::StrAppend(out, "+ ", std::visit(RowFormat(), one));
     });
   }
   return "- " + std::visit(RowFormat(), std::get<RowKey>(change));
@@ -295,9 +297,8 @@ std::string Format(const Output& output) {
     TREADLE_ASSERT(submitted->durability == output.after);
   }
   const std::string head = absl::StrCat("> ", NameOf(output.after), " ");
-  if (submitted == nullptr) return head + std::visit(EventFormat(), output.event);
-  return absl::StrJoin(SingleTasks(*submitted), "\n", [&](std::string* out, const Submitted& one) {
-    absl::StrAppend(out, head, EventFormat()(one));
+  return absl::StrJoin(SingleTasks(output.event), "\n", [&](std::string* out, const Event& one) {
+    absl::StrAppend(out, head, std::visit(EventFormat(), one));
   });
 }
 

@@ -4,7 +4,8 @@
 
 #include "server/engine/engine.h"
 
-// The engine's vocabulary as lines of text, for scripts: what has its default is left out.
+// The engine's vocabulary as lines of text, for scripts: what has its default is left out, and what
+// is of several tasks has a line for each.
 
 namespace treadle::engine {
 

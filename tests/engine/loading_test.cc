@@ -25,6 +25,13 @@ TaskRow AcceptedTask(TaskId id, uint64_t order) {
   return row;
 }
 
+TaskRow AcceptedRun(TaskId first, uint64_t order, uint32_t tasks) {
+  TaskRow row = AcceptedTask(first, order);
+  row.payload_sizes.assign(tasks, 10);
+  row.spec.payload_bytes = 10 * tasks;
+  return row;
+}
+
 QueueRow MailQueue() {
   QueueRow row;
   row.config.name = "mail";
@@ -39,7 +46,7 @@ AttemptRow Attempt(TaskId id) {
   return row;
 }
 
-GrantRow Grant(uint64_t number, uint64_t first_token, std::vector<TaskId> tasks) {
+GrantRow Grant(uint64_t number, uint64_t first_token, std::vector<TaskRange> tasks) {
   GrantRow row;
   row.grant = GrantId{number};
   row.worker_id = "w1";
@@ -80,7 +87,20 @@ TEST(Loading, AnEmptyStoreIsANewEngine) { EXPECT_TRUE(Load({}).ok()); }
 TEST(Loading, SoundRowsLoadInAnyOrder) {
   std::vector<Row> rows = Sound();
   rows.push_back(Attempt({1, 1}));
-  rows.push_back(Grant(3, 5, {{1, 1}, {1, 7}}));
+  rows.push_back(Grant(3, 5, {{{1, 1}}, {{1, 7}}}));
+  EXPECT_TRUE(Load(rows).ok());
+  std::reverse(rows.begin(), rows.end());
+  EXPECT_TRUE(Load(rows).ok());
+}
+
+TEST(Loading, ARangeOfLeasesLoadsThoughSomeAreOver) {
+  AttemptRow attempt = Attempt({1, 5});
+  attempt.last_token = Token{7};
+  std::vector<Row> rows = Sound();
+  rows.push_back(AcceptedRun({1, 3}, 3, 5));
+  rows.push_back(RunRow{{1, 3}, {{4, 4}}});
+  rows.push_back(attempt);
+  rows.push_back(Grant(3, 5, {{{1, 3}, 5}}));
   EXPECT_TRUE(Load(rows).ok());
   std::reverse(rows.begin(), rows.end());
   EXPECT_TRUE(Load(rows).ok());
@@ -112,8 +132,10 @@ TEST(Loading, RefusesWhatIsNewerThanTheCounters) {
   ExpectDataLoss(LoadWith({AcceptedTask({1, 3}, 10)}), "task 1-3 is newer");
   ExpectDataLoss(LoadWith({AcceptedTask({10, 1}, 3)}), "is newer");
   ExpectDataLoss(LoadWith({SessionRow{10}}), "session 10 is newer");
-  ExpectDataLoss(LoadWith({Grant(10, 1, {{1, 1}})}), "grant 10 is newer");
-  ExpectDataLoss(LoadWith({Grant(3, 9, {{1, 1}, {1, 2}})}), "grant 3 is newer");
+  ExpectDataLoss(LoadWith({Grant(10, 1, {{{1, 1}}})}), "grant 10 is newer");
+  ExpectDataLoss(LoadWith({Grant(3, 9, {{{1, 1}}, {{1, 2}}})}), "grant 3 is newer");
+  ExpectDataLoss(LoadWith({Grant(3, 9, {{{1, 1}, 2}})}), "grant 3 is newer");
+  ExpectDataLoss(LoadWith({Grant(3, 20, {{{1, 1}}})}), "grant 3 is newer");
   AttemptRow attempt = Attempt({1, 1});
   attempt.last_token = Token{10};
   ExpectDataLoss(LoadWith({attempt}), "token of task 1-1 is newer");
@@ -134,19 +156,21 @@ TEST(Loading, RefusesATaskThatHasSpentItsAttemptsAndHasNotEnded) {
 }
 
 TEST(Loading, RefusesATaskThatIsLeasedTwice) {
-  ExpectDataLoss(LoadWith({Grant(1, 1, {{1, 1}}), Grant(2, 2, {{1, 1}})}),
+  ExpectDataLoss(LoadWith({Grant(1, 1, {{{1, 1}}}), Grant(2, 2, {{{1, 1}}})}),
                  "task 1-1 is leased twice");
 }
 
 TEST(Loading, RefusesGrantsThatShareTokens) {
-  ExpectDataLoss(LoadWith({Grant(1, 1, {{1, 1}, {1, 2}}), Grant(2, 2, {{1, 2}})}),
+  ExpectDataLoss(LoadWith({Grant(1, 1, {{{1, 1}}, {{1, 2}}}), Grant(2, 2, {{{1, 2}}})}),
+                 "tokens of an earlier one");
+  ExpectDataLoss(LoadWith({Grant(1, 1, {{{1, 1}, 2}}), Grant(2, 2, {{{1, 2}}})}),
                  "tokens of an earlier one");
 }
 
 TEST(Loading, RefusesAGrantWhoseLeasesAreAllOver) {
   AttemptRow attempt = Attempt({1, 1});
   attempt.last_token = Token{4};
-  ExpectDataLoss(LoadWith({attempt, Grant(1, 4, {{1, 1}, {1, 8}})}), "no lease that lives");
+  ExpectDataLoss(LoadWith({attempt, Grant(1, 4, {{{1, 1}}, {{1, 8}}})}), "no lease that lives");
 }
 
 TEST(Loading, RefusesACancelledTaskThatDoesNotRun) {

@@ -65,8 +65,9 @@ struct VisibleText {
     const FinishedRow& row = *e.row;
     return absl::StrCat("finished ", row.id.ToString(), " ", *row.queue, "/", *row.type, " ",
                         static_cast<int>(row.state), " ", row.attempts, "/", row.max_attempts,
-                        " until ", row.drop_at_ms, " ", row.expires_at_ms, " ", row.error.type, " ",
-                        row.error.worker, " ", row.error.attempt);
+                        " until ", row.drop_at_ms, " ", row.expires_at_ms, " payload ",
+                        row.payload_bytes, " result ", row.body.begin, "+", row.body.bytes, " ",
+                        row.error.type, " ", row.error.worker, " ", row.error.attempt);
   }
   std::string operator()(const TaskChanged& e) const {
     return absl::StrCat("changed ", e.task.ToString());

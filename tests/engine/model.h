@@ -16,6 +16,8 @@
 //
 // Whom a task is given to is the engine's choice: the model takes its choice and checks that it was
 // an allowed one, and that nothing more could have been given. All else it predicts.
+//
+// It knows single tasks only: see single_tasks.h.
 
 namespace treadle::engine {
 
@@ -101,7 +103,7 @@ class Model {
   explicit Model(const EngineOptions& options) : options_(options) {}
 
   void Step(int64_t now_ms, const Command& command);
-  // `given`: what the engine gave in this Tick.
+  // `given`: what the engine gave in this Tick, each lease of one task.
   void Tick(int64_t now_ms, const std::vector<Dispatched>& given);
   void Restart(int64_t now_ms);
   void FollowWall(int64_t set_by_ms) { wall_set_by_ms_ = set_by_ms; }
@@ -158,6 +160,7 @@ class Model {
   void Apply(const DrainWorkers& command);
   void Apply(const StartAttempt& command);
   void Apply(const EndAttempt& command);
+  void ApplyOne(const EndAttempt& end);
   void Apply(const EndReports& command);
   void Apply(const PollTasks& command);
   void Apply(const ExtendLease& command);
@@ -175,7 +178,8 @@ class Model {
   void GiveBack(ModelTask& task);
   void LoseLease(ModelTask& task);
   void Stop(const ModelTask& task, StopReason reason);
-  void Finish(ModelTask& task, TaskState state, int32_t attempts, TaskError error);
+  void Finish(ModelTask& task, TaskState state, int32_t attempts, TaskError error,
+              BodyPart body = {});
   void Enter(ModelTask& task);
   void Changed(const ModelTask& task);
 

@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <utility>
 
 #include "tests/engine/model.h"
+#include "tests/engine/single_tasks.h"
 
 namespace treadle::engine {
 
@@ -131,22 +133,26 @@ ModelTask* Model::Reportable(CallId call, Token token) {
 }
 
 void Model::Apply(const EndAttempt& command) {
-  ReportDone done{command.call, command.item, command.token};
-  ModelTask* const found = Reportable(command.call, command.token);
+  for (const EndAttempt& one : SingleTasks(command)) ApplyOne(one);
+}
+
+void Model::ApplyOne(const EndAttempt& end) {
+  ReportDone done{end.call, end.item, end.token};
+  ModelTask* const found = Reportable(end.call, end.token);
   if (found == nullptr) {
-    const AcceptedReport report{command.token, command.end};
+    const AcceptedReport report{end.token, end.end};
     if (std::find(reports_.begin(), reports_.end(), report) != reports_.end()) {
-      if (command.reply) Say(done);
+      if (end.reply) Say(done);
       return;
     }
     done.status = absl::AbortedError("model");
     return Say(done);
   }
   ModelTask& task = *found;
-  TaskError error = command.error;
-  switch (command.end) {
+  TaskError error = end.error;
+  switch (end.end) {
     case AttemptEnd::kSucceeded:
-      Finish(task, TaskState::kSucceeded, task.spent + 1, TaskError());
+      Finish(task, TaskState::kSucceeded, task.spent + 1, TaskError(), end.body);
       break;
     case AttemptEnd::kReleased:
       GiveBack(task);
@@ -162,8 +168,8 @@ void Model::Apply(const EndAttempt& command) {
       task.suspect = false;
       FailAttempt(task, error, /*at_once=*/false);
   }
-  if (!command.reply) return;
-  reports_.push_back({command.token, command.end});
+  if (!end.reply) return;
+  reports_.push_back({end.token, end.end});
   Say(done);
 }
 
@@ -233,7 +239,8 @@ void Model::Requeue(ModelTask& task) {
   Changed(task);
 }
 
-void Model::Finish(ModelTask& task, TaskState state, int32_t attempts, TaskError error) {
+void Model::Finish(ModelTask& task, TaskState state, int32_t attempts, TaskError error,
+                   BodyPart body) {
   FinishedRow row;
   row.id = task.id;
   row.queue = std::make_shared<const std::string>(task.spec.queue);
@@ -241,6 +248,8 @@ void Model::Finish(ModelTask& task, TaskState state, int32_t attempts, TaskError
   row.state = state;
   row.attempts = attempts;
   row.max_attempts = task.spec.max_attempts;
+  row.payload_bytes = task.spec.payload_bytes;
+  row.body = std::move(body);
   row.drop_at_ms = now_ms_ + task.spec.result_ttl_ms;
   if (!task.spec.request_key.empty()) {
     keys_.at({task.spec.queue, task.spec.request_key}).finished_this_turn = true;

@@ -36,6 +36,7 @@ EngineOptions SmallBounds() {
   options.polls_max = 4;
   options.credit_max = 12;
   options.worker_inflight_bytes_max = 700;
+  options.outcome_row_bytes_max = 100;
   options.session_gap_max = 10;
   options.lease_ms = 15'002;
   options.resume_window_ms = 20'008;
@@ -99,6 +100,7 @@ class RandomRun {
   Command RandomWorkerCommand();
   Command RandomDrain();
   Command RandomReport();
+  void EndSeveral(EndAttempt& end);
   Submit RandomSubmit();
   void MakeRun(Submit& submit);
   AttachWorker RandomAttach();
@@ -287,7 +289,7 @@ Command RandomRun::RandomWorkerCommand() {
       return Heartbeat{call};
     default:
       return AddCredit{call, OneIn(40) ? 7 : static_cast<int32_t>(Below(2)),
-                       OneIn(40) ? -1 : 1 + static_cast<int32_t>(Below(4))};
+                       OneIn(40) ? -1 : 1 + static_cast<int32_t>(Below(OneIn(3) ? 10 : 4))};
   }
 }
 
@@ -328,8 +330,23 @@ Command RandomRun::RandomReport() {
   if (n % 3 == 1) end.error.exit_code = n;
   if (n % 5 == 1) end.error.signal = n;
   end.reply = OneIn(2);
+  if (end.end == AttemptEnd::kSucceeded) {
+    end.body.begin = Below(100);
+    end.body.bytes = Below(50);
+    if (!end.reply && !OneIn(3)) EndSeveral(end);
+  }
   if (end.reply) said_.push_back(end);
   return end;
+}
+
+// Those that follow may be another run's or another worker's, be over, or not be given yet.
+void RandomRun::EndSeveral(EndAttempt& end) {
+  const uint64_t tasks = 1 + Below(OneIn(4) ? 12 : 4);
+  end.body.bytes = 0;
+  for (uint64_t i = 0; i < tasks; ++i) {
+    end.result_sizes.push_back(static_cast<uint32_t>(Below(50)));
+    end.body.bytes += end.result_sizes.back();
+  }
 }
 
 Command RandomRun::RandomCommand() {
@@ -392,13 +409,13 @@ void RandomRun::EndTurn() {
   std::vector<Dispatched> given;
   std::vector<std::string> said;
   for (const Output& output : effects_.outputs) {
-    const Dispatched* const dispatched = std::get_if<Dispatched>(&output.event);
-    if (dispatched != nullptr && !dispatched->leases.empty()) {
-      given.push_back(*dispatched);
-    } else if (const auto* const submitted = std::get_if<Submitted>(&output.event)) {
-      for (const Submitted& one : SingleTasks(*submitted)) said.push_back(Visible(one));
-    } else {
-      said.push_back(Visible(output.event));
+    for (const Event& event : SingleTasks(output.event)) {
+      const auto* const dispatched = std::get_if<Dispatched>(&event);
+      if (dispatched != nullptr && !dispatched->leases.empty()) {
+        given.push_back(*dispatched);
+      } else {
+        said.push_back(Visible(event));
+      }
     }
   }
   std::sort(said.begin(), said.end());

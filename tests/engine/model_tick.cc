@@ -198,6 +198,7 @@ bool Model::GiveOne(const Lease& lease, CallId call) {
   ModelTask& task = found->second;
   if (task.state != TaskState::kQueued) return false;
   TREADLE_ASSERT(*lease.queue == task.spec.queue && *lease.type == task.spec.type);
+  TREADLE_ASSERT(lease.payload_bytes == task.spec.payload_bytes);
   TREADLE_ASSERT(!queues_.at(task.spec.queue).paused);
   TREADLE_ASSERT(lease.attempt == task.spent + 1 && lease.token > task.last_token);
   TREADLE_ASSERT(Deadline(task) == (lease.deadline_at_ms == 0 ? INT64_MAX : lease.deadline_at_ms));

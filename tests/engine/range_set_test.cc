@@ -33,6 +33,19 @@ TEST(RangeSet, FillingAGapJoinsTwoRanges) {
   EXPECT_THAT(set.ranges(), ElementsAre(Pair(1, 3)));
 }
 
+TEST(RangeSet, ManyAtOnceJoinTheirNeighbours) {
+  RangeSet set;
+  set.Insert(10, 19);
+  set.Insert(30, 39);
+  set.Insert(5, 9);
+  EXPECT_THAT(set.ranges(), ElementsAre(Pair(5, 19), Pair(30, 39)));
+  set.Insert(25, 27);
+  EXPECT_THAT(set.ranges(), ElementsAre(Pair(5, 19), Pair(25, 27), Pair(30, 39)));
+  set.Insert(20, 24);
+  set.Insert(28, 29);
+  EXPECT_THAT(set.ranges(), ElementsAre(Pair(5, 39)));
+}
+
 TEST(RangeSet, AddingTwiceSaysSo) {
   RangeSet set;
   EXPECT_TRUE(set.Add(5));

@@ -69,15 +69,6 @@ std::optional<KeyRow> RowStore::FindKey(const std::string& queue, const std::str
   return std::get<KeyRow>(found->second);
 }
 
-const FinishedRow* RowStore::FindFinished(TaskId id) const {
-  for (const char* const kind : {"f", "t"}) {
-    const auto found = rows_.find(kind + id.ToString());
-    if (found == rows_.end()) continue;
-    if (const auto* const row = std::get_if<FinishedRow>(&found->second)) return row;
-  }
-  return nullptr;
-}
-
 size_t RowStore::CountOf(char kind) const {
   return static_cast<size_t>(std::count_if(
       rows_.begin(), rows_.end(), [kind](const auto& row) { return row.first[0] == kind; }));

@@ -18,7 +18,6 @@ class RowStore {
   void Apply(const std::vector<RowChange>& changes);
 
   std::optional<KeyRow> FindKey(const std::string& queue, const std::string& key) const;
-  const FinishedRow* FindFinished(TaskId id) const;
   size_t CountOf(char kind) const;
 
   // Every row, in an order that differs with the seed.

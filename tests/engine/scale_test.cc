@@ -1,13 +1,11 @@
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 
-#include "server/engine/engine.h"
-#include "tests/engine/row_store.h"
+#include "tests/engine/live_engine.h"
 
 // What only shows with many tasks.
 
@@ -17,17 +15,10 @@ namespace {
 constexpr CallId kClient{1};
 constexpr CallId kWorker{2};
 
-class Harness {
+class Harness : public LiveEngine {
  public:
   Harness() { Step(OpenSession{kClient}); }
 
-  void Step(Command command) { engine_->Step(now_ms_, std::move(command), effects_); }
-  // Ends the turn; what it led to is returned, and kept as rows.
-  Effects Tick() {
-    engine_->Tick(now_ms_, effects_);
-    rows_.Apply(effects_.changes);
-    return std::exchange(effects_, {});
-  }
   void Submit(uint64_t sequence, const std::string& queue, int32_t priority = 0,
               int64_t deadline_at_ms = 0) {
     engine::Submit submit;
@@ -46,11 +37,6 @@ class Harness {
     attach.queues = {queue};
     attach.pools = {PoolSpec{"thread", 1}};
     Step(std::move(attach));
-  }
-  void Restart() {
-    engine_ = std::make_unique<Engine>(EngineOptions());
-    for (const Row& row : rows_.Shuffled(3)) ASSERT_TRUE(engine_->Load(row).ok());
-    ASSERT_TRUE(engine_->FinishLoad(now_ms_).ok());
   }
   // One slot: takes a task, finishes it, takes the next. Returns the sequences in that order.
   std::vector<uint64_t> RunOneByOne(size_t count) {
@@ -72,15 +58,6 @@ class Harness {
     Tick();
     return order;
   }
-
-  Engine& engine() { return *engine_; }
-  int64_t& now_ms() { return now_ms_; }
-
- private:
-  std::unique_ptr<Engine> engine_ = std::make_unique<Engine>(EngineOptions());
-  RowStore rows_;
-  Effects effects_;
-  int64_t now_ms_ = 1'000;
 };
 
 // Promise 4, over 100,000 tasks with one slot, and a restart in the middle.
@@ -129,7 +106,7 @@ TEST(ManyTasks, APurgeTakesSeveralTurns) {
     ASSERT_EQ(given, 0);
     for (const Output& output : harness.Tick().outputs) {
       if (const auto* dispatched = std::get_if<Dispatched>(&output.event)) {
-        given += dispatched->leases.size();
+        for (const Lease& lease : dispatched->leases) given += lease.tasks;
       }
       if (const auto* changed = std::get_if<QueueChanged>(&output.event)) {
         EXPECT_EQ(changed->call, CallId{7});

@@ -116,6 +116,8 @@ void Script::RunLine(const std::string& text, std::string& shown) {
     absl::StrAppend(&shown, Show(line));
   } else if (line.verb() == "submit") {
     for (Submit& submit : ParseSubmits(line, together_)) Step(std::move(submit));
+  } else if (line.verb() == "end") {
+    for (EndAttempt& end : ParseEnds(line, together_)) Step(std::move(end));
   } else {
     Step(ParseCommand(line));
   }

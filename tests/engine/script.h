@@ -30,7 +30,7 @@ namespace treadle::engine {
 class Script {
  public:
   // The script with what really happened in place of what was expected. `together`: what one line
-  // submits is a run.
+  // submits is a run, and what one line ends is one report.
   static std::string Run(const std::string& text, bool together = false);
 
  private:

@@ -97,11 +97,11 @@ std::optional<int64_t> ParseOptional(const ScriptLine& line, const std::string& 
   return line.Has(name) ? std::optional(line.Number(name)) : std::nullopt;
 }
 
+// All but the tokens.
 EndAttempt ParseEndAttempt(const ScriptLine& line) {
   EndAttempt end;
   end.call = line.Call();
   end.item = static_cast<uint64_t>(line.Number("item"));
-  end.token = ParseToken(line);
   end.end = ParseEnd(line.Text("how", "succeeded"));
   end.error.type = line.Text("error");
   end.error.message = line.Text("message");
@@ -235,11 +235,12 @@ std::vector<Submit> ParseSubmits(const ScriptLine& line, bool together) {
   spec.request_key = line.Text("key");
   spec.digest.low = static_cast<uint64_t>(line.Number("digest"));
 
+  const bool apart = line.Has("apart");
   const std::string ids = line.Text("id");
   const size_t dots = ids.find("..");
   submit.id = ParseId(ids.substr(0, dots));
   const TaskId last = dots == std::string::npos ? submit.id : ParseId(ids.substr(dots + 2));
-  if (together && spec.request_key.empty() && submit.id.sequence < last.sequence) {
+  if (together && !apart && spec.request_key.empty() && submit.id.sequence < last.sequence) {
     submit.item = submit.sequenced ? submit.id.sequence : 0;
     submit.payload_sizes.assign(last.sequence - submit.id.sequence + 1,
                                 static_cast<uint32_t>(spec.payload_bytes));
@@ -252,6 +253,24 @@ std::vector<Submit> ParseSubmits(const ScriptLine& line, bool together) {
     submits.push_back(submit);
   }
   return submits;
+}
+
+std::vector<EndAttempt> ParseEnds(const ScriptLine& line, bool together) {
+  EndAttempt end = ParseEndAttempt(line);
+  const std::vector<Token> tokens = ParseTokens(absl::StrSplit(line.Text("token"), ".."));
+  const auto first = static_cast<uint64_t>(tokens.front());
+  const auto last = static_cast<uint64_t>(tokens.back());
+  if (together && end.end == AttemptEnd::kSucceeded && !end.reply && first < last) {
+    end.token = tokens.front();
+    end.result_sizes.assign(last - first + 1, 0);
+    return {end};
+  }
+  std::vector<EndAttempt> ends;
+  for (uint64_t token = first; token <= last; ++token) {
+    end.token = Token{token};
+    ends.push_back(end);
+  }
+  return ends;
 }
 
 Command ParseCommand(const ScriptLine& line) {
@@ -297,7 +316,6 @@ Command ParseCommand(const ScriptLine& line) {
   if (verb == "drain") return DrainWorker{call};
   if (verb == "drain-workers") return DrainWorkers{call, line.Text("worker")};
   if (verb == "start") return StartAttempt{call, ParseToken(line)};
-  if (verb == "end") return ParseEndAttempt(line);
   if (verb == "reports") return EndReports{call, number("sequence")};
   if (verb == "poll") return ParsePoll(line);
   if (verb == "extend") {

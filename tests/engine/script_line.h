@@ -36,9 +36,14 @@ class ScriptLine {
   mutable std::map<std::string, bool> used_;
 };
 
-// The command that the line stands for; throws when there is none of that name.
+// The command that the line stands for, but for those below; throws when there is none of that
+// name.
 Command ParseCommand(const ScriptLine& line);
-// A submit line may name a run of ids, "id=1-1..1-9": one command for each.
+// A submit line may name several ids, "id=1-1..1-9", and an end line several tokens, "token=1..9".
+// That is one command for each; `together`: one for all of them, where a command can say that. With
+// "apart" a submit line stays one for each: tasks of a run are not given to takers, nor queues
+// served, one by one in turn.
 std::vector<Submit> ParseSubmits(const ScriptLine& line, bool together);
+std::vector<EndAttempt> ParseEnds(const ScriptLine& line, bool together);
 
 }  // namespace treadle::engine

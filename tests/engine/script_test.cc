@@ -6,6 +6,7 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -41,13 +42,21 @@ std::string Expected(const std::string& name) {
   return expected.str();
 }
 
-// Without the lines about what is kept of tasks that have ended: that differs for a run.
+// Without the lines about what is kept of tasks that have ended: that differs for a run. Rows of
+// one turn are sorted: a run's are changed in another order.
 std::string WithoutRuns(const std::string& text) {
   std::string kept;
+  std::vector<absl::string_view> rows;
   for (const absl::string_view line : absl::StrSplit(text, '\n')) {
-    const bool of_run = absl::StartsWith(line, "+ run ") || absl::StartsWith(line, "- run ") ||
-                        absl::StartsWith(line, "- task ");
-    if (!of_run) absl::StrAppend(&kept, line, "\n");
+    if (absl::StartsWith(line, "+ ") || absl::StartsWith(line, "- ")) {
+      const absl::string_view row = line.substr(2);
+      const bool of_run = absl::StartsWith(row, "run ") || absl::StartsWith(line, "- task ");
+      if (!of_run) rows.push_back(line);
+      continue;
+    }
+    std::sort(rows.begin(), rows.end());
+    for (const absl::string_view row : std::exchange(rows, {})) absl::StrAppend(&kept, row, "\n");
+    absl::StrAppend(&kept, line, "\n");
   }
   return kept;
 }

@@ -54,8 +54,8 @@ void Caller::Act(bool calm) {
           return broker::Look([this, task](broker::StoredTasks& stored) {
             auto finished = stored.Finished(task);
             oracle_.Asked(task, server_.broker().engine().IsUnfinished(task), finished.ok());
-            return broker::Answer([this, finished = std::move(finished)] {
-              if (finished.ok()) oracle_.Answered(*finished);
+            return broker::Answer([this, task, finished = std::move(finished)] {
+              if (finished.ok()) oracle_.Answered(task, *finished);
             });
           });
         }};

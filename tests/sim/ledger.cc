@@ -7,6 +7,7 @@
 
 #include "proto/support/assert.h"
 #include "server/broker/row_key.h"
+#include "tests/sim/single_tasks.h"
 
 namespace treadle::sim {
 namespace {
@@ -48,20 +49,21 @@ struct Applier {
     if (row.last_token >= task.lease) task.lease = {};
   }
   void operator()(const engine::GrantRow& row) {
-    for (size_t i = 0; i < row.tasks.size(); ++i) {
-      const uint64_t token = static_cast<uint64_t>(row.first_token) + i;
-      Ledger::Task& task = ledger.tasks[row.tasks[i]];
-      task.lease = engine::Token{token};
+    for (const auto& [token, id] : LeasesOf(row)) {
+      Ledger::Task& task = ledger.tasks[id];
+      task.lease = token;
       task.given = true;
-      ledger.last_token = std::max(ledger.last_token, token);
+      ledger.last_token = std::max(ledger.last_token, static_cast<uint64_t>(token));
     }
   }
   void operator()(const engine::FinishedRow& row) {
-    Ledger::Task& task = ledger.tasks[row.id];
-    End(task);
-    task.kept = true;
-    task.outcome = row;
-    task.result = change.body;
+    for (auto& [outcome, result] : OutcomesOf(row, change.body)) {
+      Ledger::Task& task = ledger.tasks[outcome.id];
+      End(task);
+      task.kept = true;
+      task.outcome = std::move(outcome);
+      task.result = std::move(result);
+    }
   }
 };
 
@@ -77,24 +79,6 @@ std::vector<TaskId> Ledger::UnfinishedOf(TaskId row) const {
     if (task == nullptr || !task->finished) unfinished.push_back(id);
   }
   return unfinished;
-}
-
-std::vector<std::pair<engine::TaskRow, std::string>> TasksOf(const engine::TaskRow& row,
-                                                             std::string_view payloads) {
-  std::vector<std::pair<engine::TaskRow, std::string>> tasks;
-  size_t begin = 0;
-  for (uint32_t i = 0; i < row.tasks(); ++i) {
-    engine::TaskRow task = row;
-    if (!row.payload_sizes.empty()) task.spec.payload_bytes = row.payload_sizes[i];
-    task.payload_sizes.clear();
-    task.id.sequence += i;
-    task.order += i;
-    const size_t bytes = task.spec.payload_bytes;
-    tasks.emplace_back(std::move(task), std::string(payloads.substr(begin, bytes)));
-    begin += bytes;
-  }
-  TREADLE_ASSERT(begin == payloads.size());
-  return tasks;
 }
 
 std::vector<StoredChange> Decode(const store::WriteBatch& batch) {

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <map>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -60,10 +59,6 @@ struct StoredChange {
   engine::Row row;  // unless deleted
   std::string body;
 };
-
-// The row's tasks, each as if it had been submitted alone, with its payload.
-std::vector<std::pair<engine::TaskRow, std::string>> TasksOf(const engine::TaskRow& row,
-                                                             std::string_view payloads);
 
 std::vector<StoredChange> Decode(const store::WriteBatch& batch);
 

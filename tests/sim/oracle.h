@@ -62,7 +62,7 @@ class Oracle final : public Disk::Observer {
   void Released(const broker::Delivery& delivery);
   // What the broker's own thread sees when it is asked about a task, and what is then answered.
   void Asked(TaskId task, bool unfinished, bool finished) const;
-  void Answered(const broker::OutcomeReady& outcome) { CheckTold(outcome); }
+  void Answered(TaskId task, const broker::OutcomeReady& outcome);
 
   // oracle_turns.cc.
   // The broker listens again. What has passed since the last time, beyond a moment, is counted for
@@ -94,6 +94,10 @@ class Oracle final : public Disk::Observer {
     uint64_t stores_lost = 0;
     uint64_t thieves = 0;           // who resumed a session without its secret, and were refused
     uint64_t reports_repeated = 0;  // that had been accepted before
+    // Of several tasks at once.
+    uint64_t runs_leased = 0;
+    uint64_t runs_reported = 0;
+    uint64_t runs_told = 0;
     std::map<engine::TaskState, uint64_t> ended;
 
     void Add(const Counts& other);
@@ -198,6 +202,7 @@ class Oracle final : public Disk::Observer {
   void ArrivedTask(const engine::Submit& submit, std::string_view payload);
   void ArrivedUnaryId(TaskId id);
   void ArrivedAttach(const engine::AttachWorker& attach);
+  void ArrivedReport(const engine::EndAttempt& report);
   void Heard(engine::CallId stream);
   void AskedAbout(engine::CallId call, TaskId task);
 
@@ -206,7 +211,7 @@ class Oracle final : public Disk::Observer {
   void CheckRun(const engine::RunRow& row);
   void CheckDropped(TaskId id);
   void CheckAttempt(const engine::AttemptRow& row);
-  void CheckGrant(const engine::GrantRow& row);
+  void CheckGranted(const engine::GrantRow& row, engine::Token token, TaskId id);
   void CheckDue(const Ledger::Task& task, const std::string& what) const;
   void CheckFinished(const engine::FinishedRow& row, const std::string& result);
   void CheckKey(const engine::KeyRow& row);
@@ -224,6 +229,7 @@ class Oracle final : public Disk::Observer {
   void Said(const engine::ReportsHandled& event);
   void Said(const engine::LeaseExtended& event);
   void Said(const broker::Leased& leased);
+  void SaidOfLease(engine::CallId call, const engine::Lease& given, std::string_view payload);
   void Said(const broker::OutcomeReady& outcome);
   void Said(const broker::TaskUnknown& unknown);
   void Said(const broker::TaskSeen& seen);
@@ -234,7 +240,8 @@ class Oracle final : public Disk::Observer {
   bool PurgeAsked(const std::string& queue) const;
   void CheckUnknown(TaskId id) const;
   void CheckUnknown(engine::CallId call, TaskId id);
-  void CheckTold(const broker::OutcomeReady& outcome);
+  void CheckTold(const engine::FinishedRow& row);
+  void CheckToldOfTask(const engine::FinishedRow& row, const std::string& result);
 
   void CheckOrder(const engine::Engine& engine, const std::vector<engine::TaskView>& queued) const;
   void CheckWorking(const engine::Engine& engine,

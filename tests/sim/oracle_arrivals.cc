@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "tests/sim/oracle.h"
+#include "tests/sim/single_tasks.h"
 
 namespace treadle::sim {
 
@@ -44,10 +45,12 @@ void Oracle::Arrived(const engine::Command& command, const broker::Request& requ
     AskedAbout(cancel->call, cancel->task);
   } else if (const auto* open = std::get_if<engine::OpenSession>(&command)) {
     opening_[open->call] = *open;
-    // A session's newer stream: what waits for room waits for it.
+    // A session's newer stream: what waits for room waits for it. (A thief gets none.)
+    const auto given = given_sessions_.find(open->session);
+    if (given == given_sessions_.end() || given->second != open->secret) return;
     for (auto& [queue, waiting] : waiting_) {
       for (Waiting& one : waiting) {
-        if (open->session != 0 && one.id.session == open->session) one.call = open->call;
+        if (one.id.session == open->session) one.call = open->call;
       }
     }
   } else if (const auto* purge = std::get_if<engine::PurgeQueue>(&command)) {
@@ -58,21 +61,8 @@ void Oracle::Arrived(const engine::Command& command, const broker::Request& requ
       lease->second.told_started_at_ms = std::min(lease->second.told_started_at_ms, now_ms);
     }
   } else if (const auto* end = std::get_if<engine::EndAttempt>(&command)) {
-    const auto lease = leases_.find(end->token);
-    if (lease != leases_.end()) {
-      lease->second.reported = true;
-      lease->second.reported_failed = lease->second.reported_failed ||
-                                      end->end == engine::AttemptEnd::kFailed ||
-                                      end->end == engine::AttemptEnd::kStopped;
-      lease->second.retry_after_ms = end->error.retry_after_ms;
-    }
-    if (end->reply) {
-      const engine::AcceptedReport report{end->token, end->end};
-      reporting_[end->call] = report;
-      if (live_.Has(report)) ++counts_.reports_repeated;
-    } else {
-      reports_at_hand_.emplace_back(end->call, end->token);
-    }
+    if (end->tasks() > 1) ++counts_.runs_reported;
+    for (const engine::EndAttempt& report : ReportsOf(*end)) ArrivedReport(report);
   } else if (const auto* reports = std::get_if<engine::EndReports>(&command)) {
     for (const auto& [call, token] : reports_at_hand_) {
       if (call == reports->call) reports_[call].emplace_back(reports->sequence, token);
@@ -98,6 +88,23 @@ void Oracle::Arrived(const engine::Command& command, const broker::Request& requ
   }
 }
 
+void Oracle::ArrivedReport(const engine::EndAttempt& report) {
+  if (const auto found = leases_.find(report.token); found != leases_.end()) {
+    Lease& lease = found->second;
+    lease.reported = true;
+    lease.reported_failed = lease.reported_failed || report.end == engine::AttemptEnd::kFailed ||
+                            report.end == engine::AttemptEnd::kStopped;
+    lease.retry_after_ms = report.error.retry_after_ms;
+  }
+  if (!report.reply) {
+    reports_at_hand_.emplace_back(report.call, report.token);
+    return;
+  }
+  const engine::AcceptedReport accepted{report.token, report.end};
+  reporting_[report.call] = accepted;
+  if (live_.Has(accepted)) ++counts_.reports_repeated;
+}
+
 void Oracle::Heard(CallId stream) {
   const auto worker = workers_.find(stream);
   if (worker == workers_.end() || streams_[worker->second] != stream) return;
@@ -121,14 +128,11 @@ void Oracle::ArrivedUnaryId(TaskId id) {
 void Oracle::ArrivedSubmit(const engine::Submit& submit, const broker::Request& request) {
   const std::string_view payloads =
       request.body == nullptr ? std::string_view() : request.body->bytes;
-  if (submit.payload_sizes.empty()) return ArrivedTask(submit, payloads);
   engine::Submit task = submit;
   task.payload_sizes.clear();
-  size_t begin = 0;
-  for (const uint32_t bytes : submit.payload_sizes) {
-    task.spec.payload_bytes = bytes;
-    ArrivedTask(task, payloads.substr(begin, bytes));
-    begin += bytes;
+  for (const std::string_view payload : Cut(payloads, submit.payload_sizes)) {
+    task.spec.payload_bytes = payload.size();
+    ArrivedTask(task, payload);
     ++task.item;
     ++task.id.sequence;
   }

@@ -3,8 +3,8 @@
 
 #include "absl/strings/str_cat.h"
 
-#include "server/broker/body.h"
 #include "tests/sim/oracle.h"
+#include "tests/sim/single_tasks.h"
 
 namespace treadle::sim {
 
@@ -45,13 +45,7 @@ std::optional<TaskId> Oracle::KeyHolder(const Ledger::RequestKey& key, int64_t f
 }
 
 void Oracle::Said(const engine::Submitted& event) {
-  engine::Submitted task = event;
-  task.tasks = 1;
-  for (uint32_t i = 0; i < event.tasks; ++i) {
-    SaidOfTask(task);
-    ++task.item;
-    ++task.id.sequence;
-  }
+  for (const engine::Submitted& answer : AnswersOf(event)) SaidOfTask(answer);
 }
 
 void Oracle::SaidOfTask(const engine::Submitted& event) {
@@ -192,31 +186,39 @@ void Oracle::Said(const engine::LeaseExtended& event) {
 }
 
 void Oracle::Said(const broker::Leased& leased) {
-  for (const broker::LeasedTask& one : leased.tasks) {
-    const uint64_t token = static_cast<uint64_t>(one.lease.token);
-    const std::string what = absl::StrCat("lease ", token, " of ", one.lease.task.ToString());
-    Lease& lease = leases_[one.lease.token];
-    Expect(lease.task == one.lease.task && !lease.released, Promise::kOneLease,
-           absl::StrCat(what, " is given out twice, or never was"));
-    lease.released = true;
-    const auto stream = streams_.find(lease.worker);
-    if (stream != streams_.end() && stream->second == leased.call) lease.not_named = false;
-    const Ledger::Task* task = live_.Find(one.lease.task);
-    Expect(task != nullptr, Promise::kOneLease, absl::StrCat(what, ": no such task"));
-    if (task->row.spec.durability == Durability::kSynced) {
-      Expect(durable_.last_token >= token, Promise::kOneLease,
-             absl::StrCat(what, " leaves before it is stored"));
-    }
-    Expect(one.payload.body != nullptr && broker::BytesIn(one.payload) == task->payload,
-           Promise::kNeverLost, absl::StrCat(what, " comes with another payload"));
-    last_token_released_ = std::max(last_token_released_, token);
+  for (const broker::LeasedRun& run : leased.runs) {
+    if (run.lease.tasks > 1) ++counts_.runs_leased;
   }
+  for (const auto& [lease, payload] : LeasesOf(leased)) SaidOfLease(leased.call, lease, payload);
+}
+
+void Oracle::SaidOfLease(engine::CallId call, const engine::Lease& given,
+                         std::string_view payload) {
+  const auto token = static_cast<uint64_t>(given.token);
+  const std::string what = absl::StrCat("lease ", token, " of ", given.task.ToString());
+  Lease& lease = leases_[given.token];
+  Expect(lease.task == given.task && !lease.released, Promise::kOneLease,
+         absl::StrCat(what, " is given out twice, or never was"));
+  lease.released = true;
+  const auto stream = streams_.find(lease.worker);
+  if (stream != streams_.end() && stream->second == call) lease.not_named = false;
+  const Ledger::Task* task = live_.Find(given.task);
+  Expect(task != nullptr, Promise::kOneLease, absl::StrCat(what, ": no such task"));
+  if (task->row.spec.durability == Durability::kSynced) {
+    Expect(durable_.last_token >= token, Promise::kOneLease,
+           absl::StrCat(what, " leaves before it is stored"));
+  }
+  Expect(payload == task->payload, Promise::kNeverLost,
+         absl::StrCat(what, " comes with another payload"));
+  last_token_released_ = std::max(last_token_released_, token);
 }
 
 void Oracle::Said(const broker::OutcomeReady& outcome) {
-  ++counts_.outcomes;
-  trace_.Note("told", outcome.row->id, {static_cast<uint64_t>(outcome.call)});
-  CheckTold(outcome);
+  const engine::FinishedRow& row = *outcome.row;
+  counts_.outcomes += row.tasks;
+  if (row.tasks > 1) ++counts_.runs_told;
+  trace_.Note("told", row.id, {static_cast<uint64_t>(outcome.call), row.tasks});
+  CheckTold(row);
 }
 
 void Oracle::Said(const broker::TaskSeen& seen) {
@@ -229,10 +231,14 @@ void Oracle::Said(const broker::TaskSeen& seen) {
          absl::StrCat(seen.view->id.ToString(), " is shown with another's progress"));
 }
 
-void Oracle::CheckTold(const broker::OutcomeReady& outcome) {
-  const engine::FinishedRow& row = *outcome.row;
-  const Told told{row.state, row.attempts, row.finished_at_ms, row.error.type,
-                  outcome.result == nullptr ? "" : outcome.result->bytes};
+void Oracle::CheckTold(const engine::FinishedRow& row) {
+  for (const auto& [outcome, result] : OutcomesOf(row, BytesOrNone(row.body))) {
+    CheckToldOfTask(outcome, result);
+  }
+}
+
+void Oracle::CheckToldOfTask(const engine::FinishedRow& row, const std::string& result) {
+  const Told told{row.state, row.attempts, row.finished_at_ms, row.error.type, result};
   const std::string id = row.id.ToString();
   const Ledger::Task* task = live_.Find(row.id);
   Expect(task != nullptr && task->finished, Promise::kOneLease,
@@ -258,6 +264,13 @@ void Oracle::Asked(TaskId task, bool unfinished, bool finished) const {
   Expect(!unfinished || !told_.contains(task), Promise::kOneLease,
          absl::StrCat(task.ToString(), " has ended, and is shown as unfinished"));
   if (!unfinished && !finished && acknowledged_.contains(task)) CheckUnknown(task);
+}
+
+void Oracle::Answered(TaskId task, const broker::OutcomeReady& outcome) {
+  const engine::FinishedRow& row = *outcome.row;
+  Expect(row.id == task && row.tasks == 1, Promise::kNeverLost,
+         absl::StrCat(task.ToString(), " is shown as ", row.id.ToString()));
+  CheckTold(row);
 }
 
 }  // namespace treadle::sim

@@ -5,6 +5,7 @@
 
 #include "server/broker/row_key.h"
 #include "tests/sim/oracle.h"
+#include "tests/sim/single_tasks.h"
 
 namespace treadle::sim {
 
@@ -45,9 +46,11 @@ void Oracle::Check(const StoredChange& change) {
   } else if (const auto* attempt = std::get_if<engine::AttemptRow>(&change.row)) {
     CheckAttempt(*attempt);
   } else if (const auto* grant = std::get_if<engine::GrantRow>(&change.row)) {
-    CheckGrant(*grant);
+    for (const auto& [token, id] : LeasesOf(*grant)) CheckGranted(*grant, token, id);
   } else if (const auto* finished = std::get_if<engine::FinishedRow>(&change.row)) {
-    CheckFinished(*finished, change.body);
+    for (const auto& [outcome, result] : OutcomesOf(*finished, change.body)) {
+      CheckFinished(outcome, result);
+    }
   } else if (const auto* key = std::get_if<engine::KeyRow>(&change.row)) {
     CheckKey(*key);
   } else if (const auto* queue = std::get_if<engine::QueueRow>(&change.row)) {
@@ -163,33 +166,31 @@ void Oracle::CheckDue(const Ledger::Task& task, const std::string& what) const {
          Promise::kOrder, absl::StrCat(what, " is given before the task's delay is over"));
 }
 
-void Oracle::CheckGrant(const engine::GrantRow& row) {
-  for (size_t i = 0; i < row.tasks.size(); ++i) {
-    const uint64_t token = static_cast<uint64_t>(row.first_token) + i;
-    const Ledger::Task& task = Unfinished(row.tasks[i], "lease");
-    const std::string what = absl::StrCat("lease ", token, " of ", row.tasks[i].ToString());
-    Expect(task.lease == Token{}, Promise::kOneLease,
-           absl::StrCat(what, " is given while ", static_cast<uint64_t>(task.lease), " lives"));
-    const auto given = leases_.find(Token{token});
-    Expect(given == leases_.end() || !given->second.released, Promise::kGivenOnce,
-           absl::StrCat(what, " has a token that was given before"));
-    Expect(token > live_.last_token && token > last_token_of_earlier_runs_, Promise::kOneLease,
-           absl::StrCat(what, " has an old token"));
-    CheckDue(task, what);
-    const auto stream = streams_.find(row.worker_id);
-    leases_[Token{token}] =
-        Lease{.task = row.tasks[i],
-              .worker = row.worker_id,
-              .lease_ms = row.lease_ms,
-              .until_ms = ListenedMs() + row.lease_ms,
-              .promised_until_ms = ListenedMs() + row.lease_ms,
-              .told_started_at_ms = row.worker_id.empty() ? row.granted_at_ms : INT64_MAX,
-              // Perhaps on the stream before, and then unknown to a worker that comes back.
-              .not_named = stream != streams_.end() && attaching_.contains(stream->second)};
-    granted_.push_back(row.tasks[i]);
-    left_from_[task.row.spec.queue].Add(task.row);
-    ++counts_.leases;
-  }
+void Oracle::CheckGranted(const engine::GrantRow& row, Token token, TaskId id) {
+  const Ledger::Task& task = Unfinished(id, "lease");
+  const auto number = static_cast<uint64_t>(token);
+  const std::string what = absl::StrCat("lease ", number, " of ", id.ToString());
+  Expect(task.lease == Token{}, Promise::kOneLease,
+         absl::StrCat(what, " is given while ", static_cast<uint64_t>(task.lease), " lives"));
+  const auto given = leases_.find(token);
+  Expect(given == leases_.end() || !given->second.released, Promise::kGivenOnce,
+         absl::StrCat(what, " has a token that was given before"));
+  Expect(number > live_.last_token && number > last_token_of_earlier_runs_, Promise::kOneLease,
+         absl::StrCat(what, " has an old token"));
+  CheckDue(task, what);
+  const auto stream = streams_.find(row.worker_id);
+  leases_[token] =
+      Lease{.task = id,
+            .worker = row.worker_id,
+            .lease_ms = row.lease_ms,
+            .until_ms = ListenedMs() + row.lease_ms,
+            .promised_until_ms = ListenedMs() + row.lease_ms,
+            .told_started_at_ms = row.worker_id.empty() ? row.granted_at_ms : INT64_MAX,
+            // Perhaps on the stream before, and then unknown to a worker that comes back.
+            .not_named = stream != streams_.end() && attaching_.contains(stream->second)};
+  granted_.push_back(id);
+  left_from_[task.row.spec.queue].Add(task.row);
+  ++counts_.leases;
 }
 
 void Oracle::CheckFinished(const engine::FinishedRow& row, const std::string& result) {
@@ -202,11 +203,15 @@ void Oracle::CheckFinished(const engine::FinishedRow& row, const std::string& re
   std::string details;
   Expect(row.attempts <= task.spent + 1 && row.attempts <= spec.max_attempts,
          Promise::kNoUndueBlame, absl::StrCat(id, " ends with ", row.attempts, " attempts"));
+  Expect(row.payload_bytes == spec.payload_bytes, Promise::kNeverLost,
+         absl::StrCat(id, " ends with a payload of ", row.payload_bytes, " bytes"));
   switch (row.state) {
     case TaskState::kSucceeded:
       Expect(task.lease != Token{} && result == ResultOf(row.id, task.lease), Promise::kOneLease,
              absl::StrCat(id, " ends with '", result, "', its lease is ",
                           static_cast<uint64_t>(task.lease)));
+      Expect(row.attempts == task.spent + 1, Promise::kNoUndueBlame,
+             absl::StrCat(id, " succeeds in attempt ", row.attempts, " after ", task.spent));
       break;
     case TaskState::kCancelled:
       Expect(cancel_asked_.contains(row.id) || PurgeAsked(spec.queue), Promise::kNeverLost,

@@ -255,6 +255,9 @@ void Oracle::Counts::Add(const Counts& other) {
   stores_lost += other.stores_lost;
   thieves += other.thieves;
   reports_repeated += other.reports_repeated;
+  runs_leased += other.runs_leased;
+  runs_reported += other.runs_reported;
+  runs_told += other.runs_told;
   for (const auto& [state, count] : other.ended) ended[state] += count;
 }
 
@@ -269,9 +272,10 @@ std::string Oracle::Counts::ToString() const {
       " taken back; reports: ", reports_refused, " refused, ", reports_repeated,
       " repeated; ends: ", of(TaskState::kSucceeded), " succeeded, ", of(TaskState::kFailed),
       " failed, ", of(TaskState::kCancelled), " cancelled, ", of(TaskState::kExpired),
-      " expired; outcomes told: ", outcomes, ", unknown: ", unknown, "; progress seen: ", progress,
-      "; broker crashes: ", crashes, ", stores lost: ", stores_lost,
-      "; sessions not given to strangers: ", thieves);
+      " expired; outcomes told: ", outcomes, ", unknown: ", unknown,
+      "; several at once: ", runs_leased, " leases, ", runs_reported, " reports, ", runs_told,
+      " outcomes; progress seen: ", progress, "; broker crashes: ", crashes,
+      ", stores lost: ", stores_lost, "; sessions not given to strangers: ", thieves);
 }
 
 std::string ResultOf(TaskId task, engine::Token token) {

@@ -7,6 +7,8 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "tests/sim/single_tasks.h"
+
 namespace treadle::sim {
 
 using broker::Delivery;
@@ -94,13 +96,13 @@ void Poller::Leave() {
 
 void Poller::Receive(CallId call, Delivery& delivery) {
   if (const auto* leased = std::get_if<broker::Leased>(&delivery)) {
-    for (const broker::LeasedTask& task : leased->tasks) {
-      const Token token = task.lease.token;
+    for (const auto& [lease, payload] : LeasesOf(*leased)) {
+      const Token token = lease.token;
       oracle_.Executing(token);
-      trace_.Note("poller runs", task.lease.task, {static_cast<uint64_t>(token)});
+      trace_.Note("poller runs", lease.task, {static_cast<uint64_t>(token)});
       const int64_t takes_ms =
           random_.OneIn(5) ? random_.Between(1'000, 6'000) : random_.Between(1, 300);
-      jobs_[token] = Job{task.lease, timeline_.NowMs() + takes_ms, timeline_.NowMs() + 1'000};
+      jobs_[token] = Job{lease, timeline_.NowMs() + takes_ms, timeline_.NowMs() + 1'000};
     }
   } else if (const auto* done = std::get_if<engine::ReportDone>(&delivery)) {
     const auto job = jobs_.find(done->token);

@@ -8,6 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "tests/sim/single_tasks.h"
+
 namespace treadle::sim {
 namespace {
 
@@ -116,9 +118,9 @@ void SessionClient::Receive(CallId call, Delivery& delivery) {
   } else if (const auto* answer = std::get_if<engine::Submitted>(&delivery)) {
     Answered(*answer);
   } else if (const auto* outcome = std::get_if<broker::OutcomeReady>(&delivery)) {
-    Ended(outcome->row->id);
+    Ended({outcome->row->id, outcome->row->tasks});
   } else if (const auto* unknown = std::get_if<broker::TaskUnknown>(&delivery)) {
-    Ended(unknown->task);
+    Ended({unknown->task});
   } else if (std::holds_alternative<engine::EndCall>(delivery)) {
     network_.Close(call_);
     call_ = {};
@@ -139,12 +141,7 @@ void SessionClient::Opened(const engine::SessionOpened& event) {
 }
 
 void SessionClient::Answered(const engine::Submitted& event) {
-  engine::Submitted task = event;
-  for (uint32_t i = 0; i < event.tasks; ++i) {
-    AnsweredTask(task);
-    ++task.item;
-    ++task.id.sequence;
-  }
+  for (const engine::Submitted& answer : AnswersOf(event)) AnsweredTask(answer);
 }
 
 void SessionClient::AnsweredTask(const engine::Submitted& event) {
@@ -168,9 +165,9 @@ void SessionClient::AnsweredTask(const engine::Submitted& event) {
   }
 }
 
-void SessionClient::Ended(TaskId id) {
+void SessionClient::Ended(const engine::TaskRange& ended) {
   for (auto& [sequence, task] : tasks_) {
-    if (task.id == id || (task.id == TaskId{} && id == TaskId{session_, sequence})) {
+    if (ended.Contains(task.id == TaskId{} ? TaskId{session_, sequence} : task.id)) {
       if (task.state == State::kAccepted || task.state == State::kSent) task.state = State::kEnded;
     }
   }
@@ -179,7 +176,7 @@ void SessionClient::Ended(TaskId id) {
 // Each with options of its own, or, as most programs have it, all with the same.
 void SessionClient::NewTasks() {
   const bool alike = random_.OneIn(2);
-  const uint64_t count = 1 + random_.Below(alike && random_.OneIn(8) ? kRunTasksMax : 4);
+  const uint64_t count = 1 + random_.Below(alike && random_.OneIn(3) ? kRunTasksMax : 4);
   for (uint64_t i = 0; i < count; ++i) {
     Task& task = tasks_[next_sequence_++];
     task.work = RandomWork(random_, timeline_.NowMs(), 12);

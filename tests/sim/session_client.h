@@ -40,7 +40,7 @@ class SessionClient final : public Peer {
   void Steal();
   void Opened(const engine::SessionOpened& event);
   void Answered(const engine::Submitted& event);
-  void Ended(TaskId id);
+  void Ended(const engine::TaskRange& ended);
   void NewTasks();
   void SendTasks(bool again);
   void AnsweredTask(const engine::Submitted& event);

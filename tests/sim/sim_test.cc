@@ -43,6 +43,9 @@ TEST(Simulation, EverythingThatIsPromisedAboutHappens) {
   EXPECT_GT(sum.stores_lost, 5u);
   EXPECT_GT(sum.thieves, 20u);
   EXPECT_GT(sum.reports_repeated, 20u);
+  EXPECT_GT(sum.runs_leased, 20u);
+  EXPECT_GT(sum.runs_reported, 20u);
+  EXPECT_GT(sum.runs_told, 20u);
   EXPECT_GT(sum.unknown, 20u);
   EXPECT_GT(sum.progress, 20u);
   for (const auto state : {engine::TaskState::kSucceeded, engine::TaskState::kFailed,

@@ -60,6 +60,7 @@ broker::BrokerOptions SmallOptions(uint64_t seed) {
   bound(options.turn_bytes_max, 1, 2'000);
   bound(options.turn_reads_max, 1, 3);
   bound(options.pending_reads_max, 1, 10);
+  bound(options.engine.outcome_row_bytes_max, 1, 100);
   return options;
 }
 

@@ -8,7 +8,16 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "tests/sim/single_tasks.h"
+
 namespace treadle::sim {
+namespace {
+
+// A report under the token of a lease that is over has this result.
+constexpr char kForged[] = "forged";
+constexpr uint64_t kForgedInRunMax = 3;
+
+}  // namespace
 
 using broker::Delivery;
 using broker::Request;
@@ -33,7 +42,12 @@ void Worker::Begin() {
   // Whatever the other workers choose, somebody serves everything.
   const bool all = number_ == 0 || random_.OneIn(2);
   queues_ = {"fifo", "lifo", "priority", "tiny", "new-1", "new-2"};
-  pools_ = {engine::PoolSpec{"thread", static_cast<int32_t>(random_.Between(1, 4)), {}}};
+  // Many slots, starts that are told late or never, and quick tasks that all take as long: so runs
+  // stay together until they end.
+  const bool broad = random_.OneIn(3);
+  starts_one_in_ = broad ? 20 : 2;
+  const int64_t slots = broad ? random_.Between(10, 30) : random_.Between(1, 4);
+  pools_ = {engine::PoolSpec{"thread", static_cast<int32_t>(slots), {}}};
   if (!all) {
     queues_.resize(1 + random_.Below(queues_.size()));
     pools_[0].types = {"quick", "flaky", random_.Pick(kTypes)};
@@ -70,10 +84,7 @@ void Worker::Act(bool calm) {
       const CallId operators = network_.OpenUnary(*this, broker::Lane::kWorkers);
       network_.Send(operators, engine::DrainWorkers{operators, worker_id_});
     }
-    if (choice < 60 && !jobs_.empty()) {  // says again what it has said
-      const Job& job = jobs_.begin()->second;
-      if (job.report != 0) network_.Send(call_, job.end, job.result);
-    }
+    if (choice < 60) SayReportsAgain();
     if (choice < 75) ReportOver();
     if (random_.OneIn(4)) return;  // says nothing in this step
   }
@@ -143,7 +154,7 @@ void Worker::Receive(CallId call, Delivery& delivery) {
 void Worker::Hear(Delivery& delivery) {
   if (const auto* attached = std::get_if<engine::WorkerAttached>(&delivery)) {
     Attached(*attached);
-  } else if (auto* leased = std::get_if<broker::Leased>(&delivery)) {
+  } else if (const auto* leased = std::get_if<broker::Leased>(&delivery)) {
     Take(*leased);
   } else if (const auto* stop = std::get_if<engine::StopAttempt>(&delivery)) {
     const auto job = jobs_.find(stop->token);
@@ -152,8 +163,8 @@ void Worker::Hear(Delivery& delivery) {
     job->second.reason = stop->reason;
     if (job->second.state == State::kWaiting) {
       Report(job->second, AttemptEnd::kStopped);
-    } else if (job->second.state == State::kRunning && job->second.task.lease.type != nullptr &&
-               *job->second.task.lease.type != "deaf") {
+    } else if (job->second.state == State::kRunning && job->second.lease.type != nullptr &&
+               *job->second.lease.type != "deaf") {
       timeline_.In(random_.Between(0, 50),
                    [this, token = stop->token, run = job->second.run] { Finish(token, run); });
     }
@@ -186,11 +197,10 @@ void Worker::Attached(const engine::WorkerAttached& event) {
   Flush();
 }
 
-void Worker::Take(broker::Leased& leased) {
-  for (broker::LeasedTask& task : leased.tasks) {
-    --granted_[static_cast<size_t>(task.lease.pool)];
-    const Token token = task.lease.token;
-    jobs_[token] = Job{.task = std::move(task)};
+void Worker::Take(const broker::Leased& leased) {
+  for (const auto& [lease, payload] : LeasesOf(leased)) {
+    --granted_[static_cast<size_t>(lease.pool)];
+    jobs_[lease.token] = Job{.lease = lease};
   }
   StartJobs();
 }
@@ -198,14 +208,14 @@ void Worker::Take(broker::Leased& leased) {
 void Worker::StartJobs() {
   for (auto& [token, job] : jobs_) {
     if (job.state != State::kWaiting) continue;
-    const int32_t pool = job.task.lease.pool;
+    const int32_t pool = job.lease.pool;
     const auto busy = std::count_if(jobs_.begin(), jobs_.end(), [&](const auto& entry) {
       const Job& other = entry.second;
-      return other.task.lease.pool == pool &&
+      return other.lease.pool == pool &&
              (other.state == State::kRunning || other.state == State::kConfirming);
     });
     if (busy >= Slots(pool)) continue;
-    if (job.task.lease.confirm_start && !job.told_started && !mute_) {
+    if (job.lease.confirm_start && !job.told_started && !mute_) {
       job.state = State::kConfirming;  // runs when the broker has been told
     } else {
       Run(job);
@@ -216,14 +226,14 @@ void Worker::StartJobs() {
 void Worker::Run(Job& job) {
   job.state = State::kRunning;
   job.run = next_run_++;
-  const Token token = job.task.lease.token;
-  const std::string& type = *job.task.lease.type;
+  const Token token = job.lease.token;
+  const std::string& type = *job.lease.type;
   oracle_.Executing(token);
-  trace_.Note("run", job.task.lease.task, {static_cast<uint64_t>(token)});
-  int64_t takes_ms = random_.Between(1, 30);
+  trace_.Note("run", job.lease.task, {static_cast<uint64_t>(token)});
+  int64_t takes_ms = starts_one_in_ > 2 ? 1 : random_.Between(1, 30);
   if (type == "slow") takes_ms = random_.Between(100, 2'000);
   if (type == "deaf") takes_ms = random_.Between(300, 3'000);
-  const int64_t timeout_ms = job.task.lease.attempt_timeout_ms;
+  const int64_t timeout_ms = job.lease.attempt_timeout_ms;
   job.timed_out = timeout_ms > 0 && takes_ms > timeout_ms && type != "deaf";
   if (job.timed_out) takes_ms = timeout_ms;
   timeline_.In(takes_ms, [this, token, run = job.run] { Finish(token, run); });
@@ -239,7 +249,7 @@ void Worker::Finish(Token token, uint64_t run) {
     return;
   }
   Job& job = found->second;
-  const std::string& type = *job.task.lease.type;
+  const std::string& type = *job.lease.type;
   if (type == "poison" && !job.stop) return Die();
   if (job.stop && type != "deaf") {
     Report(job, AttemptEnd::kStopped);
@@ -254,10 +264,10 @@ void Worker::Finish(Token token, uint64_t run) {
 void Worker::Report(Job& job, AttemptEnd end) {
   job.state = State::kReported;
   job.report = 0;
-  job.end = engine::EndAttempt{.token = job.task.lease.token, .end = end};
+  job.end = engine::EndAttempt{.token = job.lease.token, .end = end};
   if (end == AttemptEnd::kSucceeded) {
     job.result = std::make_shared<broker::Body>(
-        broker::Body{.bytes = ResultOf(job.task.lease.task, job.task.lease.token)});
+        broker::Body{.bytes = ResultOf(job.lease.task, job.lease.token)});
   } else if (end == AttemptEnd::kFailed) {
     const char* type = random_.OneIn(3) ? "Hopeless" : "Flaky";
     job.end.error = {.type = job.timed_out ? "AttemptTimeout" : type,
@@ -267,7 +277,7 @@ void Worker::Report(Job& job, AttemptEnd end) {
     if (random_.OneIn(2)) {
       job.end.error.exit_code = static_cast<int32_t>(random_.Between(1, 255));
       job.result = std::make_shared<broker::Body>(
-          broker::Body{.bytes = ResultOf(job.task.lease.task, job.task.lease.token)});
+          broker::Body{.bytes = ResultOf(job.lease.task, job.lease.token)});
     }
   }
 }
@@ -275,35 +285,27 @@ void Worker::Report(Job& job, AttemptEnd end) {
 // Everything that there is to say, in one message.
 void Worker::Flush() {
   std::vector<Request> requests;
-  const auto say = [&](engine::Command command, broker::BodyPtr body = nullptr) {
-    requests.push_back({std::move(command), std::move(body)});
+  const auto say = [&](engine::Command command) {
+    requests.push_back({std::move(command), nullptr});
   };
   say(engine::Heartbeat{call_});
   std::vector<int32_t> held(pools_.size());
   std::vector<Token> confirmed;
-  bool reports = false;
   for (auto& [token, job] : jobs_) {
-    if (job.state != State::kReported) ++held[static_cast<size_t>(job.task.lease.pool)];
+    if (job.state != State::kReported) ++held[static_cast<size_t>(job.lease.pool)];
     const bool starts = !mute_ && (job.state == State::kRunning || job.state == State::kConfirming);
     if (starts && !job.told_started &&
-        (calm_ || job.state == State::kConfirming || random_.OneIn(2))) {
+        (calm_ || job.state == State::kConfirming || random_.OneIn(starts_one_in_))) {
       say(engine::StartAttempt{call_, token});
       job.told_started = true;
       if (job.state == State::kConfirming) confirmed.push_back(token);
     }
     if (job.state == State::kRunning && random_.OneIn(8)) {
       requests.push_back(
-          {broker::ReportProgress{call_, token, {0.5, ResultOf(job.task.lease.task, token)}},
-           nullptr});
-    }
-    if (job.state == State::kReported && job.report == 0) {
-      job.end.call = call_;
-      job.report = next_report_;
-      say(job.end, job.result);
-      reports = true;
+          {broker::ReportProgress{call_, token, {0.5, ResultOf(job.lease.task, token)}}, nullptr});
     }
   }
-  if (reports) say(engine::EndReports{call_, next_report_++});
+  SayReports(requests);
   for (size_t pool = 0; pool < pools_.size() && !draining_; ++pool) {
     const int32_t more = pools_[pool].slots + prefetch_ - held[pool] - granted_[pool];
     if (more <= 0) continue;
@@ -315,6 +317,78 @@ void Worker::Flush() {
     const auto job = jobs_.find(token);
     if (job != jobs_.end() && job->second.state == State::kConfirming) Run(job->second);
   }
+}
+
+// What was not said on this stream. Successes are kept back now and then, and so come together.
+void Worker::SayReports(std::vector<Request>& requests) {
+  const bool keeps_back = !calm_ && random_.OneIn(3);
+  std::vector<const Job*> jobs;
+  for (auto& [token, job] : jobs_) {
+    if (job.state != State::kReported || job.report != 0) continue;
+    if (keeps_back && job.end.end == AttemptEnd::kSucceeded) continue;
+    job.report = next_report_;
+    jobs.push_back(&job);
+  }
+  if (jobs.empty()) return;
+  for (Request& report : ReportsOn(jobs)) requests.push_back(std::move(report));
+  requests.push_back({engine::Command(engine::EndReports{call_, next_report_++}), nullptr});
+}
+
+void Worker::SayReportsAgain() {
+  std::vector<const Job*> jobs;
+  for (const auto& [token, job] : jobs_) {
+    if (job.state == State::kReported && job.report != 0) jobs.push_back(&job);
+  }
+  if (!jobs.empty()) network_.Send(call_, ReportsOn(jobs));
+}
+
+// By token: in runs, which now and then end early.
+std::vector<Request> Worker::ReportsOn(const std::vector<const Job*>& jobs) {
+  std::vector<Request> reports;
+  std::vector<const Job*> run;
+  for (const Job* job : jobs) {
+    if (!run.empty() && (random_.OneIn(6) || !Continues(*run.back(), *job))) {
+      reports.push_back(ReportOn(run));
+      run.clear();
+    }
+    run.push_back(job);
+  }
+  if (!run.empty()) reports.push_back(ReportOn(run));
+  return reports;
+}
+
+// Both succeeded, and no token is between them; or, now and then, a few of leases that are over.
+bool Worker::Continues(const Job& before, const Job& job) {
+  if (before.end.end != AttemptEnd::kSucceeded || job.end.end != AttemptEnd::kSucceeded) {
+    return false;
+  }
+  const auto last = static_cast<uint64_t>(job.lease.token);
+  const uint64_t first = static_cast<uint64_t>(before.lease.token) + 1;
+  if (last == first) return true;
+  if (last - first > kForgedInRunMax || !random_.OneIn(2)) return false;
+  for (uint64_t token = first; token < last; ++token) {
+    if (jobs_.contains(Token{token}) || oracle_.IsLive(Token{token})) return false;
+  }
+  return true;
+}
+
+// One report on all of them.
+Request Worker::ReportOn(const std::vector<const Job*>& run) const {
+  engine::EndAttempt end = run.front()->end;
+  end.call = call_;
+  if (run.size() == 1) return {engine::Command(std::move(end)), run.front()->result};
+  auto results = std::make_shared<broker::Body>();
+  const auto add = [&](const std::string& result) {
+    results->bytes += result;
+    end.result_sizes.push_back(static_cast<uint32_t>(result.size()));
+  };
+  auto token = static_cast<uint64_t>(end.token);
+  for (const Job* job : run) {
+    for (; Token{token} != job->lease.token; ++token) add(kForged);
+    add(job->result->bytes);
+    ++token;
+  }
+  return {engine::Command(std::move(end)), std::move(results)};
 }
 
 // A report under the token of a lease that is over, somebody's or its own.
@@ -335,7 +409,7 @@ void Worker::ReportOver() {
                          .token = token,
                          .end = random_.OneIn(2) ? AttemptEnd::kSucceeded : AttemptEnd::kFailed,
                          .error = {.type = "Forged", .message = "not its own"}},
-      std::make_shared<broker::Body>(broker::Body{.bytes = "forged"}));
+      std::make_shared<broker::Body>(broker::Body{.bytes = kForged}));
 }
 
 void Worker::Die() {

@@ -26,7 +26,7 @@ class Worker final : public Peer {
  private:
   enum class State { kWaiting, kConfirming, kRunning, kReported };
   struct Job {
-    broker::LeasedTask task;
+    engine::Lease lease;
     State state = State::kWaiting;
     bool told_started = false;
     bool stop = false;
@@ -42,13 +42,18 @@ class Worker final : public Peer {
   void Drain();
   void Connect();
   void Attached(const engine::WorkerAttached& event);
-  void Take(broker::Leased& leased);
+  void Take(const broker::Leased& leased);
   void Hear(broker::Delivery& delivery);
   void Flush();
   void StartJobs();
   void Run(Job& job);
   void Finish(engine::Token token, uint64_t run);
   void Report(Job& job, engine::AttemptEnd end);
+  void SayReports(std::vector<broker::Request>& requests);
+  void SayReportsAgain();
+  std::vector<broker::Request> ReportsOn(const std::vector<const Job*>& jobs);
+  broker::Request ReportOn(const std::vector<const Job*>& run) const;
+  bool Continues(const Job& before, const Job& job);
   void ReportOver();
   void Die();
   int Slots(int32_t pool) const;
@@ -64,6 +69,7 @@ class Worker final : public Peer {
   std::string worker_id_;
   std::vector<std::string> queues_;
   std::vector<engine::PoolSpec> pools_;
+  uint64_t starts_one_in_ = 2;  // running jobs, whose start a message tells
   int32_t prefetch_ = 0;
   int64_t begins_at_ms_ = 0;  // the next process
   int64_t stalled_until_ms_ = 0;
