@@ -109,11 +109,10 @@ Cost Run(StartPool start, const char* type, size_t count, size_t payload_bytes) 
   std::vector<AttemptPtr> attempts;
   for (uint64_t token = 1; token <= count; ++token) {
     AttemptInfo info;
-    info.task_id = "3f-" + std::to_string(token);
-    info.token = token;
     info.queue = "default";
     info.type = type;
-    attempts.push_back(std::make_shared<Attempt>(std::move(info), std::string(payload_bytes, 'x')));
+    attempts.push_back(std::make_shared<Attempt>(AttemptId{"3f-" + std::to_string(token), token},
+                                                 std::move(info), std::string(payload_bytes, 'x')));
   }
   const double cpu = CpuSeconds(RUSAGE_SELF) + CpuSeconds(RUSAGE_CHILDREN);
   std::unique_ptr<Pool> pool = start(events);

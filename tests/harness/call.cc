@@ -70,8 +70,6 @@ class StopTimer {
 worker::AttemptInfo InfoOf(const CallOptions& options, std::string_view type,
                            const std::string& content_type) {
   worker::AttemptInfo info;
-  info.task_id = options.task_id;
-  info.token = 1;
   info.queue = options.queue;
   info.type = type;
   info.content_type = content_type;
@@ -126,7 +124,8 @@ absl::StatusOr<Payload> ToOutcome(const CallOptions& options, StopReason reason,
 
 absl::StatusOr<Payload> CallRaw(const Worker& worker, const CallOptions& options,
                                 std::string_view type, Payload payload) {
-  worker::Attempt attempt(InfoOf(options, type, payload.content_type), std::move(payload.bytes));
+  worker::Attempt attempt({options.task_id, /*token=*/1},
+                          InfoOf(options, type, payload.content_type), std::move(payload.bytes));
   const steady_clock::time_point now = steady_clock::now();
   attempt.StartClock(now);
   std::optional<StopTimer> bound;

@@ -32,11 +32,10 @@ class ExecHandlerTest : public ::testing::Test {
   AttemptResult RunHeader(const std::string& program, const std::optional<std::string>& header,
                           std::string input = {}) {
     AttemptInfo info;
-    info.task_id = "3f-1k9";
     info.type = *exec::TypeOf(program);
     info.attempt = 2;
     if (header) info.headers[std::string(exec::kArgumentsHeader)] = *header;
-    attempt_ = std::make_shared<Attempt>(std::move(info), std::move(input));
+    attempt_ = std::make_shared<Attempt>(AttemptId{"3f-1k9", 1}, std::move(info), std::move(input));
     if (stop_ != StopReason::kNone) attempt_->RequestStop(stop_);
     options_.program = program;
     Handlers handlers;

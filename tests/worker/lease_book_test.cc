@@ -66,7 +66,7 @@ TEST(ReadRun, GivesEachTaskItsIdItsTokenAndItsPayload) {
   ASSERT_TRUE(ReadRun(run, std::chrono::steady_clock::now(), attempts));
   std::vector<std::string> told;
   for (const AttemptPtr& attempt : attempts) {
-    told.push_back(absl::StrCat(attempt->info().task_id, " ", attempt->info().token, " ",
+    told.push_back(absl::StrCat(attempt->task_id(), " ", attempt->token(), " ",
                                 attempt->info().type, " ", attempt->TakePayload()));
   }
   EXPECT_THAT(told, ElementsAre("1-z 31 type a", "1-10 32 type ", "1-11 33 type bb"));
@@ -270,7 +270,7 @@ TEST(LeaseBookPrefetch, ASlotThatStoodEmptyThoughTheBrokerHadMoreGrowsIt) {
     }
     book.Add(attempts, 0);
     for (const AttemptPtr& attempt : attempts) {
-      book.Begin(*book.Find(attempt->info().token));
+      book.Begin(*book.Find(attempt->token()));
       book.Remove(*attempt);
     }
   }

@@ -76,7 +76,7 @@ class LiveSession {
         : session_(std::move(session)), before_begin_(std::move(before_begin)) {}
 
     bool Begin(const AttemptPtr& attempt) override {
-      if (before_begin_) before_begin_(attempt->info().token);
+      if (before_begin_) before_begin_(attempt->token());
       return session_->Begin(attempt);
     }
     void End(const AttemptPtr& attempt, AttemptResult result) override {

@@ -27,9 +27,8 @@ class StopClockTest : public ::testing::Test {
   // An attempt that ends so long from now.
   static AttemptPtr Ending(uint64_t token, steady_clock::duration from_now) {
     AttemptInfo info;
-    info.token = token;
     info.deadline = steady_clock::now() + from_now;
-    return std::make_shared<Attempt>(std::move(info), "");
+    return std::make_shared<Attempt>(AttemptId{"", token}, std::move(info), "");
   }
   // Waits until it was told to stop.
   static StopReason Await(const AttemptPtr& attempt) {
@@ -62,9 +61,8 @@ TEST_F(StopClockTest, ManyMayEndAtTheSameTime) {
   std::vector<AttemptPtr> attempts;
   for (uint64_t token = 1; token <= 100; ++token) {
     AttemptInfo info;
-    info.token = token;
     info.deadline = now + milliseconds(2);
-    attempts.push_back(std::make_shared<Attempt>(std::move(info), ""));
+    attempts.push_back(std::make_shared<Attempt>(AttemptId{"", token}, std::move(info), ""));
     clock_.Watch(pool_, attempts.back());
   }
   for (const AttemptPtr& attempt : attempts) EXPECT_EQ(Await(attempt), StopReason::kDeadline);

@@ -32,7 +32,7 @@ AttemptResult RunOnce(Handler handler, std::string payload, std::string content_
   AttemptInfo info;
   info.type = "type";
   info.content_type = std::move(content_type);
-  const auto attempt = std::make_shared<Attempt>(std::move(info), std::move(payload));
+  const auto attempt = std::make_shared<Attempt>(AttemptId(), std::move(info), std::move(payload));
   if (stop != StopReason::kNone) attempt->RequestStop(stop);
   Handlers handlers;
   handlers.Add("type", std::move(handler));
@@ -186,7 +186,7 @@ TEST(TypedHandler, AChunksOwnLookIsNotItsHandlers) {
   info.type = "type";
   info.content_type = internal::kChunkContentType;
   const auto attempt = std::make_shared<Attempt>(
-      std::move(info), ChunkOf({R"("x")"}, "application/json").SerializeAsString());
+      AttemptId(), std::move(info), ChunkOf({R"("x")"}, "application/json").SerializeAsString());
   Handlers handlers;
   // It does not look, so it has done its work.
   handlers.Add("type", Typed(kStore, [&](TaskContext&, const std::string&) {
@@ -197,7 +197,7 @@ TEST(TypedHandler, AChunksOwnLookIsNotItsHandlers) {
 }
 
 TEST(TypedHandler, ASleepWithoutEndLastsUntilTheStop) {
-  Attempt attempt(AttemptInfo(), "");
+  Attempt attempt(AttemptId(), AttemptInfo(), "");
   RecordingEvents events;
   ClientSlot no_client(nullptr);
   const TaskContext context(attempt, events, no_client);

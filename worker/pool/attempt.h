@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -15,10 +16,14 @@
 
 namespace treadle::worker {
 
-// What the broker said about one attempt. Plain data: a pool may send it to another process.
-struct AttemptInfo {
+struct AttemptId {
   std::string task_id;
-  uint64_t token = 0;
+  uint64_t token = 0;  // of its lease
+};
+
+// What the broker said about an attempt, or about all of a run, which share it. Plain data: a pool
+// may send it to another process.
+struct AttemptInfo {
   std::string queue;
   std::string type;
   std::string content_type;  // of the payload
@@ -37,11 +42,15 @@ using AttemptPtr = std::shared_ptr<Attempt>;
 // One run of one task, from the lease to its end. Whoever holds it may ask it to stop.
 class Attempt {
  public:
-  Attempt(AttemptInfo info, std::string payload);
+  Attempt(AttemptId id, std::shared_ptr<const AttemptInfo> info, std::string payload);
+  Attempt(AttemptId id, AttemptInfo info, std::string payload);
   Attempt(const Attempt&) = delete;
   Attempt& operator=(const Attempt&) = delete;
 
-  const AttemptInfo& info() const { return info_; }
+  const AttemptId& id() const { return id_; }
+  const std::string& task_id() const { return id_.task_id; }
+  uint64_t token() const { return id_.token; }
+  const AttemptInfo& info() const { return *info_; }
   // Once, by the pool that runs it.
   std::string TakePayload() { return std::move(payload_); }
 
@@ -49,7 +58,8 @@ class Attempt {
   // told before. Thread-safe.
   bool RequestStop(StopReason reason);
   StopReason stop_reason() const { return stop_reason_.load(std::memory_order_acquire); }
-  std::stop_token stop_token() const { return stop_.get_token(); }
+  // Most attempts are never asked for it: what it stands for is made then. Thread-safe.
+  std::stop_token stop_token() const;
 
   // The handler begins now: from here on its timeout counts. Before the handler's thread reads
   // ends_by.
@@ -61,14 +71,19 @@ class Attempt {
 
  private:
   friend class AttemptLine;
+  friend class LeaseBook;
 
-  const AttemptInfo info_;
+  const AttemptId id_;
+  const std::shared_ptr<const AttemptInfo> info_;
   std::string payload_;
-  std::stop_source stop_;
+  mutable std::mutex stop_mutex_;
+  mutable std::stop_source stop_{std::nostopstate};  // GUARDED_BY(stop_mutex_)
   std::atomic<StopReason> stop_reason_{StopReason::kNone};
   std::optional<std::chrono::steady_clock::time_point> ends_by_;
   StopReason ends_by_reason_ = StopReason::kNone;
 
+  // What the session's LeaseBook has of it, which guards it; null: nothing.
+  mutable void* lease_ = nullptr;
   // Its place in an AttemptLine; that line's owner guards it.
   AttemptPtr next_;
   Attempt* previous_ = nullptr;

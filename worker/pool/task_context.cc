@@ -16,7 +16,7 @@ constexpr std::chrono::nanoseconds kSleepMax = std::chrono::nanoseconds::max() /
 
 }  // namespace
 
-const std::string& TaskContext::task_id() const { return attempt_.info().task_id; }
+const std::string& TaskContext::task_id() const { return attempt_.task_id(); }
 const std::string& TaskContext::queue() const { return attempt_.info().queue; }
 const std::string& TaskContext::type() const { return attempt_.info().type; }
 int32_t TaskContext::priority() const { return attempt_.info().priority; }
@@ -34,14 +34,17 @@ std::stop_token TaskContext::stop_token() const {
   return attempt_.stop_token();
 }
 
-bool TaskContext::stop_requested() const { return stop_token().stop_requested(); }
+bool TaskContext::stop_requested() const {
+  looked_.store(true, std::memory_order_relaxed);
+  return stop_reason() != StopReason::kNone;
+}
 
 bool TaskContext::SleepFor(std::chrono::nanoseconds duration) const {
   std::mutex mutex;
   std::condition_variable_any woken;
   std::unique_lock lock(mutex);
   woken.wait_for(lock, stop_token(), std::min(duration, kSleepMax), [] { return false; });
-  return !attempt_.stop_token().stop_requested();
+  return stop_reason() == StopReason::kNone;
 }
 
 std::optional<std::chrono::milliseconds> TaskContext::time_left() const {
@@ -59,7 +62,7 @@ void TaskContext::ReportProgress(double fraction, std::string_view message) {
 Client& TaskContext::client() const { return client_.Get(); }
 
 bool TaskContext::may_have_stopped() const {
-  return looked_.load(std::memory_order_relaxed) && attempt_.stop_token().stop_requested();
+  return looked_.load(std::memory_order_relaxed) && stop_reason() != StopReason::kNone;
 }
 
 }  // namespace treadle

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <memory>
 #include <utility>
 
 #include "proto/support/limits.h"
@@ -51,13 +53,13 @@ bool ReadRun(v1::LeasedRun& run, steady_clock::time_point now, std::vector<Attem
     return false;
   }
   TaskId task = *first;
-  AttemptInfo info = ReadInfo(*run.mutable_first(), now);
-  info.token = run.first().token();
+  uint64_t token = run.first().token();
+  const auto info = std::make_shared<const AttemptInfo>(ReadInfo(*run.mutable_first(), now));
   wire::ForEachItem(run.payload_sizes(), run.payloads(), [&](size_t, absl::string_view payload) {
-    info.task_id = task.ToString();
-    attempts.push_back(std::make_shared<Attempt>(info, std::string(payload)));
+    attempts.push_back(
+        std::make_shared<Attempt>(AttemptId{task.ToString(), token}, info, std::string(payload)));
     ++task.sequence;
-    ++info.token;
+    ++token;
   });
   return true;
 }
@@ -73,11 +75,14 @@ void LeaseBook::Add(std::vector<AttemptPtr>& attempts, int32_t pool) {
   if (attempts.empty()) return;
   Account& account = AccountOf(pool);
   const bool slot_was_free = account.held < account.room.slots;
+  size_t behind = attempts.size();
   std::erase_if(attempts, [&](const AttemptPtr& attempt) {
-    const auto [it, added] = leases_.try_emplace(attempt->info().token);
-    if (!added) return true;
-    it->second.attempt = attempt;
-    it->second.pool = pool;
+    Lease* const lease = PlaceOf(attempt->token(), --behind);
+    if (lease == nullptr) return true;
+    lease->attempt = attempt;
+    lease->pool = pool;
+    attempt->lease_ = lease;
+    ++held_;
     ++account.held;
     // A broker that gives more than it was promised is not owed anything for it.
     if (account.promised > 0) --account.promised;
@@ -86,36 +91,66 @@ void LeaseBook::Add(std::vector<AttemptPtr>& attempts, int32_t pool) {
   if (slot_was_free && account.promised == 0) account.room.prefetch.Starved();
 }
 
-LeaseBook::Lease* LeaseBook::Find(uint64_t token) {
-  const auto it = leases_.find(token);
-  return it == leases_.end() ? nullptr : &it->second;
+LeaseBook::Block::Block(uint64_t first_token, size_t places) : first(first_token), leases(places) {
+  for (Lease& lease : leases) lease.block = this;
 }
 
-LeaseBook::Lease* LeaseBook::Find(const Attempt& attempt) {
-  Lease* const lease = Find(attempt.info().token);
-  return lease != nullptr && lease->attempt.get() == &attempt ? lease : nullptr;
+LeaseBook::Lease* LeaseBook::FindPlace(uint64_t token) {
+  const auto after = blocks_.upper_bound(token);
+  if (after == blocks_.begin()) return nullptr;
+  Block& block = *std::prev(after)->second;
+  return token - block.first < block.leases.size() ? &block.leases[token - block.first] : nullptr;
+}
+
+LeaseBook::Lease* LeaseBook::PlaceOf(uint64_t token, size_t more) {
+  Lease* place = FindPlace(token);
+  if (place == nullptr) {
+    const auto next = blocks_.lower_bound(token);
+    uint64_t places = std::min<uint64_t>(kBlockMax, more + 1);
+    if (next != blocks_.end()) places = std::min(places, next->first - token);
+    const auto made = blocks_.emplace_hint(next, token, std::make_unique<Block>(token, places));
+    place = &made->second->leases.front();
+  }
+  if (place->attempt != nullptr) return nullptr;
+  ++place->block->held;
+  return place;
+}
+
+void LeaseBook::Free(Lease& lease) {
+  Block& block = *lease.block;
+  lease = Lease();
+  lease.block = &block;
+  --held_;
+  if (--block.held == 0) blocks_.erase(block.first);
+}
+
+LeaseBook::Lease* LeaseBook::Find(uint64_t token) {
+  Lease* const place = FindPlace(token);
+  return place == nullptr || place->attempt == nullptr ? nullptr : place;
 }
 
 void LeaseBook::Begin(Lease& lease) {
   lease.running = true;
   ++AccountOf(lease.pool).running;
-  begun_.push_back(lease.attempt->info().token);
+  begun_.push_back(lease.attempt->token());
 }
 
 void LeaseBook::Lose(uint64_t token) {
-  const auto it = leases_.find(token);
-  if (it == leases_.end()) return;
-  if (it->second.has_progress) std::erase(progress_, token);
-  const Attempt* const attempt = it->second.attempt.get();
-  lost_.emplace(attempt, std::move(it->second));
-  leases_.erase(it);
+  Lease* const lease = Find(token);
+  if (lease == nullptr) return;
+  if (lease->progress != nullptr) std::erase(progress_, token);
+  const Attempt& attempt = *lease->attempt;
+  attempt.lease_ = nullptr;
+  lost_.emplace(&attempt, std::move(*lease));
+  Free(*lease);
 }
 
 void LeaseBook::Remove(const Attempt& attempt) {
-  if (const Lease* const lease = Find(attempt)) {
-    if (lease->has_progress) std::erase(progress_, attempt.info().token);
+  if (Lease* const lease = Find(attempt)) {
+    if (lease->progress != nullptr) std::erase(progress_, attempt.token());
     MakeRoom(*lease);
-    leases_.erase(attempt.info().token);
+    attempt.lease_ = nullptr;
+    Free(*lease);
   } else if (const auto it = lost_.find(&attempt); it != lost_.end()) {
     MakeRoom(it->second);
     lost_.erase(it);
@@ -132,10 +167,14 @@ void LeaseBook::MakeRoom(const Lease& lease) {
 
 void LeaseBook::FillHello(v1::WorkerHello& hello) {
   begun_.clear();
-  for (auto& [token, lease] : leases_) {
-    hello.add_held_tokens(token);
-    lease.told = false;
-    if (lease.running) begun_.push_back(token);
+  for (const auto& [first, block] : blocks_) {
+    for (Lease& lease : block->leases) {
+      if (lease.attempt == nullptr) continue;
+      const uint64_t token = lease.attempt->token();
+      hello.add_held_tokens(token);
+      lease.told = false;
+      if (lease.running) begun_.push_back(token);
+    }
   }
   for (Account& account : accounts_) account.promised = 0;
 }
@@ -155,9 +194,12 @@ void LeaseBook::FillStarts(v1::AttachRequest& request, std::vector<uint64_t>& to
 void LeaseBook::Report(const Attempt& attempt, double fraction, std::string_view message) {
   Lease* const lease = Find(attempt);
   if (lease == nullptr) return;
-  lease->fraction = std::isnan(fraction) ? -1 : std::clamp(fraction, -1.0, 1.0);
-  lease->message = CutMiddle(message, limits::kProgressMessageBytesMax);
-  if (!std::exchange(lease->has_progress, true)) progress_.push_back(attempt.info().token);
+  if (lease->progress == nullptr) {
+    lease->progress = std::make_unique<v1::Progress>();
+    progress_.push_back(attempt.token());
+  }
+  lease->progress->set_fraction(std::isnan(fraction) ? -1 : std::clamp(fraction, -1.0, 1.0));
+  lease->progress->set_message(CutMiddle(message, limits::kProgressMessageBytesMax));
 }
 
 void LeaseBook::FillProgress(v1::AttachRequest& request) {
@@ -165,9 +207,7 @@ void LeaseBook::FillProgress(v1::AttachRequest& request) {
     Lease& lease = *Find(progress_.back());
     v1::ProgressReport& report = *request.add_progress();
     report.set_token(progress_.back());
-    report.mutable_progress()->set_fraction(lease.fraction);
-    report.mutable_progress()->set_message(std::move(lease.message));
-    lease.has_progress = false;
+    *report.mutable_progress() = *std::exchange(lease.progress, nullptr);
     progress_.pop_back();
   }
 }

@@ -1,11 +1,14 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 
 #include "treadle/v1/worker_service.pb.h"
@@ -24,17 +27,18 @@ bool ReadRun(v1::LeasedRun& run, std::chrono::steady_clock::time_point now,
 //
 // Not thread-safe: the session guards it.
 class LeaseBook {
+  struct Block;
+
  public:
   struct Lease {
-    AttemptPtr attempt;
+    AttemptPtr attempt;  // null: there is none under this token
     int32_t pool = 0;
     bool running = false;
-    bool told = false;       // the broker was told of the start
-    bool confirmed = false;  // and what told it has left
-    bool stopping = false;   // the broker wants its end
-    bool has_progress = false;
-    double fraction = -1;
-    std::string message;
+    bool told = false;                       // the broker was told of the start
+    bool confirmed = false;                  // and what told it has left
+    bool stopping = false;                   // the broker wants its end
+    std::unique_ptr<v1::Progress> progress;  // that is to be told
+    Block* block = nullptr;
   };
 
   // For each pool, what bounds the attempts that it holds or was promised. All pools together hold
@@ -54,7 +58,7 @@ class LeaseBook {
   void Add(std::vector<AttemptPtr>& attempts, int32_t pool);
   // nullptr: not held, or not any more.
   Lease* Find(uint64_t token);
-  Lease* Find(const Attempt& attempt);
+  Lease* Find(const Attempt& attempt) { return static_cast<Lease*>(attempt.lease_); }
   void Begin(Lease& lease);
   // The broker does not count this lease any more, and may use its token again (when it has lost
   // its memory). The attempt keeps its room until Remove.
@@ -67,11 +71,15 @@ class LeaseBook {
   int32_t held(int32_t pool) const { return accounts_[static_cast<size_t>(pool)].held; }
 
   // Attempts that are here, those with lost leases included.
-  size_t size() const { return leases_.size() + lost_.size(); }
+  size_t size() const { return held_ + lost_.size(); }
   // Their attempts and pools: Visit(const AttemptPtr&, int32_t pool).
   template <typename Visit>
   void ForEach(Visit visit) const {
-    for (const auto& [token, lease] : leases_) visit(lease.attempt, lease.pool);
+    for (const auto& [first, block] : blocks_) {
+      for (const Lease& lease : block->leases) {
+        if (lease.attempt != nullptr) visit(lease.attempt, lease.pool);
+      }
+    }
     for (const auto& [attempt, lease] : lost_) visit(lease.attempt, lease.pool);
   }
 
@@ -119,14 +127,33 @@ class LeaseBook {
   int32_t Due(const Account& account) const;
   int64_t RoomInHello(int64_t reports) const;
 
+  // Leases whose tokens follow one another: a place for each, free again when it is over. Of those
+  // that came together, so many at most: a task that takes long keeps the places of its block.
+  static constexpr uint64_t kBlockMax = 64;
+  struct Block {
+    Block(uint64_t first_token, size_t places);
+
+    const uint64_t first;
+    std::vector<Lease> leases;  // its size stays
+    size_t held = 0;
+  };
+  using Blocks = absl::btree_map<uint64_t, std::unique_ptr<Block>>;  // by first token
+
+  // The place for this token, in use or not; nullptr: there is none.
+  Lease* FindPlace(uint64_t token);
+  // A free place for the token, in a new block that may have `more` behind it, unless there is one.
+  // nullptr: the token is here.
+  Lease* PlaceOf(uint64_t token, size_t more);
+  void Free(Lease& lease);
   void MakeRoom(const Lease& lease);
 
-  absl::flat_hash_map<uint64_t, Lease> leases_;  // by token
+  Blocks blocks_;
+  size_t held_ = 0;
   absl::flat_hash_map<const Attempt*, Lease> lost_;
   std::vector<Account> accounts_;   // by pool
   int32_t ahead_max_ = 0;           // of each pool
   std::vector<uint64_t> begun_;     // tokens
-  std::vector<uint64_t> progress_;  // tokens of leases with has_progress
+  std::vector<uint64_t> progress_;  // tokens of leases with progress to tell
   bool withdrawn_ = false;
 };
 

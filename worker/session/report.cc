@@ -77,12 +77,15 @@ std::variant<SuccessReport, v1::AttemptReport> ReportOf(uint64_t token, AttemptR
       static_cast<int64_t>(result.bytes.size()) > payload_bytes_max) {
     result = TooLarge(result.bytes.size(), payload_bytes_max);
   }
+  if (result.end == AttemptEnd::kSucceeded) {
+    return SuccessReport{token, std::move(result.bytes),
+                         Name(std::move(result.content_type), limits::kContentTypeBytesMax)};
+  }
   v1::AttemptReport report;
   report.set_token(token);
   switch (result.end) {
     case AttemptEnd::kSucceeded:
-      return SuccessReport{token, std::move(result.bytes),
-                           Name(std::move(result.content_type), limits::kContentTypeBytesMax)};
+      break;
     case AttemptEnd::kFailed:
       report.set_end(v1::ATTEMPT_END_FAILED);
       WriteError(result, payload_bytes_max, *report.mutable_error());

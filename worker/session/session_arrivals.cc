@@ -181,7 +181,7 @@ void Session::TakeRefusals(const v1::AttachResponse& response) {
 void Session::GiveBack(const AttemptPtr& attempt) {
   if (leases_.Find(*attempt) != nullptr) {
     CountEnd(AttemptEnd::kReleased);
-    reports_.Add(attempt->info().token, AttemptResult::Released(), payload_bytes_max_);
+    reports_.Add(attempt->token(), AttemptResult::Released(), payload_bytes_max_);
   }
   leases_.Remove(*attempt);
   Wake();
@@ -204,13 +204,12 @@ bool Session::Begin(const AttemptPtr& attempt) {
   {
     Lock lock(mutex_);
     LeaseBook::Lease* lease = leases_.Find(*attempt);
-    const Time now = steady_clock::now();
     if (lease == nullptr || phase_ != Phase::kServing ||
         attempt->stop_reason() != StopReason::kNone ||
-        (attempt->ends_by() && *attempt->ends_by() <= now)) {
+        (attempt->ends_by() && *attempt->ends_by() <= steady_clock::now())) {
       return false;
     }
-    if (!leases_.has_starts()) begun_at_ = now;
+    if (!leases_.has_starts()) begun_at_ = steady_clock::now();
     leases_.Begin(*lease);
     if (attempt->info().confirm_start) {
       confirm_wanted_ = true;
@@ -221,7 +220,7 @@ bool Session::Begin(const AttemptPtr& attempt) {
       WakeBy(begun_at_ + kStartsLate);
     }
     // Only now: the wait for the confirmation is none of its time.
-    attempt->StartClock(steady_clock::now());
+    if (attempt->info().timeout.count() > 0) attempt->StartClock(steady_clock::now());
     pool = pools_[static_cast<size_t>(lease->pool)].pool;
   }
   stop_clock_.Watch(*pool, attempt);
@@ -290,7 +289,7 @@ void Session::End(const AttemptPtr& attempt, AttemptResult result) {
   // Lost, or handed back before it ended: what came of it is of no interest.
   if (leases_.Find(*attempt) != nullptr) {
     CountEnd(result.end);
-    reports_.Add(attempt->info().token, std::move(result), payload_bytes_max_);
+    reports_.Add(attempt->token(), std::move(result), payload_bytes_max_);
   }
   leases_.Remove(*attempt);
   if (phase_ == Phase::kServing) {

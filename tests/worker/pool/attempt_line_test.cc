@@ -14,7 +14,7 @@ TEST(AttemptLine, FirstComeFirst) {
   AttemptLine line;
   for (AttemptPtr& attempt : NewAttempts(1, 3, "a")) line.PushBack(std::move(attempt));
   EXPECT_EQ(line.size(), 3);
-  for (uint64_t token = 1; token <= 3; ++token) EXPECT_EQ(line.PopFront()->info().token, token);
+  for (uint64_t token = 1; token <= 3; ++token) EXPECT_EQ(line.PopFront()->token(), token);
   EXPECT_TRUE(line.empty());
 }
 

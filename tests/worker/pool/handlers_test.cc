@@ -232,7 +232,7 @@ TEST(RunHandler, AnAttemptThatOverranItsTimeoutHasFailedWhateverItReturns) {
   AttemptInfo info;
   info.type = "type";
   info.timeout = milliseconds(250);
-  const auto attempt = std::make_shared<Attempt>(std::move(info), "");
+  const auto attempt = std::make_shared<Attempt>(AttemptId(), std::move(info), "");
   attempt->RequestStop(StopReason::kAttemptTimeout);
   const AttemptResult result = RunOnce(*attempt, Success);
   EXPECT_EQ(result.end, AttemptEnd::kFailed);
@@ -248,7 +248,6 @@ TEST(RunHandler, AnAttemptThatOverranItsTimeoutHasFailedWhateverItReturns) {
 
 TEST(TaskContext, ShowsWhatTheTaskIs) {
   AttemptInfo info;
-  info.task_id = "3f-1";
   info.queue = "mail";
   info.type = "type";
   info.content_type = "text/plain";
@@ -256,7 +255,7 @@ TEST(TaskContext, ShowsWhatTheTaskIs) {
   info.attempt = 2;
   info.max_attempts = 5;
   info.priority = -7;
-  Attempt attempt(std::move(info), "payload");
+  Attempt attempt(AttemptId{"3f-1", 1}, std::move(info), "payload");
   RecordingEvents events;
   ClientSlot no_client(nullptr);
   TaskContext context(attempt, events, no_client);
@@ -278,7 +277,7 @@ TEST(TaskContext, TheDeadlineIsTheEarlierOfTimeoutAndDeadline) {
     AttemptInfo info;
     info.timeout = milliseconds(timeout_ms);
     if (deadline_ms != 0) info.deadline = now + milliseconds(deadline_ms);
-    Attempt attempt(std::move(info), "");
+    Attempt attempt(AttemptId(), std::move(info), "");
     attempt.StartClock(now);
     EXPECT_EQ(attempt.ends_by().value_or(now), now + milliseconds(ends_by_ms));
     EXPECT_EQ(attempt.ends_by_reason(), reason);
@@ -293,7 +292,7 @@ TEST(TaskContext, TheDeadlineIsTheEarlierOfTimeoutAndDeadline) {
 TEST(TaskContext, TimeLeftNeverGoesBelowZero) {
   AttemptInfo info;
   info.deadline = steady_clock::now() - std::chrono::hours(1);
-  Attempt attempt(std::move(info), "");
+  Attempt attempt(AttemptId(), std::move(info), "");
   RecordingEvents events;
   ClientSlot no_client(nullptr);
   EXPECT_EQ(TaskContext(attempt, events, no_client).time_left(), milliseconds(0));

@@ -214,7 +214,7 @@ TEST_P(PoolConformance, TakeBackReturnsWhatWaitsTheLastFirst) {
   const auto take_back = [this](size_t count) {
     std::vector<uint64_t> tokens;
     for (const AttemptPtr& attempt : pool().TakeBack(count)) {
-      tokens.push_back(attempt->info().token);
+      tokens.push_back(attempt->token());
     }
     return tokens;
   };
@@ -303,8 +303,6 @@ TEST_P(PoolConformance, AHandlerThatDoesNotStopIsEndedByForceWhereThatCanBe) {
 TEST_P(PoolConformance, AHandlerSeesWhatTheTaskIs) {
   Start({1, 0});
   AttemptInfo info;
-  info.task_id = "3f-1";
-  info.token = 1;
   info.queue = "mail";
   info.type = "describe";
   info.content_type = "text/plain";
@@ -313,7 +311,7 @@ TEST_P(PoolConformance, AHandlerSeesWhatTheTaskIs) {
   info.max_attempts = 5;
   info.priority = -7;
   info.timeout = std::chrono::hours(1);
-  ASSERT_EQ(Submit({std::make_shared<Attempt>(std::move(info), "")}), 1);
+  ASSERT_EQ(Submit({std::make_shared<Attempt>(AttemptId{"3f-1", 1}, std::move(info), "")}), 1);
   ASSERT_TRUE(events_->WaitForEnded(1));
   EXPECT_EQ(events_->result(1).bytes,
             "3f-1 mail describe text/plain attempt 2/5 priority -7 bounded 1 a=1 b=");
@@ -322,12 +320,11 @@ TEST_P(PoolConformance, AHandlerSeesWhatTheTaskIs) {
 TEST_P(PoolConformance, AnAttemptThatWaitsForItsConfirmationDoesNotHoldUpTheOthers) {
   Start({2, 10});
   AttemptInfo info;
-  info.token = 1;
   info.type = "echo";
   info.confirm_start = true;
   events_->HoldConfirmations();
-  ASSERT_EQ(Submit({std::make_shared<Attempt>(std::move(info), ""), NewAttempt(2, "echo"),
-                    NewAttempt(3, "echo")}),
+  ASSERT_EQ(Submit({std::make_shared<Attempt>(AttemptId{"", 1}, std::move(info), ""),
+                    NewAttempt(2, "echo"), NewAttempt(3, "echo")}),
             3);
   ASSERT_TRUE(events_->WaitForEnded(2));
   EXPECT_THAT(events_->ended(), ElementsAre(2, 3));

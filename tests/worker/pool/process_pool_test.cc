@@ -53,7 +53,7 @@ class ProcessPoolTest : public ::testing::Test {
     const size_t before = events_->ended().size();
     EXPECT_EQ(pool_->Submit(attempts), 1);
     EXPECT_TRUE(events_->WaitForEnded(before + 1));
-    return events_->result(attempt->info().token);
+    return events_->result(attempt->token());
   }
   AttemptResult Run(const std::string& type) { return Run(NewAttempt(++token_, type)); }
   size_t Submit(std::vector<AttemptPtr> attempts) { return pool_->Submit(attempts); }
@@ -164,7 +164,7 @@ TEST_F(ProcessPoolTest, AnAttemptThatItsChildNeverBeganIsRunByAnother) {
   ASSERT_TRUE(events_->WaitForBegun(2));
   ::kill(child, SIGKILL);
   ASSERT_TRUE(events_->WaitForEnded(2));
-  EXPECT_EQ(events_->result(attempt->info().token).bytes, "payload");
+  EXPECT_EQ(events_->result(attempt->token()).bytes, "payload");
   EXPECT_EQ(events_->begun().size(), 2) << "its start is told once";
 }
 

@@ -19,7 +19,7 @@ class RecordingEvents final : public AttemptEvents {
  public:
   bool Begin(const AttemptPtr& attempt) override {
     std::unique_lock lock(mutex_);
-    begun_.push_back(attempt->info().token);
+    begun_.push_back(attempt->token());
     attempt->StartClock(std::chrono::steady_clock::now());
     changed_.notify_all();
     if (attempt->info().confirm_start) {
@@ -29,13 +29,13 @@ class RecordingEvents final : public AttemptEvents {
   }
   void End(const AttemptPtr& attempt, AttemptResult result) override {
     std::lock_guard lock(mutex_);
-    ended_.push_back(attempt->info().token);
-    results_[attempt->info().token] = std::move(result);
+    ended_.push_back(attempt->token());
+    results_[attempt->token()] = std::move(result);
     changed_.notify_all();
   }
   void Progress(const Attempt& attempt, double fraction, std::string_view message) override {
     std::lock_guard lock(mutex_);
-    progress_.emplace_back(attempt.info().token, fraction, message);
+    progress_.emplace_back(attempt.token(), fraction, message);
   }
 
   void Warn(std::string line) override {
@@ -114,11 +114,10 @@ class RecordingEvents final : public AttemptEvents {
 
 inline AttemptPtr NewAttempt(uint64_t token, std::string type, std::string payload = {}) {
   AttemptInfo info;
-  info.task_id = "1-" + std::to_string(token);
-  info.token = token;
   info.queue = "queue";
   info.type = std::move(type);
-  return std::make_shared<Attempt>(std::move(info), std::move(payload));
+  return std::make_shared<Attempt>(AttemptId{"1-" + std::to_string(token), token}, std::move(info),
+                                   std::move(payload));
 }
 
 // Attempts of one type with tokens first, first + 1, ...

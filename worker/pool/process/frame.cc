@@ -195,16 +195,16 @@ bool ReadSetup(std::string_view head, ChildSetup& setup) {
       .Complete();
 }
 
-std::string WriteInfo(const AttemptInfo& info) {
+std::string WriteInfo(const AttemptId& id, const AttemptInfo& info) {
   HeadWriter head;
-  head.Number(info.token)
+  head.Number(id.token)
       .Number(info.attempt)
       .Number(info.max_attempts)
       .Number(info.priority)
       .Number(static_cast<int64_t>(info.timeout.count()))
       // The steady clock is the machine's, the same in every process.
       .Number(static_cast<int64_t>(info.deadline ? info.deadline->time_since_epoch().count() : 0))
-      .Text(info.task_id)
+      .Text(id.task_id)
       .Text(info.queue)
       .Text(info.type)
       .Text(info.content_type)
@@ -213,17 +213,17 @@ std::string WriteInfo(const AttemptInfo& info) {
   return head.Take();
 }
 
-bool ReadInfo(std::string_view text, AttemptInfo& info) {
+bool ReadInfo(std::string_view text, AttemptId& id, AttemptInfo& info) {
   HeadReader head(text);
   int64_t timeout = 0, deadline = 0;
   uint32_t headers = 0;
-  head.Number(info.token)
+  head.Number(id.token)
       .Number(info.attempt)
       .Number(info.max_attempts)
       .Number(info.priority)
       .Number(timeout)
       .Number(deadline)
-      .Text(info.task_id)
+      .Text(id.task_id)
       .Text(info.queue)
       .Text(info.type)
       .Text(info.content_type)

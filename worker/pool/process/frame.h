@@ -21,7 +21,7 @@ namespace treadle::worker {
 enum class FrameKind : uint32_t {
   kSetup,     // to the child, first: ChildSetup
   kReady,     // from the child, first: its start token; the body is an error, or empty
-  kRun,       // to the child: AttemptInfo, and the payload
+  kRun,       // to the child: AttemptId, AttemptInfo, and the payload
   kProgress,  // from the child: a fraction; the body is the message
   kResult,    // from the child: how the run ended, and the result or the error's details
 };
@@ -94,8 +94,8 @@ static_assert(std::is_trivially_copyable_v<ChildSetup>);
 // A frame's head. The readers return false for what is none.
 std::string WriteSetup(const ChildSetup& setup);
 bool ReadSetup(std::string_view head, ChildSetup& setup);
-std::string WriteInfo(const AttemptInfo& info);
-bool ReadInfo(std::string_view head, AttemptInfo& info);
+std::string WriteInfo(const AttemptId& id, const AttemptInfo& info);
+bool ReadInfo(std::string_view head, AttemptId& id, AttemptInfo& info);
 std::string WriteFraction(double fraction);
 bool ReadFraction(std::string_view head, double& fraction);
 // Without the bytes, which are the frame's body. A message longer than an error's may be is cut.

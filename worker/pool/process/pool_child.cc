@@ -170,9 +170,11 @@ void PoolChild::Setup(const std::function<void(int)>& initializer) {
 }
 
 void PoolChild::Run(Frame frame) {
+  AttemptId id;
   AttemptInfo info;
-  if (!ReadInfo(frame.head, info)) EndProcess(EXIT_FAILURE);
-  const auto attempt = std::make_shared<Attempt>(std::move(info), std::move(frame.body));
+  if (!ReadInfo(frame.head, id, info)) EndProcess(EXIT_FAILURE);
+  const auto attempt =
+      std::make_shared<Attempt>(std::move(id), std::move(info), std::move(frame.body));
   attempt->StartClock(std::chrono::steady_clock::now());
   LimitCpu(setup_.cpu_seconds_max);
   events_.BeginRun(frame.run);

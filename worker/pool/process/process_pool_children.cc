@@ -198,8 +198,8 @@ void ProcessPool::Loop::Begin(Child& child, AttemptPtr attempt, std::string payl
   child.attempt = std::move(attempt);
   child.payload = std::move(payload);
   child.told_to_stop = false;
-  child.process->Send(FrameKind::kRun, ++child.run, WriteInfo(child.attempt->info()),
-                      child.payload);
+  child.process->Send(FrameKind::kRun, ++child.run,
+                      WriteInfo(child.attempt->id(), child.attempt->info()), child.payload);
   child.sending = !child.process->Flush();
   if (child.sending) Watch(child, EPOLL_CTL_MOD, true);
   if (child.attempt->stop_reason() != StopReason::kNone) TellToStop(child, now);
