@@ -1,5 +1,7 @@
 #include "client/future/future_state.h"
 
+#include <algorithm>
+#include <new>
 #include <utility>
 
 #include "proto/support/assert.h"
@@ -46,6 +48,52 @@ bool PointListener::Start() { return state_->Listen(*this); }
 
 void PointListener::OnReached(Wakeups& wakeups) {
   if (point_->Arrive(index_)) wakeups.points.push_back(point_);
+}
+
+// States that were made together: one allocation, which goes with the last of them. So few that one
+// which is kept for long does not keep much.
+class FutureSlab {
+ public:
+  static constexpr uint32_t kStatesMax = 32;
+
+  // Appends `count` states. REQUIRES: count <= kStatesMax.
+  static void Make(uint32_t count, FutureHome* home, std::vector<FutureStateRef>& states) {
+    auto* const slab = new FutureSlab(count);
+    for (uint32_t i = 0; i < count; ++i) {
+      auto* const state = new (slab->places_ + i * sizeof(FutureState)) FutureState(home);
+      state->slab_ = slab;
+      states.emplace_back(state);
+    }
+  }
+  void Destroy(FutureState& state) {
+    state.~FutureState();
+    if (left_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+
+ private:
+  explicit FutureSlab(uint32_t count) : left_(count) {}
+
+  std::atomic<uint32_t> left_;
+  alignas(FutureState) std::byte places_[kStatesMax * sizeof(FutureState)];
+};
+
+std::vector<FutureStateRef> FutureState::Make(size_t count, FutureHome* home) {
+  std::vector<FutureStateRef> states;
+  states.reserve(count);
+  while (count - states.size() > 1) {
+    const auto more = std::min<size_t>(count - states.size(), FutureSlab::kStatesMax);
+    FutureSlab::Make(static_cast<uint32_t>(more), home, states);
+  }
+  if (states.size() < count) states.emplace_back(new FutureState(home));
+  return states;
+}
+
+void FutureState::Delete() {
+  if (slab_ != nullptr) {
+    slab_->Destroy(*this);
+  } else {
+    delete this;
+  }
 }
 
 bool FutureState::Listen(Listener& listener) {

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -127,7 +128,9 @@ struct SubmitTraits {
   uint32_t group = 0;           // which executor's it is; 0: none's
 };
 
-// One task, as its client knows it. Counted, one allocation for each task.
+class FutureSlab;
+
+// One task, as its client knows it. Counted.
 //
 // Two threads meet here. The session's thread owns the task while it is pending; it writes what it
 // learns and then publishes it with one atomic bit, without a lock unless someone has looked
@@ -145,12 +148,14 @@ class FutureState {
 
   // `home` outlives the state's being pending. Null: for a state that is made ended.
   explicit FutureState(FutureHome* home) : home_(home) {}
+  // So many at once, which share allocations.
+  static std::vector<FutureStateRef> Make(size_t count, FutureHome* home);
   FutureState(const FutureState&) = delete;
   FutureState& operator=(const FutureState&) = delete;
 
   void Retain() { count_.fetch_add(1, std::memory_order_relaxed); }
   void Release() {
-    if (count_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+    if (count_.fetch_sub(1, std::memory_order_acq_rel) == 1) Delete();
   }
   // Whoever has a reference asks whether it is the only one: then nobody else can get one.
   bool IsAlone() const { return count_.load(std::memory_order_acquire) == 1; }
@@ -196,7 +201,10 @@ class FutureState {
   static constexpr uint32_t kDoneBit = 2;
   static constexpr uint32_t kWatchedBit = 4;
 
+  friend class FutureSlab;
+
   ~FutureState() = default;
+  void Delete();
   void Publish(uint32_t bit, Wakeups& wakeups);
   void Link(Listener& listener);
   void Unlink(Listener& listener);
@@ -204,6 +212,7 @@ class FutureState {
   std::atomic<uint32_t> count_{1};
   std::atomic<uint32_t> bits_{0};
   FutureHome* const home_;
+  FutureSlab* slab_ = nullptr;  // that it is in; null: it has an allocation of its own
   std::mutex mutex_;
   // The first, in the order in which they came; its `previous_` is the last. Protected by mutex_.
   Listener* listeners_ = nullptr;

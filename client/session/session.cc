@@ -83,9 +83,14 @@ FutureStateRef Session::Submit(EncodedTask task, SubmitTraits traits) {
 
 std::vector<FutureStateRef> Session::SubmitAll(
     std::vector<std::pair<EncodedTask, SubmitTraits>> tasks) {
-  std::vector<FutureStateRef> states;
-  states.reserve(tasks.size());
-  for (auto& [task, traits] : tasks) states.push_back(NewState(std::move(task), traits));
+  std::vector<FutureStateRef> states = FutureState::Make(tasks.size(), this);
+  const TimePoint since = Since();
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    FutureState& state = *states[i].get();
+    state.task = std::move(tasks[i].first);
+    state.traits = tasks[i].second;
+    state.since = since;
+  }
   std::unique_lock lock(mutex_);
   for (FutureStateRef& state : states) {
     const int64_t bytes = state->task.bytes();

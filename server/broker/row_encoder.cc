@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <type_traits>
 #include <utility>
@@ -38,7 +39,8 @@ uint8_t* WriteBytesHead(int field, size_t bytes, uint8_t* at) {
 
 uint8_t* WriteBytes(int field, std::string_view bytes, uint8_t* at) {
   at = WriteBytesHead(field, bytes.size(), at);
-  return std::copy(bytes.begin(), bytes.end(), at);
+  if (!bytes.empty()) std::memcpy(at, bytes.data(), bytes.size());
+  return at + bytes.size();
 }
 
 size_t HeaderSize(const std::pair<std::string, std::string>& header) {

@@ -36,6 +36,18 @@ class RecordingListener final : public Listener {
   std::vector<int>& order_;
 };
 
+TEST(FutureState, ThoseThatWereMadeTogetherGoOneByOne) {
+  for (const size_t count : {0, 1, 2, 32, 33, 70}) {
+    std::vector<FutureStateRef> states = FutureState::Make(count, nullptr);
+    ASSERT_EQ(states.size(), count);
+    for (size_t i = 0; i < count; ++i) states[i]->result = std::string(100, static_cast<char>(i));
+    for (size_t i = 0; i < count; i += 2) states[i] = FutureStateRef();
+    for (size_t i = 1; i < count; i += 2) {
+      EXPECT_EQ(states[i]->result, std::string(100, static_cast<char>(i)));
+    }
+  }
+}
+
 TEST(FutureState, ListenersAreToldInTheOrderInWhichTheyCame) {
   ManualFuture<int> task;
   std::vector<int> order;

@@ -1,0 +1,133 @@
+#include "tests/broker/sample_rows.h"
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace treadle::broker {
+
+Body SomeBody() {
+  return {std::string("\0\x01payload\xff", 10), "text/plain", {{"a", "b"}, {"", ""}}};
+}
+
+engine::TaskRow SomeTask() {
+  engine::TaskRow row;
+  row.id = kTask;
+  row.spec.queue = "mail";
+  row.spec.type = "send";
+  row.spec.priority = -5;
+  row.spec.run_at_ms = 11;
+  row.spec.deadline_at_ms = 12;
+  row.spec.attempt_timeout_ms = 13;
+  row.spec.result_ttl_ms = 0;
+  row.spec.max_attempts = 7;
+  row.spec.durability = engine::Durability::kWritten;
+  row.spec.payload_bytes = 10;
+  row.spec.retry = std::make_shared<engine::RetryPolicy>(
+      engine::RetryPolicy{1, 1.5, 3, 0.25, {"ValueError", "KeyError"}});
+  row.spec.request_key = "once";
+  row.spec.digest = {1, std::numeric_limits<uint64_t>::max()};
+  row.order = 99;
+  row.submitted_at_ms = 1'000;
+  return row;
+}
+
+engine::TaskRow SomeRun() {
+  engine::TaskRow row;
+  row.id = {kTask.session, 78};
+  row.spec.queue = "mail";
+  row.spec.payload_bytes = 10;
+  row.payload_sizes = {0, 7, 0, 3};
+  row.order = 100;
+  return row;
+}
+
+engine::FinishedRow SomeFinished() {
+  engine::FinishedRow row;
+  row.id = kTask;
+  row.queue = std::make_shared<const std::string>("mail");
+  row.type = std::make_shared<const std::string>("send");
+  row.state = engine::TaskState::kFailed;
+  row.priority = -1;
+  row.attempts = 2;
+  row.max_attempts = 3;
+  row.submitted_at_ms = 1;
+  row.deadline_at_ms = 2;
+  row.finished_at_ms = 3;
+  row.expires_at_ms = 3'999;
+  row.drop_at_ms = 4'000;
+  row.payload_bytes = 5;
+  row.request_key = "once";
+  row.error = {"ValueError", std::string("bad \xff\0 bytes", 12), "w1", 2, true, std::nullopt, 9,
+               7'000};
+  return row;
+}
+
+engine::FinishedRow SomeOutcomes() {
+  engine::FinishedRow row;
+  row.id = {kTask.session, 78};
+  row.tasks = 3;
+  row.of_run = true;
+  row.queue = std::make_shared<const std::string>("mail");
+  row.type = std::make_shared<const std::string>("send");
+  row.attempts = 1;
+  row.max_attempts = 3;
+  row.drop_at_ms = 4'000;
+  row.payload_bytes = 10;
+  row.payload_sizes = {0, 7, 3};
+  row.result_sizes = {5, 0, 5};
+  return row;
+}
+
+std::vector<engine::Row> OneOfEachKind() {
+  engine::QueueRow queue;
+  queue.config = {"mail", engine::Discipline::kPriority, 10, 20};
+  queue.paused = true;
+  queue.closed = true;
+  queue.created_at_ms = 5;
+  engine::AttemptRow attempt;
+  attempt.id = kTask;
+  attempt.attempts_spent = 2;
+  attempt.last_token = engine::Token{8};
+  attempt.run_at_ms = 6;
+  attempt.lease_ms = 60'000;
+  attempt.losses = 2;
+  attempt.returns = 3;
+  attempt.cancel_requested = true;
+  attempt.suspect = true;
+  attempt.last_error = {"ExitStatus", "gone", "w2", 1, false, 3, std::nullopt, 0};
+  engine::GrantRow grant;
+  grant.grant = engine::GrantId{3};
+  grant.worker_id = "id";
+  grant.worker_name = "name";
+  grant.first_token = engine::Token{4};
+  grant.granted_at_ms = 5;
+  grant.lease_ms = 6;
+  grant.tasks = {{kTask, 3}, {{1, 2}, 1}};
+  engine::SessionRow session;
+  session.session = 9;
+  session.floor = 4;
+  session.accepted = {{4, 6}, {9, 9}};
+  session.secret = {UINT64_MAX, 12};
+  engine::ReportsRow reports;
+  reports.number = 8;
+  reports.reports = {{engine::Token{4}, engine::AttemptEnd::kSucceeded},
+                     {engine::Token{5}, engine::AttemptEnd::kReleased}};
+  return {engine::MetaRow{2, 3, 4, 5},
+          queue,
+          SomeTask(),
+          attempt,
+          grant,
+          SomeFinished(),
+          session,
+          reports,
+          engine::KeyRow{"mail", "once", kTask, {1, 2}, 7'000},
+          engine::ClockRow{{1, -2, 3, "boot"}},
+          SomeRun(),
+          engine::RunRow{SomeRun().id, {{78, 78}, {80, 81}}},
+          SomeOutcomes()};
+}
+
+}  // namespace treadle::broker
