@@ -143,14 +143,15 @@ absl::StatusOr<FinishedPage> StoredTasks::ListFinished(
         absl::StatusOr<engine::Row> row = decoder_.Decode(key, value);
         if (!row.ok()) return true;  // a list shows what can be read; asking for the task says more
         const auto& outcomes = std::get<engine::FinishedRow>(*row);
-        for (uint32_t i = 0; i < outcomes.tasks; ++i) {
-          engine::FinishedRow one = OneOf(outcomes, i);
-          if (one.id < from || !accept(one)) continue;
+        if (!accept(outcomes)) return true;
+        const engine::TaskRange tasks{outcomes.id, outcomes.tasks};
+        for (uint32_t i = 0; i < tasks.count; ++i) {
+          if (tasks.At(i) < from) continue;
           if (page.rows.size() == limit) {
-            page.next = one.id;
+            page.next = tasks.At(i);
             return false;
           }
-          page.rows.push_back(std::move(one));
+          page.rows.push_back(OneOf(outcomes, i));
         }
         return true;
       });

@@ -34,7 +34,8 @@ class StoredTasks {
   // What the store knows of a request key; absent: nothing, or its window is over.
   std::optional<engine::KeyRow> RequestKey(std::string_view queue, std::string_view key);
   // Up to `limit` (at least 1) finished tasks by id, from `from` on. Looks at no more than 10,000
-  // rows, those that have expired and were not dropped yet among them.
+  // rows, those that have expired and were not dropped yet among them. `accept` is asked once of a
+  // row, also of one of several tasks, which differ in their ids and sizes alone.
   absl::StatusOr<FinishedPage> ListFinished(
       size_t limit, TaskId from, absl::FunctionRef<bool(const engine::FinishedRow&)> accept);
 

@@ -194,7 +194,8 @@ absl::Status AttachStream::AddSome(const broker::LeasedRun& run, int64_t now_ms,
                                    v1::LeasedRun*& out) {
   const uint32_t first = added;
   int64_t bytes = kAttachItemBytes + BytesBesidesPayload(run) + PayloadBytes(run, first);
-  absl::Status taken = CheckTaken(taken_bytes_max_, bytes, run.lease.task, *run.lease.queue);
+  const TaskId task = engine::TaskRange{run.lease.task, run.lease.tasks}.At(first);
+  absl::Status taken = CheckTaken(taken_bytes_max_, bytes, task, *run.lease.queue);
   if (!taken.ok()) return taken;
   if (MakeRoom(bytes)) out = nullptr;
   uint32_t end = first + 1;
