@@ -9,9 +9,8 @@
 
 #include "server/broker/body.h"
 #include "server/broker/row_codec.h"
-#include "server/store/memory_store.h"
+#include "tests/broker/held_store.h"
 #include "tests/broker/sample_rows.h"
-#include "tests/store/manual_clock.h"
 
 namespace treadle::broker {
 namespace {
@@ -25,9 +24,10 @@ std::vector<uint64_t> SequencesOf(const FinishedPage& page) {
 }
 
 TEST(StoredTasks, APageMayEndAndBeginAmongThoseThatSucceededTogether) {
-  store::ManualClock clock(1'000);
-  store::MemoryStore store(clock);
+  const TestClock clock;
+  HeldStore store(clock);
   engine::FinishedRow outcomes = SomeOutcomes();  // of tasks 78 to 80
+  outcomes.drop_at_ms = clock.NowMs() + 1'000;
   outcomes.body = AllOf(std::make_shared<const Body>(SomeBody()));
   store::WriteBatch batch;
   RowEncoder().Encode(outcomes, batch);
