@@ -141,6 +141,7 @@ class Broker::Impl : private Outbox {
   void Say(engine::Durability after, engine::EndCall& event);
   void Say(engine::Durability after, engine::TaskChanged& event);
   void Say(engine::Durability after, engine::TaskFinished& event);
+  void Say(engine::Durability after, engine::CompactionDue& event);
   void AnswerQuestions();
   void Ask(Question& question);
   void AskForOutcome(engine::CallId call, TaskId task);

@@ -141,6 +141,17 @@ void Broker::Impl::Say(Durability after, engine::TaskFinished& event) {
   }
 }
 
+// What is in memory of the run's payloads is all of them: what is left is read when it is needed.
+void Broker::Impl::Say(Durability, engine::CompactionDue& event) {
+  store_reads_.Work([this, run = event.run](StoredTasks& stored) -> Reads::Then {
+    return [this, run, row = stored.Unfinished(run)]() mutable {
+      cache_.Drop(run);
+      ahead_.Drop(run);
+      Step(engine::CompactRun{std::move(row)});
+    };
+  });
+}
+
 void Broker::Impl::Say(Durability, engine::TaskChanged& event) {
   if (!turn_.changed.insert(event.task).second) return;
   calls_.clear();

@@ -110,7 +110,8 @@ void Broker::Impl::FoundMissing(const std::vector<LateLeases::Missing>& missing,
                                 std::vector<BodyPtr> bodies) {
   for (size_t i = 0; i < missing.size(); ++i) {
     const LateLeases::Missing& one = missing[i];
-    if (bodies[i] == nullptr && engine_.IsUnfinished(one.task)) {
+    // Where it has another row by now, the lease is over.
+    if (bodies[i] == nullptr && engine_.RowOf(one.task) == one.row) {
       failure_ = absl::DataLossError(absl::StrCat(
           "task ", one.task.ToString(), " is unfinished, but the store has no row of it"));
       return;

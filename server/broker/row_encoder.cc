@@ -295,7 +295,8 @@ RowEncoder::~RowEncoder() = default;
 void RowEncoder::Encode(const engine::RowChange& change, store::WriteBatch& batch) {
   if (const auto* key = std::get_if<engine::RowKey>(&change)) {
     WriteKeyOf(*key, key_);
-    // A task's row is put once, when it is accepted: its id is never used again.
+    // A task's row is put once, when it is accepted, and once more if its run is compacted, which
+    // deletes it: its id is never used again.
     return std::holds_alternative<engine::TaskKey>(*key) ? batch.DeleteOnce(key_)
                                                          : batch.Delete(key_);
   }

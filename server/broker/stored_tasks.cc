@@ -79,6 +79,22 @@ std::vector<BodyPtr> StoredTasks::Payloads(absl::Span<const TaskId> rows) {
   return bodies;
 }
 
+std::optional<engine::TaskRow> StoredTasks::Unfinished(TaskId row) {
+  const std::string key = TaskRowKey(row);
+  const absl::StatusOr<std::string> value = Get(key);
+  if (!value.ok()) return std::nullopt;
+  std::optional<Body> body;
+  absl::StatusOr<engine::Row> decoded = Decode(key, *value, &body);
+  if (!decoded.ok()) return std::nullopt;
+  if (!body.has_value()) {
+    Fail(Lost(row, "payload")).IgnoreError();
+    return std::nullopt;
+  }
+  auto& task = std::get<engine::TaskRow>(*decoded);
+  task.payload = AllOf(std::make_shared<const Body>(*std::move(body)));
+  return std::move(task);
+}
+
 absl::StatusOr<OutcomeReady> StoredTasks::Finished(TaskId task) {
   absl::StatusOr<engine::FinishedRow> found = absl::NotFoundError(absl::StrCat(
       "task ", task.ToString(),

@@ -29,6 +29,8 @@ class StoredTasks {
   // The payloads of unfinished tasks' rows, in the order of `rows`, which may name one several
   // times. Null: there is no such row, its tasks have ended.
   std::vector<BodyPtr> Payloads(absl::Span<const TaskId> rows);
+  // The row of an unfinished task, or of a run, with its payloads. Absent: there is none.
+  std::optional<engine::TaskRow> Unfinished(TaskId row);
   // NOT_FOUND: there is no such outcome (any more).
   absl::StatusOr<OutcomeReady> Finished(TaskId task);
   // What the store knows of a request key; absent: nothing, or its window is over.

@@ -202,10 +202,15 @@ struct WatchTask {
   bool watch = true;
 };
 
+// Answers CompactionDue: the run's row as it is stored, with the payloads; absent: there is none.
+struct CompactRun {
+  std::optional<TaskRow> row;
+};
+
 using Command =
     std::variant<BeginLife, CreateQueue, UpdateQueue, DeleteQueue, PauseQueue, PurgeQueue,
                  OpenSession, AcknowledgeSession, CloseSession, Submit, Cancel, AttachWorker,
                  Heartbeat, AddCredit, DrainWorker, DrainWorkers, StartAttempt, EndAttempt,
-                 EndReports, PollTasks, ExtendLease, CallClosed, WatchTask>;
+                 EndReports, PollTasks, ExtendLease, CallClosed, WatchTask, CompactRun>;
 
 }  // namespace treadle::engine

@@ -14,6 +14,7 @@
 #include "server/engine/queue_commands.h"
 #include "server/engine/refusals.h"
 #include "server/engine/reports.h"
+#include "server/engine/runs.h"
 #include "server/engine/sessions.h"
 #include "server/engine/views.h"
 
@@ -37,8 +38,9 @@ class Engine::Impl {
         queue_commands_(state_, lifecycle_, admission_),
         attachments_(state_, lifecycle_),
         reports_(state_, lifecycle_),
+        runs_(state_),
         dispatch_(state_, lifecycle_, admission_, attachments_),
-        loader_(std::make_unique<Loader>(state_, lifecycle_, attachments_)) {}
+        loader_(std::make_unique<Loader>(state_, lifecycle_, attachments_, runs_)) {}
 
   absl::Status Load(const Row& row) {
     TREADLE_ASSERT(loader_ != nullptr);
@@ -82,7 +84,7 @@ class Engine::Impl {
     } while (!behind && NextDue() <= now_ms);
     if (!behind) dispatch_.AnswerDuePolls(turn);
     attachments_.RetireIdle();
-    lifecycle_.WriteRuns(turn);
+    runs_.WriteChanged(turn);
     sessions_.WriteChanged(turn);
     reports_.WriteAccepted(turn);
     if (state_.counters_dirty) turn.Put(state_.counters);
@@ -137,6 +139,7 @@ class Engine::Impl {
   void Apply(Turn& turn, EndAttempt&& command) { reports_.Apply(turn, std::move(command)); }
   void Apply(Turn& turn, EndReports&& command) { reports_.Apply(turn, command); }
   void Apply(Turn& turn, ExtendLease&& command) { reports_.Apply(turn, command); }
+  void Apply(Turn& turn, CompactRun&& command) { runs_.Apply(turn, std::move(command)); }
   void Apply(Turn&, WatchTask&& command) {
     Task* const task = state_.tasks.Find(command.task);
     if (task == nullptr || (!command.watch && task->count > 1)) return;
@@ -145,7 +148,9 @@ class Engine::Impl {
   void Apply(Turn& turn, Cancel&& command);
   void Apply(Turn& turn, CallClosed&& command);
   void FireTimer(Turn& turn);
-  int64_t NextDue() const { return std::min(state_.timers.NextDue(), state_.NextDate()); }
+  int64_t NextDue() const {
+    return std::min({state_.timers.NextDue(), state_.NextDate(), runs_.NextDue()});
+  }
 
   State state_;
   Lifecycle lifecycle_;
@@ -154,6 +159,7 @@ class Engine::Impl {
   QueueCommands queue_commands_;
   Attachments attachments_;
   Reports reports_;
+  Runs runs_;
   Dispatch dispatch_;
   std::unique_ptr<Loader> loader_;  // until the first step
   bool after_tick_ = false;
@@ -201,6 +207,7 @@ void Engine::Impl::Apply(Turn& turn, CallClosed&& command) {
 
 void Engine::Impl::FireTimer(Turn& turn) {
   const int64_t due_ms = state_.timers.NextDue();
+  if (runs_.NextDue() < std::min(due_ms, state_.NextDate())) return runs_.Due(turn);
   if (state_.NextDate() < due_ms) return lifecycle_.Due(turn, state_.dates.Pop());
   Timed& timed = state_.timers.Pop();
   switch (timed.kind) {
@@ -289,6 +296,11 @@ std::vector<ReadyTask> Engine::NextReady(std::string_view queue, const std::stri
     next.push_back({task.row(), task.count, task.payload_bytes});
   });
   return next;
+}
+
+std::optional<TaskId> Engine::RowOf(TaskId id) const {
+  const Task* const task = impl_->state().tasks.Find(id);
+  return task == nullptr ? std::nullopt : std::optional(task->row());
 }
 
 bool Engine::IsUnfinished(TaskId id) const { return impl_->state().tasks.Find(id) != nullptr; }

@@ -84,6 +84,8 @@ class Engine {
   // that can be told at a glance.
   std::vector<ReadyTask> NextReady(std::string_view queue, const std::string& type,
                                    size_t limit) const;
+  // The row that has the payload of an unfinished task; absent: it is none.
+  std::optional<TaskId> RowOf(TaskId id) const;
   bool IsUnfinished(TaskId id) const;
   // Its submit waits for room in a full queue.
   bool WaitsForRoom(TaskId id) const;

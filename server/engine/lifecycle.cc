@@ -327,10 +327,11 @@ void Lifecycle::Finish(Turn& turn, Task& task, FinishedRow finished_row) {
   s_.tasks.Finish(task);
 }
 
-// What is left of a run is written at the turn's end.
+// What is left of a run is written at the turn's end: see Runs.
 void Lifecycle::LeaveRun(Turn& turn, const Task& task) {
   TaskRun& run = *task.run;
   run.unfinished -= task.count;
+  run.unfinished_bytes -= task.payload_bytes;
   if (run.unfinished == 0) {
     turn.Erase(TaskKey{run.first});
     if (run.has_row) turn.Erase(RunKey{run.first});
@@ -338,15 +339,6 @@ void Lifecycle::LeaveRun(Turn& turn, const Task& task) {
   }
   run.finished.Insert(task.id.sequence, task.id.sequence + task.count - 1);
   if (!std::exchange(run.has_news, true)) s_.changed_runs.push_back(task.run);
-}
-
-void Lifecycle::WriteRuns(Turn& turn) {
-  for (const std::shared_ptr<TaskRun>& run : std::exchange(s_.changed_runs, {})) {
-    run->has_news = false;
-    if (run->unfinished == 0) continue;
-    run->has_row = true;
-    turn.Put(RunRow{run->first, run->finished.ranges()});
-  }
 }
 
 void Lifecycle::Changed(Turn& turn, const Task& task) {

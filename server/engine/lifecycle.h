@@ -62,9 +62,6 @@ class Lifecycle {
   void GiveBack(Turn& turn, Task& task);
   void LoseLease(Turn& turn, Task& task);
 
-  // At the turn's end: what has become of runs.
-  void WriteRuns(Turn& turn);
-
   // A worker that holds enough payload bytes takes nothing until some are gone.
   void UpdateBlocked(Worker& worker);
   // When the task's timers must fire, by what it is doing: that in service time, and that by the

@@ -75,7 +75,7 @@ absl::Status Loader::Take(const TaskRow& row) {
 }
 
 absl::Status Loader::Take(const RunRow& row) {
-  runs_.push_back(row);
+  run_rows_.push_back(row);
   return absl::OkStatus();
 }
 
@@ -150,7 +150,7 @@ absl::Status Loader::FinishTasks() {
 }
 
 absl::Status Loader::FinishRuns() {
-  for (const RunRow& row : std::exchange(runs_, {})) TREADLE_RETURN_IF_ERROR(FinishRun(row));
+  for (const RunRow& row : std::exchange(run_rows_, {})) TREADLE_RETURN_IF_ERROR(FinishRun(row));
   return absl::OkStatus();
 }
 
@@ -171,9 +171,11 @@ absl::Status Loader::FinishRun(const RunRow& row) {
       return contradiction();
     }
     run->unfinished -= tasks;
+    run->unfinished_bytes -= task->payload_bytes;
     lifecycle_.ReturnLine(*task);
     s_.tasks.Drop(*task);
   }
+  runs_.Loaded(run, s_.now_ms);
   return absl::OkStatus();
 }
 

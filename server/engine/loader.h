@@ -11,6 +11,7 @@
 #include "server/engine/attachments.h"
 #include "server/engine/lifecycle.h"
 #include "server/engine/row.h"
+#include "server/engine/runs.h"
 #include "server/engine/state.h"
 
 namespace treadle::engine {
@@ -19,8 +20,8 @@ namespace treadle::engine {
 // everything: rows that contradict each other mean a damaged store, and nothing is guessed.
 class Loader {
  public:
-  Loader(State& state, Lifecycle& lifecycle, Attachments& attachments)
-      : s_(state), lifecycle_(lifecycle), attachments_(attachments) {}
+  Loader(State& state, Lifecycle& lifecycle, Attachments& attachments, Runs& runs)
+      : s_(state), lifecycle_(lifecycle), attachments_(attachments), runs_(runs) {}
 
   absl::Status Load(const Row& row);
   absl::Status Finish(int64_t now_ms);
@@ -61,8 +62,9 @@ class Loader {
   State& s_;
   Lifecycle& lifecycle_;
   Attachments& attachments_;
+  Runs& runs_;
   bool has_meta_ = false;
-  std::vector<RunRow> runs_;
+  std::vector<RunRow> run_rows_;
   std::vector<AttemptRow> attempts_;
   absl::flat_hash_map<TaskId, int64_t> stored_lease_ms_;
   std::vector<GrantRow> grants_;

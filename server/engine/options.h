@@ -30,6 +30,10 @@ struct EngineOptions {
   // Results of tasks that succeeded together are one row up to so many bytes, so that reading one
   // of them reads not much more.
   int64_t outcome_row_bytes_max = int64_t{256} << 10;
+  // A run's row with so many bytes of payloads, most of which belong to tasks that have ended, is
+  // compacted when that has been so for a while (more than 0).
+  int64_t compaction_bytes_min = 64 << 10;
+  int64_t compaction_after_ms = 10'000;
   int64_t session_gap_max = 1'000'000;  // how far a sequence may jump ahead
   // Gaps between one session's accepted sequences: all of them are written whenever one changes.
   int64_t session_ranges_max = 1'000;

@@ -117,15 +117,22 @@ struct TaskChanged {
   TaskId task;
 };
 
+// Most of this run has ended, and what is left gets rows of its own: the broker reads its row, and
+// answers with CompactRun in a later turn. One at a time.
+struct CompactionDue {
+  TaskId run;
+};
+
 // The engine gives a stream up: replaced by a newer one, or its peer broke the rules.
 struct EndCall {
   CallId call{};
   absl::Status status;
 };
 
-using Event = std::variant<QueueChanged, SessionOpened, Submitted, CancelDone, WorkerAttached,
-                           DrainAsked, WorkersDrained, Dispatched, StopAttempt, ReportDone,
-                           ReportsHandled, LeaseExtended, TaskFinished, TaskChanged, EndCall>;
+using Event =
+    std::variant<QueueChanged, SessionOpened, Submitted, CancelDone, WorkerAttached, DrainAsked,
+                 WorkersDrained, Dispatched, StopAttempt, ReportDone, ReportsHandled, LeaseExtended,
+                 TaskFinished, TaskChanged, CompactionDue, EndCall>;
 
 struct Output {
   Durability after = Durability::kSynced;

@@ -12,18 +12,25 @@ namespace treadle::engine {
 // Tasks that were submitted together and have one row, until the last of them has ended.
 struct TaskRun {
   TaskRun(TaskId its_first, PayloadSizes its_sizes)
-      : first(its_first), sizes(std::move(its_sizes)), unfinished(sizes.count()) {}
+      : first(its_first),
+        sizes(std::move(its_sizes)),
+        unfinished(sizes.count()),
+        unfinished_bytes(bytes()) {}
 
   uint32_t IndexOf(TaskId task) const {
     return static_cast<uint32_t>(task.sequence - first.sequence);
   }
+  // Of all payloads in its row.
+  uint64_t bytes() const { return sizes.BeginOf(sizes.count()); }
 
   const TaskId first;
   const PayloadSizes sizes;
   uint32_t unfinished;
-  RangeSet finished;      // sequences
-  bool has_row = false;   // a RunRow
-  bool has_news = false;  // some have finished in this turn
+  uint64_t unfinished_bytes;
+  RangeSet finished;          // sequences
+  bool has_row = false;       // a RunRow
+  bool has_news = false;      // some have finished in this turn
+  bool is_left_over = false;  // see Runs
 };
 
 }  // namespace treadle::engine

@@ -7,6 +7,7 @@
 
 #include "server/broker/body.h"
 #include "server/broker/row_codec.h"
+#include "server/broker/row_key.h"
 #include "tests/broker/broker_fixture.h"
 
 namespace treadle::broker {
@@ -195,6 +196,55 @@ TEST_F(BrokerPayloadsTest, ATaskWhoseStoredPayloadIsMissingIsDamageAndNotAnEmpty
   }
   EXPECT_TRUE(absl::IsDataLoss(status)) << status;
   EXPECT_THAT(std::string(status.message()), testing::HasSubstr("payload"));
+}
+
+// Nothing of a run stays but for what is left of it.
+TEST_F(BrokerPayloadsTest, TheLastTaskOfARunKeepsNoneOfTheOthersPayloads) {
+  constexpr uint32_t kTasks = 100;
+  constexpr uint32_t kBytes = 2'000;
+  const TaskId first = broker->NewTaskIds(kTasks);
+  engine::Submit run{.call = kClient, .id = first};
+  run.spec.queue = "mail";
+  run.spec.type = "send";
+  std::string payloads;
+  for (uint32_t i = 0; i < kTasks; ++i) {
+    run.payload_sizes.push_back(kBytes);
+    payloads += std::string(kBytes, static_cast<char>('a' + i % 26));
+  }
+  run.spec.payload_bytes = payloads.size();
+  Tell(std::move(run), Bytes(std::move(payloads)));
+  Attach(kTasks);
+  TurnAndSync();
+  const std::vector<LeasedRun> leases = TakeLeases();
+  ASSERT_THAT(leases, SizeIs(1));
+  ASSERT_EQ(leases[0].lease.tasks, kTasks);
+  engine::EndAttempt end{.call = kWorker, .token = leases[0].lease.token};
+  end.result_sizes.assign(kTasks - 1, 0);
+  Tell(std::move(end));
+  const engine::Token last{static_cast<uint64_t>(leases[0].lease.token) + kTasks - 1};
+  Tell(engine::EndAttempt{
+      .call = kWorker, .token = last, .end = engine::AttemptEnd::kFailed, .error = {.type = "E"}});
+  clock.now_ms += options.engine.compaction_after_ms / 2;
+  TurnAndSync();
+  ASSERT_TRUE(store.Get(TaskRowKey(first)).ok());
+
+  clock.now_ms += options.engine.compaction_after_ms;
+  for (int turns = 0; turns < 3; ++turns) TurnAndSync();
+  EXPECT_TRUE(absl::IsNotFound(store.Get(TaskRowKey(first)).status()));
+  const TaskId left{first.session, first.sequence + kTasks - 1};
+  const absl::StatusOr<std::string> row = store.Get(TaskRowKey(left));
+  ASSERT_TRUE(row.ok()) << row.status();
+  EXPECT_LT(row->size(), 2 * kBytes);
+  EXPECT_EQ(broker->holdings().cached_payloads, 0);
+
+  Attach(1);
+  TurnAndSync();
+  TurnAndSync();
+  const std::vector<LeasedRun> again = TakeLeases();
+  ASSERT_THAT(again, SizeIs(1));
+  EXPECT_EQ(again[0].lease.task, left);
+  EXPECT_EQ(BytesIn(again[0].payload), std::string(kBytes, 'a' + (kTasks - 1) % 26));
+  EXPECT_EQ(again[0].payload.body->content_type, "text");
 }
 
 TEST_F(BrokerPayloadsTest, ASequenceThatWaitsKeepsItsPayloadThoughItWasAcknowledgedAndComesAgain) {

@@ -237,6 +237,9 @@ struct EventFormat {
   std::string operator()(const TaskChanged& event) const {
     return absl::StrCat("changed ", event.task.ToString());
   }
+  std::string operator()(const CompactionDue& event) const {
+    return absl::StrCat("compaction-due ", event.run.ToString());
+  }
   std::string operator()(const EndCall& event) const {
     return absl::StrCat(Call(event), "end-call ", Format(event.status));
   }

@@ -1,15 +1,12 @@
 #include <cstdint>
-#include <numeric>
 #include <optional>
 #include <string>
-#include <utility>
-#include <variant>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/engine/live_engine.h"
+#include "tests/engine/run_fixture.h"
 
 // Leases of several tasks of a run at once, as a worker gets and reports them. What happens to one
 // of the tasks alone: scripts/ranges.txt.
@@ -20,37 +17,6 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
-
-constexpr CallId kClient{1};
-constexpr CallId kWorker{2};
-constexpr CallId kOther{3};
-
-Token After(Token token, uint64_t index) { return Token{static_cast<uint64_t>(token) + index}; }
-
-EndAttempt Succeeded(CallId call, Token first, std::vector<uint32_t> result_sizes) {
-  EndAttempt end{.call = call, .token = first};
-  end.body.bytes = std::accumulate(result_sizes.begin(), result_sizes.end(), uint64_t{0});
-  end.result_sizes = std::move(result_sizes);
-  return end;
-}
-
-template <typename Said>
-std::vector<Said> Heard(const Effects& effects) {
-  std::vector<Said> heard;
-  for (const Output& output : effects.outputs) {
-    if (const Said* const said = std::get_if<Said>(&output.event)) heard.push_back(*said);
-  }
-  return heard;
-}
-
-std::vector<Lease> LeasesOf(CallId call, const Effects& effects) {
-  std::vector<Lease> leases;
-  for (const Dispatched& dispatched : Heard<Dispatched>(effects)) {
-    if (dispatched.call != call) continue;
-    leases.insert(leases.end(), dispatched.leases.begin(), dispatched.leases.end());
-  }
-  return leases;
-}
 
 uint32_t TasksOf(const std::vector<Lease>& leases, const std::string& queue) {
   uint32_t tasks = 0;
@@ -69,42 +35,7 @@ std::vector<Token> Refused(const Effects& effects) {
   return refused;
 }
 
-class LeaseRange : public testing::Test, public LiveEngine {
- protected:
-  LeaseRange() { Step(OpenSession{kClient}); }
-
-  // Of session 1, with payloads of 10, 20, 30, ... bytes.
-  void SubmitRun(uint64_t first, uint32_t tasks, const std::string& queue = "mail") {
-    Submit submit;
-    submit.call = kClient;
-    submit.id = TaskId{1, first};
-    submit.spec.queue = queue;
-    submit.spec.type = "send";
-    for (uint32_t i = 1; i <= tasks; ++i) {
-      submit.payload_sizes.push_back(10 * i);
-      submit.spec.payload_bytes += 10 * i;
-    }
-    Step(std::move(submit));
-  }
-  void Attach(CallId call, const std::string& worker, std::vector<Token> held_tokens = {}) {
-    AttachWorker attach;
-    attach.call = call;
-    attach.worker_id = worker;
-    attach.queues = {"mail", "news"};
-    attach.pools = {PoolSpec{"thread", 1}};
-    attach.held_tokens = std::move(held_tokens);
-    Step(std::move(attach));
-  }
-  // A run of so many tasks, which one worker holds, and nothing else.
-  Lease LeaseOfRun(uint32_t tasks) {
-    SubmitRun(1, tasks);
-    Attach(kWorker, "w1");
-    Step(AddCredit{kWorker, 0, static_cast<int32_t>(tasks)});
-    const std::vector<Lease> leases = LeasesOf(kWorker, Tick());
-    EXPECT_THAT(leases, SizeIs(1));
-    return leases.at(0);
-  }
-};
+using LeaseRange = RunTest;
 
 TEST_F(LeaseRange, HasATokenAndAPayloadForEachTask) {
   const Lease lease = LeaseOfRun(3);

@@ -72,6 +72,9 @@ struct VisibleText {
   std::string operator()(const TaskChanged& e) const {
     return absl::StrCat("changed ", e.task.ToString());
   }
+  std::string operator()(const CompactionDue& e) const {
+    return absl::StrCat("compaction-due ", e.run.ToString());
+  }
   std::string operator()(const EndCall& e) const {
     return absl::StrCat("end-call ", Number(e.call), " ", Text(e.status));
   }

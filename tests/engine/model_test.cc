@@ -43,6 +43,8 @@ EngineOptions SmallBounds() {
   options.request_key_window_ms = 30'000;
   options.attempt_timeout_grace_ms = 1'006;
   options.unexplained_losses_max = 2;
+  options.compaction_bytes_min = 0;
+  options.compaction_after_ms = 1'000;
   return options;
 }
 
@@ -52,6 +54,8 @@ class RandomRun {
       : random_(seed), engine_(std::make_unique<Engine>(options_)), model_(options_) {
     Step(OpenSession{NewCall(), 0, /*for_unary=*/true});
   }
+
+  uint64_t compactions() const { return compactions_; }
 
   void Turns(int count) {
     for (turn_ = 0; turn_ < count && !testing::Test::HasFailure(); ++turn_) Turn();
@@ -90,6 +94,7 @@ class RandomRun {
   void Turn();
   void Step(Command command);
   void EndTurn();
+  void Compact();
   void Restart();
   void SetClock(int64_t set_by_ms);
   std::unique_ptr<Engine> Reloaded();
@@ -116,7 +121,9 @@ class RandomRun {
   int turn_ = 0;
   uint64_t calls_ = 0;
   uint64_t unary_ = 0;
+  uint64_t compactions_ = 0;
   std::vector<EndAttempt> said_;
+  std::optional<TaskId> compaction_due_;  // of this run
 };
 
 Submit RandomRun::RandomSubmit() {
@@ -399,8 +406,17 @@ void RandomRun::Turn() {
   if (OneIn(25)) SetClock(static_cast<int64_t>(Below(4'000)) * 10 - 20'000);
   const uint64_t commands = 1 + Below(8);
   for (uint64_t i = 0; i < commands; ++i) Step(RandomCommand());
+  if (compaction_due_.has_value() && OneIn(3)) Compact();
   EndTurn();
   if (OneIn(40)) Restart();
+}
+
+// Of which the model knows nothing: nobody can tell.
+void RandomRun::Compact() {
+  const TaskId run = *std::exchange(compaction_due_, std::nullopt);
+  const std::optional<TaskRow> row = OneIn(10) ? std::nullopt : rows_.FindTask(run);
+  engine_->Step(now_ms_, CompactRun{row}, effects_);
+  ++compactions_;
 }
 
 void RandomRun::EndTurn() {
@@ -413,6 +429,8 @@ void RandomRun::EndTurn() {
       const auto* const dispatched = std::get_if<Dispatched>(&event);
       if (dispatched != nullptr && !dispatched->leases.empty()) {
         given.push_back(*dispatched);
+      } else if (const auto* const due = std::get_if<CompactionDue>(&event)) {
+        compaction_due_ = due->run;
       } else {
         said.push_back(Visible(event));
       }
@@ -450,6 +468,7 @@ void RandomRun::SetClock(int64_t set_by_ms) {
 void RandomRun::Restart() {
   engine_ = Reloaded();
   model_.Restart(now_ms_);
+  compaction_due_.reset();
   if (OneIn(2)) Step(BeginLife{Incarnation{Below(uint64_t{1} << 40)}});
 }
 
@@ -462,10 +481,16 @@ uint64_t NumberFrom(const char* variable, uint64_t standard) {
 TEST(EngineAgainstModel, RandomCommandsHaveTheSameVisibleResults) {
   const uint64_t only = NumberFrom("TREADLE_MODEL_SEED", 0);
   const uint64_t seeds = NumberFrom("TREADLE_MODEL_SEEDS", 200);
+  uint64_t compactions = 0;
   for (uint64_t seed = only != 0 ? only : 1; seed <= (only != 0 ? only : seeds); ++seed) {
     SCOPED_TRACE(absl::StrCat("TREADLE_MODEL_SEED=", seed));
-    RandomRun(seed).Turns(150);
+    RandomRun run(seed);
+    run.Turns(150);
     if (HasFailure()) return;
+    compactions += run.compactions();
+  }
+  if (only == 0) {
+    EXPECT_GT(compactions, seeds / 10);
   }
 }
 

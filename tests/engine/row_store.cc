@@ -63,6 +63,12 @@ void RowStore::Apply(const std::vector<RowChange>& changes) {
   }
 }
 
+std::optional<TaskRow> RowStore::FindTask(TaskId row) const {
+  const auto found = rows_.find("t" + row.ToString());
+  if (found == rows_.end() || !std::holds_alternative<TaskRow>(found->second)) return std::nullopt;
+  return std::get<TaskRow>(found->second);
+}
+
 std::optional<KeyRow> RowStore::FindKey(const std::string& queue, const std::string& key) const {
   const auto found = rows_.find(absl::StrCat("k", queue, "\n", key));
   if (found == rows_.end()) return std::nullopt;

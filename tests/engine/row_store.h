@@ -17,6 +17,8 @@ class RowStore {
   // All changes in order. Asserts that none deletes what is not there.
   void Apply(const std::vector<RowChange>& changes);
 
+  // Absent: no unfinished task, or run, has its row there.
+  std::optional<TaskRow> FindTask(TaskId row) const;
   std::optional<KeyRow> FindKey(const std::string& queue, const std::string& key) const;
   size_t CountOf(char kind) const;
 

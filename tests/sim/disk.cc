@@ -201,13 +201,17 @@ void Disk::Crash(bool power) {
 }
 
 void Disk::CheckPutOnce(const store::WriteBatch& batch) {
+  std::map<std::string_view, bool> there;  // after the batch's changes until here
   for (size_t i = 0; i < batch.size(); ++i) {
     const store::WriteBatch::Change change = batch[i];
-    if (change.value.has_value() && rows_.contains(change.key)) {
+    const bool put = change.value.has_value();
+    const auto known = there.emplace(change.key, rows_.contains(change.key)).first;
+    if (put && known->second) {
       put_again_.insert(std::string(change.key));
-    } else if (!change.value.has_value()) {
+    } else if (!put) {
       TREADLE_ASSERT(put_again_.erase(std::string(change.key)) == 0 || !change.put_once);
     }
+    known->second = put;
   }
 }
 

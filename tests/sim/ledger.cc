@@ -31,8 +31,9 @@ struct Applier {
     ledger.runs[row.id] = row.tasks();
     for (auto& [task, payload] : TasksOf(row, change.body)) {
       ledger.last_order = std::max(ledger.last_order, task.order);
-      const TaskId id = task.id;
-      ledger.tasks[id] = Ledger::Task{.row = std::move(task), .payload = std::move(payload)};
+      Ledger::Task& known = ledger.tasks[task.id];
+      known.row = std::move(task);
+      known.payload = std::move(payload);
     }
   }
   void operator()(const engine::RunRow& row) {
@@ -81,6 +82,12 @@ std::vector<TaskId> Ledger::UnfinishedOf(TaskId row) const {
   return unfinished;
 }
 
+std::vector<TaskId> Ledger::DroppedBy(const StoredChange& deletion) const {
+  std::vector<TaskId> dropped = UnfinishedOf(*broker::TaskOfKey(deletion.key));
+  std::erase_if(dropped, [&](TaskId id) { return deletion.moved.contains(id); });
+  return dropped;
+}
+
 std::vector<StoredChange> Decode(const store::WriteBatch& batch) {
   broker::RowDecoder decoder;
   std::vector<StoredChange> changes;
@@ -96,6 +103,16 @@ std::vector<StoredChange> Decode(const store::WriteBatch& batch) {
     }
     changes.push_back(std::move(stored));
   }
+  std::set<TaskId> put;
+  for (size_t i = changes.size(); i-- > 0;) {
+    if (changes[i].deleted) {
+      if (broker::KindOfKey(changes[i].key) == broker::RowKind::kTask) changes[i].moved = put;
+    } else if (const auto* const row = std::get_if<engine::TaskRow>(&changes[i].row)) {
+      for (uint32_t task = 0; task < row->tasks(); ++task) {
+        put.insert(TaskId{row->id.session, row->id.sequence + task});
+      }
+    }
+  }
   return changes;
 }
 
@@ -103,9 +120,7 @@ void Apply(const StoredChange& change, Ledger& ledger) {
   if (!change.deleted) return std::visit(Applier{change, ledger}, change.row);
   if (broker::KindOfKey(change.key) == broker::RowKind::kTask) {
     // They have ended, and asked for their outcomes not to be kept.
-    for (const TaskId id : ledger.UnfinishedOf(*broker::TaskOfKey(change.key))) {
-      Applier::End(ledger.tasks[id]);
-    }
+    for (const TaskId id : ledger.DroppedBy(change)) Applier::End(ledger.tasks[id]);
   } else if (broker::KindOfKey(change.key) == broker::RowKind::kQueue) {
     ledger.queues.erase(change.key.substr(1));
   } else if (broker::KindOfKey(change.key) == broker::RowKind::kReports) {

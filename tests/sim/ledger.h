@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,6 +14,15 @@
 #include "server/store/store.h"
 
 namespace treadle::sim {
+
+// One row of a batch, read back from its bytes.
+struct StoredChange {
+  std::string key;
+  bool deleted = false;
+  std::set<TaskId> moved;  // of a deleted row of tasks: those that have another one by this batch
+  engine::Row row;         // unless deleted
+  std::string body;
+};
 
 // What stored rows say, as plainly as can be, and for ever: finished tasks stay.
 struct Ledger {
@@ -31,7 +41,7 @@ struct Ledger {
   using RequestKey = std::pair<std::string, std::string>;  // queue, key
 
   std::map<TaskId, Task> tasks;
-  std::map<TaskId, uint32_t> runs;  // by their first task: how many tasks have that row
+  std::map<TaskId, uint32_t> runs;  // by their first task: how many tasks that row has
   std::map<RequestKey, engine::KeyRow> keys;
   std::map<std::string, engine::QueueRow, std::less<>> queues;
   std::map<uint64_t, engine::ReportsRow> reports;  // that may come again
@@ -40,6 +50,8 @@ struct Ledger {
 
   // The tasks of a row that have not ended.
   std::vector<TaskId> UnfinishedOf(TaskId row) const;
+  // Those of them that end with it.
+  std::vector<TaskId> DroppedBy(const StoredChange& deletion) const;
   const Task* Find(TaskId id) const {
     const auto found = tasks.find(id);
     return found == tasks.end() ? nullptr : &found->second;
@@ -50,14 +62,6 @@ struct Ledger {
       return std::find(all.begin(), all.end(), report) != all.end();
     });
   }
-};
-
-// One row of a batch, read back from its bytes.
-struct StoredChange {
-  std::string key;
-  bool deleted = false;
-  engine::Row row;  // unless deleted
-  std::string body;
 };
 
 std::vector<StoredChange> Decode(const store::WriteBatch& batch);

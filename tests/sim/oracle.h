@@ -98,6 +98,7 @@ class Oracle final : public Disk::Observer {
     uint64_t runs_leased = 0;
     uint64_t runs_reported = 0;
     uint64_t runs_told = 0;
+    uint64_t moved = 0;  // tasks, out of a run's row
     std::map<engine::TaskState, uint64_t> ended;
 
     void Add(const Counts& other);
@@ -208,6 +209,7 @@ class Oracle final : public Disk::Observer {
 
   void Check(const StoredChange& change);
   void CheckAccepted(const engine::TaskRow& row, const std::string& payload);
+  void CheckMoved(const Ledger::Task& task, const engine::TaskRow& row, const std::string& payload);
   void CheckRun(const engine::RunRow& row);
   void CheckDropped(TaskId id);
   void CheckAttempt(const engine::AttemptRow& row);

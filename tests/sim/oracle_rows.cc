@@ -36,11 +36,17 @@ const Ledger::Task& Oracle::Unfinished(TaskId id, const char* what) const {
 void Oracle::Check(const StoredChange& change) {
   if (change.deleted) {
     if (broker::KindOfKey(change.key) != broker::RowKind::kTask) return;
-    for (const TaskId id : live_.UnfinishedOf(*broker::TaskOfKey(change.key))) CheckDropped(id);
+    for (const TaskId id : live_.DroppedBy(change)) CheckDropped(id);
     return;
   }
   if (const auto* task = std::get_if<engine::TaskRow>(&change.row)) {
-    for (const auto& [one, payload] : TasksOf(*task, change.body)) CheckAccepted(one, payload);
+    for (const auto& [one, payload] : TasksOf(*task, change.body)) {
+      if (const Ledger::Task* const known = live_.Find(one.id)) {
+        CheckMoved(*known, one, payload);
+      } else {
+        CheckAccepted(one, payload);
+      }
+    }
   } else if (const auto* run = std::get_if<engine::RunRow>(&change.row)) {
     CheckRun(*run);
   } else if (const auto* attempt = std::get_if<engine::AttemptRow>(&change.row)) {
@@ -76,11 +82,21 @@ void Oracle::CheckDropped(TaskId id) {
   left_from_[task.row.spec.queue].Add(task.row);
 }
 
+// Its run was compacted: it has another row, which says the same.
+void Oracle::CheckMoved(const Ledger::Task& task, const engine::TaskRow& row,
+                        const std::string& payload) {
+  ++counts_.moved;
+  const std::string id = row.id.ToString();
+  Expect(!task.finished && row.order == task.row.order, Promise::kSafeToRepeat,
+         absl::StrCat(id, " is accepted twice"));
+  Expect(row.spec.queue == task.row.spec.queue && row.spec.type == task.row.spec.type &&
+             row.submitted_at_ms == task.row.submitted_at_ms && payload == task.payload,
+         Promise::kNeverLost, absl::StrCat(id, " is another task in another row"));
+}
+
 void Oracle::CheckAccepted(const engine::TaskRow& row, const std::string& payload) {
   const std::string id = row.id.ToString();
   trace_.Note("accepted", row.id, {row.order});
-  Expect(live_.Find(row.id) == nullptr, Promise::kSafeToRepeat,
-         absl::StrCat(id, " is accepted twice"));
   Expect(row.order > live_.last_order, Promise::kOrder,
          absl::StrCat(id, " gets an old order number"));
   Expect(submissions_[row.id].payload == payload, Promise::kNeverLost,

@@ -258,6 +258,7 @@ void Oracle::Counts::Add(const Counts& other) {
   runs_leased += other.runs_leased;
   runs_reported += other.runs_reported;
   runs_told += other.runs_told;
+  moved += other.moved;
   for (const auto& [state, count] : other.ended) ended[state] += count;
 }
 
@@ -274,8 +275,9 @@ std::string Oracle::Counts::ToString() const {
       " failed, ", of(TaskState::kCancelled), " cancelled, ", of(TaskState::kExpired),
       " expired; outcomes told: ", outcomes, ", unknown: ", unknown,
       "; several at once: ", runs_leased, " leases, ", runs_reported, " reports, ", runs_told,
-      " outcomes; progress seen: ", progress, "; broker crashes: ", crashes,
-      ", stores lost: ", stores_lost, "; sessions not given to strangers: ", thieves);
+      " outcomes; moved out of their run's row: ", moved, "; progress seen: ", progress,
+      "; broker crashes: ", crashes, ", stores lost: ", stores_lost,
+      "; sessions not given to strangers: ", thieves);
 }
 
 std::string ResultOf(TaskId task, engine::Token token) {

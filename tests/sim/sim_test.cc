@@ -46,6 +46,7 @@ TEST(Simulation, EverythingThatIsPromisedAboutHappens) {
   EXPECT_GT(sum.runs_leased, 20u);
   EXPECT_GT(sum.runs_reported, 20u);
   EXPECT_GT(sum.runs_told, 20u);
+  EXPECT_GT(sum.moved, 20u);
   EXPECT_GT(sum.unknown, 20u);
   EXPECT_GT(sum.progress, 20u);
   for (const auto state : {engine::TaskState::kSucceeded, engine::TaskState::kFailed,
