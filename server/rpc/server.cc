@@ -39,6 +39,9 @@ constexpr auto kShutdownLimit = std::chrono::seconds(2);
 
 // A client that goes beyond its bound is told so, some calls long; then it waits.
 constexpr int64_t kCallsToRefuse = 100;
+// What gRPC takes for a call without a message, and for as many as half again that are on their way
+// to being refused: where its quota is used up it ends calls of anybody.
+constexpr int64_t kCallBytes = 30 << 10;
 
 }  // namespace
 
@@ -91,7 +94,8 @@ class Server::Impl {
         builder, std::min<int64_t>(2 * edge_->message_bytes_max(), std::numeric_limits<int>::max()),
         options_.calls_per_client_max + kCallsToRefuse);
     grpc::ResourceQuota quota("treadle");
-    quota.Resize(static_cast<size_t>(options_.incoming_bytes_max));
+    const int64_t calls_bytes = options_.calls_max * kCallBytes;
+    quota.Resize(static_cast<size_t>(options_.incoming_bytes_max + calls_bytes));
     builder.SetResourceQuota(quota);
     Acceptor::Sink sink = builder.experimental().AddExternalConnectionAcceptor(
         grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
