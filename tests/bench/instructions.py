@@ -34,12 +34,12 @@ def count(step, turn):
     if done.returncode != 0 or not collected:
         raise SystemExit(f"engine_bench under callgrind ended with {done.returncode}:\n"
                          + done.stdout[-4000:])
-    return round(int(collected[1]) / tasks)
+    return round(int(collected[1]) / tasks, 1)
 
 
 def read_kept():
     rows = (line.split() for line in KEPT.read_text(encoding="utf-8").splitlines())
-    return {(row[0], " ".join(row[1:-1])): int(row[-1]) for row in rows if row and row[0] != "#"}
+    return {(row[0], " ".join(row[1:-1])): float(row[-1]) for row in rows if row and row[0] != "#"}
 
 
 def main():
@@ -57,7 +57,7 @@ def main():
     for (step, turn), number in counted.items():
         before = kept[step, turn]
         change = number / before - 1
-        print(f"{step:<9} {turn:>8} in a turn: {number:>6} instructions for a task, "
+        print(f"{step:<9} {turn:>8} in a turn: {number:>7} instructions for a task, "
               f"{before} before ({change:+.1%})")
         if change > RISE_MAX:
             risen.append(f"{step} ({turn} in a turn): from {before} to {number}")
