@@ -19,13 +19,6 @@
 #include "server/engine/views.h"
 
 namespace treadle::engine {
-namespace {
-
-// Timers that fire in one turn; the rest fire in the next, at once. A million tasks with the same
-// deadline are not to make one batch of a gigabyte.
-constexpr int64_t kTimersPerTurnMax = 100'000;
-
-}  // namespace
 
 // The state and its rules, wired.
 class Engine::Impl {
@@ -71,7 +64,7 @@ class Engine::Impl {
     TREADLE_ASSERT(unheard_ms >= 0);
     state_.unheard_ms = unheard_ms;
     Turn turn = Begin(now_ms, effects);
-    int64_t budget = kTimersPerTurnMax;
+    int64_t budget = state_.options.timers_per_turn_max;
     bool behind = false;
     do {
       for (; budget > 0 && NextDue() <= now_ms; --budget) FireTimer(turn);

@@ -172,6 +172,11 @@ void CheckHolders(const State& state, Seen& seen) {
     TREADLE_ASSERT(leased == in_pools && running == started);
   }
   seen.timers += state.holders.poll_count();
+  // Those that are answered in the next turn, because this one met its bound, have none.
+  for (const CallId id : state.due_polls) {
+    const Call* const call = state.calls.Find(id);
+    if (call != nullptr && call->poll != nullptr) --seen.timers;
+  }
 }
 
 void CheckCalls(const State& state) {

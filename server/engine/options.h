@@ -43,6 +43,11 @@ struct EngineOptions {
   int64_t request_key_window_ms = 86'400'000;
   int64_t attempt_timeout_grace_ms =
       1'000;  // the worker's own report of a timeout, which says more, gets this long to arrive
+  // Timers that fire in one turn; the rest fire in the next, at once, and nothing is given out
+  // before. A million tasks with the same deadline are not to make one batch of a gigabyte.
+  int64_t timers_per_turn_max = 100'000;
+  // Tasks that purges cancel in one turn: each is a row and an output.
+  int64_t purged_per_turn_max = 10'000;
   // Leases of a task that were lost without word of a start; then the next one costs an attempt.
   int32_t unexplained_losses_max = 10;
 };

@@ -7,9 +7,6 @@
 namespace treadle::engine {
 namespace {
 
-// Tasks that purges cancel in one turn: each is a row and an output.
-constexpr int64_t kPurgedPerTurnMax = 10'000;
-
 absl::Status CheckBounds(int64_t max_tasks, int64_t max_bytes) {
   if (max_tasks < 1) return refusal::BoundNotPositive("max_tasks");
   if (max_bytes < 1) return refusal::BoundNotPositive("max_bytes");
@@ -111,7 +108,7 @@ void QueueCommands::Apply(Turn& turn, const PurgeQueue& command) {
 }
 
 void QueueCommands::ContinuePurges(Turn& turn) {
-  int64_t budget = kPurgedPerTurnMax;
+  int64_t budget = s_.options.purged_per_turn_max;
   while (!s_.purging.empty() && budget > 0) {
     Queue& queue = *s_.purging.front();
     Purge& purge = *queue.purge;

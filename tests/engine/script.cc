@@ -36,6 +36,8 @@ int64_t* OptionOf(EngineOptions& options, const std::string& name) {
   if (name == "resume_window_ms") return &options.resume_window_ms;
   if (name == "request_key_window_ms") return &options.request_key_window_ms;
   if (name == "attempt_timeout_grace_ms") return &options.attempt_timeout_grace_ms;
+  if (name == "timers_per_turn_max") return &options.timers_per_turn_max;
+  if (name == "purged_per_turn_max") return &options.purged_per_turn_max;
   return nullptr;
 }
 

@@ -84,6 +84,7 @@ int64_t Oracle::LeasedBytes(const std::string& worker_id) const {
 
 void Oracle::CheckWorking(const engine::Engine& engine,
                           const std::vector<engine::TaskView>& queued) const {
+  if (engine.NextDeadline() <= NowMs()) return;  // the turn met a bound, and goes on in the next
   for (const engine::WorkerView& worker : engine.ListWorkers("", SIZE_MAX)) {
     if (!worker.connected || worker.draining) continue;
     if (LeasedBytes(worker.worker_id) >= options_.worker_inflight_bytes_max) continue;

@@ -61,6 +61,8 @@ broker::BrokerOptions SmallOptions(uint64_t seed) {
   bound(options.turn_reads_max, 1, 3);
   bound(options.pending_reads_max, 1, 10);
   bound(options.engine.outcome_row_bytes_max, 1, 100);
+  bound(options.engine.timers_per_turn_max, 1, 4);
+  bound(options.engine.purged_per_turn_max, 1, 3);
   // Half of the runs compact whatever they can.
   if (random.OneIn(2)) options.engine.compaction_bytes_min = random.Between(0, 200);
   options.engine.compaction_after_ms = random.Between(1, 2'000);
