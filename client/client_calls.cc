@@ -51,10 +51,9 @@ absl::StatusOr<Response> CallNamed(const ClientOptions& options, v1::QueueServic
 template <typename Request, typename Response>
 absl::StatusOr<Response> CallForTask(const ClientOptions& options, v1::TaskService::Stub& stub,
                                      Method<v1::TaskService::Stub, Request, Response> method,
-                                     std::string_view task_id) {
+                                     std::string_view task_id, Request request = {}) {
   absl::Status status = TaskId::Parse(task_id).status();
   if (!status.ok()) return status;
-  Request request;
   request.set_task_id(std::string(task_id));
   return Call(options, stub, method, request);
 }
@@ -73,10 +72,17 @@ absl::StatusOr<v1::Task> Client::GetTask(std::string_view task_id) {
               &v1::GetTaskResponse::mutable_task);
 }
 
-absl::StatusOr<v1::Task> Client::CancelTask(std::string_view task_id) {
-  return Take(
-      CallForTask(impl_->options, *impl_->tasks, &v1::TaskService::Stub::CancelTask, task_id),
-      &v1::CancelTaskResponse::mutable_task);
+absl::StatusOr<v1::GetPayloadResponse> Client::GetPayload(std::string_view task_id) {
+  return CallForTask(impl_->options, *impl_->tasks, &v1::TaskService::Stub::GetPayload, task_id);
+}
+
+absl::StatusOr<v1::Task> Client::CancelTask(std::string_view task_id, std::string_view reason) {
+  if (!IsUtf8(reason)) return absl::InvalidArgumentError("reason is not UTF-8: give another");
+  v1::CancelTaskRequest request;
+  request.set_reason(std::string(reason));
+  return Take(CallForTask(impl_->options, *impl_->tasks, &v1::TaskService::Stub::CancelTask,
+                          task_id, std::move(request)),
+              &v1::CancelTaskResponse::mutable_task);
 }
 
 absl::StatusOr<v1::ListTasksResponse> Client::ListTasks(const v1::ListTasksRequest& request) {

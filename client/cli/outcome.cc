@@ -24,12 +24,6 @@ int64_t MsSince(SteadyClock::time_point start) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(SteadyClock::now() - start).count();
 }
 
-// On a terminal the prompt starts on a line of its own.
-ExitCode PrintBytes(const Context& context, const std::string& bytes) {
-  const bool open_line = !bytes.empty() && bytes.back() != '\n';
-  return context.Print(bytes + (open_line && context.terminal.out_columns() > 0 ? "\n" : ""));
-}
-
 ExitCode PrintOutcome(const Context& context, const v1::Outcome& outcome) {
   const bool succeeded = outcome.state() == v1::TASK_STATE_SUCCEEDED;
   ExitCode printed = ExitCode::kOk;
@@ -47,6 +41,11 @@ ExitCode PrintOutcome(const Context& context, const v1::Outcome& outcome) {
 }
 
 }  // namespace
+
+ExitCode PrintBytes(const Context& context, const std::string& bytes) {
+  const bool open_line = !bytes.empty() && bytes.back() != '\n';
+  return context.Print(bytes + (open_line && context.terminal.out_columns() > 0 ? "\n" : ""));
+}
 
 std::string Describe(const TaskError& error) {
   std::string text = fmt::format("task {} {}", error.task_id, ToString(error.end));
@@ -83,7 +82,8 @@ std::string StateWords(const v1::Task& task) {
   const std::string state = StateName(task.state());
   switch (task.stop_reason()) {
     case v1::STOP_REASON_CANCELLED:
-      return state + " (told to stop: it was cancelled)";
+      return state + " (told to stop: it was cancelled" +
+             (task.cancel_reason().empty() ? "" : ": " + task.cancel_reason()) + ")";
     case v1::STOP_REASON_ATTEMPT_TIMEOUT:
       return state + " (told to stop: the attempt's time is over)";
     case v1::STOP_REASON_DEADLINE:

@@ -11,6 +11,9 @@
 
 namespace treadle::cli {
 
+// A result, or a payload, byte for byte. On a terminal the prompt starts on a line of its own.
+ExitCode PrintBytes(const Context& context, const std::string& bytes);
+
 // "task 3f-1 FAILED after 3 attempts on host-12: ExitStatus: exit status 1: no such file". Details
 // follow on lines of their own, unless they are a program's output, which is no text for people.
 std::string Describe(const TaskError& error);

@@ -290,6 +290,7 @@ struct RowDecoder::State {
                               .returns = attempt.returns(),
                               .cancel_requested = attempt.cancel_requested(),
                               .suspect = attempt.suspect(),
+                              .cancel_reason = std::move(*attempt.mutable_cancel_reason()),
                               .last_error = ErrorOf(*attempt.mutable_last_error())};
   }
 

@@ -204,6 +204,7 @@ struct RowEncoder::Messages {
     attempt.set_last_token(static_cast<uint64_t>(row.last_token));
     attempt.set_run_at_ms(row.run_at_ms);
     attempt.set_cancel_requested(row.cancel_requested);
+    attempt.set_cancel_reason(row.cancel_reason);
     attempt.set_suspect(row.suspect);
     attempt.set_lease_ms(row.lease_ms);
     attempt.set_losses(row.losses);

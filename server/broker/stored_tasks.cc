@@ -10,6 +10,7 @@
 #include "server/broker/body.h"
 #include "server/broker/outcome.h"
 #include "server/broker/row_key.h"
+#include "server/engine/payload_sizes.h"
 
 namespace treadle::broker {
 namespace {
@@ -93,6 +94,20 @@ std::optional<engine::TaskRow> StoredTasks::Unfinished(TaskId row) {
   auto& task = std::get<engine::TaskRow>(*decoded);
   task.payload = AllOf(std::make_shared<const Body>(*std::move(body)));
   return std::move(task);
+}
+
+std::optional<BodyPart> StoredTasks::Payload(TaskId task, TaskId row) {
+  std::optional<engine::TaskRow> found = Unfinished(row);
+  if (!found.has_value() || !engine::TaskRange{row, found->tasks()}.Contains(task)) {
+    return std::nullopt;
+  }
+  BodyPart payload = std::move(found->payload);
+  if (found->payload_sizes.empty()) return payload;
+  const engine::PayloadSizes sizes(found->payload_sizes);
+  const auto index = static_cast<uint32_t>(task.sequence - row.sequence);
+  payload.begin += sizes.BeginOf(index);
+  payload.bytes = sizes.Bytes(index, index + 1);
+  return payload;
 }
 
 absl::StatusOr<OutcomeReady> StoredTasks::Finished(TaskId task) {

@@ -31,6 +31,8 @@ class StoredTasks {
   std::vector<BodyPtr> Payloads(absl::Span<const TaskId> rows);
   // The row of an unfinished task, or of a run, with its payloads. Absent: there is none.
   std::optional<engine::TaskRow> Unfinished(TaskId row);
+  // That of one task in the row that its run, or itself, has. Absent: it has ended.
+  std::optional<BodyPart> Payload(TaskId task, TaskId row);
   // NOT_FOUND: there is no such outcome (any more).
   absl::StatusOr<OutcomeReady> Finished(TaskId task);
   // What the store knows of a request key; absent: nothing, or its window is over.

@@ -160,7 +160,10 @@ void Lifecycle::PutAttempt(Turn& turn, Task& task) {
   row.returns = task.returns;
   row.cancel_requested = task.cancel_requested;
   row.suspect = task.suspect;
-  if (task.extras) row.last_error = task.extras->last_error;
+  if (task.extras) {
+    row.cancel_reason = task.extras->cancel_reason;
+    row.last_error = task.extras->last_error;
+  }
   turn.Put(std::move(row));
 }
 

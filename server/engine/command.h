@@ -109,6 +109,7 @@ struct Cancel {
   CallId call{};
   uint64_t item = 0;
   TaskId task;
+  std::string reason;  // for people; of a running task the first one counts
 };
 
 // A worker's stream begins. The worker's leases from before are reconciled with `held_tokens`;

@@ -172,7 +172,7 @@ void Engine::Impl::Apply(Turn& turn, Cancel&& command) {
   Durability after = Durability::kMemory;
   if (Task* const task = state_.tasks.Find(command.task)) {
     after = OutcomeDurability(task->durability);
-    lifecycle_.Cancel(turn, lifecycle_.Part(*task, command.task));
+    lifecycle_.Cancel(turn, lifecycle_.Part(*task, command.task), command.reason);
   } else if (Waiter* const waiter = state_.waiters.Find(command.task)) {
     admission_.Refuse(turn, *waiter, refusal::NoLongerWaiting("it was cancelled"));
   } else if (state_.tasks.FinishedThisTurn(command.task)) {

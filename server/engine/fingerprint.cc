@@ -85,6 +85,7 @@ uint64_t HashOf(const Task& task, uint32_t index) {
   const TaskExtras& extras = task.extras ? *task.extras : kNone;
   hash.Add(extras.request_key).Add(extras.digest.high).Add(extras.digest.low);
   AddError(hash, extras.last_error);
+  hash.Add(extras.cancel_reason);
   hash.Add(task.lease == nullptr ? Token{} : task.lease->TokenOf(index));
   hash.Add(task.lease == nullptr ? 0 : task.lease->stored_lease_ms);
   return hash.value();

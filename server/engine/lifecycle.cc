@@ -238,7 +238,8 @@ void Lifecycle::Due(Turn& turn, Task& task) {
   LoseLease(turn, task);
 }
 
-void Lifecycle::Cancel(Turn& turn, Task& task) {
+void Lifecycle::Cancel(Turn& turn, Task& task, const std::string& reason) {
+  if (!reason.empty() && !task.cancel_requested) task.Extras().cancel_reason = reason;
   if (task.state != TaskState::kRunning) {
     LeaveWaiting(task);
     return Finish(turn, task, TaskState::kCancelled, task.attempts_spent, TaskError());
@@ -301,6 +302,9 @@ void Lifecycle::Finish(Turn& turn, Task& task, TaskState state, int32_t attempts
   if (state == TaskState::kCancelled && error.type.empty()) {
     error.type = "Cancelled";
     error.message = "the task was cancelled";
+    if (task.extras && !task.extras->cancel_reason.empty()) {
+      absl::StrAppend(&error.message, ": ", task.extras->cancel_reason);
+    }
   }
   row.error = std::move(error);
   row.body = std::move(body);

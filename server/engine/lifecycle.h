@@ -38,7 +38,7 @@ class Lifecycle {
   // Its timer has fired. Of several tasks that expire it is the first one's, and fires again.
   void Due(Turn& turn, Task& task);
   // These, and what follows without saying otherwise, are about one task: see Part.
-  void Cancel(Turn& turn, Task& task);
+  void Cancel(Turn& turn, Task& task, const std::string& reason = {});
   void Expire(Turn& turn, Task& task);
 
   // QUEUED → RUNNING, of several too. Grant and tokens are made at the end of the Tick.

@@ -232,6 +232,7 @@ absl::Status Loader::FinishAttempts() {
     if (row.lease_ms != 0) stored_lease_ms_[row.id] = row.lease_ms;
     task->cancel_requested = row.cancel_requested;
     task->suspect = row.suspect;
+    if (!row.cancel_reason.empty()) task->Extras().cancel_reason = std::move(row.cancel_reason);
     if (row.last_error != TaskError()) task->Extras().last_error = std::move(row.last_error);
   }
   attempts_ = {};

@@ -66,6 +66,7 @@ struct AttemptRow {
   int32_t returns = 0;
   bool cancel_requested = false;
   bool suspect = false;  // may have been executing when a worker died: see Lease::confirm_start
+  std::string cancel_reason;
   TaskError last_error;  // message cut to 1 KiB
 };
 

@@ -49,6 +49,7 @@ struct TaskExtras {
   std::string request_key;
   ContentDigest digest;
   TaskError last_error;
+  std::string cancel_reason;
 };
 
 // A task; or several of a run that follow one another, are alike and have not begun (though one

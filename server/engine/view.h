@@ -25,6 +25,7 @@ struct TaskView {
   uint64_t payload_bytes = 0;
   std::string worker;
   bool cancel_requested = false;
+  std::string cancel_reason;
   // Its holder was told to stop, or will be when it next extends its lease, and has not said yet
   // that the attempt is over.
   StopReason stop = StopReason::kNone;

@@ -37,6 +37,7 @@ TaskView ViewOf(const Task& task, TaskId id, const State& state) {
   view.stop = StopOf(task, state.now_ms);
   if (task.extras) {
     view.request_key = task.extras->request_key;
+    view.cancel_reason = task.extras->cancel_reason;
     view.last_error = task.extras->last_error;
   }
   return view;

@@ -2,8 +2,13 @@
 
 #include <memory>
 #include <optional>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
 
 #include "proto/support/limits.h"
+#include "server/broker/body.h"
 #include "server/broker/stored_tasks.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/list_tasks.h"
@@ -43,6 +48,44 @@ absl::Status GetTask(Edge&, UnaryCall& call, v1::GetTaskRequest& request) {
   const auto task = ValidateTaskId("task_id", request.task_id());
   if (!task.ok()) return task.status();
   AskForTask<v1::GetTaskResponse>(call, *task);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::GetPayloadResponse> PayloadOfUnfinished(broker::StoredTasks& stored, TaskId task,
+                                                           TaskId row) {
+  const std::optional<broker::BodyPart> payload = stored.Payload(task, row);
+  if (!payload.has_value()) {
+    return absl::AbortedError(
+        absl::StrCat("task ", task.ToString(), " ended while its payload was read: ask again"));
+  }
+  v1::GetPayloadResponse response;
+  const std::string_view bytes = broker::BytesIn(*payload);
+  response.set_payload(bytes.data(), bytes.size());
+  response.set_content_type(payload->body->content_type);
+  for (const auto& [name, value] : payload->body->headers) {
+    (*response.mutable_headers())[name] = value;
+  }
+  return response;
+}
+
+absl::Status GetPayload(Edge&, UnaryCall& call, v1::GetPayloadRequest& request) {
+  const auto task = ValidateTaskId("task_id", request.task_id());
+  if (!task.ok()) return task.status();
+  using Response = absl::StatusOr<v1::GetPayloadResponse>;
+  auto row = std::make_shared<std::optional<TaskId>>();
+  call.Ask<v1::GetPayloadResponse>(
+      [task = *task, row](const broker::View& view) -> std::optional<Response> {
+        *row = view.engine.RowOf(task);
+        return std::nullopt;
+      },
+      [task = *task, row](broker::StoredTasks& stored) -> Response {
+        if (row->has_value()) return PayloadOfUnfinished(stored, task, **row);
+        const absl::Status ended = stored.Finished(task).status();
+        if (absl::IsNotFound(ended)) return UnknownTaskError(task);
+        if (!ended.ok()) return ended;
+        return absl::FailedPreconditionError(absl::StrCat(
+            "task ", task.ToString(), " has ended: its payload was kept until then, and is gone"));
+      });
   return absl::OkStatus();
 }
 
@@ -114,8 +157,11 @@ void OnCancelled(UnaryCall& call, broker::Delivery& delivery) {
 absl::Status CancelTask(Edge&, UnaryCall& call, v1::CancelTaskRequest& request) {
   const auto task = ValidateTaskId("task_id", request.task_id());
   if (!task.ok()) return task.status();
+  if (absl::Status s = ValidateOptionalName("reason", request.reason()); !s.ok()) return s;
   call.Expect(OnCancelled);
-  call.Post(broker::Lane::kClients, ToRequest(engine::Cancel{.call = call.id(), .task = *task}));
+  call.Post(broker::Lane::kClients,
+            ToRequest(engine::Cancel{
+                .call = call.id(), .task = *task, .reason = std::move(*request.mutable_reason())}));
   return absl::OkStatus();
 }
 
@@ -127,6 +173,7 @@ void ServeTasks(Methods& methods) {
   tasks.Unary("SubmitRun", SubmitRun);
   tasks.Stream<SessionStream>("Session");
   tasks.Unary("GetTask", GetTask);
+  tasks.Unary("GetPayload", GetPayload);
   tasks.Unary("AwaitTask", AwaitTask);
   tasks.Stream<WatchStream>("WatchTask");
   tasks.Unary("CancelTask", CancelTask);

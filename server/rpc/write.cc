@@ -155,6 +155,7 @@ void Write(const engine::TaskView& view, const broker::ProgressState* progress, 
   out->set_payload_bytes(view.payload_bytes);
   out->set_worker(view.worker);
   out->set_cancel_requested(view.cancel_requested);
+  out->set_cancel_reason(view.cancel_reason);
   out->set_stop_reason(static_cast<v1::StopReason>(view.stop));
   out->set_request_key(view.request_key);
   if (view.last_error != engine::TaskError()) Write(view.last_error, out->mutable_last_error());

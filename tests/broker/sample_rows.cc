@@ -96,6 +96,7 @@ std::vector<engine::Row> OneOfEachKind() {
   attempt.losses = 2;
   attempt.returns = 3;
   attempt.cancel_requested = true;
+  attempt.cancel_reason = "duplicate";
   attempt.suspect = true;
   attempt.last_error = {"ExitStatus", "gone", "w2", 1, false, 3, std::nullopt, 0};
   engine::GrantRow grant;

@@ -126,7 +126,8 @@ struct RowFormat {
                         " last_token=", Number(row.last_token), Field("run_at", row.run_at_ms),
                         Field("lease_ms", row.lease_ms), Field("losses", row.losses),
                         Field("returns", row.returns), Flag("cancel", row.cancel_requested),
-                        Flag("suspect", row.suspect), Format(row.last_error));
+                        Field("reason", row.cancel_reason), Flag("suspect", row.suspect),
+                        Format(row.last_error));
   }
   std::string operator()(const GrantRow& row) const {
     return absl::StrCat("grant ", static_cast<uint64_t>(row.grant), " to ",
@@ -311,7 +312,8 @@ std::string Format(const TaskView& view) {
                       Field("priority", view.priority), Field("run_at", view.run_at_ms),
                       Field("deadline_at", view.deadline_at_ms), Field("bytes", view.payload_bytes),
                       Field("worker", view.worker), Flag("cancel-requested", view.cancel_requested),
-                      Stop(view.stop), Field("key", view.request_key), Format(view.last_error));
+                      Field("reason", view.cancel_reason), Stop(view.stop),
+                      Field("key", view.request_key), Format(view.last_error));
 }
 
 std::string Format(const QueueView& view) {

@@ -306,7 +306,7 @@ Command ParseCommand(const ScriptLine& line) {
   }
   if (verb == "acknowledge") return AcknowledgeSession{call, number("below")};
   if (verb == "close-session") return CloseSession{call};
-  if (verb == "cancel") return Cancel{call, number("item"), line.Id("id")};
+  if (verb == "cancel") return Cancel{call, number("item"), line.Id("id"), line.Text("reason")};
   if (verb == "attach") return ParseAttach(line);
   if (verb == "heartbeat") return Heartbeat{call};
   if (verb == "credit") {

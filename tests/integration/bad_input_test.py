@@ -102,6 +102,7 @@ class BadInput(Scenario):
         tasks = self.connection.tasks
         calls = [
             (tasks.GetTask, api.tasks.GetTaskRequest),
+            (tasks.GetPayload, api.tasks.GetPayloadRequest),
             (tasks.AwaitTask, api.tasks.AwaitTaskRequest),
             (tasks.CancelTask, api.tasks.CancelTaskRequest),
         ]

@@ -167,15 +167,28 @@ TEST_F(BadInput, EachWrongUnaryRequestIsRefusedByName) {
   expect(get("../../etc"), bad, "task_id: '../../etc'");
   expect(get(std::string(10'000, '9')), bad, "task_id");
 
-  const auto cancel = [&](const std::string& id) {
+  const auto payload = [&](const std::string& id) {
+    Context context;
+    v1::GetPayloadRequest request;
+    request.set_task_id(id);
+    v1::GetPayloadResponse response;
+    return tasks->GetPayload(&context, request, &response);
+  };
+  expect(payload("zz-1"), grpc::NOT_FOUND, "zz-1");
+  expect(payload("x"), bad, "task_id");
+
+  const auto cancel = [&](const std::string& id, const std::string& reason = {}) {
     Context context;
     v1::CancelTaskRequest request;
     request.set_task_id(id);
+    request.set_reason(reason);
     v1::CancelTaskResponse response;
     return tasks->CancelTask(&context, request, &response);
   };
   expect(cancel("zz-1"), grpc::NOT_FOUND, "zz-1");
   expect(cancel("x"), bad, "task_id");
+  expect(cancel("zz-1", std::string(256, 'x')), bad, "reason");
+  expect(cancel("zz-1", "a\nb"), bad, "reason");
 
   const auto await = [&](const std::string& id, int64_t timeout_ms) {
     Context context;
@@ -596,11 +609,12 @@ TEST_F(BadInput, BytesThatAreNoMessageAreRefusedEverywhere) {
   const std::string garbage = "\xFF\xFF\xFF\xFF\xFF garbage";
   for (const char* method :
        {"treadle.v1.TaskService/Submit", "treadle.v1.TaskService/GetTask",
-        "treadle.v1.TaskService/AwaitTask", "treadle.v1.TaskService/CancelTask",
-        "treadle.v1.TaskService/ListTasks", "treadle.v1.WorkerService/Lease",
-        "treadle.v1.WorkerService/Complete", "treadle.v1.WorkerService/Extend",
-        "treadle.v1.QueueService/CreateQueue", "treadle.v1.QueueService/ListQueues",
-        "treadle.v1.AdminService/GetServerInfo", "treadle.v1.AdminService/ListWorkers"}) {
+        "treadle.v1.TaskService/AwaitTask", "treadle.v1.TaskService/GetPayload",
+        "treadle.v1.TaskService/CancelTask", "treadle.v1.TaskService/ListTasks",
+        "treadle.v1.WorkerService/Lease", "treadle.v1.WorkerService/Complete",
+        "treadle.v1.WorkerService/Extend", "treadle.v1.QueueService/CreateQueue",
+        "treadle.v1.QueueService/ListQueues", "treadle.v1.AdminService/GetServerInfo",
+        "treadle.v1.AdminService/ListWorkers"}) {
     const grpc::Status status = CallRaw(*channel, method, garbage);
     EXPECT_EQ(status.error_code(), grpc::INVALID_ARGUMENT) << method;
     EXPECT_THAT(status.error_message(), HasSubstr("the message is not a treadle.v1.")) << method;

@@ -362,15 +362,53 @@ TEST_F(UnaryCalls, ExtendMovesALeaseAndTellsOfAStop) {
   Context context;
   v1::CancelTaskRequest cancel;
   cancel.set_task_id(id);
+  cancel.set_reason("sent twice");
   v1::CancelTaskResponse cancelled;
   ASSERT_TRUE(tasks->CancelTask(&context, cancel, &cancelled).ok());
   EXPECT_EQ(cancelled.task().progress().fraction(), 0.25);
+  EXPECT_EQ(cancelled.task().cancel_reason(), "sent twice");
   EXPECT_EQ(extend().stop_reason(), v1::STOP_REASON_CANCELLED);
   v1::AttemptReport report = Succeeded(task, "");
   report.set_end(v1::ATTEMPT_END_STOPPED);
   Complete(report);
   EXPECT_EQ(extend().status().code(), grpc::ABORTED);
-  EXPECT_EQ(Await(id).outcome().state(), v1::TASK_STATE_CANCELLED);
+  const v1::Outcome outcome = Await(id).outcome();
+  EXPECT_EQ(outcome.state(), v1::TASK_STATE_CANCELLED);
+  EXPECT_EQ(outcome.error().message(), "the task was cancelled: sent twice");
+}
+
+TEST_F(UnaryCalls, APayloadCanBeLookedAtUntilItsTaskHasEnded) {
+  v1::SubmitRunRequest request;
+  *request.mutable_common() = Spec("q");
+  request.mutable_common()->set_content_type("text/plain");
+  (*request.mutable_common()->mutable_headers())["trace"] = "7";
+  for (const char* payload : {"first", "", "third"}) request.add_payloads(payload);
+  Context context;
+  v1::SubmitRunResponse submitted;
+  ASSERT_TRUE(tasks->SubmitRun(&context, request, &submitted).ok());
+  const std::string single = Submit(Spec("q", "alone")).task_id();
+
+  v1::GetPayloadResponse response;
+  const auto ask = [&](const std::string& id) {
+    Context asking;
+    v1::GetPayloadRequest about;
+    about.set_task_id(id);
+    return tasks->GetPayload(&asking, about, &response);
+  };
+  ASSERT_TRUE(ask(submitted.results(2).task_id()).ok());
+  EXPECT_EQ(response.payload(), "third");
+  EXPECT_EQ(response.content_type(), "text/plain");
+  EXPECT_EQ(response.headers().at("trace"), "7");
+  ASSERT_TRUE(ask(submitted.results(1).task_id()).ok());
+  EXPECT_EQ(response.payload(), "");
+  ASSERT_TRUE(ask(single).ok());
+  EXPECT_EQ(response.payload(), "alone");
+
+  for (int i = 0; i < 4; ++i) Complete(Succeeded(Lease("q").tasks(0), "done"));
+  const grpc::Status ended = ask(single);
+  EXPECT_EQ(ended.error_code(), grpc::FAILED_PRECONDITION);
+  EXPECT_THAT(ended.error_message(), HasSubstr("has ended"));
+  EXPECT_EQ(ask("zz-zz").error_code(), grpc::NOT_FOUND);
 }
 
 TEST_F(UnaryCalls, AnAwaitThatIsAnsweredLeavesNoTimer) {

@@ -8,6 +8,7 @@
 #include "client/cli/commands/task_filter.h"
 #include "client/cli/context.h"
 #include "client/cli/flags.h"
+#include "client/cli/outcome.h"
 #include "client/cli/task_view.h"
 #include "client/cli/watch.h"
 #include <CLI/CLI.hpp>
@@ -24,6 +25,7 @@ struct ShowFlags : WatchFlags {
 
 struct CancelFlags : BulkFlags {
   std::vector<std::string> ids;
+  std::string reason;
   TaskFilter filter;
 };
 
@@ -41,15 +43,15 @@ std::string DescribeCancel(const v1::Task& task, const Context&) {
   return fmt::format("{} had ended before: {}\n", task.task_id(), state);
 }
 
-using TaskCall = absl::StatusOr<v1::Task> (Client::*)(std::string_view);
+using TaskCall = absl::FunctionRef<absl::StatusOr<v1::Task>(const std::string& id)>;
 
 // One call for each id. All are tried; the first error decides the exit code.
-ExitCode ForEach(const Context& context, Client& client, const std::vector<std::string>& ids,
-                 TaskCall call, const View<v1::Task>& view) {
+ExitCode ForEach(const Context& context, const std::vector<std::string>& ids, TaskCall call,
+                 const View<v1::Task>& view) {
   ExitCode first = ExitCode::kOk;
   bool follows = false;
   for (const std::string& id : ids) {
-    const absl::StatusOr<v1::Task> task = (client.*call)(id);
+    const absl::StatusOr<v1::Task> task = call(id);
     const ExitCode code = task.ok() ? PrintOne(context, view, *task, std::exchange(follows, true))
                                     : context.FailCall(task.status());
     if (code == ExitCode::kReaderGone) return code;
@@ -65,7 +67,8 @@ ExitCode Cancel(Context& context, const CancelFlags& flags) {
         bulk ? "ids and filters exclude each other: give one of the two"
              : "nothing to cancel: give ids, or a filter such as --queue or --type"));
   }
-  if (bulk) return CancelFiltered(context, flags.filter, flags, /*waiting_only=*/false);
+  if (bulk)
+    return CancelFiltered(context, flags.filter, flags, /*waiting_only=*/false, flags.reason);
   if (flags.dry_run) {
     return context.Fail(absl::InvalidArgumentError(
         "--dry-run is for filters: treadle task show tells of single tasks"));
@@ -73,7 +76,9 @@ ExitCode Cancel(Context& context, const CancelFlags& flags) {
   View<v1::Task> view = kTaskView;
   view.sheet = DescribeCancel;
   return Look(context, WatchFlags(), [&](Client& client) {
-    return ForEach(context, client, flags.ids, &Client::CancelTask, view);
+    return ForEach(
+        context, flags.ids,
+        [&](const std::string& id) { return client.CancelTask(id, flags.reason); }, view);
   });
 }
 
@@ -135,10 +140,39 @@ void AddShow(CLI::App& group, Command& chosen) {
   show.callback([&chosen, flags] {
     chosen = [flags](Context& context) {
       return Look(context, *flags, [&](Client& client) {
-        return ForEach(context, client, flags->ids, &Client::GetTask, kTaskView);
+        return ForEach(
+            context, flags->ids, [&](const std::string& id) { return client.GetTask(id); },
+            kTaskView);
       });
     };
   });
+}
+
+ExitCode FetchPayload(Context& context, const std::string& id) {
+  auto client = context.Connect();
+  if (!client.ok()) return context.FailCall(client.status());
+  const absl::StatusOr<v1::GetPayloadResponse> payload = (*client)->GetPayload(id);
+  if (!payload.ok()) return context.FailCall(payload.status());
+  const View<v1::GetPayloadResponse> view = {
+      {},
+      [&id](const v1::GetPayloadResponse&) { return id; },
+      [](const v1::GetPayloadResponse&, const Context&) { return std::string(); }};
+  return context.table() ? PrintBytes(context, payload->payload())
+                         : PrintOne(context, view, *payload);
+}
+
+void AddPayload(CLI::App& group, Command& chosen) {
+  auto id = std::make_shared<std::string>();
+  CLI::App& payload = AddSubcommand(
+      group, "payload", "Writes what a task that has not ended was submitted with, byte for byte.",
+      "Payloads are kept until their task ends. With -o json also its content type and headers.\n"
+      "\n"
+      "Examples:\n"
+      "  treadle task payload cnsef1k6a7-1k9 | jq .\n"
+      "  treadle task payload cnsef1k6a7-1k9 | treadle submit --payload - --type resize\n");
+  program::AddText(payload, "ID", *id, "", "The task's id.")->required();
+  payload.callback(
+      [&chosen, id] { chosen = [id](Context& context) { return FetchPayload(context, *id); }; });
 }
 
 void AddCancel(CLI::App& group, Command& chosen) {
@@ -153,10 +187,12 @@ void AddCancel(CLI::App& group, Command& chosen) {
                     "Examples:\n"
                     "  treadle task cancel cnsef1k6a7-1k9 cnsef1k6a7-1ka\n"
                     "  treadle task cancel --queue mail --state queued --older-than 2h --dry-run\n"
-                    "  treadle task cancel --type resize --yes\n");
+                    "  treadle task cancel --type resize --reason 'wrong size' --yes\n");
   cancel.add_option("ID", flags->ids, "The task's id; several are fine.");
   AddFilterFlags(cancel, flags->filter, /*queue=*/true, "scheduled, queued or running");
   AddBulkFlags(cancel, *flags);
+  program::AddText(cancel, "--reason", flags->reason, "TEXT",
+                   "Why, for whoever looks at the tasks: stands in their error.");
   cancel.callback(
       [&chosen, flags] { chosen = [flags](Context& context) { return Cancel(context, *flags); }; });
 }
@@ -194,6 +230,7 @@ void AddTaskCommands(CLI::App& root, Command& chosen) {
   AddWaitCommands(group, chosen);
   AddList(group, chosen);
   AddShow(group, chosen);
+  AddPayload(group, chosen);
   AddCancel(group, chosen);
 }
 

@@ -38,12 +38,12 @@ struct Cancelled {
 
 // All tasks of one page.
 void CancelAll(Context& context, Client& client, const std::vector<v1::Task>& tasks,
-               Cancelled& sum) {
+               const std::string& reason, Cancelled& sum) {
   std::atomic<size_t> next{0};
   std::mutex mutex;
   const auto run = [&] {
     for (size_t i = next++; i < tasks.size() && !context.interrupt.fired(); i = next++) {
-      const absl::StatusOr<v1::Task> task = client.CancelTask(tasks[i].task_id());
+      const absl::StatusOr<v1::Task> task = client.CancelTask(tasks[i].task_id(), reason);
       std::lock_guard lock(mutex);
       if (absl::IsNotFound(task.status())) {
         sum.ended_before++;
@@ -152,7 +152,7 @@ ExitCode Confirm(Context& context, const BulkFlags& flags, const std::string& wh
 }
 
 ExitCode CancelFiltered(Context& context, const TaskFilter& filter, const BulkFlags& flags,
-                        bool waiting_only) {
+                        bool waiting_only, const std::string& reason) {
   absl::StatusOr<v1::ListTasksRequest> request = ToRequest(filter);
   if (!request.ok()) return context.Fail(request.status());
   if (absl::Status s = CheckObjectOutput(context, "this counts tasks"); !flags.dry_run && !s.ok())
@@ -202,7 +202,7 @@ ExitCode CancelFiltered(Context& context, const TaskFilter& filter, const BulkFl
   }
   Interrupt::Scope on_interrupt(context.interrupt, [] {});
   status = ForEachPage(**client, *request, filter, now_ms, [&](const std::vector<v1::Task>& tasks) {
-    CancelAll(context, **client, tasks, sum);
+    CancelAll(context, **client, tasks, reason, sum);
     return sum.error.ok() && !context.interrupt.fired();
   });
   status.Update(sum.error);

@@ -56,6 +56,6 @@ ExitCode Confirm(Context& context, const BulkFlags& flags, const std::string& wh
 // Cancels what the filter takes: lists it with --dry-run; otherwise counts, asks, cancels, and
 // prints how many there were. `waiting_only`: not those that run.
 ExitCode CancelFiltered(Context& context, const TaskFilter& filter, const BulkFlags& flags,
-                        bool waiting_only);
+                        bool waiting_only, const std::string& reason = {});
 
 }  // namespace treadle::cli

@@ -28,6 +28,7 @@ namespace treadle {
 // The API's messages. Who looks into one includes its header: treadle/v1/task.pb.h,
 // task_service.pb.h, queue_service.pb.h, admin_service.pb.h.
 namespace v1 {
+class GetPayloadResponse;
 class ListTasksRequest;
 class ListTasksResponse;
 class Outcome;
@@ -187,8 +188,11 @@ class Client {
   // broker's own, and UNAVAILABLE or DEADLINE_EXCEEDED when it cannot be reached.
 
   absl::StatusOr<v1::Task> GetTask(std::string_view task_id);
-  // The task after the request, as TaskService.CancelTask says.
-  absl::StatusOr<v1::Task> CancelTask(std::string_view task_id);
+  // What a task that has not ended was submitted with. FAILED_PRECONDITION: it has ended.
+  absl::StatusOr<v1::GetPayloadResponse> GetPayload(std::string_view task_id);
+  // The task after the request, as TaskService.CancelTask says. The reason is for people, and
+  // stands in the outcome's error: at most 255 bytes of UTF-8 without control characters.
+  absl::StatusOr<v1::Task> CancelTask(std::string_view task_id, std::string_view reason = {});
   // One page.
   absl::StatusOr<v1::ListTasksResponse> ListTasks(const v1::ListTasksRequest& request);
   // Calls `on_change` on this thread with the task as it is, then at every change of its state or

@@ -458,6 +458,34 @@ TEST_F(Commands, AFilterCancelsWhatItTakes) {
   EXPECT_EQ(Treadle({"task", "list", "--queue", "bulk", "-o", "name"}).out, "");
 }
 
+TEST_F(Commands, WhyATaskWasCancelledStandsInItsError) {
+  std::string id = Treadle({"submit", "--type", "nobody"}).out;
+  id.pop_back();
+  EXPECT_EQ(Treadle({"task", "cancel", id, "--reason", "sent twice"}).exit_code, kOk);
+  EXPECT_THAT(Treadle({"task", "show", id}).out,
+              HasSubstr("Cancelled: the task was cancelled: sent twice"));
+  Treadle({"submit", "--queue", "bulk", "--type", "nobody"});
+  EXPECT_EQ(Treadle({"task", "cancel", "--queue", "bulk", "--reason", "obsolete", "-y"}).out,
+            "1 task cancelled\n");
+  EXPECT_THAT(Treadle({"task", "list", "--queue", "bulk", "--all"}).out, HasSubstr("obsolete"));
+}
+
+TEST_F(Commands, ATasksPayloadIsWrittenAsItCame) {
+  std::string id =
+      Treadle({"submit", "--type", "nobody", "--payload", "a\nb", "--header", "k=v"}).out;
+  id.pop_back();
+  const Ran bytes = Treadle({"task", "payload", id});
+  EXPECT_EQ(bytes.exit_code, kOk);
+  EXPECT_EQ(bytes.out, "a\nb");
+  const json whole = json::parse(Treadle({"task", "payload", id, "-o", "json"}).out);
+  EXPECT_EQ(whole["payload"], "a\nb");
+  EXPECT_EQ(whole["headers"]["k"], "v");
+  EXPECT_EQ(Treadle({"task", "cancel", id}).exit_code, kOk);
+  const Ran ended = Treadle({"task", "payload", id});
+  EXPECT_NE(ended.exit_code, kOk);
+  EXPECT_THAT(ended.err, HasSubstr("has ended"));
+}
+
 TEST_F(Commands, WatchRepeatsUntilCtrlC) {
   const Ran ran =
       Interrupted({"queue", "list", "--watch", "--interval", "100ms", "-o", "jsonl"}, [] {});
