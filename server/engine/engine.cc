@@ -98,8 +98,7 @@ class Engine::Impl {
     if (!task.ok()) return std::nullopt;
     const Worker* const holder = (*task)->lease->worker;
     if (holder != nullptr && holder != state_.calls.WorkerOf(call)) return std::nullopt;
-    const LiveLease& lease = *(*task)->lease;
-    const uint64_t index = static_cast<uint64_t>(token) - static_cast<uint64_t>(lease.token);
+    const uint64_t index = (*task)->lease->IndexOf(token);
     return (*task)->range().At(static_cast<uint32_t>(index));
   }
 

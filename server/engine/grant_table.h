@@ -49,7 +49,7 @@ class GrantTable {
     const auto after = leases_.upper_bound(static_cast<uint64_t>(token));
     if (after == leases_.begin()) return nullptr;
     const LiveLease& lease = *std::prev(after)->second;
-    const uint64_t index = static_cast<uint64_t>(token) - static_cast<uint64_t>(lease.token);
+    const uint64_t index = lease.IndexOf(token);
     return index < lease.task.count ? &lease.task : nullptr;
   }
 

@@ -129,8 +129,7 @@ Task& Lifecycle::Part(Task& task, TaskId id, uint32_t count) {
 }
 
 Task& Lifecycle::PartLeased(Task& task, Token token) {
-  const uint64_t index = static_cast<uint64_t>(token) - static_cast<uint64_t>(task.lease->token);
-  return Part(task, task.range().At(static_cast<uint32_t>(index)));
+  return Part(task, task.range().At(static_cast<uint32_t>(task.lease->IndexOf(token))));
 }
 
 Task& Lifecycle::PartFirst(Task& task, uint32_t count) {

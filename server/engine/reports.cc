@@ -55,8 +55,7 @@ uint32_t Reports::EndSeveral(Turn& turn, CallId call, Token token, const BodyPar
   const absl::StatusOr<Task*> found = Find(call, token);
   if (!found.ok() || (*found)->count == 1) return 0;
   Task& leased = **found;
-  const auto before = static_cast<uint32_t>(static_cast<uint64_t>(token) -
-                                            static_cast<uint64_t>(leased.lease->token));
+  const auto before = static_cast<uint32_t>(leased.lease->IndexOf(token));
   const auto most = std::min<size_t>(sizes.size(), leased.count - before);
   uint32_t tasks = 1;
   BodyPart part{results.body, results.begin, sizes.front()};
@@ -65,14 +64,16 @@ uint32_t Reports::EndSeveral(Turn& turn, CallId call, Token token, const BodyPar
     part.bytes += sizes[tasks++];
   }
   Task& task = lifecycle_.Part(leased, leased.range().At(before), tasks);
-  if (Worker* const worker = s_.calls.WorkerOf(call)) {
-    worker->report_durability =
-        std::max(worker->report_durability, OutcomeDurability(task.durability));
-  }
+  RaiseReportDurability(call, OutcomeDurability(task.durability));
   std::vector<uint32_t> its_sizes;
   if (tasks > 1) its_sizes.assign(sizes.begin(), sizes.begin() + tasks);
   lifecycle_.Succeed(turn, task, std::move(part), std::move(its_sizes));
   return tasks;
+}
+
+void Reports::RaiseReportDurability(CallId call, Durability to) {
+  Worker* const worker = s_.calls.WorkerOf(call);
+  if (worker != nullptr) worker->report_durability = std::max(worker->report_durability, to);
 }
 
 void Reports::EndOne(Turn& turn, EndAttempt&& end) {
@@ -81,8 +82,8 @@ void Reports::EndOne(Turn& turn, EndAttempt&& end) {
     // Its answer was lost, so it is told again. How safe the first one had to be is not known here.
     if (end.reply) {
       turn.Say(Durability::kSynced, ReportDone{end.call, end.item, end.token});
-    } else if (Worker* const worker = s_.calls.WorkerOf(end.call)) {
-      worker->report_durability = Durability::kSynced;
+    } else {
+      RaiseReportDurability(end.call, Durability::kSynced);
     }
     return;
   }
@@ -92,9 +93,7 @@ void Reports::EndOne(Turn& turn, EndAttempt&& end) {
   }
   Task& task = lifecycle_.PartLeased(**found, end.token);
   const Durability after = OutcomeDurability(task.durability);
-  if (Worker* const worker = s_.calls.WorkerOf(end.call)) {
-    worker->report_durability = std::max(worker->report_durability, after);
-  }
+  RaiseReportDurability(end.call, after);
   switch (end.end) {
     case AttemptEnd::kSucceeded:
       lifecycle_.Succeed(turn, task, std::move(end.body));

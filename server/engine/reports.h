@@ -29,6 +29,8 @@ class Reports {
 
  private:
   void EndOne(Turn& turn, EndAttempt&& end);
+  // What the worker's next EndReports waits for, if this call is an attached worker's.
+  void RaiseReportDurability(CallId call, Durability to);
   // Of those whose tokens begin with `token`, as many as are one object. How many that are; 0: the
   // first one is alone, or its lease is over.
   uint32_t EndSeveral(Turn& turn, CallId call, Token token, const BodyPart& results,

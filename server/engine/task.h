@@ -28,6 +28,10 @@ struct LiveLease : ListNode<WorkerLeaseTag> {
   explicit LiveLease(Task& leased) : task(leased) {}
 
   Token TokenOf(uint32_t index) const { return Token{static_cast<uint64_t>(token) + index}; }
+  // Of a token from the first one on. Beyond the last one: it is none of these.
+  uint64_t IndexOf(Token one) const {
+    return static_cast<uint64_t>(one) - static_cast<uint64_t>(token);
+  }
 
   Task& task;
   Token token{};  // set when the turn's grants are made; the first one's
