@@ -169,7 +169,7 @@ void AddPayload(CLI::App& group, Command& chosen) {
       "\n"
       "Examples:\n"
       "  treadle task payload cnsef1k6a7-1k9 | jq .\n"
-      "  treadle task payload cnsef1k6a7-1k9 | treadle submit --payload - --type resize\n");
+      "  treadle task payload cnsef1k6a7-1k9 | treadle submit --type T --payload -\n");
   program::AddText(payload, "ID", *id, "", "The task's id.")->required();
   payload.callback(
       [&chosen, id] { chosen = [id](Context& context) { return FetchPayload(context, *id); }; });
