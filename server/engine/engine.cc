@@ -68,9 +68,10 @@ class Engine::Impl {
     bool behind = false;
     do {
       for (; budget > 0 && NextDue() <= now_ms; --budget) FireTimer(turn);
-      behind = NextDue() <= now_ms;
       queue_commands_.ContinuePurges(turn);
       admission_.ServeQueuesWithRoom(turn);
+      // What was due may be gone by these: then no next turn would come by itself.
+      behind = budget == 0 && NextDue() <= now_ms;
       // What should have expired is not to be given out: that waits until all has fired.
       if (!behind) dispatch_.Run(turn);
       // Who came in from waiting may be due already.
