@@ -61,14 +61,9 @@ std::vector<BodyPtr> StoredTasks::Payloads(absl::Span<const TaskId> rows) {
       store_.GetMany(keys, [&](size_t at, std::optional<std::string_view> value) {
         if (!value.has_value()) return true;
         bytes_read_ += static_cast<int64_t>(value->size());
-        std::optional<Body> body;
-        if (!Decode(keys[at], *value, &body).ok()) return false;
-        if (!body.has_value()) {
-          Fail(Lost(ids[at], "payload")).IgnoreError();
-          return false;
-        }
-        read[at] = std::make_shared<const Body>(*std::move(body));
-        return true;
+        std::optional<engine::TaskRow> row = DecodeTask(ids[at], keys[at], *value);
+        if (row.has_value()) read[at] = std::move(row->payload.body);
+        return row.has_value();
       });
   if (!status.ok()) Fail(status).IgnoreError();
   std::vector<BodyPtr> bodies;
@@ -83,9 +78,13 @@ std::vector<BodyPtr> StoredTasks::Payloads(absl::Span<const TaskId> rows) {
 std::optional<engine::TaskRow> StoredTasks::Unfinished(TaskId row) {
   const std::string key = TaskRowKey(row);
   const absl::StatusOr<std::string> value = Get(key);
-  if (!value.ok()) return std::nullopt;
+  return value.ok() ? DecodeTask(row, key, *value) : std::nullopt;
+}
+
+std::optional<engine::TaskRow> StoredTasks::DecodeTask(TaskId row, std::string_view key,
+                                                       std::string_view value) {
   std::optional<Body> body;
-  absl::StatusOr<engine::Row> decoded = Decode(key, *value, &body);
+  absl::StatusOr<engine::Row> decoded = Decode(key, value, &body);
   if (!decoded.ok()) return std::nullopt;
   if (!body.has_value()) {
     Fail(Lost(row, "payload")).IgnoreError();

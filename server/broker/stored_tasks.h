@@ -53,6 +53,9 @@ class StoredTasks {
   absl::StatusOr<std::string> Get(const std::string& key);
   absl::StatusOr<engine::Row> Decode(std::string_view key, std::string_view value,
                                      std::optional<Body>* body = nullptr);
+  // An unfinished task's row, or a run's, with its payloads. Absent: it is damaged, a failure.
+  std::optional<engine::TaskRow> DecodeTask(TaskId row, std::string_view key,
+                                            std::string_view value);
   absl::Status Fail(absl::Status status);
   // Of this one of them, with no more of the body than is its own.
   absl::StatusOr<engine::FinishedRow> OutcomeOf(TaskId task, engine::FinishedRow outcomes,

@@ -60,7 +60,11 @@ bool Runs::IsLeftOver(const TaskRun& run) const {
 void Runs::Watch(const std::shared_ptr<TaskRun>& run, int64_t now_ms) {
   if (run->is_left_over || !IsLeftOver(*run)) return;
   run->is_left_over = true;
-  left_over_.emplace_back(now_ms + s_.options.compaction_after_ms, run);
+  LookLater(run, now_ms);
+}
+
+void Runs::LookLater(std::weak_ptr<TaskRun> run, int64_t now_ms) {
+  left_over_.emplace_back(now_ms + s_.options.compaction_after_ms, std::move(run));
 }
 
 int64_t Runs::NextDue() const {
@@ -72,10 +76,7 @@ void Runs::Due(Turn& turn) {
   left_over_.pop_front();
   const std::shared_ptr<TaskRun> run = left_over.lock();
   if (run == nullptr || run->unfinished == 0) return;
-  if (!MayMove(*run)) {
-    left_over_.emplace_back(turn.now_ms() + s_.options.compaction_after_ms, std::move(left_over));
-    return;
-  }
+  if (!MayMove(*run)) return LookLater(std::move(left_over), turn.now_ms());
   compacting_ = std::move(left_over);
   turn.Say(Durability::kMemory, CompactionDue{run->first});
 }
@@ -98,8 +99,7 @@ void Runs::Apply(Turn& turn, CompactRun&& command) {
   const std::shared_ptr<TaskRun> run = compacted.lock();
   if (run == nullptr || run->unfinished == 0) return;
   if (!command.row.has_value() || !MayMove(*run)) {
-    left_over_.emplace_back(turn.now_ms() + s_.options.compaction_after_ms, std::move(compacted));
-    return;
+    return LookLater(std::move(compacted), turn.now_ms());
   }
   TREADLE_ASSERT(command.row->id == run->first && command.row->tasks() == run->sizes.count());
   // First, because the row of the first task has the same key, and tasks' rows are put once.

@@ -35,6 +35,7 @@ class Runs {
 
  private:
   void Watch(const std::shared_ptr<TaskRun>& run, int64_t now_ms);
+  void LookLater(std::weak_ptr<TaskRun> run, int64_t now_ms);
   bool IsLeftOver(const TaskRun& run) const;
   bool MayMove(const TaskRun& run) const;
   void Move(Turn& turn, const TaskRow& row, const TaskRun& run, const TaskRange& tasks);

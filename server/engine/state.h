@@ -60,8 +60,7 @@ struct State {
   std::vector<Queue*> purging;
   std::vector<std::shared_ptr<TaskRun>> changed_runs;  // in this turn
   std::vector<Holder*> given;                          // who was given tasks in this Tick
-  std::vector<CallId>
-      due_polls;  // whose wait is over, and who are answered when all timers have fired
+  std::vector<CallId> due_polls;  // whose wait is over: answered when all timers have fired
 
   int64_t ListenedMs() const { return now_ms - deaf_ms; }
   // When the clock of leases will show this time.

@@ -19,6 +19,7 @@
 #include "treadle/v1/admin_service.pb.h"
 #include "treadle/v1/queue_service.pb.h"
 #include "treadle/v1/task.pb.h"
+#include "treadle/v1/task_service.pb.h"
 #include "treadle/v1/worker_service.pb.h"
 
 // Between the proto messages, which validate.h has found good, and the engine's values. What comes
@@ -52,6 +53,8 @@ engine::ResumeSecret NewSecret();
 engine::ResumeSecret ReadSecret(const std::string& bytes);
 std::string WriteSecret(const engine::ResumeSecret& secret);
 
+// REQUIRES: payload.body is not null.
+void Write(const broker::BodyPart& payload, v1::GetPayloadResponse* out);
 // REQUIRES: it is one task.
 void Write(const broker::LeasedRun& run, int64_t now_ms, v1::LeasedTask* out);
 // Of one of them, all but the payload.

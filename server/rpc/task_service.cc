@@ -2,13 +2,11 @@
 
 #include <memory>
 #include <optional>
-#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 
 #include "proto/support/limits.h"
-#include "server/broker/body.h"
 #include "server/broker/stored_tasks.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/list_tasks.h"
@@ -59,12 +57,7 @@ absl::StatusOr<v1::GetPayloadResponse> PayloadOfUnfinished(broker::StoredTasks& 
         absl::StrCat("task ", task.ToString(), " ended while its payload was read: ask again"));
   }
   v1::GetPayloadResponse response;
-  const std::string_view bytes = broker::BytesIn(*payload);
-  response.set_payload(bytes.data(), bytes.size());
-  response.set_content_type(payload->body->content_type);
-  for (const auto& [name, value] : payload->body->headers) {
-    (*response.mutable_headers())[name] = value;
-  }
+  Write(*payload, &response);
   return response;
 }
 

@@ -32,16 +32,20 @@ v1::Durability AckLevel(engine::Durability reached, bool disk) {
   return disk ? static_cast<v1::Durability>(reached) : v1::DURABILITY_MEMORY;
 }
 
+// What a message says of its payload besides the bytes.
+template <typename Message>
+void WriteDescription(const broker::Body& body, Message* out) {
+  if (!body.content_type.empty()) out->set_content_type(body.content_type);
+  for (const auto& [key, value] : body.headers) (*out->mutable_headers())[key] = value;
+}
+
 void WriteSpec(const broker::LeasedRun& run, uint32_t index, int64_t now_ms, v1::LeasedTask* out) {
   const engine::Lease& lease = run.lease;
   out->set_task_id(TaskId{lease.task.session, lease.task.sequence + index}.ToString());
   out->set_token(static_cast<uint64_t>(lease.token) + index);
   out->set_queue(*lease.queue);
   out->set_type(*lease.type);
-  if (const broker::Body* const body = run.payload.body.get()) {
-    if (!body->content_type.empty()) out->set_content_type(body->content_type);
-    for (const auto& [key, value] : body->headers) (*out->mutable_headers())[key] = value;
-  }
+  if (run.payload.body != nullptr) WriteDescription(*run.payload.body, out);
   out->set_attempt(lease.attempt);
   out->set_max_attempts(lease.max_attempts);
   out->set_attempt_timeout_ms(lease.attempt_timeout_ms);
@@ -52,6 +56,11 @@ void WriteSpec(const broker::LeasedRun& run, uint32_t index, int64_t now_ms, v1:
   out->set_lease_ms(lease.lease_ms);
   out->set_confirm_start(lease.confirm_start);
   out->set_priority(lease.priority);
+}
+
+void Write(const broker::BodyPart& payload, v1::GetPayloadResponse* out) {
+  out->set_payload(std::string(broker::BytesIn(payload)));
+  WriteDescription(*payload.body, out);
 }
 
 void Write(const broker::LeasedRun& run, int64_t now_ms, v1::LeasedTask* out) {

@@ -155,24 +155,24 @@ TEST_F(BadInput, EachWrongUnaryRequestIsRefusedByName) {
   expect(submit(0), bad, "tasks: empty");
   expect(submit(10'001), bad, "tasks: has 10001 items");
 
-  const auto get = [&](const std::string& id) {
+  const auto ask = [&]<typename Request, typename Response>(
+                       grpc::Status (v1::TaskService::Stub::*method)(grpc::ClientContext*,
+                                                                     const Request&, Response*),
+                       const std::string& id) {
     Context context;
-    v1::GetTaskRequest request;
+    Request request;
     request.set_task_id(id);
-    v1::GetTaskResponse response;
-    return tasks->GetTask(&context, request, &response);
+    Response response;
+    return ((*tasks).*method)(&context, request, &response);
   };
+  const auto get = [&](const std::string& id) { return ask(&v1::TaskService::Stub::GetTask, id); };
   expect(get("zz-1"), grpc::NOT_FOUND, "zz-1");
   expect(get(""), bad, "task_id");
   expect(get("../../etc"), bad, "task_id: '../../etc'");
   expect(get(std::string(10'000, '9')), bad, "task_id");
 
   const auto payload = [&](const std::string& id) {
-    Context context;
-    v1::GetPayloadRequest request;
-    request.set_task_id(id);
-    v1::GetPayloadResponse response;
-    return tasks->GetPayload(&context, request, &response);
+    return ask(&v1::TaskService::Stub::GetPayload, id);
   };
   expect(payload("zz-1"), grpc::NOT_FOUND, "zz-1");
   expect(payload("x"), bad, "task_id");

@@ -153,12 +153,10 @@ ExitCode FetchPayload(Context& context, const std::string& id) {
   if (!client.ok()) return context.FailCall(client.status());
   const absl::StatusOr<v1::GetPayloadResponse> payload = (*client)->GetPayload(id);
   if (!payload.ok()) return context.FailCall(payload.status());
-  const View<v1::GetPayloadResponse> view = {
-      {},
-      [&id](const v1::GetPayloadResponse&) { return id; },
-      [](const v1::GetPayloadResponse&, const Context&) { return std::string(); }};
-  return context.table() ? PrintBytes(context, payload->payload())
-                         : PrintOne(context, view, *payload);
+  if (context.table()) return PrintBytes(context, payload->payload());
+  View<v1::GetPayloadResponse> view;
+  view.name = [&id](const v1::GetPayloadResponse&) { return id; };
+  return PrintOne(context, view, *payload);
 }
 
 void AddPayload(CLI::App& group, Command& chosen) {
