@@ -149,6 +149,7 @@ int Run(const Options& options, program::StopSignals& signals) {
 int Main(int argc, char** argv) {
   program::StopSignals signals;
   wire::QuietGrpc();
+  wire::LookForNoDeadlocks();
   Options options;
   const auto flags = MakeFlags(options);
   if (const std::optional<int> code = program::Parse(*flags, argc, argv)) return *code;

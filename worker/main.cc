@@ -14,6 +14,7 @@
 #include "proto/program/service_manager.h"
 #include "proto/program/signals.h"
 #include "proto/support/descriptors.h"
+#include "proto/wire/settings.h"
 #include "treadle/guard.h"
 #include "treadle/worker.h"
 #include "worker/exec/exec_handler.h"
@@ -72,6 +73,7 @@ std::shared_ptr<Guard> OrWarn(const absl::StatusOr<std::shared_ptr<Guard>>& guar
 }  // namespace
 
 int main(int argc, char** argv) {
+  treadle::wire::LookForNoDeadlocks();
   const absl::StatusOr<std::shared_ptr<Guard>> guard = treadle::StartGuard();
   program::StopSignals signals;
   // The system must tell how programs ended, whatever our parent wanted of its own children.

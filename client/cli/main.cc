@@ -7,8 +7,10 @@
 #include "client/cli/exit_code.h"
 
 #include "proto/program/signals.h"
+#include "proto/wire/settings.h"
 
 int main(int argc, char** argv) {
+  treadle::wire::LookForNoDeadlocks();
   treadle::program::StopSignals signals;
   treadle::cli::Interrupt interrupt;
   signals.OnStop([&interrupt](int signal) {

@@ -30,6 +30,11 @@ inline constexpr char kNoType[] = "(none)";
 // main().
 void QuietGrpc();
 
+// Debian builds Abseil with its assertions, so each lock of gRPC's mutexes is put into a graph of
+// who waits for whom, and checked for a cycle: a tenth of what a broker under load computes. For
+// programs: a library does not choose for those who link it. First thing in main().
+void LookForNoDeadlocks();
+
 // A channel to a broker, with a TCP connection of its own. `http_proxy`: through the proxy that
 // grpc_proxy, https_proxy or http_proxy names in the environment, as gRPC does unless told
 // otherwise. Off for all that do not ask for it: a broker stands beside its clients, and the proxy
