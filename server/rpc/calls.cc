@@ -15,6 +15,10 @@ constexpr int64_t kFewShare = 32;
 // Whoever reads is told of a refusal at once, and has not as many open.
 constexpr int64_t kRefusedMaxAtLeast = 4'000;
 constexpr int64_t kRefusedShare = 5;  // of the bound of calls
+// Beyond the bound of refused calls a connection that has so many, refused or unanswered, is broken
+// off: gRPC may hold as many as a connection may have, and shows them to us later than it takes
+// them in. One that calls, and waits for its answer, has fewer.
+constexpr int32_t kManyCalls = 100;
 
 }  // namespace
 
@@ -59,7 +63,10 @@ absl::Status Calls::Add(const std::shared_ptr<Call>& call) {
       refused_.insert(call->id());
     }
   }
-  if (is_one_too_many) call->BreakOff();
+  if (is_one_too_many) {
+    call->BreakOff();
+    if (client.unanswered + client.refused >= kManyCalls) rpc::BreakOff(client);
+  }
   return status;
 }
 

@@ -41,6 +41,7 @@ class Calls {
   //
   // A refused call takes as much memory as another one until its client reads why, so there is a
   // bound of refused calls, too: beyond it they are broken off, and their clients are not told why.
+  // So is then the connection of whoever has many.
   absl::Status Add(const std::shared_ptr<Call>& call);
   // Also those that were refused.
   void Remove(Call& call);

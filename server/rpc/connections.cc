@@ -1,6 +1,8 @@
 #include "server/rpc/connections.h"
 
 #include <algorithm>
+#include <fcntl.h>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -87,6 +89,15 @@ std::optional<uint64_t> ReceivedBytes(const Client& client) {
     return std::nullopt;
   }
   return info.tcpi_bytes_received;
+}
+
+void BreakOff(const Client& client) {
+  // Of our own while it is looked at: gRPC may close the client's, and another socket get its
+  // number, at any moment.
+  const int fd = ::fcntl(client.fd, F_DUPFD_CLOEXEC, 0);
+  if (fd < 0) return;
+  if (InodeOf(fd) == client.inode) ::shutdown(fd, SHUT_RDWR);
+  ::close(fd);
 }
 
 Connections::Connections(int64_t connections_max)

@@ -99,6 +99,10 @@ class Connections {
 // How many bytes have come on the client's connection; absent: it is closed. Any thread.
 std::optional<uint64_t> ReceivedBytes(const Client& client);
 
+// Ends the client's connection, and with it all of its calls: their client connects again. gRPC,
+// which owns it, closes it when it sees this. Any thread.
+void BreakOff(const Client& client);
+
 // The name that gRPC gives this end of a connection.
 std::string PeerName(const sockaddr_storage& peer);
 

@@ -2,11 +2,15 @@
 
 #include <memory>
 #include <string>
+#include <unistd.h>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include "proto/support/clock.h"
 #include "server/rpc/message_wait.h"
@@ -170,6 +174,52 @@ TEST_F(CallsTest, ThatAreRefusedAndNotReadAreBrokenOffBeyondABound) {
     ASSERT_FALSE(Add(Peer(1)).ok());
     EXPECT_FALSE(last->is_broken_off);
   }
+}
+
+// A connection of 10.0.0.7.
+class Connected {
+ public:
+  Connected(Connections& connections, in_port_t port) {
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends_), 0);
+    sockaddr_storage peer{};
+    auto& v4 = reinterpret_cast<sockaddr_in&>(peer);
+    v4.sin_family = AF_INET;
+    v4.sin_port = htons(port);
+    ::inet_pton(AF_INET, "10.0.0.7", &v4.sin_addr);
+    EXPECT_TRUE(connections.Add(ends_[0], peer, 0).ok());
+  }
+  ~Connected() {
+    ::close(ends_[0]);
+    ::close(ends_[1]);
+  }
+  Connected(const Connected&) = delete;
+  Connected& operator=(const Connected&) = delete;
+
+  bool is_broken_off() const {
+    char byte = 0;
+    return ::recv(ends_[1], &byte, 1, MSG_DONTWAIT) == 0;
+  }
+
+ private:
+  int ends_[2] = {-1, -1};
+};
+
+TEST_F(CallsTest, ManyAmongThoseWithOneTooManyLoseTheirConnection) {
+  const Connected many(connections, 1);
+  const Connected one(connections, 2);
+  const auto flood = [this](int port) {
+    do {
+      ASSERT_LT(last->client()->refused, 5'000);
+      (void)Add(Peer(port));
+    } while (!last->is_broken_off);
+  };
+  Flood(Peer(1));
+  for (int port = 3; port < 30; ++port) flood(port);  // until little is left of what may be refused
+  EXPECT_FALSE(many.is_broken_off());
+  flood(1);
+  EXPECT_TRUE(many.is_broken_off());
+  flood(2);
+  EXPECT_FALSE(one.is_broken_off());
 }
 
 TEST_F(CallsTest, AtTheEndThoseAboutHealthAreRefusedLast) {
