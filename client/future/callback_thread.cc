@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "proto/support/assert.h"
+#include "proto/support/thread_name.h"
 
 namespace treadle::client {
 
@@ -28,6 +29,7 @@ void CallbackThread::Post(std::vector<absl::AnyInvocable<void()>> callbacks) {
 }
 
 void CallbackThread::Run() {
+  NameThread("treadle-futures");
   std::unique_lock lock(mutex_);
   while (true) {
     posted_.wait(lock, [this] { return stopping_ || !callbacks_.empty(); });

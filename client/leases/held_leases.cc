@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/session/reconnect_backoff.h"
 
+#include "proto/support/thread_name.h"
 #include "proto/wire/settings.h"
 #include "proto/wire/status.h"
 #include "treadle/internal/start_thread.h"
@@ -175,6 +176,7 @@ HeldLeases::TimePoint HeldLeases::NextRenewal() const {
 }
 
 void HeldLeases::Renew() {
+  NameThread("treadle-leases");
   std::unique_lock lock(mutex_);
   while (!closed_) {
     if (const TimePoint next = NextRenewal(); steady_clock::now() < next) {

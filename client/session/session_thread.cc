@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/session/session.h"
 
+#include "proto/support/thread_name.h"
 #include "proto/wire/arrival.h"
 #include "proto/wire/disk_hung.h"
 #include "proto/wire/settings.h"
@@ -31,6 +32,7 @@ constexpr milliseconds kGiveUpPauseMin(1);
 }  // namespace
 
 void Session::Run() {
+  NameThread("treadle-session");
   heartbeat_ = milliseconds(wire::kHeartbeatMs);
   Inbox inbox;
   while (!stopping_ || stream_ != nullptr) {

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 
 #include "proto/support/assert.h"
+#include "proto/support/thread_name.h"
 
 namespace treadle::rpc {
 namespace {
@@ -118,6 +119,7 @@ void Acceptor::Stop() {
 }
 
 void Acceptor::Run() {
+  NameThread("accept");
   std::vector<pollfd> polled{{.fd = wake_fd_, .events = POLLIN, .revents = 0}};
   for (const int fd : listeners_) polled.push_back({.fd = fd, .events = POLLIN, .revents = 0});
   while (true) {

@@ -4,6 +4,7 @@
 #include <utility>
 #include <variant>
 
+#include "proto/support/thread_name.h"
 #include "server/broker/body.h"
 
 namespace treadle::rpc {
@@ -38,6 +39,7 @@ void CallOutbox::Drain() {
 }
 
 void CallOutbox::Run() {
+  NameThread("outbox");
   std::vector<std::vector<broker::Delivery>> batches;
   while (true) {
     {

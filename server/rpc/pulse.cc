@@ -4,6 +4,8 @@
 #include <chrono>
 #include <utility>
 
+#include "proto/support/thread_name.h"
+
 namespace treadle::rpc {
 
 Pulse::Pulse(Calls& calls, const Clock& clock)
@@ -45,6 +47,7 @@ size_t Pulse::timers() const {
 }
 
 void Pulse::Run() {
+  NameThread("pulse");
   int64_t next_beat_ms = clock_.NowMs() + kBeatMs;
   std::unique_lock lock(mutex_);
   while (!stopping_) {

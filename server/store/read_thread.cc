@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "proto/support/thread_name.h"
+
 namespace treadle::store {
 
 ReadThread::ReadThread(BusyTime& busy) : busy_(busy), thread_([this] { Run(); }) {}
@@ -24,6 +26,7 @@ void ReadThread::Add(bool urgent, absl::AnyInvocable<void()> call) {
 }
 
 void ReadThread::Run() {
+  NameThread("store-reads");
   for (;;) {
     absl::AnyInvocable<void()> call;
     {

@@ -10,6 +10,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 
+#include "proto/support/thread_name.h"
 #include "server/store/rocks_options.h"
 
 namespace treadle::store {
@@ -96,6 +97,7 @@ Reclaimer::~Reclaimer() {
 }
 
 void Reclaimer::Run() {
+  NameThread("reclaim");
   using Steady = std::chrono::steady_clock;
   Time rests_until;
   // At least; longer after passes that were in vain.

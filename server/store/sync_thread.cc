@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "proto/support/thread_name.h"
+
 namespace treadle::store {
 
 SyncThread::SyncThread(std::function<absl::StatusOr<Sequence>()> sync,
@@ -26,6 +28,7 @@ void SyncThread::Request() {
 }
 
 void SyncThread::Run() {
+  NameThread("store-syncs");
   for (bool ok = true; ok;) {
     {
       std::unique_lock lock(mutex_);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "proto/support/assert.h"
+#include "proto/support/thread_name.h"
 
 namespace treadle::store {
 namespace {
@@ -83,6 +84,7 @@ void WriteBehind::ReadLater(Urgency urgency, absl::AnyInvocable<void()> read) {
 }
 
 void WriteBehind::Run() {
+  NameThread("store-writes");
   for (;;) {
     const WriteBatch* batch = nullptr;
     {

@@ -116,16 +116,17 @@ class Bench:
 
     @contextlib.contextmanager
     def relay(self, way):
-        """The ceiling's, with a worker; its address."""
+        """The ceiling's and its worker, and its address."""
         with self.process("relay", BIN / "ceiling_relay", "server", way, "127.0.0.1:0") as relay:
             address = wait_until(lambda: relay.output().strip(), "the relay")
-            with self.process("relay-worker", BIN / "ceiling_relay", "worker", way, address):
-                yield address
+            with self.process("relay-worker", BIN / "ceiling_relay", "worker", way,
+                              address) as worker:
+                yield relay, worker, address
 
     def ceiling(self, batch, payload=100):
         """Tasks per second in columns."""
         def measure():
-            with self.relay("columns") as address:
+            with self.relay("columns") as (_, _, address):
                 return self.program("ceiling_relay", "client", "columns", address, batch, 50_000,
                                     min(self.size.seconds, 5), payload)[0]
         return self.once(f"ceiling {batch} {payload}", measure)
@@ -133,7 +134,7 @@ class Bench:
     def round_trip_us(self):
         """The ceiling's, with a message for each task."""
         def measure():
-            with self.relay("rows") as address:
+            with self.relay("rows") as (_, _, address):
                 return self.program("ceiling_relay", "ping", "rows", address, self.size.trips)[0]
         return self.once("round trip", measure)
 

@@ -1,8 +1,9 @@
 #include "worker/pool/confirmed_starts.h"
 
-#include <pthread.h>
 #include <system_error>
 #include <utility>
+
+#include "proto/support/thread_name.h"
 
 namespace treadle::worker {
 
@@ -41,7 +42,7 @@ bool ConfirmedStarts::Started() {
 }
 
 void ConfirmedStarts::Run() {
-  pthread_setname_np(pthread_self(), "starts");
+  NameThread("starts");
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [this] { return closed_ || !waiting_.empty(); });

@@ -1,9 +1,10 @@
 #include "worker/session/stop_clock.h"
 
-#include <pthread.h>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+
+#include "proto/support/thread_name.h"
 
 namespace treadle::worker {
 
@@ -53,7 +54,7 @@ void StopClock::Close() {
 }
 
 void StopClock::Run() {
-  pthread_setname_np(pthread_self(), "stop-clock");
+  NameThread("stop-clock");
   std::unique_lock lock(mutex_);
   while (!closed_) {
     const auto now = steady_clock::now();

@@ -6,7 +6,6 @@
 #include <limits>
 #include <mutex>
 #include <optional>
-#include <pthread.h>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -21,6 +20,7 @@
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
 
+#include "proto/support/thread_name.h"
 #include "treadle/internal/coroutine_handler.h"
 #include "worker/pool/attempt_line.h"
 #include "worker/pool/attempt_task.h"
@@ -140,8 +140,7 @@ void CoroutinePool::State::Start() {
 }
 
 void CoroutinePool::State::Work() {
-  const std::string name = options_.name.substr(0, 15);
-  pthread_setname_np(pthread_self(), name.c_str());
+  NameThread(options_.name);
   loop_.run();
   std::lock_guard lock(mutex_);
   over_ = true;

@@ -1,10 +1,11 @@
 #include "worker/pool/coroutine/loop_watch.h"
 
 #include <ctime>
-#include <pthread.h>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+
+#include "proto/support/thread_name.h"
 
 namespace treadle::worker {
 namespace {
@@ -66,7 +67,7 @@ void LoopWatch::Busy(bool busy) {
 }
 
 void LoopWatch::Run() {
-  pthread_setname_np(pthread_self(), "loop-watch");
+  NameThread("loop-watch");
   std::unique_lock lock(mutex_);
   while (!closed_) {
     if (busy_) {

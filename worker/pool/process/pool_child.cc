@@ -15,6 +15,8 @@
 #include "absl/strings/str_cat.h"
 #include <sys/resource.h>
 
+#include "proto/support/thread_name.h"
+
 namespace treadle::worker {
 namespace {
 
@@ -145,7 +147,7 @@ void PoolChild::Serve(const std::function<void(int)>& initializer) {
 }
 
 void PoolChild::HearOrders() {
-  ::pthread_setname_np(::pthread_self(), "stop-orders");
+  NameThread("stop-orders");
   StopOrder order;
   while (parent_.NextOrder(order)) current_.Stop(order);
   // The parent is gone, and nobody wants to know what comes of this.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <pthread.h>
 #include <stop_token>
 #include <system_error>
 #include <unistd.h>
@@ -10,6 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+
+#include "proto/support/thread_name.h"
 
 // The thread, and what other threads ask of it.
 
@@ -132,7 +133,7 @@ void ProcessPool::Loop::Wake() {
 }
 
 void ProcessPool::Loop::Run() {
-  pthread_setname_np(pthread_self(), "process-pool");
+  NameThread("process-pool");
   while (true) {
     const Time now = steady_clock::now();
     ObeyStops(now);

@@ -5,25 +5,22 @@
 #include <exception>
 #include <limits>
 #include <mutex>
-#include <pthread.h>
 #include <system_error>
 #include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 
+#include "proto/support/thread_name.h"
 #include "worker/pool/attempt_line.h"
 #include "worker/pool/pool_bounds.h"
 
 namespace treadle::worker {
 namespace {
 
-constexpr size_t kThreadNameBytesMax = 15;
-
 void NameThisThread(const std::string& pool, int thread) {
-  std::string number = absl::StrCat("-", thread);
-  std::string name = pool.substr(0, kThreadNameBytesMax - number.size()) + number;
-  pthread_setname_np(pthread_self(), name.c_str());
+  const std::string number = absl::StrCat("-", thread);
+  NameThread(pool.substr(0, kThreadNameBytesMax - number.size()) + number);
 }
 
 }  // namespace
