@@ -65,7 +65,8 @@ void AddBoundFlags(CLI::App& app, Options& options) {
       "connections that have few; each takes some 20 KiB of memory, and up to 25 KiB more "
       "with the largest headers.");
   program::AddCount(app, "--calls-per-client", options.rpc.calls_per_client_max, 1, 1'000'000,
-                    "Open calls of one client's connection.");
+                    "Open calls of one client's connection. Until --calls-max shows its effect a "
+                    "flood of them on many connections takes some 20 KiB of memory for each.");
   program::AddCount(app, "--streams-per-client", options.rpc.streams_per_client_max, 1, 100'000,
                     "Streams that one client's connection may have open.");
   program::AddSize(app, "--payload-cache", options.broker.payload_cache_bytes_max, 0, 64 * kGiB,

@@ -19,6 +19,7 @@ import api
 from http2 import BEGIN, CONTINUATION, DATA, HEADERS, PING, PREFACE, SETTINGS, frame
 
 OUTCOMES, OUTCOME_BYTES = 100, 3900 << 10
+BARE_CONNECTIONS = 100
 
 
 def number(value, bits):
@@ -237,7 +238,7 @@ KINDS = {
     "leaves-sessions": leaves_sessions,
     "makes-queues": makes_queues,
     "waits-for-names": waits_for_names,
-    "bare-calls": lambda address: send_raw(address, bare_calls(), 100),
+    "bare-calls": lambda address: send_raw(address, bare_calls(), BARE_CONNECTIONS),
     "headers": lambda address: send_raw(address, many_headers(), 40),
     "garbage": lambda address: send_raw(address, garbage(), 320),
 }
