@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures where a task's processor time goes: in client, broker and worker, by whose code computes.
+"""Measures where a task's processor time goes: in client, broker, worker, by whose code computes.
 
 Needs perf (Debian: linux-perf) and may need root. The programs are those of run.sh. Alone: one task
 after the other, each awaited. In runs: 1,000 at a time, as fast as it goes.
@@ -29,8 +29,8 @@ IN_KERNEL = (
     ("fresh memory", r"^asm_exc_page_fault$|sys_(madvise|mmap|munmap)$"),
     ("interrupts and others", r""),
 )
-ALLOCATOR = r"^(_int_|__libc_|je_)?(malloc|free|calloc|realloc|cfree|malloc_consolidate|unlink_chunk)"
-ALLOCATOR += r"|^operator (new|delete)|^tcache_|^sysmalloc|^arena_get"
+ALLOCATOR = (r"^(_int_|__libc_|je_)?(malloc|free|calloc|realloc|cfree)|^malloc_consolidate"
+             r"|^unlink_chunk|^operator (new|delete)|^tcache_|^sysmalloc|^arena_get")
 # By library and symbol. First match.
 IN_PROCESS = (
     ("allocator", r"libjemalloc", r""),
