@@ -154,7 +154,8 @@ bool Connections::BreakIdleOf(const std::string* address) {
   std::nth_element(idle.begin(), idle.begin() + static_cast<int64_t>(count) - 1, idle.end());
   for (size_t i = 0; i < count; ++i) {
     const int fd = idle[i].second;
-    // gRPC, which owns it, closes it when it sees this end.
+    // gRPC, which owns it, closes it when it sees this end. BreakOff would need a descriptor of its
+    // own, and there may be none left.
     if (InodeOf(fd) == open_[fd].inode) ::shutdown(fd, SHUT_RDWR);
     Forget(fd);
   }

@@ -8,6 +8,7 @@ after the other, each awaited. In runs: 1,000 at a time, as fast as it goes.
 import argparse
 import collections
 import contextlib
+import dataclasses
 import json
 import pathlib
 import re
@@ -186,7 +187,7 @@ def main():
                         help="on the disk to be measured; default: build")
     parser.add_argument("--json", metavar="FILE", help="the figures, for charts.py")
     flags = parser.parse_args()
-    size = run.dataclasses.replace(run.FULL, seconds=flags.seconds, trips=flags.trips)
+    size = dataclasses.replace(run.FULL, seconds=flags.seconds, trips=flags.trips)
     print(run.machine())
     ways = []
     with tempfile.TemporaryDirectory(prefix="bench-", dir=flags.data) as folder:
