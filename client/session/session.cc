@@ -9,15 +9,10 @@
 #include "treadle/timeout.h"
 #include "treadle/v1/task_service.grpc.pb.h"
 
-// What users' threads and gRPC's threads do: they leave work for the session's thread, which is in
-// session_thread.cc.
+// What users' threads do: they leave work for the session's thread, which is in session_thread.cc.
 
 namespace treadle::client {
 namespace {
-
-// Messages that were read and not handled yet; beyond it the stream's flow control holds the broker
-// back.
-constexpr size_t kUnhandledMessagesMax = 8;
 
 // Of what was not sent and never will be.
 absl::Status NeverSentStatus() {
@@ -132,7 +127,7 @@ FutureStateRef Session::Enter(FutureStateRef state, int64_t bytes) {
 void Session::WakeForSubmits(std::unique_lock<std::mutex> lock) {
   const bool wake = !inbox_.submits.empty() && std::exchange(wants_submits_, false);
   lock.unlock();
-  if (wake) work_.notify_one();
+  if (wake) queue_.Wake();
 }
 
 Session::TimePoint Session::Since() const {
@@ -152,7 +147,7 @@ bool Session::WaitForRoom(std::unique_lock<std::mutex>& lock, int64_t bytes) {
   if (may_enter()) return true;
   if (options_.window_wait <= kNoWait) return false;
   // What came before makes room once it is sent.
-  if (!inbox_.submits.empty() && std::exchange(wants_submits_, false)) work_.notify_one();
+  if (!inbox_.submits.empty() && std::exchange(wants_submits_, false)) queue_.Wake();
   const TimePoint deadline = DeadlineAfter(options_.window_wait);
   ++waiters_;
   bool room = true;
@@ -228,14 +223,14 @@ FutureStateRef Session::Attach(TaskId id) {
   std::lock_guard lock(mutex_);
   if (closed_) return EndedState(NeverSentStatus());
   inbox_.attaches.push_back(state);
-  work_.notify_one();
+  queue_.Wake();
   return state;
 }
 
 void Session::RequestCancel(FutureStateRef state) {
   std::lock_guard lock(mutex_);
   inbox_.cancels.push_back(std::move(state));
-  work_.notify_one();
+  queue_.Wake();
 }
 
 std::vector<FutureStateRef> Session::PendingOf(uint32_t group) {
@@ -257,7 +252,7 @@ void Session::Ask(GroupQuestion& question) {
   std::unique_lock lock(mutex_);
   if (ended_) return;
   inbox_.questions.push_back(&question);
-  work_.notify_one();
+  queue_.Wake();
   ++waiters_;
   progress_.wait(lock, [&] { return question.answered; });
   --waiters_;
@@ -266,7 +261,7 @@ void Session::Ask(GroupQuestion& question) {
 void Session::GiveUp(uint32_t group, absl::Status reason) {
   std::lock_guard lock(mutex_);
   inbox_.given_up.emplace_back(group, std::move(reason));
-  work_.notify_one();
+  queue_.Wake();
 }
 
 absl::Status Session::Flush(Timeout timeout) {
@@ -320,43 +315,14 @@ void Session::Shutdown() {
   {
     std::lock_guard lock(mutex_);
     inbox_.stop = true;
-    work_.notify_one();
+    queue_.Wake();
   }
   thread_.join();
   callbacks_.reset();
 }
 
 bool Session::Inbox::IsUrgent() const {
-  return !messages.empty() || written || broken || ended.has_value() || !cancels.empty() ||
-         !attaches.empty() || !questions.empty() || !given_up.empty() || stop;
-}
-
-// Notified under the lock: once the lock is given back, the session may be gone.
-
-bool Session::OnMessage(std::unique_ptr<IncomingMessage> message) {
-  std::lock_guard lock(mutex_);
-  inbox_.messages.push_back(std::move(message));
-  inbox_.read_paused = inbox_.messages.size() >= kUnhandledMessagesMax;
-  work_.notify_one();
-  return !inbox_.read_paused;
-}
-
-void Session::OnWritten() {
-  std::lock_guard lock(mutex_);
-  inbox_.written = true;
-  work_.notify_one();
-}
-
-void Session::OnBroken() {
-  std::lock_guard lock(mutex_);
-  inbox_.broken = true;
-  work_.notify_one();
-}
-
-void Session::OnEnded(absl::Status status) {
-  std::lock_guard lock(mutex_);
-  inbox_.ended = std::move(status);
-  work_.notify_one();
+  return !cancels.empty() || !attaches.empty() || !questions.empty() || !given_up.empty() || stop;
 }
 
 }  // namespace treadle::client

@@ -22,15 +22,16 @@
 #include "client/session/session_stream.h"
 
 #include "proto/wire/disk_hung.h"
+#include "proto/wire/event_queue.h"
 #include "treadle/client.h"
 
 namespace treadle::client {
 
-// A client's session with its broker. Users' threads and gRPC's threads leave what they want in the
-// inbox; one thread owns the ledger and the stream, and does the rest: whenever no message is being
-// written it puts all that is new into the next one. So a lone submit leaves at once, and messages
-// grow by themselves under load. The first submit or attach opens the session: who only asks costs
-// the broker none.
+// A client's session with its broker. Users' threads leave what they want in the inbox; one thread
+// owns the ledger and the stream, reads what arrives, and does the rest: whenever no message is
+// being written it puts all that is new into the next one. So a lone submit leaves at once, and
+// messages grow by themselves under load. The first submit or attach opens the session: who only
+// asks costs the broker none.
 //
 // Methods may be called from any thread.
 class Session final : public FutureHome, private StreamEvents {
@@ -87,15 +88,19 @@ class Session final : public FutureHome, private StreamEvents {
     std::vector<FutureStateRef> cancels;
     std::vector<GroupQuestion*> questions;
     std::vector<std::pair<uint32_t, absl::Status>> given_up;
+    bool stop = false;
+
+    // Anything but submits, which can wait until a message can be written.
+    bool IsUrgent() const;
+  };
+
+  // What the stream has told.
+  struct Arrivals {
     std::vector<std::unique_ptr<IncomingMessage>> messages;
     bool read_paused = false;
     bool written = false;
     bool broken = false;
     std::optional<absl::Status> ended;
-    bool stop = false;
-
-    // Anything but submits, which can wait until a message can be written.
-    bool IsUrgent() const;
   };
 
   // Users' threads.
@@ -120,18 +125,17 @@ class Session final : public FutureHome, private StreamEvents {
   bool HasRoom(int64_t bytes) const;
   TimePoint Since() const;
 
-  // gRPC's threads.
+  // The session's thread.
+  void Run();
   bool OnMessage(std::unique_ptr<IncomingMessage> message) override;
   void OnWritten() override;
   void OnBroken() override;
   void OnEnded(absl::Status status) override;
-
-  // The session's thread.
-  void Run();
   void WaitForWork(Inbox& inbox);
   TimePoint NextTimer() const;
   bool CanWrite() const { return stream_state_ == StreamState::kOpen && !writing_; }
   void TakeWork(Inbox& inbox, Effects& effects);
+  void TakeArrivals(Effects& effects);
   void Answer(const std::vector<GroupQuestion*>& questions);
   void HandleMessage(v1::SessionResponse& message, Effects& effects);
   void HearOfDisk(int64_t disk_hung_ms, Effects& effects);
@@ -156,8 +160,8 @@ class Session final : public FutureHome, private StreamEvents {
   std::optional<CallbackThread> callbacks_;
   std::atomic<uint32_t> next_group_{1};
 
+  wire::EventQueue queue_;  // the session's thread waits here
   std::mutex mutex_;
-  std::condition_variable work_;      // the session's thread waits here
   std::condition_variable progress_;  // users' threads: for room, for Flush
   // Protected by mutex_.
   Inbox inbox_;
@@ -177,6 +181,7 @@ class Session final : public FutureHome, private StreamEvents {
 
   // The session's thread alone.
   ClientStats counted_;
+  Arrivals arrivals_;
   enum class StreamState { kNone, kOpening, kOpen, kClosing };
   Ledger ledger_;
   std::unique_ptr<SessionStream> stream_;

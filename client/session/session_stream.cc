@@ -33,49 +33,34 @@ IncomingMessage::IncomingMessage()
     : arena(IncomingArena()),
       response(google::protobuf::Arena::CreateMessage<v1::SessionResponse>(&arena)) {}
 
-SessionStream::SessionStream(const std::shared_ptr<grpc::Channel>& channel, StreamEvents& events)
+SessionStream::SessionStream(const std::shared_ptr<grpc::Channel>& channel, wire::EventQueue& queue,
+                             StreamEvents& events)
     : events_(events), incoming_(std::make_unique<IncomingMessage>()) {
   grpc::TemplatedGenericStub<grpc::ByteBuffer, v1::SessionResponse> stub(channel);
-  stub.PrepareBidiStreamingCall(&context_, kMethod, grpc::StubOptions(), this);
-  // For what the owner starts outside of reactions; Close gives it back.
-  AddHold();
-  StartRead(incoming_->response);
-  StartCall();
+  Start(stub.PrepareCall(&context(), kMethod, &queue.queue()));
 }
 
 void SessionStream::Write(std::string message) {
   const grpc::Slice slice = SliceOf(std::move(message));
-  outgoing_ = grpc::ByteBuffer(&slice, 1);
-  StartWrite(&outgoing_);
+  StartWrite(grpc::ByteBuffer(&slice, 1));
+  if (!std::exchange(begun_, true)) ReadOn();
 }
 
-void SessionStream::ReadOn() { StartRead(incoming_->response); }
-
-void SessionStream::WritesDone() { StartWritesDone(); }
-
-void SessionStream::Cancel() { context_.TryCancel(); }
-
-void SessionStream::Close() { RemoveHold(); }
-
-void SessionStream::OnReadDone(bool ok) {
+void SessionStream::OnRead(bool ok) {
   if (!ok) {
     events_.OnBroken();
     return;
   }
   std::unique_ptr<IncomingMessage> message =
       std::exchange(incoming_, std::make_unique<IncomingMessage>());
-  if (events_.OnMessage(std::move(message))) StartRead(incoming_->response);
+  if (events_.OnMessage(std::move(message))) ReadOn();
 }
 
-void SessionStream::OnWriteDone(bool ok) {
+void SessionStream::OnWritten(bool ok) {
   // A write that failed is followed by a read that fails.
   if (ok) events_.OnWritten();
 }
 
-void SessionStream::OnDone(const grpc::Status& status) {
-  // The owner may destroy this as soon as it is told.
-  StreamEvents& events = events_;
-  events.OnEnded(wire::FromGrpc(status));
-}
+void SessionStream::OnEnded(const grpc::Status& status) { events_.OnEnded(wire::FromGrpc(status)); }
 
 }  // namespace treadle::client

@@ -6,8 +6,9 @@
 #include "absl/status/status.h"
 #include "google/protobuf/arena.h"
 #include <grpcpp/grpcpp.h>
-#include <grpcpp/support/client_callback.h>
 
+#include "proto/wire/event_queue.h"
+#include "proto/wire/streaming_call.h"
 #include "treadle/v1/task_service.pb.h"
 
 namespace treadle::client {
@@ -20,7 +21,7 @@ struct IncomingMessage {
   v1::SessionResponse* const response;
 };
 
-// What a stream tells its owner. Called on gRPC's few shared threads: hand over and return.
+// What a stream tells its owner, on its owner's thread, which waits at the queue.
 class StreamEvents {
  public:
   // False: the stream reads no further until ReadOn.
@@ -37,33 +38,32 @@ class StreamEvents {
 };
 
 // One TaskService.Session call, from its start to its end. Messages go out as bytes that are
-// encoded already. Methods are called by one thread, the owner's, up to Close; the owner destroys
-// it after OnEnded.
-class SessionStream final : private grpc::ClientBidiReactor<grpc::ByteBuffer, v1::SessionResponse> {
+// encoded already. All happens on one thread, the owner's; it destroys this after OnEnded.
+class SessionStream final : private wire::StreamingCall<grpc::ByteBuffer, v1::SessionResponse> {
  public:
-  // `events` outlives it. Starts the call.
-  SessionStream(const std::shared_ptr<grpc::Channel>& channel, StreamEvents& events);
+  // Both outlive it. The call starts with the first Write.
+  SessionStream(const std::shared_ptr<grpc::Channel>& channel, wire::EventQueue& queue,
+                StreamEvents& events);
 
   // REQUIRES: the one before is written.
   void Write(std::string message);
   // REQUIRES: OnMessage returned false.
-  void ReadOn();
+  void ReadOn() { StartRead(incoming_->response); }
   // Tells the broker that nothing more will be written. REQUIRES: nothing is being written.
-  void WritesDone();
+  void WritesDone() { StartWritesDone(); }
   // Breaks the stream.
-  void Cancel();
+  using StreamingCall::Cancel;
   // Once, after OnBroken. A message that is still being written may be stuck: Cancel first then.
-  void Close();
+  void Close() { Finish(); }
 
  private:
-  void OnReadDone(bool ok) override;
-  void OnWriteDone(bool ok) override;
-  void OnDone(const grpc::Status& status) override;
+  void OnRead(bool ok) override;
+  void OnWritten(bool ok) override;
+  void OnEnded(const grpc::Status& status) override;
 
   StreamEvents& events_;
-  grpc::ClientContext context_;
-  grpc::ByteBuffer outgoing_;
   std::unique_ptr<IncomingMessage> incoming_;
+  bool begun_ = false;
 };
 
 }  // namespace treadle::client

@@ -24,6 +24,10 @@ constexpr milliseconds kHeartbeatMin(50);
 constexpr milliseconds kGoodbye(1'000);
 constexpr milliseconds kNoTimer(3'600'000);
 
+// Messages that were read and not handled yet; beyond it the stream's flow control holds the broker
+// back.
+constexpr size_t kUnhandledMessagesMax = 8;
+
 // Who has waited too long for the broker is looked for at most so often in that time, and not more
 // often than once in kGiveUpPauseMin.
 constexpr int kGiveUpLooks = 16;
@@ -38,6 +42,7 @@ void Session::Run() {
   while (!stopping_ || stream_ != nullptr) {
     WaitForWork(inbox);
     Effects effects;
+    TakeArrivals(effects);
     TakeWork(inbox, effects);
     Release(effects);
     if (stopping_) {
@@ -69,13 +74,19 @@ void Session::Answer(const std::vector<GroupQuestion*>& questions) {
 }
 
 void Session::WaitForWork(Inbox& inbox) {
-  const TimePoint timer = NextTimer();
-  std::unique_lock lock(mutex_);
-  // While a message is being written submits gather for the next one.
-  wants_submits_ = CanWrite() || !stream_wanted_;
-  const bool take_submits = wants_submits_;
-  work_.wait_until(lock, timer,
-                   [&] { return inbox_.IsUrgent() || (take_submits && !inbox_.submits.empty()); });
+  TimePoint until = NextTimer();
+  {
+    std::lock_guard lock(mutex_);
+    // While a message is being written submits gather for the next one.
+    wants_submits_ = CanWrite() || !stream_wanted_;
+    if (inbox_.IsUrgent() || (wants_submits_ && !inbox_.submits.empty())) {
+      until = TimePoint::min();
+    } else {
+      queue_.PrepareToWait();
+    }
+  }
+  queue_.Wait(until);
+  std::lock_guard lock(mutex_);
   wants_submits_ = false;
   std::swap(inbox, inbox_);
   if (!inbox.cancels.empty()) cancels_left_ = cancels_left_told_ = true;
@@ -109,19 +120,7 @@ void Session::TakeWork(Inbox& inbox, Effects& effects) {
   for (FutureStateRef& attached : inbox.attaches) ledger_.Attach(std::move(attached));
   for (FutureStateRef& cancelled : inbox.cancels) ledger_.Cancel(std::move(cancelled), effects);
   for (const auto& [group, reason] : inbox.given_up) ledger_.GiveUp(group, reason, effects);
-  for (const auto& message : inbox.messages) HandleMessage(*message->response, effects);
   Answer(inbox.questions);
-  if (inbox.read_paused) stream_->ReadOn();
-  if (inbox.written) writing_ = writing_cancels_ = false;
-  if (inbox.broken) {
-    if (stream_state_ == StreamState::kOpen) BeginAlone();
-    stream_state_ = StreamState::kClosing;
-    close_deadline_ = steady_clock::now() + kGoodbye;
-    // Only then: it can cost us the broker's own words about the end.
-    if (writing_) stream_->Cancel();
-    stream_->Close();
-  }
-  if (inbox.ended.has_value()) HandleStreamEnd(*std::move(inbox.ended), effects);
   if (inbox.stop) {
     stopping_ = true;
     stop_deadline_ = steady_clock::now() + kGoodbye;
@@ -131,9 +130,37 @@ void Session::TakeWork(Inbox& inbox, Effects& effects) {
   inbox.cancels.clear();
   inbox.questions.clear();
   inbox.given_up.clear();
-  inbox.messages.clear();
-  inbox.read_paused = inbox.written = inbox.broken = inbox.stop = false;
-  inbox.ended.reset();
+  inbox.stop = false;
+}
+
+bool Session::OnMessage(std::unique_ptr<IncomingMessage> message) {
+  arrivals_.messages.push_back(std::move(message));
+  arrivals_.read_paused = arrivals_.messages.size() >= kUnhandledMessagesMax;
+  return !arrivals_.read_paused;
+}
+
+void Session::OnWritten() { arrivals_.written = true; }
+
+void Session::OnBroken() { arrivals_.broken = true; }
+
+void Session::OnEnded(absl::Status status) { arrivals_.ended = std::move(status); }
+
+void Session::TakeArrivals(Effects& effects) {
+  for (const auto& message : arrivals_.messages) HandleMessage(*message->response, effects);
+  arrivals_.messages.clear();
+  if (std::exchange(arrivals_.read_paused, false)) stream_->ReadOn();
+  if (std::exchange(arrivals_.written, false)) writing_ = writing_cancels_ = false;
+  if (std::exchange(arrivals_.broken, false)) {
+    if (stream_state_ == StreamState::kOpen) BeginAlone();
+    stream_state_ = StreamState::kClosing;
+    close_deadline_ = steady_clock::now() + kGoodbye;
+    // Only then: it can cost us the broker's own words about the end.
+    if (writing_) stream_->Cancel();
+    stream_->Close();
+  }
+  if (arrivals_.ended.has_value()) {
+    HandleStreamEnd(*std::exchange(arrivals_.ended, std::nullopt), effects);
+  }
 }
 
 void Session::HandleMessage(v1::SessionResponse& message, Effects& effects) {
@@ -286,7 +313,7 @@ void Session::OpenStream() {
   stream_state_ = StreamState::kOpening;
   last_heard_ = steady_clock::now();
   peer_silent_ = kPeerSilent;
-  stream_.reset(new SessionStream(channel_, *this));
+  stream_.reset(new SessionStream(channel_, queue_, *this));
   Write(request.SerializeAsString());
 }
 

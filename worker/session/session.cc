@@ -65,11 +65,13 @@ absl::Status Session::Serve(std::vector<ServedPool> pools) {
   while (phase_ != Phase::kOver) {
     if (Step(lock, steady_clock::now())) continue;
     wake_at_ = NextWake(steady_clock::now());
-    while (wake_at_ > steady_clock::now()) {
-      // A copy: the wait reads its argument without the lock.
+    do {
       const Time until = wake_at_;
-      if (loop_.wait_until(lock, until) == std::cv_status::timeout) break;
-    }
+      queue_.PrepareToWait();
+      lock.unlock();
+      queue_.Wait(until);
+      lock.lock();
+    } while (wake_at_ > steady_clock::now());
     wake_at_ = Time::min();
   }
   confirmed_.notify_all();
@@ -141,7 +143,7 @@ Session::Time Session::NextWake(Time now) const {
 void Session::WakeBy(Time time) {
   if (time >= wake_at_) return;
   wake_at_ = time;
-  loop_.notify_one();
+  queue_.Wake();
 }
 
 void Session::Note(LogLevel level, std::string line) {
@@ -182,8 +184,8 @@ void Session::Connect(Lock& lock, Time now) {
   peer_silent_ = options_.peer_silent;
   lock.unlock();
   // A connection of its own, made anew: it is tried at once, and says why it fails.
-  std::unique_ptr<AttachStream> stream = AttachStream::Open(
-      wire::NewChannel(options_.broker, options_.http_proxy), shared_from_this(), hello_);
+  auto stream = std::make_unique<AttachStream>(
+      wire::NewChannel(options_.broker, options_.http_proxy), queue_, *this, hello_);
   lock.lock();
   stream_ = std::move(stream);
 }

@@ -18,6 +18,7 @@
 
 #include "proto/support/address.h"
 #include "proto/wire/disk_hung.h"
+#include "proto/wire/event_queue.h"
 #include "proto/wire/settings.h"
 #include "treadle/log.h"
 #include "treadle/worker.h"
@@ -74,9 +75,7 @@ struct ServedPool {
 //
 // The pools report to it as their AttemptEvents, which is why it is held by shared_ptr: an
 // abandoned handler may outlive everything else.
-class Session final : public AttemptEvents,
-                      public AttachStream::Listener,
-                      public std::enable_shared_from_this<Session> {
+class Session final : public AttemptEvents, public AttachStream::Listener {
  public:
   explicit Session(SessionOptions options);
   ~Session() override;
@@ -113,7 +112,7 @@ class Session final : public AttemptEvents,
   void Progress(const Attempt& attempt, double fraction, std::string_view message) override;
   void Warn(std::string line) override;
 
-  // For the stream.
+  // For the stream, on Serve's thread.
   void Received(v1::AttachResponse& response) override;
   void Written(bool ok) override;
   void Ended(const absl::Status& status) override;
@@ -181,7 +180,7 @@ class Session final : public AttemptEvents,
   StopClock stop_clock_;
 
   std::mutex mutex_;
-  std::condition_variable loop_;       // wakes Serve
+  wire::EventQueue queue_;             // Serve waits here
   std::condition_variable confirmed_;  // a start's confirmation, or why there will be none
   // All below: GUARDED_BY(mutex_).
   WorkerStats stats_;  // without what Stats looks up
