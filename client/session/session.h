@@ -175,7 +175,7 @@ class Session final : public FutureHome, private StreamEvents {
   std::deque<InLine> line_;
   uint64_t last_room_ = 0;
   int64_t submitted_ = 0;
-  ClientStats told_;           // counted_, for Stats
+  ClientStats told_;           // counted_, and what was taken from the inbox since; for Stats
   bool cancels_left_ = false;  // taken from the inbox and not written
   int waiters_ = 0;            // on progress_
 

@@ -89,6 +89,7 @@ void Session::WaitForWork(Inbox& inbox) {
   std::lock_guard lock(mutex_);
   wants_submits_ = false;
   std::swap(inbox, inbox_);
+  told_.pending += static_cast<int64_t>(inbox.submits.size() + inbox.attaches.size());
   if (!inbox.cancels.empty()) cancels_left_ = cancels_left_told_ = true;
 }
 
