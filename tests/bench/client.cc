@@ -16,7 +16,7 @@
 //       one task after each pause. Prints in us the median, the 99th percentile, the slowest, and
 //       this process's CPU for one
 //   paced RATE SECONDS
-//       tasks at their times, whatever became of earlier ones; looks each ms for what is due.
+//       tasks at their times, whatever became of earlier ones; submits each ms what is due.
 //       Prints in us, from the time when a task was due to its result, the median, the 99th
 //       percentile, and the slowest
 //   scheduled COUNT DELAY_S
@@ -33,14 +33,15 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
-#include <latch>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -252,30 +253,78 @@ void Lone(const Bench& bench, const Args& args) {
               micros.back(), cpu);
 }
 
+// A task that was due at that time, in seconds from the start.
+struct Due {
+  double at;
+  Future<Payload> future;
+};
+
+// Takes results in the order in which they were submitted, on a thread of its own.
+class Latencies {
+ public:
+  explicit Latencies(SteadyClock::time_point start) : start_(start), thread_([this] { Run(); }) {}
+
+  void Add(std::vector<Due> group) {
+    std::lock_guard lock(mutex_);
+    for (Due& due : group) under_way_.push_back(std::move(due));
+    news_.notify_one();
+  }
+  // In us, the least first, when all results are here.
+  std::vector<double> Take() {
+    {
+      std::lock_guard lock(mutex_);
+      complete_ = true;
+      news_.notify_one();
+    }
+    thread_.join();
+    std::sort(micros_.begin(), micros_.end());
+    return std::move(micros_);
+  }
+
+ private:
+  void Run() {
+    std::deque<Due> taken;
+    while (Next(taken)) {
+      for (const Due& due : taken) {
+        Bench::Check(due.future.Wait());
+        micros_.push_back((SecondsSince(start_) - due.at) * 1e6);
+      }
+      taken.clear();
+    }
+  }
+  bool Next(std::deque<Due>& taken) {
+    std::unique_lock lock(mutex_);
+    news_.wait(lock, [this] { return complete_ || !under_way_.empty(); });
+    taken.swap(under_way_);
+    return !taken.empty();
+  }
+
+  const SteadyClock::time_point start_;
+  std::mutex mutex_;
+  std::condition_variable news_;
+  std::deque<Due> under_way_;
+  bool complete_ = false;
+  std::vector<double> micros_;  // the thread's, until it ends
+  std::thread thread_;
+};
+
 void Paced(const Bench& bench, const Args& args) {
   const Executor executor = bench.On(kQueue);
   const Payload payload = Blank(kPayloadBytes);
   const double rate = std::atof(args[0].c_str());
   const auto total = static_cast<size_t>(rate * std::atof(args[1].c_str()));
-  std::vector<double> micros(total);
-  std::latch left(static_cast<std::ptrdiff_t>(total));
-  std::deque<Future<Payload>> under_way;
   const auto start = SteadyClock::now();
-  const auto due_at = [&](size_t i) { return static_cast<double>(i) / rate; };
+  Latencies latencies(start);
   for (size_t i = 0; i < total;) {
-    for (const double now = SecondsSince(start); i < total && due_at(i) <= now; i++) {
-      under_way.push_back(executor.SubmitRaw(kType, payload));
-      under_way.back().AddDoneCallback([&, i](const Future<Payload>& done) {
-        Bench::Check(done.Wait());
-        micros[i] = (SecondsSince(start) - due_at(i)) * 1e6;
-        left.count_down();
-      });
+    const size_t due = std::min(total, static_cast<size_t>(SecondsSince(start) * rate) + 1);
+    std::vector<Due> group;
+    for (auto& future : executor.SubmitAll(kNoop, std::vector<Payload>(due - i, payload))) {
+      group.push_back({static_cast<double>(i++) / rate, std::move(future)});
     }
-    while (!under_way.empty() && under_way.front().Done()) under_way.pop_front();
+    latencies.Add(std::move(group));
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
-  left.wait();
-  std::sort(micros.begin(), micros.end());
+  std::vector<double> micros = latencies.Take();
   std::printf("%.0f %.0f %.0f\n", Percentile(micros, 0.5), Percentile(micros, 0.99), micros.back());
 }
 
