@@ -1,11 +1,14 @@
 #include "server/store/watched_files.h"
 
 #include <chrono>
+#include <fcntl.h>
 #include <filesystem>
 #include <thread>
+#include <unistd.h>
 #include <utility>
 
 #include "absl/strings/match.h"
+#include <sys/stat.h>
 
 #include "server/store/diary.h"
 #include "server/store/rocks_status.h"
@@ -34,6 +37,34 @@ IOStatus OpenWithPatience(const std::function<void(const std::string&)>& notice,
   }
   return status;
 }
+
+// Bytes of a file that are given back at once, and the pause for syncs after it.
+constexpr off_t kGivenBackAtOnce = 1 << 20;
+constexpr auto kGiveBackPause = std::chrono::milliseconds(1);
+
+// A file that is about to lose its name.
+class Nameless {
+ public:
+  explicit Nameless(const std::string& path) : file_(::open(path.c_str(), O_WRONLY | O_CLOEXEC)) {}
+  ~Nameless() {
+    if (file_ >= 0) ::close(file_);
+  }
+  Nameless(const Nameless&) = delete;
+  Nameless& operator=(const Nameless&) = delete;
+
+  // Shrinks it, unless it has another name: a backup's. What fails is left to its close.
+  void GiveBack() {
+    struct stat about {};
+    if (file_ < 0 || ::fstat(file_, &about) != 0 || about.st_nlink > 0) return;
+    for (off_t bytes = about.st_size - kGivenBackAtOnce; bytes > 0; bytes -= kGivenBackAtOnce) {
+      if (::ftruncate(file_, bytes) != 0) return;
+      std::this_thread::sleep_for(kGiveBackPause);
+    }
+  }
+
+ private:
+  const int file_;
+};
 
 bool OnlyGrows(const std::string& name) {
   return absl::EndsWith(name, ".log") || absl::StartsWith(name, "MANIFEST-");
@@ -195,8 +226,12 @@ IOStatus WatchedFiles::RenameFile(const std::string& from, const std::string& to
 
 IOStatus WatchedFiles::DeleteFile(const std::string& path, const IOOptions& options,
                                   IODebugContext* debug) {
+  Nameless file(path);
   IOStatus status = target()->DeleteFile(path, options, debug);
-  if (status.ok()) ends_.Deleted(NameOf(path));
+  if (!status.ok()) return status;
+  ends_.Deleted(NameOf(path));
+  // Before that nobody waits for a sync, but for the store to open.
+  if (watching_) file.GiveBack();
   return status;
 }
 

@@ -18,6 +18,8 @@ namespace treadle::store {
 //    write that fail at the same time are enough.
 //  - How far logs and MANIFESTs have been synced is noted.
 //  - A file that can't be opened for want of descriptors is tried again for a while.
+//  - A large file's space is given back in pieces: a file system that is given back all of it at
+//    once lets no sync through meanwhile (64 MiB on ext4: 30 ms).
 //  - Its diary is one that may fail (see Diary).
 // Called by RocksDB's threads and the store's.
 class WatchedFiles final : public rocksdb::FileSystemWrapper {

@@ -262,7 +262,10 @@ struct Due {
 // Takes results in the order in which they were submitted, on a thread of its own.
 class Latencies {
  public:
-  explicit Latencies(SteadyClock::time_point start) : start_(start), thread_([this] { Run(); }) {}
+  Latencies(SteadyClock::time_point start, size_t total) : start_(start) {
+    micros_.reserve(total);
+    thread_ = std::thread([this] { Run(); });
+  }
 
   void Add(std::vector<Due> group) {
     std::lock_guard lock(mutex_);
@@ -313,8 +316,9 @@ void Paced(const Bench& bench, const Args& args) {
   const Payload payload = Blank(kPayloadBytes);
   const double rate = std::atof(args[0].c_str());
   const auto total = static_cast<size_t>(rate * std::atof(args[1].c_str()));
+  Bench::Check(executor.SubmitRaw(kType, payload).Wait());  // all are connected
   const auto start = SteadyClock::now();
-  Latencies latencies(start);
+  Latencies latencies(start, total);
   for (size_t i = 0; i < total;) {
     const size_t due = std::min(total, static_cast<size_t>(SecondsSince(start) * rate) + 1);
     std::vector<Due> group;
