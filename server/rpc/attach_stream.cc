@@ -128,6 +128,7 @@ void AttachStream::HandleReports(v1::AttachRequest& request,
     edge_.outbox.Release(std::move(refused));
   }
   if (request.report_sequence() != 0) {
+    if (!request.answer_may_wait()) answer_at_once_ = request.report_sequence();
     requests.push_back(ToRequest(engine::EndReports{id(), request.report_sequence()}));
   }
 }
@@ -136,7 +137,7 @@ void AttachStream::Hear(broker::Delivery& delivery) {
   if (const auto* leased = std::get_if<broker::Leased>(&delivery)) {
     Leased(*leased);
   } else if (const auto* handled = std::get_if<engine::ReportsHandled>(&delivery)) {
-    Add(kAttachItemBytes).set_handled_report_sequence(handled->sequence);
+    Handled(handled->sequence);
   } else if (const auto* done = std::get_if<engine::ReportDone>(&delivery)) {
     const auto text_bytes = static_cast<int64_t>(done->status.message().size());
     Write(*done, Add(kAttachItemBytes + text_bytes).add_refused_reports());
@@ -147,6 +148,7 @@ void AttachStream::Hear(broker::Delivery& delivery) {
   } else if (std::holds_alternative<engine::DrainAsked>(delivery)) {
     Add(kAttachItemBytes).set_drain(true);
   } else if (const auto* end = std::get_if<engine::EndCall>(&delivery)) {
+    may_wait_ = false;
     Flush();
     End(end->status);
   }
@@ -168,6 +170,14 @@ void AttachStream::Attached(const engine::WorkerAttached& attached) {
   }
   Flush();
   Greeted();
+}
+
+void AttachStream::Handled(uint64_t sequence) {
+  const bool nothing_else = response_.empty() || may_wait_;
+  const uint64_t at_once = answer_at_once_;
+  Add(kAttachItemBytes).set_handled_report_sequence(sequence);
+  may_wait_ = nothing_else && !(handled_ < at_once && at_once <= sequence);
+  handled_ = sequence;
 }
 
 void AttachStream::Leased(const broker::Leased& leased) {
@@ -197,6 +207,7 @@ absl::Status AttachStream::AddSome(const broker::LeasedRun& run, int64_t now_ms,
   const TaskId task = engine::TaskRange{run.lease.task, run.lease.tasks}.At(first);
   absl::Status taken = CheckTaken(taken_bytes_max_, bytes, task, *run.lease.queue);
   if (!taken.ok()) return taken;
+  may_wait_ = false;
   if (MakeRoom(bytes)) out = nullptr;
   uint32_t end = first + 1;
   for (; end < run.lease.tasks && end - first < response_.room_items(); ++end) {
@@ -215,6 +226,7 @@ absl::Status AttachStream::AddSome(const broker::LeasedRun& run, int64_t now_ms,
 }
 
 v1::AttachResponse& AttachStream::Add(int64_t bytes) {
+  may_wait_ = false;
   MakeRoom(bytes);
   return response_.Add(bytes);
 }
@@ -226,7 +238,19 @@ bool AttachStream::MakeRoom(int64_t bytes) {
 }
 
 void AttachStream::Flush() {
+  waits_ = may_wait_;
+  if (may_wait_) return;
   response_.Flush([this](grpc::ByteBuffer message) { Send(std::move(message)); });
+}
+
+void AttachStream::OnBeat() {
+  if (!waits_.exchange(false)) return;
+  std::vector<broker::Delivery> deliveries;
+  deliveries.emplace_back(broker::Answer([self = shared_from_this(), this] {
+    may_wait_ = false;
+    Flush();
+  }));
+  edge_.outbox.Release(std::move(deliveries));
 }
 
 // The heartbeats that are due wait behind the message.

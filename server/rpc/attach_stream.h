@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -28,6 +29,7 @@ class AttachStream final : public BidiCall {
   grpc::ByteBuffer DiskHungMessage(int64_t hung_ms) const override;
   const char* first_field() const override { return "hello"; }
   void OnArriving() override;
+  void OnBeat() override;
   void OnOver() override;
 
  private:
@@ -38,6 +40,7 @@ class AttachStream final : public BidiCall {
 
   // The outbox's thread.
   void Attached(const engine::WorkerAttached& attached);
+  void Handled(uint64_t sequence);
   void Leased(const broker::Leased& leased);
   // As many of the run's tasks, from `added` on, as fit into the message, which is sent first when
   // it has no room for one; `added` is then behind them. They join `out`, or make a new one.
@@ -55,7 +58,15 @@ class AttachStream final : public BidiCall {
   std::string worker_id_;
   int64_t taken_bytes_max_ = 0;  // WorkerHello.message_bytes_max; read by the outbox's thread later
 
-  Gathering<v1::AttachResponse> response_;  // the outbox's thread's
+  // The last that the reader heard of and that is to be answered at once.
+  std::atomic<uint64_t> answer_at_once_ = 0;
+  // What Flush has left for the next beat.
+  std::atomic<bool> waits_ = false;
+
+  // The outbox's thread's.
+  Gathering<v1::AttachResponse> response_;
+  bool may_wait_ = false;  // nothing in the response is urgent
+  uint64_t handled_ = 0;
 };
 
 }  // namespace treadle::rpc

@@ -90,6 +90,7 @@ void BidiCall::Beat(int64_t now_ms) {
       End(absl::Status(status.code(), absl::StrCat(first_field(), ": ", status.message())));
     }
   }
+  OnBeat();
   StreamCall::Beat(now_ms);
 }
 

@@ -47,6 +47,8 @@ class BidiCall : public StreamCall {
   // A message has been arriving for a while, and is not whole yet: not the first one. On the
   // pulse's thread, a few times a second.
   virtual void OnArriving() {}
+  // On the pulse's thread, each 100 ms.
+  virtual void OnBeat() {}
 
   // Hands the requests over; reading goes on when the broker has room for more. From OnMessage, or
   // while reading is held.

@@ -57,6 +57,44 @@ TEST_F(Attach, AWorkerGetsTasksForItsCreditAndReportsThem) {
   EXPECT_EQ(Await(given[0].task_id()).outcome().result(), "done 0");
 }
 
+TEST_F(Attach, AnAnswerThatMayWaitComesWithTheNextOneOrByItself) {
+  WorkerClient worker(*workers);
+  v1::AttachRequest request = WorkerClient::Hello("w1", "mail");
+  constexpr int kRounds = 50;
+  WorkerClient::AddCredit(request, kRounds);
+  worker.Write(request);
+  ASSERT_TRUE(worker.Next().has_welcome());
+  uint64_t sequence = 0;
+  const auto report = [&] {
+    Submit(Spec("mail"));
+    const v1::LeasedTask task = WorkerClient::TasksOf(worker.Next()).at(0);
+    v1::AttachRequest message;
+    message.set_report_sequence(++sequence);
+    message.set_answer_may_wait(true);
+    *message.add_reports() = Succeeded(task, "done");
+    worker.Write(message);
+    EXPECT_EQ(Await(task.task_id()).outcome().result(), "done");
+  };
+  report();
+  EXPECT_EQ(worker.Next().handled_report_sequence(), sequence);
+
+  // Unless a beat came between them.
+  bool together = false;
+  for (int i = 1; i < kRounds && !together; ++i) {
+    report();
+    v1::AttachRequest at_once;
+    at_once.set_report_sequence(++sequence);
+    worker.Write(at_once);
+    const uint64_t handled = worker.Next().handled_report_sequence();
+    together = handled == sequence;
+    if (!together) {
+      ASSERT_EQ(handled, sequence - 1);
+      ASSERT_EQ(worker.Next().handled_report_sequence(), sequence);
+    }
+  }
+  EXPECT_TRUE(together);
+}
+
 TEST_F(Attach, TasksThatFollowOneAnotherAndAreAlikeComeAsOneRun) {
   v1::TaskSpec other = Spec("mail", "c");
   other.set_content_type("text/plain");

@@ -95,6 +95,7 @@ void ReportBox::KeepReportsOnly(Message& message) {
   message.request.clear_started_tokens();
   message.request.clear_progress();
   message.request.clear_report_sequence();
+  message.request.clear_answer_may_wait();
   message.request.clear_drain();
   message.request.clear_handlers();
 }

@@ -26,6 +26,9 @@ constexpr microseconds kSpacingMax{1'000};
 constexpr milliseconds kProgressEvery{100};
 // A broker that stays away is complained about so often.
 constexpr milliseconds kComplainEvery{60'000};
+// While no more than that is not acknowledged, the answer may come with the next tasks.
+constexpr int64_t kWaitingReportsMax = 64;
+constexpr int64_t kWaitingReportBytesMax = 64 * limits::kKiB;
 // Results that the broker has not acknowledged; beyond it no more work is asked for.
 constexpr int64_t kReportBytesMax = 64 * limits::kMiB;
 
@@ -244,6 +247,9 @@ void Session::Send(Lock& lock, Time now) {
     drain_told_at_ = now;
     drain_sequence_ = request.report_sequence();
   }
+  request.set_answer_may_wait(!tells_drain && reports_.writing() > 0 &&
+                              reports_.size() <= kWaitingReportsMax &&
+                              reports_.bytes() <= kWaitingReportBytesMax);
   spacing_ = std::clamp<microseconds>(kSpacingForEachReport * reports_.writing(), kSpacingMin,
                                       kSpacingMax);
   sent_at_ = now;
