@@ -3,7 +3,6 @@
 #include <utility>
 
 #include <grpcpp/generic/generic_stub.h>
-#include <grpcpp/impl/codegen/proto_utils.h>
 
 #include "proto/support/limits.h"
 #include "proto/wire/status.h"

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <grpcpp/client_context.h>
+#include <grpcpp/impl/codegen/proto_utils.h>
 #include <grpcpp/support/async_stream.h>
 
 #include "proto/wire/event_queue.h"

@@ -148,8 +148,7 @@ void AttachStream::Hear(broker::Delivery& delivery) {
   } else if (std::holds_alternative<engine::DrainAsked>(delivery)) {
     Add(kAttachItemBytes).set_drain(true);
   } else if (const auto* end = std::get_if<engine::EndCall>(&delivery)) {
-    may_wait_ = false;
-    Flush();
+    FlushAll();
     End(end->status);
   }
 }
@@ -243,13 +242,15 @@ void AttachStream::Flush() {
   response_.Flush([this](grpc::ByteBuffer message) { Send(std::move(message)); });
 }
 
+void AttachStream::FlushAll() {
+  may_wait_ = false;
+  Flush();
+}
+
 void AttachStream::OnBeat() {
   if (!waits_.exchange(false)) return;
   std::vector<broker::Delivery> deliveries;
-  deliveries.emplace_back(broker::Answer([self = shared_from_this(), this] {
-    may_wait_ = false;
-    Flush();
-  }));
+  deliveries.emplace_back(broker::Answer([self = shared_from_this(), this] { FlushAll(); }));
   edge_.outbox.Release(std::move(deliveries));
 }
 

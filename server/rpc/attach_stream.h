@@ -22,6 +22,7 @@ class AttachStream final : public BidiCall {
   AttachStream(Edge& edge, grpc::CallbackServerContext* context);
 
   void Flush() override;
+  void FlushAll() override;
 
  protected:
   void Hear(broker::Delivery& delivery) override;

@@ -41,6 +41,8 @@ class Call : public std::enable_shared_from_this<Call> {
   virtual void Deliver(broker::Delivery& delivery) = 0;
   // All that was there to deliver has been: send it.
   virtual void Flush() {}
+  // And what could have waited for more.
+  virtual void FlushAll() { Flush(); }
 
   // Ends the call with this status, after what is on its way. Any thread; the first one counts.
   virtual void End(absl::Status status) = 0;

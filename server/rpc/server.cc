@@ -119,6 +119,11 @@ class Server::Impl {
 
   void Stop() {
     StopAccepting();
+    std::vector<broker::Delivery> last;
+    last.emplace_back(broker::Answer([this] {
+      for (const std::shared_ptr<Call>& call : calls_.All()) call->FlushAll();
+    }));
+    outbox_.Release(std::move(last));
     outbox_.Drain();
     calls_.CloseForAll();
     for (const std::shared_ptr<Call>& call : calls_.All()) {

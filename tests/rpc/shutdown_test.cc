@@ -98,6 +98,41 @@ TEST(Shutdown, AClientThatDoesNotReadDoesNotHoldItUp) {
   EXPECT_FALSE(worker.Finish().ok());
 }
 
+TEST(Shutdown, AnAnswerThatCouldWaitIsGivenFirst) {
+  std::optional<LocalServer> server(std::in_place);
+  const auto channel = server->NewChannel();
+  const auto tasks = v1::TaskService::NewStub(channel);
+  const auto workers = v1::WorkerService::NewStub(channel);
+  WorkerClient worker(*workers);
+  v1::AttachRequest hello = WorkerClient::Hello("w", "mail");
+  WorkerClient::AddCredit(hello, 1);
+  worker.Write(hello);
+  ASSERT_TRUE(worker.Next().has_welcome());
+  Context submit_context;
+  v1::SubmitRequest submit;
+  submit.add_tasks()->set_queue("mail");
+  submit.mutable_tasks(0)->set_type("noop");
+  v1::SubmitResponse submitted;
+  ASSERT_TRUE(tasks->Submit(&submit_context, submit, &submitted).ok());
+  const v1::LeasedTask task = WorkerClient::TasksOf(worker.Next()).at(0);
+
+  v1::AttachRequest message;
+  message.set_report_sequence(1);
+  message.set_answer_may_wait(true);
+  message.add_reports()->set_token(task.token());
+  message.mutable_reports(0)->set_end(v1::ATTEMPT_END_SUCCEEDED);
+  worker.Write(message);
+  Context await_context;
+  v1::AwaitTaskRequest await;
+  await.set_task_id(task.task_id());
+  await.set_timeout_ms(30'000);
+  v1::AwaitTaskResponse awaited;
+  ASSERT_TRUE(tasks->AwaitTask(&await_context, await, &awaited).ok());
+  ASSERT_TRUE(awaited.finished());
+  server.reset();
+  EXPECT_EQ(worker.Next().handled_report_sequence(), 1u);
+}
+
 TEST(Shutdown, WhatWasAcceptedIsThereAfterwards) {
   TemporaryFolder folder;
   LocalServerOptions options;
