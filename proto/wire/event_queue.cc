@@ -45,10 +45,13 @@ void EventQueue::Wait(steady_clock::time_point until) {
       owner_ = Owner::kAwake;
       continue;
     }
-    Owner waits = Owner::kWaits;
-    owner_.compare_exchange_strong(waits, Owner::kAwake);
+    StayAwake();
     static_cast<Event*>(tag)->Happened(ok);
   }
+  StayAwake();
+}
+
+void EventQueue::StayAwake() {
   Owner waits = Owner::kWaits;
   owner_.compare_exchange_strong(waits, Owner::kAwake);
 }

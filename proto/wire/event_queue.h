@@ -46,6 +46,9 @@ class EventQueue {
  private:
   enum class Owner { kAwake, kWaits, kWoken };  // woken: the alarm's event is under way
 
+  // Nobody need wake the owner any more.
+  void StayAwake();
+
   grpc::CompletionQueue queue_;
   grpc::Alarm alarm_;
   std::atomic<Owner> owner_ = Owner::kAwake;

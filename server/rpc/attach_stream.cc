@@ -249,9 +249,7 @@ void AttachStream::FlushAll() {
 
 void AttachStream::OnBeat() {
   if (!waits_.exchange(false)) return;
-  std::vector<broker::Delivery> deliveries;
-  deliveries.emplace_back(broker::Answer([self = shared_from_this(), this] { FlushAll(); }));
-  edge_.outbox.Release(std::move(deliveries));
+  edge_.outbox.Post([self = shared_from_this(), this] { FlushAll(); });
 }
 
 // The heartbeats that are due wait behind the message.

@@ -33,6 +33,12 @@ void CallOutbox::Release(std::vector<broker::Delivery> deliveries) {
   if (wake) news_.notify_one();
 }
 
+void CallOutbox::Post(broker::Answer call) {
+  std::vector<broker::Delivery> deliveries;
+  deliveries.emplace_back(std::move(call));
+  Release(std::move(deliveries));
+}
+
 void CallOutbox::Drain() {
   std::unique_lock lock(mutex_);
   idle_.wait(lock, [this] { return released_.empty() && !busy_; });

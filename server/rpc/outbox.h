@@ -35,6 +35,8 @@ class CallOutbox final : public broker::Outbox {
 
   // Any thread; in the order of the calls.
   void Release(std::vector<broker::Delivery> deliveries) override;
+  // Has the outbox's thread call it, after all that was released before. Any thread.
+  void Post(broker::Answer call);
   bool full() const override { return IsFull(waiting_bytes_); }
   // Returns when all that was released before has been delivered and sent.
   void Drain();

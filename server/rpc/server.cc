@@ -119,11 +119,9 @@ class Server::Impl {
 
   void Stop() {
     StopAccepting();
-    std::vector<broker::Delivery> last;
-    last.emplace_back(broker::Answer([this] {
+    outbox_.Post([this] {
       for (const std::shared_ptr<Call>& call : calls_.All()) call->FlushAll();
-    }));
-    outbox_.Release(std::move(last));
+    });
     outbox_.Drain();
     calls_.CloseForAll();
     for (const std::shared_ptr<Call>& call : calls_.All()) {
@@ -156,14 +154,12 @@ class Server::Impl {
   // The broker knows who waits, and the outbox brings the word, as it does all others.
   void TellWaiting(int64_t hung_ms) {
     edge_->broker.FindWaiting([this, hung_ms](std::vector<engine::CallId> waiting) {
-      std::vector<broker::Delivery> deliveries;
-      deliveries.emplace_back(broker::Answer([this, hung_ms, waiting = std::move(waiting)] {
+      outbox_.Post([this, hung_ms, waiting = std::move(waiting)] {
         for (const engine::CallId id : waiting) {
           const std::shared_ptr<Call> call = calls_.Find(id);
           if (call != nullptr && !call->is_stream()) call->DiskHangs(clock_.NowMs(), hung_ms);
         }
-      }));
-      outbox_.Release(std::move(deliveries));
+      });
     });
   }
 

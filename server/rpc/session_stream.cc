@@ -135,14 +135,11 @@ void SessionStream::HandleIds(v1::SessionRequest& request, std::vector<broker::R
 // be read. No more is read until it has them: it has no other bound for them.
 void SessionStream::Refuse(std::vector<NoId> no_ids) {
   HoldReading();
-  std::vector<broker::Delivery> deliveries;
-  deliveries.emplace_back(
-      broker::Answer([self = shared_from_this(), this, no_ids = std::move(no_ids)] {
-        for (const NoId& no_id : no_ids) Unknown(no_id.text, no_id.status);
-        Flush();
-        ResumeReading();
-      }));
-  edge_.outbox.Release(std::move(deliveries));
+  edge_.outbox.Post([self = shared_from_this(), this, no_ids = std::move(no_ids)] {
+    for (const NoId& no_id : no_ids) Unknown(no_id.text, no_id.status);
+    Flush();
+    ResumeReading();
+  });
 }
 
 void SessionStream::Hear(broker::Delivery& delivery) {

@@ -1,4 +1,5 @@
 #include <future>
+#include <memory>
 #include <optional>
 
 #include "tests/rpc/raw.h"
@@ -7,11 +8,16 @@
 namespace treadle::test {
 namespace {
 
+struct Served {
+  std::optional<LocalServer> server{std::in_place};
+  const std::shared_ptr<grpc::Channel> channel = server->NewChannel();
+  const std::unique_ptr<v1::TaskService::Stub> tasks = v1::TaskService::NewStub(channel);
+  const std::unique_ptr<v1::WorkerService::Stub> workers = v1::WorkerService::NewStub(channel);
+};
+
 TEST(Shutdown, EndsOpenStreamsAndParkedCallsQuickly) {
-  std::optional<LocalServer> server(std::in_place);
-  const auto channel = server->NewChannel();
-  const auto tasks = v1::TaskService::NewStub(channel);
-  const auto workers = v1::WorkerService::NewStub(channel);
+  Served served;
+  auto& [server, channel, tasks, workers] = served;
 
   SessionClient session(*tasks);
   const uint64_t number = session.Open().session_id();
@@ -74,10 +80,8 @@ TEST(Shutdown, EndsOpenStreamsAndParkedCallsQuickly) {
 }
 
 TEST(Shutdown, AClientThatDoesNotReadDoesNotHoldItUp) {
-  std::optional<LocalServer> server(std::in_place);
-  const auto channel = server->NewChannel();
-  const auto tasks = v1::TaskService::NewStub(channel);
-  const auto workers = v1::WorkerService::NewStub(channel);
+  Served served;
+  auto& [server, channel, tasks, workers] = served;
   WorkerClient worker(*workers);
   v1::AttachRequest hello = WorkerClient::Hello("w", "mail");
   WorkerClient::AddCredit(hello, 100);
@@ -99,10 +103,8 @@ TEST(Shutdown, AClientThatDoesNotReadDoesNotHoldItUp) {
 }
 
 TEST(Shutdown, AnAnswerThatCouldWaitIsGivenFirst) {
-  std::optional<LocalServer> server(std::in_place);
-  const auto channel = server->NewChannel();
-  const auto tasks = v1::TaskService::NewStub(channel);
-  const auto workers = v1::WorkerService::NewStub(channel);
+  Served served;
+  auto& [server, channel, tasks, workers] = served;
   WorkerClient worker(*workers);
   v1::AttachRequest hello = WorkerClient::Hello("w", "mail");
   WorkerClient::AddCredit(hello, 1);
