@@ -36,8 +36,11 @@
 
 // Read by jemalloc, where that is linked. Without a thread of its own it gives freed memory back to
 // the system only when more is allocated: after a storm the process would stay as large as it was.
+// And what is larger than 8 MiB, as a batch of large payloads is, would be given back at once, and
+// its pages be cleared anew for the next one.
 extern "C" const char* malloc_conf;
-const char* malloc_conf = "background_thread:true,dirty_decay_ms:5000,muzzy_decay_ms:0";
+const char* malloc_conf =
+    "background_thread:true,dirty_decay_ms:5000,muzzy_decay_ms:0,oversize_threshold:0";
 
 namespace treadle::server {
 namespace {

@@ -185,12 +185,13 @@ void Broker::Impl::MarkClock() {
 
 void Broker::Impl::AppendRows() {
   if (turn_.batch.empty()) return;
-  const absl::StatusOr<store::Sequence> appended = store_.Append(turn_.batch);
+  const auto bytes = static_cast<int64_t>(turn_.batch.bytes());
+  const absl::StatusOr<store::Sequence> appended = store_.Take(turn_.batch);
   if (!appended.ok()) {
     failure_ = appended.status();
     return;
   }
-  gate_.Appended(*appended, static_cast<int64_t>(turn_.batch.bytes()));
+  gate_.Appended(*appended, bytes);
   if (!writes_behind_) gate_.Written(*appended);
 }
 

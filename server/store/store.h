@@ -45,6 +45,12 @@ class Store {
   // operating system, unless the store writes behind. An error leaves the store unusable: the
   // caller stops the process, because its memory is ahead of the disk.
   virtual absl::StatusOr<Sequence> Append(const WriteBatch& batch) = 0;
+  // The same without a copy: the batch is then empty, in memory that may be another's.
+  virtual absl::StatusOr<Sequence> Take(WriteBatch& batch) {
+    absl::StatusOr<Sequence> sequence = Append(batch);
+    batch.Clear();
+    return sequence;
+  }
 
   // True: the store writes behind. Append does not wait for the disk, and `on_written` is called,
   // on a thread of the store's, with the sequence up to which all is visible and in the operating

@@ -8,7 +8,7 @@ namespace treadle::store {
 namespace {
 
 // A turn of large payloads must not hold its memory for ever.
-constexpr size_t kKeptBytes = 4 << 20;
+constexpr size_t kKeptBytes = 16 << 20;
 
 }  // namespace
 
@@ -29,16 +29,15 @@ char* WriteBatch::Add(std::string_view key, uint32_t value_bytes) {
   TREADLE_ASSERT(key.size() < kDeletedOnce);
   const size_t begin = bytes_.size();
   spans_.push_back(Span{begin, static_cast<uint32_t>(key.size()), value_bytes});
-  bytes_.append(key);
-  if (value_bytes < kDeletedOnce) bytes_.append(value_bytes, '\0');
-  return bytes_.data() + begin + key.size();
+  bytes_.resize(begin + key.size() + (value_bytes < kDeletedOnce ? value_bytes : 0));
+  return std::copy(key.begin(), key.end(), bytes_.data() + begin);
 }
 
 void WriteBatch::Clear() {
   bytes_.clear();
   spans_.clear();
   if (bytes_.capacity() <= kKeptBytes) return;
-  std::string().swap(bytes_);
+  bytes_.shrink_to_fit();
 }
 
 WriteBatch::Change WriteBatch::operator[](size_t index) const {

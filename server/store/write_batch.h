@@ -2,8 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -49,9 +49,19 @@ class WriteBatch {
     uint32_t value_bytes;
   };
 
+  // Bytes that come are left as they are, to be written by who asked for them.
+  template <typename T>
+  struct Uninitialized : std::allocator<T> {
+    template <typename Other>
+    struct rebind {
+      using other = Uninitialized<Other>;
+    };
+    void construct(T*) {}
+  };
+
   char* Add(std::string_view key, uint32_t value_bytes);
 
-  std::string bytes_;
+  std::vector<char, Uninitialized<char>> bytes_;
   std::vector<Span> spans_;
 };
 

@@ -33,6 +33,11 @@ int64_t WriteBehind::BytesOf(const WriteBatch& batch) {
 }
 
 absl::StatusOr<Sequence> WriteBehind::Append(const WriteBatch& batch) {
+  WriteBatch copy = batch;
+  return Take(copy);
+}
+
+absl::StatusOr<Sequence> WriteBehind::Take(WriteBatch& batch) {
   Pending next;
   {
     const std::lock_guard lock(mutex_);
@@ -42,8 +47,8 @@ absl::StatusOr<Sequence> WriteBehind::Append(const WriteBatch& batch) {
       spare_.pop_back();
     }
   }
-  next.batch = batch;
-  unwritten_bytes_ += BytesOf(batch);
+  std::swap(next.batch, batch);
+  unwritten_bytes_ += BytesOf(next.batch);
   Sequence sequence = 0;
   {
     const std::lock_guard lock(mutex_);

@@ -39,6 +39,7 @@ class WriteBehind final : public Store {
 
   // Never waits. Not OK: an earlier one failed.
   absl::StatusOr<Sequence> Append(const WriteBatch& batch) override;
+  absl::StatusOr<Sequence> Take(WriteBatch& batch) override;
   bool SetOnWritten(std::function<void(absl::StatusOr<Sequence>)> on_written) override;
   int64_t UnwrittenBytes() const override { return unwritten_bytes_; }
   void RequestSync() override;

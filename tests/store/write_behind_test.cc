@@ -129,6 +129,22 @@ class WriteBehindTest : public ::testing::Test {
   std::optional<WriteBehind> store_;
 };
 
+TEST_F(WriteBehindTest, WhatIsTakenIsWrittenHoweverTheBatchGoesOn) {
+  WriteBatch batch;
+  for (int i = 0; i < 20; ++i) {
+    batch.Put("a" + std::to_string(i), Stays(std::string(100 * (20 - i), 'x')));
+    ASSERT_TRUE(store_->Take(batch).ok());
+    EXPECT_TRUE(batch.empty());
+    EXPECT_EQ(batch.bytes(), 0u);
+    if (i % 3 == 0) hung_->LetAppend(2);
+  }
+  hung_->LetAppend(20);
+  written_.Await(20);
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(*store_->Get("a" + std::to_string(i)), Stays(std::string(100 * (20 - i), 'x')));
+  }
+}
+
 TEST_F(WriteBehindTest, AppendsDoNotWaitForTheDisk) {
   for (int i = 0; i < 1'000; ++i) Put("a", std::to_string(i));
   EXPECT_GT(store_->UnwrittenBytes(), 1'000 * 3);
