@@ -261,6 +261,11 @@ void RocksStore::RequestSync() {
   sync_thread_->Request();
 }
 
+void RocksStore::RequestSyncHere() {
+  TREADLE_ASSERT(sync_thread_ != nullptr);
+  sync_thread_->RequestHere();
+}
+
 absl::StatusOr<Sequence> RocksStore::Sync() {
   const Sequence appended = appended_;
   if (appended == synced_) return appended;

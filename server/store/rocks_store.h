@@ -96,6 +96,7 @@ class RocksStore final : public Store {
   // RESOURCE_EXHAUSTED: the disk is full. DATA_LOSS: it failed. Either is final.
   absl::StatusOr<Sequence> Append(const WriteBatch& batch) override;
   void RequestSync() override;
+  void RequestSyncHere() override;
   void SetOnSynced(std::function<void(absl::StatusOr<Sequence>)> on_synced) override;
   absl::StatusOr<std::string> Get(std::string_view key) override;
   absl::Status GetMany(absl::Span<const std::string> keys, VisitFound visit) override;

@@ -63,6 +63,8 @@ class Store {
   // Asks that everything appended so far be made durable. `on_synced` (see SetOnSynced) is called
   // with the sequence up to which all is on disk; one call may answer several requests.
   virtual void RequestSync() = 0;
+  // The same from whoever has nothing else to do meanwhile: the store may do it before it returns.
+  virtual void RequestSyncHere() { RequestSync(); }
   // Called once, before the first RequestSync. A status that is not OK: durability is no longer
   // known, stop the process.
   virtual void SetOnSynced(std::function<void(absl::StatusOr<Sequence>)> on_synced) = 0;

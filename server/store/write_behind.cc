@@ -10,6 +10,8 @@ namespace {
 
 // As many as are written and appended at once; where more wait, the disk is what takes the time.
 constexpr size_t kSpareMax = 4;
+// A batch that is no larger is probably of one task, and the next one not on its way yet.
+constexpr int64_t kLoneBytes = 2'048;
 // What a change has beside its key and value, about.
 constexpr int64_t kChangeBytes = 16;
 
@@ -108,6 +110,7 @@ void WriteBehind::Run() {
     const bool go_on = written.ok();
     if (on_written_ != nullptr) on_written_(std::move(written));
     if (!go_on) return;
+    if (std::exchange(syncs_here_, false)) store_->RequestSyncHere();
   }
 }
 
@@ -116,8 +119,12 @@ void WriteBehind::Written(Sequence sequence) {
   Pending done = std::move(pending_.front());
   pending_.pop_front();
   TREADLE_ASSERT(sequence + pending_.size() == appended_);
-  unwritten_bytes_ -= BytesOf(done.batch);
-  if (done.sync) store_->RequestSync();
+  const int64_t bytes = BytesOf(done.batch);
+  unwritten_bytes_ -= bytes;
+  if (done.sync) {
+    syncs_here_ = pending_.empty() && bytes <= kLoneBytes;
+    if (!syncs_here_) store_->RequestSync();
+  }
   for (Read& read : done.reads) store_->ReadLater(read.urgency, std::move(read.read));
   if (spare_.size() == kSpareMax) return;
   done.batch.Clear();

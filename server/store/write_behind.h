@@ -83,7 +83,8 @@ class WriteBehind final : public Store {
   absl::Status failure_;
   bool stopping_ = false;
 
-  std::thread thread_;  // last: it uses the rest
+  bool syncs_here_ = false;  // the thread's: a sync is asked for, and it has nothing else to do
+  std::thread thread_;       // last: it uses the rest
 };
 
 }  // namespace treadle::store
