@@ -54,6 +54,7 @@ class Continuation final : public client::FutureHome,
     cancelled_ = true;
     awaited_.Cancel();
   }
+  void RequestAnswer() override {}  // it is accepted when it is done
   std::shared_ptr<client::TaskQuestions> Questions() const override {
     std::lock_guard lock(mutex_);
     return awaited_.state()->Questions();
@@ -143,6 +144,9 @@ bool FutureBase::Cancelled() const {
 }
 
 absl::StatusOr<bool> FutureBase::Running(Timeout timeout) const {
+  if (!state_->IsAccepted() && state_->MayAnswerWait() && !Done()) {
+    WaitFor(state_, client::Listener::Until::kAccepted, timeout);
+  }
   if (Done() || !state_->IsAccepted()) return false;
   const std::shared_ptr<client::TaskQuestions> questions = state_->Questions();
   return questions == nullptr ? false : questions->IsRunning(Id(), timeout);

@@ -103,6 +103,16 @@ bool FutureState::Listen(Listener& listener) {
   // Before the look: from here on the session's thread comes for the lock.
   if ((bits_.fetch_or(kWatchedBit, std::memory_order_acq_rel) & reached) != 0) return false;
   Link(listener);
+  if (listener.until_ == Listener::Until::kAccepted) home_->RequestAnswer();
+  return true;
+}
+
+bool FutureState::LetAnswerWait() {
+  if ((bits_.fetch_or(kWaitsBit, std::memory_order_acq_rel) & kWatchedBit) == 0) return true;
+  std::lock_guard lock(mutex_);
+  for (const Listener* one = listeners_; one != nullptr; one = one->next_) {
+    if (one->until_ == Listener::Until::kAccepted) return false;
+  }
   return true;
 }
 

@@ -113,6 +113,8 @@ class FutureHome {
  public:
   // Called with the future's lock held.
   virtual void RequestCancel(FutureStateRef state) = 0;
+  // Called with the future's lock held: somebody waits for the broker's answer to the submit.
+  virtual void RequestAnswer() = 0;
   // Called with the future's lock held.
   virtual std::shared_ptr<TaskQuestions> Questions() const = 0;
 
@@ -162,6 +164,8 @@ class FutureState {
 
   // Users' threads.
   bool IsAccepted() const { return (bits_.load(std::memory_order_acquire) & kAcceptedBit) != 0; }
+  // Its answer may come with the outcome: that it has not come says little.
+  bool MayAnswerWait() const { return (bits_.load(std::memory_order_acquire) & kWaitsBit) != 0; }
   bool IsDone() const { return (bits_.load(std::memory_order_acquire) & kDoneBit) != 0; }
   // False: what the listener waits for has been reached already, and it is not in the list.
   bool Listen(Listener& listener);
@@ -172,7 +176,9 @@ class FutureState {
   // Null: done already.
   std::shared_ptr<TaskQuestions> Questions();
 
-  // The session's thread. REQUIRES: not published yet.
+  // The session's thread. False: somebody waits until it is accepted.
+  bool LetAnswerWait();
+  // The same. REQUIRES: not published yet.
   void PublishAccepted(Wakeups& wakeups);
   void PublishDone(Wakeups& wakeups);
 
@@ -200,6 +206,7 @@ class FutureState {
   static constexpr uint32_t kAcceptedBit = 1;
   static constexpr uint32_t kDoneBit = 2;
   static constexpr uint32_t kWatchedBit = 4;
+  static constexpr uint32_t kWaitsBit = 8;
 
   friend class FutureSlab;
 

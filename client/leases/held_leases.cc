@@ -107,7 +107,7 @@ absl::StatusOr<ClientLeaseRef> HeldLeases::Taken(TakeCall& call, const grpc::Sta
 
 void HeldLeases::BeginCall() {
   std::lock_guard lock(mutex_);
-  ++calls_;
+  if (++calls_ == 1) changed_.notify_all();  // who wakes gRPC
 }
 
 // The call goes first, with all that it holds: after this the client may be gone, and its context
@@ -179,8 +179,11 @@ void HeldLeases::Renew() {
   NameThread("treadle-leases");
   std::unique_lock lock(mutex_);
   while (!closed_) {
-    if (const TimePoint next = NextRenewal(); steady_clock::now() < next) {
-      changed_.wait_until(lock, next);
+    const TimePoint now = steady_clock::now();
+    const TimePoint next = NextRenewal();
+    if (calls_ > 0) waker_.Beat(now);
+    if (now < next) {
+      changed_.wait_until(lock, calls_ > 0 ? std::min(next, now + wire::GrpcWaker::kEvery) : next);
     } else {
       RenewDue(lock);
     }

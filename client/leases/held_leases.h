@@ -20,6 +20,7 @@
 #include "client/session/watches.h"
 
 #include "proto/support/limits.h"
+#include "proto/wire/grpc_waker.h"
 #include "treadle/client.h"
 #include "treadle/v1/worker_service.grpc.pb.h"
 
@@ -133,8 +134,9 @@ class HeldLeases {
   // Protected by mutex_.
   std::vector<ClientLeaseRef> held_;
   bool closed_ = false;
-  int64_t calls_ = 0;   // on gRPC's threads, under way
-  std::thread thread_;  // renews; started with the first question for a lease
+  int64_t calls_ = 0;      // on gRPC's threads, under way
+  std::thread thread_;     // renews; started with the first question for a lease
+  wire::GrpcWaker waker_;  // its; or what `calls_` wait for would come late
 
   // Runs the stop callbacks of leases that were lost, which are users' code: one that blocks holds
   // up the others there, but no renewals. Made by the renewing thread with the first loss.

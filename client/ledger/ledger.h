@@ -75,8 +75,9 @@ class Ledger {
   // Cancels that no message carried yet. They outlast what ends without an answer.
   bool HasCancels() const { return !cancels_.empty(); }
   // The next message, encoded, within the bounds that the broker named; without news a heartbeat.
-  // REQUIRES: a stream is open.
-  std::string NextMessage(Effects& effects);
+  // REQUIRES: a stream is open. `answer_may_wait`: for the outcomes, if the caller has no
+  // objection; then, whether the message says so: nobody else waits for the answer.
+  std::string NextMessage(Effects& effects, bool& answer_may_wait);
 
   // The futures of one group that are not done.
   std::vector<FutureStateRef> PendingOf(uint32_t group) const;
@@ -126,7 +127,8 @@ class Ledger {
   void GiveUpSession(Effects& effects);
   void ForgetTasksOf(uint64_t session, Effects& effects);
   void AwaitAccepted();
-  void AppendRuns(std::string& message, int64_t& items, Effects& effects);
+  // `answer_may_wait`: becomes false when somebody waits for the answer.
+  void AppendRuns(std::string& message, int64_t& items, bool& answer_may_wait, Effects& effects);
   void AppendIds(std::string& message, int64_t& items);
   void AppendIds(std::string& message, int64_t& items, int field, std::deque<TaskId>& ids) const;
   bool IsTooLarge(const FutureState& state) const;

@@ -115,7 +115,7 @@ void Ledger::AwaitAccepted() {
   });
 }
 
-std::string Ledger::NextMessage(Effects& effects) {
+std::string Ledger::NextMessage(Effects& effects, bool& answer_may_wait) {
   std::string message;
   int64_t items = 0;
   if (answered_.Floor() > told_floor_) {
@@ -124,13 +124,18 @@ std::string Ledger::NextMessage(Effects& effects) {
   }
   if (!tasks_first_) AppendIds(message, items);
   const int64_t ids = items;
-  AppendRuns(message, items, effects);
+  AppendRuns(message, items, answer_may_wait, effects);
+  answer_may_wait = answer_may_wait && items > ids;
+  if (answer_may_wait) {
+    AppendField(message, v1::SessionRequest::kAnswerMayWaitFieldNumber, uint64_t{1});
+  }
   if (tasks_first_) AppendIds(message, items);
   tasks_first_ = !outgoing_.empty() && ids > 0 && items == ids;
   return message;
 }
 
-void Ledger::AppendRuns(std::string& message, int64_t& items, Effects& effects) {
+void Ledger::AppendRuns(std::string& message, int64_t& items, bool& answer_may_wait,
+                        Effects& effects) {
   const auto bytes_max =
       static_cast<size_t>(std::min(limits::kOutgoingMessageBytes, message_bytes_max_));
   RunWriter runs(message, v1::SessionRequest::kRunsFieldNumber);
@@ -150,6 +155,8 @@ void Ledger::AppendRuns(std::string& message, int64_t& items, Effects& effects) 
       Insert(std::move(outgoing_.front()));
     }
     runs.Add(state.sequence, state.task);
+    answer_may_wait = answer_may_wait && !state.traits.until_accepted && !state.cancel_wanted &&
+                      state.LetAnswerWait();
     ++items;
   }
   runs.Finish();

@@ -146,8 +146,8 @@ bool Session::WaitForRoom(std::unique_lock<std::mutex>& lock, int64_t bytes) {
   const auto may_enter = [&] { return (line_.empty() || closed_) && HasRoom(bytes); };
   if (may_enter()) return true;
   if (options_.window_wait <= kNoWait) return false;
-  // What came before makes room once it is sent.
-  if (!inbox_.submits.empty() && std::exchange(wants_submits_, false)) queue_.Wake();
+  // What came before makes room once it is sent and answered.
+  WantAnswers();
   const TimePoint deadline = DeadlineAfter(options_.window_wait);
   ++waiters_;
   bool room = true;
@@ -166,6 +166,7 @@ uint64_t Session::AwaitRoom(int64_t bytes, absl::AnyInvocable<void()> then) {
   line_.push_back({name, bytes, std::move(then)});
   if (line_.size() > 1) return name;
   std::vector<absl::AnyInvocable<void()>> served = ServeLine();
+  if (!line_.empty()) WantAnswers();
   lock.unlock();
   for (absl::AnyInvocable<void()>& callback : served) callback();
   return name;
@@ -233,6 +234,15 @@ void Session::RequestCancel(FutureStateRef state) {
   queue_.Wake();
 }
 
+void Session::RequestAnswer() {
+  std::lock_guard lock(mutex_);
+  WantAnswers();
+}
+
+void Session::WantAnswers() {
+  if (!std::exchange(inbox_.answers_wanted, true)) queue_.Wake();
+}
+
 std::vector<FutureStateRef> Session::PendingOf(uint32_t group) {
   GroupQuestion question;
   question.group = group;
@@ -273,6 +283,7 @@ absl::Status Session::Flush(Timeout timeout) {
     return window_tasks_ == 0 && inbox_.cancels.empty() && !cancels_left_;
   };
   const auto over = [&] { return all_answered() || ended_; };
+  WantAnswers();
   if (deadline == TimePoint::max()) {
     progress_.wait(lock, over);
   } else {
@@ -322,7 +333,8 @@ void Session::Shutdown() {
 }
 
 bool Session::Inbox::IsUrgent() const {
-  return !cancels.empty() || !attaches.empty() || !questions.empty() || !given_up.empty() || stop;
+  return !cancels.empty() || !attaches.empty() || !questions.empty() || !given_up.empty() ||
+         answers_wanted || stop;
 }
 
 }  // namespace treadle::client

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -23,6 +24,7 @@
 
 #include "proto/wire/disk_hung.h"
 #include "proto/wire/event_queue.h"
+#include "proto/wire/heartbeats.h"
 #include "treadle/client.h"
 
 namespace treadle::client {
@@ -88,6 +90,7 @@ class Session final : public FutureHome, private StreamEvents {
     std::vector<FutureStateRef> cancels;
     std::vector<GroupQuestion*> questions;
     std::vector<std::pair<uint32_t, absl::Status>> given_up;
+    bool answers_wanted = false;  // the broker's, at once
     bool stop = false;
 
     // Anything but submits, which can wait until a message can be written.
@@ -105,6 +108,9 @@ class Session final : public FutureHome, private StreamEvents {
 
   // Users' threads.
   void RequestCancel(FutureStateRef state) override;
+  void RequestAnswer() override;
+  // REQUIRES: mutex_ is held. Somebody waits for what only the broker's answers bring.
+  void WantAnswers();
   std::shared_ptr<TaskQuestions> Questions() const override { return questions_; }
   void Ask(GroupQuestion& question);
   // In line for room in the window.
@@ -133,6 +139,14 @@ class Session final : public FutureHome, private StreamEvents {
   void OnEnded(absl::Status status) override;
   void WaitForWork(Inbox& inbox);
   TimePoint NextTimer() const;
+  // When it is to say something, and by when the broker must have.
+  TimePoint HeartbeatDue() const { return last_written_ + heartbeats_.Every(waits_for_tasks()); }
+  TimePoint SilentAt() const {
+    if (stream_state_ == StreamState::kOpening) return last_heard_ + peer_silent_;
+    return std::max(last_heard_, waits_since_) + heartbeats_.Every(waits_for_tasks()) +
+           peer_silent_;
+  }
+  bool waits_for_tasks() const { return ledger_.pending() > 0; }
   bool CanWrite() const { return stream_state_ == StreamState::kOpen && !writing_; }
   void TakeWork(Inbox& inbox, Effects& effects);
   void TakeArrivals(Effects& effects);
@@ -152,6 +166,8 @@ class Session final : public FutureHome, private StreamEvents {
   void BreakIfHopeless(TimePoint now);
   void BreakStream(absl::Status reason);
   void WriteNext(Effects& effects);
+  // Nobody waits for room that answers would make, and there is enough of it.
+  bool AnswersMayWait();
   void Write(std::string message);
 
   const ClientOptions& options_;
@@ -195,18 +211,21 @@ class Session final : public FutureHome, private StreamEvents {
   bool fresh_ = false;              // the broker has forgotten the session: begin a new one
   std::optional<absl::Status> break_reason_;  // the stream was told to break
   absl::Status last_error_;
+  bool answers_wait_ = false;    // the last message said that its answer may wait
+  bool answers_wanted_ = false;  // at once: the next message does not say so
   bool stopping_ = false;
   bool writes_done_ = false;
   ReconnectBackoff backoff_;
   TimePoint last_heard_;
   wire::DiskNews disk_;
   std::chrono::milliseconds peer_silent_{};  // until what comes next: longer is gone
+  TimePoint waits_since_;                    // for tasks; or before
   TimePoint last_written_;
   TimePoint next_attempt_;
   TimePoint give_up_at_;  // while no stream is open: when to look who has waited too long
   TimePoint close_deadline_;
   TimePoint stop_deadline_;
-  std::chrono::milliseconds heartbeat_;
+  wire::Heartbeats heartbeats_;
 
   std::mutex shutdown_mutex_;  // one Shutdown at a time
   std::thread thread_;

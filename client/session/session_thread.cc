@@ -19,7 +19,6 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr milliseconds kPeerSilent(wire::kPeerSilentMs);
-constexpr milliseconds kHeartbeatMin(50);
 // How long the broker has to end the stream after our last message.
 constexpr milliseconds kGoodbye(1'000);
 constexpr milliseconds kNoTimer(3'600'000);
@@ -37,7 +36,6 @@ constexpr milliseconds kGiveUpPauseMin(1);
 
 void Session::Run() {
   NameThread("treadle-session");
-  heartbeat_ = milliseconds(wire::kHeartbeatMs);
   Inbox inbox;
   while (!stopping_ || stream_ != nullptr) {
     WaitForWork(inbox);
@@ -101,8 +99,8 @@ Session::TimePoint Session::NextTimer() const {
       break;
     case StreamState::kOpening:
     case StreamState::kOpen:
-      if (!break_reason_.has_value()) timer = last_heard_ + peer_silent_;
-      if (CanWrite() && !stopping_) timer = std::min(timer, last_written_ + heartbeat_);
+      if (!break_reason_.has_value()) timer = SilentAt();
+      if (CanWrite() && !stopping_) timer = std::min(timer, HeartbeatDue());
       break;
     case StreamState::kClosing:
       if (!break_reason_.has_value()) timer = close_deadline_;
@@ -116,12 +114,17 @@ Session::TimePoint Session::NextTimer() const {
 }
 
 void Session::TakeWork(Inbox& inbox, Effects& effects) {
-  if (!inbox.submits.empty() || !inbox.attaches.empty()) WantStream();
+  if (!inbox.submits.empty() || !inbox.attaches.empty()) {
+    WantStream();
+    if (!waits_for_tasks()) waits_since_ = steady_clock::now();
+  }
   for (FutureStateRef& submit : inbox.submits) ledger_.Submit(std::move(submit));
   for (FutureStateRef& attached : inbox.attaches) ledger_.Attach(std::move(attached));
   for (FutureStateRef& cancelled : inbox.cancels) ledger_.Cancel(std::move(cancelled), effects);
   for (const auto& [group, reason] : inbox.given_up) ledger_.GiveUp(group, reason, effects);
   Answer(inbox.questions);
+  answers_wanted_ =
+      answers_wanted_ || inbox.answers_wanted || !inbox.cancels.empty() || !inbox.given_up.empty();
   if (inbox.stop) {
     stopping_ = true;
     stop_deadline_ = steady_clock::now() + kGoodbye;
@@ -131,6 +134,7 @@ void Session::TakeWork(Inbox& inbox, Effects& effects) {
   inbox.cancels.clear();
   inbox.questions.clear();
   inbox.given_up.clear();
+  inbox.answers_wanted = false;
   inbox.stop = false;
 }
 
@@ -174,7 +178,8 @@ void Session::HandleMessage(v1::SessionResponse& message, Effects& effects) {
     if (std::exchange(was_open_, true)) ++counted_.reconnects;
     fresh_ = false;
     backoff_.Reset();
-    heartbeat_ = std::max(kHeartbeatMin, milliseconds(message.opened().heartbeat_ms()));
+    heartbeats_ =
+        wire::Heartbeats(message.opened().heartbeat_ms(), message.opened().idle_heartbeat_ms());
     ledger_.StreamOpened(message.opened(), effects);
   }
   ledger_.Handle(message, effects);
@@ -263,7 +268,8 @@ void Session::Proceed(Effects& effects) {
   if (stream_state_ == StreamState::kNone && stream_wanted_ && now >= next_attempt_) OpenStream();
   BreakIfHopeless(now);
   GiveUpIfDue(now, effects);
-  if (CanWrite() && (ledger_.HasNews() || now >= last_written_ + heartbeat_)) WriteNext(effects);
+  const bool asks = answers_wanted_ && answers_wait_;
+  if (CanWrite() && (ledger_.HasNews() || asks || now >= HeartbeatDue())) WriteNext(effects);
 }
 
 void Session::WantStream() {
@@ -314,6 +320,7 @@ void Session::OpenStream() {
   stream_state_ = StreamState::kOpening;
   last_heard_ = steady_clock::now();
   peer_silent_ = kPeerSilent;
+  answers_wait_ = false;
   stream_.reset(new SessionStream(channel_, queue_, *this));
   Write(request.SerializeAsString());
 }
@@ -324,9 +331,10 @@ void Session::BreakIfHopeless(TimePoint now) {
   if (closing && now >= close_deadline_) {
     BreakStream(absl::UnavailableError("what the broker sent could not be read"));
   }
-  if (!closing && now >= last_heard_ + peer_silent_) {
+  if (!closing && now >= SilentAt()) {
     BreakStream(absl::UnavailableError(
-        absl::StrCat("nothing was heard for ", peer_silent_.count(), " ms")));
+        absl::StrCat("nothing was heard for ",
+                     std::chrono::ceil<milliseconds>(now - last_heard_).count(), " ms")));
   }
   if (stopping_ && (stream_state_ == StreamState::kOpening || now >= stop_deadline_)) {
     BreakStream(absl::CancelledError("the client was shut down"));
@@ -341,7 +349,16 @@ void Session::BreakStream(absl::Status reason) {
 
 void Session::WriteNext(Effects& effects) {
   writing_cancels_ = ledger_.HasCancels();
-  Write(ledger_.NextMessage(effects));
+  bool answer_may_wait = !std::exchange(answers_wanted_, false) && AnswersMayWait();
+  std::string message = ledger_.NextMessage(effects, answer_may_wait);
+  answers_wait_ = answer_may_wait;
+  Write(std::move(message));
+}
+
+bool Session::AnswersMayWait() {
+  std::lock_guard lock(mutex_);
+  return waiters_ == 0 && line_.empty() && window_tasks_ <= options_.window_tasks / 2 &&
+         window_bytes_ <= options_.window_bytes / 2;
 }
 
 void Session::Write(std::string message) {

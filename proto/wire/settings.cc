@@ -13,7 +13,12 @@
 namespace treadle::wire {
 namespace {
 
-constexpr int kKeepaliveTimeMs = 10'000;
+// A client's pings find connections that a hung host between keeps open; a server's find peers that
+// hang and have no stream. What waits for something notices sooner, by heartbeats and deadlines,
+// and a server finds hosts that are gone by its sockets' own keepalive. A ping costs a broker that
+// has little else to do 100 us, so thousands of idle peers may not ping often.
+constexpr int kClientKeepaliveTimeMs = 30'000;
+constexpr int kServerKeepaliveTimeMs = 120'000;
 constexpr int kKeepaliveTimeoutMs = 10'000;
 // Headers of one call: what gRPC sends is a tenth of it.
 constexpr int kMetadataBytesMax = 8 << 10;
@@ -49,7 +54,7 @@ std::shared_ptr<grpc::Channel> NewChannel(const Address& broker, bool http_proxy
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(static_cast<int>(kTakenBytesMax));
   arguments.SetMaxSendMessageSize(std::numeric_limits<int>::max());
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveTimeMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kClientKeepaliveTimeMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectBackoffMs);
@@ -72,7 +77,7 @@ void ApplyServerSettings(grpc::ServerBuilder& builder, int64_t message_bytes_max
                              static_cast<int>(calls_per_connection_max));
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMetadataBytesMax);
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMs);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveTimeMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kServerKeepaliveTimeMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
   // However many pings a client sends, it stays connected. gRPC 1.51 would close the connection for
   // each one too many anew, and keep what it says then: 5,000 at once cost seconds of its threads.

@@ -12,11 +12,12 @@
 
 namespace treadle::wire {
 
-// Both ends of a stream send something at least this often. gRPC 1.51's polling threads take naps
-// of 100 ms after one second without an event, which a request would have to sit out; an event
-// every 400 ms keeps them awake.
-inline constexpr int64_t kHeartbeatMs = 400;
-// A peer that was not heard from for this long is gone, whatever TCP thinks of the connection.
+// A stream's client sends something at least this often while it has something to lose: the shorter
+// a worker's leases the more often. And otherwise: before proxies cut an idle stream, which many do
+// after a minute. The broker answers when it has said nothing for half of the former.
+inline constexpr int64_t kHeartbeatMs = 3'000;
+inline constexpr int64_t kIdleHeartbeatMs = 45'000;
+// A peer that is this late is gone, whatever TCP thinks of the connection.
 inline constexpr int64_t kPeerSilentMs = 10'000;
 // What a message carries beside its largest payload.
 inline constexpr int64_t kMessageOverheadBytes = int64_t{4} << 20;

@@ -116,7 +116,7 @@ void Attachments::SetUp(Worker& worker, AttachWorker&& attach, int64_t now_ms) {
   }
   AssignPools(worker);
   lifecycle_.UpdateBlocked(worker);
-  s_.timers.Set(worker, now_ms + s_.options.lease_ms);
+  if (worker.lease_count > 0) s_.timers.Set(worker, now_ms + s_.options.lease_ms);
 }
 
 // Leases from an earlier stream, or from before a restart, are shown in the first pool that takes
@@ -256,6 +256,7 @@ Worker& Attachments::AddKnown(const std::string& worker_id, const Name& name, in
 void Attachments::Due(Turn& turn, Worker& worker, int64_t due_ms) {
   const int64_t expires = s_.WhenHeard(worker.heard_listened_ms + s_.options.lease_ms);
   if (expires > due_ms) return s_.timers.Set(worker, expires);
+  if (worker.lease_count == 0) return;  // its silence costs nobody anything
   if (worker.call != CallId{}) {
     EndStream(turn, worker, refusal::WorkerSilent(s_.options.lease_ms));
   }

@@ -28,7 +28,7 @@ class Attachments {
   void Detach(Worker& worker);
   void EndPoll(Poll& poll);
   // The timer that was set for `due_ms` has fired: the worker was not heard from for a lease's
-  // time, or it was and the timer is set anew.
+  // time; or it was, and the timer is set anew; or it holds no lease, and needs none.
   void Due(Turn& turn, Worker& worker, int64_t due_ms);
   void RetireIdle();
 

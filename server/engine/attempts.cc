@@ -27,12 +27,20 @@ void Lifecycle::Lend(Task& task, Taker& taker) {
     if (poll->given_bytes >= static_cast<uint64_t>(s_.options.poll_bytes_max)) taker.credit = 0;
   }
   if (Worker* const worker = holder.worker) {
+    if (worker->lease_count == 0) BeginLeases(*worker);
     worker->leases.PushBack(*task.lease);
     worker->lease_count += task.count;
     worker->leased_bytes += task.payload_bytes;
     worker->pools[static_cast<size_t>(taker.pool)]->leased += static_cast<int32_t>(task.count);
     UpdateBlocked(*worker);
   }
+}
+
+// It need not have said anything while it held nothing: its time begins now.
+void Lifecycle::BeginLeases(Worker& worker) {
+  worker.heard_listened_ms = s_.ListenedMs();
+  if (s_.timers.DueOf(worker) != kNever) return;  // which then sees whether that was too early
+  s_.timers.Set(worker, s_.WhenListened(worker.heard_listened_ms) + s_.options.lease_ms);
 }
 
 void Lifecycle::Restore(Task& task, Grant& grant, Token token, Worker* worker, int64_t now_ms) {

@@ -89,6 +89,7 @@ class Lifecycle {
   void LeaveRun(Turn& turn, const Task& task);
   void MakeRunnable(Task& task, int64_t now_ms);
   void Wake(Turn& turn, Task& task);
+  void BeginLeases(Worker& worker);
   void LeaveWaiting(Task& task);
   void LeaveLine(const Task& task);
   void DropOldestLine(Queue& queue);

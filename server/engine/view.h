@@ -69,8 +69,8 @@ struct WorkerView {
   bool draining = false;
   std::vector<std::string> queues;
   std::vector<PoolView> pools;
-  int64_t attached_at_ms = 0;  // this and the next: Unix time
-  int64_t lease_expires_at_ms = 0;
+  int64_t attached_at_ms = 0;       // this and the next: Unix time
+  int64_t lease_expires_at_ms = 0;  // 0: it holds none
   int64_t succeeded_total = 0;
   int64_t failed_total = 0;
 };

@@ -81,8 +81,10 @@ WorkerView ViewOf(const Worker& worker, const State& state) {
     view.pools.push_back(PoolView{pool->spec, pool->taker.credit, pool->leased, pool->running});
   }
   view.attached_at_ms = state.Shown(worker.attached_at_ms);
-  view.lease_expires_at_ms =
-      state.Shown(state.WhenListened(worker.heard_listened_ms + state.options.lease_ms));
+  if (worker.lease_count > 0) {
+    view.lease_expires_at_ms =
+        state.Shown(state.WhenListened(worker.heard_listened_ms + state.options.lease_ms));
+  }
   view.succeeded_total = worker.succeeded_total;
   view.failed_total = worker.failed_total;
   return view;

@@ -27,9 +27,13 @@ constexpr int64_t kWordMs = 5'000;
 constexpr int kPauseMs = 100;
 constexpr int kAcceptedAtOnce = 64;
 
-void SetOn(int fd, int level, int option) {
-  const int on = 1;
-  ::setsockopt(fd, level, option, &on, sizeof(on));
+// The kernel asks a silent connection's other host after so long, as often, and gives it up.
+constexpr int kHostIdleS = 10;
+constexpr int kHostAskS = 3;
+constexpr int kHostAsks = 3;
+
+void Set(int fd, int level, int option, int value) {
+  ::setsockopt(fd, level, option, &value, sizeof(value));
 }
 
 // With `port` in the place of the address's own. Returns a descriptor, or -errno.
@@ -43,8 +47,13 @@ int ListenOn(const addrinfo& info, int port) {
   }
   const int fd = ::socket(info.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return -errno;
-  SetOn(fd, SOL_SOCKET, SO_REUSEADDR);
-  SetOn(fd, IPPROTO_TCP, TCP_NODELAY);  // connections inherit it
+  Set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+  // Connections inherit these.
+  Set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  Set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  Set(fd, IPPROTO_TCP, TCP_KEEPIDLE, kHostIdleS);
+  Set(fd, IPPROTO_TCP, TCP_KEEPINTVL, kHostAskS);
+  Set(fd, IPPROTO_TCP, TCP_KEEPCNT, kHostAsks);
   if (::bind(fd, reinterpret_cast<sockaddr*>(&address), info.ai_addrlen) == 0 &&
       ::listen(fd, kBacklog) == 0) {
     return fd;

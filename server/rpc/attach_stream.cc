@@ -22,7 +22,8 @@ constexpr int64_t kAttachItemBytes = 96;   // what an item has beside its long f
 }  // namespace
 
 AttachStream::AttachStream(Edge& edge, grpc::CallbackServerContext* context)
-    : BidiCall(edge, context, broker::Lane::kWorkers), bounds_(edge.bounds()) {}
+    : BidiCall(edge, context, broker::Lane::kWorkers, edge.worker_heartbeat_ms()),
+      bounds_(edge.bounds()) {}
 
 absl::Status AttachStream::OnMessage(const grpc::ByteBuffer& message) {
   request_.Clear(static_cast<int64_t>(message.Length()));
@@ -159,9 +160,12 @@ void AttachStream::Attached(const engine::WorkerAttached& attached) {
     return;
   }
   if (taken_bytes_max_ > 0) response_.BoundBy(taken_bytes_max_);
+  // A worker that held nothing does not know that leases are on their way, which it must renew.
+  response_.AnnounceFrom(wire::kSlowestLinkBytesPerMs * edge_.options.engine.lease_ms / 4);
   v1::Welcome& welcome = *Add(kAttachItemBytes).mutable_welcome();
   welcome.set_lease_ms(edge_.options.engine.lease_ms);
-  welcome.set_heartbeat_ms(wire::kHeartbeatMs);
+  welcome.set_heartbeat_ms(heartbeat_ms());
+  welcome.set_idle_heartbeat_ms(edge_.options.idle_heartbeat_ms);
   welcome.set_payload_bytes_max(edge_.options.payload_bytes_max);
   welcome.set_message_bytes_max(edge_.message_bytes_max());
   for (const engine::Token token : attached.revoked_tokens) {
@@ -237,19 +241,13 @@ bool AttachStream::MakeRoom(int64_t bytes) {
 }
 
 void AttachStream::Flush() {
-  waits_ = may_wait_;
-  if (may_wait_) return;
+  if (may_wait_) return FlushAtBeat();
   response_.Flush([this](grpc::ByteBuffer message) { Send(std::move(message)); });
 }
 
 void AttachStream::FlushAll() {
   may_wait_ = false;
   Flush();
-}
-
-void AttachStream::OnBeat() {
-  if (!waits_.exchange(false)) return;
-  edge_.outbox.Post([self = shared_from_this(), this] { FlushAll(); });
 }
 
 // The heartbeats that are due wait behind the message.

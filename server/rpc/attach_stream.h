@@ -30,7 +30,6 @@ class AttachStream final : public BidiCall {
   grpc::ByteBuffer DiskHungMessage(int64_t hung_ms) const override;
   const char* first_field() const override { return "hello"; }
   void OnArriving() override;
-  void OnBeat() override;
   void OnOver() override;
 
  private:
@@ -61,8 +60,6 @@ class AttachStream final : public BidiCall {
 
   // The last that the reader heard of and that is to be answered at once.
   std::atomic<uint64_t> answer_at_once_ = 0;
-  // What Flush has left for the next beat.
-  std::atomic<bool> waits_ = false;
 
   // The outbox's thread's.
   Gathering<v1::AttachResponse> response_;

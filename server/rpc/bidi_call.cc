@@ -12,15 +12,19 @@
 namespace treadle::rpc {
 namespace {
 
-// More than heartbeats are apart; less than the shortest lease lasts.
-constexpr int64_t kLookAfterMs = wire::kHeartbeatMs * 3 / 2;
+// Who has been silent for so long is probably idle, and is looked at less often.
+constexpr int64_t kLongMs = 10'000;
+constexpr int64_t kLongLookMs = 4'000;
 
 }  // namespace
 
-BidiCall::BidiCall(Edge& edge, grpc::CallbackServerContext* context, broker::Lane lane)
-    : StreamCall(edge, context), wait_(edge.clock.NowMs()), input_(edge.broker, id(), lane, [this] {
-        UnlessFinished([this] { StartRead(&reading_); });
-      }) {}
+BidiCall::BidiCall(Edge& edge, grpc::CallbackServerContext* context, broker::Lane lane,
+                   int64_t heartbeat_ms)
+    : StreamCall(edge, context),
+      heartbeat_ms_(heartbeat_ms),
+      wait_(edge.clock.NowMs()),
+      input_(edge.broker, id(), lane,
+             [this] { UnlessFinished([this] { StartRead(&reading_); }); }) {}
 
 void BidiCall::Begin() {
   heard_at_ms_ = edge_.clock.NowMs();
@@ -50,11 +54,12 @@ void BidiCall::OnReadDone(bool ok) {
     status = Unexpected(error);
   }
   reading_.Clear();
-  if (status.ok()) {
-    ResumeReading();
-  } else {
+  if (!status.ok()) {
     End(std::move(status));
+    return;
   }
+  ResumeReading();
+  if (greeted_) SendHeartbeat(edge_.clock.NowMs(), heartbeat_ms_ / 2);
 }
 
 void BidiCall::Deliver(broker::Delivery& delivery) {
@@ -69,6 +74,16 @@ void BidiCall::Post(std::vector<broker::Request> requests) {
   if (absl::Status status = input_.Post(std::move(requests)); !status.ok()) End(std::move(status));
 }
 
+void BidiCall::FlushAtBeat() {
+  if (waits_for_beat_.exchange(true)) return;
+  edge_.pulse.AtBeat([self = shared_from_this(), this] {
+    edge_.outbox.Post([self, this] {
+      waits_for_beat_ = false;
+      FlushAll();
+    });
+  });
+}
+
 void BidiCall::ResumeReading() {
   heard_at_ms_ = edge_.clock.NowMs();
   input_.Resume();
@@ -77,8 +92,11 @@ void BidiCall::ResumeReading() {
 // Silence is measured in bytes, because gRPC shows a message when it is whole: one that is large
 // may take longer than a peer may be silent, and a worker's lease lasts.
 bool BidiCall::IsArriving(int64_t now_ms) {
-  if (now_ms - heard_at_ms_ < kLookAfterMs) return false;
-  return client()->IsArriving(heard_at_ms_, now_ms);
+  const int64_t silent_ms = now_ms - heard_at_ms_;
+  if (silent_ms < heartbeat_ms_ * 3 / 2 || now_ms < look_at_ms_) return false;
+  const bool arrives = client()->IsArriving(heard_at_ms_, now_ms);
+  if (!arrives && may_rest() && silent_ms > kLongMs) look_at_ms_ = now_ms + kLongLookMs;
+  return arrives;
 }
 
 void BidiCall::Beat(int64_t now_ms) {
@@ -90,24 +108,31 @@ void BidiCall::Beat(int64_t now_ms) {
       End(absl::Status(status.code(), absl::StrCat(first_field(), ": ", status.message())));
     }
   }
-  OnBeat();
   StreamCall::Beat(now_ms);
 }
 
 void BidiCall::Listen(int64_t now_ms) {
   const bool reads = !input_.held();
-  if (reads && !ended() && IsArriving(now_ms)) {
+  const bool arrives = reads && !ended() && IsArriving(now_ms);
+  if (arrives) {
     arriving_at_ms_ = now_ms;
     OnArriving();
   }
   const int64_t silent_ms = now_ms - std::max<int64_t>(heard_at_ms_, arriving_at_ms_);
-  if (reads && silent_ms > wire::kPeerSilentMs) {
-    End(absl::UnavailableError(absl::StrCat(
-        "nothing came on this stream for ", wire::kPeerSilentMs,
-        " ms; send something, an empty message at least, every ", wire::kHeartbeatMs, " ms")));
-  } else if (greeted_) {
-    SendHeartbeat(now_ms, wire::kHeartbeatMs - Pulse::kBeatMs);
+  const int64_t idle_ms = edge_.options.idle_heartbeat_ms;
+  if (reads && silent_ms > idle_ms + wire::kPeerSilentMs) {
+    End(absl::UnavailableError(
+        absl::StrCat("nothing came on this stream for ", idle_ms + wire::kPeerSilentMs,
+                     " ms; send something, an empty message at least, every ", heartbeat_ms_,
+                     " ms while work ", "is under way, and every ", idle_ms, " ms otherwise")));
+  } else if (greeted_ && (arrives || !reads)) {
+    SendHeartbeat(now_ms, heartbeat_ms_);
   }
+}
+
+void BidiCall::Greeted() {
+  greeted_ = true;
+  if (may_rest()) edge_.calls.Rest(*this);
 }
 
 // Not before the answer to the first message, which is to be the first.

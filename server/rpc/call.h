@@ -51,7 +51,7 @@ class Call : public std::enable_shared_from_this<Call> {
   virtual void BreakOff() {}
 
   // About ten times a second, on the pulse's thread: streams, and unary calls whose message has not
-  // come; while many calls are open all of them.
+  // come; while many calls are open all of them. Once a second for a stream that rests.
   virtual void Beat(int64_t /*now_ms*/) {}
 
   // Whether it counts among its client's that are not answered: from its place among the calls that

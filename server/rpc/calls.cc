@@ -125,6 +125,7 @@ void Calls::Remove(Call& call) {
   }
   call.Answered();
   beating_.erase(call.id());
+  RestingWith(call).erase(call.id());
   if (call.is_stream()) --client.streams;
   client.idle_since_ms = clock_.NowMs();
   --client.calls;
@@ -142,12 +143,15 @@ std::shared_ptr<Call> Calls::Find(engine::CallId id) const {
   return found == calls_.end() ? nullptr : found->second;
 }
 
-std::vector<std::shared_ptr<Call>> Calls::Beating() const {
+std::vector<std::shared_ptr<Call>> Calls::Beating() {
   std::lock_guard lock(mutex_);
   if (std::ssize(calls_) > calls_max_ / 2) return AllLocked();
+  next_resting_ = (next_resting_ + 1) % resting_.size();
+  const auto& resting = resting_[next_resting_];
   std::vector<std::shared_ptr<Call>> beating;
-  beating.reserve(beating_.size());
+  beating.reserve(beating_.size() + resting.size());
   for (const auto& [id, call] : beating_) beating.push_back(call);
+  for (const auto& [id, call] : resting) beating.push_back(call);
   return beating;
 }
 
@@ -159,6 +163,14 @@ void Calls::StopBeat(const Call& call) {
 void Calls::StartBeat(const std::shared_ptr<Call>& call) {
   std::lock_guard lock(mutex_);
   if (calls_.contains(call->id())) beating_.emplace(call->id(), call);
+}
+
+void Calls::Rest(const Call& call) {
+  std::lock_guard lock(mutex_);
+  const auto found = beating_.find(call.id());
+  if (found == beating_.end()) return;
+  RestingWith(call).insert(std::move(*found));
+  beating_.erase(found);
 }
 
 std::vector<std::shared_ptr<Call>> Calls::All() const {

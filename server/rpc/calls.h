@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -48,11 +50,17 @@ class Calls {
   // Null: it is over.
   std::shared_ptr<Call> Find(engine::CallId id) const;
 
-  // Streams, and unary calls that wait for their client: from Add to StopBeat, and from StartBeat
-  // on. All when half of what may be is open.
-  std::vector<std::shared_ptr<Call>> Beating() const;
+  // How often the pulse beats, and how often for a call that rests.
+  static constexpr int64_t kBeatMs = 100;
+  static constexpr int64_t kRestingBeatMs = 1'000;
+
+  // Whose turn it is at the next beat. Streams, and unary calls that wait for their client: from
+  // Add to StopBeat or Rest, and from StartBeat on, each time; those that rest each tenth time. All
+  // when half of what may be is open.
+  std::vector<std::shared_ptr<Call>> Beating();
   void StopBeat(const Call& call);
   void StartBeat(const std::shared_ptr<Call>& call);
+  void Rest(const Call& call);
   std::vector<std::shared_ptr<Call>> All() const;
 
   // From now on Add refuses all but calls about the server's health; and these, too.
@@ -70,6 +78,9 @@ class Calls {
   absl::Status CheckRoom(const Client& client) const;
   bool FindsRoomAmongFew(const Client& client) const;
   std::vector<std::shared_ptr<Call>> AllLocked() const;
+  auto& RestingWith(const Call& call) {
+    return resting_[static_cast<uint64_t>(call.id()) % resting_.size()];
+  }
 
   Connections& connections_;
   const Clock& clock_;
@@ -84,6 +95,9 @@ class Calls {
   mutable std::mutex mutex_;
   absl::flat_hash_map<engine::CallId, std::shared_ptr<Call>> calls_;
   absl::flat_hash_map<engine::CallId, std::shared_ptr<Call>> beating_;  // also in calls_
+  std::array<absl::flat_hash_map<engine::CallId, std::shared_ptr<Call>>, kRestingBeatMs / kBeatMs>
+      resting_;  // the same, by their numbers
+  size_t next_resting_ = 0;
   absl::flat_hash_set<engine::CallId> few_;  // in calls_, of those who have few: beyond calls_max_
   absl::flat_hash_map<std::string, int64_t> by_address_;  // calls, without those
   // Not in calls_, not broken off and not over yet.

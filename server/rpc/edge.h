@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -39,6 +41,10 @@ struct Edge {
   // What a client may send in one message.
   int64_t message_bytes_max() const {
     return options.payload_bytes_max + wire::kMessageOverheadBytes;
+  }
+  // How often a worker that holds leases says something.
+  int64_t worker_heartbeat_ms() const {
+    return std::min(wire::kHeartbeatMs, options.engine.lease_ms / 5);
   }
   Bounds bounds() const { return {options.payload_bytes_max, options.batch_tasks_max}; }
 };

@@ -20,6 +20,8 @@ class Gathering {
  public:
   // Its messages become no larger than this, if their items allow; the usual bound at most.
   void BoundBy(int64_t bytes_max) { bytes_max_ = std::min(bytes_max_, bytes_max); }
+  // Messages that are larger are announced.
+  void AnnounceFrom(int64_t bytes) { announced_bytes_ = std::min(announced_bytes_, bytes); }
   // The message to add items to, of about `bytes` together.
   Message& Add(int64_t bytes, int64_t items = 1) {
     bytes_ += bytes;
@@ -42,7 +44,7 @@ class Gathering {
   void Flush(const Send& send) {
     if (empty()) return;
     grpc::ByteBuffer bytes = Take();
-    if (const auto length = static_cast<int64_t>(bytes.Length()); length > wire::kAnnouncedBytes) {
+    if (const auto length = static_cast<int64_t>(bytes.Length()); length > announced_bytes_) {
       Message announcement;
       announcement.set_arriving_bytes(length);
       send(Serialize(announcement));
@@ -62,6 +64,7 @@ class Gathering {
   }
 
   int64_t bytes_max_ = limits::kOutgoingMessageBytes;
+  int64_t announced_bytes_ = wire::kAnnouncedBytes;
   RecycledMessage<Message> message_;
   int64_t bytes_ = 0;
   int64_t items_ = 0;

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "proto/support/limits.h"
+#include "proto/wire/settings.h"
 #include "server/engine/options.h"
 
 namespace treadle::rpc {
@@ -27,6 +28,8 @@ struct Options {
   int64_t incoming_bytes_max = limits::kIncomingBytesMax;
   // How long a call may be silent before its first message has come.
   int64_t first_message_ms = limits::kFirstMessageMs;
+  // How often a stream's client says something that has nothing to lose.
+  int64_t idle_heartbeat_ms = wire::kIdleHeartbeatMs;
   // How long a message may take to be read; one that is large as long as this pace needs.
   int64_t read_within_ms = limits::kMinuteMs;
   int64_t read_bytes_per_ms = 16;

@@ -32,6 +32,11 @@ Pulse::Timer Pulse::After(int64_t delay_ms, absl::AnyInvocable<void()> callback)
   return timer;
 }
 
+void Pulse::AtBeat(absl::AnyInvocable<void()> callback) {
+  std::lock_guard lock(mutex_);
+  at_beat_.push_back(std::move(callback));
+}
+
 void Pulse::Cancel(const Timer& timer) {
   absl::AnyInvocable<void()> callback;  // destroyed without the lock
   std::lock_guard lock(mutex_);
@@ -48,7 +53,7 @@ size_t Pulse::timers() const {
 
 void Pulse::Run() {
   NameThread("pulse");
-  int64_t next_beat_ms = clock_.NowMs() + kBeatMs;
+  int64_t next_beat_ms = clock_.NowMs() + Calls::kBeatMs;
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     int64_t now_ms = clock_.NowMs();
@@ -61,11 +66,15 @@ void Pulse::Run() {
       lock.lock();
     }
     if (now_ms >= next_beat_ms) {
+      std::vector<absl::AnyInvocable<void()>> callbacks = std::exchange(at_beat_, {});
       lock.unlock();
+      for (auto& callback : callbacks) callback();
+      callbacks.clear();
       for (const auto& call : calls_.Beating()) call->Beat(now_ms);
+      waker_.Beat(std::chrono::steady_clock::now());
       lock.lock();
       now_ms = clock_.NowMs();
-      next_beat_ms = now_ms + kBeatMs;
+      next_beat_ms = now_ms + Calls::kBeatMs;
     }
     int64_t until_ms = next_beat_ms;
     if (!timers_.empty()) until_ms = std::min(until_ms, timers_.begin()->first.first);

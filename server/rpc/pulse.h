@@ -6,20 +6,20 @@
 #include <mutex>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 
 #include "proto/support/clock.h"
+#include "proto/wire/grpc_waker.h"
 #include "server/rpc/calls.h"
 
 namespace treadle::rpc {
 
-// The edge's timer thread: makes the open calls' Beat, and calls back what asked for it. Nothing on
-// it may block.
+// The edge's timer thread: makes the open calls' Beat, calls back what asked for it, and keeps gRPC
+// awake. Nothing on it may block.
 class Pulse {
  public:
-  static constexpr int64_t kBeatMs = 100;
-
   Pulse(Calls& calls, const Clock& clock);
   ~Pulse();
 
@@ -27,6 +27,8 @@ class Pulse {
   using Timer = std::pair<int64_t, uint64_t>;
   // Once, at about this time from now; not after the destructor has begun.
   Timer After(int64_t delay_ms, absl::AnyInvocable<void()> callback);
+  // Once, at the next beat: for what there may be much of.
+  void AtBeat(absl::AnyInvocable<void()> callback);
   // What a timer holds goes with it. It may be going off at this moment, or be over.
   void Cancel(const Timer& timer);
   // Those that have neither gone off nor been cancelled.
@@ -40,8 +42,10 @@ class Pulse {
   mutable std::mutex mutex_;
   std::condition_variable news_;
   std::map<Timer, absl::AnyInvocable<void()>> timers_;
+  std::vector<absl::AnyInvocable<void()>> at_beat_;
   uint64_t last_number_ = 0;
   bool stopping_ = false;
+  wire::GrpcWaker waker_;
   std::thread thread_;
 };
 

@@ -146,7 +146,7 @@ class Server::Impl {
   void TellStreams(int64_t now_ms, int64_t hung_ms) {
     if (now_ms - disk_told_at_ms_ < wire::kDiskToldEveryMs - DiskWatch::kLookMs / 2) return;
     disk_told_at_ms_ = now_ms;
-    for (const std::shared_ptr<Call>& call : calls_.Beating()) {
+    for (const std::shared_ptr<Call>& call : calls_.All()) {
       if (call->is_stream()) call->DiskHangs(now_ms, hung_ms);
     }
   }

@@ -22,12 +22,15 @@ constexpr int64_t kResultBytes = 4;        // what a result in a run has beside 
 }  // namespace
 
 SessionStream::SessionStream(Edge& edge, grpc::CallbackServerContext* context)
-    : BidiCall(edge, context, broker::Lane::kClients),
+    : BidiCall(edge, context, broker::Lane::kClients, wire::kHeartbeatMs),
       bounds_(edge.bounds()),
       reader_(edge.bounds()) {}
 
 absl::Status SessionStream::OnMessage(const grpc::ByteBuffer& message) {
-  if (message.Length() == 0 && begun_) return absl::OkStatus();
+  if (message.Length() == 0 && begun_) {
+    AnswerAtOnce();
+    return absl::OkStatus();
+  }
   request_.Clear(static_cast<int64_t>(message.Length()));
   if (absl::Status s = Parse(message, edge_.message_bytes_max(), *request_); !s.ok()) return s;
   if (absl::Status s = ValidateSession(*request_, bounds_); !s.ok()) return s;
@@ -60,10 +63,20 @@ absl::Status SessionStream::Open(const v1::SessionOpen& open) {
   return absl::OkStatus();
 }
 
+void SessionStream::AnswerAtOnce() {
+  at_once_below_ = newest_ + 1;
+  if (!waits_for_beat()) return;
+  edge_.outbox.Post([self = shared_from_this(), this] { FlushAll(); });
+}
+
 void SessionStream::Handle(v1::SessionRequest& request) {
   std::vector<broker::Request> requests;
   int tasks = 0;
-  for (const v1::TaskRun& run : request.runs()) tasks += run.payload_sizes_size();
+  for (const v1::TaskRun& run : request.runs()) {
+    tasks += run.payload_sizes_size();
+    newest_ = std::max(newest_, run.first_sequence() + run.payload_sizes_size() - 1);
+  }
+  if (!request.answer_may_wait()) AnswerAtOnce();
   requests.reserve(tasks + request.await_task_ids_size() + request.cancel_task_ids_size() + 1);
   if (request.acknowledged_below() != 0) {
     requests.push_back(ToRequest(engine::AcknowledgeSession{id(), request.acknowledged_below()}));
@@ -157,7 +170,7 @@ void SessionStream::Hear(broker::Delivery& delivery) {
   } else if (const auto* unknown = std::get_if<broker::TaskUnknown>(&delivery)) {
     Unknown(unknown->task.ToString(), UnknownTaskError(unknown->task));
   } else if (const auto* end = std::get_if<engine::EndCall>(&delivery)) {
-    Flush();
+    FlushAll();
     End(end->status);
   }
 }
@@ -170,7 +183,8 @@ void SessionStream::Opened(const engine::SessionOpened& opened) {
   v1::SessionOpened& out = *Add(kSessionItemBytes).mutable_opened();
   out.set_session_id(opened.session);
   out.set_resumed(opened.resumed);
-  out.set_heartbeat_ms(wire::kHeartbeatMs);
+  out.set_heartbeat_ms(heartbeat_ms());
+  out.set_idle_heartbeat_ms(edge_.options.idle_heartbeat_ms);
   out.set_resume_window_ms(edge_.options.engine.resume_window_ms);
   out.set_batch_tasks_max(edge_.options.batch_tasks_max);
   out.set_payload_bytes_max(edge_.options.payload_bytes_max);
@@ -199,6 +213,14 @@ void SessionStream::Submitted(const engine::Submitted& submitted) {
 }
 
 void SessionStream::Accepted(uint64_t first, uint64_t last_of_them, v1::Durability level) {
+  const bool nothing_urgent = response_.empty() || may_wait_;
+  if (response_.empty()) waits_from_ = first;
+  waits_from_ = std::min(waits_from_, first);
+  AddAccepted(first, last_of_them, level);
+  may_wait_ = nothing_urgent && first >= at_once_below_;
+}
+
+void SessionStream::AddAccepted(uint64_t first, uint64_t last_of_them, v1::Durability level) {
   if (const int ranges = response_.message().accepted_size(); ranges > 0) {
     v1::AcceptedRange& last = *response_.message().mutable_accepted(ranges - 1);
     if (last.last_sequence() + 1 == first && last.durability() == level) {
@@ -297,11 +319,23 @@ v1::SessionResponse& SessionStream::Add(int64_t bytes) {
 }
 
 void SessionStream::MakeRoom(int64_t bytes) {
+  may_wait_ = false;
   if (response_.full() || response_.too_full_for(bytes)) Flush();
 }
 
 void SessionStream::Flush() {
+  if (may_wait_) {
+    FlushAtBeat();
+    // Unless it was asked for while nothing waited yet.
+    if (waits_from_ >= at_once_below_) return;
+    may_wait_ = false;
+  }
   response_.Flush([this](grpc::ByteBuffer message) { Send(std::move(message)); });
+}
+
+void SessionStream::FlushAll() {
+  may_wait_ = false;
+  Flush();
 }
 
 void SessionStream::LetGo() {

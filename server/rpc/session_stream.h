@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -23,6 +24,7 @@ class SessionStream final : public BidiCall {
   SessionStream(Edge& edge, grpc::CallbackServerContext* context);
 
   void Flush() override;
+  void FlushAll() override;
 
  protected:
   void Hear(broker::Delivery& delivery) override;
@@ -40,6 +42,8 @@ class SessionStream final : public BidiCall {
   };
 
   absl::Status Open(const v1::SessionOpen& open);
+  // All that was submitted so far is answered at once, and what waits to be told.
+  void AnswerAtOnce();
   // Posts everything but `open`.
   void Handle(v1::SessionRequest& request);
   void HandleRuns(v1::SessionRequest& request, std::vector<broker::Request>& requests);
@@ -52,6 +56,7 @@ class SessionStream final : public BidiCall {
   void Opened(const engine::SessionOpened& opened);
   void Submitted(const engine::Submitted& submitted);
   void Accepted(uint64_t first, uint64_t last_of_them, v1::Durability level);
+  void AddAccepted(uint64_t first, uint64_t last_of_them, v1::Durability level);
   void Refused(uint64_t sequence, const absl::Status& status);
   void Ended(const broker::OutcomeReady& outcome);
   void Succeeded(const engine::FinishedRow& row);
@@ -68,8 +73,15 @@ class SessionStream final : public BidiCall {
   SubmitReader reader_;
   uint64_t session_ = 0;  // 0: not open yet
   bool begun_ = false;    // the first message has come
+  uint64_t newest_ = 0;   // submitted
 
-  Gathering<v1::SessionResponse> response_;  // the outbox's thread's
+  // What is below is answered at once.
+  std::atomic<uint64_t> at_once_below_ = 0;
+
+  // The outbox's thread's.
+  Gathering<v1::SessionResponse> response_;
+  bool may_wait_ = false;    // nothing in the response is urgent, ...
+  uint64_t waits_from_ = 0;  // ... and this is the first that it answers
 };
 
 }  // namespace treadle::rpc

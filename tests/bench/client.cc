@@ -7,8 +7,9 @@
 //       submits in groups of BATCH, with up to WINDOW tasks under way, and collects the results.
 //       Prints tasks, seconds, this process's CPU seconds
 //   enqueue THREADS SECONDS
-//       submits to a queue that nobody serves until the broker has accepted them: in groups of
-//       1,000 on one thread, or one task at a time on several. Prints tasks and seconds
+//       submits to a queue that nobody serves until the broker has accepted them, 50,000 under way
+//       at most: in groups of 1,000 on one thread, or one task at a time on several. Prints tasks
+//       and seconds
 //   crowd CLIENTS WINDOW SECONDS
 //       as many clients, each with a connection of its own and WINDOW tasks under way. Prints tasks
 //       per second: of all, of the median client, of the slowest
@@ -65,6 +66,7 @@ constexpr TaskType<Payload(Payload)> kNoop{"noop"};
 constexpr char kType[] = "noop";
 constexpr char kOtherType[] = "noop2";  // in turn with the first: no two that follow are alike
 constexpr size_t kPayloadBytes = 100;
+constexpr size_t kWindow = 50'000;  // tasks under way at most, as the ceiling has
 
 double SecondsSince(SteadyClock::time_point start) {
   return std::chrono::duration<double>(SteadyClock::now() - start).count();
@@ -159,24 +161,22 @@ void Rate(const Bench& bench, const Args& args) {
 
 using Group = std::vector<Future<Acceptance>>;
 
-// Posts groups until `until` says so, and waits for each group's acceptance while the next one is
-// under way. `post` is told how many were posted before. Returns how many were accepted.
+// Posts groups until `until` says so, with up to `window` tasks that are not accepted yet. `post`
+// is told how many were posted before. Returns how many were accepted.
 template <typename Until, typename PostGroup>
-size_t PostGroups(Until until, PostGroup post) {
-  Group last;
-  size_t accepted = 0;
-  auto take = [&] {
-    for (const Future<Acceptance>& future : last) Bench::Check(future.Wait());
-    accepted += last.size();
-  };
+size_t PostGroups(size_t window, Until until, PostGroup post) {
+  std::deque<Group> under_way;
   size_t posted = 0;
-  while (!until(posted)) {
-    Group group = post(posted);
-    posted += group.size();
-    take();
-    last = std::move(group);
+  size_t accepted = 0;
+  while (!under_way.empty() || !until(posted)) {
+    if (!until(posted)) {
+      posted += under_way.emplace_back(post(posted)).size();
+      if (posted - accepted < window) continue;
+    }
+    for (const Future<Acceptance>& future : under_way.front()) Bench::Check(future.Wait());
+    accepted += under_way.front().size();
+    under_way.pop_front();
   }
-  take();
   return accepted;
 }
 
@@ -197,7 +197,7 @@ void Enqueue(const Bench& bench, const Args& args) {
   std::vector<size_t> accepted(threads);
   std::vector<std::thread> running;
   for (size_t& count : accepted) {
-    running.emplace_back([&] { count = PostGroups(over, post); });
+    running.emplace_back([&] { count = PostGroups(kWindow / threads, over, post); });
   }
   for (std::thread& thread : running) thread.join();
   size_t all = 0;
@@ -381,7 +381,8 @@ void Fill(const Bench& bench, const Args& args) {
     return group;
   };
   const auto start = SteadyClock::now();
-  PostGroups([&](size_t posted) { return posted >= count; }, post);
+  PostGroups(
+      kWindow, [&](size_t posted) { return posted >= count; }, post);
   std::printf("%.3f\n", SecondsSince(start));
 }
 

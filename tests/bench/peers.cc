@@ -1,5 +1,6 @@
 // Idle workers or clients for tests/bench/run.py: each has a connection and a stream of its own,
-// and sends heartbeats. They are bare streams, because what is measured is the broker.
+// and sends the heartbeats of an idle one. They are bare streams, because what is measured is the
+// broker.
 //
 //   bench_peers workers|clients ADDRESS COUNT     prints "ready" when all are served; until killed
 #include <chrono>
@@ -15,6 +16,8 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include "proto/support/address.h"
+#include "proto/wire/settings.h"
 #include "treadle/v1/task_service.grpc.pb.h"
 #include "treadle/v1/worker_service.grpc.pb.h"
 
@@ -22,21 +25,18 @@ namespace treadle {
 namespace {
 
 int64_t HeartbeatOf(const v1::AttachResponse& response) {
-  return response.welcome().heartbeat_ms();
+  return response.welcome().idle_heartbeat_ms();
 }
 int64_t HeartbeatOf(const v1::SessionResponse& response) {
-  return response.opened().heartbeat_ms();
+  return response.opened().idle_heartbeat_ms();
 }
 
 // One stream: says its first message, then an empty one whenever it is told to.
 template <typename Request, typename Response>
 class Peer final : public grpc::ClientBidiReactor<Request, Response> {
  public:
-  Peer(const std::string& address, const Request& first) : message_(first) {
-    grpc::ChannelArguments arguments;
-    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // a connection of its own
-    channel_ = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
-  }
+  Peer(const std::string& address, const Request& first)
+      : channel_(wire::NewChannel(*ParseAddress(address))), message_(first) {}
 
   void Start() {
     this->AddHold();

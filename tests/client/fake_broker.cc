@@ -21,6 +21,7 @@ std::string IdOf(uint64_t session, uint64_t sequence) {
 bool FakeStream::ReadMessage() {
   v1::SessionRequest request;
   if (!writer_.Read(&request)) return false;
+  answer_may_wait_ = request.answer_may_wait();
   if (request.ByteSizeLong() == 0) return true;  // a heartbeat
   ++messages_;
   largest_message_bytes_ = std::max(largest_message_bytes_, request.ByteSizeLong());

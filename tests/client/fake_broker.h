@@ -50,7 +50,10 @@ class FakeStream {
   // Reads one message into what the methods above return. False: there is none any more.
   bool ReadMessage();
 
+  // Without heartbeats.
   size_t messages() const { return messages_; }
+  // The last message's, be it a heartbeat.
+  bool answer_may_wait() const { return answer_may_wait_; }
   size_t runs() const { return runs_; }
   size_t largest_message_bytes() const { return largest_message_bytes_; }
 
@@ -82,6 +85,7 @@ class FakeStream {
   std::deque<std::string> cancels_;
   uint64_t acknowledged_below_ = 0;
   size_t messages_ = 0;
+  bool answer_may_wait_ = false;
   size_t runs_ = 0;
   size_t largest_message_bytes_ = 0;
 

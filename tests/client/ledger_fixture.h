@@ -16,6 +16,7 @@ namespace treadle::client {
 class NoHome final : public FutureHome {
  public:
   void RequestCancel(FutureStateRef) override { FAIL() << "nobody cancels here"; }
+  void RequestAnswer() override {}
   std::shared_ptr<TaskQuestions> Questions() const override { return nullptr; }
 };
 
@@ -48,7 +49,9 @@ class LedgerTest : public ::testing::Test {
 
   v1::SessionRequest Next() {
     v1::SessionRequest request;
-    EXPECT_TRUE(request.ParseFromString(ledger_.NextMessage(effects_)));
+    bool answer_may_wait = true;
+    EXPECT_TRUE(request.ParseFromString(ledger_.NextMessage(effects_, answer_may_wait)));
+    EXPECT_EQ(request.answer_may_wait(), answer_may_wait);
     return request;
   }
 

@@ -80,6 +80,25 @@ TEST_F(LedgerTest, WhatIsDroppedLaterIsLetGoNowAndThen) {
   EXPECT_EQ(Next().await_task_ids_size(), static_cast<int>(held.size()));
 }
 
+TEST_F(LedgerTest, AnAnswerMayWaitUnlessSomebodyWaitsForIt) {
+  Open(5);
+  const FutureStateRef first = Submit("a");
+  EXPECT_TRUE(Next().answer_may_wait());
+  EXPECT_FALSE(Next().answer_may_wait());  // it asks for none
+  const FutureStateRef second = Submit("b");
+  const FutureStateRef posted = Submit("c");
+  posted->traits.until_accepted = true;
+  EXPECT_FALSE(Next().answer_may_wait());
+  const FutureStateRef awaited = Submit("d");
+  PointListener listener(awaited, Listener::Until::kAccepted, std::make_shared<WaitPoint>());
+  ASSERT_TRUE(listener.Start());
+  EXPECT_FALSE(Next().answer_may_wait());
+  const FutureStateRef watched = Submit("e");
+  PointListener until_done(watched, Listener::Until::kDone, std::make_shared<WaitPoint>());
+  ASSERT_TRUE(until_done.Start());
+  EXPECT_TRUE(Next().answer_may_wait());
+}
+
 TEST_F(LedgerTest, ASubmitIsSentAcceptedAndEnds) {
   const FutureStateRef state = Submit("x");
   Open(7);

@@ -40,6 +40,7 @@ class ManualFuture {
  private:
   struct Home final : client::FutureHome {
     void RequestCancel(client::FutureStateRef) override { ++cancels; }
+    void RequestAnswer() override {}
     std::shared_ptr<client::TaskQuestions> Questions() const override { return nullptr; }
 
     std::atomic<int> cancels = 0;

@@ -452,6 +452,39 @@ TEST(Session, HeartbeatsKeepComing) {
   EXPECT_EQ(stream->messages(), 0u);
 }
 
+TEST(Session, AnswersAreAskedForWhenSomebodyWaitsForThem) {
+  FakeBroker broker;
+  v1::SessionOpened quiet;
+  quiet.set_heartbeat_ms(60'000);
+  auto [client, stream] = broker.Connect(broker.Options(), 7, quiet);
+  const Executor executor(*client, ExecutorOptions("cpu"));
+  const Future<int> future = executor.Submit(kSquare, 3);
+  stream->Tasks(1);
+  EXPECT_TRUE(stream->answer_may_wait());
+  EXPECT_FALSE(future.Accepted(1ms).ok());
+  ASSERT_TRUE(stream->ReadMessage());
+  EXPECT_FALSE(stream->answer_may_wait());
+  EXPECT_EQ(stream->messages(), 1u);  // the task: this one was empty
+  stream->Accept(1, 1);
+  EXPECT_TRUE(future.Accepted().ok());
+}
+
+TEST(Session, AnswersDoNotWaitWhenTheWindowIsHalfFull) {
+  FakeBroker broker;
+  ClientOptions options = broker.Options();
+  options.window_tasks = 4;
+  auto [client, stream] = broker.Connect(options);
+  const Executor executor(*client, ExecutorOptions("cpu"));
+  std::vector<Future<int>> futures;
+  for (int i = 1; i <= 4; ++i) {
+    futures.push_back(executor.Submit(kSquare, i));
+    stream->Tasks(1);
+    EXPECT_EQ(stream->answer_may_wait(), i <= 2) << i;
+  }
+  stream->Accept(1, 4);
+  for (const Future<int>& future : futures) EXPECT_TRUE(future.Accepted().ok());
+}
+
 TEST(Session, AFullWindowRefusesAtOnceWhenAsked) {
   FakeBroker broker;
   ClientOptions options = broker.Options();

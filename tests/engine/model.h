@@ -197,6 +197,7 @@ class Model {
   void CheckOrder(const std::vector<Dispatched>& given) const;
   void CheckNothingLeft() const;
   bool Blocked(const std::string& worker_id) const;
+  bool HoldsLease(const std::string& worker_id) const;
 
   const EngineOptions options_;
   // When it is due, in service time as the clocks are now.

@@ -67,6 +67,7 @@ std::optional<Model::Due> Model::FirstDue() {
     });
   }
   for (auto& [id, worker] : workers_) {
+    if (!HoldsLease(id)) continue;
     offer(worker.heard_at_ms + options_.lease_ms, [this, id = id] {
       ModelWorker& lost = workers_.at(id);
       if (lost.call != CallId{}) {
@@ -192,6 +193,12 @@ bool Model::Blocked(const std::string& worker_id) const {
   return count > 0 && bytes >= static_cast<uint64_t>(options_.worker_inflight_bytes_max);
 }
 
+bool Model::HoldsLease(const std::string& worker_id) const {
+  return std::any_of(tasks_.begin(), tasks_.end(), [&](const auto& entry) {
+    return entry.second.state == TaskState::kRunning && entry.second.worker == worker_id;
+  });
+}
+
 bool Model::GiveOne(const Lease& lease, CallId call) {
   const auto found = tasks_.find(lease.task);
   if (found == tasks_.end()) return false;
@@ -223,6 +230,7 @@ bool Model::GiveOne(const Lease& lease, CallId call) {
     TREADLE_ASSERT(Serves(worker->second.queues, task.spec.queue));
     TREADLE_ASSERT(Takes(pool.spec.types, task.spec.type));
     TREADLE_ASSERT(lease.confirm_start == task.suspect);
+    if (!HoldsLease(worker->first)) worker->second.heard_at_ms = now_ms_;
     task.worker = worker->first;
     task.holder = worker->second.name;
     task.lease_ms = options_.lease_ms;

@@ -51,7 +51,7 @@ class OneSlotWorker:
         )
         started = list(self.unhandled)
         requests.put(api.workers.AttachRequest(hello=hello, started_tokens=started))
-        stream = self.connection.workers.Attach(iter(requests.get, None), wait_for_ready=True)
+        stream = self.connection.workers.Attach(self.said(requests), wait_for_ready=True)
         try:
             for response in stream:
                 self.hear(response, requests)
@@ -60,6 +60,17 @@ class OneSlotWorker:
         finally:
             requests.put(None)
             stream.cancel()
+
+    @staticmethod
+    def said(requests):
+        while True:
+            try:
+                message = requests.get(timeout=1)
+            except queue.Empty:
+                message = api.workers.AttachRequest()  # a heartbeat
+            if message is None:
+                return
+            yield message
 
     def hear(self, response, requests):
         if response.HasField("welcome"):
@@ -71,7 +82,6 @@ class OneSlotWorker:
             for token in self.waiting.pop(number):
                 self.unhandled.pop(token, None)
         if not response.runs:
-            requests.put(api.workers.AttachRequest())  # a heartbeat for a heartbeat
             return
         [run] = response.runs
         assert len(run.payload_sizes) == 1, f"{len(run.payload_sizes)} tasks for one slot"

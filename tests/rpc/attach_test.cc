@@ -29,7 +29,8 @@ TEST_F(Attach, AWorkerGetsTasksForItsCreditAndReportsThem) {
   const v1::AttachResponse first = worker.Next();
   ASSERT_TRUE(first.has_welcome());
   EXPECT_EQ(first.welcome().lease_ms(), 15'000);
-  EXPECT_EQ(first.welcome().heartbeat_ms(), 400);
+  EXPECT_EQ(first.welcome().heartbeat_ms(), 3'000);
+  EXPECT_EQ(first.welcome().idle_heartbeat_ms(), 45'000);
 
   const std::vector<v1::LeasedTask> given = WorkerClient::TasksOf(worker.Next());
   ASSERT_EQ(given.size(), 2u);

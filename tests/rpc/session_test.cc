@@ -1,5 +1,7 @@
+#include <atomic>
 #include <set>
 #include <string>
+#include <thread>
 
 #include "proto/support/limits.h"
 #include "tests/rpc/stream.h"
@@ -39,7 +41,8 @@ TEST_F(Session, SubmitsAreAcceptedAndOutcomesComeBack) {
   const v1::SessionOpened opened = session.Open();
   EXPECT_NE(opened.session_id(), 0u);
   EXPECT_FALSE(opened.resumed());
-  EXPECT_EQ(opened.heartbeat_ms(), 400);
+  EXPECT_EQ(opened.heartbeat_ms(), 3'000);
+  EXPECT_EQ(opened.idle_heartbeat_ms(), 45'000);
   EXPECT_EQ(opened.payload_bytes_max(), limits::kPayloadBytesMax);
   session.Submit(1, Spec("mail", "hello"));
   EXPECT_EQ(ReadAccepted(session, 1), 1);
@@ -377,13 +380,59 @@ TEST_F(Session, ASecretThatNobodyGaveIsNamed) {
   EXPECT_THAT(status.error_message(), HasSubstr("session_id 0"));
 }
 
-TEST_F(Session, HeartbeatsComeByThemselves) {
+TEST_F(Session, AHeartbeatIsAnsweredWhenTheBrokerHasSaidNothingForAWhile) {
   SessionClient session(*tasks);
   session.Open();
-  v1::SessionResponse response;
-  for (int i = 0; i < 3; ++i) {
-    ASSERT_TRUE(session.NextRaw(response));
-    EXPECT_EQ(response.ByteSizeLong(), 0u);
+  std::atomic<int> heard = 0;
+  std::thread reader([&] {
+    v1::SessionResponse response;
+    while (heard < 2 && session.NextRaw(response)) {
+      EXPECT_EQ(response.ByteSizeLong(), 0u);
+      ++heard;
+    }
+  });
+  int said = 0;
+  Eventually([&] {
+    ++said;
+    return !session.Write({}) || heard == 2;
+  });
+  reader.join();
+  EXPECT_EQ(heard, 2);
+  EXPECT_GT(said, 2);  // more were too soon
+}
+
+TEST_F(Session, AnAnswerThatMayWaitComesByItself) {
+  SessionClient session(*tasks);
+  session.Open();
+  for (uint64_t sequence = 1; sequence <= 3; ++sequence) {
+    v1::SessionRequest request;
+    AddTask(sequence, Spec("mail"), request);
+    request.set_answer_may_wait(true);
+    session.Write(request);
+    const v1::SessionResponse response = session.Next();
+    ASSERT_EQ(response.accepted_size(), 1);
+    EXPECT_EQ(response.accepted(0).last_sequence(), sequence);
+  }
+}
+
+TEST_F(Session, AnAnswerThatMayWaitComesBeforeTheOutcomeOrWithIt) {
+  SessionClient session(*tasks);
+  session.Open();
+  uint64_t accepted = 0;
+  for (uint64_t sequence = 1; sequence <= 20; ++sequence) {
+    v1::SessionRequest request;
+    AddTask(sequence, Spec("mail"), request);
+    request.set_answer_may_wait(true);
+    session.Write(request);
+    const v1::LeaseResponse leased = Lease("mail", 1);
+    for (const v1::LeasedTask& task : leased.tasks()) Complete(Succeeded(task, ""));
+    for (uint64_t ended = 0; ended < sequence;) {
+      const v1::SessionResponse response = session.Next();
+      ASSERT_GT(response.ByteSizeLong(), 0u);
+      for (const v1::AcceptedRange& range : response.accepted()) accepted = range.last_sequence();
+      for (const v1::OutcomeRun& run : response.succeeded()) ended = run.first_sequence();
+      EXPECT_GE(accepted, ended);
+    }
   }
 }
 

@@ -251,6 +251,7 @@ class Oracle final : public Disk::Observer {
   // A clock that stands still while the broker does not listen: leases last as long on it.
   int64_t ListenedMs() const { return std::min(NowMs(), listened_at_ms_ + kListensMs) - deaf_ms_; }
   int64_t LeasedBytes(const std::string& worker_id) const;
+  bool HoldsLease(const std::string& worker_id) const;
   void CheckBounds(const engine::Engine& engine);
 
   // A broker that takes no turn for longer than this does not listen.

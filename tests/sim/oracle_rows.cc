@@ -194,6 +194,9 @@ void Oracle::CheckGranted(const engine::GrantRow& row, Token token, TaskId id) {
   Expect(number > live_.last_token && number > last_token_of_earlier_runs_, Promise::kOneLease,
          absl::StrCat(what, " has an old token"));
   CheckDue(task, what);
+  // It need not have said anything while it held nothing: its time begins now.
+  int64_t& heard_at_ms = heard_at_ms_[row.worker_id];
+  if (heard_at_ms < ListenedMs() && !HoldsLease(row.worker_id)) heard_at_ms = ListenedMs();
   const auto stream = streams_.find(row.worker_id);
   leases_[token] =
       Lease{.task = id,

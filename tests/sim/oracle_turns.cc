@@ -82,6 +82,13 @@ int64_t Oracle::LeasedBytes(const std::string& worker_id) const {
   return static_cast<int64_t>(bytes);
 }
 
+bool Oracle::HoldsLease(const std::string& worker_id) const {
+  return std::any_of(live_.tasks.begin(), live_.tasks.end(), [&](const auto& entry) {
+    const auto lease = leases_.find(entry.second.lease);
+    return lease != leases_.end() && lease->second.worker == worker_id;
+  });
+}
+
 void Oracle::CheckWorking(const engine::Engine& engine,
                           const std::vector<engine::TaskView>& queued) const {
   if (engine.NextDeadline() <= NowMs()) return;  // the turn met a bound, and goes on in the next

@@ -51,7 +51,6 @@ bool IsRefusal(const absl::Status& status) {
 Session::Session(SessionOptions options)
     : options_(std::move(options)),
       leases_({}),
-      heartbeat_(wire::kHeartbeatMs),
       backoff_(options_.reconnect_min),
       payload_bytes_max_(limits::kPayloadBytesMax) {}
 
@@ -135,7 +134,7 @@ Session::Time Session::NextWake(Time now) const {
   if (stream_ == nullptr) {
     include(connect_at_);
   } else if (!cancelled_) {
-    include(heard_at_ + peer_silent_);
+    include(SilentAt());
     if (phase_ != Phase::kClosing) include(SendDue());
     // Those who have something to send until then need not wake us.
     if (sent_at_ + spacing_ > now) include(sent_at_ + spacing_);
@@ -167,7 +166,7 @@ bool Session::KeepStream(Lock& lock, Time now) {
     stream_->Cancel();
   } else if (broken_) {
     CancelStream("it does not keep to the protocol");
-  } else if (now >= heard_at_ + peer_silent_) {
+  } else if (now >= SilentAt()) {
     CancelStream("nothing was heard from it for too long");
   } else if (phase_ != Phase::kClosing && now >= SendDue()) {
     Send(lock, now);
@@ -185,6 +184,7 @@ void Session::Connect(Lock& lock, Time now) {
   handlers_told_ = handlers_.empty();
   heard_at_ = sent_at_ = now;
   peer_silent_ = options_.peer_silent;
+  arriving_ = false;
   lock.unlock();
   // A connection of its own, made anew: it is tried at once, and says why it fails.
   auto stream = std::make_unique<AttachStream>(
@@ -223,7 +223,7 @@ Session::Time Session::SendDue() const {
   if (!welcomed_ || writing_) return Time::max();
   if (confirm_wanted_ || reports_.full()) return Time::min();
   if (phase_ != Phase::kServing && !drain_told_) return Time::min();
-  Time due = sent_at_ + heartbeat_;
+  Time due = HeartbeatDue();
   if (reports_.waiting() > 0 || credit_due()) due = std::min(due, sent_at_ + spacing_);
   if (leases_.has_starts()) due = std::min(due, begun_at_ + kStartsLate);
   if (leases_.has_progress()) due = std::min(due, progress_at_ + kProgressEvery);

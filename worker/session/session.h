@@ -19,6 +19,7 @@
 #include "proto/support/address.h"
 #include "proto/wire/disk_hung.h"
 #include "proto/wire/event_queue.h"
+#include "proto/wire/heartbeats.h"
 #include "proto/wire/settings.h"
 #include "treadle/log.h"
 #include "treadle/worker.h"
@@ -51,7 +52,7 @@ struct SessionOptions {
   // again in time.
   std::chrono::milliseconds reconnect_min{100};
   std::chrono::milliseconds reconnect_max{2'000};
-  // A broker that was not heard from for so long is left for a new connection.
+  // A broker that has not answered a heartbeat for so long is left for a new connection.
   std::chrono::milliseconds peer_silent{wire::kPeerSilentMs};
   Log log;
   // Called every Prefetch::kWindow by the thread in Serve; may call Place. May be empty.
@@ -149,6 +150,16 @@ class Session final : public AttemptEvents, public AttachStream::Listener {
   void StreamEnded(Lock& lock, Time now);
   void CancelStream(const char* why);
   Time SendDue() const;
+  // When it is to say something, and by when the broker must have.
+  Time HeartbeatDue() const { return sent_at_ + HeartbeatEvery(); }
+  Time SilentAt() const {
+    const auto answered_after = welcomed_ ? HeartbeatEvery() : std::chrono::milliseconds(0);
+    return heard_at_ + answered_after + peer_silent_;
+  }
+  // The leases of what is arriving have begun.
+  std::chrono::milliseconds HeartbeatEvery() const {
+    return heartbeats_.Every(leases_.size() > 0 || !reports_.empty() || arriving_);
+  }
   bool credit_due() const;
   v1::AttachRequest Hello();
 
@@ -210,6 +221,7 @@ class Session final : public AttemptEvents, public AttachStream::Listener {
   std::vector<uint64_t> confirming_;       // starts that the write under way tells
   absl::flat_hash_set<uint64_t> refused_;  // tokens whose first report was refused
   Time heard_at_{};
+  bool arriving_ = false;                    // a large message
   std::chrono::milliseconds peer_silent_{};  // until what comes next: longer is gone
   wire::DiskNews disk_;
   Time sent_at_{};
@@ -220,7 +232,7 @@ class Session final : public AttemptEvents, public AttachStream::Listener {
   Time progress_at_{};         // of the last progress sent
   Time tick_at_{};             // of the prefetch
   std::chrono::microseconds spacing_{0};
-  std::chrono::milliseconds heartbeat_;
+  wire::Heartbeats heartbeats_;
   std::chrono::milliseconds backoff_;
   int64_t payload_bytes_max_;
   bool confirm_wanted_ = false;

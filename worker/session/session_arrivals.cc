@@ -18,7 +18,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr int64_t kHeartbeatMsMin = 10;
 constexpr size_t kNotesMax = 100;
 constexpr size_t kRefusedMax = 10'000;
 
@@ -45,6 +44,7 @@ void Session::Received(v1::AttachResponse& response) {
     std::lock_guard lock(mutex_);
     if (broken_) return;
     heard_at_ = steady_clock::now();
+    arriving_ = response.arriving_bytes() > 0;
     peer_silent_ = options_.peer_silent + milliseconds(wire::ArrivalMs(response.arriving_bytes()));
     if (!welcomed_ && response.has_welcome()) TakeWelcome(response.welcome());
     if (!welcomed_ || !understood) {
@@ -101,10 +101,7 @@ void Session::TakeWelcome(const v1::Welcome& welcome) {
   welcomed_ = true;
   if (std::exchange(ever_welcomed_, true)) ++stats_.reconnects;
   backoff_ = options_.reconnect_min;
-  heartbeat_ =
-      milliseconds(welcome.heartbeat_ms() <= 0 ? wire::kHeartbeatMs
-                                               : std::clamp(welcome.heartbeat_ms(), kHeartbeatMsMin,
-                                                            wire::kPeerSilentMs / 2));
+  heartbeats_ = wire::Heartbeats(welcome.heartbeat_ms(), welcome.idle_heartbeat_ms());
   payload_bytes_max_ =
       welcome.payload_bytes_max() <= 0 ? limits::kPayloadBytesMax : welcome.payload_bytes_max();
   const absl::flat_hash_set<uint64_t> revoked(welcome.revoked_tokens().begin(),
