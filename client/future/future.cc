@@ -144,8 +144,9 @@ bool FutureBase::Cancelled() const {
 }
 
 absl::StatusOr<bool> FutureBase::Running(Timeout timeout) const {
-  if (!state_->IsAccepted() && state_->MayAnswerWait() && !Done()) {
-    WaitFor(state_, client::Listener::Until::kAccepted, timeout);
+  if (!state_->IsAccepted() && state_->MayAnswerWait() &&
+      !WaitFor(state_, client::Listener::Until::kAccepted, timeout)) {
+    return TimedOut("the broker has not answered the submit", *state_.get());
   }
   if (Done() || !state_->IsAccepted()) return false;
   const std::shared_ptr<client::TaskQuestions> questions = state_->Questions();
