@@ -3,14 +3,6 @@
 #include "absl/synchronization/notification.h"
 
 namespace treadle::wire {
-namespace {
-
-grpc::ByteBuffer EmptyMessage() {
-  grpc::Slice slice;
-  return grpc::ByteBuffer(&slice, 1);
-}
-
-}  // namespace
 
 class GrpcWaker::Call {
  public:
@@ -24,7 +16,8 @@ class GrpcWaker::Call {
 
  private:
   grpc::ClientContext context_;
-  grpc::ByteBuffer request_ = EmptyMessage();
+  grpc::Slice nothing_;
+  grpc::ByteBuffer request_{&nothing_, 1};
   grpc::ByteBuffer response_;
   absl::Notification done_;
 };

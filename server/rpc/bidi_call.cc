@@ -124,7 +124,7 @@ void BidiCall::Listen(int64_t now_ms) {
     End(absl::UnavailableError(
         absl::StrCat("nothing came on this stream for ", idle_ms + wire::kPeerSilentMs,
                      " ms; send something, an empty message at least, every ", heartbeat_ms_,
-                     " ms while work ", "is under way, and every ", idle_ms, " ms otherwise")));
+                     " ms while work is under way, and every ", idle_ms, " ms otherwise")));
   } else if (greeted_ && (arrives || !reads)) {
     SendHeartbeat(now_ms, heartbeat_ms_);
   }

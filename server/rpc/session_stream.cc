@@ -214,8 +214,7 @@ void SessionStream::Submitted(const engine::Submitted& submitted) {
 
 void SessionStream::Accepted(uint64_t first, uint64_t last_of_them, v1::Durability level) {
   const bool nothing_urgent = response_.empty() || may_wait_;
-  if (response_.empty()) waits_from_ = first;
-  waits_from_ = std::min(waits_from_, first);
+  waits_from_ = response_.empty() ? first : std::min(waits_from_, first);
   AddAccepted(first, last_of_them, level);
   may_wait_ = nothing_urgent && first >= at_once_below_;
 }

@@ -20,9 +20,8 @@ class SyncThread {
  public:
   // `sync` makes everything durable that was appended before it was called, and returns up to
   // where. `on_synced` gets what it returned. Both are called on this thread or RequestHere's, one
-  // at a time. After an error
-  // neither is called again: what a failed fdatasync left on the disk is not known, and a second
-  // one would say OK without having written it.
+  // at a time. After an error neither is called again: what a failed fdatasync left on the disk is
+  // not known, and a second one would say OK without having written it.
   SyncThread(std::function<absl::StatusOr<Sequence>()> sync,
              std::function<void(absl::StatusOr<Sequence>)> on_synced);
   // Waits for the sync under way. What is still asked for is not done.
