@@ -16,8 +16,9 @@ namespace {
 // A client's pings find connections that a hung host between keeps open; a server's find peers that
 // hang and have no stream. What waits for something notices sooner, by heartbeats and deadlines,
 // and a server finds hosts that are gone by its sockets' own keepalive. A ping costs a broker that
-// has little else to do 100 us, so thousands of idle peers may not ping often.
-constexpr int kClientKeepaliveTimeMs = 30'000;
+// has little else to do 100 us, and comes only when nothing else did: so thousands of peers whose
+// idle streams beat do not ping at all.
+constexpr int kClientKeepaliveTimeMs = static_cast<int>(kIdleHeartbeatMs) + 5'000;
 constexpr int kServerKeepaliveTimeMs = 120'000;
 constexpr int kKeepaliveTimeoutMs = 10'000;
 // Headers of one call: what gRPC sends is a tenth of it.

@@ -195,7 +195,7 @@ void AttachStream::Leased(const broker::Leased& leased) {
         // It goes back with all that is behind it, and the stream ends: whoever cannot take it must
         // be told.
         HandBack(edge_.broker, edge_.calls.NewId(), runs.subspan(i), added);
-        Flush();
+        FlushAll();
         End(std::move(taken));
         return;
       }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -186,6 +187,30 @@ TEST_F(LargePayloads, WhatWasLeasedTogetherWithItGoesBackToo) {
     for (const v1::LeasedTask& task : response.tasks()) EXPECT_EQ(task.attempt(), 1);
     leased += response.tasks_size();
   }
+}
+
+TEST_F(LargePayloads, AnAnswerThatCouldWaitComesBeforeTheEndForOneThatCannotBeTaken) {
+  const std::string small = Submit(Spec("mail")).task_id();
+  WorkerClient worker(*workers);
+  v1::AttachRequest hello = WorkerClient::Hello("w", "mail");
+  WorkerClient::AddCredit(hello, 2);
+  ASSERT_TRUE(worker.Write(hello));
+  ASSERT_TRUE(worker.Next().has_welcome());
+  v1::AttachRequest report;
+  report.set_report_sequence(1);
+  report.set_answer_may_wait(true);
+  *report.add_reports() = Succeeded(WorkerClient::TasksOf(worker.Next()).at(0), "done");
+  ASSERT_TRUE(worker.Write(report));
+  ASSERT_TRUE(Await(small).finished());
+
+  Submit(Spec("mail", std::string(5 << 20, 'p')));
+  uint64_t handled = 0;
+  v1::AttachResponse response;
+  while (worker.NextRaw(response)) {
+    handled = std::max<uint64_t>(handled, response.handled_report_sequence());
+  }
+  EXPECT_EQ(handled, 1u);
+  EXPECT_EQ(worker.Finish().error_code(), grpc::FAILED_PRECONDITION);
 }
 
 // Together they would be more than it takes, each of them is not.
