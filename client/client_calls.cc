@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/client_impl.h"
+#include "client/future/task_spec.h"
 
 #include "proto/support/task_id.h"
 #include "proto/support/utf8.h"
@@ -74,6 +75,28 @@ absl::StatusOr<v1::Task> Client::GetTask(std::string_view task_id) {
 
 absl::StatusOr<v1::GetPayloadResponse> Client::GetPayload(std::string_view task_id) {
   return CallForTask(impl_->options, *impl_->tasks, &v1::TaskService::Stub::GetPayload, task_id);
+}
+
+absl::StatusOr<v1::ExplainTaskResponse> Client::ExplainTask(std::string_view task_id) {
+  return CallForTask(impl_->options, *impl_->tasks, &v1::TaskService::Stub::ExplainTask, task_id);
+}
+
+absl::StatusOr<v1::ExplainSubmitResponse> Client::ExplainSubmit(std::string_view queue,
+                                                                std::string_view type,
+                                                                const Payload& payload,
+                                                                const SubmitOptions& submit) {
+  absl::Status status = CheckName(queue);
+  status.Update(CheckName(type));
+  v1::ExplainSubmitRequest request;
+  v1::TaskSpec& task = *request.mutable_task();
+  status.Update(client::WriteSpec(submit, task));
+  if (!status.ok()) return status;
+  task.set_queue(std::string(queue));
+  task.set_type(std::string(type));
+  task.set_payload(payload.bytes);
+  task.set_content_type(payload.content_type);
+  task.set_request_key(submit.request_key);
+  return Call(impl_->options, *impl_->tasks, &v1::TaskService::Stub::ExplainSubmit, request);
 }
 
 absl::StatusOr<v1::Task> Client::CancelTask(std::string_view task_id, std::string_view reason) {

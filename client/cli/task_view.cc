@@ -1,7 +1,5 @@
 #include "client/cli/task_view.h"
 
-#include <algorithm>
-#include <chrono>
 #include <cstdint>
 
 #include "client/cli/console/human.h"
@@ -11,16 +9,8 @@
 namespace treadle::cli {
 namespace {
 
-// Ages are told by this machine's clock; a broker's that is ahead of it gives "0ms".
-std::string AgeOf(int64_t unix_ms) {
-  const int64_t now_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
-                             std::chrono::system_clock::now().time_since_epoch())
-                             .count();
-  return HumanDuration(std::max<int64_t>(0, now_ms - unix_ms));
-}
-
 std::string TimeAndAge(int64_t unix_ms) {
-  return unix_ms == 0 ? "" : fmt::format("{} ({} ago)", HumanTime(unix_ms), AgeOf(unix_ms));
+  return unix_ms == 0 ? "" : fmt::format("{} ({} ago)", HumanTime(unix_ms), HumanAge(unix_ms));
 }
 
 std::string TimeOrNone(int64_t unix_ms) { return unix_ms == 0 ? "-" : HumanTime(unix_ms); }
@@ -92,7 +82,7 @@ const View<v1::Task> kTaskView = {
       [](const v1::Task& t) {
         return StateName(t.state()) + (t.stop_reason() == v1::STOP_REASON_UNSPECIFIED ? "" : "!");
       }},
-     {{"AGE", kRight}, [](const v1::Task& t) { return AgeOf(t.submitted_at_ms()); }},
+     {{"AGE", kRight}, [](const v1::Task& t) { return HumanAge(t.submitted_at_ms()); }},
      {{"ATTEMPTS", kRight},
       [](const v1::Task& t) { return fmt::format("{}/{}", t.attempts(), t.max_attempts()); }},
      {{"PRIORITY", kRight}, [](const v1::Task& t) { return std::to_string(t.priority()); }, true},

@@ -164,7 +164,7 @@ struct RowDecoder::State {
     row.config.name = queue.name();
     row.config.max_tasks = queue.max_tasks();
     row.config.max_bytes = queue.max_bytes();
-    row.paused = queue.paused();
+    row.paused_at_ms = queue.paused_at_ms();
     row.closed = queue.closed();
     row.created_at_ms = queue.created_at_ms();
     return row;

@@ -158,7 +158,7 @@ struct RowEncoder::Messages {
     queue.set_discipline(static_cast<int32_t>(row.config.discipline));
     queue.set_max_tasks(row.config.max_tasks);
     queue.set_max_bytes(row.config.max_bytes);
-    queue.set_paused(row.paused);
+    queue.set_paused_at_ms(row.paused_at_ms);
     queue.set_closed(row.closed);
     queue.set_created_at_ms(row.created_at_ms);
     broker::Put(target, Prefix::Stays(), queue);

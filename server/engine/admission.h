@@ -29,6 +29,8 @@ class Admission {
   void Refuse(Turn& turn, Waiter& waiter, const absl::Status& status);
   // The call's waiters are given up.
   void Withdraw(Turn& turn, Call& call, const absl::Status& status);
+  // Whether so many tasks would be taken, if there is room; `queue`: null if there is none.
+  absl::Status Check(const Queue* queue, const TaskSpec& spec, Origin origin, uint32_t tasks) const;
 
  private:
   void ApplyOne(Turn& turn, Submit&& submit);
@@ -43,7 +45,6 @@ class Admission {
   bool AnswerKey(Turn& turn, Submit& submit);
   void AnswerSameKey(Turn& turn, Submit& submit, TaskId first, const ContentDigest& digest);
 
-  absl::Status Check(const Queue* queue, const TaskSpec& spec, Origin origin, uint32_t tasks) const;
   absl::Status CheckServer(const Queue* queue, const TaskSpec& spec, uint32_t tasks) const;
   QueueConfig DefaultConfig(const std::string& name) const;
   Queue& ObtainQueue(Turn& turn, const std::string& name, Origin origin);

@@ -53,6 +53,18 @@ class AscendingHeap {
     });
   }
 
+  // visit(const Item&), those with keys below this one, in no particular order, until it returns
+  // false.
+  template <typename Visit>
+  void VisitBelow(const Key& key, Visit visit) const {
+    bool more = true;
+    list_.Visit([&](const auto& entry) {
+      more = entry.key < key && (entry.item == nullptr || visit(std::as_const(*entry.item)));
+      return more;
+    });
+    heap_.VisitBelow(key, [&](const auto& entry) { return visit(std::as_const(*entry.item)); });
+  }
+
   void CheckInvariants() const {
     heap_.CheckInvariants();
     list_.CheckInvariants();

@@ -173,7 +173,7 @@ void Attachments::JoinQueues(Taker& taker, const std::vector<std::string>& names
 void Attachments::LeaveQueues(Taker& taker) {
   std::vector<Queue*> queues;
   for (const auto& subscription : taker.subscriptions) queues.push_back(&subscription->queue);
-  s_.matching.Leave(taker);
+  s_.matching.Leave(taker, s_.now_ms);
   for (Queue* const queue : queues) s_.queues.Release(*queue);
 }
 

@@ -7,6 +7,7 @@
 #include "server/engine/admission.h"
 #include "server/engine/attachments.h"
 #include "server/engine/dispatch.h"
+#include "server/engine/explain.h"
 #include "server/engine/fingerprint.h"
 #include "server/engine/invariants.h"
 #include "server/engine/lifecycle.h"
@@ -101,6 +102,12 @@ class Engine::Impl {
     if (holder != nullptr && holder != state_.calls.WorkerOf(call)) return std::nullopt;
     const uint64_t index = (*task)->lease->IndexOf(token);
     return (*task)->range().At(static_cast<uint32_t>(index));
+  }
+
+  absl::StatusOr<std::vector<ReasonView>> ExplainSubmit(const TaskSpec& spec, Origin origin) const {
+    const Queue* const known = state_.queues.Find(spec.queue);
+    if (absl::Status s = admission_.Check(known, spec, origin, 1); !s.ok()) return s;
+    return ReasonsFor(spec, state_);
   }
 
   const State& state() const { return state_; }
@@ -245,6 +252,22 @@ void Engine::CheckInvariants() const { impl_->CheckInvariants(); }
 std::optional<TaskView> Engine::FindTask(TaskId id) const {
   const Task* const task = impl_->state().tasks.Find(id);
   return task == nullptr ? std::nullopt : std::optional(ViewOf(*task, id, impl_->state()));
+}
+
+std::optional<Explanation> Engine::Explain(TaskId id) const {
+  const State& state = impl_->state();
+  if (const Task* const task = state.tasks.Find(id)) {
+    return Explanation{ViewOf(*task, id, state), ReasonsOf(*task, id, state)};
+  }
+  if (const Waiter* const waiter = state.waiters.Find(id)) {
+    return Explanation{ViewOf(*waiter, state), ReasonsOf(*waiter, state)};
+  }
+  return std::nullopt;
+}
+
+absl::StatusOr<std::vector<ReasonView>> Engine::ExplainSubmit(const TaskSpec& spec,
+                                                              Origin origin) const {
+  return impl_->ExplainSubmit(spec, origin);
 }
 
 std::optional<QueueView> Engine::FindQueue(std::string_view name, int64_t now_ms) const {

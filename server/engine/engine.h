@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/statusor.h"
+
 #include "server/engine/command.h"
 #include "server/engine/options.h"
 #include "server/engine/output.h"
@@ -92,6 +94,10 @@ class Engine {
   // The running task whose lease this is, if it is this call's worker's or a unary one.
   std::optional<TaskId> FindLeased(CallId call, Token token) const;
   EngineTotals Totals() const;
+  // Why the task does not run, or what it does; why its submit waits (its view's state is 0 then).
+  std::optional<Explanation> Explain(TaskId id) const;
+  // Of a task that would be submitted now. The status with which it would be refused.
+  absl::StatusOr<std::vector<ReasonView>> ExplainSubmit(const TaskSpec& spec, Origin origin) const;
 
  private:
   class Impl;

@@ -47,7 +47,7 @@ uint64_t HashOf(const Queue& queue) {
       .Add(queue.config.discipline)
       .Add(queue.config.max_tasks)
       .Add(queue.config.max_bytes)
-      .Add(queue.paused)
+      .Add(queue.paused_at_ms)
       .Add(queue.closed)
       .Add(queue.created_at_ms)
       .value();

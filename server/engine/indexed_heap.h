@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <vector>
 
 #include "proto/support/assert.h"
 #include "server/engine/long_vector.h"
@@ -63,6 +64,23 @@ class IndexedHeap {
     Item& item = top();
     Remove(item);
     return item;
+  }
+
+  // visit(const Entry&), those with keys below this one, in no particular order, until it returns
+  // false. Others cost nothing, but for those right below the ones that are visited.
+  template <typename Visit>
+  void VisitBelow(const Key& key, Visit visit) const {
+    std::vector<size_t> places;
+    const auto look = [&](size_t place) {
+      if (place < entries_.size() && entries_[place].key < key) places.push_back(place);
+    };
+    look(0);
+    while (!places.empty()) {
+      const size_t place = places.back();
+      places.pop_back();
+      if (!visit(entries_[place])) return;
+      for (size_t child = 1; child <= kChildren; ++child) look(kChildren * place + child);
+    }
   }
 
   // All of them, the top first and the others in no particular order. REQUIRES: i < size().

@@ -145,6 +145,7 @@ Task& Lifecycle::PartNext(Task& task, uint32_t count) {
 void Lifecycle::Enter(Task& task, int64_t now_ms) {
   Queue& queue = task.queue();
   queue.waiting_bytes += task.payload_bytes;
+  task.waits_since_ms = now_ms;
   if (s_.Moment(task.run_at_ms, task.run_at_is_date) > now_ms) {
     task.state = TaskState::kScheduled;
     queue.scheduled += task.count;
@@ -158,7 +159,7 @@ void Lifecycle::Enter(Task& task, int64_t now_ms) {
 
 void Lifecycle::MakeRunnable(Task& task, int64_t now_ms) {
   task.state = TaskState::kQueued;
-  task.runnable_at_ms = now_ms;
+  task.waits_since_ms = now_ms;
   task.queue().queued += task.count;
   s_.matching.AddReady(task);
 }

@@ -41,7 +41,7 @@ absl::Status Loader::Take(const QueueRow& row) {
   }
   s_.queues.Declare(queue, row.config, row.created_at_ms);
   s_.queue_shares.Take(queue.origin);
-  queue.paused = row.paused;
+  queue.paused_at_ms = row.paused_at_ms;
   queue.closed = row.closed;
   return absl::OkStatus();
 }
@@ -353,7 +353,7 @@ absl::Status Loader::EnterTasks(int64_t now_ms) {
     } else if (task.cancel_requested) {
       status = Contradiction("task ", task.id.ToString(), " was told to stop and does not run");
     } else {
-      task.runnable_at_ms =
+      task.waits_since_ms =
           std::max(task.submitted_at_ms, s_.Moment(task.run_at_ms, task.run_at_is_date));
       waiting.push_back(&task);
     }
@@ -361,12 +361,12 @@ absl::Status Loader::EnterTasks(int64_t now_ms) {
   if (!status.ok()) return status;
   // Who became runnable first is the oldest again.
   std::stable_sort(waiting.begin(), waiting.end(), [](const Task* a, const Task* b) {
-    return a->runnable_at_ms < b->runnable_at_ms;
+    return a->waits_since_ms < b->waits_since_ms;
   });
   for (Task* const task : waiting) {
-    const int64_t runnable_at_ms = task->runnable_at_ms;
+    const int64_t since_ms = task->waits_since_ms;
     lifecycle_.Enter(*task, now_ms);
-    task->runnable_at_ms = std::min(runnable_at_ms, now_ms);
+    task->waits_since_ms = std::min(since_ms, now_ms);
   }
   return absl::OkStatus();
 }

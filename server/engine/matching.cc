@@ -26,6 +26,7 @@ void Matching::Join(Taker& taker, const std::vector<Queue*>& queues) {
     taker.subscriptions.push_back(std::make_unique<Subscription>(taker, *queue));
     ++queue->subscribers;
     if (taker.types.empty()) {
+      queue->of_every.PushBack(*taker.subscriptions.back());
       AddSeat(taker, *queue, nullptr);
       continue;
     }
@@ -37,13 +38,18 @@ void Matching::Join(Taker& taker, const std::vector<Queue*>& queues) {
   }
 }
 
-void Matching::Leave(Taker& taker) {
+void Matching::Leave(Taker& taker, int64_t now_ms) {
   while (!taker.seats.empty()) {
     Seat* const seat = &taker.seats.front();
     Line* const line = seat->line;
     Queue& queue = seat->queue;
     delete seat;  // leaves its lists by itself
-    if (line != nullptr && line->turn.empty()) queue.served_lines.Remove(*line);
+    if (line == nullptr) {
+      queue.every_left_ms = now_ms;
+      continue;
+    }
+    if (line->turn.empty()) queue.served_lines.Remove(*line);
+    if (line->seats.empty()) line->named_left_ms = now_ms;
   }
   for (const auto& subscription : taker.subscriptions) --subscription->queue.subscribers;
   taker.subscriptions.clear();

@@ -64,7 +64,7 @@ class Matching {
  public:
   // A taker comes (with its queues) or goes.
   void Join(Taker& taker, const std::vector<Queue*>& queues);
-  void Leave(Taker& taker);
+  void Leave(Taker& taker, int64_t now_ms);
   // The taker has credit again, or is no longer blocked.
   void BecameAble(Taker& taker);
 

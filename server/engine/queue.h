@@ -51,6 +51,7 @@ struct Line : ListNode<IdleLineTag> {
   List<Seat, TurnSeatTag> turn;
   uint32_t ready_slot = kNoSlot;
   uint32_t served_slot = kNoSlot;
+  int64_t named_left_ms = 0;  // when the last of `seats` left
 };
 
 struct QueueTotals {
@@ -72,6 +73,7 @@ struct Purge {
   };
   List<Task, WaitingTaskTag> tasks;  // still to be cancelled
   uint64_t before_order = 0;
+  int64_t begun_ms = 0;
   int64_t cancelled = 0;
   std::vector<Caller> callers;
 };
@@ -83,7 +85,7 @@ struct Queue : ListNode<ActiveQueueTag> {
   const Name name;
   bool declared = false;
   QueueConfig config;
-  bool paused = false;
+  int64_t paused_at_ms = 0;   // Unix time; 0: it is not
   bool closed = false;        // takes no new tasks
   int64_t created_at_ms = 0;  // Unix time
   Origin origin;              // who made it
@@ -109,9 +111,13 @@ struct Queue : ListNode<ActiveQueueTag> {
   // who may have credit.
   IndexedHeap<ReadyKey, Line, &Line::ready_slot> ready_lines;
   IndexedHeap<ReadyKey, Line, &Line::served_slot> served_lines;
-  List<Seat, TurnSeatTag> any_turn;             // those who take every type
-  List<Subscription, SubscriptionTag> by_type;  // those who name their types
+  List<Seat, TurnSeatTag> any_turn;              // those who take every type
+  List<Subscription, SubscriptionTag> by_type;   // those who name their types, ...
+  List<Subscription, SubscriptionTag> of_every;  // ... and the others
   int64_t subscribers = 0;
+  // For explanations: since when it may dispatch, and when the last one left who takes every type.
+  int64_t dispatches_since_ms = 0;
+  int64_t every_left_ms = 0;
 
   QueueTotals totals;
 
@@ -121,7 +127,8 @@ struct Queue : ListNode<ActiveQueueTag> {
     return waiting() + tasks <= config.max_tasks &&
            waiting_bytes + payload_bytes <= static_cast<uint64_t>(config.max_bytes);
   }
-  bool may_dispatch() const { return declared && !paused && purge == nullptr; }
+  bool paused() const { return paused_at_ms != 0; }
+  bool may_dispatch() const { return declared && !paused() && purge == nullptr; }
 };
 
 inline Queue& Task::queue() const { return line->queue; }

@@ -1,5 +1,6 @@
 #include "server/engine/queue_commands.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "server/engine/refusals.h"
@@ -30,7 +31,7 @@ Queue* QueueCommands::FindOrRefuse(Turn& turn, CallId call, const std::string& n
 }
 
 void QueueCommands::PutRow(Turn& turn, const Queue& queue) {
-  turn.Put(QueueRow{queue.config, queue.paused, queue.created_at_ms, queue.closed});
+  turn.Put(QueueRow{queue.config, queue.paused_at_ms, queue.created_at_ms, queue.closed});
 }
 
 void QueueCommands::Apply(Turn& turn, const CreateQueue& create) {
@@ -85,8 +86,9 @@ void QueueCommands::Apply(Turn& turn, const DeleteQueue& remove) {
 void QueueCommands::Apply(Turn& turn, const PauseQueue& pause) {
   Queue* const queue = FindOrRefuse(turn, pause.call, pause.name);
   if (queue == nullptr) return;
-  if (queue->paused != pause.paused) {
-    queue->paused = pause.paused;
+  if (queue->paused() != pause.paused) {
+    queue->paused_at_ms = pause.paused ? std::max<int64_t>(1, s_.Shown(turn.now_ms())) : 0;
+    queue->dispatches_since_ms = turn.now_ms();
     PutRow(turn, *queue);
     s_.matching.Activate(*queue);
   }
@@ -98,6 +100,7 @@ void QueueCommands::Apply(Turn& turn, const PurgeQueue& command) {
   if (queue == nullptr) return;
   if (queue->purge == nullptr) {
     queue->purge = std::make_unique<Purge>();
+    queue->purge->begun_ms = turn.now_ms();
     s_.purging.push_back(queue);
   }
   Purge& purge = *queue->purge;
@@ -126,6 +129,7 @@ void QueueCommands::EndPurge(Turn& turn, Queue& queue) {
                                                queue.purge->cancelled - caller.cancelled_before});
   }
   queue.purge = nullptr;
+  queue.dispatches_since_ms = turn.now_ms();
   std::erase(s_.purging, &queue);
   s_.matching.Activate(queue);
 }

@@ -36,7 +36,7 @@ void QueueTable::Declare(Queue& queue, const QueueConfig& config, int64_t create
   TREADLE_ASSERT(!queue.declared && config.name == *queue.name);
   queue.declared = true;
   queue.config = config;
-  queue.paused = false;
+  queue.paused_at_ms = 0;
   queue.closed = false;
   queue.created_at_ms = created_at_ms;
   queue.totals = QueueTotals();

@@ -25,8 +25,8 @@ struct MetaRow {
 
 struct QueueRow {
   QueueConfig config;
-  bool paused = false;
-  int64_t created_at_ms = 0;  // Unix time
+  int64_t paused_at_ms = 0;  // Unix time, this and the next; 0: it is not
+  int64_t created_at_ms = 0;
   bool closed = false;
 };
 

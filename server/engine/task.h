@@ -73,7 +73,7 @@ struct Task : Timed, ListNode<WaitingTaskTag> {
   // Service time, or Unix time if it is a date.
   int64_t run_at_ms = 0;       // not before; a time in the past means at once
   int64_t deadline_at_ms = 0;  // 0: none
-  int64_t runnable_at_ms = 0;  // since when it is queued
+  int64_t waits_since_ms = 0;  // since when it is scheduled, or queued
   int64_t attempt_timeout_ms = 0;
   int64_t result_ttl_ms = 0;
   uint64_t payload_bytes = 0;  // of all of them

@@ -40,7 +40,7 @@ std::unique_ptr<Task> Task::SplitAfter(uint32_t keep) {
   rest->submitted_at_ms = submitted_at_ms;
   rest->run_at_ms = run_at_ms;
   rest->deadline_at_ms = deadline_at_ms;
-  rest->runnable_at_ms = runnable_at_ms;
+  rest->waits_since_ms = waits_since_ms;
   rest->attempt_timeout_ms = attempt_timeout_ms;
   rest->result_ttl_ms = result_ttl_ms;
   rest->payload_bytes = run->sizes.Bytes(index + keep, index + count);

@@ -33,9 +33,53 @@ struct TaskView {
   TaskError last_error;
 };
 
+// Why a task does not run, or what it does: see v1.Reason.
+enum class Reason : uint8_t {
+  kStops,
+  kRuns,
+  kHolderAway,
+  kHeld,
+  kNoRoom,
+  kDelayed,
+  kBacksOff,
+  kPurged,
+  kPaused,
+  kNoWorker,
+  kWorkersAway,
+  kNoHandler,
+  kWorkersDrain,
+  kBehind,
+  kSlotsBusy,
+  kNext,
+};
+
+// How what a reason says comes to an end.
+enum class ReasonEnd : uint8_t {
+  kByOthers,    // when others have done what they do: it is not known when
+  kByItself,    // at until_ms
+  kAbout,       // at until_ms, if all goes on as it does now
+  kByOperator,  // never, unless somebody does something about it
+};
+
+struct ReasonView {
+  Reason reason{};
+  int64_t since_ms = 0;  // this and the next: Unix time
+  ReasonEnd end = ReasonEnd::kByOthers;
+  int64_t until_ms = 0;
+  int64_t count = 0;                 // of workers, tasks or slots that it is about
+  bool at_least = false;             // there may be more: not all were looked at
+  std::vector<std::string> workers;  // the names of some of them
+};
+
+// The reasons that hold now, the one first that must end first.
+struct Explanation {
+  TaskView task;
+  std::vector<ReasonView> reasons;
+};
+
 struct QueueView {
   QueueConfig config;
-  bool paused = false;
+  int64_t paused_at_ms = 0;  // Unix time; 0: it is not paused
   bool closed = false;
   int64_t created_at_ms = 0;  // Unix time
   int64_t scheduled = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <memory>
 
 namespace treadle::engine {
 
@@ -43,10 +44,25 @@ TaskView ViewOf(const Task& task, TaskId id, const State& state) {
   return view;
 }
 
+TaskView ViewOf(const Waiter& waiter, const State& state) {
+  const TaskSpec& spec = waiter.submit.spec;
+  TaskView view;
+  view.id = waiter.submit.id;
+  view.queue = waiter.queue.name;
+  view.type = std::make_shared<const std::string>(spec.type);
+  view.state = TaskState{};
+  view.priority = spec.priority;
+  view.max_attempts = spec.max_attempts;
+  view.submitted_at_ms = state.Shown(waiter.since_ms);
+  view.payload_bytes = spec.payload_bytes;
+  view.request_key = spec.request_key;
+  return view;
+}
+
 QueueView ViewOf(const Queue& queue, int64_t now_ms) {
   QueueView view;
   view.config = queue.config;
-  view.paused = queue.paused;
+  view.paused_at_ms = queue.paused_at_ms;
   view.closed = queue.closed;
   view.created_at_ms = queue.created_at_ms;
   view.scheduled = queue.scheduled;
@@ -55,7 +71,7 @@ QueueView ViewOf(const Queue& queue, int64_t now_ms) {
   view.waiting_bytes = static_cast<int64_t>(queue.waiting_bytes);
   view.waiting_submitters = queue.waiter_count;
   if (!queue.queued_tasks.empty()) {
-    view.oldest_age_ms = std::max<int64_t>(0, now_ms - queue.queued_tasks.front().runnable_at_ms);
+    view.oldest_age_ms = std::max<int64_t>(0, now_ms - queue.queued_tasks.front().waits_since_ms);
   }
   const QueueTotals& totals = queue.totals;
   view.submitted_total = totals.submitted;

@@ -13,6 +13,8 @@ namespace treadle::engine {
 // Of the task with this id, which is `task` or one that it stands for.
 uint64_t PayloadBytesOf(const Task& task, TaskId id);
 TaskView ViewOf(const Task& task, TaskId id, const State& state);
+// Of the task that it would submit; its state is none.
+TaskView ViewOf(const Waiter& waiter, const State& state);
 QueueView ViewOf(const Queue& queue, int64_t now_ms);
 WorkerView ViewOf(const Worker& worker, const State& state);
 

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -9,13 +10,16 @@
 #include "proto/support/limits.h"
 #include "server/broker/stored_tasks.h"
 #include "server/rpc/convert.h"
+#include "server/rpc/explain.h"
 #include "server/rpc/list_tasks.h"
 #include "server/rpc/requests.h"
 #include "server/rpc/session_stream.h"
 #include "server/rpc/submit_call.h"
+#include "server/rpc/submit_reader.h"
 #include "server/rpc/unary_call.h"
 #include "server/rpc/validate.h"
 #include "server/rpc/watch_stream.h"
+#include "treadle/v1/explain.pb.h"
 #include "treadle/v1/task_service.pb.h"
 
 namespace treadle::rpc {
@@ -147,6 +151,55 @@ void OnCancelled(UnaryCall& call, broker::Delivery& delivery) {
   }
 }
 
+absl::Status ExplainTask(Edge&, UnaryCall& call, v1::ExplainTaskRequest& request) {
+  const auto task = ValidateTaskId("task_id", request.task_id());
+  if (!task.ok()) return task.status();
+  using Response = absl::StatusOr<v1::ExplainTaskResponse>;
+  call.Ask<v1::ExplainTaskResponse>(
+      [task = *task](const broker::View& view) -> std::optional<Response> {
+        const std::optional<engine::Explanation> found = view.engine.Explain(task);
+        if (!found.has_value()) return std::nullopt;
+        v1::ExplainTaskResponse response;
+        Write(found->task, view.Progress(task), response.mutable_task());
+        for (const engine::ReasonView& reason : found->reasons) {
+          Write(reason, found->task, response.add_reasons());
+        }
+        return response;
+      },
+      [task = *task](broker::StoredTasks& stored) -> Response {
+        const absl::StatusOr<broker::OutcomeReady> finished = stored.Finished(task);
+        if (absl::IsNotFound(finished.status())) return UnknownTaskError(task);
+        if (!finished.ok()) return finished.status();
+        v1::ExplainTaskResponse response;
+        Write(*finished->row, response.mutable_task());
+        WriteEnded(*finished->row, response.add_reasons());
+        return response;
+      });
+  return absl::OkStatus();
+}
+
+absl::Status ExplainSubmit(Edge& edge, UnaryCall& call, v1::ExplainSubmitRequest& request) {
+  broker::BodyPtr body;
+  SubmitReader reader(edge.bounds());
+  engine::Submit submit = reader.Read(*request.mutable_task(), edge.clock.WallMs(), body);
+  if (!submit.refusal.ok()) return submit.refusal;
+  call.Ask<v1::ExplainSubmitResponse>(
+      [spec = std::move(submit.spec), origin = call.origin()](
+          const broker::View& view) -> absl::StatusOr<v1::ExplainSubmitResponse> {
+        const auto reasons = view.engine.ExplainSubmit(spec, origin);
+        if (!reasons.ok()) return reasons.status();
+        engine::TaskView task;
+        task.queue = std::make_shared<const std::string>(spec.queue);
+        task.type = std::make_shared<const std::string>(spec.type);
+        v1::ExplainSubmitResponse response;
+        for (const engine::ReasonView& reason : *reasons) {
+          Write(reason, task, response.add_reasons());
+        }
+        return response;
+      });
+  return absl::OkStatus();
+}
+
 absl::Status CancelTask(Edge&, UnaryCall& call, v1::CancelTaskRequest& request) {
   const auto task = ValidateTaskId("task_id", request.task_id());
   if (!task.ok()) return task.status();
@@ -171,6 +224,8 @@ void ServeTasks(Methods& methods) {
   tasks.Stream<WatchStream>("WatchTask");
   tasks.Unary("CancelTask", CancelTask);
   tasks.Unary("ListTasks", ListTasks);
+  tasks.Unary("ExplainTask", ExplainTask);
+  tasks.Unary("ExplainSubmit", ExplainSubmit);
 }
 
 }  // namespace treadle::rpc

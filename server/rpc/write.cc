@@ -196,7 +196,8 @@ void Write(const engine::QueueView& view, v1::Queue* out) {
   config.set_discipline(static_cast<v1::Discipline>(view.config.discipline));
   config.set_max_tasks(view.config.max_tasks);
   config.set_max_bytes(view.config.max_bytes);
-  out->set_paused(view.paused);
+  out->set_paused(view.paused_at_ms != 0);
+  out->set_paused_at_ms(view.paused_at_ms);
   out->set_closed(view.closed);
   out->set_created_at_ms(view.created_at_ms);
   v1::QueueStats& stats = *out->mutable_stats();

@@ -84,7 +84,7 @@ engine::FinishedRow SomeOutcomes() {
 std::vector<engine::Row> OneOfEachKind() {
   engine::QueueRow queue;
   queue.config = {"mail", engine::Discipline::kPriority, 10, 20};
-  queue.paused = true;
+  queue.paused_at_ms = 77;
   queue.closed = true;
   queue.created_at_ms = 5;
   engine::AttemptRow attempt;

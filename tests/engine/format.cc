@@ -106,7 +106,7 @@ struct RowFormat {
     return absl::StrCat("queue ", row.config.name, " ", NameOf(row.config.discipline),
                         Field<int64_t>("max_tasks", row.config.max_tasks, 1'000'000),
                         Field<int64_t>("max_bytes", row.config.max_bytes, int64_t{4} << 30),
-                        Flag("paused", row.paused), Flag("closed", row.closed));
+                        Field("paused_at", row.paused_at_ms), Flag("closed", row.closed));
   }
   std::string operator()(const TaskRow& row) const {
     const TaskSpec& spec = row.spec;
@@ -318,7 +318,7 @@ std::string Format(const TaskView& view) {
 
 std::string Format(const QueueView& view) {
   return absl::StrCat(
-      view.config.name, " ", NameOf(view.config.discipline), Flag("paused", view.paused),
+      view.config.name, " ", NameOf(view.config.discipline), Field("paused_at", view.paused_at_ms),
       Flag("closed", view.closed), " scheduled=", view.scheduled, " queued=", view.queued,
       " running=", view.running, Field("bytes", view.waiting_bytes),
       Field("waiting_submitters", view.waiting_submitters), Field("oldest_age", view.oldest_age_ms),
@@ -327,6 +327,69 @@ std::string Format(const QueueView& view) {
       Field("cancelled", view.cancelled_total), Field("expired", view.expired_total),
       Field("retried", view.retried_total), " rates: ", view.submitted_per_second, "/s in, ",
       view.finished_per_second, "/s out");
+}
+
+namespace {
+
+const char* NameOf(Reason reason) {
+  switch (reason) {
+    case Reason::kStops:
+      return "stops";
+    case Reason::kRuns:
+      return "runs";
+    case Reason::kHolderAway:
+      return "holder-away";
+    case Reason::kHeld:
+      return "held";
+    case Reason::kNoRoom:
+      return "no-room";
+    case Reason::kDelayed:
+      return "delayed";
+    case Reason::kBacksOff:
+      return "backs-off";
+    case Reason::kPurged:
+      return "purged";
+    case Reason::kPaused:
+      return "paused";
+    case Reason::kNoWorker:
+      return "no-worker";
+    case Reason::kWorkersAway:
+      return "workers-away";
+    case Reason::kNoHandler:
+      return "no-handler";
+    case Reason::kWorkersDrain:
+      return "workers-drain";
+    case Reason::kBehind:
+      return "behind";
+    case Reason::kSlotsBusy:
+      return "slots-busy";
+    case Reason::kNext:
+      return "next";
+  }
+  return "?";
+}
+
+std::string NameOf(ReasonEnd end, int64_t until_ms) {
+  switch (end) {
+    case ReasonEnd::kByOthers:
+      return "";
+    case ReasonEnd::kByItself:
+      return absl::StrCat(" until=", until_ms);
+    case ReasonEnd::kAbout:
+      return absl::StrCat(" until about ", until_ms);
+    case ReasonEnd::kByOperator:
+      return " for ever";
+  }
+  return "?";
+}
+
+}  // namespace
+
+std::string Format(const ReasonView& view) {
+  return absl::StrCat(NameOf(view.reason), " since=", view.since_ms,
+                      NameOf(view.end, view.until_ms), Field("count", view.count),
+                      Flag("at-least", view.at_least),
+                      Field("workers", absl::StrJoin(view.workers, ",")));
 }
 
 std::string Format(const WorkerView& view) {

@@ -14,6 +14,7 @@ std::string Format(const Output& output);
 std::string Format(const TaskView& view);
 std::string Format(const QueueView& view);
 std::string Format(const WorkerView& view);
+std::string Format(const ReasonView& view);
 
 const char* NameOf(TaskState state);
 const char* NameOf(Discipline discipline);

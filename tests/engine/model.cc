@@ -344,6 +344,25 @@ void Model::Restart(int64_t now_ms) {
   RetireIdle();
 }
 
+void Model::CheckExplained(const Engine& engine, TaskId id, const ModelTask& task) const {
+  const std::optional<Explanation> why = engine.Explain(id);
+  TREADLE_ASSERT(why && !why->reasons.empty());
+  const Reason first = why->reasons.front().reason;
+  switch (task.state) {
+    case TaskState::kRunning:
+      TREADLE_ASSERT(first == Reason::kRuns || first == Reason::kStops || first == Reason::kHeld ||
+                     first == Reason::kHolderAway);
+      break;
+    case TaskState::kScheduled:
+      TREADLE_ASSERT(first == (task.spent > 0 ? Reason::kBacksOff : Reason::kDelayed));
+      break;
+    default:
+      TREADLE_ASSERT(first >= Reason::kPurged);
+      TREADLE_ASSERT(first == Reason::kPurged ||
+                     (first == Reason::kPaused) == queues_.at(task.spec.queue).paused);
+  }
+}
+
 void Model::CheckViews(const Engine& engine, int64_t now_ms) const {
   const EngineTotals totals = engine.Totals();
   TREADLE_ASSERT(totals.unfinished_tasks == static_cast<int64_t>(tasks_.size()));
@@ -364,10 +383,12 @@ void Model::CheckViews(const Engine& engine, int64_t now_ms) const {
     TREADLE_ASSERT(view->worker == (task.state == TaskState::kRunning ? task.holder : ""));
     TREADLE_ASSERT(view->last_error.type == task.last_error.type);
     TREADLE_ASSERT(view->last_error.attempt == task.last_error.attempt);
+    CheckExplained(engine, id, task);
   }
   for (const auto& [name, queue] : queues_) {
     const std::optional<QueueView> view = engine.FindQueue(name, now_ms);
-    TREADLE_ASSERT(view && view->config == queue.config && view->paused == queue.paused);
+    TREADLE_ASSERT(view && view->config == queue.config &&
+                   (view->paused_at_ms != 0) == queue.paused);
     TREADLE_ASSERT(view->closed == queue.closed);
     int64_t counts[4] = {};
     int64_t bytes = 0;

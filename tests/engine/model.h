@@ -112,6 +112,7 @@ class Model {
   std::vector<std::string> TakeSaid();
   // Asserts that the engine's views are the model's.
   void CheckViews(const Engine& engine, int64_t now_ms) const;
+  void CheckExplained(const Engine& engine, TaskId id, const ModelTask& task) const;
 
   // For whoever makes up commands.
   const std::map<TaskId, ModelTask>& tasks() const { return tasks_; }

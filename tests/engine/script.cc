@@ -154,10 +154,25 @@ void Script::SetOption(const ScriptLine& line) {
   engine_ = std::make_unique<Engine>(options_);
 }
 
+std::string ShowReasons(const std::vector<ReasonView>& reasons) {
+  std::string text;
+  for (const ReasonView& reason : reasons) absl::StrAppend(&text, Format(reason), "\n");
+  return text;
+}
+
 std::string Script::Show(const ScriptLine& line) const {
   if (line.Has("task")) {
     const std::optional<TaskView> view = engine_->FindTask(line.Id("id"));
     return view ? Format(*view) + "\n" : "no such task\n";
+  }
+  if (line.Has("why")) {
+    const std::optional<Explanation> why = engine_->Explain(line.Id("id"));
+    return why ? ShowReasons(why->reasons) : "no such task\n";
+  }
+  if (line.Has("forecast")) {
+    const Submit submit = ParseSubmits(line, /*together=*/false).at(0);
+    const auto reasons = engine_->ExplainSubmit(submit.spec, submit.origin);
+    return reasons.ok() ? ShowReasons(*reasons) : absl::StrCat(reasons.status().ToString(), "\n");
   }
   if (line.Has("queue")) {
     const std::optional<QueueView> view = engine_->FindQueue(line.Text("queue"), now_ms_);

@@ -8,6 +8,7 @@ import grpc
 
 from treadle.v1 import admin_service_pb2 as admin
 from treadle.v1 import admin_service_pb2_grpc
+from treadle.v1 import explain_pb2 as explain
 from treadle.v1 import queue_service_pb2 as queue
 from treadle.v1 import queue_service_pb2_grpc
 from treadle.v1 import task_pb2 as task
@@ -16,7 +17,8 @@ from treadle.v1 import task_service_pb2_grpc
 from treadle.v1 import worker_service_pb2 as workers
 from treadle.v1 import worker_service_pb2_grpc
 
-__all__ = ["Connection", "admin", "exec_spec", "patiently", "queue", "task", "tasks", "workers"]
+__all__ = ["Connection", "admin", "exec_spec", "explain", "patiently", "queue", "task", "tasks",
+           "workers"]
 
 DEADLINE_S = int(os.environ.get("TREADLE_LIMIT_S", 60))
 

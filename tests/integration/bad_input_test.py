@@ -103,6 +103,7 @@ class BadInput(Scenario):
         calls = [
             (tasks.GetTask, api.tasks.GetTaskRequest),
             (tasks.GetPayload, api.tasks.GetPayloadRequest),
+            (tasks.ExplainTask, api.explain.ExplainTaskRequest),
             (tasks.AwaitTask, api.tasks.AwaitTaskRequest),
             (tasks.CancelTask, api.tasks.CancelTaskRequest),
         ]

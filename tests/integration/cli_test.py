@@ -69,6 +69,24 @@ class CommandLine(Scenario):
         told = json.loads(self.treadle("task", "show", name, "--output=json")[0])
         self.assertEqual(told["task_id"], name)
 
+    def test_why_a_task_does_not_run(self):
+        name = self.treadle("submit", "--type=nobody", "-q", "why")[0].strip()
+        out, _ = self.treadle("task", "explain", name)
+        self.assertIn("no worker serves queue 'why'", out)
+        self.assertIn("start a worker that serves the queue", out)
+        self.treadle("queue", "pause", "why")
+        told = json.loads(self.treadle("task", "explain", name, "--output=json")[0])
+        self.assertEqual([reason["reason"] for reason in told["reasons"]],
+                         ["PAUSED", "NO_WORKER"])
+        dry_run = ["submit", "--type=nobody", "-q", "why", "--dry-run"]
+        self.assertIn("queue 'why' is paused", self.treadle(*dry_run)[0])
+        self.assertEqual(self.treadle(*dry_run, "--output=name")[0], "PAUSED\n")
+        self.assertEqual(self.connect(self.server).info().unfinished_tasks, 1)
+        self.treadle("task", "explain", "zz-1", code=NOT_FOUND)
+        self.treadle("queue", "close", "why")
+        _, err = self.treadle(*dry_run, code=REFUSED)
+        self.assertIn("closed", err)
+
     def test_exit_codes(self):
         self.worker(self.address, "--allow-exec=/bin/sh")
         _, err = self.treadle("submit", "--wait", "--", "/bin/sh", "-c", "echo torn >&2; exit 3",

@@ -11,7 +11,7 @@ import unittest
 import processes
 from scenario import Scenario
 
-COMMANDS = ["submit", "result", "wait", "watch", "list", "show", "payload", "cancel"]
+COMMANDS = ["submit", "result", "wait", "watch", "list", "show", "explain", "payload", "cancel"]
 
 BASH = """
     source <(treadle completion bash)

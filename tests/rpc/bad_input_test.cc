@@ -610,6 +610,7 @@ TEST_F(BadInput, BytesThatAreNoMessageAreRefusedEverywhere) {
   for (const char* method :
        {"treadle.v1.TaskService/Submit", "treadle.v1.TaskService/GetTask",
         "treadle.v1.TaskService/AwaitTask", "treadle.v1.TaskService/GetPayload",
+        "treadle.v1.TaskService/ExplainTask", "treadle.v1.TaskService/ExplainSubmit",
         "treadle.v1.TaskService/CancelTask", "treadle.v1.TaskService/ListTasks",
         "treadle.v1.WorkerService/Lease", "treadle.v1.WorkerService/Complete",
         "treadle.v1.WorkerService/Extend", "treadle.v1.QueueService/CreateQueue",

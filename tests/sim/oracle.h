@@ -248,6 +248,8 @@ class Oracle final : public Disk::Observer {
   void CheckOrder(const engine::Engine& engine, const std::vector<engine::TaskView>& queued) const;
   void CheckWorking(const engine::Engine& engine,
                     const std::vector<engine::TaskView>& queued) const;
+  void CheckExplained(const engine::Engine& engine,
+                      const std::vector<engine::TaskView>& queued) const;
   // A clock that stands still while the broker does not listen: leases last as long on it.
   int64_t ListenedMs() const { return std::min(NowMs(), listened_at_ms_ + kListensMs) - deaf_ms_; }
   int64_t LeasedBytes(const std::string& worker_id) const;

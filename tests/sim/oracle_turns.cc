@@ -34,6 +34,7 @@ void Oracle::TurnEnded(const engine::Engine& engine) {
       engine.ListTasks("", "", 1u << static_cast<int>(TaskState::kQueued), SIZE_MAX, after, done);
   CheckOrder(engine, queued);
   CheckWorking(engine, queued);
+  CheckExplained(engine, queued);
   CheckBounds(engine);
   granted_.clear();
   waited_.clear();
@@ -89,6 +90,25 @@ bool Oracle::HoldsLease(const std::string& worker_id) const {
   });
 }
 
+namespace {
+
+bool Runs(const engine::PoolView& pool, const std::string& type) {
+  const std::vector<std::string>& types = pool.spec.types;
+  return types.empty() || std::find(types.begin(), types.end(), type) != types.end();
+}
+
+bool ServesQueue(const engine::WorkerView& worker, const std::string& queue) {
+  return std::find(worker.queues.begin(), worker.queues.end(), queue) != worker.queues.end();
+}
+
+bool Serves(const engine::WorkerView& worker, const std::string& queue, const std::string& type) {
+  return ServesQueue(worker, queue) &&
+         std::any_of(worker.pools.begin(), worker.pools.end(),
+                     [&](const engine::PoolView& pool) { return Runs(pool, type); });
+}
+
+}  // namespace
+
 void Oracle::CheckWorking(const engine::Engine& engine,
                           const std::vector<engine::TaskView>& queued) const {
   if (engine.NextDeadline() <= NowMs()) return;  // the turn met a bound, and goes on in the next
@@ -97,18 +117,42 @@ void Oracle::CheckWorking(const engine::Engine& engine,
     if (LeasedBytes(worker.worker_id) >= options_.worker_inflight_bytes_max) continue;
     for (const engine::PoolView& pool : worker.pools) {
       if (pool.free == 0) continue;
-      const std::vector<std::string>& types = pool.spec.types;
       for (const engine::TaskView& task : queued) {
-        if (engine.FindQueue(*task.queue, NowMs())->paused) continue;
-        const bool serves = std::find(worker.queues.begin(), worker.queues.end(), *task.queue) !=
-                            worker.queues.end();
-        const bool runs =
-            types.empty() || std::find(types.begin(), types.end(), *task.type) != types.end();
-        Expect(!serves || !runs, Promise::kAliveMeansWorking,
+        if (engine.FindQueue(*task.queue, NowMs())->paused_at_ms != 0) continue;
+        const bool fits = ServesQueue(worker, *task.queue) && Runs(pool, *task.type);
+        Expect(!fits, Promise::kAliveMeansWorking,
                absl::StrCat(task.id.ToString(), " waits though ", worker.worker_id, " has ",
                             pool.free, " free slots"));
       }
     }
+  }
+}
+
+// Of some tasks that are queued, against what the lists of queues and workers say.
+void Oracle::CheckExplained(const engine::Engine& engine,
+                            const std::vector<engine::TaskView>& queued) const {
+  using engine::Reason;
+  constexpr size_t kLookedAt = 3;
+  if (engine.NextDeadline() <= NowMs()) return;  // as for CheckWorking
+  const std::vector<engine::WorkerView> workers = engine.ListWorkers("", SIZE_MAX);
+  const size_t step = 1 + queued.size() / kLookedAt;
+  for (size_t i = 0; i < queued.size(); i += step) {
+    const engine::TaskView& task = queued[i];
+    const std::optional<engine::Explanation> why = engine.Explain(task.id);
+    const Reason first = why && !why->reasons.empty() ? why->reasons.front().reason : Reason::kNext;
+    if (engine.FindQueue(*task.queue, NowMs())->paused_at_ms != 0) {
+      Expect(first == Reason::kPaused || first == Reason::kPurged, Promise::kAliveMeansWorking,
+             absl::StrCat(task.id.ToString(), " is explained by ", static_cast<int>(first),
+                          " though its queue is paused"));
+      continue;
+    }
+    const bool served = std::any_of(workers.begin(), workers.end(), [&](const auto& worker) {
+      return worker.connected && !worker.draining && Serves(worker, *task.queue, *task.type);
+    });
+    const bool explained_by_busy = first == Reason::kBehind || first == Reason::kSlotsBusy;
+    Expect(explained_by_busy == served, Promise::kAliveMeansWorking,
+           absl::StrCat(task.id.ToString(), " is explained by ", static_cast<int>(first),
+                        " though ", served ? "somebody serves" : "nobody serves", " its type"));
   }
 }
 

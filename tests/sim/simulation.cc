@@ -187,7 +187,7 @@ class Simulation {
     if (!server_.up()) server_.Start();
     for (const engine::QueueView& queue :
          server_.broker().engine().ListQueues("", SIZE_MAX, timeline_.NowMs())) {
-      if (queue.paused) callers_[0]->Resume(queue.config.name);
+      if (queue.paused_at_ms != 0) callers_[0]->Resume(queue.config.name);
       if (queue.closed) callers_[0]->Reopen(queue.config.name);
     }
     for (auto& client : clients_) client->Act(/*calm=*/true);

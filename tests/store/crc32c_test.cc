@@ -41,8 +41,7 @@ TEST(Crc32c, RocksDbCallsOursWhichGivesWhatItsOwnWould) {
   for (size_t size = 0; size < bytes.size(); size += 1 + size / 3) {
     for (const size_t begin : {size_t{0}, size / 7, size / 2}) {
       const uint32_t before = theirs(0, bytes.data(), begin);
-      EXPECT_EQ(called(before, bytes.data() + begin, size - begin),
-                theirs(0, bytes.data(), size));
+      EXPECT_EQ(called(before, bytes.data() + begin, size - begin), theirs(0, bytes.data(), size));
     }
   }
   ::dlclose(rocksdb);

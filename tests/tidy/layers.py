@@ -66,7 +66,7 @@ RULES = {
     "proto/task": Rule(TASK, ("absl", "google", "nlohmann")),
     "proto/program": Rule(SUPPORT, ("absl", "spdlog", "fmt", "CLI", "nlohmann", "systemd")),
     "server/engine": Rule(ENGINE, ("absl",), **PURE),
-    "server/store": Rule(STORE, ("absl", "rocksdb", "spdlog", "fmt")),
+    "server/store": Rule(STORE, ("absl", "isa-l", "rocksdb", "spdlog", "fmt")),
     "server/broker": Rule(
         BROKER + ("treadle/storage",), ("absl", "google", "spdlog", "fmt", "xxhash.h")
     ),

@@ -8,6 +8,7 @@
 #include "client/cli/commands/submit_flags.h"
 #include "client/cli/console/disk_hint.h"
 #include "client/cli/context.h"
+#include "client/cli/explain_view.h"
 #include "client/cli/file_content.h"
 #include "client/cli/flags.h"
 #include "client/cli/outcome.h"
@@ -31,6 +32,7 @@ struct OneSubmitFlags : SubmitFlags {
   std::string stdin_path;
   std::string request_key;
   bool wait = false;
+  bool dry_run = false;
   int64_t timeout_ms = 0;
 };
 
@@ -84,11 +86,11 @@ absl::StatusOr<Acceptance> Accepted(const Context& context, Client& client,
 
 ExitCode Submit(Context& context, const OneSubmitFlags& flags) {
   if (!flags.batch_path.empty()) {
-    if (flags.wait || !flags.payload.empty() || !flags.stdin_path.empty() ||
+    if (flags.wait || flags.dry_run || !flags.payload.empty() || !flags.stdin_path.empty() ||
         !flags.request_key.empty() || !context.program.empty()) {
       return context.Fail(absl::InvalidArgumentError(
-          "--batch: payloads, programs and request keys stand in its lines, and its tasks are "
-          "waited for with treadle task wait: leave these out"));
+          "--batch: payloads, programs and request keys stand in its lines, its tasks are waited "
+          "for with treadle task wait, and there is no dry run of many: leave these out"));
     }
     return SubmitBatch(context, flags, flags.batch_path);
   }
@@ -98,6 +100,12 @@ ExitCode Submit(Context& context, const OneSubmitFlags& flags) {
 
   auto client = context.Connect(PatientFor(flags));
   if (!client.ok()) return context.FailCall(client.status());
+  if (flags.dry_run) {
+    const absl::StatusOr<v1::ExplainSubmitResponse> forecast =
+        (*client)->ExplainSubmit(flags.queue, task->type, task->payload, task->options);
+    if (!forecast.ok()) return context.FailCall(forecast.status());
+    return PrintOne(context, kForecastView, *forecast);
+  }
   absl::StatusOr<Acceptance> accepted = Accepted(context, **client, flags, *std::move(task));
   if (!accepted.ok()) {
     if (!context.interrupt.fired()) return context.Fail(accepted.status());
@@ -138,6 +146,7 @@ void AddSubmitCommand(CLI::App& parent, Command& chosen) {
           "  ls | treadle submit --stdin - --wait -- /usr/bin/wc -l\n"
           "  treadle submit --type resize --payload 9 --content-type application/json\n"
           "  treadle submit --type resize --payload @job.json -q images --delay 5m\n"
+          "  treadle submit --type resize --queue images --dry-run\n"
           "  treadle submit --type bill --payload @order.json --request-key order-17\n"
           "  treadle submit --batch jobs.jsonl --queue images > ids\n"
           "  id=$(treadle submit --type report) && treadle result \"$id\" > report.pdf\n");
@@ -156,6 +165,8 @@ void AddSubmitCommand(CLI::App& parent, Command& chosen) {
                    "that is there.");
   AddFlag(command, "-w,--wait", flags->wait,
           "Wait for the end and print the result, as treadle result does.");
+  AddFlag(command, "--dry-run", flags->dry_run,
+          "Submit nothing: say whether it would run at once, and if not, why.");
   AddBound(command, "--timeout", flags->timeout_ms, limits::kAheadMsMax,
            "With --wait: wait no longer, and exit with 5; the task goes on.");
   AddSubmitFlags(command, *flags, 0);

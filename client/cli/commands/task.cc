@@ -7,6 +7,7 @@
 
 #include "client/cli/commands/task_filter.h"
 #include "client/cli/context.h"
+#include "client/cli/explain_view.h"
 #include "client/cli/flags.h"
 #include "client/cli/outcome.h"
 #include "client/cli/task_view.h"
@@ -43,17 +44,16 @@ std::string DescribeCancel(const v1::Task& task, const Context&) {
   return fmt::format("{} had ended before: {}\n", task.task_id(), state);
 }
 
-using TaskCall = absl::FunctionRef<absl::StatusOr<v1::Task>(const std::string& id)>;
-
-// One call for each id. All are tried; the first error decides the exit code.
-ExitCode ForEach(const Context& context, const std::vector<std::string>& ids, TaskCall call,
-                 const View<v1::Task>& view) {
+// One call for each id: StatusOr<T> Call(id). All are tried; the first error decides the exit code.
+template <typename T, typename Call>
+ExitCode ForEach(const Context& context, const std::vector<std::string>& ids, const View<T>& view,
+                 Call call) {
   ExitCode first = ExitCode::kOk;
   bool follows = false;
   for (const std::string& id : ids) {
-    const absl::StatusOr<v1::Task> task = call(id);
-    const ExitCode code = task.ok() ? PrintOne(context, view, *task, std::exchange(follows, true))
-                                    : context.FailCall(task.status());
+    const absl::StatusOr<T> found = call(id);
+    const ExitCode code = found.ok() ? PrintOne(context, view, *found, std::exchange(follows, true))
+                                     : context.FailCall(found.status());
     if (code == ExitCode::kReaderGone) return code;
     if (first == ExitCode::kOk) first = code;
   }
@@ -71,14 +71,13 @@ ExitCode Cancel(Context& context, const CancelFlags& flags) {
     return CancelFiltered(context, flags.filter, flags, /*waiting_only=*/false, flags.reason);
   if (flags.dry_run) {
     return context.Fail(absl::InvalidArgumentError(
-        "--dry-run is for filters: treadle task show tells of single tasks"));
+        "--dry-run is for filters: treadle task explain tells of single tasks"));
   }
   View<v1::Task> view = kTaskView;
   view.sheet = DescribeCancel;
   return Look(context, WatchFlags(), [&](Client& client) {
-    return ForEach(
-        context, flags.ids,
-        [&](const std::string& id) { return client.CancelTask(id, flags.reason); }, view);
+    return ForEach(context, flags.ids, view,
+                   [&](const std::string& id) { return client.CancelTask(id, flags.reason); });
   });
 }
 
@@ -140,9 +139,31 @@ void AddShow(CLI::App& group, Command& chosen) {
   show.callback([&chosen, flags] {
     chosen = [flags](Context& context) {
       return Look(context, *flags, [&](Client& client) {
-        return ForEach(
-            context, flags->ids, [&](const std::string& id) { return client.GetTask(id); },
-            kTaskView);
+        return ForEach(context, flags->ids, kTaskView,
+                       [&](const std::string& id) { return client.GetTask(id); });
+      });
+    };
+  });
+}
+
+void AddExplain(CLI::App& group, Command& chosen) {
+  auto flags = std::make_shared<ShowFlags>();
+  CLI::App& explain =
+      AddSubcommand(group, "explain", "Says why a task does not run, and what to do about it.",
+                    "The first reason must end before the task can run; the others hold, too.\n"
+                    "treadle submit --dry-run says the same of a task that is not submitted yet.\n"
+                    "\n"
+                    "Examples:\n"
+                    "  treadle task explain cnsef1k6a7-1k9\n"
+                    "  treadle task explain --watch cnsef1k6a7-1k9\n"
+                    "  treadle task explain cnsef1k6a7-1k9 -o json | jq -r '.reasons[0].reason'\n");
+  explain.add_option("ID", flags->ids, "The task's id; several are fine.")->required();
+  AddWatchFlags(explain, *flags);
+  explain.callback([&chosen, flags] {
+    chosen = [flags](Context& context) {
+      return Look(context, *flags, [&](Client& client) {
+        return ForEach(context, flags->ids, kExplanationView,
+                       [&](const std::string& id) { return client.ExplainTask(id); });
       });
     };
   });
@@ -228,6 +249,7 @@ void AddTaskCommands(CLI::App& root, Command& chosen) {
   AddWaitCommands(group, chosen);
   AddList(group, chosen);
   AddShow(group, chosen);
+  AddExplain(group, chosen);
   AddPayload(group, chosen);
   AddCancel(group, chosen);
 }

@@ -52,6 +52,11 @@ Glyph NextGlyph(const std::string& text, size_t at) {
   return {length, ColumnsOf(code)};
 }
 
+int64_t NowUnixMs() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
 }  // namespace
 
 std::string HumanCount(int64_t count, const std::string& noun) {
@@ -69,6 +74,14 @@ std::string HumanBytes(int64_t bytes) {
   }
   return value < 99.95 ? fmt::format("{:.1f} {}", value, unit)
                        : fmt::format("{:.0f} {}", value, unit);
+}
+
+std::string HumanAge(int64_t unix_ms) {
+  return HumanDuration(std::max<int64_t>(0, NowUnixMs() - unix_ms));
+}
+
+std::string HumanTimeLeft(int64_t unix_ms) {
+  return HumanDuration(std::max<int64_t>(0, unix_ms - NowUnixMs()));
 }
 
 std::string HumanDuration(int64_t ms) {

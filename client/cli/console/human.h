@@ -16,6 +16,10 @@ std::string HumanCount(int64_t count, const std::string& noun);
 std::string HumanBytes(int64_t bytes);
 // Two units at most: "80ms", "3.2s", "4m05s", "2h10m", "3d4h".
 std::string HumanDuration(int64_t ms);
+// How long ago that was, and how long it is until then, by this machine's clock: "0ms" where a
+// broker's clock is ahead of it, or the time is past.
+std::string HumanAge(int64_t unix_ms);
+std::string HumanTimeLeft(int64_t unix_ms);
 // "0.4/s", "37/s", "1.2k/s", "3.4M/s".
 std::string HumanRate(double per_second);
 // In the local time zone: "2025-03-01 14:05:09".

@@ -165,6 +165,9 @@ std::string DisciplineName(v1::Discipline discipline) {
 std::string DurabilityName(v1::Durability durability) {
   return Text(EnumWord(*v1::Durability_descriptor(), durability));
 }
+std::string ReasonName(v1::Reason reason) {
+  return Text(EnumWord(*v1::Reason_descriptor(), reason));
+}
 
 Json ToJson(const Message& message) { return Convert(message, Absent::kNull); }
 

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "treadle/v1/admin_service.pb.h"
+#include "treadle/v1/explain.pb.h"
 #include "treadle/v1/queue_service.pb.h"
 #include "treadle/v1/task.pb.h"
 
@@ -26,6 +27,7 @@ using Json = nlohmann::ordered_json;
 std::string StateName(v1::TaskState state);
 std::string DisciplineName(v1::Discipline discipline);
 std::string DurabilityName(v1::Durability durability);
+std::string ReasonName(v1::Reason reason);
 
 Json ToJson(const google::protobuf::Message& message);
 // The result of a task that has none is null.

@@ -26,8 +26,10 @@ class Channel;
 namespace treadle {
 
 // The API's messages. Who looks into one includes its header: treadle/v1/task.pb.h,
-// task_service.pb.h, queue_service.pb.h, admin_service.pb.h.
+// task_service.pb.h, explain.pb.h, queue_service.pb.h, admin_service.pb.h.
 namespace v1 {
+class ExplainSubmitResponse;
+class ExplainTaskResponse;
 class GetPayloadResponse;
 class ListTasksRequest;
 class ListTasksResponse;
@@ -190,6 +192,13 @@ class Client {
   absl::StatusOr<v1::Task> GetTask(std::string_view task_id);
   // What a task that has not ended was submitted with. FAILED_PRECONDITION: it has ended.
   absl::StatusOr<v1::GetPayloadResponse> GetPayload(std::string_view task_id);
+  // Why a task does not run, or what it does; and what would become of one that was submitted now,
+  // with an error where the submit would be refused. Nothing is submitted.
+  absl::StatusOr<v1::ExplainTaskResponse> ExplainTask(std::string_view task_id);
+  absl::StatusOr<v1::ExplainSubmitResponse> ExplainSubmit(std::string_view queue,
+                                                          std::string_view type,
+                                                          const Payload& payload,
+                                                          const SubmitOptions& submit = {});
   // The task after the request, as TaskService.CancelTask says. The reason is for people, and
   // stands in the outcome's error: at most 255 bytes of UTF-8 without control characters.
   absl::StatusOr<v1::Task> CancelTask(std::string_view task_id, std::string_view reason = {});
