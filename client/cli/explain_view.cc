@@ -43,7 +43,7 @@ void AddReasons(const Reasons& reasons, bool with_since, Sheet& sheet) {
   }
 }
 
-std::string Describe(const v1::ExplainTaskResponse& response, const Context& context) {
+std::string ExplanationOf(const v1::ExplainTaskResponse& response, const Context& context) {
   const v1::Task& task = response.task();
   Sheet sheet;
   sheet.Add("id", task.task_id());
@@ -66,7 +66,7 @@ const char* WouldRun(const Reasons& reasons) {
   return for_ever ? "never, as things are" : "later";
 }
 
-std::string Describe(const v1::ExplainSubmitResponse& response, const Context& context) {
+std::string ForecastOf(const v1::ExplainSubmitResponse& response, const Context& context) {
   Sheet sheet;
   sheet.Add("submitted", "no: a dry run");
   sheet.Add("would run", WouldRun(response.reasons()));
@@ -80,7 +80,7 @@ const View<v1::ExplainTaskResponse> kExplanationView = {
     {},
     [](const v1::ExplainTaskResponse& response) { return response.task().task_id(); },
     [](const v1::ExplainTaskResponse& response, const Context& context) {
-      return Describe(response, context);
+      return ExplanationOf(response, context);
     }};
 
 const View<v1::ExplainSubmitResponse> kForecastView = {
@@ -89,7 +89,7 @@ const View<v1::ExplainSubmitResponse> kForecastView = {
       return response.reasons().empty() ? "" : ReasonName(response.reasons(0).reason());
     },
     [](const v1::ExplainSubmitResponse& response, const Context& context) {
-      return Describe(response, context);
+      return ForecastOf(response, context);
     }};
 
 }  // namespace treadle::cli

@@ -57,11 +57,13 @@ class AscendingHeap {
   // false.
   template <typename Visit>
   void VisitBelow(const Key& key, Visit visit) const {
-    bool more = true;
+    bool goes_on = true;
     list_.Visit([&](const auto& entry) {
-      more = entry.key < key && (entry.item == nullptr || visit(std::as_const(*entry.item)));
-      return more;
+      if (!(entry.key < key)) return false;
+      goes_on = entry.item == nullptr || visit(std::as_const(*entry.item));
+      return goes_on;
     });
+    if (!goes_on) return;
     heap_.VisitBelow(key, [&](const auto& entry) { return visit(std::as_const(*entry.item)); });
   }
 

@@ -23,14 +23,15 @@ struct Waiting {
 };
 
 // Those who serve a queue, and of them who would take tasks of one type.
-struct Takers {
-  Takers(const Queue& queue, const std::string& type) {
+struct QueueTakers {
+  QueueTakers(const Queue& queue, const std::string& type) {
     for (const Subscription& one : queue.of_every) Count(one.taker);
     for (const Subscription& one : queue.by_type) {
-      ++others;
-      if (!one.taker.Takes(type)) continue;
-      --others;
-      Count(one.taker);
+      if (one.taker.Takes(type)) {
+        Count(one.taker);
+      } else {
+        ++others;
+      }
     }
   }
 
@@ -134,7 +135,7 @@ void AddOfTakers(const Waiting& waiting, const State& state, std::vector<ReasonV
     return;
   }
   const Queue& queue = *waiting.queue;
-  const Takers takers(queue, waiting.type);
+  const QueueTakers takers(queue, waiting.type);
   const int64_t left_ms =
       std::max(queue.every_left_ms, waiting.line == nullptr ? 0 : waiting.line->named_left_ms);
   if (takers.fitting() == 0) {

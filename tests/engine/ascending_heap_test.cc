@@ -67,6 +67,33 @@ TEST(AscendingHeap, WhatComesFirstIsSeenInOrderWithoutItsHoles) {
   EXPECT_EQ(seen.size(), 10u);
 }
 
+TEST(AscendingHeap, WhatIsBelowAKeyIsSeenUntilNobodyWantsMore) {
+  Heap heap;
+  std::deque<Item> items(10);
+  for (size_t i = 0; i < items.size(); ++i) heap.Set(items[i], items[i].key = static_cast<int>(i));
+  heap.Remove(items[2]);
+  std::deque<Item> late(30);  // out of order: in the heap
+  for (size_t i = 0; i < late.size(); ++i) heap.Set(late[i], late[i].key = -static_cast<int>(i));
+  std::multiset<int> seen;
+  heap.VisitBelow(4, [&](const Item& item) {
+    seen.insert(item.key);
+    return true;
+  });
+  std::multiset<int> expected = {0, 1, 3};
+  for (const Item& item : late) expected.insert(item.key);
+  EXPECT_EQ(seen, expected);
+
+  for (const size_t most : {1, 3, 5}) {
+    size_t visited = 0;
+    heap.VisitBelow(4, [&](const Item&) { return ++visited < most; });
+    EXPECT_EQ(visited, most);
+  }
+  heap.VisitBelow(-29, [&](const Item& item) {
+    ADD_FAILURE() << item.key;
+    return true;
+  });
+}
+
 TEST(AscendingHeap, RemovingWhatIsNotThereDoesNothing) {
   Heap heap;
   Item a, b;
