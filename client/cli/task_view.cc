@@ -9,10 +9,6 @@
 namespace treadle::cli {
 namespace {
 
-std::string TimeAndAge(int64_t unix_ms) {
-  return unix_ms == 0 ? "" : fmt::format("{} ({} ago)", HumanTime(unix_ms), HumanAge(unix_ms));
-}
-
 std::string TimeOrNone(int64_t unix_ms) { return unix_ms == 0 ? "-" : HumanTime(unix_ms); }
 
 std::string ProgressOf(const v1::Task& task) {
@@ -50,10 +46,10 @@ std::string Describe(const v1::Task& task, const Context& context) {
   if (task.priority() != 0) sheet.Add("priority", std::to_string(task.priority()));
   sheet.Add("attempts", fmt::format("{} of {}", task.attempts(), task.max_attempts()));
   sheet.Add("payload", HumanBytes(static_cast<int64_t>(task.payload_bytes())));
-  sheet.Add("submitted", TimeAndAge(task.submitted_at_ms()));
+  sheet.Add("submitted", HumanTimeAndAge(task.submitted_at_ms()));
   if (task.run_at_ms() != 0) sheet.Add("due", HumanTime(task.run_at_ms()));
   if (task.deadline_at_ms() != 0) sheet.Add("deadline", HumanTime(task.deadline_at_ms()));
-  sheet.Add("finished", TimeAndAge(task.finished_at_ms()));
+  sheet.Add("finished", HumanTimeAndAge(task.finished_at_ms()));
   if (task.expires_at_ms() != 0) sheet.Add("result kept until", HumanTime(task.expires_at_ms()));
   sheet.Add("worker", task.worker());
   sheet.Add("progress", ProgressOf(task));
@@ -67,7 +63,7 @@ std::string Describe(const v1::Outcome& outcome, const Context& context) {
   sheet.Add("id", outcome.task_id());
   sheet.Add("state", StateName(outcome.state()));
   sheet.Add("attempts", std::to_string(outcome.attempts()));
-  sheet.Add("finished", TimeAndAge(outcome.finished_at_ms()));
+  sheet.Add("finished", HumanTimeAndAge(outcome.finished_at_ms()));
   if (outcome.has_error()) AddError("error", outcome.error(), sheet);
   return sheet.Render(context.coloured());
 }

@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "server/engine/views.h"
+
 namespace treadle::engine {
 namespace {
 
@@ -85,9 +87,7 @@ std::optional<ReasonView> WorkersAway(const Queue& queue, int64_t since_ms, cons
     }
     ++view.count;
     if (view.workers.size() < kNamesMax) view.workers.push_back(*worker->name);
-    view.until_ms = std::max(
-        view.until_ms,
-        state.Shown(state.WhenListened(worker->heard_listened_ms + state.options.lease_ms)));
+    view.until_ms = std::max(view.until_ms, LeasesEndAt(*worker, state));
   }
   if (view.count == 0) return std::nullopt;
   view.end = ReasonEnd::kByItself;
@@ -168,7 +168,7 @@ void AddOfWaiting(const Waiting& waiting, const State& state, std::vector<Reason
   AddOfTakers(waiting, state, reasons);
 }
 
-ReasonView OfRunAt(Reason reason, int64_t since_ms, int64_t until_ms, const State& state) {
+ReasonView Until(Reason reason, int64_t since_ms, int64_t until_ms, const State& state) {
   ReasonView view = Of(reason, since_ms, state, ReasonEnd::kByItself);
   view.until_ms = until_ms;
   return view;
@@ -179,9 +179,9 @@ void AddOfRunning(const Task& task, const State& state, std::vector<ReasonView>&
   const std::string& name = *lease.grant->worker_name;
   const int64_t begun_ms = lease.started ? lease.started_at_ms : lease.grant->granted_at_ms;
   if (lease.worker != nullptr && lease.worker->call == CallId{}) {
-    const int64_t heard_ms = state.WhenListened(lease.worker->heard_listened_ms);
-    reasons.push_back(OfRunAt(Reason::kHolderAway, heard_ms,
-                              state.Shown(heard_ms + state.options.lease_ms), state));
+    reasons.push_back(Until(Reason::kHolderAway,
+                            state.WhenListened(lease.worker->heard_listened_ms),
+                            LeasesEndAt(*lease.worker, state), state));
     reasons.back().workers.push_back(name);
   }
   Reason reason = lease.started ? Reason::kRuns : Reason::kHeld;
@@ -219,7 +219,7 @@ std::vector<ReasonView> ReasonsOf(const Task& task, TaskId id, const State& stat
     const int64_t until_ms = task.run_at_is_date ? task.run_at_ms : state.Shown(task.run_at_ms);
     const int64_t since_ms = failed ? task.waits_since_ms : task.submitted_at_ms;
     reasons.push_back(
-        OfRunAt(failed ? Reason::kBacksOff : Reason::kDelayed, since_ms, until_ms, state));
+        Until(failed ? Reason::kBacksOff : Reason::kDelayed, since_ms, until_ms, state));
     waiting.since_ms = state.now_ms;
   }
   AddOfWaiting(waiting, state, reasons);
@@ -252,10 +252,7 @@ std::vector<ReasonView> ReasonsFor(const TaskSpec& spec, const State& state) {
     if (const auto line = queue->lines.find(spec.type); line != queue->lines.end()) {
       waiting.line = line->second.get();
     }
-    waiting.key.order = state.counters.next_order;
-    if (queue->config.discipline == Discipline::kLifo) waiting.key.order = ~waiting.key.order;
-    if (queue->config.discipline == Discipline::kPriority)
-      waiting.key.rank = -int64_t{spec.priority};
+    waiting.key = ReadyKeyOf(queue->config.discipline, spec.priority, state.counters.next_order);
     if (queue->declared && (!queue->waiters.empty() || !queue->Fits(spec.payload_bytes))) {
       reasons.push_back(Of(Reason::kNoRoom, state.now_ms, state));
       reasons.back().count = queue->waiter_count;
@@ -264,7 +261,7 @@ std::vector<ReasonView> ReasonsFor(const TaskSpec& spec, const State& state) {
   const int64_t now_ms = state.Shown(state.now_ms);
   const int64_t run_at_ms = std::max(spec.run_at_ms, now_ms + spec.delay_ms);
   if (run_at_ms > now_ms) {
-    reasons.push_back(OfRunAt(Reason::kDelayed, state.now_ms, run_at_ms, state));
+    reasons.push_back(Until(Reason::kDelayed, state.now_ms, run_at_ms, state));
   }
   AddOfWaiting(waiting, state, reasons);
   return reasons;

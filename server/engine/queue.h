@@ -35,6 +35,7 @@ struct ReadyKey {
     return rank != other.rank ? rank < other.rank : order < other.order;
   }
 };
+ReadyKey ReadyKeyOf(Discipline discipline, int32_t priority, uint64_t order, uint32_t count = 1);
 ReadyKey ReadyKeyOf(const Task& task, Discipline discipline);
 
 // The tasks of one type in one queue: what has one type fits the same workers.

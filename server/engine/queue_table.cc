@@ -6,16 +6,20 @@
 
 namespace treadle::engine {
 
-ReadyKey ReadyKeyOf(const Task& task, Discipline discipline) {
+ReadyKey ReadyKeyOf(Discipline discipline, int32_t priority, uint64_t order, uint32_t count) {
   switch (discipline) {
     case Discipline::kFifo:
-      return {0, task.order};
+      return {0, order};
     case Discipline::kLifo:
-      return {0, ~(task.order + task.count - 1)};
+      return {0, ~(order + count - 1)};
     case Discipline::kPriority:
-      return {-static_cast<int64_t>(task.priority), task.order};
+      return {-static_cast<int64_t>(priority), order};
   }
   TREADLE_ASSERT(false);
+}
+
+ReadyKey ReadyKeyOf(const Task& task, Discipline discipline) {
+  return ReadyKeyOf(discipline, task.priority, task.order, task.count);
 }
 
 Queue* QueueTable::Find(std::string_view name) const {

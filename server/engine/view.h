@@ -35,7 +35,7 @@ struct TaskView {
 
 // Why a task does not run, or what it does: see v1.Reason.
 enum class Reason : uint8_t {
-  kStops,
+  kStops = 2,
   kRuns,
   kHolderAway,
   kHeld,
@@ -55,10 +55,10 @@ enum class Reason : uint8_t {
 
 // How what a reason says comes to an end.
 enum class ReasonEnd : uint8_t {
-  kByOthers,    // when others have done what they do: it is not known when
-  kByItself,    // at until_ms
-  kAbout,       // at until_ms, if all goes on as it does now
-  kByOperator,  // never, unless somebody does something about it
+  kByOthers = 1,  // when others have done what they do: it is not known when
+  kByItself,      // at until_ms
+  kAbout,         // at until_ms, if all goes on as it does now
+  kByOperator,    // never, unless somebody does something about it
 };
 
 struct ReasonView {

@@ -85,6 +85,10 @@ QueueView ViewOf(const Queue& queue, int64_t now_ms) {
   return view;
 }
 
+int64_t LeasesEndAt(const Worker& worker, const State& state) {
+  return state.Shown(state.WhenListened(worker.heard_listened_ms + state.options.lease_ms));
+}
+
 WorkerView ViewOf(const Worker& worker, const State& state) {
   WorkerView view;
   view.worker_id = worker.id;
@@ -97,10 +101,7 @@ WorkerView ViewOf(const Worker& worker, const State& state) {
     view.pools.push_back(PoolView{pool->spec, pool->taker.credit, pool->leased, pool->running});
   }
   view.attached_at_ms = state.Shown(worker.attached_at_ms);
-  if (worker.lease_count > 0) {
-    view.lease_expires_at_ms =
-        state.Shown(state.WhenListened(worker.heard_listened_ms + state.options.lease_ms));
-  }
+  if (worker.lease_count > 0) view.lease_expires_at_ms = LeasesEndAt(worker, state);
   view.succeeded_total = worker.succeeded_total;
   view.failed_total = worker.failed_total;
   return view;

@@ -17,6 +17,8 @@ TaskView ViewOf(const Task& task, TaskId id, const State& state);
 TaskView ViewOf(const Waiter& waiter, const State& state);
 QueueView ViewOf(const Queue& queue, int64_t now_ms);
 WorkerView ViewOf(const Worker& worker, const State& state);
+// When a worker's leases end if nothing is heard from it: Unix time.
+int64_t LeasesEndAt(const Worker& worker, const State& state);
 
 // Unfinished tasks in submit order, see Engine::ListTasks.
 std::vector<TaskView> ListTasks(const State& state, std::string_view queue, std::string_view type,

@@ -15,11 +15,11 @@ using engine::Reason;
 
 constexpr size_t kErrorBytesMax = 200;  // of an error's message, in a sentence
 
-// The engine's enums have the API's order, which has two more in front: unspecified, and ended.
-static_assert(static_cast<int>(Reason::kStops) + 2 == v1::REASON_STOPS);
-static_assert(static_cast<int>(Reason::kNext) + 2 == v1::REASON_NEXT);
-static_assert(static_cast<int>(engine::ReasonEnd::kByOthers) + 1 == v1::REASON_END_BY_OTHERS);
-static_assert(static_cast<int>(engine::ReasonEnd::kByOperator) + 1 == v1::REASON_END_BY_OPERATOR);
+// The engine's numbers are the API's.
+static_assert(static_cast<int>(Reason::kStops) == v1::REASON_STOPS);
+static_assert(static_cast<int>(Reason::kNext) == v1::REASON_NEXT);
+static_assert(static_cast<int>(engine::ReasonEnd::kByOthers) == v1::REASON_END_BY_OTHERS);
+static_assert(static_cast<int>(engine::ReasonEnd::kByOperator) == v1::REASON_END_BY_OPERATOR);
 
 std::string Quoted(const std::string& name) { return absl::StrCat("'", name, "'"); }
 
@@ -123,9 +123,9 @@ const char* Advice(Reason reason) {
 }  // namespace
 
 void Write(const engine::ReasonView& reason, const engine::TaskView& task, v1::TaskReason* out) {
-  out->set_reason(static_cast<v1::Reason>(static_cast<int>(reason.reason) + 2));
+  out->set_reason(static_cast<v1::Reason>(reason.reason));
   out->set_since_at_ms(reason.since_ms);
-  out->set_end(static_cast<v1::ReasonEnd>(static_cast<int>(reason.end) + 1));
+  out->set_end(static_cast<v1::ReasonEnd>(reason.end));
   out->set_until_at_ms(reason.until_ms);
   out->set_count(reason.count);
   out->set_at_least(reason.at_least);

@@ -25,6 +25,12 @@
 namespace treadle::rpc {
 namespace {
 
+absl::StatusOr<broker::OutcomeReady> FindFinished(broker::StoredTasks& stored, TaskId id) {
+  absl::StatusOr<broker::OutcomeReady> finished = stored.Finished(id);
+  if (absl::IsNotFound(finished.status())) return UnknownTaskError(id);
+  return finished;
+}
+
 // Looks for a task wherever it is: in the engine, or among the finished ones.
 template <typename Response>
 void AskForTask(UnaryCall& call, TaskId id) {
@@ -37,8 +43,7 @@ void AskForTask(UnaryCall& call, TaskId id) {
         return response;
       },
       [id](broker::StoredTasks& stored) -> absl::StatusOr<Response> {
-        const absl::StatusOr<broker::OutcomeReady> finished = stored.Finished(id);
-        if (absl::IsNotFound(finished.status())) return UnknownTaskError(id);
+        const absl::StatusOr<broker::OutcomeReady> finished = FindFinished(stored, id);
         if (!finished.ok()) return finished.status();
         Response response;
         Write(*finished->row, response.mutable_task());
@@ -77,8 +82,7 @@ absl::Status GetPayload(Edge&, UnaryCall& call, v1::GetPayloadRequest& request) 
       },
       [task = *task, row](broker::StoredTasks& stored) -> Response {
         if (row->has_value()) return PayloadOfUnfinished(stored, task, **row);
-        const absl::Status ended = stored.Finished(task).status();
-        if (absl::IsNotFound(ended)) return UnknownTaskError(task);
+        const absl::Status ended = FindFinished(stored, task).status();
         if (!ended.ok()) return ended;
         return absl::FailedPreconditionError(absl::StrCat(
             "task ", task.ToString(), " has ended: its payload was kept until then, and is gone"));
@@ -110,8 +114,7 @@ void AskForOutcome(UnaryCall& call, TaskId task) {
         return v1::AwaitTaskResponse();
       },
       [task](broker::StoredTasks& stored) -> Response {
-        const absl::StatusOr<broker::OutcomeReady> outcome = stored.Finished(task);
-        if (absl::IsNotFound(outcome.status())) return UnknownTaskError(task);
+        const absl::StatusOr<broker::OutcomeReady> outcome = FindFinished(stored, task);
         if (!outcome.ok()) return outcome.status();
         v1::AwaitTaskResponse response;
         response.set_finished(true);
@@ -167,8 +170,7 @@ absl::Status ExplainTask(Edge&, UnaryCall& call, v1::ExplainTaskRequest& request
         return response;
       },
       [task = *task](broker::StoredTasks& stored) -> Response {
-        const absl::StatusOr<broker::OutcomeReady> finished = stored.Finished(task);
-        if (absl::IsNotFound(finished.status())) return UnknownTaskError(task);
+        const absl::StatusOr<broker::OutcomeReady> finished = FindFinished(stored, task);
         if (!finished.ok()) return finished.status();
         v1::ExplainTaskResponse response;
         Write(*finished->row, response.mutable_task());

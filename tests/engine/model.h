@@ -112,7 +112,6 @@ class Model {
   std::vector<std::string> TakeSaid();
   // Asserts that the engine's views are the model's.
   void CheckViews(const Engine& engine, int64_t now_ms) const;
-  void CheckExplained(const Engine& engine, TaskId id, const ModelTask& task) const;
 
   // For whoever makes up commands.
   const std::map<TaskId, ModelTask>& tasks() const { return tasks_; }
@@ -122,6 +121,7 @@ class Model {
   std::vector<CallId> WaitingCalls() const;
 
  private:
+  void CheckExplained(const Engine& engine, TaskId id, const ModelTask& task) const;
   void Say(Event event);
 
   // model.cc: queues, sessions, calls.

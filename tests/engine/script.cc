@@ -41,6 +41,12 @@ int64_t* OptionOf(EngineOptions& options, const std::string& name) {
   return nullptr;
 }
 
+std::string ShowReasons(const std::vector<ReasonView>& reasons) {
+  std::string text;
+  for (const ReasonView& reason : reasons) absl::StrAppend(&text, Format(reason), "\n");
+  return text;
+}
+
 }  // namespace
 
 Script::Script(bool together) : together_(together), engine_(std::make_unique<Engine>(options_)) {}
@@ -152,12 +158,6 @@ void Script::SetOption(const ScriptLine& line) {
     }
   }
   engine_ = std::make_unique<Engine>(options_);
-}
-
-std::string ShowReasons(const std::vector<ReasonView>& reasons) {
-  std::string text;
-  for (const ReasonView& reason : reasons) absl::StrAppend(&text, Format(reason), "\n");
-  return text;
 }
 
 std::string Script::Show(const ScriptLine& line) const {

@@ -12,6 +12,25 @@ using engine::Discipline;
 using engine::Durability;
 using engine::TaskState;
 
+namespace {
+
+bool Runs(const engine::PoolView& pool, const std::string& type) {
+  const std::vector<std::string>& types = pool.spec.types;
+  return types.empty() || std::find(types.begin(), types.end(), type) != types.end();
+}
+
+bool ServesQueue(const engine::WorkerView& worker, const std::string& queue) {
+  return std::find(worker.queues.begin(), worker.queues.end(), queue) != worker.queues.end();
+}
+
+bool Serves(const engine::WorkerView& worker, const std::string& queue, const std::string& type) {
+  return ServesQueue(worker, queue) &&
+         std::any_of(worker.pools.begin(), worker.pools.end(),
+                     [&](const engine::PoolView& pool) { return Runs(pool, type); });
+}
+
+}  // namespace
+
 Oracle::Oracle(const engine::EngineOptions& options, Trace& trace)
     : options_(options), trace_(trace) {}
 
@@ -89,25 +108,6 @@ bool Oracle::HoldsLease(const std::string& worker_id) const {
     return lease != leases_.end() && lease->second.worker == worker_id;
   });
 }
-
-namespace {
-
-bool Runs(const engine::PoolView& pool, const std::string& type) {
-  const std::vector<std::string>& types = pool.spec.types;
-  return types.empty() || std::find(types.begin(), types.end(), type) != types.end();
-}
-
-bool ServesQueue(const engine::WorkerView& worker, const std::string& queue) {
-  return std::find(worker.queues.begin(), worker.queues.end(), queue) != worker.queues.end();
-}
-
-bool Serves(const engine::WorkerView& worker, const std::string& queue, const std::string& type) {
-  return ServesQueue(worker, queue) &&
-         std::any_of(worker.pools.begin(), worker.pools.end(),
-                     [&](const engine::PoolView& pool) { return Runs(pool, type); });
-}
-
-}  // namespace
 
 void Oracle::CheckWorking(const engine::Engine& engine,
                           const std::vector<engine::TaskView>& queued) const {

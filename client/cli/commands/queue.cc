@@ -42,10 +42,7 @@ std::string DescribeQueue(const v1::Queue& queue, const Context& context) {
   sheet.Add("name", queue.config().name());
   sheet.Add("discipline", DisciplineName(queue.config().discipline()));
   sheet.Add("state", QueueState(queue));
-  if (queue.paused()) {
-    sheet.Add("  since", fmt::format("{} ({} ago)", HumanTime(queue.paused_at_ms()),
-                                     HumanAge(queue.paused_at_ms())));
-  }
+  if (queue.paused()) sheet.Add("  since", HumanTimeAndAge(queue.paused_at_ms()));
   sheet.Add("created", HumanTime(queue.created_at_ms()));
   sheet.Add("waiting", fmt::format("{} of {} tasks, {} of {}", stats.queued() + stats.scheduled(),
                                    queue.config().max_tasks(), HumanBytes(stats.waiting_bytes()),

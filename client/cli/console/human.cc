@@ -84,6 +84,10 @@ std::string HumanTimeLeft(int64_t unix_ms) {
   return HumanDuration(std::max<int64_t>(0, unix_ms - NowUnixMs()));
 }
 
+std::string HumanTimeAndAge(int64_t unix_ms) {
+  return unix_ms == 0 ? "" : fmt::format("{} ({} ago)", HumanTime(unix_ms), HumanAge(unix_ms));
+}
+
 std::string HumanDuration(int64_t ms) {
   if (ms < 0) return "-" + HumanDuration(-ms);
   if (ms < kSecond) return fmt::format("{}ms", ms);

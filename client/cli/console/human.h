@@ -20,6 +20,8 @@ std::string HumanDuration(int64_t ms);
 // broker's clock is ahead of it, or the time is past.
 std::string HumanAge(int64_t unix_ms);
 std::string HumanTimeLeft(int64_t unix_ms);
+// "2025-03-01 14:05:09 (3m05s ago)"; empty for 0.
+std::string HumanTimeAndAge(int64_t unix_ms);
 // "0.4/s", "37/s", "1.2k/s", "3.4M/s".
 std::string HumanRate(double per_second);
 // In the local time zone: "2025-03-01 14:05:09".
