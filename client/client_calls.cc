@@ -49,9 +49,9 @@ absl::StatusOr<Response> CallNamed(const ClientOptions& options, v1::QueueServic
   return Call(options, stub, method, request);
 }
 
-template <typename Request, typename Response>
-absl::StatusOr<Response> CallForTask(const ClientOptions& options, v1::TaskService::Stub& stub,
-                                     Method<v1::TaskService::Stub, Request, Response> method,
+template <typename Stub, typename Request, typename Response>
+absl::StatusOr<Response> CallForTask(const ClientOptions& options, Stub& stub,
+                                     Method<Stub, Request, Response> method,
                                      std::string_view task_id, Request request = {}) {
   absl::Status status = TaskId::Parse(task_id).status();
   if (!status.ok()) return status;
@@ -170,6 +170,47 @@ absl::StatusOr<int64_t> Client::PurgeQueue(std::string_view name) {
       CallNamed(impl_->options, *impl_->queues, &v1::QueueService::Stub::PurgeQueue, name);
   if (!response.ok()) return response.status();
   return response->cancelled_tasks();
+}
+
+absl::StatusOr<v1::ListDeadLettersResponse> Client::ListDeadLetters(
+    const v1::ListDeadLettersRequest& request) {
+  absl::Status status = CheckName(request.queue());
+  status.Update(CheckName(request.type()));
+  status.Update(CheckName(request.group()));
+  if (!status.ok()) return status;
+  return Call(impl_->options, *impl_->dead_letters, &v1::DeadLetterService::Stub::ListDeadLetters,
+              request);
+}
+
+absl::StatusOr<v1::ListDeadLetterGroupsResponse> Client::ListDeadLetterGroups(
+    const v1::ListDeadLetterGroupsRequest& request) {
+  absl::Status status = CheckName(request.queue());
+  if (!status.ok()) return status;
+  return Call(impl_->options, *impl_->dead_letters,
+              &v1::DeadLetterService::Stub::ListDeadLetterGroups, request);
+}
+
+absl::StatusOr<v1::GetDeadLetterResponse> Client::GetDeadLetter(std::string_view task_id) {
+  return CallForTask(impl_->options, *impl_->dead_letters,
+                     &v1::DeadLetterService::Stub::GetDeadLetter, task_id);
+}
+
+absl::StatusOr<v1::RedriveDeadLettersResponse> Client::RedriveDeadLetters(
+    const v1::RedriveDeadLettersRequest& request) {
+  absl::Status status = CheckName(request.queue());
+  for (const std::string& id : request.task_ids()) status.Update(TaskId::Parse(id).status());
+  if (!status.ok()) return status;
+  return Call(impl_->options, *impl_->dead_letters,
+              &v1::DeadLetterService::Stub::RedriveDeadLetters, request);
+}
+
+absl::StatusOr<v1::DeleteDeadLettersResponse> Client::DeleteDeadLetters(
+    const v1::DeleteDeadLettersRequest& request) {
+  absl::Status status;
+  for (const std::string& id : request.task_ids()) status.Update(TaskId::Parse(id).status());
+  if (!status.ok()) return status;
+  return Call(impl_->options, *impl_->dead_letters, &v1::DeadLetterService::Stub::DeleteDeadLetters,
+              request);
 }
 
 absl::StatusOr<v1::ServerInfo> Client::GetServerInfo() {

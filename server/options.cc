@@ -41,6 +41,14 @@ void AddBoundFlags(CLI::App& app, Options& options) {
                     "Tasks that may wait in a queue created without a bound of its own.");
   program::AddSize(app, "--queue-max-bytes", engine.queue_max_bytes, 1, kQueueBytesMax,
                    "Payload bytes that may wait in a queue created without a bound of its own.");
+  engine::DeadLetterPolicy& letters = engine.dead_letters;
+  program::AddCount(app, "--dead-letters-max", letters.max_tasks, 0, limits::kDeadLettersMax,
+                    "Tasks that failed and are kept by a queue created without a bound of its "
+                    "own. 0: none.");
+  program::AddSize(app, "--dead-letter-bytes-max", letters.max_bytes, 1, kQueueBytesMax,
+                   "What these may take on disk, for each such queue; the oldest give way.");
+  program::AddDuration(app, "--dead-letter-ttl", letters.ttl_ms, 1, limits::kAheadMsMax,
+                       "For how long such a queue keeps each of them.");
   program::AddCount(app, "--queues-max", engine.queues_max, 1, 1'000'000, "Queues in all.");
   program::AddCount(app, "--unfinished-tasks-max", engine.unfinished_tasks_max, 1, 1'000'000'000,
                     "Unfinished tasks in all queues; each takes some 300 bytes of memory.");

@@ -55,6 +55,7 @@ std::unique_ptr<CLI::App> NewRoot(Context& context, Command& chosen) {
   AddMapCommand(*root, chosen);
   AddTaskCommands(*root, chosen);
   AddQueueCommands(*root, chosen);
+  AddDeadCommands(*root, chosen);
   AddWorkerCommands(*root, chosen);
   AddServerCommands(*root, chosen);
   AddContextCommands(*root, chosen);

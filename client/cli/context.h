@@ -85,6 +85,8 @@ void AddWaitCommands(CLI::App& group, Command& chosen);
 void AddMapCommand(CLI::App& root, Command& chosen);
 void AddTaskCommands(CLI::App& root, Command& chosen);
 void AddQueueCommands(CLI::App& root, Command& chosen);
+void AddDeadCommands(CLI::App& root, Command& chosen);
+void AddTakeCommands(CLI::App& dead, Command& chosen);
 void AddWorkerCommands(CLI::App& root, Command& chosen);
 void AddServerCommands(CLI::App& root, Command& chosen);
 void AddContextCommands(CLI::App& root, Command& chosen);

@@ -18,12 +18,8 @@ std::string ProgressOf(const v1::Task& task) {
          task.progress().message();
 }
 
-std::string ErrorOf(const v1::TaskError& error) {
-  return fmt::format("{}: {}", error.type(), Shortened(error.message()));
-}
-
 void AddError(const std::string& name, const v1::TaskError& error, Sheet& sheet) {
-  sheet.Add(name, ErrorOf(error));
+  sheet.Add(name, ErrorLine(error));
   if (error.permanent()) sheet.Add("  permanent", "yes");
   if (error.has_exit_code()) sheet.Add("  exit code", std::to_string(error.exit_code()));
   if (error.has_signal()) sheet.Add("  signal", std::to_string(error.signal()));
@@ -37,7 +33,33 @@ void AddError(const std::string& name, const v1::TaskError& error, Sheet& sheet)
   }
 }
 
-std::string Describe(const v1::Task& task, const Context& context) {
+// The last one's error is told already.
+void AddAttempts(const v1::Task& task, Sheet& sheet) {
+  int32_t before = 0;
+  for (const v1::FailedAttempt& attempt : task.failed_attempts()) {
+    const v1::TaskError& error = attempt.error();
+    if (const int32_t left_out = error.attempt() - before - 1; left_out > 0) {
+      sheet.Add("  ...", fmt::format("{} more that failed", left_out));
+    }
+    before = error.attempt();
+    const int64_t began_ms =
+        attempt.started_at_ms() == 0 ? attempt.leased_at_ms() : attempt.started_at_ms();
+    sheet.Add(fmt::format("attempt {}", error.attempt()),
+              fmt::format("{}, after {} on {}: {}", HumanTime(attempt.ended_at_ms()),
+                          HumanDuration(attempt.ended_at_ms() - began_ms),
+                          Printable(error.worker()), ErrorLine(error)));
+    const int64_t waited_ms = attempt.leased_at_ms() - attempt.runnable_at_ms();
+    if (waited_ms > 0) sheet.Add("  had waited", HumanDuration(waited_ms));
+  }
+}
+
+}  // namespace
+
+std::string ErrorLine(const v1::TaskError& error) {
+  return fmt::format("{}: {}", error.type(), Shortened(error.message()));
+}
+
+Sheet SheetOf(const v1::Task& task) {
   Sheet sheet;
   sheet.Add("id", task.task_id());
   sheet.Add("queue", task.queue());
@@ -52,9 +74,22 @@ std::string Describe(const v1::Task& task, const Context& context) {
   sheet.Add("finished", HumanTimeAndAge(task.finished_at_ms()));
   if (task.expires_at_ms() != 0) sheet.Add("result kept until", HumanTime(task.expires_at_ms()));
   sheet.Add("worker", task.worker());
+  if (task.leased_at_ms() != 0) sheet.Add("  took it", HumanTimeAndAge(task.leased_at_ms()));
+  if (task.started_at_ms() != 0) sheet.Add("  began", HumanTimeAndAge(task.started_at_ms()));
   sheet.Add("progress", ProgressOf(task));
   sheet.Add("request key", task.request_key());
   if (task.has_last_error()) AddError("last error", task.last_error(), sheet);
+  AddAttempts(task, sheet);
+  return sheet;
+}
+
+namespace {
+
+std::string Describe(const v1::Task& task, const Context& context) {
+  Sheet sheet = SheetOf(task);
+  if (task.dead_letter()) {
+    sheet.Add("kept", "as a dead letter, with its payload: treadle dead payload writes it");
+  }
   return sheet.Render(context.coloured());
 }
 
@@ -93,7 +128,7 @@ const View<v1::Task> kTaskView = {
      {{"REQUEST KEY"}, [](const v1::Task& t) { return t.request_key(); }, true},
      {{"PROGRESS"}, ProgressOf, true},
      {{"ERROR"},
-      [](const v1::Task& t) { return t.has_last_error() ? ErrorOf(t.last_error()) : ""; }}},
+      [](const v1::Task& t) { return t.has_last_error() ? ErrorLine(t.last_error()) : ""; }}},
     [](const v1::Task& t) { return t.task_id(); },
     [](const v1::Task& t, const Context& context) { return Describe(t, context); }};
 
@@ -106,7 +141,7 @@ const View<v1::Outcome> kOutcomeView = {
       [](const v1::Outcome& o) { return HumanBytes(static_cast<int64_t>(o.result().size())); }},
      {{"FINISHED"}, [](const v1::Outcome& o) { return TimeOrNone(o.finished_at_ms()); }, true},
      {{"WORKER"}, [](const v1::Outcome& o) { return o.error().worker(); }, true},
-     {{"ERROR"}, [](const v1::Outcome& o) { return o.has_error() ? ErrorOf(o.error()) : ""; }}},
+     {{"ERROR"}, [](const v1::Outcome& o) { return o.has_error() ? ErrorLine(o.error()) : ""; }}},
     [](const v1::Outcome& o) { return o.task_id(); },
     [](const v1::Outcome& o, const Context& context) { return Describe(o, context); }};
 

@@ -58,6 +58,12 @@ inline constexpr int64_t kQueueTasks = 1'000'000;
 inline constexpr int64_t kQueueTasksMax = 100'000'000;
 inline constexpr int64_t kQueueBytes = 4 * kGiB;
 inline constexpr int64_t kQueueBytesMax = int64_t{1} << 50;
+// What a queue keeps of tasks that fail in it (--dead-letters-max, --dead-letter-bytes-max,
+// --dead-letter-ttl, for queues created without a policy of their own).
+inline constexpr int64_t kDeadLetters = 100'000;
+inline constexpr int64_t kDeadLettersMax = 100'000'000;
+inline constexpr int64_t kDeadLetterBytes = kGiB;
+inline constexpr int64_t kDeadLetterTtlMs = 14 * kDayMs;
 
 // Workers.
 inline constexpr int64_t kWorkerQueuesMax = 256;

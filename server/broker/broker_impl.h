@@ -142,6 +142,9 @@ class Broker::Impl : private Outbox {
   void Say(engine::Durability after, engine::TaskChanged& event);
   void Say(engine::Durability after, engine::TaskFinished& event);
   void Say(engine::Durability after, engine::CompactionDue& event);
+  void Say(engine::Durability after, engine::LetterMovesDue& event);
+  void Say(engine::Durability after, engine::LettersWanted& event);
+  void Say(engine::Durability after, engine::SweepDue& event);
   void AnswerQuestions();
   void Ask(Question& question);
   void AskForOutcome(engine::CallId call, TaskId task);

@@ -14,6 +14,12 @@ namespace treadle::broker {
 
 using engine::Durability;
 
+namespace {
+
+constexpr size_t kSweptAtOnce = 1'000;
+
+}  // namespace
+
 void Broker::Impl::Deliver() {
   std::vector<engine::Output>& outputs = turn_.effects.outputs;
   for (size_t i = 0; i < outputs.size() && failure_.ok(); ++i) {
@@ -123,7 +129,7 @@ void Broker::Impl::Say(Durability after, engine::TaskFinished& event) {
   const engine::FinishedRow& row = *event.row;
   progress_.Drop({row.id, row.tasks});
   // One that succeeded was dispatched, so its payload has left the cache.
-  if (row.state != engine::TaskState::kSucceeded && !row.of_run) {
+  if (row.state != engine::TaskState::kSucceeded && !row.task_row_stays) {
     cache_.Drop(row.id);
     ahead_.Drop(row.id);
   }
@@ -148,6 +154,38 @@ void Broker::Impl::Say(Durability, engine::CompactionDue& event) {
       cache_.Drop(run);
       ahead_.Drop(run);
       Step(engine::CompactRun{std::move(row)});
+    };
+  });
+}
+
+void Broker::Impl::Say(Durability, engine::LetterMovesDue& event) {
+  store_reads_.Work([this, moves = std::move(event.moves)](StoredTasks& stored) -> Reads::Then {
+    return [this, rows = stored.TasksToMove(moves)]() mutable {
+      Step(engine::MoveDeadTasks{std::move(rows)});
+    };
+  });
+}
+
+void Broker::Impl::Say(Durability, engine::LettersWanted& event) {
+  store_reads_.Work([this, wanted = std::move(event)](StoredTasks& stored) -> Reads::Then {
+    return [this, found = stored.ReadLetters(wanted)]() mutable {
+      if (!found.letters.empty()) {
+        found.first_id = NewTaskIds(static_cast<uint32_t>(found.letters.size()));
+      }
+      Step(std::move(found));
+    };
+  });
+}
+
+void Broker::Impl::Say(Durability, engine::SweepDue& event) {
+  store_reads_.Work([this, due = std::move(event)](StoredTasks& stored) -> Reads::Then {
+    absl::StatusOr<DeadLetterPage> page = stored.ListDeadLetters(
+        due.queue, due.from, kSweptAtOnce, [](const engine::DeadLetterRow&) { return true; });
+    // That the store has failed is told by `stored`.
+    if (!page.ok()) return [] {};
+    return [this, due, page = *std::move(page)]() mutable {
+      Step(engine::SweepDeadLetters{due.queue, due.reading, std::move(page.rows),
+                                    /*end=*/!page.next.has_value()});
     };
   });
 }

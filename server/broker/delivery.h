@@ -105,11 +105,12 @@ class Answer {
   absl::AnyInvocable<void()> say_;
 };
 
-using Delivery = std::variant<engine::QueueChanged, engine::SessionOpened, engine::Submitted,
-                              engine::CancelDone, engine::WorkerAttached, engine::DrainAsked,
-                              engine::WorkersDrained, engine::StopAttempt, engine::ReportDone,
-                              engine::ReportsHandled, engine::LeaseExtended, engine::EndCall,
-                              Leased, OutcomeReady, TaskUnknown, TaskSeen, ReadOn, Answer>;
+using Delivery =
+    std::variant<engine::QueueChanged, engine::SessionOpened, engine::Submitted, engine::CancelDone,
+                 engine::WorkerAttached, engine::DrainAsked, engine::WorkersDrained,
+                 engine::StopAttempt, engine::ReportDone, engine::ReportsHandled,
+                 engine::LeaseExtended, engine::EndCall, engine::LettersTaken, Leased, OutcomeReady,
+                 TaskUnknown, TaskSeen, ReadOn, Answer>;
 
 // Where deliveries go. Called from the broker's thread, once for each release, in order; must not
 // block.

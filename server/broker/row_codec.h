@@ -46,8 +46,8 @@ class RowDecoder {
   RowDecoder& operator=(const RowDecoder&) = delete;
 
   // DATA_LOSS, naming the row: it is damaged. `body`, when not null, gets the payload or result
-  // that is stored with a TaskRow or FinishedRow; absent when there is none. Without it, stored
-  // bodies are not even copied.
+  // that is stored with a TaskRow, DeadTaskRow or FinishedRow; absent when there is none. Without
+  // it, stored bodies are not even copied.
   absl::StatusOr<engine::Row> Decode(std::string_view key, std::string_view value,
                                      std::optional<Body>* body = nullptr);
 

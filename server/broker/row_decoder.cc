@@ -104,6 +104,20 @@ engine::TaskError ErrorOf(storage::v1::Error& error) {
           .retry_after_ms = Optional(error.has_retry_after_ms(), error.retry_after_ms())};
 }
 
+std::vector<engine::FailedAttempt> FailedOf(
+    google::protobuf::RepeatedPtrField<storage::v1::FailedAttempt>& failed) {
+  std::vector<engine::FailedAttempt> attempts;
+  attempts.reserve(static_cast<size_t>(failed.size()));
+  for (storage::v1::FailedAttempt& one : failed) {
+    attempts.push_back({.error = ErrorOf(*one.mutable_error()),
+                        .runnable_at_ms = one.runnable_at_ms(),
+                        .leased_at_ms = one.leased_at_ms(),
+                        .started_at_ms = one.started_at_ms(),
+                        .ended_at_ms = one.ended_at_ms()});
+  }
+  return attempts;
+}
+
 engine::RetryPolicy RetryOf(storage::v1::Retry& retry) {
   engine::RetryPolicy policy = {.initial_delay_ms = retry.initial_delay_ms(),
                                 .multiplier = retry.multiplier(),
@@ -129,10 +143,14 @@ struct RowDecoder::State {
   storage::v1::Reports reports;
   storage::v1::Key key_message;
   storage::v1::Clock clock;
+  storage::v1::DeadLetter letter;
+  storage::v1::LetterGroup group;
+  storage::v1::LetterMove move;
 
   // The last ones seen: rows come by session, and a session's tasks are much alike.
   engine::Name last_queue;
   engine::Name last_type;
+  engine::Name last_worker;
   std::shared_ptr<const engine::RetryPolicy> last_retry;
 
   static engine::Name Share(std::string&& name, engine::Name& last) {
@@ -151,7 +169,7 @@ struct RowDecoder::State {
   absl::StatusOr<engine::Row> Meta(std::string_view bytes) {
     if (absl::Status status = Parse(bytes, meta); !status.ok()) return status;
     return engine::MetaRow{meta.next_session(), meta.next_token(), meta.next_grant(),
-                           meta.next_order()};
+                           meta.next_order(), meta.next_letter()};
   }
 
   absl::StatusOr<engine::Row> Queue(std::string_view key, std::string_view bytes) {
@@ -167,6 +185,9 @@ struct RowDecoder::State {
     row.paused_at_ms = queue.paused_at_ms();
     row.closed = queue.closed();
     row.created_at_ms = queue.created_at_ms();
+    row.config.dead_letters = {.max_tasks = queue.letters_max(),
+                               .max_bytes = queue.letter_bytes_max(),
+                               .ttl_ms = queue.letter_ttl_ms()};
     return row;
   }
 
@@ -251,6 +272,12 @@ struct RowDecoder::State {
     row.drop_at_ms = drop_at_ms;
     row.payload_bytes = finished.payload_bytes();
     row.request_key = std::move(*finished.mutable_request_key());
+    if (!finished.worker().empty()) {
+      row.worker = Share(std::move(*finished.mutable_worker()), last_worker);
+    }
+    row.leased_at_ms = finished.leased_at_ms();
+    row.started_at_ms = finished.started_at_ms();
+    row.failed = FailedOf(*finished.mutable_failed());
     if (finished.has_error()) row.error = ErrorOf(*finished.mutable_error());
     row.payload_sizes.assign(finished.payload_sizes().begin(), finished.payload_sizes().end());
     row.result_sizes.assign(finished.result_sizes().begin(), finished.result_sizes().end());
@@ -267,7 +294,7 @@ struct RowDecoder::State {
     if (tasks > row.id.sequence || row.state != engine::TaskState::kSucceeded) {
       return Damaged("it cannot be of as many tasks as it says");
     }
-    row.of_run = true;
+    row.task_row_stays = true;
     row.tasks = static_cast<uint32_t>(tasks);
     row.id.sequence -= tasks - 1;
     if (!AddUpTo(row.payload_sizes, row.payload_bytes)) {
@@ -291,7 +318,7 @@ struct RowDecoder::State {
                               .cancel_requested = attempt.cancel_requested(),
                               .suspect = attempt.suspect(),
                               .cancel_reason = std::move(*attempt.mutable_cancel_reason()),
-                              .last_error = ErrorOf(*attempt.mutable_last_error())};
+                              .failed = FailedOf(*attempt.mutable_failed())};
   }
 
   absl::StatusOr<engine::Row> Grant(uint64_t number, std::string_view bytes) {
@@ -359,6 +386,63 @@ struct RowDecoder::State {
                           .expires_at_ms = key_message.expires_at_ms()};
   }
 
+  absl::StatusOr<engine::Row> DeadLetter(const QueueNumber& parts, std::string_view bytes) {
+    if (absl::Status status = Parse(bytes, letter); !status.ok()) return status;
+    engine::DeadLetterRow row;
+    row.queue = Share(std::string(parts.queue), last_queue);
+    row.number = parts.number;
+    row.id = {letter.session(), letter.sequence()};
+    row.type = Share(std::move(*letter.mutable_type()), last_type);
+    row.priority = letter.priority();
+    row.attempts = letter.attempts();
+    row.max_attempts = letter.max_attempts();
+    row.submitted_at_ms = letter.submitted_at_ms();
+    row.deadline_at_ms = letter.deadline_at_ms();
+    row.finished_at_ms = letter.finished_at_ms();
+    row.dead_since_ms = letter.dead_since_ms();
+    row.payload_bytes = letter.payload_bytes();
+    row.request_key = std::move(*letter.mutable_request_key());
+    row.error = ErrorOf(*letter.mutable_error());
+    row.failed = FailedOf(*letter.mutable_failed());
+    row.group = letter.group();
+    row.bytes = letter.bytes();
+    return row;
+  }
+
+  absl::StatusOr<engine::Row> DeadTask(TaskId id, std::string_view bytes,
+                                       std::optional<Body>* body) {
+    absl::StatusOr<engine::Row> row = Task(id, bytes, body);
+    if (!row.ok()) return row.status();
+    auto& dead = std::get<engine::TaskRow>(*row);
+    if (!dead.payload_sizes.empty()) return Damaged("it is one task, and a run");
+    return engine::DeadTaskRow{std::move(dead), task.letter()};
+  }
+
+  absl::StatusOr<engine::Row> LetterGroup(const QueueNumber& parts, std::string_view bytes) {
+    if (absl::Status status = Parse(bytes, group); !status.ok()) return status;
+    engine::LetterGroupRow row = {
+        .queue = Share(std::string(parts.queue), last_queue),
+        .fingerprint = parts.number,
+        .group = {.type = nullptr,
+                  .error_type = std::move(*group.mutable_error_type()),
+                  .error_message = std::move(*group.mutable_error_message()),
+                  .count = group.count(),
+                  .bytes = group.bytes(),
+                  .first_at_ms = group.first_at_ms(),
+                  .last_at_ms = group.last_at_ms(),
+                  .last = {group.last_session(), group.last_sequence()}}};
+    if (!group.type().empty()) row.group.type = Share(std::move(*group.mutable_type()), last_type);
+    return row;
+  }
+
+  absl::StatusOr<engine::Row> LetterMove(TaskId id, std::string_view bytes) {
+    if (absl::Status status = Parse(bytes, move); !status.ok()) return status;
+    return engine::LetterMoveRow{.id = id,
+                                 .queue = Share(std::move(*move.mutable_queue()), last_queue),
+                                 .letter = move.letter(),
+                                 .row = {move.row_session(), move.row_sequence()}};
+  }
+
   absl::StatusOr<engine::Row> Decode(std::string_view key, std::string_view value,
                                      std::optional<Body>* body) {
     if (!store::HasExpiryPrefix(value)) return Damaged("it is cut short");
@@ -401,6 +485,18 @@ struct RowDecoder::State {
         break;
       case RowKind::kClock:
         if (key.size() == 1) return Clock(bytes);
+        break;
+      case RowKind::kDeadLetter:
+        if (const auto parts = QueueNumberOfKey(key)) return DeadLetter(*parts, bytes);
+        break;
+      case RowKind::kDeadTask:
+        if (const auto id = TaskOfKey(key)) return DeadTask(*id, bytes, body);
+        break;
+      case RowKind::kLetterGroup:
+        if (const auto parts = QueueNumberOfKey(key)) return LetterGroup(*parts, bytes);
+        break;
+      case RowKind::kLetterMove:
+        if (const auto id = TaskOfKey(key)) return LetterMove(*id, bytes);
         break;
     }
     return Damaged("its key is malformed");

@@ -122,6 +122,19 @@ void Fill(const engine::TaskError& error, storage::v1::Error& to) {
   if (error.retry_after_ms) to.set_retry_after_ms(*error.retry_after_ms);
 }
 
+void Fill(const std::vector<engine::FailedAttempt>& failed,
+          google::protobuf::RepeatedPtrField<storage::v1::FailedAttempt>& to) {
+  to.Clear();
+  for (const engine::FailedAttempt& attempt : failed) {
+    storage::v1::FailedAttempt& one = *to.Add();
+    Fill(attempt.error, *one.mutable_error());
+    one.set_runnable_at_ms(attempt.runnable_at_ms);
+    one.set_leased_at_ms(attempt.leased_at_ms);
+    one.set_started_at_ms(attempt.started_at_ms);
+    one.set_ended_at_ms(attempt.ended_at_ms);
+  }
+}
+
 void Fill(const engine::RetryPolicy& retry, storage::v1::Retry& to) {
   to.set_initial_delay_ms(retry.initial_delay_ms);
   to.set_multiplier(retry.multiplier);
@@ -144,12 +157,16 @@ struct RowEncoder::Messages {
   storage::v1::Reports reports;
   storage::v1::Key key;
   storage::v1::Clock clock;
+  storage::v1::DeadLetter letter;
+  storage::v1::LetterGroup group;
+  storage::v1::LetterMove move;
 
   void Put(const engine::MetaRow& row, const Target& target) {
     meta.set_next_session(row.next_session);
     meta.set_next_token(row.next_token);
     meta.set_next_grant(row.next_grant);
     meta.set_next_order(row.next_order);
+    meta.set_next_letter(row.next_letter);
     broker::Put(target, Prefix::Stays(), meta);
   }
 
@@ -161,12 +178,16 @@ struct RowEncoder::Messages {
     queue.set_paused_at_ms(row.paused_at_ms);
     queue.set_closed(row.closed);
     queue.set_created_at_ms(row.created_at_ms);
+    queue.set_letters_max(row.config.dead_letters.max_tasks);
+    queue.set_letter_bytes_max(row.config.dead_letters.max_bytes);
+    queue.set_letter_ttl_ms(row.config.dead_letters.ttl_ms);
     broker::Put(target, Prefix::Stays(), queue);
   }
 
-  void Put(const engine::TaskRow& row, const Target& target) {
+  void Put(const engine::TaskRow& row, const Target& target, uint64_t dead_letter = 0) {
     const engine::TaskSpec& spec = row.spec;
     task.Clear();
+    task.set_letter(dead_letter);
     task.set_queue(spec.queue);
     task.set_type(spec.type);
     task.set_priority(spec.priority);
@@ -209,7 +230,7 @@ struct RowEncoder::Messages {
     attempt.set_lease_ms(row.lease_ms);
     attempt.set_losses(row.losses);
     attempt.set_returns(row.returns);
-    Fill(row.last_error, *attempt.mutable_last_error());
+    Fill(row.failed, *attempt.mutable_failed());
     broker::Put(target, Prefix::Stays(), attempt);
   }
 
@@ -243,6 +264,10 @@ struct RowEncoder::Messages {
     finished.set_expires_at_ms(row.expires_at_ms);
     finished.set_payload_bytes(row.payload_bytes);
     finished.set_request_key(row.request_key);
+    if (row.worker != nullptr) finished.set_worker(*row.worker);
+    finished.set_leased_at_ms(row.leased_at_ms);
+    finished.set_started_at_ms(row.started_at_ms);
+    if (!row.failed.empty()) Fill(row.failed, *finished.mutable_failed());
     if (row.error != engine::TaskError()) Fill(row.error, *finished.mutable_error());
     for (const uint32_t bytes : row.payload_sizes) finished.add_payload_sizes(bytes);
     for (const uint32_t bytes : row.result_sizes) finished.add_result_sizes(bytes);
@@ -288,6 +313,52 @@ struct RowEncoder::Messages {
     clock.set_boot_id(row.mark.boot_id);
     broker::Put(target, Prefix::Stays(), clock);
   }
+
+  void Put(const engine::DeadLetterRow& row, const Target& target) {
+    letter.set_session(row.id.session);
+    letter.set_sequence(row.id.sequence);
+    letter.set_type(*row.type);
+    letter.set_priority(row.priority);
+    letter.set_attempts(row.attempts);
+    letter.set_max_attempts(row.max_attempts);
+    letter.set_submitted_at_ms(row.submitted_at_ms);
+    letter.set_deadline_at_ms(row.deadline_at_ms);
+    letter.set_finished_at_ms(row.finished_at_ms);
+    letter.set_dead_since_ms(row.dead_since_ms);
+    letter.set_payload_bytes(row.payload_bytes);
+    letter.set_request_key(row.request_key);
+    Fill(row.error, *letter.mutable_error());
+    Fill(row.failed, *letter.mutable_failed());
+    letter.set_group(row.group);
+    letter.set_bytes(row.bytes);
+    broker::Put(target, Prefix::Stays(), letter);
+  }
+
+  void Put(const engine::DeadTaskRow& row, const Target& target) {
+    Put(row.task, target, row.letter);
+  }
+
+  void Put(const engine::LetterGroupRow& row, const Target& target) {
+    group.Clear();
+    if (row.group.type != nullptr) group.set_type(*row.group.type);
+    group.set_error_type(row.group.error_type);
+    group.set_error_message(row.group.error_message);
+    group.set_count(row.group.count);
+    group.set_bytes(row.group.bytes);
+    group.set_first_at_ms(row.group.first_at_ms);
+    group.set_last_at_ms(row.group.last_at_ms);
+    group.set_last_session(row.group.last.session);
+    group.set_last_sequence(row.group.last.sequence);
+    broker::Put(target, Prefix::Stays(), group);
+  }
+
+  void Put(const engine::LetterMoveRow& row, const Target& target) {
+    move.set_queue(*row.queue);
+    move.set_letter(row.letter);
+    move.set_row_session(row.row.session);
+    move.set_row_sequence(row.row.sequence);
+    broker::Put(target, Prefix::Stays(), move);
+  }
 };
 
 RowEncoder::RowEncoder() : messages_(std::make_unique<Messages>()) {}
@@ -305,7 +376,7 @@ void RowEncoder::Encode(const engine::RowChange& change, store::WriteBatch& batc
   WriteKeyOf(row, key_);
   std::visit([&](const auto& kind) { messages_->Put(kind, Target{key_, batch}); }, row);
   if (const auto* finished = std::get_if<engine::FinishedRow>(&row);
-      finished != nullptr && !finished->of_run) {
+      finished != nullptr && !finished->task_row_stays) {
     WriteKeyOf(engine::TaskKey{finished->id}, key_);
     batch.DeleteOnce(key_);
   }

@@ -48,11 +48,21 @@ void WriteQueueKey(std::string_view name, std::string& key) {
   key.append(name);
 }
 
-void WriteRequestKeyKey(std::string_view queue, std::string_view request_key, std::string& key) {
+void BeginOfQueue(RowKind kind, std::string_view queue, std::string& key) {
   TREADLE_ASSERT(queue.size() >> (8 * kLengthBytes) == 0);
-  Begin(RowKind::kKey, key);
+  Begin(kind, key);
   AppendNumber(key, queue.size(), kLengthBytes);
-  key.append(queue).append(request_key);
+  key.append(queue);
+}
+
+void WriteRequestKeyKey(std::string_view queue, std::string_view request_key, std::string& key) {
+  BeginOfQueue(RowKind::kKey, queue, key);
+  key.append(request_key);
+}
+
+void WriteQueueNumberKey(RowKind kind, std::string_view queue, uint64_t number, std::string& key) {
+  BeginOfQueue(kind, queue, key);
+  AppendNumber(key, number);
 }
 
 struct KeyWriter {
@@ -71,6 +81,14 @@ struct KeyWriter {
   void operator()(const engine::KeyRow& row) const { WriteRequestKeyKey(row.queue, row.key, key); }
   void operator()(const engine::ReportsRow& row) const { Number(RowKind::kReports, row.number); }
   void operator()(const engine::ClockRow&) const { Begin(RowKind::kClock, key); }
+  void operator()(const engine::DeadLetterRow& row) const {
+    WriteQueueNumberKey(RowKind::kDeadLetter, *row.queue, row.number, key);
+  }
+  void operator()(const engine::DeadTaskRow& row) const { Task(RowKind::kDeadTask, row.task.id); }
+  void operator()(const engine::LetterGroupRow& row) const {
+    WriteQueueNumberKey(RowKind::kLetterGroup, *row.queue, row.fingerprint, key);
+  }
+  void operator()(const engine::LetterMoveRow& row) const { Task(RowKind::kLetterMove, row.id); }
 
   void operator()(const engine::QueueKey& row) const { WriteQueueKey(row.name, key); }
   void operator()(const engine::TaskKey& row) const { Task(RowKind::kTask, row.id); }
@@ -79,6 +97,14 @@ struct KeyWriter {
   void operator()(const engine::GrantKey& row) const { Number(RowKind::kGrant, row.grant); }
   void operator()(const engine::SessionKey& row) const { Number(RowKind::kSession, row.session); }
   void operator()(const engine::ReportsKey& row) const { Number(RowKind::kReports, row.number); }
+  void operator()(const engine::DeadLetterKey& row) const {
+    WriteQueueNumberKey(RowKind::kDeadLetter, *row.queue, row.number, key);
+  }
+  void operator()(const engine::DeadTaskKey& row) const { Task(RowKind::kDeadTask, row.id); }
+  void operator()(const engine::LetterGroupKey& row) const {
+    WriteQueueNumberKey(RowKind::kLetterGroup, *row.queue, row.fingerprint, key);
+  }
+  void operator()(const engine::LetterMoveKey& row) const { Task(RowKind::kLetterMove, row.id); }
 
   void Task(RowKind kind, TaskId id) const { WriteTaskKey(kind, id, key); }
   template <typename Id>
@@ -113,6 +139,16 @@ std::string FinishedRowKey(TaskId last) {
   WriteTaskKey(RowKind::kFinished, last, key);
   return key;
 }
+std::string DeadTaskRowKey(TaskId id) {
+  std::string key;
+  WriteTaskKey(RowKind::kDeadTask, id, key);
+  return key;
+}
+std::string DeadLetterRowKey(std::string_view queue, uint64_t number) {
+  std::string key;
+  WriteQueueNumberKey(RowKind::kDeadLetter, queue, number, key);
+  return key;
+}
 std::string RequestKeyRowKey(std::string_view queue, std::string_view request_key) {
   std::string key;
   WriteRequestKeyKey(queue, request_key, key);
@@ -124,6 +160,12 @@ KeyRange AllRows() { return {"", "\xff"}; }
 KeyRange RowsOf(RowKind kind) { return {std::string(1, static_cast<char>(kind)), EndOf(kind)}; }
 
 KeyRange FinishedRowsFrom(TaskId id) { return {FinishedRowKey(id), EndOf(RowKind::kFinished)}; }
+
+KeyRange DeadLettersFrom(std::string_view queue, uint64_t number) {
+  // Those of other queues whose names are as long come after the largest number.
+  KeyRange range{DeadLetterRowKey(queue, number), DeadLetterRowKey(queue, UINT64_MAX)};
+  return range;
+}
 
 std::optional<RowKind> KindOfKey(std::string_view key) {
   if (key.empty()) return std::nullopt;
@@ -139,6 +181,10 @@ std::optional<RowKind> KindOfKey(std::string_view key) {
     case RowKind::kReports:
     case RowKind::kKey:
     case RowKind::kClock:
+    case RowKind::kDeadLetter:
+    case RowKind::kDeadTask:
+    case RowKind::kLetterGroup:
+    case RowKind::kLetterMove:
       return kind;
   }
   return std::nullopt;
@@ -161,6 +207,12 @@ std::optional<RequestKeyParts> RequestKeyOfKey(std::string_view key) {
   const size_t queue_bytes = ReadBigEndian(key.substr(kKindBytes, kLengthBytes));
   if (key.size() - kFront < queue_bytes) return std::nullopt;
   return RequestKeyParts{key.substr(kFront, queue_bytes), key.substr(kFront + queue_bytes)};
+}
+
+std::optional<QueueNumber> QueueNumberOfKey(std::string_view key) {
+  const std::optional<RequestKeyParts> parts = RequestKeyOfKey(key);  // both begin alike
+  if (!parts.has_value() || parts->request_key.size() != kNumberBytes) return std::nullopt;
+  return QueueNumber{parts->queue, ReadBigEndian(parts->request_key)};
 }
 
 std::string DescribeKey(std::string_view key) {
@@ -199,6 +251,22 @@ std::string DescribeKey(std::string_view key) {
       break;
     case RowKind::kClock:
       if (key.size() == kKindBytes) return "the clock";
+      break;
+    case RowKind::kDeadLetter:
+      if (const auto letter = QueueNumberOfKey(key)) {
+        return absl::StrCat("dead letter ", letter->number, " of queue ", Quoted(letter->queue));
+      }
+      break;
+    case RowKind::kDeadTask:
+      if (const auto id = TaskOfKey(key)) return absl::StrCat("dead task ", id->ToString());
+      break;
+    case RowKind::kLetterGroup:
+      if (const auto group = QueueNumberOfKey(key)) {
+        return absl::StrCat("a group of dead letters of queue ", Quoted(group->queue));
+      }
+      break;
+    case RowKind::kLetterMove:
+      if (const auto id = TaskOfKey(key)) return absl::StrCat("move of dead task ", id->ToString());
       break;
   }
   return absl::StrCat("key ", Quoted(key));

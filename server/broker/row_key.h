@@ -25,6 +25,10 @@ namespace treadle::broker {
 //   'r' number                             unary reports that were accepted
 //   'k' queue's length (2 bytes) queue key a request key
 //   'c'                                    the clock
+//   'd' queue's length (2 bytes) queue number   a dead letter
+//   'p' session sequence                   its task
+//   'e' queue's length (2 bytes) queue fingerprint   a group of a queue's dead letters
+//   'x' session sequence                   a dead letter whose task is still a 't'
 // What has ended is apart from what has not, so that a start does not read it.
 enum class RowKind : char {
   kMeta = 'm',
@@ -38,6 +42,10 @@ enum class RowKind : char {
   kReports = 'r',
   kKey = 'k',
   kClock = 'c',
+  kDeadLetter = 'd',
+  kDeadTask = 'p',
+  kLetterGroup = 'e',
+  kLetterMove = 'x',
 };
 
 // Keys in [begin, end), as Store::Scan takes them.
@@ -53,20 +61,31 @@ std::string TaskRowKey(TaskId id);
 // Of the last one of those in the row. So the row of a task, if there is one, is the first whose
 // key is not below this one of the task.
 std::string FinishedRowKey(TaskId last);
-// REQUIRES: queue.size() < 65,536.
+std::string DeadTaskRowKey(TaskId id);
+// This and the next two: REQUIRES: queue.size() < 65,536.
+std::string DeadLetterRowKey(std::string_view queue, uint64_t number);
 std::string RequestKeyRowKey(std::string_view queue, std::string_view request_key);
 
 KeyRange AllRows();
 KeyRange RowsOf(RowKind kind);
 // Those of finished tasks from `id` on; in the first one may be some before it.
 KeyRange FinishedRowsFrom(TaskId id);
+// A queue's dead letters from this number on.
+KeyRange DeadLettersFrom(std::string_view queue, uint64_t number);
 
 // Absent: no stored row has such a key.
 std::optional<RowKind> KindOfKey(std::string_view key);
-// Of a 't', 'u', 'a' or 'f' key: the one in it. Absent: it is malformed.
+// Of a 't', 'u', 'a', 'f', 'p' or 'x' key: the one in it. Absent: it is malformed.
 std::optional<TaskId> TaskOfKey(std::string_view key);
 // Of a 'g', 's' or 'r' key.
 std::optional<uint64_t> NumberOfKey(std::string_view key);
+
+struct QueueNumber {
+  std::string_view queue;  // within the key's bytes
+  uint64_t number = 0;
+};
+// Of a 'd' or 'e' key.
+std::optional<QueueNumber> QueueNumberOfKey(std::string_view key);
 
 struct RequestKeyParts {
   std::string_view queue;  // within the key's bytes

@@ -11,11 +11,25 @@
 #include "server/broker/outcome.h"
 #include "server/broker/row_key.h"
 #include "server/engine/payload_sizes.h"
+#include "server/engine/refusals.h"
 
 namespace treadle::broker {
 namespace {
 
 constexpr size_t kListRowsMax = 10'000;
+constexpr int64_t kListBytesMax = int64_t{4} << 20;
+
+// One of a run's.
+engine::TaskRow OneOf(engine::TaskRow run, TaskId task) {
+  if (run.payload_sizes.empty()) return run;
+  const engine::PayloadSizes sizes(std::exchange(run.payload_sizes, {}));
+  const auto index = static_cast<uint32_t>(task.sequence - run.id.sequence);
+  run.id = task;
+  run.order += index;
+  run.payload.begin += sizes.BeginOf(index);
+  run.payload.bytes = run.spec.payload_bytes = sizes.Bytes(index, index + 1);
+  return run;
+}
 
 // Every payload and every result is stored, also one without a byte.
 absl::Status Lost(TaskId task, const char* what) {
@@ -95,18 +109,17 @@ std::optional<engine::TaskRow> StoredTasks::DecodeTask(TaskId row, std::string_v
   return std::move(task);
 }
 
-std::optional<BodyPart> StoredTasks::Payload(TaskId task, TaskId row) {
+std::optional<engine::TaskRow> StoredTasks::TaskIn(TaskId row, TaskId task) {
   std::optional<engine::TaskRow> found = Unfinished(row);
   if (!found.has_value() || !engine::TaskRange{row, found->tasks()}.Contains(task)) {
     return std::nullopt;
   }
-  BodyPart payload = std::move(found->payload);
-  if (found->payload_sizes.empty()) return payload;
-  const engine::PayloadSizes sizes(found->payload_sizes);
-  const auto index = static_cast<uint32_t>(task.sequence - row.sequence);
-  payload.begin += sizes.BeginOf(index);
-  payload.bytes = sizes.Bytes(index, index + 1);
-  return payload;
+  return OneOf(*std::move(found), task);
+}
+
+std::optional<BodyPart> StoredTasks::Payload(TaskId task, TaskId row) {
+  std::optional<engine::TaskRow> found = TaskIn(row, task);
+  return found.has_value() ? std::optional(std::move(found->payload)) : std::nullopt;
 }
 
 absl::StatusOr<OutcomeReady> StoredTasks::Finished(TaskId task) {
@@ -188,6 +201,105 @@ absl::StatusOr<FinishedPage> StoredTasks::ListFinished(
   if (!next.ok()) return Fail(next.status());
   if (!page.next.has_value() && next->has_value()) page.next = TaskOfKey(**next);
   return page;
+}
+
+absl::StatusOr<DeadLetterPage> StoredTasks::ListDeadLetters(
+    std::string_view queue, uint64_t from, size_t limit,
+    absl::FunctionRef<bool(const engine::DeadLetterRow&)> accept) {
+  DeadLetterPage page;
+  int64_t bytes = 0;
+  const KeyRange range = DeadLettersFrom(queue, from);
+  const absl::StatusOr<std::optional<std::string>> next = store_.Scan(
+      range.begin, range.end, kListRowsMax, [&](std::string_view key, std::string_view value) {
+        absl::StatusOr<engine::Row> row = decoder_.Decode(key, value);
+        if (!row.ok()) return true;  // as in ListFinished
+        auto& letter = std::get<engine::DeadLetterRow>(*row);
+        if (page.rows.size() == limit || bytes >= kListBytesMax) {
+          page.next = letter.number;
+          return false;
+        }
+        bytes += static_cast<int64_t>(value.size());
+        if (accept(letter)) page.rows.push_back(std::move(letter));
+        return true;
+      });
+  bytes_read_ += bytes;
+  if (!next.ok()) return Fail(next.status());
+  if (!page.next.has_value() && next->has_value()) {
+    if (const auto letter = QueueNumberOfKey(**next)) page.next = letter->number;
+  }
+  return page;
+}
+
+std::optional<engine::DeadTaskRow> StoredTasks::DeadTask(TaskId task) {
+  const std::string key = DeadTaskRowKey(task);
+  const absl::StatusOr<std::string> value = Get(key);
+  if (!value.ok()) return std::nullopt;
+  std::optional<Body> body;
+  absl::StatusOr<engine::Row> row = Decode(key, *value, &body);
+  if (!row.ok()) return std::nullopt;
+  auto& dead = std::get<engine::DeadTaskRow>(*row);
+  if (!body.has_value()) {
+    Fail(Lost(task, "payload")).IgnoreError();
+    return std::nullopt;
+  }
+  dead.task.payload = AllOf(std::make_shared<const Body>(*std::move(body)));
+  return std::move(dead);
+}
+
+std::optional<engine::DeadLetterRow> StoredTasks::DeadLetter(std::string_view queue,
+                                                             uint64_t number) {
+  const std::string key = DeadLetterRowKey(queue, number);
+  const absl::StatusOr<std::string> value = Get(key);
+  if (!value.ok()) return std::nullopt;
+  absl::StatusOr<engine::Row> row = Decode(key, *value);
+  if (!row.ok()) return std::nullopt;
+  return std::move(std::get<engine::DeadLetterRow>(*row));
+}
+
+absl::StatusOr<StoredLetter> StoredTasks::FindDeadLetter(
+    TaskId task, const std::optional<engine::MovingLetter>& moving) {
+  std::optional<engine::DeadLetterRow> letter;
+  std::optional<engine::TaskRow> payload;
+  if (moving.has_value()) {
+    letter = DeadLetter(*moving->queue, moving->number);
+    payload = TaskIn(moving->row, task);
+  }
+  // Else, or if it has been moved since that was said.
+  if (!payload.has_value()) {
+    if (std::optional<engine::DeadTaskRow> dead = DeadTask(task)) {
+      letter = DeadLetter(dead->task.spec.queue, dead->letter);
+      payload = std::move(dead->task);
+    }
+  }
+  if (letter.has_value()) return StoredLetter{*std::move(letter), std::move(payload)};
+  return engine::refusal::NoDeadLetter(task);
+}
+
+engine::LettersFound StoredTasks::ReadLetters(const engine::LettersWanted& wanted) {
+  engine::LettersFound found;
+  found.reading = wanted.reading;
+  const int64_t before = bytes_read_;
+  for (const engine::LettersWanted::Wanted& one : wanted.wanted) {
+    if (bytes_read_ - before >= kListBytesMax) break;
+    ++found.looked_at;
+    absl::StatusOr<StoredLetter> letter = FindDeadLetter(one.task, one.moving);
+    if (!letter.ok()) continue;
+    if (!wanted.with_tasks) letter->task.reset();
+    found.letters.push_back({std::move(letter->letter), std::move(letter->task)});
+  }
+  return found;
+}
+
+std::vector<engine::TaskRow> StoredTasks::TasksToMove(
+    absl::Span<const engine::LetterMovesDue::Move> moves) {
+  std::vector<engine::TaskRow> tasks;
+  std::optional<engine::TaskRow> row;  // the last one read: a run's tasks follow one another
+  for (const engine::LetterMovesDue::Move& move : moves) {
+    if (!row.has_value() || row->id != move.row) row = Unfinished(move.row);
+    if (!row.has_value() || !engine::TaskRange{row->id, row->tasks()}.Contains(move.task)) continue;
+    tasks.push_back(OneOf(*row, move.task));
+  }
+  return tasks;
 }
 
 }  // namespace treadle::broker

@@ -15,10 +15,25 @@
 #include "proto/support/task_id.h"
 #include "server/broker/delivery.h"
 #include "server/broker/row_codec.h"
+#include "server/engine/command.h"
+#include "server/engine/output.h"
 #include "server/engine/row.h"
+#include "server/engine/view.h"
 #include "server/store/store.h"
 
 namespace treadle::broker {
+
+// Some of a queue's dead letters.
+struct DeadLetterPage {
+  std::vector<engine::DeadLetterRow> rows;
+  std::optional<uint64_t> next;  // go on from it; absent: there are no more
+};
+
+// A dead letter, and the task that it is about. Absent: its row is lost.
+struct StoredLetter {
+  engine::DeadLetterRow letter;
+  std::optional<engine::TaskRow> task;
+};
 
 // What the broker reads back from the store while it runs. One thread at a time, on which the store
 // may be read (see store::Store).
@@ -43,6 +58,19 @@ class StoredTasks {
   absl::StatusOr<FinishedPage> ListFinished(
       size_t limit, TaskId from, absl::FunctionRef<bool(const engine::FinishedRow&)> accept);
 
+  // As ListFinished, of a queue's dead letters in the order in which they came.
+  absl::StatusOr<DeadLetterPage> ListDeadLetters(
+      std::string_view queue, uint64_t from, size_t limit,
+      absl::FunctionRef<bool(const engine::DeadLetterRow&)> accept);
+  // NOT_FOUND: this task is no dead letter (any more). `moving`: what Engine::FindMoving has said.
+  absl::StatusOr<StoredLetter> FindDeadLetter(TaskId task,
+                                              const std::optional<engine::MovingLetter>& moving);
+  // The first of these, until what was read is large: see LettersFound.
+  engine::LettersFound ReadLetters(const engine::LettersWanted& wanted);
+  // Each of these tasks as a row of its own, with its payload; those that are not there are left
+  // out.
+  std::vector<engine::TaskRow> TasksToMove(absl::Span<const engine::LetterMovesDue::Move> moves);
+
   // Of the values that were read.
   int64_t bytes_read() const { return bytes_read_; }
   // The first error since the last time: the store is damaged or has failed, stop.
@@ -56,6 +84,10 @@ class StoredTasks {
   // An unfinished task's row, or a run's, with its payloads. Absent: it is damaged, a failure.
   std::optional<engine::TaskRow> DecodeTask(TaskId row, std::string_view key,
                                             std::string_view value);
+  // That of a task in `row`, its own or its run's, as a row of its own.
+  std::optional<engine::TaskRow> TaskIn(TaskId row, TaskId task);
+  std::optional<engine::DeadTaskRow> DeadTask(TaskId task);
+  std::optional<engine::DeadLetterRow> DeadLetter(std::string_view queue, uint64_t number);
   absl::Status Fail(absl::Status status);
   // Of this one of them, with no more of the body than is its own.
   absl::StatusOr<engine::FinishedRow> OutcomeOf(TaskId task, engine::FinishedRow outcomes,

@@ -65,6 +65,16 @@ bool Admission::AcceptRun(Turn& turn, Submit& submit) {
   return true;
 }
 
+absl::Status Admission::AcceptNow(Turn& turn, Submit&& submit) {
+  Queue* const known = s_.queues.Find(submit.spec.queue);
+  if (absl::Status s = Check(known, submit.spec, submit.origin, 1); !s.ok()) return s;
+  Queue& queue = known != nullptr ? *known : ObtainQueue(turn, submit.spec.queue, submit.origin);
+  const bool has_room = queue.Fits(submit.spec.payload_bytes) && queue.waiters.empty();
+  if (!has_room) return refusal::QueueFull(queue, submit.spec.payload_bytes);
+  Accept(turn, queue, submit);
+  return absl::OkStatus();
+}
+
 bool Admission::AnyWaits(const Submit& run) const {
   if (s_.waiters.size() == 0) return false;
   for (uint32_t i = 0; i < run.tasks(); ++i) {
@@ -156,6 +166,7 @@ QueueConfig Admission::DefaultConfig(const std::string& name) const {
   config.name = name;
   config.max_tasks = s_.options.queue_max_tasks;
   config.max_bytes = s_.options.queue_max_bytes;
+  config.dead_letters = s_.options.dead_letters;
   return config;
 }
 
@@ -243,7 +254,7 @@ void Admission::Accept(Turn& turn, Queue& queue, Submit& submit) {
     }
     turn.Put(std::move(key));
   }
-  Answer(turn, submit, absl::OkStatus());
+  if (submit.call != CallId{}) Answer(turn, submit, absl::OkStatus());
   turn.Put(TaskRow{task.id, std::move(spec), task.order, now, std::move(submit.payload_sizes),
                    std::move(submit.payload)});
 }

@@ -18,6 +18,10 @@ class Admission {
 
   void Apply(Turn& turn, Submit&& submit);
 
+  // A task that nobody has just submitted, and that does not wait for room. Not OK: why it is not
+  // accepted.
+  absl::Status AcceptNow(Turn& turn, Submit&& submit);
+
   // Submits that wait enter queues in which room has appeared.
   void ServeQueuesWithRoom(Turn& turn);
   // The queue's waiters are looked at anew: its bounds have changed, or it was closed.

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "proto/support/assert.h"
+#include "server/engine/history.h"
 #include "server/engine/lifecycle.h"
 #include "server/engine/retry.h"
 
@@ -126,9 +127,12 @@ Durability Lifecycle::Extend(Turn& turn, Task& task, int64_t lease_ms) {
   return stored_ms != 0 ? OutcomeDurability(task.durability) : Durability::kMemory;
 }
 
-void Lifecycle::EndLease(Turn& turn, Task& task) {
+Lifecycle::EndedLease Lifecycle::EndLease(Turn& turn, Task& task) {
   LiveLease& lease = *task.lease;
   Grant& grant = *lease.grant;
+  const bool started = lease.started;
+  EndedLease ended{grant.worker_name, s_.Shown(grant.granted_at_ms),
+                   started ? s_.Shown(lease.started_at_ms) : 0};
   s_.grants.Drop(lease);
   grant.live -= task.count;
   if (grant.live == 0) {
@@ -139,9 +143,8 @@ void Lifecycle::EndLease(Turn& turn, Task& task) {
   task.queue().running -= task.count;
   Worker* const worker = lease.worker;
   const int32_t pool_index = lease.pool;
-  const bool started = lease.started;
   task.lease.reset();
-  if (worker == nullptr) return;
+  if (worker == nullptr) return ended;
   worker->lease_count -= task.count;
   worker->leased_bytes -= task.payload_bytes;
   if (worker->call != CallId{}) {
@@ -154,6 +157,7 @@ void Lifecycle::EndLease(Turn& turn, Task& task) {
   } else if (worker->lease_count == 0) {
     s_.holders.RetireLater(*worker);
   }
+  return ended;
 }
 
 void Lifecycle::PutAttempt(Turn& turn, Task& task) {
@@ -170,7 +174,7 @@ void Lifecycle::PutAttempt(Turn& turn, Task& task) {
   row.suspect = task.suspect;
   if (task.extras) {
     row.cancel_reason = task.extras->cancel_reason;
-    row.last_error = task.extras->last_error;
+    row.failed = task.extras->failed;
   }
   turn.Put(std::move(row));
 }
@@ -189,12 +193,13 @@ void Lifecycle::Requeue(Turn& turn, Task& task) {
 
 void Lifecycle::Succeed(Turn& turn, Task& task, BodyPart body, std::vector<uint32_t> result_sizes) {
   if (Worker* const worker = task.lease->worker) worker->succeeded_total += task.count;
-  EndLease(turn, task);
-  FinishedRow row = RowOf(task, TaskState::kSucceeded, turn.now_ms());
-  row.attempts = task.attempts_spent + 1;
-  row.body = std::move(body);
-  row.result_sizes = std::move(result_sizes);
-  Finish(turn, task, std::move(row));
+  EndedLease attempt = EndLease(turn, task);
+  Finish(turn, task,
+         {.state = TaskState::kSucceeded,
+          .attempts = task.attempts_spent + 1,
+          .attempt = std::move(attempt),
+          .body = std::move(body),
+          .result_sizes = std::move(result_sizes)});
 }
 
 void Lifecycle::Fail(Turn& turn, Task& task, TaskError error, BodyPart body) {
@@ -240,9 +245,9 @@ void Lifecycle::TimeOut(Turn& turn, Task& task) {
 // wait. (A unary lease counts as begun: locks are tasks that are leased and released all the time.)
 void Lifecycle::GiveBack(Turn& turn, Task& task) {
   const bool begun = task.lease->started;
-  EndLease(turn, task);
+  EndedLease attempt = EndLease(turn, task);
   if (task.cancel_requested) {
-    return Finish(turn, task, TaskState::kCancelled, task.attempts_spent, TaskError());
+    return Finish(turn, task, {TaskState::kCancelled, task.attempts_spent, std::move(attempt)});
   }
   if (!begun && task.returns < UINT8_MAX) ++task.returns;
   const int64_t wait_ms = begun ? 0 : ReturnBackoffMs(task.returns);
@@ -253,9 +258,8 @@ void Lifecycle::GiveBack(Turn& turn, Task& task) {
 void Lifecycle::LoseLease(Turn& turn, Task& task) {
   const bool started = task.lease->started;
   if (task.cancel_requested) {
-    EndLease(turn, task);
-    return Finish(turn, task, TaskState::kCancelled, task.attempts_spent + (started ? 1 : 0),
-                  TaskError());
+    const int32_t attempts = task.attempts_spent + (started ? 1 : 0);
+    return Finish(turn, task, {TaskState::kCancelled, attempts, EndLease(turn, task)});
   }
   // Starts are told lazily, so the next attempt must confirm its start before it runs: then a task
   // that kills its worker again is caught.
@@ -289,21 +293,26 @@ void Lifecycle::EndFailedAttempt(Turn& turn, Task& task, TaskError error, Pace p
   error.worker = *task.lease->grant->worker_name;
   error.attempt = task.attempts_spent + 1;
   if (Worker* const worker = task.lease->worker) ++worker->failed_total;
-  EndLease(turn, task);
+  EndedLease attempt = EndLease(turn, task);
   ++task.attempts_spent;
   task.losses = task.returns = 0;
+  AddTo(task.Extras().failed, {error, s_.Shown(task.waits_since_ms), attempt.leased_at_ms,
+                               attempt.started_at_ms, s_.Shown(turn.now_ms())});
   if (task.cancel_requested) {
-    return Finish(turn, task, TaskState::kCancelled, task.attempts_spent, TaskError());
+    return Finish(turn, task, {TaskState::kCancelled, task.attempts_spent, std::move(attempt)});
   }
   const RetryPolicy& policy = PolicyOrDefault(task.retry);
   if (task.attempts_spent >= task.max_attempts || !MayRetry(policy, error)) {
-    return Finish(turn, task, TaskState::kFailed, task.attempts_spent, std::move(error),
-                  std::move(body));
+    return Finish(turn, task,
+                  {.state = TaskState::kFailed,
+                   .attempts = task.attempts_spent,
+                   .attempt = std::move(attempt),
+                   .error = std::move(error),
+                   .body = std::move(body)});
   }
   ++task.queue().totals.retried;
   const int64_t wait_ms =
       error.retry_after_ms.value_or(BackoffMs(policy, task.id, task.attempts_spent));
-  task.Extras().last_error = Shortened(std::move(error));
   task.RunNotBefore(pace == Pace::kAtOnce ? 0 : turn.now_ms() + wait_ms);
   Requeue(turn, task);
 }

@@ -34,6 +34,9 @@ struct UpdateQueue {
   std::optional<int64_t> max_tasks;
   std::optional<int64_t> max_bytes;
   std::optional<bool> closed = std::nullopt;
+  std::optional<int64_t> dead_letters_max_tasks = std::nullopt;
+  std::optional<int64_t> dead_letters_max_bytes = std::nullopt;
+  std::optional<int64_t> dead_letters_ttl_ms = std::nullopt;
 };
 struct DeleteQueue {
   CallId call{};
@@ -208,10 +211,46 @@ struct CompactRun {
   std::optional<TaskRow> row;
 };
 
+// Answers LetterMovesDue: the rows of those tasks that are there, with their payloads, in the same
+// order. One task each.
+struct MoveDeadTasks {
+  std::vector<TaskRow> rows;
+};
+// Dead letters, by their tasks, are dropped; `redrive`: when their tasks have been submitted again.
+// Answered by LettersTaken.
+struct TakeLetters {
+  CallId call{};
+  std::vector<TaskId> tasks;
+  bool redrive = false;
+  std::string queue;         // to submit to; empty: that which they failed in
+  int32_t max_attempts = 0;  // 0: as it was
+  Origin origin{};
+};
+// Answers LettersWanted: of the first `looked_at` of them, those that are dead letters, in their
+// order.
+struct LettersFound {
+  struct Letter {
+    DeadLetterRow row;
+    std::optional<TaskRow> task;  // if that was asked for, and is there
+  };
+  uint64_t reading = 0;
+  size_t looked_at = 0;
+  std::vector<Letter> letters;
+  TaskId first_id;  // ids for as many new tasks as there are letters
+};
+// Answers SweepDue: the queue's dead letters from there on, as many as were looked at.
+struct SweepDeadLetters {
+  std::string queue;
+  uint64_t reading = 0;
+  std::vector<DeadLetterRow> letters;
+  bool end = false;  // there are no more
+};
+
 using Command =
     std::variant<BeginLife, CreateQueue, UpdateQueue, DeleteQueue, PauseQueue, PurgeQueue,
                  OpenSession, AcknowledgeSession, CloseSession, Submit, Cancel, AttachWorker,
                  Heartbeat, AddCredit, DrainWorker, DrainWorkers, StartAttempt, EndAttempt,
-                 EndReports, PollTasks, ExtendLease, CallClosed, WatchTask, CompactRun>;
+                 EndReports, PollTasks, ExtendLease, CallClosed, WatchTask, CompactRun,
+                 MoveDeadTasks, TakeLetters, LettersFound, SweepDeadLetters>;
 
 }  // namespace treadle::engine

@@ -6,10 +6,12 @@
 #include "proto/support/assert.h"
 #include "server/engine/admission.h"
 #include "server/engine/attachments.h"
+#include "server/engine/dead_letters.h"
 #include "server/engine/dispatch.h"
 #include "server/engine/explain.h"
 #include "server/engine/fingerprint.h"
 #include "server/engine/invariants.h"
+#include "server/engine/letter_commands.h"
 #include "server/engine/lifecycle.h"
 #include "server/engine/loader.h"
 #include "server/engine/queue_commands.h"
@@ -26,15 +28,17 @@ class Engine::Impl {
  public:
   explicit Impl(const EngineOptions& options)
       : state_(options),
-        lifecycle_(state_),
+        letters_(state_),
+        lifecycle_(state_, letters_),
         admission_(state_, lifecycle_),
         sessions_(state_, admission_),
-        queue_commands_(state_, lifecycle_, admission_),
+        queue_commands_(state_, lifecycle_, admission_, letters_),
+        letter_commands_(state_, letters_, admission_),
         attachments_(state_, lifecycle_),
         reports_(state_, lifecycle_),
         runs_(state_),
         dispatch_(state_, lifecycle_, admission_, attachments_),
-        loader_(std::make_unique<Loader>(state_, lifecycle_, attachments_, runs_)) {}
+        loader_(std::make_unique<Loader>(state_, lifecycle_, attachments_, runs_, letters_)) {}
 
   absl::Status Load(const Row& row) {
     TREADLE_ASSERT(loader_ != nullptr);
@@ -80,6 +84,7 @@ class Engine::Impl {
     if (!behind) dispatch_.AnswerDuePolls(turn);
     attachments_.RetireIdle();
     runs_.WriteChanged(turn);
+    letters_.WriteChanged(turn);
     sessions_.WriteChanged(turn);
     reports_.WriteAccepted(turn);
     if (state_.counters_dirty) turn.Put(state_.counters);
@@ -111,6 +116,7 @@ class Engine::Impl {
   }
 
   const State& state() const { return state_; }
+  const DeadLetters& letters() const { return letters_; }
 
  private:
   Turn Begin(int64_t now_ms, Effects& effects) {
@@ -140,6 +146,14 @@ class Engine::Impl {
   void Apply(Turn& turn, EndReports&& command) { reports_.Apply(turn, command); }
   void Apply(Turn& turn, ExtendLease&& command) { reports_.Apply(turn, command); }
   void Apply(Turn& turn, CompactRun&& command) { runs_.Apply(turn, std::move(command)); }
+  void Apply(Turn& turn, MoveDeadTasks&& command) { letters_.Apply(turn, std::move(command)); }
+  void Apply(Turn& turn, SweepDeadLetters&& command) { letters_.Apply(turn, command); }
+  void Apply(Turn& turn, TakeLetters&& command) {
+    letter_commands_.Apply(turn, std::move(command));
+  }
+  void Apply(Turn& turn, LettersFound&& command) {
+    letter_commands_.Apply(turn, std::move(command));
+  }
   void Apply(Turn&, WatchTask&& command) {
     Task* const task = state_.tasks.Find(command.task);
     if (task == nullptr || (!command.watch && task->count > 1)) return;
@@ -149,14 +163,17 @@ class Engine::Impl {
   void Apply(Turn& turn, CallClosed&& command);
   void FireTimer(Turn& turn);
   int64_t NextDue() const {
-    return std::min({state_.timers.NextDue(), state_.NextDate(), runs_.NextDue()});
+    return std::min(
+        {state_.timers.NextDue(), state_.NextDate(), runs_.NextDue(), letters_.NextDue()});
   }
 
   State state_;
+  DeadLetters letters_;
   Lifecycle lifecycle_;
   Admission admission_;
   Sessions sessions_;
   QueueCommands queue_commands_;
+  LetterCommands letter_commands_;
   Attachments attachments_;
   Reports reports_;
   Runs runs_;
@@ -206,6 +223,7 @@ void Engine::Impl::Apply(Turn& turn, CallClosed&& command) {
 }
 
 void Engine::Impl::FireTimer(Turn& turn) {
+  if (letters_.NextDue() <= turn.now_ms()) return letters_.Due(turn);
   const int64_t due_ms = state_.timers.NextDue();
   if (runs_.NextDue() < std::min(due_ms, state_.NextDate())) return runs_.Due(turn);
   if (state_.NextDate() < due_ms) return lifecycle_.Due(turn, state_.dates.Pop());
@@ -223,6 +241,8 @@ void Engine::Impl::FireTimer(Turn& turn) {
       return sessions_.Due(turn, static_cast<Session&>(timed), due_ms);
     case TimedKind::kWaiter:
       return admission_.Due(turn, static_cast<Waiter&>(timed));
+    case TimedKind::kLetters:
+      return letters_.Due(turn, static_cast<LetterBox&>(timed));
   }
 }
 
@@ -283,6 +303,15 @@ std::vector<QueueView> Engine::ListQueues(std::string_view after, size_t limit,
     if (it->second->declared) views.push_back(ViewOf(*it->second, now_ms));
   }
   return views;
+}
+
+std::vector<LetterGroupView> Engine::ListLetterGroups(std::string_view queue, size_t skip,
+                                                      size_t limit) const {
+  return engine::ListLetterGroups(impl_->state(), queue, skip, limit);
+}
+
+std::optional<MovingLetter> Engine::FindMoving(TaskId dead) const {
+  return impl_->letters().FindMoving(dead);
 }
 
 std::vector<WorkerView> Engine::ListWorkers(std::string_view after, size_t limit) const {

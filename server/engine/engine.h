@@ -75,6 +75,12 @@ class Engine {
   std::optional<QueueView> FindQueue(std::string_view name, int64_t now_ms) const;
   // Up to `limit` queues by name, those after `after`.
   std::vector<QueueView> ListQueues(std::string_view after, size_t limit, int64_t now_ms) const;
+  // Up to `limit` groups of a queue's dead letters, or of all queues' (empty), after the first
+  // `skip`: those with the most first.
+  std::vector<LetterGroupView> ListLetterGroups(std::string_view queue, size_t skip,
+                                                size_t limit) const;
+  // Absent: it is no dead letter, or its task's row has been moved.
+  std::optional<MovingLetter> FindMoving(TaskId dead) const;
   // Up to `limit` workers by id, those after `after`.
   std::vector<WorkerView> ListWorkers(std::string_view after, size_t limit) const;
   // Up to `limit` unfinished tasks in submit order, those after order number `after`; sets `after`

@@ -9,7 +9,16 @@
 namespace treadle::engine {
 namespace {
 
-enum class Part : uint8_t { kCounters = 1, kQueue, kTask, kGrant, kSession, kReports };
+enum class Part : uint8_t {
+  kCounters = 1,
+  kQueue,
+  kTask,
+  kGrant,
+  kSession,
+  kReports,
+  kLetterGroup,
+  kLetterMove,
+};
 
 template <typename T>
 void AddOptional(StableHash& hash, const std::optional<T>& value) {
@@ -38,6 +47,7 @@ uint64_t HashOf(const MetaRow& counters) {
       .Add(counters.next_token)
       .Add(counters.next_grant)
       .Add(counters.next_order)
+      .Add(counters.next_letter)
       .value();
 }
 
@@ -47,6 +57,9 @@ uint64_t HashOf(const Queue& queue) {
       .Add(queue.config.discipline)
       .Add(queue.config.max_tasks)
       .Add(queue.config.max_bytes)
+      .Add(queue.config.dead_letters.max_tasks)
+      .Add(queue.config.dead_letters.max_bytes)
+      .Add(queue.config.dead_letters.ttl_ms)
       .Add(queue.paused_at_ms)
       .Add(queue.closed)
       .Add(queue.created_at_ms)
@@ -84,11 +97,46 @@ uint64_t HashOf(const Task& task, uint32_t index) {
   static const TaskExtras kNone;
   const TaskExtras& extras = task.extras ? *task.extras : kNone;
   hash.Add(extras.request_key).Add(extras.digest.high).Add(extras.digest.low);
-  AddError(hash, extras.last_error);
+  for (const FailedAttempt& attempt : extras.failed) {
+    AddError(hash, attempt.error);
+    hash.Add(attempt.runnable_at_ms)
+        .Add(attempt.leased_at_ms)
+        .Add(attempt.started_at_ms)
+        .Add(attempt.ended_at_ms);
+  }
   hash.Add(extras.cancel_reason);
   hash.Add(task.lease == nullptr ? Token{} : task.lease->TokenOf(index));
   hash.Add(task.lease == nullptr ? 0 : task.lease->stored_lease_ms);
   return hash.value();
+}
+
+uint64_t HashOf(const Queue& queue, uint64_t fingerprint, const LetterGroup& group) {
+  return StableHash(static_cast<uint64_t>(Part::kLetterGroup))
+      .Add(*queue.name)
+      .Add(fingerprint)
+      .Add(group.type == nullptr ? std::string_view() : *group.type)
+      .Add(group.error_type)
+      .Add(group.error_message)
+      .Add(group.count)
+      .Add(group.bytes)
+      .Add(group.first_at_ms)
+      .Add(group.last_at_ms)
+      .Add(group.last.session)
+      .Add(group.last.sequence)
+      .value();
+}
+
+uint64_t HashOf(TaskId id, const LetterMove& move) {
+  return StableHash(static_cast<uint64_t>(Part::kLetterMove))
+      .Add(id.session)
+      .Add(id.sequence)
+      .Add(*move.queue)
+      .Add(move.letter)
+      .Add(move.row.session)
+      .Add(move.row.sequence)
+      .Add(move.run == nullptr)
+      .Add(move.row_bytes)
+      .value();
 }
 
 uint64_t HashOf(const Grant& grant) {
@@ -126,7 +174,12 @@ uint64_t FingerprintOf(const State& state) {
   uint64_t sum = HashOf(state.counters);
   for (const auto& [name, queue] : state.queues.all()) {
     if (queue->declared) sum += HashOf(*queue);
+    if (queue->letters == nullptr) continue;
+    for (const auto& [fingerprint, group] : queue->letters->groups) {
+      sum += HashOf(*queue, fingerprint, group);
+    }
   }
+  for (const auto& [id, move] : state.letter_moves) sum += HashOf(id, move);
   state.tasks.ForEach([&](const Task& task) {
     for (uint32_t i = 0; i < task.count; ++i) sum += HashOf(task, i);
   });

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "proto/support/assert.h"
+#include "server/engine/letter_fingerprint.h"
 
 namespace treadle::engine {
 namespace {
@@ -145,6 +146,37 @@ void CheckQueue(const State& state, const Queue& queue, bool after_tick, Seen& s
   state.matching.CheckNothingToGive(queue);
 }
 
+void CheckLetters(const State& state, Seen& seen) {
+  int64_t groups = 0;
+  for (const auto& [name, queue] : state.queues.all()) {
+    if (queue->letters == nullptr) continue;
+    const LetterBox& box = *queue->letters;
+    TREADLE_ASSERT(&box.queue == queue.get() && queue->declared && !box.groups.empty());
+    int64_t count = 0;
+    int64_t bytes = 0;
+    for (const auto& [fingerprint, group] : box.groups) {
+      TREADLE_ASSERT(group.count > 0 && group.bytes > 0);
+      TREADLE_ASSERT((group.type == nullptr) == (fingerprint == kOtherLetters));
+      count += group.count;
+      bytes += group.bytes;
+    }
+    TREADLE_ASSERT(count == box.count && bytes == box.bytes);
+    groups += static_cast<int64_t>(box.groups.size());
+    const bool timed = state.timers.DueOf(box) != kNever;
+    TREADLE_ASSERT(timed == (box.reading == 0));
+    if (timed) ++seen.timers;
+  }
+  TREADLE_ASSERT(groups == state.letter_groups);
+  std::map<const TaskRun*, uint32_t> moving;
+  for (const auto& [id, move] : state.letter_moves) {
+    TREADLE_ASSERT(move.letter < state.counters.next_letter);
+    TREADLE_ASSERT(state.tasks.Find(id) == nullptr);
+    if (move.run != nullptr) ++moving[move.run.get()];
+    if (move.run == nullptr) TREADLE_ASSERT(move.row == id);
+  }
+  for (const auto& [run, tasks] : moving) TREADLE_ASSERT(run->moving == tasks);
+}
+
 void CheckHolders(const State& state, Seen& seen) {
   for (const auto& [id, worker] : state.holders.workers()) {
     const Counted& counted = seen.workers[worker.get()];
@@ -207,6 +239,7 @@ void CheckState(const State& state, const Lifecycle& lifecycle, bool after_tick)
   for (const auto& [first_token, grant] : state.grants.all()) {
     TREADLE_ASSERT(grant.live > 0 && grant.live == seen.grants[&grant]);
   }
+  CheckLetters(state, seen);
   CheckHolders(state, seen);
   CheckCalls(state);
   state.reports.CheckInvariants();

@@ -242,7 +242,7 @@ void Lifecycle::Cancel(Turn& turn, Task& task, const std::string& reason) {
   if (!reason.empty() && !task.cancel_requested) task.Extras().cancel_reason = reason;
   if (task.state != TaskState::kRunning) {
     LeaveWaiting(task);
-    return Finish(turn, task, TaskState::kCancelled, task.attempts_spent, TaskError());
+    return Finish(turn, task, {TaskState::kCancelled, task.attempts_spent});
   }
   if (task.cancel_requested) return;
   task.cancel_requested = true;
@@ -253,26 +253,25 @@ void Lifecycle::Cancel(Turn& turn, Task& task, const std::string& reason) {
 }
 
 void Lifecycle::Expire(Turn& turn, Task& task) {
-  TaskError error;
-  error.type = "DeadlineExceeded";
-  error.message = absl::StrCat("the deadline passed ", std::string(WhereWas(task.state)));
-  int32_t attempts = task.attempts_spent;
+  Ending ending{TaskState::kExpired, task.attempts_spent};
+  ending.error.type = "DeadlineExceeded";
+  ending.error.message = absl::StrCat("the deadline passed ", std::string(WhereWas(task.state)));
   if (task.state == TaskState::kRunning) {
-    error.attempt = ++attempts;
-    error.worker = *task.lease->grant->worker_name;
     StopHolder(turn, task, StopReason::kDeadline);
-    EndLease(turn, task);
+    ending.attempt = EndLease(turn, task);
+    ending.error.attempt = ++ending.attempts;
+    ending.error.worker = *ending.attempt.worker;
   } else {
     LeaveWaiting(task);
   }
-  Finish(turn, task, TaskState::kExpired, attempts, std::move(error));
+  Finish(turn, task, std::move(ending));
 }
 
 FinishedRow Lifecycle::RowOf(const Task& task, TaskState state, int64_t now_ms) const {
   FinishedRow row;
   row.id = task.id;
   row.tasks = task.count;
-  row.of_run = task.run != nullptr;
+  row.task_row_stays = task.run != nullptr;
   row.queue = task.queue().name;
   row.type = task.line->type;
   row.state = state;
@@ -294,35 +293,40 @@ FinishedRow Lifecycle::RowOf(const Task& task, TaskState state, int64_t now_ms) 
   return row;
 }
 
-void Lifecycle::Finish(Turn& turn, Task& task, TaskState state, int32_t attempts, TaskError error,
-                       BodyPart body) {
-  TREADLE_ASSERT(task.count == 1);
-  FinishedRow row = RowOf(task, state, turn.now_ms());
-  row.attempts = attempts;
-  if (state == TaskState::kCancelled && error.type.empty()) {
-    error.type = "Cancelled";
-    error.message = "the task was cancelled";
+void Lifecycle::Finish(Turn& turn, Task& task, Ending ending) {
+  FinishedRow row = RowOf(task, ending.state, turn.now_ms());
+  row.attempts = ending.attempts;
+  row.worker = std::move(ending.attempt.worker);
+  row.leased_at_ms = ending.attempt.leased_at_ms;
+  row.started_at_ms = ending.attempt.started_at_ms;
+  if (task.extras) row.failed = std::move(task.extras->failed);
+  row.error = std::move(ending.error);
+  if (ending.state == TaskState::kCancelled) {
+    row.error.type = "Cancelled";
+    row.error.message = "the task was cancelled";
     if (task.extras && !task.extras->cancel_reason.empty()) {
-      absl::StrAppend(&error.message, ": ", task.extras->cancel_reason);
+      absl::StrAppend(&row.error.message, ": ", task.extras->cancel_reason);
     }
   }
-  row.error = std::move(error);
-  row.body = std::move(body);
+  row.body = std::move(ending.body);
+  row.result_sizes = std::move(ending.result_sizes);
   Finish(turn, task, std::move(row));
 }
 
-void Lifecycle::Finish(Turn& turn, Task& task, FinishedRow finished_row) {
+void Lifecycle::Finish(Turn& turn, Task& task, FinishedRow&& finished_row) {
+  TREADLE_ASSERT(task.count == 1 || finished_row.state == TaskState::kSucceeded);
   Queue& queue = task.queue();
   s_.timers.Clear(task);
   s_.dates.Clear(task);
+  if (finished_row.state == TaskState::kFailed) letters_.Add(turn, task, finished_row);
   const auto finished = std::make_shared<const FinishedRow>(std::move(finished_row));
   const FinishedRow& row = *finished;
   if (row.drop_at_ms > turn.now_ms()) {
     turn.Put(row);
-  } else if (!row.of_run) {
+  } else if (!row.task_row_stays) {
     turn.Erase(TaskKey{task.id});
   }
-  if (row.of_run) LeaveRun(turn, task);
+  if (task.run != nullptr) LeaveRun(turn, task);
   if (task.has_attempt_row) turn.Erase(AttemptKey{task.id});
   if (task.has_key()) s_.keys.Finish(*queue.name, task.extras->request_key);
   Count(queue, row.state, task.count, turn.now_ms());
@@ -336,7 +340,7 @@ void Lifecycle::LeaveRun(Turn& turn, const Task& task) {
   TaskRun& run = *task.run;
   run.unfinished -= task.count;
   run.unfinished_bytes -= task.payload_bytes;
-  if (run.unfinished == 0) {
+  if (run.over()) {
     turn.Erase(TaskKey{run.first});
     if (run.has_row) turn.Erase(RunKey{run.first});
     return;

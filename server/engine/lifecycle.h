@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "server/engine/dead_letters.h"
 #include "server/engine/state.h"
 #include "server/engine/turn.h"
 
@@ -14,7 +15,7 @@ namespace treadle::engine {
 // so that counters, lines, timers, rows and outputs follow.
 class Lifecycle {
  public:
-  explicit Lifecycle(State& state) : s_(state) {}
+  Lifecycle(State& state, DeadLetters& letters) : s_(state), letters_(letters) {}
 
   // So many tasks' place in their queue, before Enter. Finish gives it up, one by one.
   Line& ObtainLine(Queue& queue, const std::string& type, uint32_t tasks);
@@ -83,6 +84,21 @@ class Lifecycle {
 
  private:
   enum class Pace { kBackoff, kAtOnce };
+  // Who had the task last. Unix time, as FailedAttempt's.
+  struct EndedLease {
+    Name worker;
+    int64_t leased_at_ms = 0;
+    int64_t started_at_ms = 0;
+  };
+  // How tasks end: several that succeed, or one.
+  struct Ending {
+    TaskState state{};
+    int32_t attempts = 0;
+    EndedLease attempt = {};  // the last one
+    TaskError error = {};
+    BodyPart body = {};
+    std::vector<uint32_t> result_sizes = {};
+  };
 
   Task& SplitAfter(Task& task, uint32_t keep);
   void SplitLease(Task& task, Task& rest);
@@ -94,9 +110,8 @@ class Lifecycle {
   void LeaveLine(const Task& task);
   void DropOldestLine(Queue& queue);
   void Changed(Turn& turn, const Task& task);
-  void Finish(Turn& turn, Task& task, FinishedRow row);
-  void Finish(Turn& turn, Task& task, TaskState state, int32_t attempts, TaskError error,
-              BodyPart body = {});
+  void Finish(Turn& turn, Task& task, Ending ending);
+  void Finish(Turn& turn, Task& task, FinishedRow&& row);
   FinishedRow RowOf(const Task& task, TaskState state, int64_t now_ms) const;
 
   int64_t NextDue(const Task& task, int64_t lease_due_ms) const;
@@ -105,12 +120,13 @@ class Lifecycle {
   void TimeOut(Turn& turn, Task& task);
   void EndFailedAttempt(Turn& turn, Task& task, TaskError error, Pace pace, BodyPart body = {});
   TaskError TimeoutError(const Task& task) const;
-  void EndLease(Turn& turn, Task& task);
+  EndedLease EndLease(Turn& turn, Task& task);
   void Requeue(Turn& turn, Task& task);
   void PutAttempt(Turn& turn, Task& task);
   void StopHolder(Turn& turn, const Task& task, StopReason reason);
 
   State& s_;
+  DeadLetters& letters_;
 };
 
 }  // namespace treadle::engine

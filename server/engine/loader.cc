@@ -112,11 +112,26 @@ absl::Status Loader::Take(const ReportsRow& row) {
   return absl::OkStatus();
 }
 
+absl::Status Loader::Take(const LetterGroupRow& row) {
+  Queue& queue = s_.queues.Obtain(*row.queue);
+  if (row.group.count < 1 || !letters_.AddLoaded(queue, row)) {
+    return Contradiction("a group of dead letters of queue '", *row.queue, "' is there twice");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Loader::Take(const LetterMoveRow& row) {
+  letter_moves_.push_back(row);
+  return absl::OkStatus();
+}
+
 absl::Status Loader::Finish(int64_t now_ms) {
   s_.now_ms = now_ms;
   TREADLE_RETURN_IF_ERROR(FinishQueues());
+  DropDeadTasks();
   TREADLE_RETURN_IF_ERROR(FinishTasks());
   TREADLE_RETURN_IF_ERROR(FinishRuns());
+  TREADLE_RETURN_IF_ERROR(FinishLetterMoves());
   TREADLE_RETURN_IF_ERROR(FinishAttempts());
   TREADLE_RETURN_IF_ERROR(FinishGrants(now_ms));
   TREADLE_RETURN_IF_ERROR(FinishReports());
@@ -129,6 +144,45 @@ absl::Status Loader::FinishQueues() {
     if (!queue->declared)
       return Contradiction("there are tasks in queue '", name, "', but no row of the queue");
   }
+  letters_.FinishLoad();
+  return absl::OkStatus();
+}
+
+void Loader::DropDeadTasks() {
+  for (const LetterMoveRow& row : letter_moves_) {
+    if (row.id != row.row) continue;  // its run says that it has ended
+    Task* const task = s_.tasks.Find(row.id);
+    if (task == nullptr || task->run != nullptr) continue;
+    dead_bytes_[row.id] = task->payload_bytes;
+    lifecycle_.ReturnLine(*task);
+    s_.tasks.Drop(*task);
+  }
+}
+
+absl::Status Loader::FinishLetterMoves() {
+  for (const LetterMoveRow& row : std::exchange(letter_moves_, {})) {
+    const auto contradiction = [&row] {
+      return Contradiction("task ", row.id.ToString(), " is a dead letter of queue '", *row.queue,
+                           "', and no row has its payload");
+    };
+    if (row.letter >= s_.counters.next_letter || s_.tasks.Find(row.id) != nullptr) {
+      return contradiction();
+    }
+    const auto bytes = dead_bytes_.find(row.id);
+    const auto run = begun_runs_.find(row.row);
+    if (bytes == dead_bytes_.end() && run == begun_runs_.end()) return contradiction();
+    const bool added = bytes != dead_bytes_.end()
+                           ? letters_.AddLoaded(row, nullptr, bytes->second)
+                           : letters_.AddLoaded(row, run->second, run->second->bytes());
+    if (!added) return contradiction();
+  }
+  for (const auto& [id, run] : begun_runs_) {
+    if (run->over()) {
+      return Contradiction("the run that begins with task ", id.ToString(), " has ended");
+    }
+  }
+  begun_runs_.clear();
+  dead_bytes_.clear();
   return absl::OkStatus();
 }
 
@@ -167,15 +221,14 @@ absl::Status Loader::FinishRun(const RunRow& row) {
   for (const auto& [first, last] : row.finished) {
     const auto tasks = static_cast<uint32_t>(last - first + 1);
     Task* const task = FindApart(TaskId{row.id.session, first}, tasks);
-    if (task == nullptr || task->run != run || task->count != tasks || run->unfinished <= tasks) {
-      return contradiction();
-    }
+    if (task == nullptr || task->run != run || task->count != tasks) return contradiction();
     run->unfinished -= tasks;
     run->unfinished_bytes -= task->payload_bytes;
     lifecycle_.ReturnLine(*task);
     s_.tasks.Drop(*task);
   }
   runs_.Loaded(run, s_.now_ms);
+  begun_runs_[run->first] = run;
   return absl::OkStatus();
 }
 
@@ -233,7 +286,7 @@ absl::Status Loader::FinishAttempts() {
     task->cancel_requested = row.cancel_requested;
     task->suspect = row.suspect;
     if (!row.cancel_reason.empty()) task->Extras().cancel_reason = std::move(row.cancel_reason);
-    if (row.last_error != TaskError()) task->Extras().last_error = std::move(row.last_error);
+    if (!row.failed.empty()) task->Extras().failed = std::move(row.failed);
   }
   attempts_ = {};
   return absl::OkStatus();
@@ -344,17 +397,27 @@ absl::Status Loader::FinishSessions(int64_t now_ms) {
   return absl::OkStatus();
 }
 
+int64_t Loader::RunnableSince(const Task& task) const {
+  int64_t since_ms = std::max(task.submitted_at_ms, s_.Moment(task.run_at_ms, task.run_at_is_date));
+  if (task.lease == nullptr) return since_ms;
+  if (task.extras && !task.extras->failed.empty()) {
+    since_ms =
+        std::max(since_ms, s_.Moment(task.extras->failed.back().ended_at_ms, /*is_date=*/true));
+  }
+  return std::min(since_ms, task.lease->grant->granted_at_ms);
+}
+
 absl::Status Loader::EnterTasks(int64_t now_ms) {
   std::vector<Task*> waiting;
   absl::Status status;
   s_.tasks.ForEach([&](Task& task) {
     if (task.lease != nullptr) {
+      task.waits_since_ms = RunnableSince(task);
       lifecycle_.Retime(task);
     } else if (task.cancel_requested) {
       status = Contradiction("task ", task.id.ToString(), " was told to stop and does not run");
     } else {
-      task.waits_since_ms =
-          std::max(task.submitted_at_ms, s_.Moment(task.run_at_ms, task.run_at_is_date));
+      task.waits_since_ms = RunnableSince(task);
       waiting.push_back(&task);
     }
   });

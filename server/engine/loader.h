@@ -20,8 +20,13 @@ namespace treadle::engine {
 // everything: rows that contradict each other mean a damaged store, and nothing is guessed.
 class Loader {
  public:
-  Loader(State& state, Lifecycle& lifecycle, Attachments& attachments, Runs& runs)
-      : s_(state), lifecycle_(lifecycle), attachments_(attachments), runs_(runs) {}
+  Loader(State& state, Lifecycle& lifecycle, Attachments& attachments, Runs& runs,
+         DeadLetters& letters)
+      : s_(state),
+        lifecycle_(lifecycle),
+        attachments_(attachments),
+        runs_(runs),
+        letters_(letters) {}
 
   absl::Status Load(const Row& row);
   absl::Status Finish(int64_t now_ms);
@@ -35,16 +40,23 @@ class Loader {
   absl::Status Take(const GrantRow& row);
   absl::Status Take(const SessionRow& row);
   absl::Status Take(const ReportsRow& row);
+  absl::Status Take(const LetterGroupRow& row);
+  absl::Status Take(const LetterMoveRow& row);
   // What has ended is the store's alone.
   absl::Status Take(const FinishedRow&) { return absl::OkStatus(); }
   absl::Status Take(const KeyRow&) { return absl::OkStatus(); }
   absl::Status Take(const ClockRow&) { return absl::OkStatus(); }
+  absl::Status Take(const DeadLetterRow&) { return absl::OkStatus(); }
+  absl::Status Take(const DeadTaskRow&) { return absl::OkStatus(); }
 
   absl::Status FinishQueues();
+  // Tasks that have failed, and have the rows that they had.
+  void DropDeadTasks();
   absl::Status FinishTasks();
   absl::Status FinishTask(const Task& task);
   absl::Status FinishRuns();
   absl::Status FinishRun(const RunRow& row);
+  absl::Status FinishLetterMoves();
   absl::Status FinishAttempts();
   absl::Status FinishGrants(int64_t now_ms);
   absl::Status FinishGrant(const GrantRow& row, int64_t now_ms);
@@ -55,6 +67,9 @@ class Loader {
   absl::Status FinishReports();
   absl::Status FinishSessions(int64_t now_ms);
   absl::Status EnterTasks(int64_t now_ms);
+  // Or will be. Of a task that was tried before and runs again it is not stored, and its last
+  // attempt's end stands for it.
+  int64_t RunnableSince(const Task& task) const;
   // So many tasks, parted from others, before they are in their queues' lists. Null: there is no
   // such task.
   Task* FindApart(TaskId id, uint32_t tasks);
@@ -63,12 +78,16 @@ class Loader {
   Lifecycle& lifecycle_;
   Attachments& attachments_;
   Runs& runs_;
+  DeadLetters& letters_;
   bool has_meta_ = false;
   std::vector<RunRow> run_rows_;
   std::vector<AttemptRow> attempts_;
   absl::flat_hash_map<TaskId, int64_t> stored_lease_ms_;
   std::vector<GrantRow> grants_;
   std::vector<ReportsRow> reports_;
+  std::vector<LetterMoveRow> letter_moves_;
+  absl::flat_hash_map<TaskId, std::shared_ptr<TaskRun>> begun_runs_;  // some of their tasks ended
+  absl::flat_hash_map<TaskId, uint64_t> dead_bytes_;  // payloads of tasks that were dropped
 };
 
 }  // namespace treadle::engine

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "server/engine/types.h"
+
 namespace treadle::engine {
 
 // Bounds and times in force. The defaults are the product's.
@@ -9,6 +11,7 @@ struct EngineOptions {
   bool auto_create_queues = true;
   int64_t queue_max_tasks = 1'000'000;         // of an undeclared queue
   int64_t queue_max_bytes = int64_t{4} << 30;  // of an undeclared queue
+  DeadLetterPolicy dead_letters;               // of an undeclared queue
   int64_t queues_max = 10'000;
   int64_t types_per_queue_max = 10'000;
   int64_t unfinished_tasks_max = 20'000'000;
@@ -48,6 +51,9 @@ struct EngineOptions {
   int64_t timers_per_turn_max = 100'000;
   // Tasks that purges cancel in one turn: each is a row and an output.
   int64_t purged_per_turn_max = 10'000;
+  // Groups of dead letters: they are kept in memory, each with an error's message of up to 1 KiB.
+  int64_t letter_groups_max = 100'000;
+  int64_t letter_groups_per_queue_max = 1'000;
   // Leases of a task that were lost without word of a start; then the next one costs an attempt.
   int32_t unexplained_losses_max = 10;
 };

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -123,16 +124,56 @@ struct CompactionDue {
   TaskId run;
 };
 
+// The rows of these tasks are to be moved to their dead letters: the broker reads them, and answers
+// with MoveDeadTasks in a later turn. One at a time.
+struct LetterMovesDue {
+  struct Move {
+    TaskId task;
+    TaskId row;  // that has its payload: its own, or its run's
+  };
+  std::vector<Move> moves;
+};
+
+// These may be dead letters: the broker reads them, from the first on as many as it likes, and
+// answers with LettersFound in a later turn.
+struct LettersWanted {
+  struct Wanted {
+    TaskId task;
+    std::optional<MovingLetter> moving;  // its task's row is still elsewhere
+  };
+  uint64_t reading = 0;  // comes back in the answer
+  std::vector<Wanted> wanted;
+  bool with_tasks = false;
+};
+
+// Answers TakeLetters: of each, in their order.
+struct LettersTaken {
+  struct Taken {
+    absl::Status status;
+    TaskId redriven_as;
+  };
+  CallId call{};
+  std::vector<Taken> letters;
+};
+
+// This queue may have dead letters to drop: the broker reads the oldest, those from this number on,
+// and answers with SweepDeadLetters in a later turn.
+struct SweepDue {
+  std::string queue;
+  uint64_t reading = 0;  // comes back in the answer
+  uint64_t from = 0;
+};
+
 // The engine gives a stream up: replaced by a newer one, or its peer broke the rules.
 struct EndCall {
   CallId call{};
   absl::Status status;
 };
 
-using Event =
-    std::variant<QueueChanged, SessionOpened, Submitted, CancelDone, WorkerAttached, DrainAsked,
-                 WorkersDrained, Dispatched, StopAttempt, ReportDone, ReportsHandled, LeaseExtended,
-                 TaskFinished, TaskChanged, CompactionDue, EndCall>;
+using Event = std::variant<QueueChanged, SessionOpened, Submitted, CancelDone, WorkerAttached,
+                           DrainAsked, WorkersDrained, Dispatched, StopAttempt, ReportDone,
+                           ReportsHandled, LeaseExtended, TaskFinished, TaskChanged, CompactionDue,
+                           LetterMovesDue, LettersWanted, LettersTaken, SweepDue, EndCall>;
 
 struct Output {
   Durability after = Durability::kSynced;

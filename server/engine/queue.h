@@ -5,13 +5,16 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 
 #include "server/engine/ascending_heap.h"
 #include "server/engine/indexed_heap.h"
 #include "server/engine/intrusive_list.h"
 #include "server/engine/rate_meter.h"
+#include "server/engine/row.h"
 #include "server/engine/task.h"
+#include "server/engine/timers.h"
 #include "server/engine/types.h"
 #include "server/engine/waiter.h"
 
@@ -66,6 +69,29 @@ struct QueueTotals {
   RateMeter finish_rate;
 };
 
+// A queue's dead letters, as far as the engine remembers them: see dead_letters.h.
+struct LetterBox : Timed {
+  explicit LetterBox(Queue& its_queue) : Timed(TimedKind::kLetters), queue(its_queue) {}
+
+  struct Group : LetterGroup {
+    bool stored = false;
+    bool has_news = false;  // to be stored at the turn's end
+  };
+
+  Queue& queue;
+  absl::btree_map<uint64_t, Group> groups;  // by fingerprint
+  int64_t count = 0;
+  int64_t bytes = 0;
+  uint64_t first = 0;           // no number is below it
+  uint64_t last = 0;            // the latest one's; 0: it came before the start
+  int64_t oldest_since_ms = 0;  // none has been dead for longer
+  // The sweep that is under way; 0: none. It finds those with numbers below `read_before`; whatever
+  // is above has come since read_at_ms.
+  uint64_t reading = 0;
+  uint64_t read_before = 0;
+  int64_t read_at_ms = 0;
+};
+
 // A purge that goes on over several turns, so that no turn grows without bound.
 struct Purge {
   struct Caller {
@@ -103,6 +129,7 @@ struct Queue : ListNode<ActiveQueueTag> {
   List<Task, WaitingTaskTag> scheduled_tasks;
   List<Task, WaitingTaskTag> queued_tasks;  // who became runnable first is first
   std::unique_ptr<Purge> purge;
+  std::unique_ptr<LetterBox> letters;  // null: it has none
 
   List<Waiter, QueueWaiterTag> waiters;
   int64_t waiter_count = 0;  // their followers too

@@ -8,9 +8,13 @@
 namespace treadle::engine {
 namespace {
 
-absl::Status CheckBounds(int64_t max_tasks, int64_t max_bytes) {
-  if (max_tasks < 1) return refusal::BoundNotPositive("max_tasks");
-  if (max_bytes < 1) return refusal::BoundNotPositive("max_bytes");
+absl::Status CheckBounds(const QueueConfig& config) {
+  if (config.max_tasks < 1) return refusal::BoundNotPositive("max_tasks");
+  if (config.max_bytes < 1) return refusal::BoundNotPositive("max_bytes");
+  const DeadLetterPolicy& letters = config.dead_letters;
+  if (letters.max_tasks < 0) return refusal::BoundNegative("dead_letters.max_tasks");
+  if (letters.max_bytes < 1) return refusal::BoundNotPositive("dead_letters.max_bytes");
+  if (letters.ttl_ms < 1) return refusal::BoundNotPositive("dead_letters.ttl_ms");
   return absl::OkStatus();
 }
 
@@ -36,7 +40,7 @@ void QueueCommands::PutRow(Turn& turn, const Queue& queue) {
 
 void QueueCommands::Apply(Turn& turn, const CreateQueue& create) {
   const std::string& name = create.config.name;
-  const absl::Status bounds = CheckBounds(create.config.max_tasks, create.config.max_bytes);
+  const absl::Status bounds = CheckBounds(create.config);
   if (!bounds.ok()) return Refuse(turn, create.call, bounds, name);
   if (const Queue* const existing = s_.queues.Find(name)) {
     if (existing->config == create.config) return Confirm(turn, create.call, name);
@@ -55,22 +59,27 @@ void QueueCommands::Apply(Turn& turn, const CreateQueue& create) {
 void QueueCommands::Apply(Turn& turn, const UpdateQueue& update) {
   Queue* const queue = FindOrRefuse(turn, update.call, update.name);
   if (queue == nullptr) return;
-  const int64_t max_tasks = update.max_tasks.value_or(queue->config.max_tasks);
-  const int64_t max_bytes = update.max_bytes.value_or(queue->config.max_bytes);
-  const absl::Status bounds = CheckBounds(max_tasks, max_bytes);
+  QueueConfig config = queue->config;
+  config.max_tasks = update.max_tasks.value_or(config.max_tasks);
+  config.max_bytes = update.max_bytes.value_or(config.max_bytes);
+  DeadLetterPolicy& letters = config.dead_letters;
+  letters.max_tasks = update.dead_letters_max_tasks.value_or(letters.max_tasks);
+  letters.max_bytes = update.dead_letters_max_bytes.value_or(letters.max_bytes);
+  letters.ttl_ms = update.dead_letters_ttl_ms.value_or(letters.ttl_ms);
+  const absl::Status bounds = CheckBounds(config);
   if (!bounds.ok()) return Refuse(turn, update.call, bounds, update.name);
-  queue->config.max_tasks = max_tasks;
-  queue->config.max_bytes = max_bytes;
+  queue->config = std::move(config);
   queue->closed = update.closed.value_or(queue->closed);
   PutRow(turn, *queue);
   admission_.RulesChanged(turn, *queue);
+  letters_.PolicyChanged(*queue);
   Confirm(turn, update.call, update.name);
 }
 
 void QueueCommands::Apply(Turn& turn, const DeleteQueue& remove) {
   Queue* const queue = FindOrRefuse(turn, remove.call, remove.name);
   if (queue == nullptr) return;
-  if (queue->unfinished() > 0 || queue->waiter_count > 0) {
+  if (queue->unfinished() > 0 || queue->waiter_count > 0 || queue->letters != nullptr) {
     return Refuse(turn, remove.call, refusal::QueueInUse(*queue), remove.name);
   }
   // Its purge may have cancelled the last task and not yet said so.

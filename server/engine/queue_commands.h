@@ -1,6 +1,7 @@
 #pragma once
 
 #include "server/engine/admission.h"
+#include "server/engine/dead_letters.h"
 #include "server/engine/lifecycle.h"
 #include "server/engine/state.h"
 #include "server/engine/turn.h"
@@ -10,8 +11,8 @@ namespace treadle::engine {
 // What operators do to queues.
 class QueueCommands {
  public:
-  QueueCommands(State& state, Lifecycle& lifecycle, Admission& admission)
-      : s_(state), lifecycle_(lifecycle), admission_(admission) {}
+  QueueCommands(State& state, Lifecycle& lifecycle, Admission& admission, DeadLetters& letters)
+      : s_(state), lifecycle_(lifecycle), admission_(admission), letters_(letters) {}
 
   void Apply(Turn& turn, const CreateQueue& create);
   void Apply(Turn& turn, const UpdateQueue& update);
@@ -31,6 +32,7 @@ class QueueCommands {
   State& s_;
   Lifecycle& lifecycle_;
   Admission& admission_;
+  DeadLetters& letters_;
 };
 
 }  // namespace treadle::engine

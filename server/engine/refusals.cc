@@ -80,10 +80,34 @@ absl::Status BoundNotPositive(std::string_view field) {
   return absl::InvalidArgumentError(absl::StrCat(std::string(field), " must be at least 1"));
 }
 
+absl::Status BoundNegative(std::string_view field) {
+  return absl::InvalidArgumentError(absl::StrCat(std::string(field), " must not be negative"));
+}
+
 absl::Status QueueInUse(const Queue& queue) {
+  if (queue.unfinished() == 0 && queue.waiter_count == 0) {
+    return absl::FailedPreconditionError(absl::StrCat("queue ", Quoted(*queue.name),
+                                                      " keeps dead letters (", queue.letters->count,
+                                                      "): redrive or delete them first"));
+  }
   return absl::FailedPreconditionError(absl::StrCat(
       "queue ", Quoted(*queue.name), " has ", queue.unfinished(), " unfinished tasks and ",
       queue.waiter_count, " waiting submitters: purge it first, or wait until it is empty"));
+}
+
+absl::Status NoDeadLetter(TaskId task) {
+  return absl::NotFoundError(
+      absl::StrCat("task ", task.ToString(),
+                   " is no dead letter; check the id (dead letters are dropped when their queue's "
+                   "dead_letters.ttl_ms is over, or it has as many as it keeps, and when they are "
+                   "redriven)"));
+}
+
+absl::Status PayloadLost(TaskId task) {
+  return absl::DataLossError(
+      absl::StrCat("task ", task.ToString(),
+                   " is a dead letter whose payload is lost: the store is damaged; restore the "
+                   "data directory from a backup, or delete the dead letter"));
 }
 
 absl::Status PriorityNotAllowed(const QueueConfig& config) {

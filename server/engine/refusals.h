@@ -20,7 +20,12 @@ absl::Status TooManyQueues(int64_t queues_max);
 absl::Status TooLargeAShare(std::string_view what, std::string_view flag, int64_t max);
 absl::Status TooManyNames(int64_t takers_bytes_max);
 absl::Status BoundNotPositive(std::string_view field);
+absl::Status BoundNegative(std::string_view field);
 absl::Status QueueInUse(const Queue& queue);
+
+// Dead letters.
+absl::Status NoDeadLetter(TaskId task);
+absl::Status PayloadLost(TaskId task);
 
 // Submits.
 absl::Status PriorityNotAllowed(const QueueConfig& config);

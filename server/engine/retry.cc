@@ -8,7 +8,6 @@
 namespace treadle::engine {
 namespace {
 
-constexpr size_t kKeptMessageBytesMax = 1024;
 constexpr int kReturnsAtOnce = 5;
 constexpr int64_t kReturnBackoffMs = 100;
 constexpr int64_t kReturnBackoffMsMax = 30'000;
@@ -53,15 +52,6 @@ int64_t ReturnBackoffMs(int returns) {
   int64_t wait_ms = kReturnBackoffMs;
   for (int n = kReturnsAtOnce + 1; n < returns && wait_ms < kReturnBackoffMsMax; ++n) wait_ms *= 2;
   return std::min(wait_ms, kReturnBackoffMsMax);
-}
-
-TaskError Shortened(TaskError error) {
-  if (error.message.size() > kKeptMessageBytesMax) {
-    size_t end = kKeptMessageBytesMax;
-    while (end > 0 && (static_cast<uint8_t>(error.message[end]) & 0xc0) == 0x80) --end;
-    error.message.resize(end);
-  }
-  return error;
 }
 
 }  // namespace treadle::engine

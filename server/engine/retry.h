@@ -23,7 +23,4 @@ int64_t BackoffMs(const RetryPolicy& policy, TaskId task, int32_t attempts_spent
 // time up to 30 s.
 int64_t ReturnBackoffMs(int returns);
 
-// An error as it is kept between attempts: its message cut to 1 KiB, not within a UTF-8 character.
-TaskError Shortened(TaskError error);
-
 }  // namespace treadle::engine

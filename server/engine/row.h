@@ -21,6 +21,7 @@ struct MetaRow {
   uint64_t next_token = 1;
   uint64_t next_grant = 1;
   uint64_t next_order = 1;
+  uint64_t next_letter = 1;
 };
 
 struct QueueRow {
@@ -67,7 +68,7 @@ struct AttemptRow {
   bool cancel_requested = false;
   bool suspect = false;  // may have been executing when a worker died: see Lease::confirm_start
   std::string cancel_reason;
-  TaskError last_error;  // message cut to 1 KiB
+  std::vector<FailedAttempt> failed;
 };
 
 // Leases given to one holder in one turn. The i-th task of them all has token first_token + i. A
@@ -85,11 +86,11 @@ struct GrantRow {
 
 // A task that has ended, or several of a run that have succeeded together. The store drops it at
 // `drop_at_ms`. The other times are Unix time, as it was then, for people. Whoever stores this row
-// deletes the task's TaskRow, unless that is a run's.
+// deletes the task's TaskRow, unless that stays.
 struct FinishedRow {
-  TaskId id;           // of the first one; the others follow
-  uint32_t tasks = 1;  // one only, unless `of_run`
-  bool of_run = false;
+  TaskId id;                    // of the first one; the others follow
+  uint32_t tasks = 1;           // one only, unless they are of a run
+  bool task_row_stays = false;  // it is a run's, or will be a dead letter's
   Name queue;
   Name type;
   TaskState state = TaskState::kSucceeded;
@@ -103,11 +104,76 @@ struct FinishedRow {
   int64_t drop_at_ms = 0;
   uint64_t payload_bytes = 0;  // of all of them
   std::string request_key;
+  // Of the last attempt, if there was one: its worker, and as FailedAttempt's.
+  Name worker;
+  int64_t leased_at_ms = 0;
+  int64_t started_at_ms = 0;
+  std::vector<FailedAttempt> failed;
   TaskError error;
   BodyPart body;  // stored in the same row: their results, or the details of its error
   // Of several: the bytes of each payload, and of each result in `body`.
   std::vector<uint32_t> payload_sizes;
   std::vector<uint32_t> result_sizes;
+};
+
+// A task that has FAILED, and that its queue keeps: all but its spec and payload, which are in the
+// DeadTaskRow. Times are Unix time, but for dead_since_ms.
+struct DeadLetterRow {
+  Name queue;
+  uint64_t number = 0;  // grows: a queue's dead letters are in the order in which they came
+  TaskId id;
+  Name type;
+  int32_t priority = 0;
+  int32_t attempts = 0;
+  int32_t max_attempts = 0;
+  int64_t submitted_at_ms = 0;
+  int64_t deadline_at_ms = 0;
+  int64_t finished_at_ms = 0;
+  int64_t dead_since_ms = 0;
+  uint64_t payload_bytes = 0;
+  std::string request_key;
+  std::vector<FailedAttempt> failed;
+  TaskError error;
+  uint64_t group = 0;  // LetterGroupRow's
+  int64_t bytes = 0;   // that it takes, about
+};
+
+// The TaskRow of a dead letter, from where it does not come back at a start.
+struct DeadTaskRow {
+  TaskRow task;  // one task
+  uint64_t letter = 0;
+};
+
+// A queue's dead letters that say the same.
+struct LetterGroup {
+  Name type;
+  std::string error_type;
+  std::string error_message;  // the latest one's
+  int64_t count = 0;
+  int64_t bytes = 0;
+  int64_t first_at_ms = 0;  // Unix time, this and the next
+  int64_t last_at_ms = 0;
+  TaskId last;
+};
+struct LetterGroupRow {
+  Name queue;
+  uint64_t fingerprint = 0;
+  LetterGroup group;
+};
+
+// A dead letter whose task still has the row that it had before it failed, or that of its run.
+struct LetterMoveRow {
+  TaskId id;
+  Name queue;
+  uint64_t letter = 0;
+  TaskId row;
+};
+
+// Where a dead letter is whose task still has the row that it had: its own, or its run's.
+struct MovingLetter {
+  Name queue;
+  uint64_t number = 0;
+  TaskId row;
 };
 
 // Which sequences of a session were accepted: disjoint, ascending, inclusive ranges of those not
@@ -149,7 +215,8 @@ struct ClockRow {
 };
 
 using Row = std::variant<MetaRow, QueueRow, TaskRow, RunRow, AttemptRow, GrantRow, FinishedRow,
-                         SessionRow, KeyRow, ReportsRow, ClockRow>;
+                         SessionRow, KeyRow, ReportsRow, ClockRow, DeadLetterRow, DeadTaskRow,
+                         LetterGroupRow, LetterMoveRow>;
 
 struct QueueKey {
   std::string name;
@@ -175,8 +242,23 @@ struct ReportsKey {
   uint64_t number = 0;
 };
 
-using RowKey =
-    std::variant<QueueKey, TaskKey, RunKey, AttemptKey, GrantKey, SessionKey, ReportsKey>;
+struct DeadLetterKey {
+  Name queue;
+  uint64_t number = 0;
+};
+struct DeadTaskKey {
+  TaskId id;
+};
+struct LetterGroupKey {
+  Name queue;
+  uint64_t fingerprint = 0;
+};
+struct LetterMoveKey {
+  TaskId id;
+};
+
+using RowKey = std::variant<QueueKey, TaskKey, RunKey, AttemptKey, GrantKey, SessionKey, ReportsKey,
+                            DeadLetterKey, DeadTaskKey, LetterGroupKey, LetterMoveKey>;
 
 // A row to put, or the key of one to delete. Applied in order, all or nothing.
 using RowChange = std::variant<Row, RowKey>;

@@ -44,7 +44,7 @@ void ForEach(const TaskTable& tasks, const TaskRange& range, Visit visit) {
 void Runs::WriteChanged(Turn& turn) {
   for (const std::shared_ptr<TaskRun>& run : std::exchange(s_.changed_runs, {})) {
     run->has_news = false;
-    if (run->unfinished == 0) continue;
+    if (run->over()) continue;
     run->has_row = true;
     turn.Put(RunRow{run->first, run->finished.ranges()});
     Watch(run, turn.now_ms());
@@ -83,7 +83,7 @@ void Runs::Due(Turn& turn) {
 
 // A payload that may still be on its way to a holder is looked for where its lease says.
 bool Runs::MayMove(const TaskRun& run) const {
-  bool may = true;
+  bool may = run.moving == 0;
   for (const TaskRange& range : UnfinishedOf(run)) {
     ForEach(s_.tasks, range, [&may](const Task& task) {
       const LiveLease* const lease = task.lease.get();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -18,6 +19,15 @@
 #include "server/engine/timers.h"
 
 namespace treadle::engine {
+
+// A dead letter whose task's row is not its own yet: see dead_letters.h.
+struct LetterMove {
+  Name queue;
+  uint64_t letter = 0;
+  TaskId row;
+  std::shared_ptr<TaskRun> run;  // null: the row is the task's own
+  uint64_t row_bytes = 0;        // of payloads in it
+};
 
 // All that the engine remembers. The tables keep themselves consistent; the rules (Lifecycle,
 // Admission, Sessions, Attachments, QueueCommands, Reports, Dispatch) keep them consistent with
@@ -56,7 +66,9 @@ struct State {
   Shares session_shares;
   Shares taker_shares;
 
-  std::vector<Queue*> queues_with_room;  // some left while submitters wait
+  std::map<TaskId, LetterMove> letter_moves;  // of dead letters whose tasks' rows are to be moved
+  int64_t letter_groups = 0;                  // of all queues
+  std::vector<Queue*> queues_with_room;       // some left while submitters wait
   std::vector<Queue*> purging;
   std::vector<std::shared_ptr<TaskRun>> changed_runs;  // in this turn
   std::vector<Holder*> given;                          // who was given tasks in this Tick
@@ -82,6 +94,7 @@ struct State {
     counters_dirty = true;
     return std::exchange(counters.next_order, counters.next_order + count);
   }
+  uint64_t NextLetter() { return Next(counters.next_letter); }
   uint64_t NextSession() { return Next(counters.next_session); }
   uint64_t NextGrant() { return Next(counters.next_grant); }
   uint64_t NextTokens(uint64_t count) {

@@ -52,7 +52,7 @@ struct LiveLease : ListNode<WorkerLeaseTag> {
 struct TaskExtras {
   std::string request_key;
   ContentDigest digest;
-  TaskError last_error;
+  std::vector<FailedAttempt> failed;  // see history.h
   std::string cancel_reason;
 };
 
@@ -73,7 +73,8 @@ struct Task : Timed, ListNode<WaitingTaskTag> {
   // Service time, or Unix time if it is a date.
   int64_t run_at_ms = 0;       // not before; a time in the past means at once
   int64_t deadline_at_ms = 0;  // 0: none
-  int64_t waits_since_ms = 0;  // since when it is scheduled, or queued
+  // Since when it is scheduled, or queued; while it runs: since when it had been.
+  int64_t waits_since_ms = 0;
   int64_t attempt_timeout_ms = 0;
   int64_t result_ttl_ms = 0;
   uint64_t payload_bytes = 0;  // of all of them

@@ -20,6 +20,8 @@ struct TaskRun {
   uint32_t IndexOf(TaskId task) const {
     return static_cast<uint32_t>(task.sequence - first.sequence);
   }
+  // Nobody needs its row any more.
+  bool over() const { return unfinished == 0 && moving == 0; }
   // Of all payloads in its row.
   uint64_t bytes() const { return sizes.BeginOf(sizes.count()); }
 
@@ -27,6 +29,7 @@ struct TaskRun {
   const PayloadSizes sizes;
   uint32_t unfinished;
   uint64_t unfinished_bytes;
+  uint32_t moving = 0;        // have failed, and leave the row for their dead letters
   RangeSet finished;          // sequences
   bool has_row = false;       // a RunRow
   bool has_news = false;      // some have finished in this turn

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "proto/support/limits.h"
 #include "proto/support/task_id.h"
 
 // The engine's vocabulary. Field meanings, defaults and bounds are those of the proto files
@@ -85,11 +86,21 @@ enum class StopReason : uint8_t {
 
 constexpr bool IsFinal(TaskState state) { return state >= TaskState::kSucceeded; }
 
+// What a queue keeps of the tasks that fail in it: see dead_letters.h.
+struct DeadLetterPolicy {
+  int64_t max_tasks = limits::kDeadLetters;  // 0: none
+  int64_t max_bytes = limits::kDeadLetterBytes;
+  int64_t ttl_ms = limits::kDeadLetterTtlMs;
+
+  bool operator==(const DeadLetterPolicy&) const = default;
+};
+
 struct QueueConfig {
   std::string name;
   Discipline discipline = Discipline::kFifo;
   int64_t max_tasks = 0;
   int64_t max_bytes = 0;
+  DeadLetterPolicy dead_letters = {};
 
   bool operator==(const QueueConfig&) const = default;
 };
@@ -152,6 +163,17 @@ struct TaskError {
   std::optional<int64_t> retry_after_ms;
 
   bool operator==(const TaskError&) const = default;
+};
+
+// An attempt that failed. All times are Unix time.
+struct FailedAttempt {
+  TaskError error;  // its message is cut: see history.h
+  int64_t runnable_at_ms = 0;
+  int64_t leased_at_ms = 0;
+  int64_t started_at_ms = 0;  // 0: its holder had not said so
+  int64_t ended_at_ms = 0;
+
+  bool operator==(const FailedAttempt&) const = default;
 };
 
 struct PoolSpec {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "proto/support/task_id.h"
+#include "server/engine/row.h"
 #include "server/engine/types.h"
 
 // How things look from outside: what the engine tells of its state when it is asked.
@@ -24,13 +25,15 @@ struct TaskView {
   int64_t deadline_at_ms = 0;
   uint64_t payload_bytes = 0;
   std::string worker;
+  int64_t leased_at_ms = 0;   // of its attempt; Unix time, this and the next
+  int64_t started_at_ms = 0;  // 0: it has not begun
   bool cancel_requested = false;
   std::string cancel_reason;
   // Its holder was told to stop, or will be when it next extends its lease, and has not said yet
   // that the attempt is over.
   StopReason stop = StopReason::kNone;
   std::string request_key;
-  TaskError last_error;
+  std::vector<FailedAttempt> failed;
 };
 
 // Why a task does not run, or what it does: see v1.Reason.
@@ -94,8 +97,16 @@ struct QueueView {
   int64_t cancelled_total = 0;
   int64_t expired_total = 0;
   int64_t retried_total = 0;
+  int64_t dead_letters = 0;
+  int64_t dead_letter_bytes = 0;
   double submitted_per_second = 0;
   double finished_per_second = 0;
+};
+
+struct LetterGroupView {
+  Name queue;
+  uint64_t fingerprint = 0;
+  LetterGroup group;
 };
 
 struct PoolView {

@@ -32,14 +32,17 @@ TaskView ViewOf(const Task& task, TaskId id, const State& state) {
   view.payload_bytes = PayloadBytesOf(task, id);
   if (task.lease != nullptr) {
     ++view.attempts;
-    view.worker = *task.lease->grant->worker_name;
+    const LiveLease& lease = *task.lease;
+    view.worker = *lease.grant->worker_name;
+    view.leased_at_ms = state.Shown(lease.grant->granted_at_ms);
+    if (lease.started) view.started_at_ms = state.Shown(lease.started_at_ms);
   }
   view.cancel_requested = task.cancel_requested;
   view.stop = StopOf(task, state.now_ms);
   if (task.extras) {
     view.request_key = task.extras->request_key;
     view.cancel_reason = task.extras->cancel_reason;
-    view.last_error = task.extras->last_error;
+    view.failed = task.extras->failed;
   }
   return view;
 }
@@ -80,6 +83,10 @@ QueueView ViewOf(const Queue& queue, int64_t now_ms) {
   view.cancelled_total = totals.cancelled;
   view.expired_total = totals.expired;
   view.retried_total = totals.retried;
+  if (queue.letters != nullptr) {
+    view.dead_letters = queue.letters->count;
+    view.dead_letter_bytes = queue.letters->bytes;
+  }
   view.submitted_per_second = totals.submit_rate.PerSecond(now_ms);
   view.finished_per_second = totals.finish_rate.PerSecond(now_ms);
   return view;

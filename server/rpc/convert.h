@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
 #include "server/broker/delivery.h"
@@ -17,6 +18,7 @@
 #include "server/engine/types.h"
 #include "server/engine/view.h"
 #include "treadle/v1/admin_service.pb.h"
+#include "treadle/v1/dead_letter_service.pb.h"
 #include "treadle/v1/queue_service.pb.h"
 #include "treadle/v1/task.pb.h"
 #include "treadle/v1/task_service.pb.h"
@@ -36,6 +38,8 @@ T OrDefault(T value, T default_value) {
 std::vector<std::string> ReadNames(google::protobuf::RepeatedPtrField<std::string>& names);
 // With the defaults in place of zeros.
 engine::QueueConfig ReadQueue(v1::QueueConfig& config, const engine::EngineOptions& options);
+// Leaves what is absent as it is.
+void Read(const v1::DeadLetterPolicy& policy, engine::DeadLetterPolicy& read);
 engine::AttachWorker ReadHello(v1::WorkerHello& hello);
 // `body` is the result, null when there is none.
 engine::EndAttempt ReadReport(v1::AttemptReport& report, broker::BodyPtr& body);
@@ -43,6 +47,9 @@ engine::EndAttempt ReadReport(v1::AttemptReport& report, broker::BodyPtr& body);
 broker::BodyPtr ReadResult(std::string bytes, const std::string& content_type);
 broker::ProgressState ReadProgress(v1::Progress& progress);
 
+// A group of dead letters as it is named outside. ReadGroup: INVALID_ARGUMENT, it is none.
+std::string WriteGroup(uint64_t fingerprint);
+absl::StatusOr<uint64_t> ReadGroup(const std::string& group);
 absl::Status UnknownTaskError(TaskId task);
 // The level that an acknowledgement states, on a store that reaches the disk, or does not.
 v1::Durability AckLevel(engine::Durability reached, bool disk);
@@ -55,6 +62,7 @@ std::string WriteSecret(const engine::ResumeSecret& secret);
 
 // REQUIRES: payload.body is not null.
 void Write(const broker::BodyPart& payload, v1::GetPayloadResponse* out);
+void Write(const broker::BodyPart& payload, v1::GetDeadLetterResponse* out);
 // REQUIRES: it is one task.
 void Write(const broker::LeasedRun& run, int64_t now_ms, v1::LeasedTask* out);
 // Of one of them, all but the payload.
@@ -71,6 +79,9 @@ void Write(const engine::TaskError& error, v1::TaskError* out);
 void Write(const broker::ProgressState& progress, v1::Progress* out);
 void Write(const engine::TaskView& view, const broker::ProgressState* progress, v1::Task* out);
 void Write(const engine::FinishedRow& row, v1::Task* out);
+void Write(const std::vector<engine::FailedAttempt>& failed, v1::Task* out);
+void Write(const engine::DeadLetterRow& row, v1::DeadLetter* out);
+void Write(const engine::LetterGroupView& view, v1::DeadLetterGroup* out);
 void Write(const engine::QueueView& view, v1::Queue* out);
 void Write(const engine::WorkerView& view, v1::Worker* out);
 void Write(const engine::StopAttempt& stop, v1::StopNotice* out);

@@ -71,7 +71,7 @@ std::string Text(const engine::ReasonView& reason, const engine::TaskView& task)
       return "it was submitted for later";
     case Reason::kBacksOff:
       return absl::StrCat("attempt ", task.attempts, " of ", task.max_attempts, " failed",
-                          Error(task.last_error));
+                          task.failed.empty() ? std::string() : Error(task.failed.back().error));
     case Reason::kPurged:
       return absl::StrCat("queue ", queue, " is being purged: it will be cancelled");
     case Reason::kPaused:

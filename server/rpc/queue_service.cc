@@ -108,6 +108,10 @@ absl::Status UpdateQueue(Edge& edge, UnaryCall& call, v1::UpdateQueueRequest& re
     update.max_bytes = request.max_bytes() == 0 ? options.queue_max_bytes : request.max_bytes();
   }
   if (request.has_closed()) update.closed = request.closed();
+  const v1::DeadLetterPolicy& letters = request.dead_letters();
+  if (letters.has_max_tasks()) update.dead_letters_max_tasks = letters.max_tasks();
+  if (letters.has_max_bytes()) update.dead_letters_max_bytes = letters.max_bytes();
+  if (letters.has_ttl_ms()) update.dead_letters_ttl_ms = letters.ttl_ms();
   return ChangeAndShow<v1::UpdateQueueResponse>(call, std::move(update));
 }
 

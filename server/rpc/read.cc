@@ -50,7 +50,15 @@ engine::QueueConfig ReadQueue(v1::QueueConfig& config, const engine::EngineOptio
                         : static_cast<engine::Discipline>(config.discipline());
   read.max_tasks = OrDefault(config.max_tasks(), options.queue_max_tasks);
   read.max_bytes = OrDefault(config.max_bytes(), options.queue_max_bytes);
+  read.dead_letters = options.dead_letters;
+  Read(config.dead_letters(), read.dead_letters);
   return read;
+}
+
+void Read(const v1::DeadLetterPolicy& policy, engine::DeadLetterPolicy& read) {
+  if (policy.has_max_tasks()) read.max_tasks = policy.max_tasks();
+  if (policy.has_max_bytes()) read.max_bytes = policy.max_bytes();
+  if (policy.has_ttl_ms()) read.ttl_ms = policy.ttl_ms();
 }
 
 engine::AttachWorker ReadHello(v1::WorkerHello& hello) {

@@ -17,6 +17,7 @@
 #include "server/rpc/admin_service.h"
 #include "server/rpc/calls.h"
 #include "server/rpc/connections.h"
+#include "server/rpc/dead_letter_service.h"
 #include "server/rpc/disk_watch.h"
 #include "server/rpc/edge.h"
 #include "server/rpc/handler_table.h"
@@ -84,6 +85,7 @@ class Server::Impl {
     ServeTasks(*methods_);
     ServeWorkers(*methods_);
     ServeQueues(*methods_);
+    ServeDeadLetters(*methods_);
     ServeAdmin(*methods_);
     ServeHealth(*methods_);
     ServeReflection(*methods_);

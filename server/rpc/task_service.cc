@@ -31,22 +31,46 @@ absl::StatusOr<broker::OutcomeReady> FindFinished(broker::StoredTasks& stored, T
   return finished;
 }
 
-// Looks for a task wherever it is: in the engine, or among the finished ones.
+// A dead letter outlives the task's outcome, or not.
+absl::Status FindEnded(broker::StoredTasks& stored, TaskId id,
+                       const std::optional<engine::MovingLetter>& moving, v1::Task& task) {
+  const absl::StatusOr<broker::OutcomeReady> finished = FindFinished(stored, id);
+  if (finished.ok() && finished->row->state != engine::TaskState::kFailed) {
+    Write(*finished->row, &task);
+    return absl::OkStatus();
+  }
+  const absl::StatusOr<broker::StoredLetter> letter = stored.FindDeadLetter(id, moving);
+  if (!finished.ok()) {
+    if (!letter.ok()) return finished.status();
+    v1::DeadLetter shown;
+    Write(letter->letter, &shown);
+    task = std::move(*shown.mutable_task());
+    return absl::OkStatus();
+  }
+  Write(*finished->row, &task);
+  Write(finished->row->failed, &task);
+  task.set_dead_letter(letter.ok());
+  return absl::OkStatus();
+}
+
+// Looks for a task wherever it is: in the engine, among the finished ones, or the dead letters.
 template <typename Response>
 void AskForTask(UnaryCall& call, TaskId id) {
+  const auto moving = std::make_shared<std::optional<engine::MovingLetter>>();
   call.Ask<Response>(
-      [id](const broker::View& view) -> std::optional<absl::StatusOr<Response>> {
+      [id, moving](const broker::View& view) -> std::optional<absl::StatusOr<Response>> {
+        *moving = view.engine.FindMoving(id);
         const auto found = view.engine.FindTask(id);
         if (!found.has_value()) return std::nullopt;
         Response response;
         Write(*found, view.Progress(id), response.mutable_task());
+        Write(found->failed, response.mutable_task());
         return response;
       },
-      [id](broker::StoredTasks& stored) -> absl::StatusOr<Response> {
-        const absl::StatusOr<broker::OutcomeReady> finished = FindFinished(stored, id);
-        if (!finished.ok()) return finished.status();
+      [id, moving](broker::StoredTasks& stored) -> absl::StatusOr<Response> {
         Response response;
-        Write(*finished->row, response.mutable_task());
+        absl::Status found = FindEnded(stored, id, *moving, *response.mutable_task());
+        if (!found.ok()) return found;
         return response;
       });
 }

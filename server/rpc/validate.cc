@@ -66,6 +66,19 @@ absl::StatusOr<TaskId> ValidateTaskId(absl::string_view field, const std::string
                    "' is not a task's id; use the id that submit returned, like 'cnsef1k6a7-1k9'"));
 }
 
+absl::Status ValidatePolicy(const v1::DeadLetterPolicy& policy) {
+  absl::Status status = ValidateRange("dead_letters.max_tasks", policy.max_tasks(), 0,
+                                      limits::kDeadLettersMax, "tasks");
+  if (status.ok() && policy.has_max_bytes()) {
+    status = ValidateRange("dead_letters.max_bytes", policy.max_bytes(), 1, limits::kQueueBytesMax,
+                           "bytes");
+  }
+  if (status.ok() && policy.has_ttl_ms()) {
+    status = ValidateRange("dead_letters.ttl_ms", policy.ttl_ms(), 1, limits::kAheadMsMax, "ms");
+  }
+  return status;
+}
+
 absl::Status ValidateQueue(const v1::QueueConfig& config) {
   if (absl::Status s = ValidateName("config.name", config.name()); !s.ok()) return s;
   if (!v1::Discipline_IsValid(config.discipline())) {
@@ -79,7 +92,12 @@ absl::Status ValidateQueue(const v1::QueueConfig& config) {
       !s.ok()) {
     return s;
   }
-  return ValidateRange("config.max_bytes", config.max_bytes(), 0, limits::kQueueBytesMax, "bytes");
+  if (absl::Status s =
+          ValidateRange("config.max_bytes", config.max_bytes(), 0, limits::kQueueBytesMax, "bytes");
+      !s.ok()) {
+    return s;
+  }
+  return ValidatePolicy(config.dead_letters());
 }
 
 absl::Status ValidateUpdate(const v1::UpdateQueueRequest& request) {
@@ -88,7 +106,12 @@ absl::Status ValidateUpdate(const v1::UpdateQueueRequest& request) {
       !s.ok()) {
     return s;
   }
-  return ValidateRange("max_bytes", request.max_bytes(), 0, limits::kQueueBytesMax, "bytes");
+  if (absl::Status s =
+          ValidateRange("max_bytes", request.max_bytes(), 0, limits::kQueueBytesMax, "bytes");
+      !s.ok()) {
+    return s;
+  }
+  return ValidatePolicy(request.dead_letters());
 }
 
 }  // namespace treadle::rpc

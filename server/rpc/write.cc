@@ -5,11 +5,13 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
 #include "proto/support/limits.h"
 #include "proto/wire/status.h"
 #include "server/broker/body.h"
+#include "server/engine/letter_fingerprint.h"
 #include "server/rpc/convert.h"
 
 // From the engine's values to messages.
@@ -18,9 +20,24 @@ namespace treadle::rpc {
 
 namespace {
 
+constexpr char kOtherGroup[] = "other";
+
 void AppendTo(std::string& bytes, std::string_view more) { bytes.append(more.data(), more.size()); }
 
 }  // namespace
+
+std::string WriteGroup(uint64_t fingerprint) {
+  if (fingerprint == engine::kOtherLetters) return kOtherGroup;
+  return absl::StrCat(absl::Hex(fingerprint, absl::kZeroPad16));
+}
+
+absl::StatusOr<uint64_t> ReadGroup(const std::string& group) {
+  uint64_t fingerprint = 0;
+  if (group == kOtherGroup) return engine::kOtherLetters;
+  if (group.size() == 16 && absl::SimpleHexAtoi(group, &fingerprint)) return fingerprint;
+  return absl::InvalidArgumentError(
+      "group: is none; use one that ListDeadLetterGroups shows: 16 hexadecimal digits, or 'other'");
+}
 
 absl::Status UnknownTaskError(TaskId task) {
   return absl::NotFoundError(absl::StrCat(
@@ -59,6 +76,11 @@ void WriteSpec(const broker::LeasedRun& run, uint32_t index, int64_t now_ms, v1:
 }
 
 void Write(const broker::BodyPart& payload, v1::GetPayloadResponse* out) {
+  out->set_payload(std::string(broker::BytesIn(payload)));
+  WriteDescription(*payload.body, out);
+}
+
+void Write(const broker::BodyPart& payload, v1::GetDeadLetterResponse* out) {
   out->set_payload(std::string(broker::BytesIn(payload)));
   WriteDescription(*payload.body, out);
 }
@@ -163,11 +185,13 @@ void Write(const engine::TaskView& view, const broker::ProgressState* progress, 
   out->set_deadline_at_ms(view.deadline_at_ms);
   out->set_payload_bytes(view.payload_bytes);
   out->set_worker(view.worker);
+  out->set_leased_at_ms(view.leased_at_ms);
+  out->set_started_at_ms(view.started_at_ms);
   out->set_cancel_requested(view.cancel_requested);
   out->set_cancel_reason(view.cancel_reason);
   out->set_stop_reason(static_cast<v1::StopReason>(view.stop));
   out->set_request_key(view.request_key);
-  if (view.last_error != engine::TaskError()) Write(view.last_error, out->mutable_last_error());
+  if (!view.failed.empty()) Write(view.failed.back().error, out->mutable_last_error());
   if (progress != nullptr && (progress->fraction >= 0 || !progress->message.empty())) {
     Write(*progress, out->mutable_progress());
   }
@@ -186,8 +210,63 @@ void Write(const engine::FinishedRow& row, v1::Task* out) {
   out->set_finished_at_ms(row.finished_at_ms);
   out->set_payload_bytes(row.payload_bytes);
   out->set_request_key(row.request_key);
+  if (row.worker != nullptr) out->set_worker(*row.worker);
+  out->set_leased_at_ms(row.leased_at_ms);
+  out->set_started_at_ms(row.started_at_ms);
   if (row.error != engine::TaskError()) Write(row.error, out->mutable_last_error());
   out->set_expires_at_ms(row.expires_at_ms);
+}
+
+void Write(const std::vector<engine::FailedAttempt>& failed, v1::Task* out) {
+  for (const engine::FailedAttempt& attempt : failed) {
+    v1::FailedAttempt& one = *out->add_failed_attempts();
+    Write(attempt.error, one.mutable_error());
+    one.set_runnable_at_ms(attempt.runnable_at_ms);
+    one.set_leased_at_ms(attempt.leased_at_ms);
+    one.set_started_at_ms(attempt.started_at_ms);
+    one.set_ended_at_ms(attempt.ended_at_ms);
+  }
+}
+
+void Write(const engine::DeadLetterRow& row, v1::DeadLetter* out) {
+  v1::Task& task = *out->mutable_task();
+  task.set_task_id(row.id.ToString());
+  task.set_queue(*row.queue);
+  task.set_type(*row.type);
+  task.set_state(v1::TASK_STATE_FAILED);
+  task.set_priority(row.priority);
+  task.set_attempts(row.attempts);
+  task.set_max_attempts(row.max_attempts);
+  task.set_submitted_at_ms(row.submitted_at_ms);
+  task.set_deadline_at_ms(row.deadline_at_ms);
+  task.set_finished_at_ms(row.finished_at_ms);
+  task.set_payload_bytes(row.payload_bytes);
+  task.set_request_key(row.request_key);
+  task.set_dead_letter(true);
+  if (!row.failed.empty()) {
+    const engine::FailedAttempt& last = row.failed.back();
+    task.set_worker(last.error.worker);
+    task.set_leased_at_ms(last.leased_at_ms);
+    task.set_started_at_ms(last.started_at_ms);
+  }
+  Write(row.error, task.mutable_last_error());
+  Write(row.failed, &task);
+  out->set_group(WriteGroup(row.group));
+  out->set_bytes(row.bytes);
+}
+
+void Write(const engine::LetterGroupView& view, v1::DeadLetterGroup* out) {
+  const engine::LetterGroup& group = view.group;
+  out->set_queue(*view.queue);
+  out->set_group(WriteGroup(view.fingerprint));
+  if (group.type != nullptr) out->set_type(*group.type);
+  out->set_error_type(group.error_type);
+  out->set_error_message(group.error_message);
+  out->set_count(group.count);
+  out->set_bytes(group.bytes);
+  out->set_first_at_ms(group.first_at_ms);
+  out->set_last_at_ms(group.last_at_ms);
+  out->set_last_task_id(group.last.ToString());
 }
 
 void Write(const engine::QueueView& view, v1::Queue* out) {
@@ -196,6 +275,10 @@ void Write(const engine::QueueView& view, v1::Queue* out) {
   config.set_discipline(static_cast<v1::Discipline>(view.config.discipline));
   config.set_max_tasks(view.config.max_tasks);
   config.set_max_bytes(view.config.max_bytes);
+  v1::DeadLetterPolicy& letters = *config.mutable_dead_letters();
+  letters.set_max_tasks(view.config.dead_letters.max_tasks);
+  letters.set_max_bytes(view.config.dead_letters.max_bytes);
+  letters.set_ttl_ms(view.config.dead_letters.ttl_ms);
   out->set_paused(view.paused_at_ms != 0);
   out->set_paused_at_ms(view.paused_at_ms);
   out->set_closed(view.closed);
@@ -213,6 +296,8 @@ void Write(const engine::QueueView& view, v1::Queue* out) {
   stats.set_cancelled_total(view.cancelled_total);
   stats.set_expired_total(view.expired_total);
   stats.set_retried_total(view.retried_total);
+  stats.set_dead_letters(view.dead_letters);
+  stats.set_dead_letter_bytes(view.dead_letter_bytes);
   stats.set_submitted_per_second(view.submitted_per_second);
   stats.set_finished_per_second(view.finished_per_second);
 }

@@ -19,7 +19,7 @@ namespace treadle::store {
 class DataDirectory {
  public:
   // Raised when an older Treadle would misread what this one writes.
-  static constexpr int kFormat = 2;
+  static constexpr int kFormat = 3;
 
   // Creates the folder if it is missing, locks it, and checks that this program can use what is in
   // it. FAILED_PRECONDITION: in use by another process, written by a newer Treadle, or not a

@@ -23,6 +23,7 @@ constexpr char kFile[] = TREADLE_BROKER_TESTS "/rows.txt";
 engine::Row WithBody(engine::Row row) {
   const BodyPart body = AllOf(std::make_shared<const Body>(SomeBody()));
   if (auto* task = std::get_if<engine::TaskRow>(&row)) task->payload = body;
+  if (auto* dead = std::get_if<engine::DeadTaskRow>(&row)) dead->task.payload = body;
   if (auto* finished = std::get_if<engine::FinishedRow>(&row)) finished->body = body;
   return row;
 }

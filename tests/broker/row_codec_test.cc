@@ -33,6 +33,9 @@ std::string Encoded(engine::Row row, const Body* body = nullptr) {
   if (auto* task = std::get_if<engine::TaskRow>(&row)) {
     task->payload = with == nullptr ? BodyPart() : AllOf(with);
   }
+  if (auto* dead = std::get_if<engine::DeadTaskRow>(&row)) {
+    dead->task.payload = with == nullptr ? BodyPart() : AllOf(with);
+  }
   if (auto* finished = std::get_if<engine::FinishedRow>(&row)) {
     finished->body = with == nullptr ? BodyPart() : AllOf(with);
   }
@@ -102,7 +105,8 @@ TEST(RowCodec, ReusedEncoderLeavesNothingOfTheRowBefore) {
 
 TEST(RowCodec, PayloadAndResultTravelWithTheirRow) {
   const Body body = SomeBody();
-  for (const engine::Row& row : {engine::Row(SomeTask()), engine::Row(SomeFinished())}) {
+  for (const engine::Row& row : {engine::Row(SomeTask()), engine::Row(SomeFinished()),
+                                 engine::Row(engine::DeadTaskRow{SomeTask(), 258})}) {
     std::optional<Body> stored;
     const auto decoded = RowDecoder().Decode(KeyOf(row), Encoded(row, &body), &stored);
     ASSERT_TRUE(decoded.ok()) << decoded.status();
@@ -159,10 +163,10 @@ TEST(RowCodec, OutcomesOfSeveralAreUnderTheLastOnesKey) {
   EXPECT_EQ(stored->bytes, body.bytes);
 }
 
-// Its run's row has others' payloads as well.
-TEST(RowCodec, ATaskOfARunLeavesTheTaskRow) {
+// A run's row has others' payloads as well, and that of a dead letter is to be moved.
+TEST(RowCodec, ATaskRowThatStaysIsNotDeleted) {
   engine::FinishedRow row = SomeFinished();
-  row.of_run = true;
+  row.task_row_stays = true;
   store::WriteBatch batch;
   RowEncoder().Encode(row, batch);
   EXPECT_EQ(batch.size(), 1u);
@@ -206,9 +210,16 @@ TEST(RowCodec, DeletesNameTheRowsThatPutsMade) {
   RowEncoder encoder;
   const std::vector<engine::Row> rows = OneOfEachKind();
   const std::vector<std::pair<engine::RowKey, size_t>> deletes = {
-      {engine::QueueKey{"mail"}, 1},  {engine::TaskKey{kTask}, 2},
-      {engine::AttemptKey{kTask}, 3}, {engine::GrantKey{engine::GrantId{3}}, 4},
-      {engine::SessionKey{9}, 6},     {engine::RunKey{SomeRun().id}, 11}};
+      {engine::QueueKey{"mail"}, 1},
+      {engine::TaskKey{kTask}, 2},
+      {engine::AttemptKey{kTask}, 3},
+      {engine::GrantKey{engine::GrantId{3}}, 4},
+      {engine::SessionKey{9}, 6},
+      {engine::RunKey{SomeRun().id}, 11},
+      {engine::DeadLetterKey{SomeLetter().queue, 258}, 13},
+      {engine::DeadTaskKey{kTask}, 14},
+      {engine::LetterGroupKey{SomeGroup().queue, SomeGroup().fingerprint}, 15},
+      {engine::LetterMoveKey{kTask}, 16}};
   for (const auto& [key, row] : deletes) {
     store::WriteBatch batch;
     encoder.Encode(key, batch);
@@ -321,7 +332,11 @@ TEST(RowKey, RangesHoldTheirKindAndNoOther) {
       {RowKind::kSession, KeyOf(engine::RowKey(engine::SessionKey{0}))},
       {RowKind::kReports, KeyOf(engine::RowKey(engine::ReportsKey{0}))},
       {RowKind::kFinished, FinishedRowKey({UINT64_MAX, UINT64_MAX})},
-      {RowKind::kKey, RequestKeyRowKey("q", "k")}};
+      {RowKind::kKey, RequestKeyRowKey("q", "k")},
+      {RowKind::kDeadLetter, DeadLetterRowKey("q", UINT64_MAX)},
+      {RowKind::kDeadTask, DeadTaskRowKey({UINT64_MAX, UINT64_MAX})},
+      {RowKind::kLetterGroup, KeyOf(engine::Row(SomeGroup()))},
+      {RowKind::kLetterMove, KeyOf(engine::RowKey(engine::LetterMoveKey{kTask}))}};
   for (const auto& [kind, key] : keys) {
     EXPECT_EQ(KindOfKey(key), kind);
     EXPECT_TRUE(holds(AllRows(), key));
@@ -329,6 +344,26 @@ TEST(RowKey, RangesHoldTheirKindAndNoOther) {
       EXPECT_EQ(holds(RowsOf(kind), other_key), kind == other) << DescribeKey(other_key);
     }
   }
+}
+
+TEST(RowKey, AQueuesDeadLettersAreTogetherInTheirOrder) {
+  const KeyRange range = DeadLettersFrom("mail", 2);
+  const auto holds = [&range](const std::string& queue, uint64_t number) {
+    const std::string key = DeadLetterRowKey(queue, number);
+    return range.begin <= key && key < range.end;
+  };
+  EXPECT_FALSE(holds("mail", 1));
+  EXPECT_TRUE(holds("mail", 2));
+  EXPECT_TRUE(holds("mail", 256));
+  EXPECT_TRUE(holds("mail", UINT64_MAX - 1));
+  EXPECT_LT(DeadLetterRowKey("mail", 255), DeadLetterRowKey("mail", 256));
+  for (const char* const other : {"mai", "maik", "main", "mail2", "a", "\xff"}) {
+    EXPECT_FALSE(holds(other, 3)) << other;
+  }
+  const std::string key = DeadLetterRowKey("mail", 7);
+  EXPECT_EQ(QueueNumberOfKey(key)->queue, "mail");
+  EXPECT_EQ(QueueNumberOfKey(key)->number, 7u);
+  EXPECT_FALSE(QueueNumberOfKey(key.substr(0, key.size() - 1)).has_value());
 }
 
 TEST(RowKey, QueueAndRequestKeyNeverRunTogether) {

@@ -44,6 +44,46 @@ engine::TaskRow SomeRun() {
   return row;
 }
 
+std::vector<engine::FailedAttempt> SomeFailed() {
+  return {{{"ExitStatus", "gone", "w2", 1, false, 3, std::nullopt, 0}, 1, 2, 3, 4},
+          {{"Lost", "", "w3", 2, true, std::nullopt, 9, std::nullopt}, 5, 6, 0, 7}};
+}
+
+engine::DeadLetterRow SomeLetter() {
+  engine::DeadLetterRow row;
+  row.queue = std::make_shared<const std::string>("mail");
+  row.number = 258;
+  row.id = kTask;
+  row.type = std::make_shared<const std::string>("send");
+  row.priority = -3;
+  row.attempts = 2;
+  row.max_attempts = 4;
+  row.submitted_at_ms = 1;
+  row.deadline_at_ms = 2;
+  row.finished_at_ms = 3;
+  row.dead_since_ms = 4;
+  row.payload_bytes = 10;
+  row.request_key = "once";
+  row.failed = SomeFailed();
+  row.error = {"ValueError", "no", "w1", 2, true, std::nullopt, 9, 7'000};
+  row.group = 0xfedcba9876543210;
+  row.bytes = 213;
+  return row;
+}
+
+engine::LetterGroupRow SomeGroup() {
+  return {.queue = std::make_shared<const std::string>("mail"),
+          .fingerprint = 0xfedcba9876543210,
+          .group = {.type = std::make_shared<const std::string>("send"),
+                    .error_type = "ValueError",
+                    .error_message = "no",
+                    .count = 3,
+                    .bytes = 600,
+                    .first_at_ms = 8,
+                    .last_at_ms = 9,
+                    .last = kTask}};
+}
+
 engine::FinishedRow SomeFinished() {
   engine::FinishedRow row;
   row.id = kTask;
@@ -60,6 +100,10 @@ engine::FinishedRow SomeFinished() {
   row.drop_at_ms = 4'000;
   row.payload_bytes = 5;
   row.request_key = "once";
+  row.worker = std::make_shared<const std::string>("w1");
+  row.leased_at_ms = 4;
+  row.started_at_ms = 5;
+  row.failed = SomeFailed();
   row.error = {"ValueError", std::string("bad \xff\0 bytes", 12), "w1", 2, true, std::nullopt, 9,
                7'000};
   return row;
@@ -69,7 +113,7 @@ engine::FinishedRow SomeOutcomes() {
   engine::FinishedRow row;
   row.id = {kTask.session, 78};
   row.tasks = 3;
-  row.of_run = true;
+  row.task_row_stays = true;
   row.queue = std::make_shared<const std::string>("mail");
   row.type = std::make_shared<const std::string>("send");
   row.attempts = 1;
@@ -83,7 +127,7 @@ engine::FinishedRow SomeOutcomes() {
 
 std::vector<engine::Row> OneOfEachKind() {
   engine::QueueRow queue;
-  queue.config = {"mail", engine::Discipline::kPriority, 10, 20};
+  queue.config = {"mail", engine::Discipline::kPriority, 10, 20, {5, 6'000, 7'000'000}};
   queue.paused_at_ms = 77;
   queue.closed = true;
   queue.created_at_ms = 5;
@@ -98,7 +142,7 @@ std::vector<engine::Row> OneOfEachKind() {
   attempt.cancel_requested = true;
   attempt.cancel_reason = "duplicate";
   attempt.suspect = true;
-  attempt.last_error = {"ExitStatus", "gone", "w2", 1, false, 3, std::nullopt, 0};
+  attempt.failed = SomeFailed();
   engine::GrantRow grant;
   grant.grant = engine::GrantId{3};
   grant.worker_id = "id";
@@ -116,7 +160,7 @@ std::vector<engine::Row> OneOfEachKind() {
   reports.number = 8;
   reports.reports = {{engine::Token{4}, engine::AttemptEnd::kSucceeded},
                      {engine::Token{5}, engine::AttemptEnd::kReleased}};
-  return {engine::MetaRow{2, 3, 4, 5},
+  return {engine::MetaRow{2, 3, 4, 5, 6},
           queue,
           SomeTask(),
           attempt,
@@ -128,7 +172,11 @@ std::vector<engine::Row> OneOfEachKind() {
           engine::ClockRow{{1, -2, 3, "boot"}},
           SomeRun(),
           engine::RunRow{SomeRun().id, {{78, 78}, {80, 81}}},
-          SomeOutcomes()};
+          SomeOutcomes(),
+          SomeLetter(),
+          engine::DeadTaskRow{SomeTask(), 258},
+          SomeGroup(),
+          engine::LetterMoveRow{kTask, SomeGroup().queue, 258, SomeRun().id}};
 }
 
 }  // namespace treadle::broker

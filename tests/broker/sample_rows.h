@@ -16,6 +16,9 @@ Body SomeBody();
 engine::TaskRow SomeTask();
 engine::TaskRow SomeRun();
 engine::FinishedRow SomeFinished();
+std::vector<engine::FailedAttempt> SomeFailed();
+engine::DeadLetterRow SomeLetter();
+engine::LetterGroupRow SomeGroup();
 engine::FinishedRow SomeOutcomes();  // of several
 std::vector<engine::Row> OneOfEachKind();
 

@@ -36,6 +36,16 @@ std::string Format(const TaskError& error) {
                       Optional("retry_after", error.retry_after_ms), " \"", error.message, "\"");
 }
 
+std::string Format(const std::vector<FailedAttempt>& failed) {
+  std::string text;
+  for (const FailedAttempt& attempt : failed) {
+    absl::StrAppend(&text, "\n    failed: runnable=", attempt.runnable_at_ms,
+                    " leased=", attempt.leased_at_ms, Field("started", attempt.started_at_ms),
+                    " ended=", attempt.ended_at_ms, Format(attempt.error));
+  }
+  return text;
+}
+
 const char* NameOf(Durability durability) {
   switch (durability) {
     case Durability::kMemory:
@@ -97,16 +107,30 @@ std::string Ranges(const std::vector<std::pair<uint64_t, uint64_t>>& ranges) {
   });
 }
 
+std::string Format(const LetterGroup& group) {
+  return absl::StrCat(group.type == nullptr ? " other" : absl::StrCat("/", *group.type),
+                      " count=", group.count, " bytes=", group.bytes, " first=", group.first_at_ms,
+                      " last=", group.last_at_ms, " ", group.last.ToString(),
+                      Field("error", group.error_type), " \"", group.error_message, "\"");
+}
+
 struct RowFormat {
+  static constexpr DeadLetterPolicy kLetters = {};
+
   std::string operator()(const MetaRow& row) const {
     return absl::StrCat("meta next: session=", row.next_session, " token=", row.next_token,
-                        " grant=", row.next_grant, " order=", row.next_order);
+                        " grant=", row.next_grant, " order=", row.next_order,
+                        Field<uint64_t>("letter", row.next_letter, 1));
   }
   std::string operator()(const QueueRow& row) const {
-    return absl::StrCat("queue ", row.config.name, " ", NameOf(row.config.discipline),
-                        Field<int64_t>("max_tasks", row.config.max_tasks, 1'000'000),
-                        Field<int64_t>("max_bytes", row.config.max_bytes, int64_t{4} << 30),
-                        Field("paused_at", row.paused_at_ms), Flag("closed", row.closed));
+    return absl::StrCat(
+        "queue ", row.config.name, " ", NameOf(row.config.discipline),
+        Field<int64_t>("max_tasks", row.config.max_tasks, 1'000'000),
+        Field<int64_t>("max_bytes", row.config.max_bytes, int64_t{4} << 30),
+        Field("dead_letters", row.config.dead_letters.max_tasks, kLetters.max_tasks),
+        Field("dead_letter_bytes", row.config.dead_letters.max_bytes, kLetters.max_bytes),
+        Field("dead_letter_ttl", row.config.dead_letters.ttl_ms, kLetters.ttl_ms),
+        Field("paused_at", row.paused_at_ms), Flag("closed", row.closed));
   }
   std::string operator()(const TaskRow& row) const {
     const TaskSpec& spec = row.spec;
@@ -127,7 +151,7 @@ struct RowFormat {
                         Field("lease_ms", row.lease_ms), Field("losses", row.losses),
                         Field("returns", row.returns), Flag("cancel", row.cancel_requested),
                         Field("reason", row.cancel_reason), Flag("suspect", row.suspect),
-                        Format(row.last_error));
+                        Format(row.failed));
   }
   std::string operator()(const GrantRow& row) const {
     return absl::StrCat("grant ", static_cast<uint64_t>(row.grant), " to ",
@@ -140,7 +164,12 @@ struct RowFormat {
         "finished ", row.id.ToString(), " ", NameOf(row.state), " attempts=", row.attempts, "/",
         row.max_attempts, " expires_at=", row.expires_at_ms,
         row.drop_at_ms == row.expires_at_ms ? "" : absl::StrCat(" drop_at=", row.drop_at_ms),
-        Field("key", row.request_key), Format(row.error));
+        row.worker == nullptr ? ""
+                              : absl::StrCat(" worker=", *row.worker, " leased=", row.leased_at_ms,
+                                             Field("started", row.started_at_ms)),
+        Field("key", row.request_key), Format(row.error),
+        // A failed task's dead letter has them, too.
+        row.state == TaskState::kFailed ? "" : Format(row.failed));
   }
   std::string operator()(const SessionRow& row) const {
     return absl::StrCat("session ", row.session, " floor=", row.floor,
@@ -157,6 +186,21 @@ struct RowFormat {
                         " expires_at=", row.expires_at_ms);
   }
   std::string operator()(const ClockRow&) const { return "clock"; }
+  std::string operator()(const DeadLetterRow& row) const {
+    return absl::StrCat("letter ", row.number, " of ", *row.queue, "/", *row.type, " ",
+                        row.id.ToString(), " attempts=", row.attempts, "/", row.max_attempts,
+                        " since=", row.dead_since_ms, " bytes=", row.bytes,
+                        Field("key", row.request_key), Format(row.error), Format(row.failed));
+  }
+  std::string operator()(const DeadTaskRow& row) const {
+    return absl::StrCat("dead ", (*this)(row.task), " letter=", row.letter);
+  }
+  std::string operator()(const LetterGroupRow& row) const {
+    return absl::StrCat("letters of ", *row.queue, Format(row.group));
+  }
+  std::string operator()(const LetterMoveRow& row) const {
+    return absl::StrCat("move ", row.id.ToString(), " to letter ", row.letter, " of ", *row.queue);
+  }
   std::string operator()(const QueueKey& key) const { return "queue " + key.name; }
   std::string operator()(const TaskKey& key) const { return "task " + key.id.ToString(); }
   std::string operator()(const RunKey& key) const { return "run " + key.id.ToString(); }
@@ -170,6 +214,14 @@ struct RowFormat {
   std::string operator()(const ReportsKey& key) const {
     return absl::StrCat("reports ", key.number);
   }
+  std::string operator()(const DeadLetterKey& key) const {
+    return absl::StrCat("letter ", key.number, " of ", *key.queue);
+  }
+  std::string operator()(const DeadTaskKey& key) const { return "dead task " + key.id.ToString(); }
+  std::string operator()(const LetterGroupKey& key) const {
+    return absl::StrCat("letters of ", *key.queue);
+  }
+  std::string operator()(const LetterMoveKey& key) const { return "move " + key.id.ToString(); }
 };
 
 std::string Format(const Lease& lease) {
@@ -240,6 +292,33 @@ struct EventFormat {
   }
   std::string operator()(const CompactionDue& event) const {
     return absl::StrCat("compaction-due ", event.run.ToString());
+  }
+  std::string operator()(const LetterMovesDue& event) const {
+    return absl::StrCat("moves-due ",
+                        absl::StrJoin(event.moves, ",", [](std::string* out, const auto& move) {
+                          absl::StrAppend(out, move.task.ToString());
+                        }));
+  }
+  std::string operator()(const LettersWanted& event) const {
+    return absl::StrCat("letters-wanted ",
+                        absl::StrJoin(event.wanted, ",",
+                                      [](std::string* out, const auto& wanted) {
+                                        absl::StrAppend(out, wanted.task.ToString());
+                                      }),
+                        Flag("with-tasks", event.with_tasks));
+  }
+  std::string operator()(const LettersTaken& event) const {
+    std::string text = absl::StrCat(Call(event), "letters-taken");
+    for (const LettersTaken::Taken& taken : event.letters) {
+      absl::StrAppend(&text, "\n    ", Format(taken.status));
+      if (taken.redriven_as != TaskId()) {
+        absl::StrAppend(&text, " as ", taken.redriven_as.ToString());
+      }
+    }
+    return text;
+  }
+  std::string operator()(const SweepDue& event) const {
+    return absl::StrCat("sweep-due ", event.queue, " from ", event.from);
   }
   std::string operator()(const EndCall& event) const {
     return absl::StrCat(Call(event), "end-call ", Format(event.status));
@@ -313,7 +392,8 @@ std::string Format(const TaskView& view) {
                       Field("deadline_at", view.deadline_at_ms), Field("bytes", view.payload_bytes),
                       Field("worker", view.worker), Flag("cancel-requested", view.cancel_requested),
                       Field("reason", view.cancel_reason), Stop(view.stop),
-                      Field("key", view.request_key), Format(view.last_error));
+                      Field("key", view.request_key),
+                      view.failed.empty() ? "" : Format(view.failed.back().error));
 }
 
 std::string Format(const QueueView& view) {
@@ -322,6 +402,7 @@ std::string Format(const QueueView& view) {
       Flag("closed", view.closed), " scheduled=", view.scheduled, " queued=", view.queued,
       " running=", view.running, Field("bytes", view.waiting_bytes),
       Field("waiting_submitters", view.waiting_submitters), Field("oldest_age", view.oldest_age_ms),
+      Field("dead_letters", view.dead_letters), Field("dead_letter_bytes", view.dead_letter_bytes),
       "\n    totals:", Field("submitted", view.submitted_total),
       Field("succeeded", view.succeeded_total), Field("failed", view.failed_total),
       Field("cancelled", view.cancelled_total), Field("expired", view.expired_total),
@@ -390,6 +471,10 @@ std::string Format(const ReasonView& view) {
                       NameOf(view.end, view.until_ms), Field("count", view.count),
                       Flag("at-least", view.at_least),
                       Field("workers", absl::StrJoin(view.workers, ",")));
+}
+
+std::string Format(const LetterGroupView& view) {
+  return absl::StrCat(*view.queue, Format(view.group));
 }
 
 std::string Format(const WorkerView& view) {

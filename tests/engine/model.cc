@@ -75,6 +75,20 @@ struct VisibleText {
   std::string operator()(const CompactionDue& e) const {
     return absl::StrCat("compaction-due ", e.run.ToString());
   }
+  std::string operator()(const LetterMovesDue& e) const {
+    return absl::StrCat("moves-due ", e.moves.size());
+  }
+  std::string operator()(const LettersWanted& e) const {
+    return absl::StrCat("letters-wanted ", e.wanted.size());
+  }
+  std::string operator()(const LettersTaken& e) const {
+    std::string text = absl::StrCat("letters-taken ", Number(e.call));
+    for (const LettersTaken::Taken& taken : e.letters) {
+      absl::StrAppend(&text, " ", Text(taken.status), "/", taken.redriven_as.ToString());
+    }
+    return text;
+  }
+  std::string operator()(const SweepDue& e) const { return "sweep-due " + e.queue; }
   std::string operator()(const EndCall& e) const {
     return absl::StrCat("end-call ", Number(e.call), " ", Text(e.status));
   }
@@ -133,11 +147,16 @@ void Model::Apply(const UpdateQueue& command) {
     return Say(QueueChanged{command.call, Code(absl::StatusCode::kNotFound), command.name});
   }
   QueueConfig& config = queue->second.config;
-  if (command.max_tasks.value_or(1) < 1 || command.max_bytes.value_or(1) < 1) {
+  DeadLetterPolicy& letters = config.dead_letters;
+  if (command.max_tasks.value_or(1) < 1 || command.max_bytes.value_or(1) < 1 ||
+      command.dead_letters_max_tasks.value_or(1) < 0 ||
+      command.dead_letters_ttl_ms.value_or(1) < 1) {
     return Say(QueueChanged{command.call, Code(absl::StatusCode::kInvalidArgument), command.name});
   }
   config.max_tasks = command.max_tasks.value_or(config.max_tasks);
   config.max_bytes = command.max_bytes.value_or(config.max_bytes);
+  letters.max_tasks = command.dead_letters_max_tasks.value_or(letters.max_tasks);
+  letters.ttl_ms = command.dead_letters_ttl_ms.value_or(letters.ttl_ms);
   queue->second.closed = command.closed.value_or(queue->second.closed);
   DropWaiters(absl::StatusCode::kFailedPrecondition, [&](const ModelWaiter& waiter) {
     return waiter.submit.spec.queue == command.name && queue->second.closed;
@@ -157,7 +176,7 @@ void Model::Apply(const DeleteQueue& command) {
   const bool in_use = std::any_of(tasks_.begin(), tasks_.end(), [&](const auto& task) {
     return task.second.spec.queue == command.name;
   });
-  if (in_use || !queue->second.line.empty()) {
+  if (in_use || !queue->second.line.empty() || !queue->second.letters.empty()) {
     return Say(
         QueueChanged{command.call, Code(absl::StatusCode::kFailedPrecondition), command.name});
   }
@@ -166,6 +185,23 @@ void Model::Apply(const DeleteQueue& command) {
   }
   queues_.erase(queue);
   Say(QueueChanged{command.call, absl::OkStatus(), command.name});
+}
+
+// Those that were looked at go, the oldest first, until what is left may stay. Of those that failed
+// at one moment, which one is older is the engine's choice.
+void Model::Apply(const SweepDeadLetters& command) {
+  ModelQueue& queue = queues_.at(command.queue);
+  const DeadLetterPolicy& policy = queue.config.dead_letters;
+  for (const DeadLetterRow& letter : command.letters) {
+    const auto oldest =
+        std::find_if(queue.letters.begin(), queue.letters.end(),
+                     [&letter](const ModelLetter& known) { return known.id == letter.id; });
+    TREADLE_ASSERT(oldest != queue.letters.end() &&
+                   oldest->since_ms == queue.letters.front().since_ms);
+    const bool too_many = static_cast<int64_t>(queue.letters.size()) > policy.max_tasks;
+    if (!too_many && oldest->since_ms + policy.ttl_ms > now_ms_) return;
+    queue.letters.erase(oldest);
+  }
 }
 
 void Model::Apply(const PauseQueue& command) {
@@ -316,6 +352,7 @@ std::vector<CallId> Model::WaitingCalls() const {
 }
 
 void Model::Restart(int64_t now_ms) {
+  taken_.clear();
   now_ms_ = now_ms;
   polls_.clear();
   for (auto& [name, queue] : queues_) {
@@ -363,6 +400,34 @@ void Model::CheckExplained(const Engine& engine, TaskId id, const ModelTask& tas
   }
 }
 
+// The first three and the last five.
+void CheckFailed(const std::vector<FailedAttempt>& all, const std::vector<FailedAttempt>& kept) {
+  TREADLE_ASSERT(kept.size() == std::min<size_t>(all.size(), 8));
+  for (size_t i = 0; i < kept.size(); ++i) {
+    const FailedAttempt& expected = i < 3 ? all[i] : all[all.size() - kept.size() + i];
+    TREADLE_ASSERT(kept[i].error.type == expected.error.type &&
+                   kept[i].error.attempt == expected.error.attempt &&
+                   kept[i].error.worker == expected.error.worker);
+    TREADLE_ASSERT(kept[i].leased_at_ms == expected.leased_at_ms &&
+                   kept[i].started_at_ms == expected.started_at_ms &&
+                   kept[i].ended_at_ms == expected.ended_at_ms);
+    // The clock may have been set meanwhile, by less.
+    TREADLE_ASSERT(kept[i].runnable_at_ms <= kept[i].leased_at_ms + 40'000);
+  }
+}
+
+void Model::CheckLetters(const Engine& engine, const std::string& name, const ModelQueue& queue,
+                         const QueueView& view) const {
+  TREADLE_ASSERT(view.dead_letters == static_cast<int64_t>(queue.letters.size()));
+  std::map<std::pair<std::string, std::string>, int64_t> expected;
+  for (const ModelLetter& letter : queue.letters) ++expected[{letter.type, letter.error_type}];
+  std::map<std::pair<std::string, std::string>, int64_t> counted;
+  for (const LetterGroupView& group : engine.ListLetterGroups(name, 0, 1'000)) {
+    counted[{*group.group.type, group.group.error_type}] += group.group.count;
+  }
+  TREADLE_ASSERT(counted == expected);
+}
+
 void Model::CheckViews(const Engine& engine, int64_t now_ms) const {
   const EngineTotals totals = engine.Totals();
   TREADLE_ASSERT(totals.unfinished_tasks == static_cast<int64_t>(tasks_.size()));
@@ -381,8 +446,7 @@ void Model::CheckViews(const Engine& engine, int64_t now_ms) const {
                    (task.state == TaskState::kScheduled ? RunAt(task) + wall_set_by_ms_ : 0));
     TREADLE_ASSERT(view->submitted_at_ms == task.submitted_at_ms + wall_set_by_ms_);
     TREADLE_ASSERT(view->worker == (task.state == TaskState::kRunning ? task.holder : ""));
-    TREADLE_ASSERT(view->last_error.type == task.last_error.type);
-    TREADLE_ASSERT(view->last_error.attempt == task.last_error.attempt);
+    CheckFailed(task.failed, view->failed);
     CheckExplained(engine, id, task);
   }
   for (const auto& [name, queue] : queues_) {
@@ -390,6 +454,7 @@ void Model::CheckViews(const Engine& engine, int64_t now_ms) const {
     TREADLE_ASSERT(view && view->config == queue.config &&
                    (view->paused_at_ms != 0) == queue.paused);
     TREADLE_ASSERT(view->closed == queue.closed);
+    CheckLetters(engine, name, queue, *view);
     int64_t counts[4] = {};
     int64_t bytes = 0;
     for (const auto& [id, task] : tasks_) {

@@ -36,9 +36,9 @@ struct ModelTask {
   int32_t losses = 0;
   int32_t returns = 0;
   bool watched = false;
-  bool doomed = false;  // waited when its queue was purged
-  bool late = false;    // came in from waiting, in this very Tick
-  TaskError last_error;
+  bool doomed = false;                // waited when its queue was purged
+  bool late = false;                  // came in from waiting, in this very Tick
+  std::vector<FailedAttempt> failed;  // all of them
   // While it runs.
   Token token{};
   std::string worker;  // its id; empty: a poll
@@ -57,11 +57,19 @@ struct ModelWaiter {
   int64_t until_ms = 0;
 };
 
+struct ModelLetter {
+  TaskId id;
+  std::string type;
+  std::string error_type;
+  int64_t since_ms = 0;
+};
+
 struct ModelQueue {
   QueueConfig config;
   bool paused = false;
   bool closed = false;
   std::vector<CallId> purges;
+  std::vector<ModelLetter> letters;  // the oldest first
   // In line; those with the same request key stand together, the first of them for all.
   std::vector<std::vector<ModelWaiter>> line;
 };
@@ -106,6 +114,8 @@ class Model {
   // `given`: what the engine gave in this Tick, each lease of one task.
   void Tick(int64_t now_ms, const std::vector<Dispatched>& given);
   void Restart(int64_t now_ms);
+  // What a reading has found for this command.
+  void Found(int64_t now_ms, const TakeLetters& take, const LettersFound& found);
   void FollowWall(int64_t set_by_ms) { wall_set_by_ms_ = set_by_ms; }
 
   // What was to be said since the last time, but for Dispatched with tasks: sorted text.
@@ -118,9 +128,12 @@ class Model {
   const std::map<std::string, ModelWorker>& workers() const { return workers_; }
   const std::map<uint64_t, ModelSession>& sessions() const { return sessions_; }
   const std::map<CallId, PollTasks>& polls() const { return polls_; }
+  const std::map<std::string, ModelQueue>& queues() const { return queues_; }
   std::vector<CallId> WaitingCalls() const;
 
  private:
+  void CheckLetters(const Engine& engine, const std::string& name, const ModelQueue& queue,
+                    const QueueView& view) const;
   void CheckExplained(const Engine& engine, TaskId id, const ModelTask& task) const;
   void Say(Event event);
 
@@ -137,7 +150,13 @@ class Model {
   void Apply(const CallClosed& command);
   void Apply(const Cancel& command);
   void Apply(const WatchTask& command);
-  void Apply(const CompactRun&) {}  // what it does is nobody's to see
+  // What these do is nobody's to see.
+  void Apply(const CompactRun&) {}
+  void Apply(const MoveDeadTasks&) {}
+  void Apply(const TakeLetters&) {}
+  void Apply(const SweepDeadLetters& command);
+  void Apply(const LettersFound&) {}  // see Found
+  absl::Status TakeOne(const TakeLetters& take, const LettersFound::Letter& letter, TaskId new_id);
   ModelSession* SessionOf(CallId call);
   bool IsOpen(CallId call);
   void DropEmptySessions();
@@ -145,6 +164,8 @@ class Model {
   // model_submit.cc
   void Apply(const Submit& command);
   void ApplyOne(const Submit& submit);
+  // Why it is not accepted, whether there is room or not; kOk: nothing is in its way.
+  absl::StatusCode RefusalOf(const TaskSpec& spec);
   bool AnswerRepeat(const Submit& submit);
   bool AnswerKey(const Submit& submit);
   void Refuse(const Submit& submit, absl::StatusCode code);
@@ -223,7 +244,8 @@ class Model {
   std::map<std::string, ModelWorker> workers_;
   std::map<CallId, PollTasks> polls_;
   std::map<CallId, int64_t> poll_until_ms_;
-  std::vector<AcceptedReport> reports_;  // unary ones
+  std::vector<AcceptedReport> reports_;     // unary ones
+  std::map<uint64_t, LettersTaken> taken_;  // by reading
   uint64_t next_session_ = 1;
   uint64_t next_left_ = 1;
   uint64_t next_order_ = 1;

@@ -260,6 +260,10 @@ void Model::Finish(ModelTask& task, TaskState state, int32_t attempts, TaskError
   if (state == TaskState::kCancelled) error.type = "Cancelled";
   row.error = error;
   Say(TaskFinished{std::make_shared<const FinishedRow>(row)});
+  ModelQueue& queue = queues_.at(task.spec.queue);
+  if (state == TaskState::kFailed && queue.config.dead_letters.max_tasks > 0) {
+    queue.letters.push_back({task.id, task.spec.type, error.type, now_ms_});
+  }
   finished_this_turn_.insert(task.id);
   tasks_.erase(TaskId(task.id));
 }
@@ -268,6 +272,9 @@ void Model::FailAttempt(ModelTask& task, TaskError error, bool at_once) {
   error.worker = task.holder;
   error.attempt = ++task.spent;
   task.losses = task.returns = 0;
+  const int64_t leased_at_ms = task.granted_at_ms + wall_set_by_ms_;
+  const int64_t started_at_ms = task.started ? task.started_at_ms + wall_set_by_ms_ : 0;
+  task.failed.push_back({error, 0, leased_at_ms, started_at_ms, now_ms_ + wall_set_by_ms_});
   if (task.cancel_requested) {
     return Finish(task, TaskState::kCancelled, task.spent, TaskError());
   }
@@ -284,7 +291,6 @@ void Model::FailAttempt(ModelTask& task, TaskError error, bool at_once) {
   const int64_t wait_ms = error.retry_after_ms.value_or(static_cast<int64_t>(delay));
   task.run_at_ms = at_once ? 0 : now_ms_ + wait_ms;
   task.run_at_is_date = false;
-  task.last_error = error;
   Requeue(task);
 }
 

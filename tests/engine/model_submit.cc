@@ -36,29 +36,88 @@ void Model::ApplyOne(const Submit& submit) {
   if (submit.sequenced && AnswerRepeat(submit)) return;
   if (!spec.request_key.empty() && AnswerKey(submit)) return;
   if (!submit.refusal.ok()) return Refuse(submit, submit.refusal.code());
-  const bool exists = queues_.contains(spec.queue);
-  if (!exists && !options_.auto_create_queues) return Refuse(submit, absl::StatusCode::kNotFound);
-  if (exists && queues_[spec.queue].closed) {
-    return Refuse(submit, absl::StatusCode::kFailedPrecondition);
+  if (const absl::StatusCode code = RefusalOf(spec); code != absl::StatusCode::kOk) {
+    return Refuse(submit, code);
   }
-  QueueConfig config{spec.queue, Discipline::kFifo, options_.queue_max_tasks,
-                     options_.queue_max_bytes};
-  if (exists) config = queues_[spec.queue].config;
-  if ((spec.priority != 0 && config.discipline != Discipline::kPriority) ||
-      spec.payload_bytes > static_cast<uint64_t>(config.max_bytes)) {
-    return Refuse(submit, absl::StatusCode::kInvalidArgument);
-  }
-  if ((!exists && static_cast<int64_t>(queues_.size()) >= options_.queues_max) ||
-      static_cast<int64_t>(tasks_.size()) >= options_.unfinished_tasks_max) {
-    return Refuse(submit, absl::StatusCode::kResourceExhausted);
-  }
-  if (!exists) queues_[spec.queue].config = config;
   ModelQueue& queue = queues_[spec.queue];
   if (queue.line.empty() && Fits(spec.queue, spec.payload_bytes)) return Accept(submit, false);
   if (submit.wait_if_full_ms == 0 || WaitersOf(spec.queue) >= options_.waiting_submitters_max) {
     return Refuse(submit, absl::StatusCode::kResourceExhausted);
   }
   queue.line.push_back({ModelWaiter{submit, now_ms_ + submit.wait_if_full_ms}});
+}
+
+absl::StatusCode Model::RefusalOf(const TaskSpec& spec) {
+  const bool exists = queues_.contains(spec.queue);
+  if (!exists && !options_.auto_create_queues) return absl::StatusCode::kNotFound;
+  if (exists && queues_[spec.queue].closed) return absl::StatusCode::kFailedPrecondition;
+  QueueConfig config{spec.queue, Discipline::kFifo, options_.queue_max_tasks,
+                     options_.queue_max_bytes, options_.dead_letters};
+  if (exists) config = queues_[spec.queue].config;
+  if ((spec.priority != 0 && config.discipline != Discipline::kPriority) ||
+      spec.payload_bytes > static_cast<uint64_t>(config.max_bytes)) {
+    return absl::StatusCode::kInvalidArgument;
+  }
+  if ((!exists && static_cast<int64_t>(queues_.size()) >= options_.queues_max) ||
+      static_cast<int64_t>(tasks_.size()) >= options_.unfinished_tasks_max) {
+    return absl::StatusCode::kResourceExhausted;
+  }
+  if (!exists) queues_[spec.queue].config = config;
+  return absl::StatusCode::kOk;
+}
+
+void Model::Found(int64_t now_ms, const TakeLetters& take, const LettersFound& found) {
+  now_ms_ = now_ms;
+  LettersTaken& answer = taken_[found.reading];
+  answer.call = take.call;
+  auto letter = found.letters.begin();
+  uint64_t sequence = found.first_id.sequence;
+  for (size_t i = 0; i < found.looked_at; ++i) {
+    const TaskId task = take.tasks[answer.letters.size()];
+    LettersTaken::Taken& taken = answer.letters.emplace_back();
+    if (letter == found.letters.end() || letter->row.id != task) {
+      taken.status = absl::NotFoundError("model");
+      continue;
+    }
+    const TaskId new_id{found.first_id.session, sequence++};
+    taken.status = TakeOne(take, *letter++, new_id);
+    if (taken.status.ok() && take.redrive) taken.redriven_as = new_id;
+  }
+  if (answer.letters.size() == take.tasks.size()) {
+    Say(answer);
+    taken_.erase(found.reading);
+  }
+  Serve(/*late=*/false);
+}
+
+absl::Status Model::TakeOne(const TakeLetters& take, const LettersFound::Letter& letter,
+                            TaskId new_id) {
+  const auto queue = queues_.find(*letter.row.queue);
+  if (queue == queues_.end()) return absl::NotFoundError("model");
+  std::vector<ModelLetter>& letters = queue->second.letters;
+  const auto known = std::find_if(letters.begin(), letters.end(),
+                                  [&](const ModelLetter& one) { return one.id == letter.row.id; });
+  if (known == letters.end()) return absl::NotFoundError("model");
+  const auto index = known - letters.begin();
+  if (take.redrive) {
+    Submit submit;
+    submit.id = new_id;
+    submit.spec = letter.task->spec;
+    TaskSpec& spec = submit.spec;
+    if (!take.queue.empty()) spec.queue = take.queue;
+    if (take.max_attempts > 0) spec.max_attempts = take.max_attempts;
+    spec.run_at_ms = spec.delay_ms = 0;
+    if (spec.deadline_at_ms - wall_set_by_ms_ <= now_ms_) spec.deadline_at_ms = 0;
+    spec.request_key.clear();
+    const absl::StatusCode code = RefusalOf(spec);
+    if (code != absl::StatusCode::kOk) return absl::Status(code, "model");
+    if (!queues_[spec.queue].line.empty() || !Fits(spec.queue, spec.payload_bytes)) {
+      return absl::ResourceExhaustedError("model");
+    }
+    Accept(submit, /*late=*/false);
+  }
+  letters.erase(letters.begin() + index);
+  return absl::OkStatus();
 }
 
 bool Model::AnswerRepeat(const Submit& submit) {
@@ -149,7 +208,7 @@ void Model::Accept(const Submit& submit, bool late) {
         ModelKey{task.id, spec.digest, now_ms_ + options_.request_key_window_ms, false};
   }
   Enter(tasks_[task.id] = task);
-  Say(Submitted{submit.call, submit.item, submit.id});
+  if (submit.call != CallId{}) Say(Submitted{submit.call, submit.item, submit.id});
 }
 
 void Model::Serve(bool late) {

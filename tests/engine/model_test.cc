@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <deque>
 #include <random>
 #include <string>
 #include <vector>
@@ -45,6 +46,7 @@ EngineOptions SmallBounds() {
   options.unexplained_losses_max = 2;
   options.compaction_bytes_min = 0;
   options.compaction_after_ms = 1'000;
+  options.dead_letters = {.max_tasks = 5, .max_bytes = 1 << 20, .ttl_ms = 50'000};
   return options;
 }
 
@@ -56,6 +58,8 @@ class RandomRun {
   }
 
   uint64_t compactions() const { return compactions_; }
+  uint64_t sweeps() const { return sweeps_; }
+  uint64_t redriven() const { return redriven_; }
 
   void Turns(int count) {
     for (turn_ = 0; turn_ < count && !testing::Test::HasFailure(); ++turn_) Turn();
@@ -95,6 +99,10 @@ class RandomRun {
   void Step(Command command);
   void EndTurn();
   void Compact();
+  void Sweep();
+  TakeLetters RandomTake();
+  void Find();
+  void CheckLetterRows() const;
   void Restart();
   void SetClock(int64_t set_by_ms);
   std::unique_ptr<Engine> Reloaded();
@@ -124,6 +132,16 @@ class RandomRun {
   uint64_t compactions_ = 0;
   std::vector<EndAttempt> said_;
   std::optional<TaskId> compaction_due_;  // of this run
+  std::optional<LetterMovesDue> moves_due_;
+  std::vector<SweepDue> sweeps_due_;
+  uint64_t sweeps_ = 0;
+  std::deque<TakeLetters> takes_;  // nothing is wanted for them yet
+  struct Wanted {
+    TakeLetters take;
+    LettersWanted wanted;
+  };
+  std::vector<Wanted> wanted_;
+  uint64_t redriven_ = 0;
 };
 
 Submit RandomRun::RandomSubmit() {
@@ -229,14 +247,21 @@ Command RandomRun::RandomQueueCommand() {
       if (OneIn(2)) return PurgeQueue{call, queue};
       [[fallthrough]];
     case 5:
-      return UpdateQueue{call, queue, OneIn(2) ? std::optional<int64_t>(Below(20)) : std::nullopt,
-                         OneIn(2) ? std::optional<int64_t>(Below(6'000)) : std::nullopt,
-                         OneIn(3) ? std::optional<bool>(OneIn(3)) : std::nullopt};
+      return UpdateQueue{
+          call,
+          queue,
+          OneIn(2) ? std::optional<int64_t>(Below(20)) : std::nullopt,
+          OneIn(2) ? std::optional<int64_t>(Below(6'000)) : std::nullopt,
+          OneIn(3) ? std::optional<bool>(OneIn(3)) : std::nullopt,
+          OneIn(3) ? std::optional<int64_t>(Below(8)) : std::nullopt,
+          std::nullopt,
+          OneIn(3) ? std::optional<int64_t>(Below(10) * 10'000) : std::nullopt,
+      };
     default:
       return CreateQueue{
           call,
           QueueConfig{queue, OneOf({Discipline::kFifo, Discipline::kLifo, Discipline::kPriority}),
-                      12, 5'000}};
+                      12, 5'000, options_.dead_letters}};
   }
 }
 
@@ -407,6 +432,15 @@ void RandomRun::Turn() {
   const uint64_t commands = 1 + Below(8);
   for (uint64_t i = 0; i < commands; ++i) Step(RandomCommand());
   if (compaction_due_.has_value() && OneIn(3)) Compact();
+  if (moves_due_.has_value() && OneIn(3)) {
+    Step(rows_.Answer(*std::exchange(moves_due_, std::nullopt)));
+  }
+  if (!sweeps_due_.empty() && OneIn(3)) Sweep();
+  if (OneIn(6)) {
+    takes_.push_back(RandomTake());
+    Step(takes_.back());
+  }
+  if (!wanted_.empty() && OneIn(2)) Find();
   EndTurn();
   if (OneIn(40)) Restart();
 }
@@ -417,6 +451,54 @@ void RandomRun::Compact() {
   const std::optional<TaskRow> row = OneIn(10) ? std::nullopt : rows_.FindTask(run);
   engine_->Step(now_ms_, CompactRun{row}, effects_);
   ++compactions_;
+}
+
+// Dead letters, and some that are none.
+TakeLetters RandomRun::RandomTake() {
+  TakeLetters take;
+  take.call = NewCall();
+  for (const auto& [name, queue] : model_.queues()) {
+    for (const ModelLetter& letter : queue.letters) {
+      if (OneIn(2)) take.tasks.push_back(letter.id);
+    }
+  }
+  if (take.tasks.empty() || OneIn(4)) take.tasks.push_back({1, 1 + Below(100)});
+  take.redrive = !OneIn(3);
+  if (OneIn(3)) take.queue = AnyQueue();
+  if (OneIn(3)) take.max_attempts = 1 + static_cast<int32_t>(Below(3));
+  return take;
+}
+
+void RandomRun::Find() {
+  const uint64_t index = Below(wanted_.size());
+  const Wanted one = wanted_[index];
+  wanted_.erase(wanted_.begin() + static_cast<std::ptrdiff_t>(index));
+  const TaskId first_id{1, (uint64_t{1} << 40) + 100 * ++redriven_};
+  const LettersFound found = rows_.Answer(one.wanted, 1 + Below(4), first_id);
+  model_.Found(now_ms_, one.take, found);
+  engine_->Step(now_ms_, found, effects_);
+  engine_->CheckInvariants();
+  // Those that are left are wanted again, by the same reading.
+  if (found.looked_at < one.wanted.wanted.size()) takes_.push_back(one.take);
+}
+
+void RandomRun::Sweep() {
+  const uint64_t index = Below(sweeps_due_.size());
+  const SweepDue due = sweeps_due_[index];
+  sweeps_due_.erase(sweeps_due_.begin() + static_cast<std::ptrdiff_t>(index));
+  const SweepDeadLetters answer = rows_.Answer(due, 1 + Below(4));
+  Step(answer);
+  ++sweeps_;
+  // What does not come twice is not believed twice.
+  if (OneIn(4)) engine_->Step(now_ms_, answer, effects_);
+}
+
+// Each dead letter has its task: where it was moved to, or where it was.
+void RandomRun::CheckLetterRows() const {
+  size_t letters = 0;
+  for (const auto& [name, queue] : model_.queues()) letters += queue.letters.size();
+  ASSERT_EQ(rows_.CountOf('d'), letters);
+  ASSERT_EQ(rows_.CountOf('p') + rows_.CountOf('x'), letters);
 }
 
 void RandomRun::EndTurn() {
@@ -431,6 +513,15 @@ void RandomRun::EndTurn() {
         given.push_back(*dispatched);
       } else if (const auto* const due = std::get_if<CompactionDue>(&event)) {
         compaction_due_ = due->run;
+      } else if (const auto* const moves = std::get_if<LetterMovesDue>(&event)) {
+        ASSERT_FALSE(moves_due_.has_value());
+        moves_due_ = *moves;
+      } else if (const auto* const wanted = std::get_if<LettersWanted>(&event)) {
+        ASSERT_FALSE(takes_.empty());
+        wanted_.push_back({takes_.front(), *wanted});
+        takes_.pop_front();
+      } else if (const auto* const sweep = std::get_if<SweepDue>(&event)) {
+        sweeps_due_.push_back(*sweep);
       } else {
         said.push_back(Visible(event));
       }
@@ -444,6 +535,7 @@ void RandomRun::EndTurn() {
 
   rows_.Apply(effects_.changes);
   effects_ = Effects();
+  CheckLetterRows();
   const std::unique_ptr<Engine> loaded = Reloaded();
   loaded->CheckInvariants();
   ASSERT_EQ(loaded->Fingerprint(), engine_->Fingerprint()) << "turn " << turn_;
@@ -469,6 +561,10 @@ void RandomRun::Restart() {
   engine_ = Reloaded();
   model_.Restart(now_ms_);
   compaction_due_.reset();
+  moves_due_.reset();
+  sweeps_due_.clear();
+  wanted_.clear();
+  takes_.clear();
   if (OneIn(2)) Step(BeginLife{Incarnation{Below(uint64_t{1} << 40)}});
 }
 
@@ -482,15 +578,21 @@ TEST(EngineAgainstModel, RandomCommandsHaveTheSameVisibleResults) {
   const uint64_t only = NumberFrom("TREADLE_MODEL_SEED", 0);
   const uint64_t seeds = NumberFrom("TREADLE_MODEL_SEEDS", 200);
   uint64_t compactions = 0;
+  uint64_t sweeps = 0;
+  uint64_t redriven = 0;
   for (uint64_t seed = only != 0 ? only : 1; seed <= (only != 0 ? only : seeds); ++seed) {
     SCOPED_TRACE(absl::StrCat("TREADLE_MODEL_SEED=", seed));
     RandomRun run(seed);
     run.Turns(150);
     if (HasFailure()) return;
     compactions += run.compactions();
+    sweeps += run.sweeps();
+    redriven += run.redriven();
   }
   if (only == 0) {
     EXPECT_GT(compactions, seeds / 10);
+    EXPECT_GT(sweeps, seeds / 2);
+    EXPECT_GT(redriven, seeds);
   }
 }
 

@@ -73,15 +73,5 @@ TEST(Retry, PermanentErrorsAndListedTypesAreNotRetried) {
   EXPECT_FALSE(MayRetry(policy, permanent));
 }
 
-TEST(Retry, KeptMessagesAreCutBetweenCharacters) {
-  TaskError error;
-  error.message = absl::StrCat(std::string(1'023, 'x'), "\xc3\xa9 and more");
-  EXPECT_EQ(Shortened(error).message, std::string(1'023, 'x'));
-  error.message = absl::StrCat(std::string(1'022, 'x'), "\xc3\xa9 and more");
-  EXPECT_EQ(Shortened(error).message, absl::StrCat(std::string(1'022, 'x'), "\xc3\xa9"));
-  error.message = "short";
-  EXPECT_EQ(Shortened(error).message, "short");
-}
-
 }  // namespace
 }  // namespace treadle::engine

@@ -7,6 +7,7 @@
 
 #include "proto/support/assert.h"
 #include "server/engine/hash.h"
+#include "tests/engine/single_tasks.h"
 
 namespace treadle::engine {
 namespace {
@@ -20,6 +21,14 @@ Overloaded(Fs...) -> Overloaded<Fs...>;
 
 std::string GrantName(GrantId grant) { return absl::StrCat("g", static_cast<uint64_t>(grant)); }
 
+// In the order of their numbers.
+std::string LetterName(const std::string& queue, uint64_t number) {
+  return absl::StrCat("d", queue, "\n", absl::Dec(number, absl::kZeroPad20));
+}
+std::string GroupName(const std::string& queue, uint64_t fingerprint) {
+  return absl::StrCat("e", queue, "\n", fingerprint);
+}
+
 std::string KeyOf(const RowKey& key) {
   return std::visit(Overloaded{
                         [](const QueueKey& k) { return "q" + k.name; },
@@ -29,6 +38,10 @@ std::string KeyOf(const RowKey& key) {
                         [](const GrantKey& k) { return GrantName(k.grant); },
                         [](const SessionKey& k) { return absl::StrCat("s", k.session); },
                         [](const ReportsKey& k) { return absl::StrCat("r", k.number); },
+                        [](const DeadLetterKey& k) { return LetterName(*k.queue, k.number); },
+                        [](const DeadTaskKey& k) { return "p" + k.id.ToString(); },
+                        [](const LetterGroupKey& k) { return GroupName(*k.queue, k.fingerprint); },
+                        [](const LetterMoveKey& k) { return "x" + k.id.ToString(); },
                     },
                     key);
 }
@@ -44,11 +57,15 @@ std::string KeyOf(const Row& row) {
           [](const RunRow& r) { return "u" + r.id.ToString(); },
           [](const AttemptRow& r) { return "a" + r.id.ToString(); },
           [](const GrantRow& r) { return GrantName(r.grant); },
-          [](const FinishedRow& r) { return (r.of_run ? "f" : "t") + r.id.ToString(); },
+          [](const FinishedRow& r) { return (r.task_row_stays ? "f" : "t") + r.id.ToString(); },
           [](const SessionRow& r) { return absl::StrCat("s", r.session); },
           [](const KeyRow& r) { return absl::StrCat("k", r.queue, "\n", r.key); },
           [](const ReportsRow& r) { return absl::StrCat("r", r.number); },
           [](const ClockRow&) { return std::string("c"); },
+          [](const DeadLetterRow& r) { return LetterName(*r.queue, r.number); },
+          [](const DeadTaskRow& r) { return "p" + r.task.id.ToString(); },
+          [](const LetterGroupRow& r) { return GroupName(*r.queue, r.fingerprint); },
+          [](const LetterMoveRow& r) { return "x" + r.id.ToString(); },
       },
       row);
 }
@@ -67,6 +84,62 @@ std::optional<TaskRow> RowStore::FindTask(TaskId row) const {
   const auto found = rows_.find("t" + row.ToString());
   if (found == rows_.end() || !std::holds_alternative<TaskRow>(found->second)) return std::nullopt;
   return std::get<TaskRow>(found->second);
+}
+
+MoveDeadTasks RowStore::Answer(const LetterMovesDue& due) const {
+  MoveDeadTasks answer;
+  std::map<TaskId, TaskRow> singles;  // of the rows that were looked at
+  for (const LetterMovesDue::Move& move : due.moves) {
+    const std::optional<TaskRow> row =
+        singles.contains(move.task) ? std::nullopt : FindTask(move.row);
+    if (row.has_value()) {
+      for (Row& one : SingleTasks(Row(*row))) {
+        auto& task = std::get<TaskRow>(one);
+        singles.emplace(task.id, std::move(task));
+      }
+    }
+    const auto found = singles.find(move.task);
+    if (found != singles.end()) answer.rows.push_back(found->second);
+  }
+  return answer;
+}
+
+SweepDeadLetters RowStore::Answer(const SweepDue& due, size_t limit) const {
+  SweepDeadLetters answer{due.queue, due.reading, {}, /*end=*/true};
+  const std::string end = LetterName(due.queue, UINT64_MAX);
+  for (auto row = rows_.lower_bound(LetterName(due.queue, due.from)); row != rows_.end(); ++row) {
+    if (row->first >= end) break;
+    if (answer.letters.size() == limit) {
+      answer.end = false;
+      break;
+    }
+    answer.letters.push_back(std::get<DeadLetterRow>(row->second));
+  }
+  return answer;
+}
+
+LettersFound RowStore::Answer(const LettersWanted& wanted, size_t limit, TaskId first_id) const {
+  LettersFound found{.reading = wanted.reading, .first_id = first_id};
+  found.looked_at = std::min(limit, wanted.wanted.size());
+  for (size_t i = 0; i < found.looked_at; ++i) {
+    const LettersWanted::Wanted& one = wanted.wanted[i];
+    LettersFound::Letter letter;
+    const auto dead = rows_.find("p" + one.task.ToString());
+    if (dead != rows_.end()) letter.task = std::get<DeadTaskRow>(dead->second).task;
+    if (one.moving.has_value()) {
+      LetterMovesDue due;
+      due.moves.push_back({one.task, one.moving->row});
+      for (TaskRow& row : Answer(due).rows) letter.task = std::move(row);
+    }
+    for (const auto& [key, row] : rows_) {
+      const auto* const known = std::get_if<DeadLetterRow>(&row);
+      if (known == nullptr || known->id != one.task) continue;
+      letter.row = *known;
+      if (!wanted.with_tasks) letter.task.reset();
+      found.letters.push_back(letter);
+    }
+  }
+  return found;
 }
 
 std::optional<KeyRow> RowStore::FindKey(const std::string& queue, const std::string& key) const {

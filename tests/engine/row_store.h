@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "server/engine/command.h"
+#include "server/engine/output.h"
 #include "server/engine/row.h"
 
 namespace treadle::engine {
@@ -21,6 +23,11 @@ class RowStore {
   std::optional<TaskRow> FindTask(TaskId row) const;
   std::optional<KeyRow> FindKey(const std::string& queue, const std::string& key) const;
   size_t CountOf(char kind) const;
+  // What a broker would read for these. `limit`: of dead letters, at once.
+  MoveDeadTasks Answer(const LetterMovesDue& due) const;
+  SweepDeadLetters Answer(const SweepDue& due, size_t limit) const;
+  // Of the first `limit` that are wanted; new tasks get ids from `first_id` on.
+  LettersFound Answer(const LettersWanted& wanted, size_t limit, TaskId first_id) const;
 
   // Every row, in an order that differs with the seed.
   std::vector<Row> Shuffled(uint64_t seed) const;

@@ -38,6 +38,8 @@ int64_t* OptionOf(EngineOptions& options, const std::string& name) {
   if (name == "attempt_timeout_grace_ms") return &options.attempt_timeout_grace_ms;
   if (name == "timers_per_turn_max") return &options.timers_per_turn_max;
   if (name == "purged_per_turn_max") return &options.purged_per_turn_max;
+  if (name == "letter_groups_max") return &options.letter_groups_max;
+  if (name == "letter_groups_per_queue_max") return &options.letter_groups_per_queue_max;
   return nullptr;
 }
 
@@ -92,7 +94,12 @@ std::string Script::RunBlock(const std::vector<std::string>& lines) {
   if (tick_) engine_->Tick(now_ms_, unheard_ms_, effects_);
   std::string text;
   for (const RowChange& change : effects_.changes) absl::StrAppend(&text, Format(change), "\n");
-  for (const Output& output : effects_.outputs) absl::StrAppend(&text, Format(output), "\n");
+  for (const Output& output : effects_.outputs) {
+    absl::StrAppend(&text, Format(output), "\n");
+    if (const auto* due = std::get_if<LetterMovesDue>(&output.event)) moves_due_ = *due;
+    if (const auto* due = std::get_if<SweepDue>(&output.event)) sweep_due_ = *due;
+    if (const auto* wanted = std::get_if<LettersWanted>(&output.event)) letters_wanted_ = *wanted;
+  }
   engine_->CheckInvariants();
   rows_.Apply(effects_.changes);
   if (tick_) CheckReload();
@@ -118,6 +125,20 @@ void Script::RunLine(const std::string& text, std::string& shown) {
     tick_ = false;
   } else if (line.verb() == "restart") {
     engine_ = Reload();
+    moves_due_.reset();
+    sweep_due_.reset();
+    letters_wanted_.reset();
+  } else if (line.verb() == "move") {
+    Require(moves_due_.has_value(), "no moves are due");
+    Step(rows_.Answer(*std::exchange(moves_due_, std::nullopt)));
+  } else if (line.verb() == "found") {
+    Require(letters_wanted_.has_value(), "no letters are wanted");
+    Step(rows_.Answer(*std::exchange(letters_wanted_, std::nullopt),
+                      static_cast<size_t>(line.Number("limit", 100)), line.Id("as")));
+  } else if (line.verb() == "sweep") {
+    Require(sweep_due_.has_value(), "no sweep is due");
+    Step(rows_.Answer(*std::exchange(sweep_due_, std::nullopt),
+                      static_cast<size_t>(line.Number("limit", 100))));
   } else if (line.verb() == "show") {
     // What is shown is how things are at the end of the turn.
     if (tick_) engine_->Tick(now_ms_, unheard_ms_, effects_);
@@ -177,6 +198,15 @@ std::string Script::Show(const ScriptLine& line) const {
   if (line.Has("queue")) {
     const std::optional<QueueView> view = engine_->FindQueue(line.Text("queue"), now_ms_);
     return view ? Format(*view) + "\n" : "no such queue\n";
+  }
+  if (line.Has("letters")) {
+    std::string text;
+    for (const LetterGroupView& view :
+         engine_->ListLetterGroups(line.Text("of"), static_cast<size_t>(line.Number("skip")),
+                                   static_cast<size_t>(line.Number("limit", 100)))) {
+      absl::StrAppend(&text, Format(view), "\n");
+    }
+    return text.empty() ? "no dead letters\n" : text;
   }
   if (line.Has("queues")) {
     std::string text;

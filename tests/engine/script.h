@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "server/engine/engine.h"
@@ -50,6 +51,10 @@ class Script {
   std::unique_ptr<Engine> engine_;
   RowStore rows_;
   Effects effects_;
+  // The latest ones that were not answered.
+  std::optional<LetterMovesDue> moves_due_;
+  std::optional<SweepDue> sweep_due_;
+  std::optional<LettersWanted> letters_wanted_;
   int64_t now_ms_ = 1000;
   int64_t unheard_ms_ = 0;
   int64_t wall_set_by_ms_ = 0;

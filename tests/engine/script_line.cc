@@ -285,12 +285,19 @@ Command ParseCommand(const ScriptLine& line) {
     config.discipline = ParseDiscipline(line.Text("discipline", "fifo"));
     config.max_tasks = line.Number("max_tasks", 1'000'000);
     config.max_bytes = line.Number("max_bytes", int64_t{4} << 30);
+    DeadLetterPolicy& letters = config.dead_letters;
+    letters.max_tasks = line.Number("dead_letters", letters.max_tasks);
+    letters.max_bytes = line.Number("dead_letter_bytes", letters.max_bytes);
+    letters.ttl_ms = line.Number("dead_letter_ttl", letters.ttl_ms);
     return CreateQueue{call, config, ParseOrigin(line)};
   }
   if (verb == "update") {
     UpdateQueue update{call, line.Text("queue"), ParseOptional(line, "max_tasks"),
                        ParseOptional(line, "max_bytes")};
     if (line.Has("closed")) update.closed = line.Text("closed") == "yes";
+    update.dead_letters_max_tasks = ParseOptional(line, "dead_letters");
+    update.dead_letters_max_bytes = ParseOptional(line, "dead_letter_bytes");
+    update.dead_letters_ttl_ms = ParseOptional(line, "dead_letter_ttl");
     return update;
   }
   if (verb == "delete") return DeleteQueue{call, line.Text("queue")};
@@ -303,6 +310,13 @@ Command ParseCommand(const ScriptLine& line) {
         call, number("session"), line.Has("for_unary"), {0, number("secret")}, number("below")};
     open.origin = ParseOrigin(line);
     return open;
+  }
+  if (verb == "take-letters") {
+    TakeLetters take{.call = call, .tasks = {}, .redrive = line.Has("redrive")};
+    for (const std::string& id : line.Words("ids")) take.tasks.push_back(*TaskId::Parse(id));
+    take.queue = line.Text("into");
+    take.max_attempts = static_cast<int32_t>(line.Number("max_attempts"));
+    return take;
   }
   if (verb == "acknowledge") return AcknowledgeSession{call, number("below")};
   if (verb == "close-session") return CloseSession{call};

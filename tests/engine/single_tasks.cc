@@ -28,7 +28,7 @@ std::vector<TaskRow> Singles(const TaskRow& row) {
 
 std::vector<FinishedRow> Singles(const FinishedRow& row) {
   if (row.tasks == 1) return {row};
-  TREADLE_ASSERT(row.of_run && row.state == TaskState::kSucceeded);
+  TREADLE_ASSERT(row.task_row_stays && row.state == TaskState::kSucceeded);
   const std::vector<uint32_t>& sizes = row.payload_sizes;
   TREADLE_ASSERT(sizes.size() == row.tasks && row.result_sizes.size() == row.tasks);
   TREADLE_ASSERT(std::accumulate(sizes.begin(), sizes.end(), uint64_t{0}) == row.payload_bytes);

@@ -1,4 +1,4 @@
-"""Treadle's four services for the scenarios, from the stubs that the build generates."""
+"""Treadle's services for the scenarios, from the stubs that the build generates."""
 
 import json
 import os
@@ -8,6 +8,8 @@ import grpc
 
 from treadle.v1 import admin_service_pb2 as admin
 from treadle.v1 import admin_service_pb2_grpc
+from treadle.v1 import dead_letter_service_pb2 as dead
+from treadle.v1 import dead_letter_service_pb2_grpc
 from treadle.v1 import explain_pb2 as explain
 from treadle.v1 import queue_service_pb2 as queue
 from treadle.v1 import queue_service_pb2_grpc
@@ -17,8 +19,8 @@ from treadle.v1 import task_service_pb2_grpc
 from treadle.v1 import worker_service_pb2 as workers
 from treadle.v1 import worker_service_pb2_grpc
 
-__all__ = ["Connection", "admin", "exec_spec", "explain", "patiently", "queue", "task", "tasks",
-           "workers"]
+__all__ = ["Connection", "admin", "dead", "exec_spec", "explain", "patiently", "queue", "task",
+           "tasks", "workers"]
 
 DEADLINE_S = int(os.environ.get("TREADLE_LIMIT_S", 60))
 
@@ -53,6 +55,7 @@ class Connection:
         self.tasks = task_service_pb2_grpc.TaskServiceStub(self.channel)
         self.workers = worker_service_pb2_grpc.WorkerServiceStub(self.channel)
         self.queues = queue_service_pb2_grpc.QueueServiceStub(self.channel)
+        self.dead = dead_letter_service_pb2_grpc.DeadLetterServiceStub(self.channel)
         self.admin = admin_service_pb2_grpc.AdminServiceStub(self.channel)
 
     def close(self):

@@ -111,6 +111,8 @@ class BadInput(Scenario):
             self.refused(call, request(task_id="zz-zz"), NOT_FOUND, "zz-zz")
             for bad in ("", "no id", "3F-1", "0-1", "-", "x" * 1000):
                 self.refused(call, request(task_id=bad), INVALID, "task_id")
+        letter = self.connection.dead.GetDeadLetter
+        self.refused(letter, api.dead.GetDeadLetterRequest(task_id="zz-zz"), NOT_FOUND, "zz-zz")
         watch = lambda request, timeout: list(tasks.WatchTask(request, timeout=timeout))
         self.refused(watch, api.tasks.WatchTaskRequest(task_id="zz-zz"), NOT_FOUND, "zz-zz")
 

@@ -87,6 +87,47 @@ class CommandLine(Scenario):
         _, err = self.treadle(*dry_run, code=REFUSED)
         self.assertIn("closed", err)
 
+    def test_what_failed_is_kept(self):
+        self.worker(self.address, "--allow-exec=/bin/sh")
+        script = "read -r word; echo \"no $word\" >&2; exit 3"
+        submit = ["submit", "-q", "lost", "--max-attempts=1", "--wait", "--stdin=-", "--"]
+        for word in ("ink", "ink"):
+            self.treadle(*submit, "/bin/sh", "-c", script, stdin=word + "\n", code=TASK_FAILED)
+        (name, _) = self.treadle("dead", "list", "lost", "-o", "name")[0].split()
+        (group,) = json.loads(self.treadle("dead", "groups", "-o", "json")[0])
+        self.assertEqual((group["queue"], group["count"]), ("lost", 2))
+        self.assertEqual(group["error_type"], "ExitStatus")
+        out, _ = self.treadle("dead", "groups", "lost")
+        self.assertIn(group["group"], out)
+        self.assertIn("no ink", out)
+        out, _ = self.treadle("dead", "list", "lost", "--group", group["group"], "--limit=1")
+        self.assertIn(name, out)
+        out, _ = self.treadle("dead", "show", name)
+        self.assertIn("attempt 1", out)
+        self.assertIn(group["group"], out)
+        self.assertEqual(self.treadle("dead", "payload", name)[0], "ink\n")
+        self.assertIn("kept", self.treadle("task", "show", name)[0])
+        out, _ = self.treadle("queue", "update", "lost", "--dead-letters=1", "--dead-letter-ttl=3d")
+        self.assertIn("for 3d", out)
+        self.treadle("dead", "list", "lost", "--group=none", code=USAGE)
+        _, err = self.treadle("queue", "delete", "lost", code=REFUSED)
+        self.assertIn("redrive or delete them first", err)
+        out, err = self.treadle("dead", "redrive", "--queue", "lost", "--dry-run")
+        self.assertEqual(len(out.splitlines()), 2)
+        self.assertIn("1 dead letter would be redriven", err)
+        _, err = self.treadle("dead", "redrive", "--queue", "lost", code=USAGE)
+        self.assertIn("redrive 1 dead letter of queue lost", err)
+        out, _ = self.treadle("dead", "redrive", "--queue", "lost", "--into=mended", "--yes")
+        self.assertEqual(out, "1 dead letter redriven\n")
+        self.assertEqual(self.treadle("dead", "list", "lost", "-o", "name")[0], "")
+        self.treadle("queue", "delete", "lost")
+        self.treadle("dead", "redrive", code=USAGE)
+        self.treadle("dead", "redrive", "zz-1", "--queue=lost", code=USAGE)
+        out, _ = self.treadle("dead", "delete", "zz-1")
+        self.assertEqual(out, "0 dead letters deleted, 1 not there any more\n")
+        self.treadle("dead", "show", "zz-1", code=NOT_FOUND)
+        self.treadle("dead", "list", "nowhere", code=NOT_FOUND)
+
     def test_exit_codes(self):
         self.worker(self.address, "--allow-exec=/bin/sh")
         _, err = self.treadle("submit", "--wait", "--", "/bin/sh", "-c", "echo torn >&2; exit 3",

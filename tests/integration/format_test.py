@@ -37,7 +37,10 @@ def archive(number):
 def fill(connection):
     """Something of each kind of row that outlives its maker by years."""
     connection.create_queue(name="mail", discipline=api.queue.DISCIPLINE_FIFO)
-    connection.create_queue(name="stack", discipline=api.queue.DISCIPLINE_LIFO, max_tasks=9)
+    letters = api.queue.DeadLetterPolicy(ttl_ms=366 * DAY_MS)
+    connection.create_queue(
+        name="stack", discipline=api.queue.DISCIPLINE_LIFO, max_tasks=9, dead_letters=letters
+    )
     connection.create_queue(name="urgent", discipline=api.queue.DISCIPLINE_PRIORITY)
     common = api.task.TaskSpec(
         queue="mail", type="send", content_type="text/plain", headers={"trace": "7"},
@@ -53,6 +56,13 @@ def fill(connection):
     connection.complete(leased[1], end=api.workers.ATTEMPT_END_FAILED, error=error)
     cancel = api.tasks.CancelTaskRequest(task_id=names[3])
     api.patiently(connection.tasks.CancelTask, cancel)
+    # One fails for good, and is kept.
+    connection.submit(
+        api.task.TaskSpec(queue="stack", type="fall", payload=b"in vain", result_ttl_ms=0)
+    )
+    (fallen,) = connection.lease(["stack"])
+    error = api.task.TaskError(type="Oops", message="for good", permanent=True)
+    connection.complete(fallen, end=api.workers.ATTEMPT_END_FAILED, error=error)
 
 
 def fill_more(connection):
@@ -85,6 +95,20 @@ class Format(Scenario):
         self.assertEqual(queues["stack"].config.max_tasks, 9)
         self.assertTrue(queues["stack"].paused)
         self.assertTrue(queues["urgent"].closed)
+
+        # What failed is kept as long as its queue was told.
+        (letter,) = api.patiently(
+            connection.dead.ListDeadLetters, api.dead.ListDeadLettersRequest(queue="stack")
+        ).dead_letters
+        self.assertEqual(letter.task.last_error.message, "for good")
+        self.assertEqual([a.error.type for a in letter.task.failed_attempts], ["Oops"])
+        get = api.dead.GetDeadLetterRequest(task_id=letter.task.task_id)
+        kept = api.patiently(connection.dead.GetDeadLetter, get)
+        self.assertEqual(kept.payload, b"in vain")
+        groups = api.patiently(
+            connection.dead.ListDeadLetterGroups, api.dead.ListDeadLetterGroupsRequest()
+        ).groups
+        self.assertEqual([(g.group, g.count) for g in groups], [(letter.group, 1)])
 
         # The held one comes back when its lease is over; that and the failed one keep their places.
         found = {}

@@ -21,7 +21,7 @@ TEST_F(Discovery, ReflectionListsTheServices) {
   ASSERT_TRUE(reflection.Read(&answer)) << reflection.Finish().error_message();
   for (const char* service :
        {"treadle.v1.TaskService", "treadle.v1.WorkerService", "treadle.v1.QueueService",
-        "treadle.v1.AdminService", "grpc.health.v1.Health",
+        "treadle.v1.DeadLetterService", "treadle.v1.AdminService", "grpc.health.v1.Health",
         "grpc.reflection.v1alpha.ServerReflection"}) {
     EXPECT_THAT(answer, HasSubstr(service));
   }

@@ -147,8 +147,9 @@ TEST(ExplainText, EachReasonHasASentenceOfItsOwn) {
   task.type = std::make_shared<const std::string>("send");
   task.attempts = 2;
   task.max_attempts = 5;
-  task.last_error.type = "Oops";
-  task.last_error.message = "no ink";
+  engine::FailedAttempt& failed = task.failed.emplace_back();
+  failed.error.type = "Oops";
+  failed.error.message = "no ink";
   const struct {
     Reason reason;
     const char* text;

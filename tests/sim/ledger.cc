@@ -57,6 +57,14 @@ struct Applier {
       ledger.last_token = std::max(ledger.last_token, static_cast<uint64_t>(token));
     }
   }
+  void operator()(const engine::DeadLetterRow& row) {
+    ledger.letters[{*row.queue, row.number}].row = row;
+  }
+  void operator()(const engine::DeadTaskRow& row) {
+    if (Ledger::Letter* const letter = ledger.LetterOf(row.task.id)) letter->has_task = true;
+  }
+  void operator()(const engine::LetterGroupRow&) {}
+  void operator()(const engine::LetterMoveRow& row) { ledger.moves[row.id] = row; }
   void operator()(const engine::FinishedRow& row) {
     for (auto& [outcome, result] : OutcomesOf(row, change.body)) {
       Ledger::Task& task = ledger.tasks[outcome.id];
@@ -86,6 +94,17 @@ std::vector<TaskId> Ledger::DroppedBy(const StoredChange& deletion) const {
   std::vector<TaskId> dropped = UnfinishedOf(*broker::TaskOfKey(deletion.key));
   std::erase_if(dropped, [&](TaskId id) { return deletion.moved.contains(id); });
   return dropped;
+}
+
+Ledger::Letter* Ledger::LetterOf(TaskId id) {
+  const auto found = std::find_if(letters.begin(), letters.end(),
+                                  [id](const auto& letter) { return letter.second.row.id == id; });
+  return found == letters.end() ? nullptr : &found->second;
+}
+
+int64_t Ledger::LettersIn(const std::string& queue) const {
+  return std::count_if(letters.begin(), letters.end(),
+                       [&](const auto& letter) { return letter.first.first == queue; });
 }
 
 std::vector<StoredChange> Decode(const store::WriteBatch& batch) {
@@ -118,14 +137,39 @@ std::vector<StoredChange> Decode(const store::WriteBatch& batch) {
 
 void Apply(const StoredChange& change, Ledger& ledger) {
   if (!change.deleted) return std::visit(Applier{change, ledger}, change.row);
-  if (broker::KindOfKey(change.key) == broker::RowKind::kTask) {
-    // They have ended, and asked for their outcomes not to be kept.
-    for (const TaskId id : ledger.DroppedBy(change)) Applier::End(ledger.tasks[id]);
-  } else if (broker::KindOfKey(change.key) == broker::RowKind::kQueue) {
-    ledger.queues.erase(change.key.substr(1));
-  } else if (broker::KindOfKey(change.key) == broker::RowKind::kReports) {
-    ledger.reports.erase(*broker::NumberOfKey(change.key));
+  switch (*broker::KindOfKey(change.key)) {
+    case broker::RowKind::kTask:
+      // They have ended, and asked for their outcomes not to be kept.
+      for (const TaskId id : ledger.DroppedBy(change)) Applier::End(ledger.tasks[id]);
+      return;
+    case broker::RowKind::kQueue:
+      ledger.queues.erase(change.key.substr(1));
+      return;
+    case broker::RowKind::kReports:
+      ledger.reports.erase(*broker::NumberOfKey(change.key));
+      return;
+    case broker::RowKind::kDeadLetter: {
+      const broker::QueueNumber letter = *broker::QueueNumberOfKey(change.key);
+      ledger.letters.erase({std::string(letter.queue), letter.number});
+      return;
+    }
+    case broker::RowKind::kLetterMove:
+      ledger.moves.erase(*broker::TaskOfKey(change.key));
+      return;
+    default:
+      return;
   }
+}
+
+std::vector<TaskId> EndDead(const std::vector<StoredChange>& changes, Ledger& ledger) {
+  std::vector<TaskId> ended;
+  for (const StoredChange& change : changes) {
+    const auto* const letter = std::get_if<engine::DeadLetterRow>(&change.row);
+    if (change.deleted || letter == nullptr || ledger.tasks[letter->id].finished) continue;
+    Applier::End(ledger.tasks[letter->id]);
+    ended.push_back(letter->id);
+  }
+  return ended;
 }
 
 }  // namespace treadle::sim

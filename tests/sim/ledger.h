@@ -38,13 +38,19 @@ struct Ledger {
     engine::FinishedRow outcome;
     std::string result;
   };
+  struct Letter {
+    engine::DeadLetterRow row;
+    bool has_task = false;  // its task has been moved to it
+  };
   using RequestKey = std::pair<std::string, std::string>;  // queue, key
 
   std::map<TaskId, Task> tasks;
   std::map<TaskId, uint32_t> runs;  // by their first task: how many tasks that row has
   std::map<RequestKey, engine::KeyRow> keys;
   std::map<std::string, engine::QueueRow, std::less<>> queues;
-  std::map<uint64_t, engine::ReportsRow> reports;  // that may come again
+  std::map<uint64_t, engine::ReportsRow> reports;              // that may come again
+  std::map<std::pair<std::string, uint64_t>, Letter> letters;  // by queue and number
+  std::map<TaskId, engine::LetterMoveRow> moves;
   uint64_t last_token = 0;
   uint64_t last_order = 0;
 
@@ -52,6 +58,9 @@ struct Ledger {
   std::vector<TaskId> UnfinishedOf(TaskId row) const;
   // Those of them that end with it.
   std::vector<TaskId> DroppedBy(const StoredChange& deletion) const;
+  // Of the one that this task is; null: it is none.
+  Letter* LetterOf(TaskId id);
+  int64_t LettersIn(const std::string& queue) const;
   const Task* Find(TaskId id) const {
     const auto found = tasks.find(id);
     return found == tasks.end() ? nullptr : &found->second;
@@ -67,5 +76,8 @@ struct Ledger {
 std::vector<StoredChange> Decode(const store::WriteBatch& batch);
 
 void Apply(const StoredChange& change, Ledger& ledger);
+// After all changes of a batch. Dead letters of tasks whose outcomes nobody wanted: nothing else
+// says that they have ended. Returns these.
+std::vector<TaskId> EndDead(const std::vector<StoredChange>& changes, Ledger& ledger);
 
 }  // namespace treadle::sim

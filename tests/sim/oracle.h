@@ -57,6 +57,8 @@ class Oracle final : public Disk::Observer {
   // oracle_rows.cc: every row that the broker stores.
   void Appended(const store::WriteBatch& batch) override;
   void Durable(const store::WriteBatch& batch) override;
+  // All is over, and nothing is under way.
+  void CheckLettersAtTheEnd() const;
 
   // oracle_releases.cc: everything that the broker says.
   void Released(const broker::Delivery& delivery);
@@ -99,6 +101,8 @@ class Oracle final : public Disk::Observer {
     uint64_t runs_reported = 0;
     uint64_t runs_told = 0;
     uint64_t moved = 0;  // tasks, out of a run's row
+    uint64_t letters = 0;
+    uint64_t letters_dropped = 0;
     std::map<engine::TaskState, uint64_t> ended;
 
     void Add(const Counts& other);
@@ -217,6 +221,11 @@ class Oracle final : public Disk::Observer {
   void CheckDue(const Ledger::Task& task, const std::string& what) const;
   void CheckFinished(const engine::FinishedRow& row, const std::string& result);
   void CheckKey(const engine::KeyRow& row);
+  // oracle_letters.cc
+  void CheckLetter(const engine::DeadLetterRow& row);
+  void CheckDeadTask(const engine::DeadTaskRow& row, const std::string& payload);
+  void CheckLetterDropped(const std::string& queue, uint64_t number) const;
+  void CheckKept(const std::vector<StoredChange>& changes);
   // The task's lease has ended though nobody reported success.
   void CheckLeaseOver(const Ledger::Task& task, bool attempt_spent);
   const Ledger::Task& Unfinished(TaskId id, const char* what) const;

@@ -14,14 +14,18 @@ using engine::Token;
 
 void Oracle::Appended(const store::WriteBatch& batch) {
   latest_wall_ms_ = std::max(latest_wall_ms_, clock_->WallMs());
-  for (const StoredChange& change : Decode(batch)) {
+  const std::vector<StoredChange> changes = Decode(batch);
+  for (const StoredChange& change : changes) {
     Check(change);
     Apply(change, live_);
   }
+  CheckKept(changes);
 }
 
 void Oracle::Durable(const store::WriteBatch& batch) {
-  for (const StoredChange& change : Decode(batch)) Apply(change, durable_);
+  const std::vector<StoredChange> changes = Decode(batch);
+  for (const StoredChange& change : changes) Apply(change, durable_);
+  EndDead(changes, durable_);
 }
 
 const Ledger::Task& Oracle::Unfinished(TaskId id, const char* what) const {
@@ -35,8 +39,14 @@ const Ledger::Task& Oracle::Unfinished(TaskId id, const char* what) const {
 
 void Oracle::Check(const StoredChange& change) {
   if (change.deleted) {
-    if (broker::KindOfKey(change.key) != broker::RowKind::kTask) return;
-    for (const TaskId id : live_.DroppedBy(change)) CheckDropped(id);
+    const broker::RowKind kind = *broker::KindOfKey(change.key);
+    if (kind == broker::RowKind::kTask) {
+      for (const TaskId id : live_.DroppedBy(change)) CheckDropped(id);
+    } else if (kind == broker::RowKind::kDeadLetter) {
+      const broker::QueueNumber letter = *broker::QueueNumberOfKey(change.key);
+      CheckLetterDropped(std::string(letter.queue), letter.number);
+      ++counts_.letters_dropped;
+    }
     return;
   }
   if (const auto* task = std::get_if<engine::TaskRow>(&change.row)) {
@@ -57,6 +67,10 @@ void Oracle::Check(const StoredChange& change) {
     for (const auto& [outcome, result] : OutcomesOf(*finished, change.body)) {
       CheckFinished(outcome, result);
     }
+  } else if (const auto* letter = std::get_if<engine::DeadLetterRow>(&change.row)) {
+    CheckLetter(*letter);
+  } else if (const auto* dead = std::get_if<engine::DeadTaskRow>(&change.row)) {
+    CheckDeadTask(*dead, change.body);
   } else if (const auto* key = std::get_if<engine::KeyRow>(&change.row)) {
     CheckKey(*key);
   } else if (const auto* queue = std::get_if<engine::QueueRow>(&change.row)) {
@@ -136,9 +150,9 @@ void Oracle::CheckAttempt(const engine::AttemptRow& row) {
   Expect(
       row.losses <= (spent ? 0 : task.losses + (over ? 1 : 0)), Promise::kNoUndueBlame,
       absl::StrCat(row.id.ToString(), " counts ", row.losses, " lost leases after ", task.losses));
-  if (spent && row.last_error.message == kReportedError) {
+  if (spent && row.failed.back().error.message == kReportedError) {
     const std::optional<int64_t> asked_ms = leases_[task.lease].retry_after_ms;
-    Expect(row.last_error.retry_after_ms == asked_ms &&
+    Expect(row.failed.back().error.retry_after_ms == asked_ms &&
                (!asked_ms || row.run_at_ms == NowMs() + *asked_ms),
            Promise::kOrder,
            absl::StrCat(row.id.ToString(), " is tried again otherwise than its handler asked"));

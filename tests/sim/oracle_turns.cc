@@ -311,6 +311,8 @@ void Oracle::Counts::Add(const Counts& other) {
   runs_reported += other.runs_reported;
   runs_told += other.runs_told;
   moved += other.moved;
+  letters += other.letters;
+  letters_dropped += other.letters_dropped;
   for (const auto& [state, count] : other.ended) ended[state] += count;
 }
 
@@ -327,9 +329,9 @@ std::string Oracle::Counts::ToString() const {
       " failed, ", of(TaskState::kCancelled), " cancelled, ", of(TaskState::kExpired),
       " expired; outcomes told: ", outcomes, ", unknown: ", unknown,
       "; several at once: ", runs_leased, " leases, ", runs_reported, " reports, ", runs_told,
-      " outcomes; moved out of their run's row: ", moved, "; progress seen: ", progress,
-      "; broker crashes: ", crashes, ", stores lost: ", stores_lost,
-      "; sessions not given to strangers: ", thieves);
+      " outcomes; moved out of their run's row: ", moved, "; dead letters: ", letters,
+      ", dropped: ", letters_dropped, "; progress seen: ", progress, "; broker crashes: ", crashes,
+      ", stores lost: ", stores_lost, "; sessions not given to strangers: ", thieves);
 }
 
 std::string ResultOf(TaskId task, engine::Token token) {

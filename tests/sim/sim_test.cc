@@ -47,6 +47,8 @@ TEST(Simulation, EverythingThatIsPromisedAboutHappens) {
   EXPECT_GT(sum.runs_reported, 20u);
   EXPECT_GT(sum.runs_told, 20u);
   EXPECT_GT(sum.moved, 20u);
+  EXPECT_GT(sum.letters, 20u);
+  EXPECT_GT(sum.letters_dropped, 10u);
   EXPECT_GT(sum.unknown, 20u);
   EXPECT_GT(sum.progress, 20u);
   for (const auto state : {engine::TaskState::kSucceeded, engine::TaskState::kFailed,

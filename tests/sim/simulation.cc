@@ -66,6 +66,10 @@ broker::BrokerOptions SmallOptions(uint64_t seed) {
   // Half of the runs compact whatever they can.
   if (random.OneIn(2)) options.engine.compaction_bytes_min = random.Between(0, 200);
   options.engine.compaction_after_ms = random.Between(1, 2'000);
+  options.engine.dead_letters.max_tasks = random.Between(0, 12);
+  options.engine.dead_letters.ttl_ms = random.Between(1, 30'000);
+  bound(options.engine.dead_letters.max_bytes, 1, 3'000);
+  bound(options.engine.letter_groups_max, 1, 5);
   return options;
 }
 
@@ -215,6 +219,7 @@ class Simulation {
       while (server_.Turn()) {
       }
     }
+    oracle_.CheckLettersAtTheEnd();
     const broker::Holdings left = server_.broker().holdings();
     if (left == broker::Holdings{}) return;
     throw Violation(Promise::kBounded,

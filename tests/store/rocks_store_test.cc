@@ -231,9 +231,9 @@ TEST_F(RocksStoreTest, SecondProcessIsRefusedUntilTheFirstHasEnded) {
 
 TEST_F(RocksStoreTest, NewerFormatIsRefusedWithTheWayOut) {
   Open().reset();
-  Write("FORMAT", "treadle store, format 3\n");
+  Write("FORMAT", "treadle store, format 4\n");
   EXPECT_THAT(Refusal(absl::StatusCode::kFailedPrecondition),
-              HasSubstr("written by a newer Treadle (store format 3, this one reads up to 2): "
+              HasSubstr("written by a newer Treadle (store format 4, this one reads up to 3): "
                         "start that version or a later one"));
 }
 
@@ -241,7 +241,7 @@ TEST_F(RocksStoreTest, OlderFormatIsRefusedWithTheWayOut) {
   Open().reset();
   Write("FORMAT", "treadle store, format 1\n");
   EXPECT_THAT(Refusal(absl::StatusCode::kFailedPrecondition),
-              HasSubstr("written by an older Treadle (store format 1, this one reads 2): finish "
+              HasSubstr("written by an older Treadle (store format 1, this one reads 3): finish "
                         "its tasks with that version"));
 }
 

@@ -24,6 +24,19 @@ struct QueueFlags : WatchFlags, BulkFlags {
   TaskFilter filter;
   CLI::Option* max_tasks_option = nullptr;
   CLI::Option* max_bytes_option = nullptr;
+  // Of what fails.
+  int64_t dead_letters = limits::kDeadLetters;
+  int64_t dead_letter_bytes = limits::kDeadLetterBytes;
+  int64_t dead_letter_ttl_ms = limits::kDeadLetterTtlMs;
+  CLI::Option* dead_letters_option = nullptr;
+  CLI::Option* dead_letter_bytes_option = nullptr;
+  CLI::Option* dead_letter_ttl_option = nullptr;
+
+  void WriteTo(v1::DeadLetterPolicy& policy) const {
+    if (dead_letters_option->count() > 0) policy.set_max_tasks(dead_letters);
+    if (dead_letter_bytes_option->count() > 0) policy.set_max_bytes(dead_letter_bytes);
+    if (dead_letter_ttl_option->count() > 0) policy.set_ttl_ms(dead_letter_ttl_ms);
+  }
 };
 
 v1::Discipline ParseDiscipline(const std::string& text) {
@@ -59,6 +72,13 @@ std::string DescribeQueue(const v1::Queue& queue, const Context& context) {
   sheet.Add("succeeded", fmt::format("{} (all ends: {})", stats.succeeded_total(),
                                      HumanRate(stats.finished_per_second())));
   sheet.Add("failed", std::to_string(stats.failed_total()));
+  const v1::DeadLetterPolicy& letters = queue.config().dead_letters();
+  sheet.Add("dead letters",
+            letters.max_tasks() == 0
+                ? "none are kept"
+                : fmt::format("{} of {} tasks, {} of {}, for {}", stats.dead_letters(),
+                              letters.max_tasks(), HumanBytes(stats.dead_letter_bytes()),
+                              HumanBytes(letters.max_bytes()), HumanDuration(letters.ttl_ms())));
   sheet.Add("cancelled", std::to_string(stats.cancelled_total()));
   sheet.Add("expired", std::to_string(stats.expired_total()));
   sheet.Add("retried", std::to_string(stats.retried_total()));
@@ -90,6 +110,7 @@ const View<v1::Queue> kQueueView = {
      {{"OUT", kRight},
       [](const v1::Queue& q) { return HumanRate(q.stats().finished_per_second()); }},
      Counter("FAILED", &v1::QueueStats::failed_total),
+     Counter("DEAD", &v1::QueueStats::dead_letters),
      Counter("SUCCEEDED", &v1::QueueStats::succeeded_total, true),
      Counter("CANCELLED", &v1::QueueStats::cancelled_total, true),
      Counter("EXPIRED", &v1::QueueStats::expired_total, true),
@@ -134,6 +155,7 @@ ExitCode CreateQueue(Context& context, const QueueFlags& flags) {
   config.set_discipline(ParseDiscipline(flags.discipline));
   config.set_max_tasks(flags.max_tasks);
   config.set_max_bytes(flags.max_bytes);
+  flags.WriteTo(*config.mutable_dead_letters());
   return PrintQueue(context, (*client)->CreateQueue(config));
 }
 
@@ -142,6 +164,7 @@ ExitCode UpdateQueue(Context& context, const QueueFlags& flags) {
   request.set_name(flags.name);
   if (flags.max_tasks_option->count() > 0) request.set_max_tasks(flags.max_tasks);
   if (flags.max_bytes_option->count() > 0) request.set_max_bytes(flags.max_bytes);
+  flags.WriteTo(*request.mutable_dead_letters());
   auto client = context.Connect();
   if (!client.ok()) return context.FailCall(client.status());
   return PrintQueue(context, (*client)->UpdateQueue(request));
@@ -198,6 +221,15 @@ void AddBounds(CLI::App& command, QueueFlags& flags) {
   flags.max_bytes_option =
       program::AddSize(command, "--max-bytes", flags.max_bytes, 0, limits::kQueueBytesMax,
                        "How many payload bytes may wait. 0: the broker's default.");
+  flags.dead_letters_option =
+      program::AddCount(command, "--dead-letters", flags.dead_letters, 0, limits::kDeadLettersMax,
+                        "How many tasks that failed are kept, to be looked at. 0: none.");
+  flags.dead_letter_bytes_option = program::AddSize(
+      command, "--dead-letter-bytes", flags.dead_letter_bytes, 1, limits::kQueueBytesMax,
+      "What these may take together; the oldest give way.");
+  flags.dead_letter_ttl_option =
+      program::AddDuration(command, "--dead-letter-ttl", flags.dead_letter_ttl_ms, 1,
+                           limits::kAheadMsMax, "For how long each of them is kept.");
 }
 
 CLI::App& AddNamed(CLI::App& group, QueueFlags& flags, const std::string& name,

@@ -26,16 +26,26 @@ class Channel;
 namespace treadle {
 
 // The API's messages. Who looks into one includes its header: treadle/v1/task.pb.h,
-// task_service.pb.h, explain.pb.h, queue_service.pb.h, admin_service.pb.h.
+// task_service.pb.h, explain.pb.h, queue_service.pb.h, dead_letter_service.pb.h,
+// admin_service.pb.h.
 namespace v1 {
+class DeleteDeadLettersRequest;
+class DeleteDeadLettersResponse;
 class ExplainSubmitResponse;
 class ExplainTaskResponse;
+class GetDeadLetterResponse;
 class GetPayloadResponse;
+class ListDeadLetterGroupsRequest;
+class ListDeadLetterGroupsResponse;
+class ListDeadLettersRequest;
+class ListDeadLettersResponse;
 class ListTasksRequest;
 class ListTasksResponse;
 class Outcome;
 class Queue;
 class QueueConfig;
+class RedriveDeadLettersRequest;
+class RedriveDeadLettersResponse;
 class ServerInfo;
 class Task;
 class UpdateQueueRequest;
@@ -222,6 +232,18 @@ class Client {
   absl::StatusOr<v1::Queue> ResumeQueue(std::string_view name);
   // How many tasks were cancelled.
   absl::StatusOr<int64_t> PurgeQueue(std::string_view name);
+
+  // Tasks that failed and are kept, as DeadLetterService says. The first two: one page.
+  absl::StatusOr<v1::ListDeadLettersResponse> ListDeadLetters(
+      const v1::ListDeadLettersRequest& request);
+  absl::StatusOr<v1::ListDeadLetterGroupsResponse> ListDeadLetterGroups(
+      const v1::ListDeadLetterGroupsRequest& request);
+  absl::StatusOr<v1::GetDeadLetterResponse> GetDeadLetter(std::string_view task_id);
+  // Up to 1,000 at once; each has its own status in the response.
+  absl::StatusOr<v1::RedriveDeadLettersResponse> RedriveDeadLetters(
+      const v1::RedriveDeadLettersRequest& request);
+  absl::StatusOr<v1::DeleteDeadLettersResponse> DeleteDeadLetters(
+      const v1::DeleteDeadLettersRequest& request);
 
   absl::StatusOr<v1::ServerInfo> GetServerInfo();
   absl::StatusOr<std::vector<v1::Worker>> ListWorkers();

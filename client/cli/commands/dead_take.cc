@@ -1,0 +1,308 @@
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "client/cli/commands/task_filter.h"
+#include "client/cli/console/human.h"
+#include "client/cli/console/interrupt.h"
+#include "client/cli/context.h"
+#include "client/cli/dead_letter_view.h"
+#include "client/cli/flags.h"
+#include "client/cli/view.h"
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "proto/program/flags.h"
+#include "proto/support/limits.h"
+#include "proto/wire/status.h"
+
+// Dead letters that are redriven, or deleted: those that are named, or all that filters take.
+
+namespace treadle::cli {
+namespace {
+
+struct TakeFlags : BulkFlags {
+  bool redrive = false;
+  std::vector<std::string> ids;
+  std::string queue;
+  std::string type;
+  std::string group;
+  std::string into;
+  int64_t max_attempts = 0;
+  int64_t rate = 0;  // in a second; 0: as fast as it goes
+
+  bool filtered() const { return !queue.empty() || !type.empty() || !group.empty(); }
+  const char* verb() const { return redrive ? "redrive" : "delete"; }
+};
+
+// What came of it.
+struct Taken {
+  int64_t taken = 0;
+  int64_t gone = 0;     // somebody else had them
+  int64_t refused = 0;  // their tasks
+  absl::Status first_refusal;
+};
+
+// Of the first ones; the rest are left alone. What one item says is counted, and is no failure of
+// the call.
+void Count(const v1::ItemStatus& item, Taken& sum) {
+  const absl::Status status = wire::FromItem(item);
+  if (status.ok()) {
+    ++sum.taken;
+  } else if (absl::IsNotFound(status)) {
+    ++sum.gone;
+  } else if (sum.refused++ == 0) {
+    sum.first_refusal = status;
+  }
+}
+
+absl::Status Take(Client& client, const TakeFlags& flags, const std::vector<std::string>& ids,
+                  Taken& sum) {
+  if (flags.redrive) {
+    v1::RedriveDeadLettersRequest request;
+    request.mutable_task_ids()->Assign(ids.begin(), ids.end());
+    request.set_queue(flags.into);
+    request.set_max_attempts(static_cast<int32_t>(flags.max_attempts));
+    const auto response = client.RedriveDeadLetters(request);
+    if (!response.ok()) return response.status();
+    for (const v1::RedriveResult& result : response->results()) Count(result.status(), sum);
+  } else {
+    v1::DeleteDeadLettersRequest request;
+    request.mutable_task_ids()->Assign(ids.begin(), ids.end());
+    const auto response = client.DeleteDeadLetters(request);
+    if (!response.ok()) return response.status();
+    for (const v1::ItemStatus& result : response->results()) Count(result, sum);
+  }
+  return absl::OkStatus();
+}
+
+// A batch after the other, no more than --rate of them in a second.
+class Batches {
+ public:
+  Batches(Context& context, Client& client, const TakeFlags& flags)
+      : context_(context), client_(client), flags_(flags) {}
+
+  // False: no more.
+  bool Add(std::string id) {
+    ids_.push_back(std::move(id));
+    return std::ssize(ids_) < Size() || Flush();
+  }
+  bool Flush() {
+    if (ids_.empty()) return true;
+    std::this_thread::sleep_until(next_);
+    if (context_.interrupt.fired()) return false;
+    if (flags_.rate > 0) {
+      next_ = std::chrono::steady_clock::now() +
+              std::chrono::milliseconds(1'000 * std::ssize(ids_) / flags_.rate);
+    }
+    status_ = Take(client_, flags_, std::exchange(ids_, {}), sum_);
+    return status_.ok() && sum_.refused == 0;
+  }
+
+  const Taken& sum() const { return sum_; }
+  const absl::Status& status() const { return status_; }
+
+ private:
+  // A tenth of a second's, so that Ctrl-C is heard soon.
+  int64_t Size() const {
+    if (flags_.rate == 0) return kBatch;
+    return std::clamp<int64_t>(flags_.rate / 10, 1, kBatch);
+  }
+
+  static constexpr int64_t kBatch = 200;
+
+  Context& context_;
+  Client& client_;
+  const TakeFlags& flags_;
+  std::vector<std::string> ids_;
+  std::chrono::steady_clock::time_point next_{};
+  Taken sum_;
+  absl::Status status_;
+};
+
+ExitCode Report(Context& context, const TakeFlags& flags, const Batches& batches) {
+  const Taken& sum = batches.sum();
+  const char* const done = flags.redrive ? "redriven" : "deleted";
+  ExitCode printed = ExitCode::kOk;
+  if (context.table()) {
+    std::string line = fmt::format("{} {}", HumanCount(sum.taken, "dead letter"), done);
+    if (sum.gone > 0) line += fmt::format(", {} not there any more", sum.gone);
+    if (sum.refused > 0) line += fmt::format(", {} not accepted", sum.refused);
+    printed = context.Print(line + "\n");
+  } else {
+    printed =
+        PrintObject(context, Json{{done, sum.taken}, {"gone", sum.gone}, {"refused", sum.refused}});
+  }
+  if (!batches.status().ok()) return context.FailCall(batches.status());
+  if (sum.refused > 0) return context.FailCall(sum.first_refusal);
+  if (context.interrupt.fired()) {
+    context.terminal.Complain("interrupted: the rest was left alone");
+    return ExitCode::kInterrupted;
+  }
+  return printed;
+}
+
+// visit(letter) until it is false, of those that the filters take and that failed by now: what
+// fails again meanwhile is not among them.
+template <typename Visit>
+absl::Status ForEachLetter(Client& client, const TakeFlags& flags, Visit visit) {
+  const absl::StatusOr<v1::ServerInfo> server = client.GetServerInfo();
+  if (!server.ok()) return server.status();
+  v1::ListDeadLettersRequest request;
+  request.set_queue(flags.queue);
+  request.set_type(flags.type);
+  request.set_group(flags.group);
+  request.set_page_size(limits::kPageSizeMax);
+  do {
+    const absl::StatusOr<v1::ListDeadLettersResponse> page = client.ListDeadLetters(request);
+    if (!page.ok()) return page.status();
+    for (const v1::DeadLetter& letter : page->dead_letters()) {
+      if (letter.task().finished_at_ms() > server->now_ms() || !visit(letter)) {
+        return absl::OkStatus();
+      }
+    }
+    request.set_page_token(page->next_page_token());
+  } while (!request.page_token().empty());
+  return absl::OkStatus();
+}
+
+// As the broker counts them: no dead letter is read for it.
+absl::StatusOr<int64_t> CountLetters(Client& client, const TakeFlags& flags) {
+  int64_t count = 0;
+  v1::ListDeadLetterGroupsRequest request;
+  request.set_queue(flags.queue);
+  request.set_page_size(limits::kPageSizeMax);
+  do {
+    const absl::StatusOr<v1::ListDeadLetterGroupsResponse> page =
+        client.ListDeadLetterGroups(request);
+    if (!page.ok()) return page.status();
+    for (const v1::DeadLetterGroup& group : page->groups()) {
+      const bool of_group = flags.group.empty() || group.group() == flags.group;
+      const bool of_type = flags.type.empty() || group.type().empty() || group.type() == flags.type;
+      if (of_group && of_type) count += group.count();
+    }
+    request.set_page_token(page->next_page_token());
+  } while (!request.page_token().empty());
+  return count;
+}
+
+ExitCode DryRun(Context& context, Client& client, const TakeFlags& flags) {
+  Listing<v1::DeadLetter> listing(context, kDeadLetterView);
+  ExitCode printed = ExitCode::kOk;
+  const absl::Status status = ForEachLetter(client, flags, [&](const v1::DeadLetter& letter) {
+    printed = listing.Add(letter);
+    return printed == ExitCode::kOk;
+  });
+  if (!status.ok()) return context.FailCall(status);
+  if (printed == ExitCode::kOk) printed = listing.Finish();
+  if (context.table()) {
+    context.terminal.Complain(fmt::format(
+        "{} would be {}", HumanCount(static_cast<int64_t>(listing.count()), "dead letter"),
+        flags.redrive ? "redriven" : "deleted"));
+  }
+  return printed;
+}
+
+ExitCode Run(Context& context, const TakeFlags& flags) {
+  if (flags.filtered() != flags.ids.empty()) {
+    return context.Fail(absl::InvalidArgumentError(
+        flags.filtered() ? "ids and filters exclude each other: give one of the two"
+                         : fmt::format("nothing to {}: give ids, or --queue", flags.verb())));
+  }
+  if (flags.filtered() && flags.queue.empty()) {
+    return context.Fail(absl::InvalidArgumentError("--queue: absent; name the queue"));
+  }
+  if (flags.dry_run && !flags.filtered()) {
+    return context.Fail(absl::InvalidArgumentError(
+        "--dry-run is for filters: treadle dead show tells of single ones"));
+  }
+  if (absl::Status s = CheckObjectOutput(context, "this counts dead letters");
+      !flags.dry_run && !s.ok()) {
+    return context.Fail(s);
+  }
+  auto client = context.Connect();
+  if (!client.ok()) return context.FailCall(client.status());
+  if (flags.dry_run) return DryRun(context, **client, flags);
+  Batches batches(context, **client, flags);
+  Interrupt::Scope on_interrupt(context.interrupt, [] {});
+  if (!flags.filtered()) {
+    bool more = true;
+    for (auto id = flags.ids.begin(); more && id != flags.ids.end(); ++id) more = batches.Add(*id);
+    if (more) batches.Flush();
+    return Report(context, flags, batches);
+  }
+  const absl::StatusOr<int64_t> count = CountLetters(**client, flags);
+  if (!count.ok()) return context.FailCall(count.status());
+  if (*count == 0) return Report(context, flags, batches);
+  const std::string what = fmt::format("{} {} of queue {}", flags.verb(),
+                                       HumanCount(*count, "dead letter"), Printable(flags.queue));
+  if (const ExitCode no = Confirm(context, flags, what); no != ExitCode::kOk) return no;
+  bool more = true;
+  const absl::Status status = ForEachLetter(**client, flags, [&](const v1::DeadLetter& letter) {
+    more = batches.Add(letter.task().task_id());
+    return more;
+  });
+  if (!status.ok()) return context.FailCall(status);
+  if (more) batches.Flush();
+  return Report(context, flags, batches);
+}
+
+CLI::App& AddTake(CLI::App& dead, const std::string& name, const std::string& description,
+                  const std::string& examples, TakeFlags& flags) {
+  CLI::App& take = AddSubcommand(dead, name, description, examples);
+  take.add_option("ID", flags.ids, "The task's id; several are fine.");
+  program::AddText(take, "-q,--queue", flags.queue, "QUEUE", "All that this queue keeps.");
+  program::AddText(take, "--type", flags.type, "TYPE", "Of these, only tasks of this type.");
+  program::AddText(take, "--group", flags.group, "GROUP",
+                   "Of these, only this group's, as treadle dead groups shows it.");
+  AddFlag(take, "--dry-run", flags.dry_run, "List what would be taken, and do nothing.");
+  AddFlag(take, "-y,--yes", flags.yes, "Do not ask.");
+  return take;
+}
+
+}  // namespace
+
+void AddTakeCommands(CLI::App& dead, Command& chosen) {
+  auto redriven = std::make_shared<TakeFlags>();
+  redriven->redrive = true;
+  CLI::App& redrive = AddTake(
+      dead, "redrive", "Submits tasks again that had failed, and drops their dead letters.",
+      "Each has a new id, and may run at once. By ids, or by filters, which ask first; without a\n"
+      "terminal they want --yes. What fails again meanwhile is left alone. It stops at the first\n"
+      "task that is not accepted: that dead letter stays.\n"
+      "\n"
+      "Examples:\n"
+      "  treadle dead redrive cnsef1k6a7-1k9\n"
+      "  treadle dead redrive --queue mail --group 3f0a51c2d4e6b780 --dry-run\n"
+      "  treadle dead redrive --queue mail --into mail-slow --rate 50 --yes\n",
+      *redriven);
+  program::AddText(redrive, "--into", redriven->into, "QUEUE",
+                   "Submit to this queue, not to the one that they failed in.");
+  program::AddCount(redrive, "--max-attempts", redriven->max_attempts, 0, limits::kAttemptsMax,
+                    "How often each may be tried. 0: as it was.");
+  program::AddCount(redrive, "--rate", redriven->rate, 0, 1'000'000,
+                    "No more in a second. 0: as fast as it goes.");
+  redrive.callback([&chosen, redriven] {
+    chosen = [redriven](Context& context) { return Run(context, *redriven); };
+  });
+
+  auto deleted = std::make_shared<TakeFlags>();
+  CLI::App& remove =
+      AddTake(dead, "delete", "Drops dead letters.",
+              "By ids, or by filters, which ask first; without a terminal they want --yes.\n"
+              "\n"
+              "Examples:\n"
+              "  treadle dead delete cnsef1k6a7-1k9\n"
+              "  treadle dead delete --queue mail --type newsletter --yes\n",
+              *deleted);
+  remove.callback([&chosen, deleted] {
+    chosen = [deleted](Context& context) { return Run(context, *deleted); };
+  });
+}
+
+}  // namespace treadle::cli

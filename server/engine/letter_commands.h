@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+
+#include "absl/status/status.h"
+
+#include "server/engine/admission.h"
+#include "server/engine/command.h"
+#include "server/engine/dead_letters.h"
+#include "server/engine/output.h"
+#include "server/engine/state.h"
+#include "server/engine/turn.h"
+
+namespace treadle::engine {
+
+// What is done to dead letters that somebody names: they are redriven, or dropped.
+//
+// The engine does not know them, so they are read first: LettersWanted is answered with
+// LettersFound, as often as it takes. Meanwhile others may take them as well: each goes to whoever
+// comes first.
+class LetterCommands {
+ public:
+  LetterCommands(State& state, DeadLetters& letters, Admission& admission)
+      : s_(state), letters_(letters), admission_(admission) {}
+
+  void Apply(Turn& turn, TakeLetters&& command);
+  void Apply(Turn& turn, LettersFound&& command);
+
+ private:
+  struct Request {
+    TakeLetters command;
+    LettersTaken answer;
+  };
+
+  // Those that have no answer yet.
+  void Want(Turn& turn, uint64_t reading, const Request& request);
+  // OK: it is taken.
+  absl::Status Take(Turn& turn, const TakeLetters& command, LettersFound::Letter& letter,
+                    TaskId new_id);
+  absl::Status Redrive(Turn& turn, const TakeLetters& command, LettersFound::Letter& letter,
+                       TaskId new_id);
+
+  State& s_;
+  DeadLetters& letters_;
+  Admission& admission_;
+  std::map<uint64_t, Request> requests_;  // by reading
+};
+
+}  // namespace treadle::engine

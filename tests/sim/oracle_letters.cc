@@ -1,0 +1,85 @@
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+
+#include "tests/sim/oracle.h"
+
+// Tasks that have failed are kept, whole, as long as their queue says.
+
+namespace treadle::sim {
+
+// After a batch: what fails in it is kept.
+void Oracle::CheckKept(const std::vector<StoredChange>& changes) {
+  for (const TaskId id : EndDead(changes, live_)) {
+    const engine::TaskRow& task = live_.Find(id)->row;
+    left_from_[task.spec.queue].Add(task);
+  }
+  for (const StoredChange& change : changes) {
+    const auto* const ended = std::get_if<engine::FinishedRow>(&change.row);
+    if (change.deleted || ended == nullptr || ended->state != engine::TaskState::kFailed) continue;
+    const auto queue = live_.queues.find(*ended->queue);
+    const bool keeps =
+        queue != live_.queues.end() && queue->second.config.dead_letters.max_tasks > 0;
+    Expect(!keeps || live_.LetterOf(ended->id) != nullptr, Promise::kNeverLost,
+           absl::StrCat(ended->id.ToString(), " has failed, and is not kept"));
+  }
+}
+
+void Oracle::CheckLetter(const engine::DeadLetterRow& row) {
+  const Ledger::Task& task = Unfinished(row.id, "dead letter");
+  const std::string id = row.id.ToString();
+  Expect(task.lease != engine::Token{}, Promise::kNeverLost,
+         absl::StrCat(id, " is a dead letter, and nobody had it"));
+  Expect(*row.queue == task.row.spec.queue && *row.type == task.row.spec.type &&
+             row.attempts == task.spent + 1 && !row.failed.empty() &&
+             row.failed.back().error.attempt == row.attempts,
+         Promise::kNeverLost, absl::StrCat(id, " is another one as a dead letter"));
+  const auto next = live_.letters.lower_bound({*row.queue, row.number});
+  Expect(next == live_.letters.end() || next->first.first != *row.queue, Promise::kGivenOnce,
+         absl::StrCat(id, " gets an old number as a dead letter"));
+  ++counts_.letters;
+}
+
+void Oracle::CheckDeadTask(const engine::DeadTaskRow& row, const std::string& payload) {
+  const std::string id = row.task.id.ToString();
+  const Ledger::Letter* const letter = live_.LetterOf(row.task.id);
+  Expect(letter != nullptr && letter->row.number == row.letter, Promise::kBounded,
+         absl::StrCat("the task of ", id, " is kept, which is no dead letter"));
+  const Ledger::Task& task = *live_.Find(row.task.id);
+  Expect(payload == task.payload && row.task.order == task.row.order &&
+             row.task.spec.queue == task.row.spec.queue && row.task.spec.type == task.row.spec.type,
+         Promise::kNeverLost, absl::StrCat(id, " is another task as a dead letter"));
+}
+
+// By a bound alone, and the oldest first.
+void Oracle::CheckLetterDropped(const std::string& queue, uint64_t number) const {
+  const auto letter = live_.letters.find({queue, number});
+  const std::string what = absl::StrCat("dead letter ", number, " of ", queue);
+  Expect(letter != live_.letters.end(), Promise::kBounded,
+         absl::StrCat(what, " is dropped, and is not there"));
+  const auto first = live_.letters.lower_bound({queue, 0});
+  Expect(first == letter, Promise::kOrder, absl::StrCat(what, " is dropped before an older one"));
+  const engine::DeadLetterPolicy& policy = live_.queues.find(queue)->second.config.dead_letters;
+  int64_t bytes = 0;
+  for (auto it = first; it != live_.letters.end() && it->first.first == queue; ++it) {
+    bytes += it->second.row.bytes;
+  }
+  Expect(live_.LettersIn(queue) > policy.max_tasks || bytes > policy.max_bytes ||
+             letter->second.row.dead_since_ms + policy.ttl_ms <= NowMs(),
+         Promise::kNeverLost, absl::StrCat(what, " is dropped though its queue has room for it"));
+}
+
+void Oracle::CheckLettersAtTheEnd() const {
+  Expect(live_.moves.empty(), Promise::kBounded,
+         absl::StrCat(live_.moves.size(), " dead letters have not got their tasks"));
+  for (const auto& [place, letter] : live_.letters) {
+    Expect(letter.has_task, Promise::kNeverLost,
+           absl::StrCat("dead letter ", letter.row.id.ToString(), " has lost its task"));
+  }
+  for (const auto& [name, queue] : live_.queues) {
+    Expect(live_.LettersIn(name) <= queue.config.dead_letters.max_tasks, Promise::kBounded,
+           absl::StrCat("queue ", name, " keeps ", live_.LettersIn(name), " dead letters"));
+  }
+}
+
+}  // namespace treadle::sim
