@@ -14,6 +14,7 @@ namespace treadle::engine {
 
 void Lifecycle::Lend(Task& task, Taker& taker) {
   LeaveWaiting(task);
+  task.queue().times->queueing.Add(s_.now_ms - task.waits_since_ms, task.count);
   Holder& holder = taker.holder;
   task.state = TaskState::kRunning;
   task.queue().running += task.count;
@@ -127,6 +128,12 @@ Durability Lifecycle::Extend(Turn& turn, Task& task, int64_t lease_ms) {
   return stored_ms != 0 ? OutcomeDurability(task.durability) : Durability::kMemory;
 }
 
+void Lifecycle::CountAttempt(const Task& task, int64_t now_ms) {
+  const LiveLease& lease = *task.lease;
+  const int64_t begun_ms = lease.started ? lease.started_at_ms : lease.grant->granted_at_ms;
+  task.queue().times->running.Add(now_ms - begun_ms, task.count);
+}
+
 Lifecycle::EndedLease Lifecycle::EndLease(Turn& turn, Task& task) {
   LiveLease& lease = *task.lease;
   Grant& grant = *lease.grant;
@@ -193,6 +200,7 @@ void Lifecycle::Requeue(Turn& turn, Task& task) {
 
 void Lifecycle::Succeed(Turn& turn, Task& task, BodyPart body, std::vector<uint32_t> result_sizes) {
   if (Worker* const worker = task.lease->worker) worker->succeeded_total += task.count;
+  CountAttempt(task, turn.now_ms());
   EndedLease attempt = EndLease(turn, task);
   Finish(turn, task,
          {.state = TaskState::kSucceeded,
@@ -293,6 +301,7 @@ void Lifecycle::EndFailedAttempt(Turn& turn, Task& task, TaskError error, Pace p
   error.worker = *task.lease->grant->worker_name;
   error.attempt = task.attempts_spent + 1;
   if (Worker* const worker = task.lease->worker) ++worker->failed_total;
+  CountAttempt(task, turn.now_ms());
   EndedLease attempt = EndLease(turn, task);
   ++task.attempts_spent;
   task.losses = task.returns = 0;

@@ -356,6 +356,10 @@ std::optional<TaskId> Engine::FindLeased(CallId call, Token token) const {
   return impl_->FindLeased(call, token);
 }
 
+bool Engine::Continue(Census& census, int64_t most, int64_t now_ms) const {
+  return ContinueCensus(impl_->state(), now_ms, most, census);
+}
+
 EngineTotals Engine::Totals() const {
   const State& state = impl_->state();
   EngineTotals totals;

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 
+#include "server/engine/census.h"
 #include "server/engine/command.h"
 #include "server/engine/options.h"
 #include "server/engine/output.h"
@@ -100,6 +101,8 @@ class Engine {
   // The running task whose lease this is, if it is this call's worker's or a unary one.
   std::optional<TaskId> FindLeased(CallId call, Token token) const;
   EngineTotals Totals() const;
+  // Counts about `most` more queues, types and workers. False: that was all.
+  bool Continue(Census& census, int64_t most, int64_t now_ms) const;
   // Why the task does not run, or what it does; why its submit waits (its view's state is 0 then).
   std::optional<Explanation> Explain(TaskId id) const;
   // Of a task that would be submitted now. The status with which it would be refused.

@@ -258,6 +258,7 @@ void Lifecycle::Expire(Turn& turn, Task& task) {
   ending.error.message = absl::StrCat("the deadline passed ", std::string(WhereWas(task.state)));
   if (task.state == TaskState::kRunning) {
     StopHolder(turn, task, StopReason::kDeadline);
+    CountAttempt(task, turn.now_ms());
     ending.attempt = EndLease(turn, task);
     ending.error.attempt = ++ending.attempts;
     ending.error.worker = *ending.attempt.worker;

@@ -120,6 +120,8 @@ class Lifecycle {
   void TimeOut(Turn& turn, Task& task);
   void EndFailedAttempt(Turn& turn, Task& task, TaskError error, Pace pace, BodyPart body = {});
   TaskError TimeoutError(const Task& task) const;
+  // The attempt is over, before its lease is.
+  static void CountAttempt(const Task& task, int64_t now_ms);
   EndedLease EndLease(Turn& turn, Task& task);
   void Requeue(Turn& turn, Task& task);
   void PutAttempt(Turn& turn, Task& task);

@@ -13,6 +13,7 @@ struct EngineOptions {
   int64_t queue_max_bytes = int64_t{4} << 30;  // of an undeclared queue
   DeadLetterPolicy dead_letters;               // of an undeclared queue
   int64_t queues_max = 10'000;
+  int64_t counted_queues_max = 1'000;  // each by itself: see Census
   int64_t types_per_queue_max = 10'000;
   int64_t unfinished_tasks_max = 20'000'000;
   int64_t sessions_max = 100'000;

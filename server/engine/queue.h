@@ -9,6 +9,7 @@
 #include "absl/container/flat_hash_map.h"
 
 #include "server/engine/ascending_heap.h"
+#include "server/engine/census.h"
 #include "server/engine/indexed_heap.h"
 #include "server/engine/intrusive_list.h"
 #include "server/engine/rate_meter.h"
@@ -58,13 +59,7 @@ struct Line : ListNode<IdleLineTag> {
   int64_t named_left_ms = 0;  // when the last of `seats` left
 };
 
-struct QueueTotals {
-  int64_t submitted = 0;
-  int64_t succeeded = 0;
-  int64_t failed = 0;
-  int64_t cancelled = 0;
-  int64_t expired = 0;
-  int64_t retried = 0;
+struct QueueTotals : QueueCounts {
   RateMeter submit_rate;
   RateMeter finish_rate;
 };
@@ -148,6 +143,9 @@ struct Queue : ListNode<ActiveQueueTag> {
   int64_t every_left_ms = 0;
 
   QueueTotals totals;
+  // While it is declared; where it is not counted apart, those of all such queues: see Census.
+  std::shared_ptr<QueueTimes> times;
+  bool counted_apart = false;
 
   int64_t waiting() const { return scheduled + queued; }
   int64_t unfinished() const { return waiting() + running; }

@@ -44,12 +44,21 @@ void QueueTable::Declare(Queue& queue, const QueueConfig& config, int64_t create
   queue.closed = false;
   queue.created_at_ms = created_at_ms;
   queue.totals = QueueTotals();
+  queue.counted_apart = counted_apart_ < counted_max_ && *queue.name != Census::kOthers;
+  if (queue.counted_apart) ++counted_apart_;
+  queue.times = queue.counted_apart ? std::make_shared<QueueTimes>() : others_times_;
   ++declared_count_;
 }
 
 void QueueTable::Undeclare(Queue& queue) {
   TREADLE_ASSERT(queue.declared && queue.unfinished() == 0 && queue.waiter_count == 0);
   queue.declared = false;
+  if (queue.counted_apart) {
+    --counted_apart_;
+  } else {
+    forgotten_counts_.Add(queue.totals);
+  }
+  queue.times = nullptr;
   --declared_count_;
   if (latest_ == &queue) latest_ = nullptr;
 }

@@ -35,6 +35,7 @@ struct LetterMove {
 struct State {
   explicit State(const EngineOptions& with)
       : options(with),
+        queues(with.counted_queues_max),
         queue_shares(with.queues_max),
         session_shares(with.sessions_max),
         taker_shares(with.takers_bytes_max) {}
