@@ -124,9 +124,10 @@ void Broker::Impl::TakeRequests(LaneSet lanes) {
   };
   const int64_t requests_max = options_.turn_requests_max;
   const int64_t workers = take(Lane::kWorkers, requests_max);
-  take(Lane::kQuestions, options_.turn_reads_max);
-  take(Lane::kClients,
-       std::max({requests_max - workers, requests_max / kClientsShare, int64_t{1}}));
+  int64_t taken = workers + take(Lane::kQuestions, options_.turn_reads_max);
+  taken += take(Lane::kClients,
+                std::max({requests_max - workers, requests_max / kClientsShare, int64_t{1}}));
+  if (taken > 0) turn_figures_.requests.Add(taken);
 }
 
 // How many it took. The bounds of bytes and time are the turn's, but no lane goes away with nothing
@@ -186,6 +187,8 @@ void Broker::Impl::MarkClock() {
 void Broker::Impl::AppendRows() {
   if (turn_.batch.empty()) return;
   const auto bytes = static_cast<int64_t>(turn_.batch.bytes());
+  turn_figures_.batch_bytes.Add(bytes);
+  turn_figures_.rows += static_cast<int64_t>(turn_.batch.size());
   const absl::StatusOr<store::Sequence> appended = store_.Take(turn_.batch);
   if (!appended.ok()) {
     failure_ = appended.status();
@@ -197,6 +200,7 @@ void Broker::Impl::AppendRows() {
 
 void Broker::Impl::SyncIfAwaited() {
   if (!gate_.EndTurn()) return;
+  sync_times_.Asked(gate_.appended(), clock_.NowMs());
   store_.RequestSync();
   StoreReturned();  // a store without a disk answers at once
 }
@@ -208,6 +212,7 @@ bool Broker::Impl::StoreReturned() {
     return false;
   }
   if (progress->written <= gate_.written() && progress->synced <= gate_.synced()) return false;
+  if (progress->synced > gate_.synced()) sync_times_.Synced(progress->synced, clock_.NowMs());
   gate_.Synced(progress->synced);
   gate_.Written(progress->written);
   return true;
@@ -274,6 +279,23 @@ Holdings Broker::Impl::holdings() const {
           .unknowns = unknowns_said_};
 }
 
+Figures Broker::Impl::figures() const {
+  Figures figures;
+  figures.holdings = holdings();
+  figures.turns = turn_figures_;
+  for (size_t lane = 0; lane < kLanes; ++lane) {
+    figures.lanes[lane] = inbox_->Figures(static_cast<Lane>(lane));
+  }
+  figures.unsynced_bytes = UnsyncedBytes();
+  figures.free_store_bytes = free_space_.bytes();
+  return figures;
+}
+
+void Broker::Impl::Visit(absl::AnyInvocable<void(const View&)>& visit) const {
+  const View::Internals internals{progress_, *this};
+  visit(View{engine_, now_ms_, &internals});
+}
+
 std::vector<engine::CallId> Broker::Impl::WaitForStore() const {
   absl::flat_hash_set<engine::CallId> calls;
   const auto add = [&calls](engine::CallId call) {
@@ -335,6 +357,9 @@ void Broker::GoOn() {
 void Broker::FindWaiting(absl::AnyInvocable<void(std::vector<engine::CallId>)> tell) {
   impl_->inbox().Found([this, tell = std::move(tell)]() mutable { tell(impl_->WaitForStore()); });
 }
+void Broker::Visit(absl::AnyInvocable<void(const View&)> visit) {
+  impl_->inbox().Found([this, visit = std::move(visit)]() mutable { impl_->Visit(visit); });
+}
 TaskId Broker::NewTaskIds(uint32_t count) { return impl_->NewTaskIds(count); }
 absl::StatusOr<bool> Broker::Turn() { return impl_->Turn(); }
 int64_t Broker::NextDeadline() const { return impl_->NextDeadline(); }
@@ -342,5 +367,7 @@ absl::Status Broker::Run() { return impl_->Run(); }
 void Broker::Stop() { impl_->inbox().Close(); }
 const engine::Engine& Broker::engine() const { return impl_->engine(); }
 Holdings Broker::holdings() const { return impl_->holdings(); }
+
+Figures View::Figures() const { return internals->broker.figures(); }
 
 }  // namespace treadle::broker

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <variant>
@@ -11,6 +12,7 @@
 
 #include "proto/support/clock.h"
 #include "server/broker/delivery.h"
+#include "server/broker/figures.h"
 #include "server/engine/engine.h"
 #include "server/store/store.h"
 
@@ -78,6 +80,7 @@ struct ReportProgress {
 };
 
 class StoredTasks;
+struct Figures;
 
 // What a query may look at, on the broker's thread.
 struct View {
@@ -85,6 +88,8 @@ struct View {
   int64_t now_ms;
   // An unfinished task's latest progress; nullptr: none.
   const ProgressState* Progress(TaskId task) const;
+  // Of the broker itself.
+  broker::Figures Figures() const;
   class Internals;
   const Internals* internals = nullptr;
 };
@@ -148,6 +153,15 @@ struct Holdings {
   bool operator==(const Holdings&) const = default;
 };
 
+// What the broker tells of itself to those who watch it.
+struct Figures {
+  Holdings holdings;
+  TurnFigures turns;
+  std::array<LaneFigures, kLanes> lanes;
+  int64_t unsynced_bytes = 0;    // see BrokerOptions::unsynced_bytes_max
+  int64_t free_store_bytes = 0;  // as the store said last; INT64_MAX: no bound
+};
+
 // Where the edge hands over what it was asked: the broker itself, or what stands before it. Any
 // thread may call it.
 class Intake {
@@ -172,6 +186,11 @@ class Intake {
   // yet or rest on a read, or they wait to be taken until the store keeps up. Any thread; `tell` is
   // called on the broker's, in a later turn.
   virtual void FindWaiting(absl::AnyInvocable<void(std::vector<engine::CallId>)> tell) = 0;
+
+  // Has `visit` called on the broker's thread, in a later turn, with what a query may look at: for
+  // those who need no call's place among others. Quickly, as a query. Any thread. Never refused, so
+  // that who asks bounds how often; never called when the broker has stopped.
+  virtual void Visit(absl::AnyInvocable<void(const View&)> visit) = 0;
 
   // Ids that follow one another, for tasks that are submitted outside any client's session; the
   // first of them. After Recover.
@@ -204,6 +223,7 @@ class Broker final : public Intake {
                                    std::vector<Request>&& requests) override;
   void GoOn() override;
   void FindWaiting(absl::AnyInvocable<void(std::vector<engine::CallId>)> tell) override;
+  void Visit(absl::AnyInvocable<void(const View&)> visit) override;
   TaskId NewTaskIds(uint32_t count) override;
 
   // One turn: what was posted so far, up to its bounds; the rest is the next turn's. False: nothing
@@ -222,6 +242,7 @@ class Broker final : public Intake {
   Holdings holdings() const;
 
  private:
+  friend struct View;
   class Impl;
   std::unique_ptr<Impl> impl_;
 };

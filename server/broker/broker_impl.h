@@ -31,6 +31,7 @@ namespace treadle::broker {
 class View::Internals {
  public:
   const ProgressTable& progress;
+  const Broker::Impl& broker;
 };
 
 // What was asked and may need the store. CancelDone: of a task that is not unfinished; whether it
@@ -53,6 +54,8 @@ class Broker::Impl : private Outbox {
   Inbox& inbox() { return *inbox_; }
   const engine::Engine& engine() const { return engine_; }
   Holdings holdings() const;
+  Figures figures() const;
+  void Visit(absl::AnyInvocable<void(const View&)>& visit) const;
   std::vector<engine::CallId> WaitForStore() const;
 
  private:
@@ -174,6 +177,8 @@ class Broker::Impl : private Outbox {
   CallQueue<Question> questions_;
   int64_t unknowns_said_ = 0;  // and not released yet
   FreeSpace free_space_;
+  TurnFigures turn_figures_;
+  SyncTimes sync_times_{turn_figures_.sync_ms};
 
   int64_t now_ms_ = INT64_MIN;  // of the turn: never goes back, whatever the clock does
   Advance writes_;

@@ -258,7 +258,7 @@ bool Broker::Impl::IsStillUnknown(const TaskUnknown& unknown) {
 // What is in memory can be told at once, also on a disk that hangs: nobody may rest on it but as
 // on what he has seen himself. An outcome is told when it is safe.
 void Broker::Impl::Answer(AskQuery& ask) {
-  const View::Internals internals{progress_};
+  const View::Internals internals{progress_, *this};
   std::variant<broker::Answer, Look> reply = ask.query(View{engine_, now_ms_, &internals});
   if (auto* answer = std::get_if<broker::Answer>(&reply)) {
     answer->call = ask.call;

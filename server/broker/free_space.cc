@@ -12,11 +12,11 @@ constexpr int64_t kAskEveryMs = 200;
 const absl::Status& FreeSpace::Check(int64_t now_ms) {
   if (now_ms < ask_at_ms_) return answer_;
   ask_at_ms_ = now_ms + kAskEveryMs;
-  const int64_t bytes = store_.FreeBytes();
-  if (bytes > bytes_min_) return answer_ = absl::OkStatus();
+  bytes_ = store_.FreeBytes();
+  if (bytes_ > bytes_min_) return answer_ = absl::OkStatus();
   const bool on_disk = store_.reach() == store::Reach::kDisk;
   return answer_ = absl::ResourceExhaustedError(absl::StrCat(
-             "the broker's ", on_disk ? "disk" : "memory store", " is nearly full (", bytes,
+             "the broker's ", on_disk ? "disk" : "memory store", " is nearly full (", bytes_,
              " bytes are free beside the store's own needs, ", bytes_min_,
              " are kept for the outcomes of accepted tasks): try again later, or ",
              on_disk

@@ -16,11 +16,14 @@ class FreeSpace {
 
   // RESOURCE_EXHAUSTED with a sentence for the submitter.
   const absl::Status& Check(int64_t now_ms);
+  // What the store said last.
+  int64_t bytes() const { return bytes_; }
 
  private:
   store::Store& store_;
   const int64_t bytes_min_;
   int64_t ask_at_ms_ = INT64_MIN;
+  int64_t bytes_ = 0;
   absl::Status answer_;
 };
 

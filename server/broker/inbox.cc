@@ -334,6 +334,12 @@ absl::Span<Request> Inbox::Take(Lane lane, int64_t requests_max, int64_t bytes_m
   return rest.first(count);
 }
 
+LaneFigures Inbox::Figures(Lane lane) const {
+  std::lock_guard lock(mutex_);
+  const LaneState& at = At(lane);
+  return {at.load.requests, at.load.bytes, static_cast<int64_t>(at.held.size())};
+}
+
 int64_t Inbox::OldestArrivalMs(Lane lane) const {
   const LaneState& at = At(lane);
   if (const int64_t oldest_ms = at.arrivals.oldest_ms(); oldest_ms != INT64_MAX) return oldest_ms;

@@ -81,6 +81,7 @@ class Inbox {
   int64_t OldestArrivalMs(Lane lane) const;
   // The calls of what was not taken from the lane, each perhaps several times.
   void ForEachCall(Lane lane, absl::FunctionRef<void(engine::CallId)> visit) const;
+  LaneFigures Figures(Lane lane) const;
   // What Found was told since the last time, in order.
   std::vector<absl::AnyInvocable<void()>> TakeFound();
   // The latest words of Written and Synced; 0: none yet.

@@ -137,6 +137,11 @@ void Calls::Remove(Call& call) {
   if (--of_address->second == 0) by_address_.erase(of_address);
 }
 
+int64_t Calls::size() const {
+  std::lock_guard lock(mutex_);
+  return std::ssize(calls_);
+}
+
 std::shared_ptr<Call> Calls::Find(engine::CallId id) const {
   std::lock_guard lock(mutex_);
   const auto found = calls_.find(id);

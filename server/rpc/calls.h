@@ -47,6 +47,8 @@ class Calls {
   absl::Status Add(const std::shared_ptr<Call>& call);
   // Also those that were refused.
   void Remove(Call& call);
+  // Open at present, those that were refused left out.
+  int64_t size() const;
   // Null: it is over.
   std::shared_ptr<Call> Find(engine::CallId id) const;
 

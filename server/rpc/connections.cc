@@ -203,6 +203,17 @@ std::shared_ptr<Client> Connections::ObtainLocked(const std::string& peer) {
   return client;
 }
 
+int64_t Connections::CountOpen() const {
+  std::vector<std::pair<int, uint64_t>> sockets;
+  {
+    std::lock_guard lock(mutex_);
+    sockets.reserve(open_.size());
+    for (const auto& [fd, open] : open_) sockets.emplace_back(fd, open.inode);
+  }
+  return std::count_if(sockets.begin(), sockets.end(),
+                       [](const auto& socket) { return InodeOf(socket.first) == socket.second; });
+}
+
 int64_t Connections::size() const {
   std::lock_guard lock(mutex_);
   return static_cast<int64_t>(open_.size());

@@ -61,8 +61,9 @@ class Connections {
   explicit Connections(int64_t connections_max);
 
   // A connection was accepted. RESOURCE_EXHAUSTED: there is no place for it; close it. One thread,
-  // which makes all of this process's sockets: a descriptor that is still the socket that it was is
-  // then safe to break off.
+  // which makes all of gRPC's sockets: a descriptor that is still the socket that it was is then
+  // safe to break off. (One of the HTTP port's that gets the number in that moment would be broken
+  // off in its place: its client asks again.)
   absl::Status Add(int fd, const sockaddr_storage& peer, int64_t now_ms);
   // The same thread. Breaks off some of the longest idle; false: none is idle.
   bool BreakIdle();
@@ -72,6 +73,8 @@ class Connections {
 
   // Those of Add, some of which may have been closed.
   int64_t size() const;
+  // Those that are not closed. It looks at each.
+  int64_t CountOpen() const;
 
  private:
   struct Open {

@@ -113,6 +113,12 @@ class Server::Impl {
   std::string address() const { return address_.ToString(); }
   int port() const { return address_.port; }
   size_t timers() const { return pulse_->timers(); }
+  rpc::Figures figures() const {
+    return {.calls = calls_.size(),
+            .connections = connections_.CountOpen(),
+            .outgoing_bytes = outgoing_.bytes(),
+            .disk_hung_ms = disk_watch_->HungMs(clock_.NowMs())};
+  }
 
   void StopAccepting() {
     calls_.Close();
@@ -193,6 +199,7 @@ absl::Status Server::Start(broker::Intake& broker, const store::Store& store) {
 }
 std::string Server::address() const { return impl_->address(); }
 int Server::port() const { return impl_->port(); }
+Figures Server::Figures() const { return impl_->figures(); }
 size_t Server::timers() const { return impl_->timers(); }
 void Server::StopAccepting() { impl_->StopAccepting(); }
 void Server::Stop() { impl_->Stop(); }

@@ -13,6 +13,14 @@
 
 namespace treadle::rpc {
 
+// What the edge holds at present.
+struct Figures {
+  int64_t calls = 0;
+  int64_t connections = 0;
+  int64_t outgoing_bytes = 0;  // sent and not read yet: see Outgoing
+  int64_t disk_hung_ms = 0;    // for how long the disk has not answered; 0: it does
+};
+
 // The broker's gRPC edge: validates and converts what clients and workers send, posts it to the
 // broker, and brings them what the broker says. Serves treadle.v1, health and reflection.
 //
@@ -37,6 +45,8 @@ class Server {
   std::string address() const;
   int port() const;
 
+  // Any thread, from Start to Stop.
+  rpc::Figures Figures() const;
   // Timers of open calls. For tests.
   size_t timers() const;
 

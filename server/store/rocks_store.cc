@@ -368,6 +368,24 @@ std::optional<int64_t> RocksStore::BusySinceMs() const {
   return since_ms == BusyTime::kIdle ? std::nullopt : std::optional(since_ms);
 }
 
+std::optional<DiskFigures> RocksStore::Figures() const {
+  const auto property = [this](const std::string& name) {
+    uint64_t value = 0;
+    db_->GetIntProperty(name, &value);
+    return static_cast<int64_t>(value);
+  };
+  using Properties = rocksdb::DB::Properties;
+  return DiskFigures{
+      .table_bytes = property(Properties::kTotalSstFilesSize),
+      .log_bytes = log_bytes_,
+      .memtable_bytes = property(Properties::kSizeAllMemTables),
+      .block_cache_bytes = property(Properties::kBlockCacheUsage),
+      .compaction_pending_bytes = property(Properties::kEstimatePendingCompactionBytes),
+      .compactions = property(Properties::kNumRunningCompactions),
+      .disk_free_bytes = gauge_.bytes(),
+  };
+}
+
 absl::Status RocksStore::Compact() {
   if (absl::Status status = SwitchLog(/*wait=*/true); !status.ok()) return status;
   rocksdb::CompactRangeOptions compact;

@@ -107,6 +107,7 @@ class RocksStore final : public Store {
   // Less what compactions, rows in memory and the outcomes of accepted tasks need.
   int64_t FreeBytes() override;
   std::optional<int64_t> BusySinceMs() const override;
+  std::optional<DiskFigures> Figures() const override;
 
   // Rewrites every file now, and so drops all that has expired. Takes as long as that takes. On the
   // thread of Append.
@@ -148,8 +149,9 @@ class RocksStore final : public Store {
   Ballast ballast_;
   const std::unique_ptr<rocksdb::WriteBatch> rocks_batch_;  // kept for its memory
 
-  std::mutex log_mutex_;   // held while a batch is written, or the log switched
-  int64_t log_bytes_ = 0;  // guarded by log_mutex_; appended since the log was begun
+  std::mutex log_mutex_;  // held while a batch is written, or the log switched
+  // Changed under log_mutex_: appended since the log was begun.
+  std::atomic<int64_t> log_bytes_ = 0;
 
   SpaceGauge gauge_;
   BusyTime append_time_;

@@ -18,6 +18,8 @@ class SpaceGauge {
 
   // What was measured last, bytes; has it measured anew. Never waits. Any thread.
   int64_t Read();
+  // The same without having it measured.
+  int64_t bytes() const { return bytes_; }
 
  private:
   const std::function<int64_t()> measure_;

@@ -23,6 +23,17 @@ using Sequence = uint64_t;
 // How far an acknowledged append can survive at best.
 enum class Reach { kMemory, kDisk };
 
+// What a store has on a disk, and in memory because of it. Bytes.
+struct DiskFigures {
+  int64_t table_bytes = 0;
+  int64_t log_bytes = 0;  // appended since the write-ahead log was begun
+  int64_t memtable_bytes = 0;
+  int64_t block_cache_bytes = 0;
+  int64_t compaction_pending_bytes = 0;  // that compactions have yet to rewrite
+  int64_t compactions = 0;               // under way
+  int64_t disk_free_bytes = 0;           // of the device, as it was measured last
+};
+
 // Durable rows: an ordered map from keys to values, changed by atomic batches, in order.
 //
 // Everything is called from one thread (the broker's), but Get, GetMany and Scan also from within a
@@ -101,6 +112,8 @@ class Store {
   // the clock that the store was opened with. Absent: none is. Any thread, and never blocks: this
   // is how others see that a disk hangs.
   virtual std::optional<int64_t> BusySinceMs() const { return std::nullopt; }
+  // Absent: it has nothing on a disk. Any thread, but not one that must not wait.
+  virtual std::optional<DiskFigures> Figures() const { return std::nullopt; }
 };
 
 }  // namespace treadle::store

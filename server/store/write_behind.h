@@ -54,6 +54,7 @@ class WriteBehind final : public Store {
 
   int64_t FreeBytes() override { return store_->FreeBytes(); }
   std::optional<int64_t> BusySinceMs() const override { return store_->BusySinceMs(); }
+  std::optional<DiskFigures> Figures() const override { return store_->Figures(); }
 
  private:
   struct Read {

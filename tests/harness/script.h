@@ -84,6 +84,9 @@ class Script final : public server::Seam, public broker::Outbox, public broker::
   void FindWaiting(absl::AnyInvocable<void(std::vector<engine::CallId>)> tell) override {
     broker_->FindWaiting(std::move(tell));
   }
+  void Visit(absl::AnyInvocable<void(const broker::View&)> visit) override {
+    broker_->Visit(std::move(visit));
+  }
   TaskId NewTaskIds(uint32_t count) override { return broker_->NewTaskIds(count); }
 
  private:

@@ -129,6 +129,7 @@ TEST_F(HungDiskTest, StreamsAreToldEachSecondAndWhoAsksForTheServer) {
   EXPECT_EQ(told.accepted_size(), 0);
   EXPECT_GE(worker.Next().disk_hung_ms(), wire::kDiskHungMs);
   EXPECT_GE(Info().disk_hung_ms(), wire::kDiskHungMs);
+  EXPECT_GE(server.edge().Figures().disk_hung_ms, wire::kDiskHungMs);
   for (int i = 0; i < 2; ++i) {
     const v1::SessionResponse again = session.Next();
     EXPECT_GE(again.disk_hung_ms(), told.disk_hung_ms() + wire::kDiskToldEveryMs / 2);

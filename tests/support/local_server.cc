@@ -44,7 +44,8 @@ server::ServiceOptions ServiceOptionsOf(const LocalServerOptions& options) {
 
 LocalServer::LocalServer(LocalServerOptions options)
     : store_(OpenStore(options, clock_)),
-      service_(ServiceOptionsOf(options), machine_, clock_, *store_) {
+      options_(ServiceOptionsOf(options)),
+      service_(options_, machine_, clock_, *store_) {
   OkOrAbort("start", service_.Start());
   broker_thread_ = std::thread([this] { OkOrAbort("broker", service_.Run()); });
 }

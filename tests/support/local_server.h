@@ -50,11 +50,16 @@ class LocalServer {
   broker::Broker& broker() { return service_.broker(); }
   rpc::Server& edge() { return service_.edge(); }
   store::Store& store() { return *store_; }  // only what any thread may ask
+  // What else a server has beside its edge is made of these.
+  server::Service& service() { return service_; }
+  const server::ServiceOptions& options() const { return options_; }
+  const Clock& clock() const { return clock_; }
 
  private:
   SystemMachineClock machine_;
   ServiceClock clock_{machine_};
   std::unique_ptr<store::Store> store_;
+  const server::ServiceOptions options_;
   server::Service service_;
   std::thread broker_thread_;
 };
