@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -18,8 +19,9 @@ class Histogram {
   // `times` times the same value; what is negative counts as 0.
   void Add(int64_t value, uint64_t times = 1) {
     value = std::max<int64_t>(0, value);
-    const auto bound = std::lower_bound(kBounds.begin(), kBounds.end(), value);
-    counts_[static_cast<size_t>(bound - kBounds.begin())] += times;
+    size_t bucket = kFirst[static_cast<size_t>(std::bit_width(static_cast<uint64_t>(value)))];
+    while (bucket < kBounds.size() && kBounds[bucket] < value) ++bucket;
+    counts_[bucket] += times;
     sum_ += static_cast<uint64_t>(value) * times;
   }
   void Add(const Histogram& more) {
@@ -38,6 +40,18 @@ class Histogram {
   }
 
  private:
+  // The bucket of the least value that has so many bits: where those that have as many look on.
+  static constexpr std::array<uint8_t, 65> kFirst = [] {
+    std::array<uint8_t, 65> first{};
+    for (size_t bits = 1; bits < first.size(); ++bits) {
+      const uint64_t least = uint64_t{1} << (bits - 1);
+      while (first[bits] < kBounds.size() && static_cast<uint64_t>(kBounds[first[bits]]) < least) {
+        ++first[bits];
+      }
+    }
+    return first;
+  }();
+
   std::array<uint64_t, kBuckets> counts_{};
   uint64_t sum_ = 0;
 };

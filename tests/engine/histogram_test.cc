@@ -20,6 +20,17 @@ TEST(Histogram, ABoundBelongsToItsBucketAndWhatIsLargerToTheLast) {
   EXPECT_EQ(histogram.count(), 8U);
 }
 
+TEST(Histogram, EveryValueFindsItsBucket) {
+  for (size_t bucket = 0; bucket < kTimeBoundsMs.size(); ++bucket) {
+    for (const int64_t value : {kTimeBoundsMs[bucket] - 1, kTimeBoundsMs[bucket]}) {
+      TimeHistogram times;
+      times.Add(value);
+      const bool is_of_the_one_before = bucket > 0 && value == kTimeBoundsMs[bucket - 1];
+      EXPECT_EQ(times.counts()[bucket - (is_of_the_one_before ? 1 : 0)], 1U) << value;
+    }
+  }
+}
+
 TEST(Histogram, ManyOfOneValueAreAddedAtOnce) {
   Histogram<kBounds> one_by_one;
   for (int i = 0; i < 1'000; ++i) one_by_one.Add(7);
