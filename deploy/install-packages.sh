@@ -56,7 +56,26 @@ run_apt() {
   fi
 }
 
+# Tests start Prometheus themselves: its package is not to do so, neither now nor at the next boot.
+policy=/usr/sbin/policy-rc.d
+unit=/etc/systemd/system/prometheus.service
+keep_prometheus_stopped() {
+  [[ " ${missing[*]} " == *" prometheus "* ]] || return 0
+  if [[ ! -e $policy ]]; then
+    trap 'rm -f "$log"; "${as_root[@]}" rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+    "${as_root[@]}" chmod 755 "$policy"
+  fi
+  if [[ ! -e $unit && ! -L $unit ]]; then
+    "${as_root[@]}" mkdir -p "${unit%/*}"
+    "${as_root[@]}" ln -s /dev/null "$unit"
+    echo "Prometheus is installed for the tests, not as a service; to have it as one:" \
+      "systemctl unmask prometheus"
+  fi
+}
+
 echo "Installing ${#missing[@]} Debian packages: ${missing[*]}"
+keep_prometheus_stopped
 run_apt update || echo "install-packages.sh: apt-get update failed; going on with the old lists" >&2
 if ! run_apt install -y --no-install-recommends "${missing[@]}"; then
   echo "install-packages.sh: apt-get could not install the packages above: check the network and" \

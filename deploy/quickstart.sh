@@ -103,7 +103,7 @@ two_workers() { [[ $("$bin/treadle" worker list -o name | grep -c .) -eq 2 ]]; }
 start_broker_and_workers() {
   work=$(mktemp -d "$root/build/quickstart.XXXXXX")
   start broker "$bin/treadle-server" --listen 127.0.0.1:0 --data-dir "$work/data" \
-    --port-file "$work/port" --payload-max 32MiB
+    --port-file "$work/port" --http-listen '' --payload-max 32MiB
   wait_for 'the broker' test -s "$work/port"
   TREADLE_BROKER=127.0.0.1:$(<"$work/port")
   export TREADLE_BROKER

@@ -19,12 +19,13 @@ constexpr int64_t kEnough = 1 << 20;
 
 }  // namespace
 
-absl::StatusOr<DescriptorPlan> PlanDescriptors(int64_t limit, int64_t connections_wanted) {
+absl::StatusOr<DescriptorPlan> PlanDescriptors(int64_t limit, int64_t connections_wanted,
+                                               int64_t http) {
   DescriptorPlan plan;
   plan.limit = limit;
   plan.table_files = std::clamp(limit / 4, kTableFilesMin, kTableFilesMax);
   // Some are still being closed when others take their places.
-  const int64_t left = (limit - kOwn - plan.table_files) * 15 / 16;
+  const int64_t left = (limit - kOwn - http - plan.table_files) * 15 / 16;
   if (left < kConnectionsMin) {
     return absl::FailedPreconditionError(
         absl::StrCat("the limit on open files is ", limit,
@@ -35,9 +36,9 @@ absl::StatusOr<DescriptorPlan> PlanDescriptors(int64_t limit, int64_t connection
   return plan;
 }
 
-absl::StatusOr<DescriptorPlan> ReserveDescriptors(int64_t connections_wanted) {
+absl::StatusOr<DescriptorPlan> ReserveDescriptors(int64_t connections_wanted, int64_t http) {
   const DescriptorLimit limit = RaiseDescriptorLimit();
-  const auto plan = PlanDescriptors(std::min(limit.now, kEnough), connections_wanted);
+  const auto plan = PlanDescriptors(std::min(limit.now, kEnough), connections_wanted, http);
   if (!plan.ok()) return plan;
   spdlog::info("open files: {}{}; room for {} connections and {} files of the store", plan->limit,
                limit.now == limit.before ? "" : absl::StrCat(" (raised from ", limit.before, ")"),

@@ -16,10 +16,12 @@ struct DescriptorPlan {
 
 // FAILED_PRECONDITION: the limit leaves no room for any connection. Otherwise fewer than wanted,
 // when the limit asks for it: what the store needs comes first.
-absl::StatusOr<DescriptorPlan> PlanDescriptors(int64_t limit, int64_t connections_wanted);
+// `http`: connections to the HTTP port.
+absl::StatusOr<DescriptorPlan> PlanDescriptors(int64_t limit, int64_t connections_wanted,
+                                               int64_t http);
 
 // The same for this process, whose soft limit is raised to its hard one. Says in the log what came
 // of it. Once, before anything is opened.
-absl::StatusOr<DescriptorPlan> ReserveDescriptors(int64_t connections_wanted);
+absl::StatusOr<DescriptorPlan> ReserveDescriptors(int64_t connections_wanted, int64_t http);
 
 }  // namespace treadle::server

@@ -29,6 +29,7 @@
 #include "proto/wire/settings.h"
 #include "server/descriptors.h"
 #include "server/options.h"
+#include "server/service/http_port.h"
 #include "server/service/service.h"
 #include "server/store/memory_store.h"
 #include "server/store/rocks_store.h"
@@ -87,7 +88,8 @@ absl::StatusOr<std::unique_ptr<store::Store>> OpenStore(const Options& options, 
 
 // Whole or not at all: a script that sees the file can read it. A pipe or a device is written to,
 // and not replaced.
-absl::Status WritePortFile(const std::string& path, int port) {
+absl::Status WritePortFile(const std::string& flag, const std::string& path, int port) {
+  if (path.empty()) return absl::OkStatus();
   std::error_code ignored;
   const bool replace = !std::filesystem::is_other(path, ignored);
   const std::string written = replace ? absl::StrCat(path, ".new") : path;
@@ -98,9 +100,16 @@ absl::Status WritePortFile(const std::string& path, int port) {
     return absl::OkStatus();
   }
   const int error = errno;
-  return absl::UnavailableError(absl::StrCat("--port-file: cannot write '", path, "' (",
+  return absl::UnavailableError(absl::StrCat(flag, ": cannot write '", path, "' (",
                                              std::strerror(error),
                                              "): give a path in a folder that one may write"));
+}
+
+// Before the store is read, so that those who watch the process see that it does that.
+absl::Status StartHttp(const Options& options, HttpPort& http) {
+  if (absl::Status s = http.Start(); !s.ok()) return s;
+  spdlog::info("http://{}/metrics, /healthz, /readyz", http.address());
+  return WritePortFile("--http-port-file", options.http_port_file, http.port());
 }
 
 int CannotStart(const absl::Status& status) {
@@ -111,8 +120,15 @@ int CannotStart(const absl::Status& status) {
 int Run(const Options& options, program::StopSignals& signals) {
   const SystemMachineClock machine;
   ServiceClock clock(machine, [](const std::string& news) { spdlog::warn("{}", news); });
-  const auto descriptors = ReserveDescriptors(options.rpc.connections_max);
+  const bool has_http = !options.http.listen.empty();
+  const auto descriptors =
+      ReserveDescriptors(options.rpc.connections_max, has_http ? options.http.connections_max : 0);
   if (!descriptors.ok()) return CannotStart(descriptors.status());
+  std::optional<HttpPort> http;
+  if (has_http) {
+    http.emplace(options.http, options.rpc.version);
+    if (const absl::Status s = StartHttp(options, *http); !s.ok()) return CannotStart(s);
+  }
   auto store = OpenStore(options, descriptors->table_files, clock);
   if (!store.ok()) return CannotStart(store.status());
 
@@ -123,10 +139,9 @@ int Run(const Options& options, program::StopSignals& signals) {
     if (rows > 0) spdlog::info("recovering: {} rows read", rows);
   });
   if (!started.ok()) return CannotStart(started);
-  if (!options.port_file.empty()) {
-    if (const absl::Status s = WritePortFile(options.port_file, service->port()); !s.ok()) {
-      return CannotStart(s);
-    }
+  if (const absl::Status s = WritePortFile("--port-file", options.port_file, service->port());
+      !s.ok()) {
+    return CannotStart(s);
   }
   const engine::EngineTotals totals = service->broker().engine().Totals();
   spdlog::info("serving on {} (treadle-server {}, {} store{}, {} unfinished tasks in {} queues)",
@@ -134,16 +149,19 @@ int Run(const Options& options, program::StopSignals& signals) {
                options.store == "memory" ? "" : " in " + options.data_directory,
                totals.unfinished_tasks, totals.queues);
 
+  if (http.has_value()) http->Serves(*service, service_options, **store, clock);
   program::NotifyReady();
   std::promise<void> told;
   signals.OnStop([&](int) {
     program::NotifyStopping();
     spdlog::info("stopping: no new calls; what was accepted is made durable");
+    if (http.has_value()) http->Stops();
     service->Stop();
     told.set_value();
   });
   if (const absl::Status s = service->Run(); !s.ok()) EndAtOnce(s);
   told.get_future().wait();
+  http.reset();
   service.reset();
   spdlog::info("stopped");
   return 0;

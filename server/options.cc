@@ -26,6 +26,11 @@ void AddPlaceFlags(CLI::App& app, Options& options) {
                       "Where to serve gRPC. Port 0 takes any free one.");
   program::AddText(app, "--port-file", options.port_file, "FILE",
                    "Write the port here once it is served, for scripts.");
+  program::AddAddressOrNone(app, "--http-listen", options.http.listen, /*port_min=*/0,
+                            "Where to serve /metrics, /healthz and /readyz over HTTP. Port 0 takes "
+                            "any free one; empty: not at all.");
+  program::AddText(app, "--http-port-file", options.http_port_file, "FILE",
+                   "Write the HTTP port here once it is served, for scripts.");
   program::AddChoice(app, "--store", options.store, {"memory", "rocksdb"},
                      "Where tasks are kept. 'memory' forgets everything when the process ends.");
   program::AddText(app, "--data-dir", options.data_directory, "FOLDER",
@@ -57,6 +62,11 @@ void AddBoundFlags(CLI::App& app, Options& options) {
   program::AddCount(app, "--connections-max", options.rpc.connections_max, 1, 1'000'000,
                     "Clients' connections. Fewer when the limit on open files asks for it; at the "
                     "bound those without an open call give way to new ones.");
+  program::AddCount(app, "--http-connections", options.http.connections_max, 1, 10'000,
+                    "Connections to the HTTP port, each a thread. At the bound those that rest "
+                    "give way to new ones.");
+  program::AddCount(app, "--counted-queues", engine.counted_queues_max, 0, 100'000,
+                    "Queues that /metrics counts one by one; it counts the others together.");
   program::AddCount(app, "--sessions-max", engine.sessions_max, 1, 10'000'000,
                     "Clients' sessions, those included that may still be resumed.");
   program::AddSize(app, "--worker-names-max", engine.takers_bytes_max, kMiB, 64 * kGiB,

@@ -8,6 +8,7 @@
 
 #include "proto/program/logging.h"
 #include "server/broker/broker.h"
+#include "server/http/options.h"
 #include "server/rpc/options.h"
 
 namespace treadle::server {
@@ -18,9 +19,11 @@ struct Options {
   std::string data_directory = "treadle-data";
   int64_t memory_store_bytes_max = int64_t{4} << 30;
   std::string port_file;
+  std::string http_port_file;
   // free_disk_bytes_min 0: what a disk, or a memory store, of its size asks for.
   broker::BrokerOptions broker{.free_disk_bytes_min = 0};
   rpc::Options rpc;
+  http::Options http;
   program::LogOptions log;
 };
 

@@ -117,6 +117,13 @@ CLI::Option* AddAddress(CLI::App& app, const std::string& flag, std::string& val
   });
 }
 
+CLI::Option* AddAddressOrNone(CLI::App& app, const std::string& flag, std::string& value,
+                              int port_min, const std::string& help) {
+  return AddText(app, flag, value, "HOST:PORT", help)->check([port_min](const std::string& text) {
+    return text.empty() ? "" : std::string(ParseAddress(text, port_min).status().message());
+  });
+}
+
 CLI::Option* AddList(CLI::App& app, const std::string& flag, std::vector<std::string>& values,
                      const std::string& value_name, const std::string& help) {
   return app.add_option(flag, values, help)->option_text(value_name)->allow_extra_args(false);

@@ -52,6 +52,9 @@ CLI::Option* AddText(CLI::App& app, const std::string& flag, std::string& value,
 // "HOST:PORT" (proto/support/address.h), kept as text. `port_min`: 0 where 0 is any free port.
 CLI::Option* AddAddress(CLI::App& app, const std::string& flag, std::string& value, int port_min,
                         const std::string& help);
+// As AddAddress; empty: none.
+CLI::Option* AddAddressOrNone(CLI::App& app, const std::string& flag, std::string& value,
+                              int port_min, const std::string& help);
 // The flag may be given many times, one value each.
 CLI::Option* AddList(CLI::App& app, const std::string& flag, std::vector<std::string>& values,
                      const std::string& value_name, const std::string& help);

@@ -18,6 +18,9 @@ inline constexpr int64_t kGiB = int64_t{1} << 30;
 
 // Where a broker listens, and where clients and workers look for it, unless told.
 inline constexpr char kDefaultAddress[] = "127.0.0.1:7733";
+// Its HTTP port (--http-listen, --http-connections).
+inline constexpr char kDefaultHttpAddress[] = "127.0.0.1:7734";
+inline constexpr int64_t kHttpConnectionsMax = 64;
 
 // Text.
 inline constexpr int64_t kNameBytesMax = 255;  // queue, type, worker and client names, keys

@@ -39,6 +39,8 @@ start_server() {
   local bin=$1
   shift
   rm -rf "$work/port" "$work/data"
+  # Older builds have no such port.
+  if [[ $("$bin/treadle-server" --help) == *--http-listen* ]]; then set -- --http-listen= "$@"; fi
   start server "$bin/treadle-server" --listen 127.0.0.1:0 --port-file "$work/port" \
     --log-level warn "$@"
   wait_for_file "$work/port"

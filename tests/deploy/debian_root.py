@@ -39,7 +39,7 @@ def container_steps():
 def start_broker(root, words):
     port = root.path("/tmp/port")
     port.unlink(missing_ok=True)
-    words = [word.replace("0.0.0.0:7733", "127.0.0.1:0") for word in words]
+    words = [re.sub(r"0\.0\.0\.0:773[34]", "127.0.0.1:0", word) for word in words]
     broker = root.start_as("treadle", *words, "--port-file=/tmp/port")
     wait_until("the broker", lambda: port.exists() or broker.poll() is not None)
     if broker.poll() is not None:

@@ -73,7 +73,7 @@ def check_headers_alone(folder):
 def run_job(work, folder):
     port = work / "port"
     processes = [subprocess.Popen([BUILD / "bin/treadle-server", "--store", "memory", "--listen",
-                                   "127.0.0.1:0", "--port-file", port])]
+                                   "127.0.0.1:0", "--port-file", port, "--http-listen="])]
     try:
         while not port.exists():
             if processes[0].poll() is not None:

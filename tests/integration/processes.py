@@ -1,6 +1,7 @@
 """Real processes for the scenarios: brokers, workers and helpers, always stopped by their pid."""
 
 import ctypes
+import http.client
 import os
 import pathlib
 import signal
@@ -28,6 +29,17 @@ def wait_until(condition, what, limit_s=LIMIT_S):
         if time.monotonic() > end:
             raise AssertionError(f"waited {limit_s} s in vain for: {what}")
         time.sleep(0.01)
+
+
+def http_get(address, path):
+    """The status and the body."""
+    connection = http.client.HTTPConnection(address, timeout=LIMIT_S)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+    finally:
+        connection.close()
 
 
 def alive(pid):
@@ -111,25 +123,32 @@ class Broker(Process):
     """treadle-server on a port of its own, which it keeps when it is started again."""
 
     def __init__(
-        self, folder, *flags, name="broker", data=None, listen="127.0.0.1:0", env=None, within=()
+        self, folder, *flags, name="broker", data=None, listen="127.0.0.1:0", http="", env=None,
+        within=(),
     ):
-        """`within`: a command that runs another one, like prlimit, and its flags."""
+        """`http`: where to serve HTTP; "": not. `within`: a command that runs another one, like
+        prlimit, and its flags."""
         self.within = within
         self.folder = pathlib.Path(folder)
         self.data = self.folder / f"{name}-data" if data is None else data
         self.port_file = self.folder / f"{name}.port"
+        self.http_port_file = self.folder / f"{name}.http-port"
         self.listen = listen
+        self.http = http
         self.flags = flags
         super().__init__(folder, name, [], env)
 
     def start(self, wait=True):
         self.port_file.unlink(missing_ok=True)
+        self.http_port_file.unlink(missing_ok=True)
         self.command = [
             *self.within,
             str(BIN / "treadle-server"),
             f"--listen={self.listen}",
             f"--data-dir={self.data}",
             f"--port-file={self.port_file}",
+            f"--http-listen={self.http}",
+            f"--http-port-file={self.http_port_file}",
             *self.flags,
         ]
         super().start()
@@ -138,12 +157,18 @@ class Broker(Process):
         return self
 
     def wait_ready(self):
+        if self.http:
+            self.http = self.wait_for_port(self.http_port_file)
+        self.listen = self.wait_for_port(self.port_file)
+
+    def wait_for_port(self, file):
+        """The address, when the file has the port."""
         def port():
             if not self.running():
                 raise AssertionError(f"{self.name} ended with {self.child.poll()}:\n{self.tail()}")
-            return self.port_file.exists() and self.port_file.read_text().strip()
+            return file.exists() and file.read_text().strip()
 
-        self.listen = f"127.0.0.1:{wait_until(port, f'{self.name} to listen')}"
+        return f"127.0.0.1:{wait_until(port, f'{self.name} to listen')}"
 
     @property
     def address(self):

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A broker that is paused, overloaded, or whose disk hangs: living workers keep their tasks."""
 
+import re
 import signal
 import subprocess
 import threading
@@ -144,10 +145,11 @@ class Stall(Scenario):
 
     def test_a_disk_that_hangs_is_told_and_what_needs_no_disk_goes_on(self):
         disk = self.frozen_disk()
-        broker = self.broker(f"--lease-time={LEASE_S}s", data=disk / "data")
+        broker = self.broker(f"--lease-time={LEASE_S}s", data=disk / "data", http="127.0.0.1:0")
         connection = self.connect(broker)
         names, runs, go = self.start_tasks(broker, connection, count=10)
         self.assertEqual(health(connection), SERVING)
+        self.assertEqual(processes.http_get(broker.http, "/readyz"), (200, "ready\n"))
         subprocess.run(["fsfreeze", "-f", str(disk)], check=True)
         specs = [api.task.TaskSpec(queue="q", type="t") for _ in range(2)]
         specs[0].durability = api.task.DURABILITY_SYNCED
@@ -160,6 +162,12 @@ class Stall(Scenario):
         run = self.treadle(broker, "map", "--", "/bin/echo", ":::", "item")
         processes.wait_until(lambda: health(connection) == NOT_SERVING, "health to say so")
         self.wait_for_log(broker, "the disk has not answered")
+        code, why = processes.http_get(broker.http, "/readyz")
+        self.assertEqual(code, 503)
+        self.assertIn("disk has not answered for", why)
+        self.assertEqual(processes.http_get(broker.http, "/healthz"), (200, "ok\n"))
+        told = processes.http_get(broker.http, "/metrics")[1]
+        self.assertGreaterEqual(float(re.search(r"\ntreadle_store_hung_seconds (.*)", told)[1]), 3)
         # Longer than leases last: their worker is heard all the while.
         end = time.monotonic() + 2 * LEASE_S
         while time.monotonic() < end:

@@ -41,6 +41,12 @@ class Startup(Scenario):
             address = f"127.0.0.1:{taken.getsockname()[1]}"
             self.refuses(self.second(listen=address), address)
 
+    def test_an_http_port_that_another_program_has(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            address = f"127.0.0.1:{taken.getsockname()[1]}"
+            self.refuses(self.second(http=address), address, "--http-listen", code=1)
+        self.refuses(self.second(http="nowhere"), "--http-listen", "nowhere", code=EXIT_USAGE)
+
     def test_every_ipv4_interface_is_no_ipv6_one(self):
         broker = self.broker(listen="0.0.0.0:0", name="everywhere")
         self.still_serves(broker)
@@ -78,7 +84,7 @@ class Startup(Scenario):
         full.symlink_to("/dev/full")
         ran = subprocess.run(
             [processes.BIN / "treadle-server", "--listen=127.0.0.1:0", "--store=memory",
-             f"--port-file={full}"],
+             "--http-listen=", f"--port-file={full}"],
             capture_output=True, text=True, timeout=processes.LIMIT_S, check=False)
         self.assertEqual(ran.returncode, 1, ran.stderr)
         self.assertIn(f"--port-file: cannot write '{full}' (No space left on device)", ran.stderr)
@@ -98,7 +104,8 @@ class Startup(Scenario):
         gone = self.folder / "gone"
         gone.mkdir()
         ran = subprocess.run(
-            ["/bin/sh", "-c", f'cd "{gone}" && rmdir "{gone}" && exec "$0" --listen=127.0.0.1:0',
+            ["/bin/sh", "-c", f'cd "{gone}" && rmdir "{gone}" && exec "$0" --listen=127.0.0.1:0 '
+             "--http-listen=",
              processes.BIN / "treadle-server"],
             capture_output=True, text=True, timeout=processes.LIMIT_S, check=False)
         self.assertEqual(ran.returncode, 1, ran.stderr)

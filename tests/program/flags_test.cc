@@ -152,6 +152,18 @@ TEST_F(Flags, AddressesAreCheckedOnTheCommandLineAndInTheConfigFile) {
   EXPECT_EQ(broker, "[::1]:7734");
 }
 
+TEST_F(Flags, AnAddressThatMayBeNoneIsCheckedUnlessItIs) {
+  std::string http = "127.0.0.1:7734";
+  AddAddressOrNone(*app, "--http-listen", http, 0, "Where to serve.");
+  EXPECT_EQ(Run({"--http-listen", "nowhere"}), kExitUsage);
+  EXPECT_EQ(Run({"--http-listen="}), -1);
+  EXPECT_EQ(http, "");
+  EXPECT_EQ(Run({"--config", File("http-listen = 127.0.0.1:0\n").c_str()}), -1);
+  EXPECT_EQ(http, "127.0.0.1:0");
+  EXPECT_EQ(Run({"--config", File("http-listen = \"\"\n").c_str()}), -1);
+  EXPECT_EQ(http, "");
+}
+
 TEST_F(Flags, BadValuesNameTheFlagAndTheBounds) {
   EXPECT_EQ(Run({"--lease-time", "2h"}), kExitUsage);
   EXPECT_THAT(said, HasSubstr("--lease-time: '2h' is out of bounds: from 1s to 1m"));

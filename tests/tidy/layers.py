@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Checks who includes whom.
 
-support <- {engine, store} <- broker <- rpc;  {support, wire} <- task <- {client, worker};
+support <- {engine, store} <- broker <- {rpc, http} <- service;
+{support, wire} <- task <- {client, worker};
 program (flags, config files, logging) is for the main programs. Server, client and worker never
 meet. Public headers include public ones, Abseil, and generated messages.
 """
@@ -27,6 +28,7 @@ STORE = SUPPORT + ("server/store",)
 BROKER = ENGINE + STORE + ("server/broker",)
 SPEAKS = SUPPORT + ("proto/wire", "treadle/v1")  # what both ends of a connection share
 RPC = BROKER + SPEAKS + ("server/rpc",)
+HTTP = BROKER + ("server/http",)
 # Public headers, <treadle/...>, by the folder that they lie in.
 LIBRARIES = ("proto/include", "client/include", "worker/include")
 HARNESS = "tests/harness/include"  # treadle::testing
@@ -36,7 +38,7 @@ TASK = SUPPORT + ("proto/include", "proto/task", "treadle/v1")
 CLIENT = SPEAKS + TASK + ("client",)
 FUTURES = TASK + ("client/include", "client/future", "client/ledger", "proto/wire/item_status.h")
 WORKER = SPEAKS + TASK + ("worker",)
-SERVICE = RPC + ("server/service",)
+SERVICE = RPC + HTTP + ("server/service",)
 GRPC = ("grpc", "grpcpp", "google")
 
 
@@ -71,6 +73,7 @@ RULES = {
         BROKER + ("treadle/storage",), ("absl", "google", "spdlog", "fmt", "xxhash.h")
     ),
     "server/rpc": Rule(RPC, ("absl", "spdlog", "fmt", "xxhash.h") + GRPC),
+    "server/http": Rule(HTTP, ("absl", "prometheus")),
     "server/service": Rule(SERVICE, ("absl",)),
     "server/descriptors.cc": BROKER_PROGRAM,
     "server/descriptors.h": BROKER_PROGRAM,
@@ -116,6 +119,10 @@ RULES = {
         ("absl", "asio", "gtest", "gmock", "nlohmann", "fmt", "CLI") + GRPC,
     ),
     "tests/engine": Rule(ENGINE + ("tests/support",), ("absl", "gtest", "gmock")),
+    "tests/http": Rule(
+        SERVICE + ("tests/rpc/fixture.h", "tests/support"),
+        ("absl", "gtest", "gmock") + GRPC,
+    ),
     "tests/store": Rule(STORE + ("tests/support",), ("absl", "gtest", "gmock", "rocksdb")),
     "tests/broker": Rule(
         BROKER + ("tests/support", "treadle/storage"), ("absl", "gtest", "gmock", "google")

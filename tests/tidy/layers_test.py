@@ -88,6 +88,20 @@ class Layers(unittest.TestCase):
         )
         self.allowed("client/examples/program.cc", '"treadle/client.h"', '"treadle/worker.h"')
 
+    def test_the_two_edges_of_the_broker_never_meet(self):
+        self.refused("server/http/metrics.cc", '"server/rpc/server.h"')
+        self.refused("server/rpc/server.cc", '"server/http/server.h"')
+        self.refused("server/broker/broker.cc", "<prometheus/registry.h>")
+        self.refused("server/http/metrics.cc", "<grpcpp/grpcpp.h>")
+        self.allowed(
+            "server/http/metrics.cc",
+            '"server/broker/broker.h"',
+            "<prometheus/collectable.h>",
+        )
+        self.allowed(
+            "server/service/http_port.cc", '"server/http/server.h"', '"server/rpc/server.h"'
+        )
+
     def test_server_and_client_never_meet(self):
         self.refused("server/rpc/service.cc", '"treadle/client.h"')
         self.refused("client/client.cc", '"server/engine/types.h"')

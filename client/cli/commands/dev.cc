@@ -163,7 +163,7 @@ void AddDevCommand(CLI::App& root, Command& chosen) {
       "Ctrl-C ends it.\n\n"
       "Examples:\n"
       "  treadle dev\n"
-      "  treadle --broker 127.0.0.1:7734 dev --allow-exec /usr/bin/ffmpeg\n");
+      "  treadle --broker 127.0.0.1:8733 dev --allow-exec /usr/bin/ffmpeg\n");
   program::AddList(dev, "--allow-exec", *allowed, "PATH",
                    "The absolute path of one more program that tasks may run; give the flag once "
                    "for each. Everybody on this machine can run it so, as you.");
