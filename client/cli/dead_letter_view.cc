@@ -9,13 +9,13 @@
 namespace treadle::cli {
 namespace {
 
-std::string Describe(const v1::DeadLetter& letter, const Context& context) {
+std::string LetterSheet(const v1::DeadLetter& letter, const Context& context) {
   Sheet sheet = SheetOf(letter.task());
   sheet.Add("group", letter.group());
   return sheet.Render(context.coloured());
 }
 
-std::string Describe(const v1::DeadLetterGroup& group, const Context& context) {
+std::string GroupSheet(const v1::DeadLetterGroup& group, const Context& context) {
   Sheet sheet;
   sheet.Add("queue", group.queue());
   sheet.Add("group", group.group());
@@ -29,11 +29,11 @@ std::string Describe(const v1::DeadLetterGroup& group, const Context& context) {
 }
 
 // What is in a group that takes what found no other differs.
-std::string TypeOf(const v1::DeadLetterGroup& group) {
+std::string GroupType(const v1::DeadLetterGroup& group) {
   return group.type().empty() ? "(several)" : group.type();
 }
 
-std::string ErrorOf(const v1::DeadLetterGroup& group) {
+std::string GroupError(const v1::DeadLetterGroup& group) {
   if (group.type().empty()) return "(several)";
   return fmt::format("{}: {}", group.error_type(), Shortened(group.error_message()));
 }
@@ -59,12 +59,12 @@ const View<v1::DeadLetter> kDeadLetterView = {
      {{"GROUP"}, [](const v1::DeadLetter& l) { return l.group(); }, true},
      {{"ERROR"}, [](const v1::DeadLetter& l) { return ErrorLine(l.task().last_error()); }}},
     [](const v1::DeadLetter& l) { return l.task().task_id(); },
-    [](const v1::DeadLetter& l, const Context& context) { return Describe(l, context); }};
+    [](const v1::DeadLetter& l, const Context& context) { return LetterSheet(l, context); }};
 
 const View<v1::DeadLetterGroup> kDeadLetterGroupView = {
     {{{"GROUP"}, [](const v1::DeadLetterGroup& g) { return g.group(); }},
      {{"QUEUE"}, [](const v1::DeadLetterGroup& g) { return g.queue(); }},
-     {{"TYPE"}, TypeOf},
+     {{"TYPE"}, GroupType},
      {{"TASKS", kRight}, [](const v1::DeadLetterGroup& g) { return std::to_string(g.count()); }},
      {{"BYTES", kRight}, [](const v1::DeadLetterGroup& g) { return HumanBytes(g.bytes()); }, true},
      {{"FIRST", kRight},
@@ -72,8 +72,8 @@ const View<v1::DeadLetterGroup> kDeadLetterGroupView = {
       true},
      {{"LAST", kRight},
       [](const v1::DeadLetterGroup& g) { return HumanAge(g.last_at_ms()) + " ago"; }},
-     {{"ERROR"}, ErrorOf}},
+     {{"ERROR"}, GroupError}},
     [](const v1::DeadLetterGroup& g) { return g.group(); },
-    [](const v1::DeadLetterGroup& g, const Context& context) { return Describe(g, context); }};
+    [](const v1::DeadLetterGroup& g, const Context& context) { return GroupSheet(g, context); }};
 
 }  // namespace treadle::cli

@@ -30,7 +30,7 @@ absl::Status NoSuchQueue(const std::string& name) {
 }
 
 // A page of a queue's dead letters.
-struct Page {
+struct LetterPage {
   std::string queue;
   std::string type;               // empty: every type
   std::optional<uint64_t> group;  // absent: all
@@ -46,7 +46,8 @@ struct Page {
   }
 };
 
-absl::StatusOr<v1::ListDeadLettersResponse> Read(const Page& page, broker::StoredTasks& stored) {
+absl::StatusOr<v1::ListDeadLettersResponse> ReadPage(const LetterPage& page,
+                                                     broker::StoredTasks& stored) {
   const absl::StatusOr<broker::DeadLetterPage> found = stored.ListDeadLetters(
       page.queue, page.from, page.limit,
       [&page](const engine::DeadLetterRow& letter) { return page.Accepts(letter); });
@@ -65,7 +66,7 @@ absl::Status ListDeadLetters(Edge&, UnaryCall& call, v1::ListDeadLettersRequest&
   if (absl::Status s = ValidateName("queue", request.queue()); !s.ok()) return s;
   if (absl::Status s = ValidateOptionalName("type", request.type()); !s.ok()) return s;
   if (absl::Status s = ValidatePageSize(request.page_size()); !s.ok()) return s;
-  const auto page = std::make_shared<Page>();
+  const auto page = std::make_shared<LetterPage>();
   page->queue = request.queue();
   page->type = request.type();
   if (!request.group().empty()) {
@@ -85,7 +86,7 @@ absl::Status ListDeadLetters(Edge&, UnaryCall& call, v1::ListDeadLettersRequest&
         const bool known = view.engine.FindQueue(page->queue, view.now_ms).has_value();
         return known ? std::nullopt : std::optional<Response>(NoSuchQueue(page->queue));
       },
-      [page](broker::StoredTasks& stored) { return Read(*page, stored); });
+      [page](broker::StoredTasks& stored) { return ReadPage(*page, stored); });
   return absl::OkStatus();
 }
 
@@ -137,7 +138,7 @@ absl::StatusOr<std::vector<TaskId>> ReadIds(
 
 // The answer has what `add` makes of each.
 template <typename Response, typename Add>
-absl::Status Take(UnaryCall& call, engine::TakeLetters take, Add add) {
+absl::Status TakeLetters(UnaryCall& call, engine::TakeLetters take, Add add) {
   take.call = call.id();
   take.origin = call.origin();
   call.Expect([add](UnaryCall& self, broker::Delivery& delivery) {
@@ -165,7 +166,7 @@ absl::Status RedriveDeadLetters(Edge&, UnaryCall& call, v1::RedriveDeadLettersRe
   take.redrive = true;
   take.queue = request.queue();
   take.max_attempts = request.max_attempts();
-  return Take<v1::RedriveDeadLettersResponse>(
+  return TakeLetters<v1::RedriveDeadLettersResponse>(
       call, std::move(take),
       [](const engine::LettersTaken::Taken& letter, v1::RedriveDeadLettersResponse& response) {
         v1::RedriveResult& result = *response.add_results();
@@ -179,7 +180,7 @@ absl::Status DeleteDeadLetters(Edge&, UnaryCall& call, v1::DeleteDeadLettersRequ
   if (!ids.ok()) return ids.status();
   engine::TakeLetters take;
   take.tasks = *std::move(ids);
-  return Take<v1::DeleteDeadLettersResponse>(
+  return TakeLetters<v1::DeleteDeadLettersResponse>(
       call, std::move(take),
       [](const engine::LettersTaken::Taken& letter, v1::DeleteDeadLettersResponse& response) {
         wire::ToItem(letter.status, response.add_results());

@@ -88,9 +88,9 @@ class CommandLine(Scenario):
         self.assertIn("closed", err)
 
     def test_what_failed_is_kept(self):
-        self.worker(self.address, "--allow-exec=/bin/sh")
+        self.worker(self.address, "--queue=lost", "--allow-exec=/bin/sh")
         script = "read -r word; echo \"no $word\" >&2; exit 3"
-        submit = ["submit", "-q", "lost", "--max-attempts=1", "--wait", "--stdin=-", "--"]
+        submit = ["submit", "-q", "lost", "--attempts=1", "--wait", "--stdin=-", "--"]
         for word in ("ink", "ink"):
             self.treadle(*submit, "/bin/sh", "-c", script, stdin=word + "\n", code=TASK_FAILED)
         (name, _) = self.treadle("dead", "list", "lost", "-o", "name")[0].split()

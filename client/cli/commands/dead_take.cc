@@ -283,7 +283,7 @@ void AddTakeCommands(CLI::App& dead, Command& chosen) {
       *redriven);
   program::AddText(redrive, "--into", redriven->into, "QUEUE",
                    "Submit to this queue, not to the one that they failed in.");
-  program::AddCount(redrive, "--max-attempts", redriven->max_attempts, 0, limits::kAttemptsMax,
+  program::AddCount(redrive, "--attempts", redriven->max_attempts, 0, limits::kAttemptsMax,
                     "How often each may be tried. 0: as it was.");
   program::AddCount(redrive, "--rate", redriven->rate, 0, 1'000'000,
                     "No more in a second. 0: as fast as it goes.");
