@@ -44,6 +44,10 @@ void Count(const Queue& queue, int64_t now_ms, QueueCensus& census, int64_t& lef
         std::max(census.oldest_age_ms, now_ms - queue.queued_tasks.front().waits_since_ms);
   }
   census.unserved_types += UnservedTypes(queue, now_ms, left);
+  if (queue.letters != nullptr) {
+    census.dead_letters += queue.letters->count;
+    census.dead_letter_bytes += queue.letters->bytes;
+  }
   census.counts.Add(queue.totals);
 }
 

@@ -48,6 +48,8 @@ struct QueueCensus {
   // Types with runnable tasks that nobody has offered to take for Census::kUnservedMs; of one queue
   // no more than Census::kTypesMax are looked at.
   int64_t unserved_types = 0;
+  int64_t dead_letters = 0;
+  int64_t dead_letter_bytes = 0;
   QueueCounts counts;
   QueueTimes times;
 };

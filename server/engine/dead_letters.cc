@@ -194,7 +194,11 @@ uint64_t DeadLetters::BeginReading() {
 
 void DeadLetters::EndReading(uint64_t reading) {
   under_way_.erase(reading);
-  if (under_way_.empty()) gone_.clear();
+  while (!gone_by_.empty() &&
+         (under_way_.empty() || gone_by_.front().first < *under_way_.begin())) {
+    gone_.erase(gone_by_.front().second);
+    gone_by_.pop_front();
+  }
 }
 
 void DeadLetters::Drop(Turn& turn, const DeadLetterRow& letter) {
@@ -240,7 +244,10 @@ void DeadLetters::Settle(LetterBox& box) {
 }
 
 void DeadLetters::Remove(Turn& turn, LetterBox& box, const DeadLetterRow& letter) {
-  if (!under_way_.empty()) gone_.insert(letter.number);
+  if (!under_way_.empty()) {
+    gone_.insert(letter.number);
+    gone_by_.emplace_back(readings_, letter.number);
+  }
   turn.Erase(DeadLetterKey{letter.queue, letter.number});
   if (const auto move = s_.letter_moves.find(letter.id); move != s_.letter_moves.end()) {
     EndMove(turn, move);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -79,9 +80,11 @@ class DeadLetters {
   std::vector<TaskId> moving_;  // asked for
   uint64_t readings_ = 0;
   std::set<uint64_t> under_way_;  // readings
-  // Dead letters that went while some reading was under way.
+  // Dead letters that went while some reading was under way, and by which one they went: no later
+  // one has found them.
   absl::flat_hash_set<uint64_t> gone_;
-  std::vector<std::pair<Name, uint64_t>> changed_;  // groups, by queue and fingerprint
+  std::deque<std::pair<uint64_t, uint64_t>> gone_by_;  // reading, number
+  std::vector<std::pair<Name, uint64_t>> changed_;     // groups, by queue and fingerprint
 };
 
 // Up to `limit` groups of a queue, or of all (empty), after the first `skip`: those with the most

@@ -35,8 +35,8 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   // Recovery: every stored row, in any order, then FinishLoad once, then the first Step. Finished
-  // rows and key rows of finished tasks need not be given: they are ignored. A row that contradicts
-  // another is an error (DATA_LOSS), never guessed around.
+  // rows, key rows of finished tasks and dead letters need not be given: they are ignored. A row
+  // that contradicts another is an error (DATA_LOSS), never guessed around.
   absl::Status Load(const Row& row);
   // Leases found in the rows live for a full lease from now, so that their workers can come back;
   // so do sessions. After FollowWall, if that is needed.

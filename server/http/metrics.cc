@@ -115,6 +115,10 @@ void AddQueues(Exposition& all, const std::vector<QueueCensus>& queues) {
                      "Task types with runnable tasks that no worker has offered to take for a "
                      "minute."),
           queues, [](const QueueCensus& q) { return q.unserved_types; });
+  AddEach(all.Gauges("treadle_queue_dead_letters", "Tasks that failed and are kept."), queues,
+          [](const QueueCensus& q) { return q.dead_letters; });
+  AddEach(all.Gauges("treadle_queue_dead_letter_bytes", "What these take."), queues,
+          [](const QueueCensus& q) { return q.dead_letter_bytes; });
 
   AddEach(all.Counters("treadle_tasks_submitted_total", "Tasks accepted."), queues,
           [](const QueueCensus& q) { return q.counts.submitted; });

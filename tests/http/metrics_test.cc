@@ -38,6 +38,8 @@ constexpr const char* kTold[] = {
     "treadle_awaited_tasks gauge",
     "treadle_build_info gauge",
     "treadle_other_queues gauge",
+    "treadle_queue_dead_letter_bytes gauge",
+    "treadle_queue_dead_letters gauge",
     "treadle_queue_oldest_age_seconds gauge",
     "treadle_queue_paused gauge",
     "treadle_queue_tasks gauge",
@@ -177,6 +179,20 @@ TEST_F(MetricsTest, WorkIsSeenInWhatIsTold) {
   EXPECT_GT(scrape["process_start_time_seconds"], 1.5e9);
   EXPECT_GE(scrape["process_open_fds"], 3);
   EXPECT_THAT(scrape.values, Not(Contains(Key(HasSubstr("(others)")))));
+}
+
+TEST_F(MetricsTest, WhatFailedAndIsKeptIsCounted) {
+  Submit(Spec("mail", "1234567890"));
+  v1::AttemptReport failed;
+  failed.set_token(Lease("mail").tasks(0).token());
+  failed.set_end(v1::ATTEMPT_END_FAILED);
+  failed.mutable_error()->set_type("Oops");
+  failed.mutable_error()->set_permanent(true);
+  Complete(failed);
+  const Scrape scrape = Look();
+  EXPECT_EQ(scrape["treadle_tasks_finished_total{queue=\"mail\",state=\"failed\"}"], 1);
+  EXPECT_EQ(scrape["treadle_queue_dead_letters{queue=\"mail\"}"], 1);
+  EXPECT_GT(scrape["treadle_queue_dead_letter_bytes{queue=\"mail\"}"], 200);
 }
 
 TEST_F(MetricsTest, CallsThatAreOpenAreCounted) {

@@ -23,7 +23,7 @@ TEST(Simulation, AnotherSeedIsAnotherRun) {
 TEST(Simulation, EverythingThatIsPromisedAboutHappens) {
   Oracle::Counts sum;
   Faults faults;
-  for (uint64_t seed = 1; seed <= 20; ++seed) {
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
     const RunResult run = sim::Run({.seed = seed});
     sum.Add(run.counts);
     faults.Add(run.faults);
