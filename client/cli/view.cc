@@ -1,5 +1,7 @@
 #include "client/cli/view.h"
 
+#include <fmt/format.h>
+
 namespace treadle::cli {
 
 std::string CsvHeader(const Fields& fields) {
@@ -23,6 +25,16 @@ ExitCode PrintObject(const Context& context, const Json& object) {
 
 absl::Status CheckObjectOutput(const Context& context, const std::string& what) {
   return context.CheckOutput({"table", "wide", "json", "jsonl", "csv", "quiet"}, what);
+}
+
+ExitCode PrintNote(const Context& context, const std::string& note) {
+  if (context.frame != nullptr) return context.Print(note + "\n");
+  context.terminal.Complain(note);
+  return ExitCode::kOk;
+}
+
+std::string FirstOnes(size_t count) {
+  return fmt::format("these are the first {}; --limit shows more", count);
 }
 
 }  // namespace treadle::cli

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "client/cli/context.h"
 
 namespace treadle::cli {
@@ -48,6 +49,27 @@ ExitCode PrintOne(const Context& context, const View<T>& view, const T& thing,
   const Fields fields = ToFields(thing);
   return context.Print((follows ? "" : CsvHeader(fields)) + CsvRow(fields));
 }
+
+// One call for each id: StatusOr<T> Call(id). All are tried; the first error decides the exit code.
+template <typename T, typename Call>
+ExitCode PrintEach(const Context& context, const std::vector<std::string>& ids, const View<T>& view,
+                   Call call) {
+  ExitCode first = ExitCode::kOk;
+  bool follows = false;
+  for (const std::string& id : ids) {
+    const absl::StatusOr<T> found = call(id);
+    const ExitCode code = found.ok() ? PrintOne(context, view, *found, std::exchange(follows, true))
+                                     : context.FailCall(found.status());
+    if (code == ExitCode::kReaderGone) return code;
+    if (first == ExitCode::kOk) first = code;
+  }
+  return first;
+}
+
+// What a table does not say, for people: below it with --watch, otherwise on standard error.
+ExitCode PrintNote(const Context& context, const std::string& note);
+// "these are the first 100; --limit shows more".
+std::string FirstOnes(size_t count);
 
 // Prints many, in the form of --output: a table at the end, all else as it comes.
 template <typename T>

@@ -75,7 +75,7 @@ std::vector<BodyPtr> StoredTasks::Payloads(absl::Span<const TaskId> rows) {
       store_.GetMany(keys, [&](size_t at, std::optional<std::string_view> value) {
         if (!value.has_value()) return true;
         bytes_read_ += static_cast<int64_t>(value->size());
-        std::optional<engine::TaskRow> row = DecodeTask(ids[at], keys[at], *value);
+        std::optional<engine::TaskRow> row = DecodeTask(keys[at], *value);
         if (row.has_value()) read[at] = std::move(row->payload.body);
         return row.has_value();
       });
@@ -92,21 +92,26 @@ std::vector<BodyPtr> StoredTasks::Payloads(absl::Span<const TaskId> rows) {
 std::optional<engine::TaskRow> StoredTasks::Unfinished(TaskId row) {
   const std::string key = TaskRowKey(row);
   const absl::StatusOr<std::string> value = Get(key);
-  return value.ok() ? DecodeTask(row, key, *value) : std::nullopt;
+  return value.ok() ? DecodeTask(key, *value) : std::nullopt;
 }
 
-std::optional<engine::TaskRow> StoredTasks::DecodeTask(TaskId row, std::string_view key,
+std::optional<engine::TaskRow> StoredTasks::DecodeTask(std::string_view key,
                                                        std::string_view value) {
   std::optional<Body> body;
   absl::StatusOr<engine::Row> decoded = Decode(key, value, &body);
   if (!decoded.ok()) return std::nullopt;
-  if (!body.has_value()) {
-    Fail(Lost(row, "payload")).IgnoreError();
-    return std::nullopt;
-  }
   auto& task = std::get<engine::TaskRow>(*decoded);
-  task.payload = AllOf(std::make_shared<const Body>(*std::move(body)));
+  if (!TakePayload(std::move(body), task)) return std::nullopt;
   return std::move(task);
+}
+
+bool StoredTasks::TakePayload(std::optional<Body> body, engine::TaskRow& task) {
+  if (!body.has_value()) {
+    Fail(Lost(task.id, "payload")).IgnoreError();
+    return false;
+  }
+  task.payload = AllOf(std::make_shared<const Body>(*std::move(body)));
+  return true;
 }
 
 std::optional<engine::TaskRow> StoredTasks::TaskIn(TaskId row, TaskId task) {
@@ -230,19 +235,15 @@ absl::StatusOr<DeadLetterPage> StoredTasks::ListDeadLetters(
   return page;
 }
 
-std::optional<engine::DeadTaskRow> StoredTasks::DeadTask(TaskId task) {
+std::optional<engine::DeadTaskRow> StoredTasks::DeadTask(TaskId task, bool with_payload) {
   const std::string key = DeadTaskRowKey(task);
   const absl::StatusOr<std::string> value = Get(key);
   if (!value.ok()) return std::nullopt;
   std::optional<Body> body;
-  absl::StatusOr<engine::Row> row = Decode(key, *value, &body);
+  absl::StatusOr<engine::Row> row = Decode(key, *value, with_payload ? &body : nullptr);
   if (!row.ok()) return std::nullopt;
   auto& dead = std::get<engine::DeadTaskRow>(*row);
-  if (!body.has_value()) {
-    Fail(Lost(task, "payload")).IgnoreError();
-    return std::nullopt;
-  }
-  dead.task.payload = AllOf(std::make_shared<const Body>(*std::move(body)));
+  if (with_payload && !TakePayload(std::move(body), dead.task)) return std::nullopt;
   return std::move(dead);
 }
 
@@ -257,21 +258,21 @@ std::optional<engine::DeadLetterRow> StoredTasks::DeadLetter(std::string_view qu
 }
 
 absl::StatusOr<StoredLetter> StoredTasks::FindDeadLetter(
-    TaskId task, const std::optional<engine::MovingLetter>& moving) {
+    TaskId task, const std::optional<engine::MovingLetter>& moving, bool with_task) {
   std::optional<engine::DeadLetterRow> letter;
-  std::optional<engine::TaskRow> payload;
+  std::optional<engine::TaskRow> row;
   if (moving.has_value()) {
     letter = DeadLetter(*moving->queue, moving->number);
-    payload = TaskIn(moving->row, task);
+    if (with_task) row = TaskIn(moving->row, task);
   }
   // Else, or if it has been moved since that was said.
-  if (!payload.has_value()) {
-    if (std::optional<engine::DeadTaskRow> dead = DeadTask(task)) {
+  if (!letter.has_value() || (with_task && !row.has_value())) {
+    if (std::optional<engine::DeadTaskRow> dead = DeadTask(task, with_task)) {
       letter = DeadLetter(dead->task.spec.queue, dead->letter);
-      payload = std::move(dead->task);
+      if (with_task) row = std::move(dead->task);
     }
   }
-  if (letter.has_value()) return StoredLetter{*std::move(letter), std::move(payload)};
+  if (letter.has_value()) return StoredLetter{*std::move(letter), std::move(row)};
   return engine::refusal::NoDeadLetter(task);
 }
 
@@ -282,9 +283,8 @@ engine::LettersFound StoredTasks::ReadLetters(const engine::LettersWanted& wante
   for (const engine::LettersWanted::Wanted& one : wanted.wanted) {
     if (bytes_read_ - before >= kListBytesMax) break;
     ++found.looked_at;
-    absl::StatusOr<StoredLetter> letter = FindDeadLetter(one.task, one.moving);
+    absl::StatusOr<StoredLetter> letter = FindDeadLetter(one.task, one.moving, wanted.with_tasks);
     if (!letter.ok()) continue;
-    if (!wanted.with_tasks) letter->task.reset();
     found.letters.push_back({std::move(letter->letter), std::move(letter->task)});
   }
   return found;

@@ -29,7 +29,8 @@ struct DeadLetterPage {
   std::optional<uint64_t> next;  // go on from it; absent: there are no more
 };
 
-// A dead letter, and the task that it is about. Absent: its row is lost.
+// A dead letter, and the task that it is about, if that was asked for. Absent then: its row is
+// lost.
 struct StoredLetter {
   engine::DeadLetterRow letter;
   std::optional<engine::TaskRow> task;
@@ -64,7 +65,8 @@ class StoredTasks {
       absl::FunctionRef<bool(const engine::DeadLetterRow&)> accept);
   // NOT_FOUND: this task is no dead letter (any more). `moving`: what Engine::FindMoving has said.
   absl::StatusOr<StoredLetter> FindDeadLetter(TaskId task,
-                                              const std::optional<engine::MovingLetter>& moving);
+                                              const std::optional<engine::MovingLetter>& moving,
+                                              bool with_task);
   // The first of these, until what was read is large: see LettersFound.
   engine::LettersFound ReadLetters(const engine::LettersWanted& wanted);
   // Each of these tasks as a row of its own, with its payload; those that are not there are left
@@ -82,11 +84,12 @@ class StoredTasks {
   absl::StatusOr<engine::Row> Decode(std::string_view key, std::string_view value,
                                      std::optional<Body>* body = nullptr);
   // An unfinished task's row, or a run's, with its payloads. Absent: it is damaged, a failure.
-  std::optional<engine::TaskRow> DecodeTask(TaskId row, std::string_view key,
-                                            std::string_view value);
+  std::optional<engine::TaskRow> DecodeTask(std::string_view key, std::string_view value);
   // That of a task in `row`, its own or its run's, as a row of its own.
   std::optional<engine::TaskRow> TaskIn(TaskId row, TaskId task);
-  std::optional<engine::DeadTaskRow> DeadTask(TaskId task);
+  std::optional<engine::DeadTaskRow> DeadTask(TaskId task, bool with_payload);
+  // False: there is no payload, a failure.
+  bool TakePayload(std::optional<Body> body, engine::TaskRow& task);
   std::optional<engine::DeadLetterRow> DeadLetter(std::string_view queue, uint64_t number);
   absl::Status Fail(absl::Status status);
   // Of this one of them, with no more of the body than is its own.

@@ -198,7 +198,8 @@ absl::Status GetDeadLetter(Edge&, UnaryCall& call, v1::GetDeadLetterRequest& req
         return std::nullopt;
       },
       [task = *task, moving](broker::StoredTasks& stored) -> Response {
-        const absl::StatusOr<broker::StoredLetter> found = stored.FindDeadLetter(task, *moving);
+        const absl::StatusOr<broker::StoredLetter> found =
+            stored.FindDeadLetter(task, *moving, /*with_task=*/true);
         if (!found.ok()) return found.status();
         v1::GetDeadLetterResponse response;
         Write(found->letter, response.mutable_dead_letter());

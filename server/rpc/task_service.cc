@@ -39,7 +39,8 @@ absl::Status FindEnded(broker::StoredTasks& stored, TaskId id,
     Write(*finished->row, &task);
     return absl::OkStatus();
   }
-  const absl::StatusOr<broker::StoredLetter> letter = stored.FindDeadLetter(id, moving);
+  const absl::StatusOr<broker::StoredLetter> letter =
+      stored.FindDeadLetter(id, moving, /*with_task=*/false);
   if (!finished.ok()) {
     if (!letter.ok()) return finished.status();
     v1::DeadLetter shown;

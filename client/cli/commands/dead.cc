@@ -11,7 +11,6 @@
 #include "client/cli/outcome.h"
 #include "client/cli/watch.h"
 #include <CLI/CLI.hpp>
-#include <fmt/format.h>
 
 #include "proto/program/flags.h"
 #include "proto/support/limits.h"
@@ -48,17 +47,8 @@ ExitCode PrintPages(const Context& context, const View<T>& view, Request request
   }
   const ExitCode printed = listing.Finish();
   if (!context.table() || printed != ExitCode::kOk) return printed;
-  std::string note;
-  if (listing.count() == 0) {
-    note = none;
-  } else if (more) {
-    note = fmt::format("these are the first {}; --limit shows more", listing.count());
-  } else {
-    return printed;
-  }
-  if (context.frame != nullptr) return context.Print(note + "\n");
-  context.terminal.Complain(note);
-  return printed;
+  if (listing.count() == 0) return PrintNote(context, none);
+  return more ? PrintNote(context, FirstOnes(listing.count())) : printed;
 }
 
 ExitCode ListLetters(const Context& context, Client& client, const DeadFlags& flags) {
@@ -82,17 +72,12 @@ ExitCode ListGroups(const Context& context, Client& client, const DeadFlags& fla
 }
 
 ExitCode ShowLetters(const Context& context, Client& client, const DeadFlags& flags) {
-  ExitCode first = ExitCode::kOk;
-  bool follows = false;
-  for (const std::string& id : flags.ids) {
-    const absl::StatusOr<v1::GetDeadLetterResponse> found = client.GetDeadLetter(id);
-    const ExitCode code = found.ok() ? PrintOne(context, kDeadLetterView, found->dead_letter(),
-                                                std::exchange(follows, true))
-                                     : context.FailCall(found.status());
-    if (code == ExitCode::kReaderGone) return code;
-    if (first == ExitCode::kOk) first = code;
-  }
-  return first;
+  return PrintEach(context, flags.ids, kDeadLetterView,
+                   [&client](const std::string& id) -> absl::StatusOr<v1::DeadLetter> {
+                     absl::StatusOr<v1::GetDeadLetterResponse> found = client.GetDeadLetter(id);
+                     if (!found.ok()) return found.status();
+                     return std::move(*found->mutable_dead_letter());
+                   });
 }
 
 ExitCode FetchPayload(Context& context, const DeadFlags& flags) {

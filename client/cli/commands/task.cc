@@ -44,22 +44,6 @@ std::string DescribeCancel(const v1::Task& task, const Context&) {
   return fmt::format("{} had ended before: {}\n", task.task_id(), state);
 }
 
-// One call for each id: StatusOr<T> Call(id). All are tried; the first error decides the exit code.
-template <typename T, typename Call>
-ExitCode ForEach(const Context& context, const std::vector<std::string>& ids, const View<T>& view,
-                 Call call) {
-  ExitCode first = ExitCode::kOk;
-  bool follows = false;
-  for (const std::string& id : ids) {
-    const absl::StatusOr<T> found = call(id);
-    const ExitCode code = found.ok() ? PrintOne(context, view, *found, std::exchange(follows, true))
-                                     : context.FailCall(found.status());
-    if (code == ExitCode::kReaderGone) return code;
-    if (first == ExitCode::kOk) first = code;
-  }
-  return first;
-}
-
 ExitCode Cancel(Context& context, const CancelFlags& flags) {
   const bool bulk = !flags.filter.empty();
   if (bulk != flags.ids.empty()) {
@@ -76,8 +60,8 @@ ExitCode Cancel(Context& context, const CancelFlags& flags) {
   View<v1::Task> view = kTaskView;
   view.sheet = DescribeCancel;
   return Look(context, WatchFlags(), [&](Client& client) {
-    return ForEach(context, flags.ids, view,
-                   [&](const std::string& id) { return client.CancelTask(id, flags.reason); });
+    return PrintEach(context, flags.ids, view,
+                     [&](const std::string& id) { return client.CancelTask(id, flags.reason); });
   });
 }
 
@@ -108,15 +92,9 @@ ExitCode List(const Context& context, Client& client, v1::ListTasksRequest reque
     const std::string none = request.include_finished()
                                  ? "no such tasks"
                                  : "no such unfinished tasks; --all shows finished ones, too";
-    if (context.frame != nullptr) return context.Print(none + "\n");
-    context.terminal.Complain(none);
-  } else if (more) {
-    const std::string first =
-        fmt::format("these are the first {}; --limit shows more", listing.count());
-    if (context.frame != nullptr) return context.Print(first + "\n");
-    context.terminal.Complain(first);
+    return PrintNote(context, none);
   }
-  return printed;
+  return more ? PrintNote(context, FirstOnes(listing.count())) : printed;
 }
 
 ExitCode ListTasks(Context& context, const ListFlags& flags) {
@@ -139,8 +117,8 @@ void AddShow(CLI::App& group, Command& chosen) {
   show.callback([&chosen, flags] {
     chosen = [flags](Context& context) {
       return Look(context, *flags, [&](Client& client) {
-        return ForEach(context, flags->ids, kTaskView,
-                       [&](const std::string& id) { return client.GetTask(id); });
+        return PrintEach(context, flags->ids, kTaskView,
+                         [&](const std::string& id) { return client.GetTask(id); });
       });
     };
   });
@@ -162,8 +140,8 @@ void AddExplain(CLI::App& group, Command& chosen) {
   explain.callback([&chosen, flags] {
     chosen = [flags](Context& context) {
       return Look(context, *flags, [&](Client& client) {
-        return ForEach(context, flags->ids, kExplanationView,
-                       [&](const std::string& id) { return client.ExplainTask(id); });
+        return PrintEach(context, flags->ids, kExplanationView,
+                         [&](const std::string& id) { return client.ExplainTask(id); });
       });
     };
   });
