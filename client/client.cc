@@ -109,6 +109,7 @@ Client::Impl::Impl(ClientOptions options_in, std::shared_ptr<grpc::Channel> chan
       tasks(v1::TaskService::NewStub(channel)),
       queues(v1::QueueService::NewStub(channel)),
       dead_letters(v1::DeadLetterService::NewStub(channel)),
+      jobs(v1::JobService::NewStub(channel)),
       admin(v1::AdminService::NewStub(channel)),
       leases(options, channel, watches),
       session(options, channel) {}

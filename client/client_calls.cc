@@ -155,8 +155,16 @@ absl::Status Client::DeleteQueue(std::string_view name) {
       .status();
 }
 
-absl::StatusOr<v1::Queue> Client::PauseQueue(std::string_view name) {
-  return Take(CallNamed(impl_->options, *impl_->queues, &v1::QueueService::Stub::PauseQueue, name),
+absl::StatusOr<v1::Queue> Client::PauseQueue(std::string_view name, std::string_view reason,
+                                             std::chrono::milliseconds resume_after) {
+  absl::Status status = CheckName(name);
+  status.Update(CheckName(reason));
+  if (!status.ok()) return status;
+  v1::PauseQueueRequest request;
+  request.set_name(std::string(name));
+  request.set_reason(std::string(reason));
+  request.set_resume_after_ms(resume_after.count());
+  return Take(Call(impl_->options, *impl_->queues, &v1::QueueService::Stub::PauseQueue, request),
               &v1::PauseQueueResponse::mutable_queue);
 }
 
@@ -211,6 +219,31 @@ absl::StatusOr<v1::DeleteDeadLettersResponse> Client::DeleteDeadLetters(
   if (!status.ok()) return status;
   return Call(impl_->options, *impl_->dead_letters, &v1::DeadLetterService::Stub::DeleteDeadLetters,
               request);
+}
+
+absl::StatusOr<v1::Job> Client::StartJob(const v1::JobSpec& spec) {
+  v1::StartJobRequest request;
+  *request.mutable_spec() = spec;
+  return Take(Call(impl_->options, *impl_->jobs, &v1::JobService::Stub::StartJob, request),
+              &v1::StartJobResponse::mutable_job);
+}
+
+absl::StatusOr<v1::Job> Client::GetJob(std::string_view job_id) {
+  v1::GetJobRequest request;
+  request.set_job_id(std::string(job_id));
+  return Take(Call(impl_->options, *impl_->jobs, &v1::JobService::Stub::GetJob, request),
+              &v1::GetJobResponse::mutable_job);
+}
+
+absl::StatusOr<v1::ListJobsResponse> Client::ListJobs(const v1::ListJobsRequest& request) {
+  return Call(impl_->options, *impl_->jobs, &v1::JobService::Stub::ListJobs, request);
+}
+
+absl::StatusOr<v1::Job> Client::CancelJob(std::string_view job_id) {
+  v1::CancelJobRequest request;
+  request.set_job_id(std::string(job_id));
+  return Take(Call(impl_->options, *impl_->jobs, &v1::JobService::Stub::CancelJob, request),
+              &v1::CancelJobResponse::mutable_job);
 }
 
 absl::StatusOr<v1::ServerInfo> Client::GetServerInfo() {

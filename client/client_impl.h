@@ -10,6 +10,7 @@
 #include "treadle/client.h"
 #include "treadle/v1/admin_service.grpc.pb.h"
 #include "treadle/v1/dead_letter_service.grpc.pb.h"
+#include "treadle/v1/job_service.grpc.pb.h"
 #include "treadle/v1/queue_service.grpc.pb.h"
 #include "treadle/v1/task_service.grpc.pb.h"
 
@@ -23,6 +24,7 @@ struct Client::Impl {
   const std::unique_ptr<v1::TaskService::Stub> tasks;
   const std::unique_ptr<v1::QueueService::Stub> queues;
   const std::unique_ptr<v1::DeadLetterService::Stub> dead_letters;
+  const std::unique_ptr<v1::JobService::Stub> jobs;
   const std::unique_ptr<v1::AdminService::Stub> admin;
   client::Watches watches;
   client::HeldLeases leases;

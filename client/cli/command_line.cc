@@ -56,6 +56,7 @@ std::unique_ptr<CLI::App> NewRoot(Context& context, Command& chosen) {
   AddTaskCommands(*root, chosen);
   AddQueueCommands(*root, chosen);
   AddDeadCommands(*root, chosen);
+  AddJobCommands(*root, chosen);
   AddWorkerCommands(*root, chosen);
   AddServerCommands(*root, chosen);
   AddContextCommands(*root, chosen);

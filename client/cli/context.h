@@ -87,6 +87,7 @@ void AddTaskCommands(CLI::App& root, Command& chosen);
 void AddQueueCommands(CLI::App& root, Command& chosen);
 void AddDeadCommands(CLI::App& root, Command& chosen);
 void AddTakeCommands(CLI::App& dead, Command& chosen);
+void AddJobCommands(CLI::App& root, Command& chosen);
 void AddWorkerCommands(CLI::App& root, Command& chosen);
 void AddServerCommands(CLI::App& root, Command& chosen);
 void AddContextCommands(CLI::App& root, Command& chosen);

@@ -34,7 +34,7 @@ inline constexpr int64_t kErrorMessageBytesMax = 64 * kKiB;  // longer text is c
 inline constexpr int64_t kProgressMessageBytesMax = kKiB;
 
 // Tasks.
-inline constexpr int64_t kAheadMsMax = 366 * kDayMs;  // run_at, delay, deadline, result_ttl
+inline constexpr int64_t kAheadMsMax = 366 * kDayMs;  // run_at, delay, deadline, pauses, ttls
 inline constexpr int64_t kResultTtlMs = kHourMs;
 inline constexpr int32_t kAttempts = 3;
 inline constexpr int32_t kAttemptsMax = 1'000'000;
@@ -67,6 +67,16 @@ inline constexpr int64_t kDeadLetters = 100'000;
 inline constexpr int64_t kDeadLettersMax = 100'000'000;
 inline constexpr int64_t kDeadLetterBytes = kGiB;
 inline constexpr int64_t kDeadLetterTtlMs = 14 * kDayMs;
+inline constexpr int32_t kBreakerAttempts = 20;
+inline constexpr int32_t kBreakerAttemptsMax = 1'000'000;
+inline constexpr int64_t kBreakerWindowMs = 60'000;
+inline constexpr int64_t kBreakerWindowMsMin = 1'000;
+inline constexpr int64_t kBreakerWindowMsMax = kDayMs;
+
+// Jobs.
+inline constexpr int64_t kJobsRunningMax = 100;
+inline constexpr int64_t kJobsKeptMax = 1'000;
+inline constexpr int32_t kJobTasksPerSecondMax = 1'000'000;
 
 // Workers.
 inline constexpr int64_t kWorkerQueuesMax = 256;

@@ -51,6 +51,17 @@ std::string TaskId::ToString() const {
   return std::string(begin, end);
 }
 
+std::string NumberText(uint64_t number) {
+  char buffer[kNumberDigitsMax];
+  char* const end = buffer + sizeof(buffer);
+  return std::string(WriteNumber(number, end), end);
+}
+
+std::optional<uint64_t> ParseNumber(std::string_view text) {
+  uint64_t number = 0;
+  return ReadNumber(text, number) ? std::optional(number) : std::nullopt;
+}
+
 absl::StatusOr<TaskId> TaskId::Parse(std::string_view text) {
   TaskId id;
   const size_t dash = text.find('-');

@@ -2,6 +2,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -33,5 +34,11 @@ struct TaskId {
   // otherwise.
   static absl::StatusOr<TaskId> Parse(std::string_view text);
 };
+
+// The same text form of a number alone: a session's, or a job's, which are numbered along with
+// sessions. REQUIRES: not 0.
+std::string NumberText(uint64_t number);
+// Absent: it is not what NumberText gives.
+std::optional<uint64_t> ParseNumber(std::string_view text);
 
 }  // namespace treadle

@@ -147,6 +147,7 @@ class Broker::Impl : private Outbox {
   void Say(engine::Durability after, engine::CompactionDue& event);
   void Say(engine::Durability after, engine::LetterMovesDue& event);
   void Say(engine::Durability after, engine::LettersWanted& event);
+  void Say(engine::Durability after, engine::JobLettersWanted& event);
   void Say(engine::Durability after, engine::SweepDue& event);
   void AnswerQuestions();
   void Ask(Question& question);

@@ -109,8 +109,8 @@ using Delivery =
     std::variant<engine::QueueChanged, engine::SessionOpened, engine::Submitted, engine::CancelDone,
                  engine::WorkerAttached, engine::DrainAsked, engine::WorkersDrained,
                  engine::StopAttempt, engine::ReportDone, engine::ReportsHandled,
-                 engine::LeaseExtended, engine::EndCall, engine::LettersTaken, Leased, OutcomeReady,
-                 TaskUnknown, TaskSeen, ReadOn, Answer>;
+                 engine::LeaseExtended, engine::EndCall, engine::LettersTaken, engine::JobChanged,
+                 Leased, OutcomeReady, TaskUnknown, TaskSeen, ReadOn, Answer>;
 
 // Where deliveries go. Called from the broker's thread, once for each release, in order; must not
 // block.

@@ -17,10 +17,10 @@ constexpr int64_t kLookAtClockEveryRows = 4'096;
 
 // What others refer to comes first. What has ended, dead letters among it, and request keys stay
 // where they are.
-constexpr RowKind kOrder[] = {RowKind::kMeta,      RowKind::kQueue,   RowKind::kSession,
-                              RowKind::kTask,      RowKind::kRun,     RowKind::kAttempt,
-                              RowKind::kGrant,     RowKind::kReports, RowKind::kLetterGroup,
-                              RowKind::kLetterMove};
+constexpr RowKind kOrder[] = {RowKind::kMeta,       RowKind::kQueue,   RowKind::kSession,
+                              RowKind::kTask,       RowKind::kRun,     RowKind::kAttempt,
+                              RowKind::kGrant,      RowKind::kReports, RowKind::kLetterGroup,
+                              RowKind::kLetterMove, RowKind::kJob};
 
 absl::Status ContinueClock(store::Store& store, RowDecoder& decoder, ServiceClock& clock) {
   const KeyRange range = RowsOf(RowKind::kClock);

@@ -146,6 +146,7 @@ struct RowDecoder::State {
   storage::v1::DeadLetter letter;
   storage::v1::LetterGroup group;
   storage::v1::LetterMove move;
+  storage::v1::Job job;
 
   // The last ones seen: rows come by session, and a session's tasks are much alike.
   engine::Name last_queue;
@@ -182,8 +183,18 @@ struct RowDecoder::State {
     row.config.name = queue.name();
     row.config.max_tasks = queue.max_tasks();
     row.config.max_bytes = queue.max_bytes();
-    row.paused_at_ms = queue.paused_at_ms();
+    row.pause = {.since_ms = queue.paused_at_ms(),
+                 .until_ms = queue.paused_until_ms(),
+                 .by_breaker = queue.paused_by_breaker(),
+                 .reason = std::move(*queue.mutable_pause_reason())};
     row.closed = queue.closed();
+    row.version = std::max<int64_t>(1, queue.version());  // from before there were versions: 0
+    if (queue.breaker_failure_percent() > 0) {
+      row.config.breaker = {.failure_percent = queue.breaker_failure_percent(),
+                            .min_attempts = queue.breaker_min_attempts(),
+                            .window_ms = queue.breaker_window_ms(),
+                            .resume_after_ms = queue.breaker_resume_after_ms()};
+    }
     row.created_at_ms = queue.created_at_ms();
     row.config.dead_letters = {.max_tasks = queue.letters_max(),
                                .max_bytes = queue.letter_bytes_max(),
@@ -443,6 +454,40 @@ struct RowDecoder::State {
                                  .row = {move.row_session(), move.row_sequence()}};
   }
 
+  absl::StatusOr<engine::Row> Job(uint64_t id, std::string_view bytes) {
+    if (absl::Status status = Parse(bytes, job); !status.ok()) return status;
+    engine::JobRow row;
+    row.id = id;
+    engine::JobSpec& spec = row.spec;
+    absl::Status status = ToEnum(job.action(), engine::JobAction::kRedriveLetters,
+                                 engine::JobAction::kCancelTasks, spec.action);
+    if (!status.ok()) return status;
+    status =
+        ToEnum(job.state(), engine::JobState::kRunning, engine::JobState::kCancelled, row.state);
+    if (!status.ok()) return status;
+    spec.queue = std::move(*job.mutable_queue());
+    spec.match.type = std::move(*job.mutable_type());
+    if (job.has_group()) spec.match.group = job.group();
+    spec.states = job.states();
+    spec.to = {.queue = std::move(*job.mutable_to_queue()), .max_attempts = job.max_attempts()};
+    spec.dry_run = job.dry_run();
+    spec.tasks_per_second = job.tasks_per_second();
+    spec.reason = std::move(*job.mutable_reason());
+    row.started_at_ms = job.started_at_ms();
+    row.ended_at_ms = job.ended_at_ms();
+    row.next = job.next();
+    row.end = job.end();
+    row.total = job.total();
+    row.looked_at = job.looked_at();
+    row.done = job.done();
+    row.refused = job.refused();
+    for (storage::v1::Job::Refusal& one : *job.mutable_refusals()) {
+      row.refusals.push_back(
+          {{one.session(), one.sequence()}, one.code(), std::move(*one.mutable_message())});
+    }
+    return row;
+  }
+
   absl::StatusOr<engine::Row> Decode(std::string_view key, std::string_view value,
                                      std::optional<Body>* body) {
     if (!store::HasExpiryPrefix(value)) return Damaged("it is cut short");
@@ -497,6 +542,9 @@ struct RowDecoder::State {
         break;
       case RowKind::kLetterMove:
         if (const auto id = TaskOfKey(key)) return LetterMove(*id, bytes);
+        break;
+      case RowKind::kJob:
+        if (const auto number = NumberOfKey(key)) return Job(*number, bytes);
         break;
     }
     return Damaged("its key is malformed");

@@ -160,6 +160,7 @@ struct RowEncoder::Messages {
   storage::v1::DeadLetter letter;
   storage::v1::LetterGroup group;
   storage::v1::LetterMove move;
+  storage::v1::Job job;
 
   void Put(const engine::MetaRow& row, const Target& target) {
     meta.set_next_session(row.next_session);
@@ -175,12 +176,22 @@ struct RowEncoder::Messages {
     queue.set_discipline(static_cast<int32_t>(row.config.discipline));
     queue.set_max_tasks(row.config.max_tasks);
     queue.set_max_bytes(row.config.max_bytes);
-    queue.set_paused_at_ms(row.paused_at_ms);
+    queue.set_paused_at_ms(row.pause.since_ms);
+    queue.set_paused_until_ms(row.pause.until_ms);
+    queue.set_paused_by_breaker(row.pause.by_breaker);
+    queue.set_pause_reason(row.pause.reason);
     queue.set_closed(row.closed);
     queue.set_created_at_ms(row.created_at_ms);
     queue.set_letters_max(row.config.dead_letters.max_tasks);
     queue.set_letter_bytes_max(row.config.dead_letters.max_bytes);
     queue.set_letter_ttl_ms(row.config.dead_letters.ttl_ms);
+    queue.set_version(row.version);
+    const engine::CircuitBreaker& breaker = row.config.breaker;
+    const bool has_breaker = breaker.failure_percent > 0;
+    queue.set_breaker_failure_percent(breaker.failure_percent);
+    queue.set_breaker_min_attempts(has_breaker ? breaker.min_attempts : 0);
+    queue.set_breaker_window_ms(has_breaker ? breaker.window_ms : 0);
+    queue.set_breaker_resume_after_ms(has_breaker ? breaker.resume_after_ms : 0);
     broker::Put(target, Prefix::Stays(), queue);
   }
 
@@ -358,6 +369,38 @@ struct RowEncoder::Messages {
     move.set_row_session(row.row.session);
     move.set_row_sequence(row.row.sequence);
     broker::Put(target, Prefix::Stays(), move);
+  }
+
+  void Put(const engine::JobRow& row, const Target& target) {
+    job.Clear();
+    const engine::JobSpec& spec = row.spec;
+    job.set_action(static_cast<int32_t>(spec.action));
+    job.set_queue(spec.queue);
+    job.set_type(spec.match.type);
+    if (spec.match.group.has_value()) job.set_group(*spec.match.group);
+    job.set_states(spec.states);
+    job.set_to_queue(spec.to.queue);
+    job.set_max_attempts(spec.to.max_attempts);
+    job.set_dry_run(spec.dry_run);
+    job.set_tasks_per_second(spec.tasks_per_second);
+    job.set_reason(spec.reason);
+    job.set_state(static_cast<int32_t>(row.state));
+    job.set_started_at_ms(row.started_at_ms);
+    job.set_ended_at_ms(row.ended_at_ms);
+    job.set_next(row.next);
+    job.set_end(row.end);
+    job.set_total(row.total);
+    job.set_looked_at(row.looked_at);
+    job.set_done(row.done);
+    job.set_refused(row.refused);
+    for (const engine::JobRefusal& refusal : row.refusals) {
+      storage::v1::Job::Refusal& one = *job.add_refusals();
+      one.set_session(refusal.task.session);
+      one.set_sequence(refusal.task.sequence);
+      one.set_code(refusal.code);
+      one.set_message(refusal.message);
+    }
+    broker::Put(target, Prefix::Stays(), job);
   }
 };
 

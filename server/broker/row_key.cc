@@ -89,6 +89,7 @@ struct KeyWriter {
     WriteQueueNumberKey(RowKind::kLetterGroup, *row.queue, row.fingerprint, key);
   }
   void operator()(const engine::LetterMoveRow& row) const { Task(RowKind::kLetterMove, row.id); }
+  void operator()(const engine::JobRow& row) const { Number(RowKind::kJob, row.id); }
 
   void operator()(const engine::QueueKey& row) const { WriteQueueKey(row.name, key); }
   void operator()(const engine::TaskKey& row) const { Task(RowKind::kTask, row.id); }
@@ -105,6 +106,7 @@ struct KeyWriter {
     WriteQueueNumberKey(RowKind::kLetterGroup, *row.queue, row.fingerprint, key);
   }
   void operator()(const engine::LetterMoveKey& row) const { Task(RowKind::kLetterMove, row.id); }
+  void operator()(const engine::JobKey& row) const { Number(RowKind::kJob, row.id); }
 
   void Task(RowKind kind, TaskId id) const { WriteTaskKey(kind, id, key); }
   template <typename Id>
@@ -161,10 +163,8 @@ KeyRange RowsOf(RowKind kind) { return {std::string(1, static_cast<char>(kind)),
 
 KeyRange FinishedRowsFrom(TaskId id) { return {FinishedRowKey(id), EndOf(RowKind::kFinished)}; }
 
-KeyRange DeadLettersFrom(std::string_view queue, uint64_t number) {
-  // Those of other queues whose names are as long come after the largest number.
-  KeyRange range{DeadLetterRowKey(queue, number), DeadLetterRowKey(queue, UINT64_MAX)};
-  return range;
+KeyRange DeadLettersBetween(std::string_view queue, uint64_t from, uint64_t before) {
+  return {DeadLetterRowKey(queue, from), DeadLetterRowKey(queue, before)};
 }
 
 std::optional<RowKind> KindOfKey(std::string_view key) {
@@ -185,6 +185,7 @@ std::optional<RowKind> KindOfKey(std::string_view key) {
     case RowKind::kDeadTask:
     case RowKind::kLetterGroup:
     case RowKind::kLetterMove:
+    case RowKind::kJob:
       return kind;
   }
   return std::nullopt;
@@ -267,6 +268,9 @@ std::string DescribeKey(std::string_view key) {
       break;
     case RowKind::kLetterMove:
       if (const auto id = TaskOfKey(key)) return absl::StrCat("move of dead task ", id->ToString());
+      break;
+    case RowKind::kJob:
+      if (const auto job = NumberOfKey(key)) return absl::StrCat("job ", *job);
       break;
   }
   return absl::StrCat("key ", Quoted(key));

@@ -29,6 +29,7 @@ namespace treadle::broker {
 //   'p' session sequence                   its task
 //   'e' queue's length (2 bytes) queue fingerprint   a group of a queue's dead letters
 //   'x' session sequence                   a dead letter whose task is still a 't'
+//   'j' number                             a job
 // What has ended is apart from what has not, so that a start does not read it.
 enum class RowKind : char {
   kMeta = 'm',
@@ -46,6 +47,7 @@ enum class RowKind : char {
   kDeadTask = 'p',
   kLetterGroup = 'e',
   kLetterMove = 'x',
+  kJob = 'j',
 };
 
 // Keys in [begin, end), as Store::Scan takes them.
@@ -70,14 +72,14 @@ KeyRange AllRows();
 KeyRange RowsOf(RowKind kind);
 // Those of finished tasks from `id` on; in the first one may be some before it.
 KeyRange FinishedRowsFrom(TaskId id);
-// A queue's dead letters from this number on.
-KeyRange DeadLettersFrom(std::string_view queue, uint64_t number);
+// A queue's dead letters from this number on, below that one.
+KeyRange DeadLettersBetween(std::string_view queue, uint64_t from, uint64_t before);
 
 // Absent: no stored row has such a key.
 std::optional<RowKind> KindOfKey(std::string_view key);
 // Of a 't', 'u', 'a', 'f', 'p' or 'x' key: the one in it. Absent: it is malformed.
 std::optional<TaskId> TaskOfKey(std::string_view key);
-// Of a 'g', 's' or 'r' key.
+// Of a 'g', 's', 'r' or 'j' key.
 std::optional<uint64_t> NumberOfKey(std::string_view key);
 
 struct QueueNumber {

@@ -18,6 +18,8 @@ namespace {
 
 constexpr size_t kListRowsMax = 10'000;
 constexpr int64_t kListBytesMax = int64_t{4} << 20;
+// Payloads for workers are read on the same thread, and wait meanwhile.
+constexpr size_t kJobRowsMax = 2'000;
 
 // One of a run's.
 engine::TaskRow OneOf(engine::TaskRow run, TaskId task) {
@@ -209,20 +211,20 @@ absl::StatusOr<FinishedPage> StoredTasks::ListFinished(
 }
 
 absl::StatusOr<DeadLetterPage> StoredTasks::ListDeadLetters(
-    std::string_view queue, uint64_t from, size_t limit,
-    absl::FunctionRef<bool(const engine::DeadLetterRow&)> accept) {
+    const DeadLetterRange& range, absl::FunctionRef<bool(const engine::DeadLetterRow&)> accept) {
   DeadLetterPage page;
   int64_t bytes = 0;
-  const KeyRange range = DeadLettersFrom(queue, from);
+  const KeyRange keys = DeadLettersBetween(range.queue, range.from, range.before);
   const absl::StatusOr<std::optional<std::string>> next = store_.Scan(
-      range.begin, range.end, kListRowsMax, [&](std::string_view key, std::string_view value) {
+      keys.begin, keys.end, range.rows_max, [&](std::string_view key, std::string_view value) {
         absl::StatusOr<engine::Row> row = decoder_.Decode(key, value);
         if (!row.ok()) return true;  // as in ListFinished
         auto& letter = std::get<engine::DeadLetterRow>(*row);
-        if (page.rows.size() == limit || bytes >= kListBytesMax) {
+        if (page.rows.size() == range.limit || bytes >= kListBytesMax) {
           page.next = letter.number;
           return false;
         }
+        ++page.looked_at;
         bytes += static_cast<int64_t>(value.size());
         if (accept(letter)) page.rows.push_back(std::move(letter));
         return true;
@@ -286,6 +288,42 @@ engine::LettersFound StoredTasks::ReadLetters(const engine::LettersWanted& wante
     absl::StatusOr<StoredLetter> letter = FindDeadLetter(one.task, one.moving, wanted.with_tasks);
     if (!letter.ok()) continue;
     found.letters.push_back({std::move(letter->letter), std::move(letter->task)});
+  }
+  return found;
+}
+
+// The payloads make the bytes: what does not fit any more is read by the next step.
+absl::StatusOr<engine::JobLettersFound> StoredTasks::ReadLetters(
+    const engine::JobLettersWanted& wanted) {
+  const engine::LetterMatch& match = wanted.match;
+  const int64_t before = bytes_read_;
+  absl::StatusOr<DeadLetterPage> page =
+      ListDeadLetters({.queue = wanted.queue,
+                       .from = wanted.from,
+                       .before = wanted.before,
+                       .limit = wanted.limit,
+                       .rows_max = kJobRowsMax},
+                      [&match](const engine::DeadLetterRow& letter) {
+                        return (match.type.empty() || *letter.type == match.type) &&
+                               (!match.group.has_value() || letter.group == *match.group);
+                      });
+  if (!page.ok()) return page.status();
+  engine::JobLettersFound found{.job = wanted.job,
+                                .reading = wanted.reading,
+                                .looked_at = page->looked_at,
+                                .letters = {},
+                                .next = page->next};
+  for (engine::DeadLetterRow& letter : page->rows) {
+    if (bytes_read_ - before >= kListBytesMax && !found.letters.empty()) {
+      found.next = letter.number;
+      found.looked_at = static_cast<int64_t>(found.letters.size());
+      break;
+    }
+    std::optional<engine::TaskRow> task;
+    if (wanted.with_tasks) {
+      if (auto dead = DeadTask(letter.id, /*with_payload=*/true)) task = std::move(dead->task);
+    }
+    found.letters.push_back({std::move(letter), std::move(task)});
   }
   return found;
 }

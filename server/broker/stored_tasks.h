@@ -24,8 +24,16 @@
 namespace treadle::broker {
 
 // Some of a queue's dead letters.
+struct DeadLetterRange {
+  std::string_view queue;
+  uint64_t from = 0;  // numbers, this and the next
+  uint64_t before = UINT64_MAX;
+  size_t limit = 0;          // at least 1
+  size_t rows_max = 10'000;  // to look at
+};
 struct DeadLetterPage {
   std::vector<engine::DeadLetterRow> rows;
+  int64_t looked_at = 0;
   std::optional<uint64_t> next;  // go on from it; absent: there are no more
 };
 
@@ -59,16 +67,16 @@ class StoredTasks {
   absl::StatusOr<FinishedPage> ListFinished(
       size_t limit, TaskId from, absl::FunctionRef<bool(const engine::FinishedRow&)> accept);
 
-  // As ListFinished, of a queue's dead letters in the order in which they came.
+  // A queue's dead letters in the order in which they came, until what was read is large.
   absl::StatusOr<DeadLetterPage> ListDeadLetters(
-      std::string_view queue, uint64_t from, size_t limit,
-      absl::FunctionRef<bool(const engine::DeadLetterRow&)> accept);
+      const DeadLetterRange& range, absl::FunctionRef<bool(const engine::DeadLetterRow&)> accept);
   // NOT_FOUND: this task is no dead letter (any more). `moving`: what Engine::FindMoving has said.
   absl::StatusOr<StoredLetter> FindDeadLetter(TaskId task,
                                               const std::optional<engine::MovingLetter>& moving,
                                               bool with_task);
   // The first of these, until what was read is large: see LettersFound.
   engine::LettersFound ReadLetters(const engine::LettersWanted& wanted);
+  absl::StatusOr<engine::JobLettersFound> ReadLetters(const engine::JobLettersWanted& wanted);
   // Each of these tasks as a row of its own, with its payload; those that are not there are left
   // out.
   std::vector<engine::TaskRow> TasksToMove(absl::Span<const engine::LetterMovesDue::Move> moves);

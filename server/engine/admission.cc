@@ -205,7 +205,7 @@ Queue& Admission::ObtainQueue(Turn& turn, const std::string& name, Origin origin
   s_.queues.Declare(queue, DefaultConfig(name), s_.Shown(turn.now_ms()));
   queue.origin = origin;
   s_.queue_shares.Take(origin);
-  turn.Put(QueueRow{queue.config, queue.paused_at_ms, queue.created_at_ms, queue.closed});
+  turn.Put(RowOf(queue));
   return queue;
 }
 

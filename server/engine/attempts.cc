@@ -200,6 +200,7 @@ void Lifecycle::Requeue(Turn& turn, Task& task) {
 
 void Lifecycle::Succeed(Turn& turn, Task& task, BodyPart body, std::vector<uint32_t> result_sizes) {
   if (Worker* const worker = task.lease->worker) worker->succeeded_total += task.count;
+  pauses_.Succeeded(task.queue(), task.count);
   CountAttempt(task, turn.now_ms());
   EndedLease attempt = EndLease(turn, task);
   Finish(turn, task,
@@ -301,6 +302,7 @@ void Lifecycle::EndFailedAttempt(Turn& turn, Task& task, TaskError error, Pace p
   error.worker = *task.lease->grant->worker_name;
   error.attempt = task.attempts_spent + 1;
   if (Worker* const worker = task.lease->worker) ++worker->failed_total;
+  if (!task.cancel_requested) pauses_.Failed(turn, task.queue(), error);
   CountAttempt(task, turn.now_ms());
   EndedLease attempt = EndLease(turn, task);
   ++task.attempts_spent;

@@ -37,6 +37,8 @@ struct UpdateQueue {
   std::optional<int64_t> dead_letters_max_tasks = std::nullopt;
   std::optional<int64_t> dead_letters_max_bytes = std::nullopt;
   std::optional<int64_t> dead_letters_ttl_ms = std::nullopt;
+  std::optional<CircuitBreaker> breaker = std::nullopt;
+  int64_t if_version = 0;  // only if the queue's is this one; 0: whatever it is
 };
 struct DeleteQueue {
   CallId call{};
@@ -46,6 +48,8 @@ struct PauseQueue {
   CallId call{};
   std::string name;
   bool paused = true;
+  std::string reason = {};  // for people, this and the next when it is paused
+  int64_t for_ms = 0;       // 0: until it is resumed
 };
 struct PurgeQueue {
   CallId call{};
@@ -216,14 +220,12 @@ struct CompactRun {
 struct MoveDeadTasks {
   std::vector<TaskRow> rows;
 };
-// Dead letters, by their tasks, are dropped; `redrive`: when their tasks have been submitted again.
+// Dead letters, by their tasks, are dropped, or dropped when their tasks have been submitted again.
 // Answered by LettersTaken.
 struct TakeLetters {
   CallId call{};
   std::vector<TaskId> tasks;
-  bool redrive = false;
-  std::string queue;         // to submit to; empty: that which they failed in
-  int32_t max_attempts = 0;  // 0: as it was
+  std::optional<RedriveTo> redrive;  // absent: they are dropped
   Origin origin{};
 };
 // Answers LettersWanted: of the first `looked_at` of them, those that are dead letters, in their
@@ -238,6 +240,24 @@ struct LettersFound {
   std::vector<Letter> letters;
   TaskId first_id;  // ids for as many new tasks as there are letters
 };
+// Answered by JobChanged.
+struct StartJob {
+  CallId call{};
+  JobSpec spec;
+};
+struct CancelJob {
+  CallId call{};
+  uint64_t job = 0;
+};
+// Answers JobLettersWanted: those that match, of as many as were looked at.
+struct JobLettersFound {
+  uint64_t job = 0;
+  uint64_t reading = 0;
+  int64_t looked_at = 0;
+  std::vector<LettersFound::Letter> letters;
+  std::optional<uint64_t> next;  // go on from it; absent: there are no more
+  TaskId first_id;               // ids for as many new tasks as there are letters
+};
 // Answers SweepDue: the queue's dead letters from there on, as many as were looked at.
 struct SweepDeadLetters {
   std::string queue;
@@ -246,11 +266,11 @@ struct SweepDeadLetters {
   bool end = false;  // there are no more
 };
 
-using Command =
-    std::variant<BeginLife, CreateQueue, UpdateQueue, DeleteQueue, PauseQueue, PurgeQueue,
-                 OpenSession, AcknowledgeSession, CloseSession, Submit, Cancel, AttachWorker,
-                 Heartbeat, AddCredit, DrainWorker, DrainWorkers, StartAttempt, EndAttempt,
-                 EndReports, PollTasks, ExtendLease, CallClosed, WatchTask, CompactRun,
-                 MoveDeadTasks, TakeLetters, LettersFound, SweepDeadLetters>;
+using Command = std::variant<BeginLife, CreateQueue, UpdateQueue, DeleteQueue, PauseQueue,
+                             PurgeQueue, OpenSession, AcknowledgeSession, CloseSession, Submit,
+                             Cancel, AttachWorker, Heartbeat, AddCredit, DrainWorker, DrainWorkers,
+                             StartAttempt, EndAttempt, EndReports, PollTasks, ExtendLease,
+                             CallClosed, WatchTask, CompactRun, MoveDeadTasks, TakeLetters,
+                             LettersFound, StartJob, CancelJob, JobLettersFound, SweepDeadLetters>;
 
 }  // namespace treadle::engine

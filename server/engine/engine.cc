@@ -11,9 +11,11 @@
 #include "server/engine/explain.h"
 #include "server/engine/fingerprint.h"
 #include "server/engine/invariants.h"
+#include "server/engine/jobs.h"
 #include "server/engine/letter_commands.h"
 #include "server/engine/lifecycle.h"
 #include "server/engine/loader.h"
+#include "server/engine/pauses.h"
 #include "server/engine/queue_commands.h"
 #include "server/engine/refusals.h"
 #include "server/engine/reports.h"
@@ -29,16 +31,19 @@ class Engine::Impl {
   explicit Impl(const EngineOptions& options)
       : state_(options),
         letters_(state_),
-        lifecycle_(state_, letters_),
+        pauses_(state_),
+        lifecycle_(state_, letters_, pauses_),
         admission_(state_, lifecycle_),
         sessions_(state_, admission_),
-        queue_commands_(state_, lifecycle_, admission_, letters_),
+        queue_commands_(state_, lifecycle_, admission_, letters_, pauses_),
         letter_commands_(state_, letters_, admission_),
+        jobs_(state_, lifecycle_, letters_, letter_commands_),
         attachments_(state_, lifecycle_),
         reports_(state_, lifecycle_),
         runs_(state_),
         dispatch_(state_, lifecycle_, admission_, attachments_),
-        loader_(std::make_unique<Loader>(state_, lifecycle_, attachments_, runs_, letters_)) {}
+        loader_(std::make_unique<Loader>(state_, lifecycle_, attachments_, runs_, letters_, pauses_,
+                                         jobs_)) {}
 
   absl::Status Load(const Row& row) {
     TREADLE_ASSERT(loader_ != nullptr);
@@ -71,6 +76,7 @@ class Engine::Impl {
     Turn turn = Begin(now_ms, effects);
     int64_t budget = state_.options.timers_per_turn_max;
     bool behind = false;
+    jobs_.Continue(turn);
     do {
       for (; budget > 0 && NextDue() <= now_ms; --budget) FireTimer(turn);
       queue_commands_.ContinuePurges(turn);
@@ -94,7 +100,9 @@ class Engine::Impl {
     after_tick_ = !behind;
   }
 
-  int64_t NextDeadline() const { return state_.purging.empty() ? NextDue() : state_.now_ms; }
+  int64_t NextDeadline() const {
+    return state_.purging.empty() ? std::min(NextDue(), jobs_.NextDue()) : state_.now_ms;
+  }
 
   void FollowWall(int64_t offset_ms) { state_.wall_offset_ms = offset_ms; }
 
@@ -154,6 +162,9 @@ class Engine::Impl {
   void Apply(Turn& turn, LettersFound&& command) {
     letter_commands_.Apply(turn, std::move(command));
   }
+  void Apply(Turn& turn, StartJob&& command) { jobs_.Apply(turn, std::move(command)); }
+  void Apply(Turn& turn, CancelJob&& command) { jobs_.Apply(turn, command); }
+  void Apply(Turn& turn, JobLettersFound&& command) { jobs_.Apply(turn, std::move(command)); }
   void Apply(Turn&, WatchTask&& command) {
     Task* const task = state_.tasks.Find(command.task);
     if (task == nullptr || (!command.watch && task->count > 1)) return;
@@ -169,11 +180,13 @@ class Engine::Impl {
 
   State state_;
   DeadLetters letters_;
+  Pauses pauses_;
   Lifecycle lifecycle_;
   Admission admission_;
   Sessions sessions_;
   QueueCommands queue_commands_;
   LetterCommands letter_commands_;
+  Jobs jobs_;
   Attachments attachments_;
   Reports reports_;
   Runs runs_;
@@ -243,6 +256,8 @@ void Engine::Impl::FireTimer(Turn& turn) {
       return admission_.Due(turn, static_cast<Waiter&>(timed));
     case TimedKind::kLetters:
       return letters_.Due(turn, static_cast<LetterBox&>(timed));
+    case TimedKind::kPause:
+      return pauses_.Due(turn, static_cast<PauseEnd&>(timed));
   }
 }
 
@@ -292,7 +307,7 @@ absl::StatusOr<std::vector<ReasonView>> Engine::ExplainSubmit(const TaskSpec& sp
 
 std::optional<QueueView> Engine::FindQueue(std::string_view name, int64_t now_ms) const {
   const Queue* const queue = impl_->state().queues.Find(name);
-  return queue == nullptr ? std::nullopt : std::optional(ViewOf(*queue, now_ms));
+  return queue == nullptr ? std::nullopt : std::optional(ViewOf(*queue, now_ms, impl_->state()));
 }
 
 std::vector<QueueView> Engine::ListQueues(std::string_view after, size_t limit,
@@ -300,7 +315,7 @@ std::vector<QueueView> Engine::ListQueues(std::string_view after, size_t limit,
   const QueueTable::Map& all = impl_->state().queues.all();
   std::vector<QueueView> views;
   for (auto it = all.upper_bound(after); it != all.end() && views.size() < limit; ++it) {
-    if (it->second->declared) views.push_back(ViewOf(*it->second, now_ms));
+    if (it->second->declared) views.push_back(ViewOf(*it->second, now_ms, impl_->state()));
   }
   return views;
 }
@@ -312,6 +327,22 @@ std::vector<LetterGroupView> Engine::ListLetterGroups(std::string_view queue, si
 
 std::optional<MovingLetter> Engine::FindMoving(TaskId dead) const {
   return impl_->letters().FindMoving(dead);
+}
+
+std::optional<JobView> Engine::FindJob(uint64_t id) const {
+  const std::map<uint64_t, Job>& all = impl_->state().jobs.all;
+  const auto found = all.find(id);
+  return found == all.end() ? std::nullopt : std::optional(ViewOf(found->second));
+}
+
+std::vector<JobView> Engine::ListJobs(uint64_t before, size_t limit, bool running_only) const {
+  const std::map<uint64_t, Job>& all = impl_->state().jobs.all;
+  std::vector<JobView> views;
+  for (auto it = all.lower_bound(before); it != all.begin() && views.size() < limit;) {
+    const Job& job = (--it)->second;
+    if (!running_only || job.running()) views.push_back(ViewOf(job));
+  }
+  return views;
 }
 
 std::vector<WorkerView> Engine::ListWorkers(std::string_view after, size_t limit) const {

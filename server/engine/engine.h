@@ -82,6 +82,9 @@ class Engine {
                                                 size_t limit) const;
   // Absent: it is no dead letter, or its task's row has been moved.
   std::optional<MovingLetter> FindMoving(TaskId dead) const;
+  std::optional<JobView> FindJob(uint64_t id) const;
+  // Up to `limit` jobs with ids below `before`, the newest first.
+  std::vector<JobView> ListJobs(uint64_t before, size_t limit, bool running_only) const;
   // Up to `limit` workers by id, those after `after`.
   std::vector<WorkerView> ListWorkers(std::string_view after, size_t limit) const;
   // Up to `limit` unfinished tasks in submit order, those after order number `after`; sets `after`

@@ -101,8 +101,15 @@ void AddOfQueue(const Queue& queue, int64_t since_ms, const State& state,
     reasons.push_back(Of(Reason::kPurged, std::max(since_ms, queue.purge->begun_ms), state));
   }
   if (queue.paused()) {
-    reasons.push_back(Of(Reason::kPaused, since_ms, state, ReasonEnd::kByOperator));
-    reasons.back().since_ms = std::max(reasons.back().since_ms, queue.paused_at_ms);
+    const Reason reason = queue.pause.by_breaker ? Reason::kCircuitOpen : Reason::kPaused;
+    ReasonView view = Of(reason, since_ms, state, ReasonEnd::kByOperator);
+    view.since_ms = std::max(view.since_ms, queue.pause.since_ms);
+    if (queue.pause.until_ms != 0) {
+      view.end = ReasonEnd::kByItself;
+      view.until_ms = state.Shown(queue.pause.until_ms);
+    }
+    view.said = queue.pause.reason;
+    reasons.push_back(std::move(view));
   }
 }
 

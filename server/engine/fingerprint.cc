@@ -18,6 +18,7 @@ enum class Part : uint8_t {
   kReports,
   kLetterGroup,
   kLetterMove,
+  kJob,
 };
 
 template <typename T>
@@ -60,8 +61,16 @@ uint64_t HashOf(const Queue& queue) {
       .Add(queue.config.dead_letters.max_tasks)
       .Add(queue.config.dead_letters.max_bytes)
       .Add(queue.config.dead_letters.ttl_ms)
-      .Add(queue.paused_at_ms)
+      .Add(queue.config.breaker.failure_percent)
+      .Add(queue.config.breaker.min_attempts)
+      .Add(queue.config.breaker.window_ms)
+      .Add(queue.config.breaker.resume_after_ms)
+      .Add(queue.pause.since_ms)
+      .Add(queue.pause.until_ms)
+      .Add(queue.pause.by_breaker)
+      .Add(queue.pause.reason)
       .Add(queue.closed)
+      .Add(queue.version)
       .Add(queue.created_at_ms)
       .value();
 }
@@ -139,6 +148,35 @@ uint64_t HashOf(TaskId id, const LetterMove& move) {
       .value();
 }
 
+uint64_t HashOf(const JobRow& job) {
+  StableHash hash(static_cast<uint64_t>(Part::kJob));
+  hash.Add(job.id)
+      .Add(job.spec.action)
+      .Add(job.spec.queue)
+      .Add(job.spec.match.type)
+      .Add(job.spec.match.group.has_value())
+      .Add(job.spec.match.group.value_or(0))
+      .Add(job.spec.states)
+      .Add(job.spec.to.queue)
+      .Add(job.spec.to.max_attempts)
+      .Add(job.spec.dry_run)
+      .Add(job.spec.tasks_per_second)
+      .Add(job.spec.reason)
+      .Add(job.state)
+      .Add(job.started_at_ms)
+      .Add(job.ended_at_ms)
+      .Add(job.next)
+      .Add(job.end)
+      .Add(job.total)
+      .Add(job.looked_at)
+      .Add(job.done)
+      .Add(job.refused);
+  for (const JobRefusal& one : job.refusals) {
+    hash.Add(one.task.session).Add(one.task.sequence).Add(one.code).Add(one.message);
+  }
+  return hash.value();
+}
+
 uint64_t HashOf(const Grant& grant) {
   return StableHash(static_cast<uint64_t>(Part::kGrant))
       .Add(grant.id)
@@ -180,6 +218,7 @@ uint64_t FingerprintOf(const State& state) {
     }
   }
   for (const auto& [id, move] : state.letter_moves) sum += HashOf(id, move);
+  for (const auto& [id, job] : state.jobs.all) sum += HashOf(job.row);
   state.tasks.ForEach([&](const Task& task) {
     for (uint32_t i = 0; i < task.count; ++i) sum += HashOf(task, i);
   });

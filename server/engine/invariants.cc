@@ -141,6 +141,12 @@ void CheckQueue(const State& state, const Queue& queue, bool after_tick, Seen& s
   if (!queue.waiters.empty() && !queue.has_room_news) {
     TREADLE_ASSERT(!queue.Fits(queue.waiters.front().submit.spec.payload_bytes));
   }
+  const bool ends = queue.pause.until_ms != 0;
+  TREADLE_ASSERT(!ends || queue.paused());
+  TREADLE_ASSERT(ends == (state.timers.DueOf(queue.pause_end) != kNever));
+  if (ends) ++seen.timers;
+  TREADLE_ASSERT((queue.attempts != nullptr) ==
+                 (queue.declared && queue.config.breaker.failure_percent > 0));
   if (!after_tick) return;
   TREADLE_ASSERT(!queue.has_room_news);
   state.matching.CheckNothingToGive(queue);
@@ -175,6 +181,18 @@ void CheckLetters(const State& state, Seen& seen) {
     if (move.run == nullptr) TREADLE_ASSERT(move.row == id);
   }
   for (const auto& [run, tasks] : moving) TREADLE_ASSERT(run->moving == tasks);
+}
+
+void CheckJobs(const State& state) {
+  size_t running = 0;
+  for (const auto& [id, job] : state.jobs.all) {
+    TREADLE_ASSERT(id == job.row.id && id < state.counters.next_session);
+    TREADLE_ASSERT((job.row.ended_at_ms == 0) == job.running());
+    if (!job.running()) continue;
+    ++running;
+    TREADLE_ASSERT(state.jobs.running.at(id) == &job && job.row.next < job.row.end);
+  }
+  TREADLE_ASSERT(running == state.jobs.running.size());
 }
 
 void CheckHolders(const State& state, Seen& seen) {
@@ -240,6 +258,7 @@ void CheckState(const State& state, const Lifecycle& lifecycle, bool after_tick)
     TREADLE_ASSERT(grant.live > 0 && grant.live == seen.grants[&grant]);
   }
   CheckLetters(state, seen);
+  CheckJobs(state);
   CheckHolders(state, seen);
   CheckCalls(state);
   state.reports.CheckInvariants();

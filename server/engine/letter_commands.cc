@@ -17,7 +17,8 @@ void LetterCommands::Apply(Turn& turn, TakeLetters&& command) {
 }
 
 void LetterCommands::Want(Turn& turn, uint64_t reading, const Request& request) {
-  LettersWanted wanted{.reading = reading, .wanted = {}, .with_tasks = request.command.redrive};
+  LettersWanted wanted{
+      .reading = reading, .wanted = {}, .with_tasks = request.command.redrive.has_value()};
   const std::vector<TaskId>& tasks = request.command.tasks;
   for (size_t i = request.answer.letters.size(); i < tasks.size(); ++i) {
     wanted.wanted.push_back({tasks[i], letters_.FindMoving(tasks[i])});
@@ -42,7 +43,7 @@ void LetterCommands::Apply(Turn& turn, LettersFound&& found) {
     }
     const TaskId new_id{found.first_id.session, found.first_id.sequence++};
     taken.status = Take(turn, request.command, *letter, new_id);
-    if (taken.status.ok() && request.command.redrive) taken.redriven_as = new_id;
+    if (taken.status.ok() && request.command.redrive.has_value()) taken.redriven_as = new_id;
     ++letter;
   }
   if (answers.size() < tasks.size()) return Want(turn, found.reading, request);
@@ -54,8 +55,8 @@ void LetterCommands::Apply(Turn& turn, LettersFound&& found) {
 absl::Status LetterCommands::Take(Turn& turn, const TakeLetters& command,
                                   LettersFound::Letter& letter, TaskId new_id) {
   if (letters_.IsGone(letter.row)) return refusal::NoDeadLetter(letter.row.id);
-  if (command.redrive) {
-    if (absl::Status s = Redrive(turn, command, letter, new_id); !s.ok()) return s;
+  if (command.redrive.has_value()) {
+    return Redrive(turn, *command.redrive, command.origin, letter, new_id);
   }
   letters_.Drop(turn, letter.row);
   return absl::OkStatus();
@@ -63,23 +64,25 @@ absl::Status LetterCommands::Take(Turn& turn, const TakeLetters& command,
 
 // It may run at once: what was said of its start has come, and a deadline by the clock may have
 // passed. Its request key goes on naming the task that failed.
-absl::Status LetterCommands::Redrive(Turn& turn, const TakeLetters& command,
+absl::Status LetterCommands::Redrive(Turn& turn, const RedriveTo& to, Origin origin,
                                      LettersFound::Letter& letter, TaskId new_id) {
   if (!letter.task.has_value()) return refusal::PayloadLost(letter.row.id);
   Submit submit;
   submit.id = new_id;
-  submit.origin = command.origin;
+  submit.origin = origin;
   submit.spec = std::move(letter.task->spec);
   submit.payload = std::move(letter.task->payload);
   TaskSpec& spec = submit.spec;
-  if (!command.queue.empty()) spec.queue = command.queue;
-  if (command.max_attempts > 0) spec.max_attempts = command.max_attempts;
+  if (!to.queue.empty()) spec.queue = to.queue;
+  if (to.max_attempts > 0) spec.max_attempts = to.max_attempts;
   spec.run_at_ms = spec.delay_ms = 0;
   const int64_t deadline_ms = s_.Moment(spec.deadline_at_ms, /*is_date=*/true);
   if (deadline_ms <= turn.now_ms()) spec.deadline_at_ms = 0;
   spec.request_key.clear();
   spec.digest = {};
-  return admission_.AcceptNow(turn, std::move(submit));
+  if (absl::Status s = admission_.AcceptNow(turn, std::move(submit)); !s.ok()) return s;
+  letters_.Drop(turn, letter.row);
+  return absl::OkStatus();
 }
 
 }  // namespace treadle::engine

@@ -28,6 +28,11 @@ class LetterCommands {
   void Apply(Turn& turn, TakeLetters&& command);
   void Apply(Turn& turn, LettersFound&& command);
 
+  // Submits the dead letter's task again, as `new_id`, and drops the letter. Not OK: why the task
+  // is not accepted; then nothing is changed. REQUIRES: the letter is not gone.
+  absl::Status Redrive(Turn& turn, const RedriveTo& to, Origin origin, LettersFound::Letter& letter,
+                       TaskId new_id);
+
  private:
   struct Request {
     TakeLetters command;
@@ -39,8 +44,6 @@ class LetterCommands {
   // OK: it is taken.
   absl::Status Take(Turn& turn, const TakeLetters& command, LettersFound::Letter& letter,
                     TaskId new_id);
-  absl::Status Redrive(Turn& turn, const TakeLetters& command, LettersFound::Letter& letter,
-                       TaskId new_id);
 
   State& s_;
   DeadLetters& letters_;

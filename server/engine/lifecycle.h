@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "server/engine/dead_letters.h"
+#include "server/engine/pauses.h"
 #include "server/engine/state.h"
 #include "server/engine/turn.h"
 
@@ -15,7 +16,8 @@ namespace treadle::engine {
 // so that counters, lines, timers, rows and outputs follow.
 class Lifecycle {
  public:
-  Lifecycle(State& state, DeadLetters& letters) : s_(state), letters_(letters) {}
+  Lifecycle(State& state, DeadLetters& letters, Pauses& pauses)
+      : s_(state), letters_(letters), pauses_(pauses) {}
 
   // So many tasks' place in their queue, before Enter. Finish gives it up, one by one.
   Line& ObtainLine(Queue& queue, const std::string& type, uint32_t tasks);
@@ -129,6 +131,7 @@ class Lifecycle {
 
   State& s_;
   DeadLetters& letters_;
+  Pauses& pauses_;
 };
 
 }  // namespace treadle::engine

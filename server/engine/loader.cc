@@ -41,8 +41,10 @@ absl::Status Loader::Take(const QueueRow& row) {
   }
   s_.queues.Declare(queue, row.config, row.created_at_ms);
   s_.queue_shares.Take(queue.origin);
-  queue.paused_at_ms = row.paused_at_ms;
+  queue.pause = row.pause;
   queue.closed = row.closed;
+  queue.version = row.version;
+  pauses_.Follow(queue);
   return absl::OkStatus();
 }
 
@@ -122,6 +124,11 @@ absl::Status Loader::Take(const LetterGroupRow& row) {
 
 absl::Status Loader::Take(const LetterMoveRow& row) {
   letter_moves_.push_back(row);
+  return absl::OkStatus();
+}
+
+absl::Status Loader::Take(const JobRow& row) {
+  if (row.id == 0 || !jobs_.AddLoaded(row)) return Contradiction("two rows for job ", row.id);
   return absl::OkStatus();
 }
 

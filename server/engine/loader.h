@@ -9,7 +9,10 @@
 #include "absl/status/statusor.h"
 
 #include "server/engine/attachments.h"
+#include "server/engine/dead_letters.h"
+#include "server/engine/jobs.h"
 #include "server/engine/lifecycle.h"
+#include "server/engine/pauses.h"
 #include "server/engine/row.h"
 #include "server/engine/runs.h"
 #include "server/engine/state.h"
@@ -21,12 +24,14 @@ namespace treadle::engine {
 class Loader {
  public:
   Loader(State& state, Lifecycle& lifecycle, Attachments& attachments, Runs& runs,
-         DeadLetters& letters)
+         DeadLetters& letters, Pauses& pauses, Jobs& jobs)
       : s_(state),
         lifecycle_(lifecycle),
         attachments_(attachments),
         runs_(runs),
-        letters_(letters) {}
+        letters_(letters),
+        pauses_(pauses),
+        jobs_(jobs) {}
 
   absl::Status Load(const Row& row);
   absl::Status Finish(int64_t now_ms);
@@ -42,6 +47,7 @@ class Loader {
   absl::Status Take(const ReportsRow& row);
   absl::Status Take(const LetterGroupRow& row);
   absl::Status Take(const LetterMoveRow& row);
+  absl::Status Take(const JobRow& row);
   // What has ended is the store's alone.
   absl::Status Take(const FinishedRow&) { return absl::OkStatus(); }
   absl::Status Take(const KeyRow&) { return absl::OkStatus(); }
@@ -79,6 +85,8 @@ class Loader {
   Attachments& attachments_;
   Runs& runs_;
   DeadLetters& letters_;
+  Pauses& pauses_;
+  Jobs& jobs_;
   bool has_meta_ = false;
   std::vector<RunRow> run_rows_;
   std::vector<AttemptRow> attempts_;

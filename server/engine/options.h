@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "proto/support/limits.h"
 #include "server/engine/types.h"
 
 namespace treadle::engine {
@@ -55,6 +56,7 @@ struct EngineOptions {
   // Groups of dead letters: they are kept in memory, each with an error's message of up to 1 KiB.
   int64_t letter_groups_max = 100'000;
   int64_t letter_groups_per_queue_max = 1'000;
+  int64_t jobs_running_max = limits::kJobsRunningMax;
   // Leases of a task that were lost without word of a start; then the next one costs an attempt.
   int32_t unexplained_losses_max = 10;
 };

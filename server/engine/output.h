@@ -156,6 +156,27 @@ struct LettersTaken {
   std::vector<Taken> letters;
 };
 
+// Answers StartJob and CancelJob. The job as it then is: Engine::FindJob.
+struct JobChanged {
+  CallId call{};
+  absl::Status status;
+  uint64_t job = 0;
+};
+
+// A job wants dead letters of this queue that match, at most `limit` of them, with numbers from
+// `from` on and below `before`: the broker reads some, and answers with JobLettersFound in a later
+// turn.
+struct JobLettersWanted {
+  uint64_t job = 0;
+  uint64_t reading = 0;  // both come back in the answer
+  std::string queue;
+  uint64_t from = 0;
+  uint64_t before = 0;
+  LetterMatch match;
+  size_t limit = 0;
+  bool with_tasks = false;
+};
+
 // This queue may have dead letters to drop: the broker reads the oldest, those from this number on,
 // and answers with SweepDeadLetters in a later turn.
 struct SweepDue {
@@ -170,10 +191,11 @@ struct EndCall {
   absl::Status status;
 };
 
-using Event = std::variant<QueueChanged, SessionOpened, Submitted, CancelDone, WorkerAttached,
-                           DrainAsked, WorkersDrained, Dispatched, StopAttempt, ReportDone,
-                           ReportsHandled, LeaseExtended, TaskFinished, TaskChanged, CompactionDue,
-                           LetterMovesDue, LettersWanted, LettersTaken, SweepDue, EndCall>;
+using Event =
+    std::variant<QueueChanged, SessionOpened, Submitted, CancelDone, WorkerAttached, DrainAsked,
+                 WorkersDrained, Dispatched, StopAttempt, ReportDone, ReportsHandled, LeaseExtended,
+                 TaskFinished, TaskChanged, CompactionDue, LetterMovesDue, LettersWanted,
+                 LettersTaken, JobChanged, JobLettersWanted, SweepDue, EndCall>;
 
 struct Output {
   Durability after = Durability::kSynced;

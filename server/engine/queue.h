@@ -9,6 +9,7 @@
 #include "absl/container/flat_hash_map.h"
 
 #include "server/engine/ascending_heap.h"
+#include "server/engine/attempt_meter.h"
 #include "server/engine/census.h"
 #include "server/engine/indexed_heap.h"
 #include "server/engine/intrusive_list.h"
@@ -100,15 +101,24 @@ struct Purge {
   std::vector<Caller> callers;
 };
 
+// When a queue resumes by itself.
+struct PauseEnd : Timed {
+  explicit PauseEnd(Queue& its_queue) : Timed(TimedKind::kPause), queue(its_queue) {}
+
+  Queue& queue;
+};
+
 // A queue; or, while it is not `declared`, only a name that workers wait for.
 struct Queue : ListNode<ActiveQueueTag> {
-  explicit Queue(Name its_name) : name(std::move(its_name)) {}
+  explicit Queue(Name its_name) : name(std::move(its_name)), pause_end(*this) {}
 
   const Name name;
   bool declared = false;
   QueueConfig config;
-  int64_t paused_at_ms = 0;   // Unix time; 0: it is not
+  Pause pause;  // see pauses.h
+  PauseEnd pause_end;
   bool closed = false;        // takes no new tasks
+  int64_t version = 1;        // of `config` and `closed`
   int64_t created_at_ms = 0;  // Unix time
   Origin origin;              // who made it
 
@@ -143,6 +153,7 @@ struct Queue : ListNode<ActiveQueueTag> {
   int64_t every_left_ms = 0;
 
   QueueTotals totals;
+  std::unique_ptr<AttemptMeter> attempts;  // for its circuit breaker; null: it has none
   // While it is declared; where it is not counted apart, those of all such queues: see Census.
   std::shared_ptr<QueueTimes> times;
   bool counted_apart = false;
@@ -153,9 +164,13 @@ struct Queue : ListNode<ActiveQueueTag> {
     return waiting() + tasks <= config.max_tasks &&
            waiting_bytes + payload_bytes <= static_cast<uint64_t>(config.max_bytes);
   }
-  bool paused() const { return paused_at_ms != 0; }
+  bool paused() const { return pause.since_ms != 0; }
   bool may_dispatch() const { return declared && !paused() && purge == nullptr; }
 };
+
+inline QueueRow RowOf(const Queue& queue) {
+  return {queue.config, queue.pause, queue.created_at_ms, queue.closed, queue.version};
+}
 
 inline Queue& Task::queue() const { return line->queue; }
 

@@ -1,8 +1,8 @@
 #include "server/engine/queue_commands.h"
 
-#include <algorithm>
 #include <utility>
 
+#include "proto/support/limits.h"
 #include "server/engine/refusals.h"
 
 namespace treadle::engine {
@@ -15,6 +15,14 @@ absl::Status CheckBounds(const QueueConfig& config) {
   if (letters.max_tasks < 0) return refusal::BoundNegative("dead_letters.max_tasks");
   if (letters.max_bytes < 1) return refusal::BoundNotPositive("dead_letters.max_bytes");
   if (letters.ttl_ms < 1) return refusal::BoundNotPositive("dead_letters.ttl_ms");
+  const CircuitBreaker& breaker = config.breaker;
+  if (breaker.failure_percent < 0) {
+    return refusal::BoundNegative("circuit_breaker.failure_percent");
+  }
+  if (breaker.min_attempts < 1) return refusal::BoundNotPositive("circuit_breaker.min_attempts");
+  if (breaker.window_ms < limits::kBreakerWindowMsMin) {
+    return refusal::BoundNotPositive("circuit_breaker.window_ms");
+  }
   return absl::OkStatus();
 }
 
@@ -34,10 +42,6 @@ Queue* QueueCommands::FindOrRefuse(Turn& turn, CallId call, const std::string& n
   return queue;
 }
 
-void QueueCommands::PutRow(Turn& turn, const Queue& queue) {
-  turn.Put(QueueRow{queue.config, queue.paused_at_ms, queue.created_at_ms, queue.closed});
-}
-
 void QueueCommands::Apply(Turn& turn, const CreateQueue& create) {
   const std::string& name = create.config.name;
   const absl::Status bounds = CheckBounds(create.config);
@@ -52,13 +56,18 @@ void QueueCommands::Apply(Turn& turn, const CreateQueue& create) {
   s_.queues.Declare(queue, create.config, s_.Shown(turn.now_ms()));
   queue.origin = create.origin;
   s_.queue_shares.Take(queue.origin);
-  PutRow(turn, queue);
+  pauses_.Follow(queue);
+  turn.Put(RowOf(queue));
   Confirm(turn, create.call, name);
 }
 
 void QueueCommands::Apply(Turn& turn, const UpdateQueue& update) {
   Queue* const queue = FindOrRefuse(turn, update.call, update.name);
   if (queue == nullptr) return;
+  if (update.if_version != 0 && update.if_version != queue->version) {
+    return Refuse(turn, update.call, refusal::QueueHasChanged(*queue, update.if_version),
+                  update.name);
+  }
   QueueConfig config = queue->config;
   config.max_tasks = update.max_tasks.value_or(config.max_tasks);
   config.max_bytes = update.max_bytes.value_or(config.max_bytes);
@@ -66,11 +75,14 @@ void QueueCommands::Apply(Turn& turn, const UpdateQueue& update) {
   letters.max_tasks = update.dead_letters_max_tasks.value_or(letters.max_tasks);
   letters.max_bytes = update.dead_letters_max_bytes.value_or(letters.max_bytes);
   letters.ttl_ms = update.dead_letters_ttl_ms.value_or(letters.ttl_ms);
+  config.breaker = update.breaker.value_or(config.breaker);
   const absl::Status bounds = CheckBounds(config);
   if (!bounds.ok()) return Refuse(turn, update.call, bounds, update.name);
-  queue->config = std::move(config);
+  const CircuitBreaker breaker = std::exchange(queue->config, std::move(config)).breaker;
   queue->closed = update.closed.value_or(queue->closed);
-  PutRow(turn, *queue);
+  ++queue->version;
+  pauses_.Follow(*queue, breaker);
+  turn.Put(RowOf(*queue));
   admission_.RulesChanged(turn, *queue);
   letters_.PolicyChanged(*queue);
   Confirm(turn, update.call, update.name);
@@ -86,6 +98,7 @@ void QueueCommands::Apply(Turn& turn, const DeleteQueue& remove) {
   if (queue->purge != nullptr) EndPurge(turn, *queue);
   turn.Erase(QueueKey{remove.name});
   lifecycle_.DropLines(*queue);
+  pauses_.Forget(*queue);
   s_.queues.Undeclare(*queue);
   s_.queue_shares.Return(queue->origin);
   s_.queues.Release(*queue);
@@ -95,11 +108,10 @@ void QueueCommands::Apply(Turn& turn, const DeleteQueue& remove) {
 void QueueCommands::Apply(Turn& turn, const PauseQueue& pause) {
   Queue* const queue = FindOrRefuse(turn, pause.call, pause.name);
   if (queue == nullptr) return;
-  if (queue->paused() != pause.paused) {
-    queue->paused_at_ms = pause.paused ? std::max<int64_t>(1, s_.Shown(turn.now_ms())) : 0;
-    queue->dispatches_since_ms = turn.now_ms();
-    PutRow(turn, *queue);
-    s_.matching.Activate(*queue);
+  if (pause.paused) {
+    pauses_.Begin(turn, *queue, pause.for_ms, /*by_breaker=*/false, pause.reason);
+  } else {
+    pauses_.End(turn, *queue);
   }
   Confirm(turn, pause.call, pause.name);
 }

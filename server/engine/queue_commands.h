@@ -3,6 +3,7 @@
 #include "server/engine/admission.h"
 #include "server/engine/dead_letters.h"
 #include "server/engine/lifecycle.h"
+#include "server/engine/pauses.h"
 #include "server/engine/state.h"
 #include "server/engine/turn.h"
 
@@ -11,8 +12,13 @@ namespace treadle::engine {
 // What operators do to queues.
 class QueueCommands {
  public:
-  QueueCommands(State& state, Lifecycle& lifecycle, Admission& admission, DeadLetters& letters)
-      : s_(state), lifecycle_(lifecycle), admission_(admission), letters_(letters) {}
+  QueueCommands(State& state, Lifecycle& lifecycle, Admission& admission, DeadLetters& letters,
+                Pauses& pauses)
+      : s_(state),
+        lifecycle_(lifecycle),
+        admission_(admission),
+        letters_(letters),
+        pauses_(pauses) {}
 
   void Apply(Turn& turn, const CreateQueue& create);
   void Apply(Turn& turn, const UpdateQueue& update);
@@ -26,13 +32,13 @@ class QueueCommands {
  private:
   // Null: answered that there is no such queue.
   Queue* FindOrRefuse(Turn& turn, CallId call, const std::string& name);
-  void PutRow(Turn& turn, const Queue& queue);
   void EndPurge(Turn& turn, Queue& queue);
 
   State& s_;
   Lifecycle& lifecycle_;
   Admission& admission_;
   DeadLetters& letters_;
+  Pauses& pauses_;
 };
 
 }  // namespace treadle::engine

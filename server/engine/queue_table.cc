@@ -40,8 +40,9 @@ void QueueTable::Declare(Queue& queue, const QueueConfig& config, int64_t create
   TREADLE_ASSERT(!queue.declared && config.name == *queue.name);
   queue.declared = true;
   queue.config = config;
-  queue.paused_at_ms = 0;
+  queue.pause = {};
   queue.closed = false;
+  queue.version = 1;
   queue.created_at_ms = created_at_ms;
   queue.totals = QueueTotals();
   queue.counted_apart = counted_apart_ < counted_max_ && *queue.name != Census::kOthers;
@@ -59,6 +60,7 @@ void QueueTable::Undeclare(Queue& queue) {
     forgotten_counts_.Add(queue.totals);
   }
   queue.times = nullptr;
+  queue.attempts = nullptr;
   --declared_count_;
   if (latest_ == &queue) latest_ = nullptr;
 }

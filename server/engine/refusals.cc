@@ -4,6 +4,9 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "proto/support/limits.h"
+#include "proto/support/task_id.h"
+
 namespace treadle::engine::refusal {
 namespace {
 
@@ -93,6 +96,23 @@ absl::Status QueueInUse(const Queue& queue) {
   return absl::FailedPreconditionError(absl::StrCat(
       "queue ", Quoted(*queue.name), " has ", queue.unfinished(), " unfinished tasks and ",
       queue.waiter_count, " waiting submitters: purge it first, or wait until it is empty"));
+}
+
+absl::Status QueueHasChanged(const Queue& queue, int64_t version) {
+  return absl::AbortedError(absl::StrCat("queue ", Quoted(*queue.name), " is at version ",
+                                         queue.version, " and not at ", version,
+                                         ": somebody has changed it since, look at it again"));
+}
+
+absl::Status NoSuchJob(uint64_t job) {
+  return absl::NotFoundError(absl::StrCat("there is no job ", NumberText(job),
+                                          "; check the id (the latest ", limits::kJobsKeptMax,
+                                          " that have ended are kept)"));
+}
+
+absl::Status TooManyJobs(int64_t jobs_running_max) {
+  return absl::ResourceExhaustedError(
+      absl::StrCat(jobs_running_max, " jobs are running, as many as may: wait, or cancel one"));
 }
 
 absl::Status NoDeadLetter(TaskId task) {

@@ -22,10 +22,15 @@ absl::Status TooManyNames(int64_t takers_bytes_max);
 absl::Status BoundNotPositive(std::string_view field);
 absl::Status BoundNegative(std::string_view field);
 absl::Status QueueInUse(const Queue& queue);
+absl::Status QueueHasChanged(const Queue& queue, int64_t version);
 
 // Dead letters.
 absl::Status NoDeadLetter(TaskId task);
 absl::Status PayloadLost(TaskId task);
+
+// Jobs.
+absl::Status NoSuchJob(uint64_t job);
+absl::Status TooManyJobs(int64_t jobs_running_max);
 
 // Submits.
 absl::Status PriorityNotAllowed(const QueueConfig& config);

@@ -24,11 +24,20 @@ struct MetaRow {
   uint64_t next_letter = 1;
 };
 
+// Why a queue starts nothing, and for how long: see pauses.h.
+struct Pause {
+  int64_t since_ms = 0;  // Unix time; 0: it is not paused
+  int64_t until_ms = 0;  // service time; 0: until somebody resumes it
+  bool by_breaker = false;
+  std::string reason;  // for people
+};
+
 struct QueueRow {
   QueueConfig config;
-  int64_t paused_at_ms = 0;  // Unix time, this and the next; 0: it is not
-  int64_t created_at_ms = 0;
+  Pause pause;
+  int64_t created_at_ms = 0;  // Unix time
   bool closed = false;
+  int64_t version = 1;
 };
 
 // A task that was accepted, or a run of several. Written once, with the payloads. What changes
@@ -176,6 +185,33 @@ struct MovingLetter {
   TaskId row;
 };
 
+// A task that a job could not do its work to, and why.
+struct JobRefusal {
+  TaskId task;
+  int32_t code = 0;  // absl::StatusCode
+  std::string message;
+
+  bool operator==(const JobRefusal&) const = default;
+};
+
+// What is done to many tasks, and how far that is: see jobs.h.
+struct JobRow {
+  uint64_t id = 0;  // numbered along with sessions
+  JobSpec spec;
+  JobState state = JobState::kRunning;
+  int64_t started_at_ms = 0;  // Unix time, this and the next
+  int64_t ended_at_ms = 0;    // 0: it has not
+  // The numbers of dead letters, or the orders of tasks: the next to look at, and the first that
+  // has come since the start.
+  uint64_t next = 0;
+  uint64_t end = 0;
+  int64_t total = 0;
+  int64_t looked_at = 0;
+  int64_t done = 0;
+  int64_t refused = 0;
+  std::vector<JobRefusal> refusals;  // the first of them
+};
+
 // Which sequences of a session were accepted: disjoint, ascending, inclusive ranges of those not
 // below `floor`.
 struct SessionRow {
@@ -216,7 +252,7 @@ struct ClockRow {
 
 using Row = std::variant<MetaRow, QueueRow, TaskRow, RunRow, AttemptRow, GrantRow, FinishedRow,
                          SessionRow, KeyRow, ReportsRow, ClockRow, DeadLetterRow, DeadTaskRow,
-                         LetterGroupRow, LetterMoveRow>;
+                         LetterGroupRow, LetterMoveRow, JobRow>;
 
 struct QueueKey {
   std::string name;
@@ -256,9 +292,12 @@ struct LetterGroupKey {
 struct LetterMoveKey {
   TaskId id;
 };
+struct JobKey {
+  uint64_t id = 0;
+};
 
 using RowKey = std::variant<QueueKey, TaskKey, RunKey, AttemptKey, GrantKey, SessionKey, ReportsKey,
-                            DeadLetterKey, DeadTaskKey, LetterGroupKey, LetterMoveKey>;
+                            DeadLetterKey, DeadTaskKey, LetterGroupKey, LetterMoveKey, JobKey>;
 
 // A row to put, or the key of one to delete. Applied in order, all or nothing.
 using RowChange = std::variant<Row, RowKey>;

@@ -8,6 +8,7 @@
 #include "server/engine/call_table.h"
 #include "server/engine/grant_table.h"
 #include "server/engine/holder_table.h"
+#include "server/engine/job.h"
 #include "server/engine/matching.h"
 #include "server/engine/options.h"
 #include "server/engine/queue_table.h"
@@ -69,7 +70,8 @@ struct State {
 
   std::map<TaskId, LetterMove> letter_moves;  // of dead letters whose tasks' rows are to be moved
   int64_t letter_groups = 0;                  // of all queues
-  std::vector<Queue*> queues_with_room;       // some left while submitters wait
+  JobTable jobs;
+  std::vector<Queue*> queues_with_room;  // some left while submitters wait
   std::vector<Queue*> purging;
   std::vector<std::shared_ptr<TaskRun>> changed_runs;  // in this turn
   std::vector<Holder*> given;                          // who was given tasks in this Tick

@@ -9,7 +9,7 @@ namespace treadle::engine {
 
 inline constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
-enum class TimedKind : uint8_t { kTask, kWorker, kPoll, kSession, kWaiter, kLetters };
+enum class TimedKind : uint8_t { kTask, kWorker, kPoll, kSession, kWaiter, kLetters, kPause };
 
 // What can become due in service time. Each has one timer at most, for whatever comes first.
 struct Timed {

@@ -95,12 +95,23 @@ struct DeadLetterPolicy {
   bool operator==(const DeadLetterPolicy&) const = default;
 };
 
+// When a queue pauses itself: see pauses.h.
+struct CircuitBreaker {
+  int32_t failure_percent = 0;  // 0: never
+  int32_t min_attempts = limits::kBreakerAttempts;
+  int64_t window_ms = limits::kBreakerWindowMs;
+  int64_t resume_after_ms = 0;  // 0: when somebody resumes it
+
+  bool operator==(const CircuitBreaker&) const = default;
+};
+
 struct QueueConfig {
   std::string name;
   Discipline discipline = Discipline::kFifo;
   int64_t max_tasks = 0;
   int64_t max_bytes = 0;
   DeadLetterPolicy dead_letters = {};
+  CircuitBreaker breaker = {};
 
   bool operator==(const QueueConfig&) const = default;
 };
@@ -113,6 +124,39 @@ struct RetryPolicy {
   std::vector<std::string> no_retry_error_types;
 
   bool operator==(const RetryPolicy&) const = default;
+};
+
+// Dead letters of a queue.
+struct LetterMatch {
+  std::string type;               // empty: every type
+  std::optional<uint64_t> group;  // absent: all
+
+  bool operator==(const LetterMatch&) const = default;
+};
+
+// Where tasks go that are submitted again.
+struct RedriveTo {
+  std::string queue;         // empty: that which they failed in
+  int32_t max_attempts = 0;  // 0: as it was
+
+  bool operator==(const RedriveTo&) const = default;
+};
+
+enum class JobAction : uint8_t { kRedriveLetters = 1, kDeleteLetters = 2, kCancelTasks = 3 };
+enum class JobState : uint8_t { kRunning = 1, kDone = 2, kCancelled = 3 };
+
+// What a job does to which tasks: see jobs.h.
+struct JobSpec {
+  JobAction action{};
+  std::string queue;    // of kCancelTasks, empty: every queue
+  LetterMatch match;    // of kCancelTasks, only its type
+  uint32_t states = 0;  // of kCancelTasks: a bit mask of 1 << TaskState; 0: all
+  RedriveTo to;
+  bool dry_run = false;
+  int32_t tasks_per_second = 0;  // 0: as fast as it goes
+  std::string reason;            // for people
+
+  bool operator==(const JobSpec&) const = default;
 };
 
 // 128 bits over all that makes two submits "the same content": type, payload, content type,

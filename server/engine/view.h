@@ -54,6 +54,7 @@ enum class Reason : uint8_t {
   kBehind,
   kSlotsBusy,
   kNext,
+  kCircuitOpen,
 };
 
 // How what a reason says comes to an end.
@@ -72,6 +73,7 @@ struct ReasonView {
   int64_t count = 0;                 // of workers, tasks or slots that it is about
   bool at_least = false;             // there may be more: not all were looked at
   std::vector<std::string> workers;  // the names of some of them
+  std::string said;                  // by whoever brought it about, for people
 };
 
 // The reasons that hold now, the one first that must end first.
@@ -82,9 +84,11 @@ struct Explanation {
 
 struct QueueView {
   QueueConfig config;
-  int64_t paused_at_ms = 0;  // Unix time; 0: it is not paused
+  Pause pause;
+  int64_t resume_at_ms = 0;  // Pause::until_ms as Unix time; 0: when somebody resumes it
   bool closed = false;
   int64_t created_at_ms = 0;  // Unix time
+  int64_t version = 1;
   int64_t scheduled = 0;
   int64_t queued = 0;
   int64_t running = 0;
@@ -107,6 +111,11 @@ struct LetterGroupView {
   Name queue;
   uint64_t fingerprint = 0;
   LetterGroup group;
+};
+
+struct JobView {
+  JobRow row;
+  std::string waits_for;  // see Job
 };
 
 struct PoolView {

@@ -62,11 +62,13 @@ TaskView ViewOf(const Waiter& waiter, const State& state) {
   return view;
 }
 
-QueueView ViewOf(const Queue& queue, int64_t now_ms) {
+QueueView ViewOf(const Queue& queue, int64_t now_ms, const State& state) {
   QueueView view;
   view.config = queue.config;
-  view.paused_at_ms = queue.paused_at_ms;
+  view.pause = queue.pause;
+  if (queue.pause.until_ms != 0) view.resume_at_ms = state.Shown(queue.pause.until_ms);
   view.closed = queue.closed;
+  view.version = queue.version;
   view.created_at_ms = queue.created_at_ms;
   view.scheduled = queue.scheduled;
   view.queued = queue.queued;

@@ -19,6 +19,7 @@
 #include "server/engine/view.h"
 #include "treadle/v1/admin_service.pb.h"
 #include "treadle/v1/dead_letter_service.pb.h"
+#include "treadle/v1/job_service.pb.h"
 #include "treadle/v1/queue_service.pb.h"
 #include "treadle/v1/task.pb.h"
 #include "treadle/v1/task_service.pb.h"
@@ -40,6 +41,8 @@ std::vector<std::string> ReadNames(google::protobuf::RepeatedPtrField<std::strin
 engine::QueueConfig ReadQueue(v1::QueueConfig& config, const engine::EngineOptions& options);
 // Leaves what is absent as it is.
 void Read(const v1::DeadLetterPolicy& policy, engine::DeadLetterPolicy& read);
+// With the defaults in place of zeros; one that never opens is as none.
+engine::CircuitBreaker ReadBreaker(const v1::CircuitBreaker& breaker);
 engine::AttachWorker ReadHello(v1::WorkerHello& hello);
 // `body` is the result, null when there is none.
 engine::EndAttempt ReadReport(v1::AttemptReport& report, broker::BodyPtr& body);
@@ -83,6 +86,7 @@ void Write(const std::vector<engine::FailedAttempt>& failed, v1::Task* out);
 void Write(const engine::DeadLetterRow& row, v1::DeadLetter* out);
 void Write(const engine::LetterGroupView& view, v1::DeadLetterGroup* out);
 void Write(const engine::QueueView& view, v1::Queue* out);
+void Write(const engine::JobView& view, v1::Job* out);
 void Write(const engine::WorkerView& view, v1::Worker* out);
 void Write(const engine::StopAttempt& stop, v1::StopNotice* out);
 void Write(const engine::ReportDone& done, v1::ReportResult* out);

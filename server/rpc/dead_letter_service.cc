@@ -49,7 +49,7 @@ struct LetterPage {
 absl::StatusOr<v1::ListDeadLettersResponse> ReadPage(const LetterPage& page,
                                                      broker::StoredTasks& stored) {
   const absl::StatusOr<broker::DeadLetterPage> found = stored.ListDeadLetters(
-      page.queue, page.from, page.limit,
+      {.queue = page.queue, .from = page.from, .limit = page.limit},
       [&page](const engine::DeadLetterRow& letter) { return page.Accepts(letter); });
   if (!found.ok()) return found.status();
   v1::ListDeadLettersResponse response;
@@ -163,9 +163,7 @@ absl::Status RedriveDeadLetters(Edge&, UnaryCall& call, v1::RedriveDeadLettersRe
   if (!ids.ok()) return ids.status();
   engine::TakeLetters take;
   take.tasks = *std::move(ids);
-  take.redrive = true;
-  take.queue = request.queue();
-  take.max_attempts = request.max_attempts();
+  take.redrive = engine::RedriveTo{request.queue(), request.max_attempts()};
   return TakeLetters<v1::RedriveDeadLettersResponse>(
       call, std::move(take),
       [](const engine::LettersTaken::Taken& letter, v1::RedriveDeadLettersResponse& response) {

@@ -45,6 +45,10 @@ std::string Worker(const engine::ReasonView& reason) {
                                                                   : reason.workers.front();
 }
 
+std::string Said(const engine::ReasonView& reason) {
+  return reason.said.empty() ? std::string() : absl::StrCat(": ", reason.said);
+}
+
 std::string Text(const engine::ReasonView& reason, const engine::TaskView& task) {
   const std::string queue = Quoted(*task.queue);
   const std::string type = Quoted(*task.type);
@@ -75,7 +79,9 @@ std::string Text(const engine::ReasonView& reason, const engine::TaskView& task)
     case Reason::kPurged:
       return absl::StrCat("queue ", queue, " is being purged: it will be cancelled");
     case Reason::kPaused:
-      return absl::StrCat("queue ", queue, " is paused");
+      return absl::StrCat("queue ", queue, " is paused", Said(reason));
+    case Reason::kCircuitOpen:
+      return absl::StrCat("queue ", queue, " is paused by its circuit breaker", Said(reason));
     case Reason::kNoWorker:
       return absl::StrCat("no worker serves queue ", queue);
     case Reason::kWorkersAway:
@@ -103,6 +109,8 @@ const char* Advice(Reason reason) {
   switch (reason) {
     case Reason::kPaused:
       return "resume the queue: treadle queue resume";
+    case Reason::kCircuitOpen:
+      return "mend what fails, then resume the queue: treadle queue resume";
     case Reason::kNoWorker:
       return "start a worker that serves the queue";
     case Reason::kNoHandler:

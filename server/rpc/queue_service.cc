@@ -112,6 +112,8 @@ absl::Status UpdateQueue(Edge& edge, UnaryCall& call, v1::UpdateQueueRequest& re
   if (letters.has_max_tasks()) update.dead_letters_max_tasks = letters.max_tasks();
   if (letters.has_max_bytes()) update.dead_letters_max_bytes = letters.max_bytes();
   if (letters.has_ttl_ms()) update.dead_letters_ttl_ms = letters.ttl_ms();
+  if (request.has_circuit_breaker()) update.breaker = ReadBreaker(request.circuit_breaker());
+  update.if_version = request.if_version();
   return ChangeAndShow<v1::UpdateQueueResponse>(call, std::move(update));
 }
 
@@ -124,8 +126,17 @@ absl::Status DeleteQueue(Edge&, UnaryCall& call, v1::DeleteQueueRequest& request
 
 absl::Status PauseQueue(Edge&, UnaryCall& call, v1::PauseQueueRequest& request) {
   if (absl::Status s = ValidateName("name", request.name()); !s.ok()) return s;
+  if (absl::Status s = ValidateOptionalName("reason", request.reason()); !s.ok()) return s;
+  if (absl::Status s =
+          ValidateRange("resume_after_ms", request.resume_after_ms(), 0, limits::kAheadMsMax, "ms");
+      !s.ok()) {
+    return s;
+  }
   return ChangeAndShow<v1::PauseQueueResponse>(
-      call, engine::PauseQueue{.name = request.name(), .paused = true});
+      call, engine::PauseQueue{.name = request.name(),
+                               .paused = true,
+                               .reason = request.reason(),
+                               .for_ms = request.resume_after_ms()});
 }
 
 absl::Status ResumeQueue(Edge&, UnaryCall& call, v1::ResumeQueueRequest& request) {

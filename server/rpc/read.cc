@@ -52,6 +52,17 @@ engine::QueueConfig ReadQueue(v1::QueueConfig& config, const engine::EngineOptio
   read.max_bytes = OrDefault(config.max_bytes(), options.queue_max_bytes);
   read.dead_letters = options.dead_letters;
   Read(config.dead_letters(), read.dead_letters);
+  if (config.has_circuit_breaker()) read.breaker = ReadBreaker(config.circuit_breaker());
+  return read;
+}
+
+engine::CircuitBreaker ReadBreaker(const v1::CircuitBreaker& breaker) {
+  engine::CircuitBreaker read;
+  if (breaker.failure_percent() == 0) return read;
+  read.failure_percent = breaker.failure_percent();
+  read.min_attempts = OrDefault(breaker.min_attempts(), read.min_attempts);
+  read.window_ms = OrDefault(breaker.window_ms(), read.window_ms);
+  read.resume_after_ms = breaker.resume_after_ms();
   return read;
 }
 

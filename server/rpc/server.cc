@@ -22,6 +22,7 @@
 #include "server/rpc/edge.h"
 #include "server/rpc/handler_table.h"
 #include "server/rpc/health.h"
+#include "server/rpc/job_service.h"
 #include "server/rpc/methods.h"
 #include "server/rpc/outbox.h"
 #include "server/rpc/outgoing.h"
@@ -86,6 +87,7 @@ class Server::Impl {
     ServeWorkers(*methods_);
     ServeQueues(*methods_);
     ServeDeadLetters(*methods_);
+    ServeJobs(*methods_);
     ServeAdmin(*methods_);
     ServeHealth(*methods_);
     ServeReflection(*methods_);

@@ -79,6 +79,24 @@ absl::Status ValidatePolicy(const v1::DeadLetterPolicy& policy) {
   return status;
 }
 
+absl::Status ValidateBreaker(const v1::CircuitBreaker& breaker) {
+  absl::Status status =
+      ValidateRange("circuit_breaker.failure_percent", breaker.failure_percent(), 0, 100, "%");
+  if (status.ok()) {
+    status = ValidateRange("circuit_breaker.min_attempts", breaker.min_attempts(), 0,
+                           limits::kBreakerAttemptsMax);
+  }
+  if (status.ok() && breaker.window_ms() != 0) {
+    status = ValidateRange("circuit_breaker.window_ms", breaker.window_ms(),
+                           limits::kBreakerWindowMsMin, limits::kBreakerWindowMsMax, "ms");
+  }
+  if (status.ok()) {
+    status = ValidateRange("circuit_breaker.resume_after_ms", breaker.resume_after_ms(), 0,
+                           limits::kAheadMsMax, "ms");
+  }
+  return status;
+}
+
 absl::Status ValidateQueue(const v1::QueueConfig& config) {
   if (absl::Status s = ValidateName("config.name", config.name()); !s.ok()) return s;
   if (!v1::Discipline_IsValid(config.discipline())) {
@@ -97,6 +115,7 @@ absl::Status ValidateQueue(const v1::QueueConfig& config) {
       !s.ok()) {
     return s;
   }
+  if (absl::Status s = ValidateBreaker(config.circuit_breaker()); !s.ok()) return s;
   return ValidatePolicy(config.dead_letters());
 }
 
@@ -110,6 +129,11 @@ absl::Status ValidateUpdate(const v1::UpdateQueueRequest& request) {
           ValidateRange("max_bytes", request.max_bytes(), 0, limits::kQueueBytesMax, "bytes");
       !s.ok()) {
     return s;
+  }
+  if (absl::Status s = ValidateBreaker(request.circuit_breaker()); !s.ok()) return s;
+  if (request.if_version() < 0) {
+    return absl::InvalidArgumentError(
+        "if_version: below 0; use the version that GetQueue has told, or 0");
   }
   return ValidatePolicy(request.dead_letters());
 }

@@ -279,9 +279,20 @@ void Write(const engine::QueueView& view, v1::Queue* out) {
   letters.set_max_tasks(view.config.dead_letters.max_tasks);
   letters.set_max_bytes(view.config.dead_letters.max_bytes);
   letters.set_ttl_ms(view.config.dead_letters.ttl_ms);
-  out->set_paused(view.paused_at_ms != 0);
-  out->set_paused_at_ms(view.paused_at_ms);
+  if (const engine::CircuitBreaker& breaker = view.config.breaker; breaker.failure_percent > 0) {
+    v1::CircuitBreaker& shown = *config.mutable_circuit_breaker();
+    shown.set_failure_percent(breaker.failure_percent);
+    shown.set_min_attempts(breaker.min_attempts);
+    shown.set_window_ms(breaker.window_ms);
+    shown.set_resume_after_ms(breaker.resume_after_ms);
+  }
+  out->set_paused(view.pause.since_ms != 0);
+  out->set_paused_at_ms(view.pause.since_ms);
+  out->set_pause_reason(view.pause.reason);
+  out->set_circuit_open(view.pause.by_breaker);
+  out->set_resume_at_ms(view.resume_at_ms);
   out->set_closed(view.closed);
+  out->set_version(view.version);
   out->set_created_at_ms(view.created_at_ms);
   v1::QueueStats& stats = *out->mutable_stats();
   stats.set_scheduled(view.scheduled);

@@ -347,7 +347,7 @@ TEST(RowKey, RangesHoldTheirKindAndNoOther) {
 }
 
 TEST(RowKey, AQueuesDeadLettersAreTogetherInTheirOrder) {
-  const KeyRange range = DeadLettersFrom("mail", 2);
+  const KeyRange range = DeadLettersBetween("mail", 2, UINT64_MAX);
   const auto holds = [&range](const std::string& queue, uint64_t number) {
     const std::string key = DeadLetterRowKey(queue, number);
     return range.begin <= key && key < range.end;

@@ -125,10 +125,36 @@ engine::FinishedRow SomeOutcomes() {
   return row;
 }
 
+engine::JobRow SomeJob() {
+  engine::JobRow job;
+  job.id = 12;
+  job.spec = {.action = engine::JobAction::kRedriveLetters,
+              .queue = "mail",
+              .match = {"send", 0xfedcba9876543210},
+              .states = 6,
+              .to = {"slow", 9},
+              .dry_run = true,
+              .tasks_per_second = 50,
+              .reason = "the server is up again"};
+  job.state = engine::JobState::kCancelled;
+  job.started_at_ms = 5;
+  job.ended_at_ms = 6;
+  job.next = 257;
+  job.end = 300;
+  job.total = 44;
+  job.looked_at = 11;
+  job.done = 3;
+  job.refused = 2;
+  job.refusals = {{kTask, 3, "no"}, {{1, 2}, 15, "lost"}};
+  return job;
+}
+
 std::vector<engine::Row> OneOfEachKind() {
   engine::QueueRow queue;
   queue.config = {"mail", engine::Discipline::kPriority, 10, 20, {5, 6'000, 7'000'000}};
-  queue.paused_at_ms = 77;
+  queue.config.breaker = {50, 30, 90'000, 600'000};
+  queue.pause = {77, 88, true, "12 of 20 attempts failed"};
+  queue.version = 6;
   queue.closed = true;
   queue.created_at_ms = 5;
   engine::AttemptRow attempt;
@@ -176,7 +202,8 @@ std::vector<engine::Row> OneOfEachKind() {
           SomeLetter(),
           engine::DeadTaskRow{SomeTask(), 258},
           SomeGroup(),
-          engine::LetterMoveRow{kTask, SomeGroup().queue, 258, SomeRun().id}};
+          engine::LetterMoveRow{kTask, SomeGroup().queue, 258, SomeRun().id},
+          SomeJob()};
 }
 
 }  // namespace treadle::broker

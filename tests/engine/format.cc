@@ -114,8 +114,51 @@ std::string Format(const LetterGroup& group) {
                       Field("error", group.error_type), " \"", group.error_message, "\"");
 }
 
+std::string Format(const Pause& pause) {
+  return absl::StrCat(Field("paused_at", pause.since_ms), Field("until", pause.until_ms),
+                      Flag("by-breaker", pause.by_breaker), Field("because", pause.reason));
+}
+
+const char* NameOf(JobAction action) {
+  switch (action) {
+    case JobAction::kRedriveLetters:
+      return "redrive";
+    case JobAction::kDeleteLetters:
+      return "delete";
+    case JobAction::kCancelTasks:
+      return "cancel";
+  }
+  return "?";
+}
+
+const char* NameOf(JobState state) {
+  switch (state) {
+    case JobState::kRunning:
+      return "running";
+    case JobState::kDone:
+      return "done";
+    case JobState::kCancelled:
+      return "cancelled";
+  }
+  return "?";
+}
+
+std::string Format(const JobRow& row) {
+  std::string text =
+      absl::StrCat("job ", row.id, " ", NameOf(row.spec.action), " ", row.spec.queue,
+                   Field("type", row.spec.match.type), Field("into", row.spec.to.queue),
+                   Flag("dry-run", row.spec.dry_run), " ", NameOf(row.state), " next=", row.next,
+                   " end=", row.end, " total=", row.total, " looked_at=", row.looked_at,
+                   " done=", row.done, Field("refused", row.refused));
+  for (const JobRefusal& one : row.refusals) {
+    absl::StrAppend(&text, "\n    ", one.task.ToString(), " ", one.message);
+  }
+  return text;
+}
+
 struct RowFormat {
   static constexpr DeadLetterPolicy kLetters = {};
+  static constexpr CircuitBreaker kBreaker = {};
 
   std::string operator()(const MetaRow& row) const {
     return absl::StrCat("meta next: session=", row.next_session, " token=", row.next_token,
@@ -130,7 +173,11 @@ struct RowFormat {
         Field("dead_letters", row.config.dead_letters.max_tasks, kLetters.max_tasks),
         Field("dead_letter_bytes", row.config.dead_letters.max_bytes, kLetters.max_bytes),
         Field("dead_letter_ttl", row.config.dead_letters.ttl_ms, kLetters.ttl_ms),
-        Field("paused_at", row.paused_at_ms), Flag("closed", row.closed));
+        Field("breaker", row.config.breaker.failure_percent),
+        Field("breaker_attempts", row.config.breaker.min_attempts, kBreaker.min_attempts),
+        Field("breaker_window", row.config.breaker.window_ms, kBreaker.window_ms),
+        Field("breaker_resume", row.config.breaker.resume_after_ms), Format(row.pause),
+        Flag("closed", row.closed), Field<int64_t>("version", row.version, 1));
   }
   std::string operator()(const TaskRow& row) const {
     const TaskSpec& spec = row.spec;
@@ -201,6 +248,8 @@ struct RowFormat {
   std::string operator()(const LetterMoveRow& row) const {
     return absl::StrCat("move ", row.id.ToString(), " to letter ", row.letter, " of ", *row.queue);
   }
+  std::string operator()(const JobRow& row) const { return Format(row); }
+  std::string operator()(const JobKey& key) const { return absl::StrCat("job ", key.id); }
   std::string operator()(const QueueKey& key) const { return "queue " + key.name; }
   std::string operator()(const TaskKey& key) const { return "task " + key.id.ToString(); }
   std::string operator()(const RunKey& key) const { return "run " + key.id.ToString(); }
@@ -317,6 +366,14 @@ struct EventFormat {
     }
     return text;
   }
+  std::string operator()(const JobChanged& event) const {
+    return absl::StrCat(Call(event), "job-changed ", event.job, " ", Format(event.status));
+  }
+  std::string operator()(const JobLettersWanted& event) const {
+    return absl::StrCat("job-letters-wanted ", event.job, " of ", event.queue, " from ", event.from,
+                        " before ", event.before, Field("type", event.match.type),
+                        Flag("with-tasks", event.with_tasks));
+  }
   std::string operator()(const SweepDue& event) const {
     return absl::StrCat("sweep-due ", event.queue, " from ", event.from);
   }
@@ -398,7 +455,7 @@ std::string Format(const TaskView& view) {
 
 std::string Format(const QueueView& view) {
   return absl::StrCat(
-      view.config.name, " ", NameOf(view.config.discipline), Field("paused_at", view.paused_at_ms),
+      view.config.name, " ", NameOf(view.config.discipline), Format(view.pause),
       Flag("closed", view.closed), " scheduled=", view.scheduled, " queued=", view.queued,
       " running=", view.running, Field("bytes", view.waiting_bytes),
       Field("waiting_submitters", view.waiting_submitters), Field("oldest_age", view.oldest_age_ms),
@@ -446,6 +503,8 @@ const char* NameOf(Reason reason) {
       return "slots-busy";
     case Reason::kNext:
       return "next";
+    case Reason::kCircuitOpen:
+      return "circuit-open";
   }
   return "?";
 }
@@ -470,7 +529,11 @@ std::string Format(const ReasonView& view) {
   return absl::StrCat(NameOf(view.reason), " since=", view.since_ms,
                       NameOf(view.end, view.until_ms), Field("count", view.count),
                       Flag("at-least", view.at_least),
-                      Field("workers", absl::StrJoin(view.workers, ",")));
+                      Field("workers", absl::StrJoin(view.workers, ",")), Field("said", view.said));
+}
+
+std::string Format(const JobView& view) {
+  return absl::StrCat(Format(view.row), Field("waits", view.waits_for));
 }
 
 std::string Format(const LetterGroupView& view) {

@@ -15,6 +15,7 @@ std::string Format(const TaskView& view);
 std::string Format(const QueueView& view);
 std::string Format(const WorkerView& view);
 std::string Format(const ReasonView& view);
+std::string Format(const JobView& view);
 std::string Format(const LetterGroupView& view);
 
 const char* NameOf(TaskState state);

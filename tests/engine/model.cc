@@ -88,6 +88,12 @@ struct VisibleText {
     }
     return text;
   }
+  std::string operator()(const JobChanged& e) const {
+    return absl::StrCat("job-changed ", Number(e.call), " ", e.job, " ", Text(e.status));
+  }
+  std::string operator()(const JobLettersWanted& e) const {
+    return absl::StrCat("job-letters-wanted ", e.job);
+  }
   std::string operator()(const SweepDue& e) const { return "sweep-due " + e.queue; }
   std::string operator()(const EndCall& e) const {
     return absl::StrCat("end-call ", Number(e.call), " ", Text(e.status));
@@ -211,6 +217,8 @@ void Model::Apply(const PauseQueue& command) {
     status = Code(absl::StatusCode::kNotFound);
   } else {
     queue->second.paused = command.paused;
+    queue->second.resume_at_ms =
+        command.paused && command.for_ms > 0 ? now_ms_ + command.for_ms : INT64_MAX;
   }
   Say(QueueChanged{command.call, status, command.name});
 }
@@ -452,7 +460,7 @@ void Model::CheckViews(const Engine& engine, int64_t now_ms) const {
   for (const auto& [name, queue] : queues_) {
     const std::optional<QueueView> view = engine.FindQueue(name, now_ms);
     TREADLE_ASSERT(view && view->config == queue.config &&
-                   (view->paused_at_ms != 0) == queue.paused);
+                   (view->pause.since_ms != 0) == queue.paused);
     TREADLE_ASSERT(view->closed == queue.closed);
     CheckLetters(engine, name, queue, *view);
     int64_t counts[4] = {};

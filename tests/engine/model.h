@@ -67,6 +67,7 @@ struct ModelLetter {
 struct ModelQueue {
   QueueConfig config;
   bool paused = false;
+  int64_t resume_at_ms = INT64_MAX;  // while it is paused
   bool closed = false;
   std::vector<CallId> purges;
   std::vector<ModelLetter> letters;  // the oldest first
@@ -154,6 +155,9 @@ class Model {
   void Apply(const CompactRun&) {}
   void Apply(const MoveDeadTasks&) {}
   void Apply(const TakeLetters&) {}
+  void Apply(const StartJob&) {}  // see jobs_test.cc, this and the next two
+  void Apply(const CancelJob&) {}
+  void Apply(const JobLettersFound&) {}
   void Apply(const SweepDeadLetters& command);
   void Apply(const LettersFound&) {}  // see Found
   absl::Status TakeOne(const TakeLetters& take, const LettersFound::Letter& letter, TaskId new_id);

@@ -104,8 +104,8 @@ absl::Status Model::TakeOne(const TakeLetters& take, const LettersFound::Letter&
     submit.id = new_id;
     submit.spec = letter.task->spec;
     TaskSpec& spec = submit.spec;
-    if (!take.queue.empty()) spec.queue = take.queue;
-    if (take.max_attempts > 0) spec.max_attempts = take.max_attempts;
+    if (!take.redrive->queue.empty()) spec.queue = take.redrive->queue;
+    if (take.redrive->max_attempts > 0) spec.max_attempts = take.redrive->max_attempts;
     spec.run_at_ms = spec.delay_ms = 0;
     if (spec.deadline_at_ms - wall_set_by_ms_ <= now_ms_) spec.deadline_at_ms = 0;
     spec.request_key.clear();

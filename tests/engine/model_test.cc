@@ -239,7 +239,8 @@ Command RandomRun::RandomQueueCommand() {
     case 0:
       return DeleteQueue{call, queue};
     case 1:
-      return PauseQueue{call, queue, OneIn(3)};
+      return PauseQueue{call, queue, OneIn(3), "a test",
+                        OneIn(2) ? static_cast<int64_t>(Below(20'000)) : 0};
     case 2:
     case 3:
       return PauseQueue{call, queue, false};
@@ -463,9 +464,10 @@ TakeLetters RandomRun::RandomTake() {
     }
   }
   if (take.tasks.empty() || OneIn(4)) take.tasks.push_back({1, 1 + Below(100)});
-  take.redrive = !OneIn(3);
-  if (OneIn(3)) take.queue = AnyQueue();
-  if (OneIn(3)) take.max_attempts = 1 + static_cast<int32_t>(Below(3));
+  if (OneIn(3)) return take;
+  RedriveTo& to = take.redrive.emplace();
+  if (OneIn(3)) to.queue = AnyQueue();
+  if (OneIn(3)) to.max_attempts = 1 + static_cast<int32_t>(Below(3));
   return take;
 }
 

@@ -43,6 +43,10 @@ std::optional<Model::Due> Model::FirstDue() {
     if (at_ms > now_ms_ || (first && first->at_ms <= at_ms)) return;
     first = Due{at_ms, std::move(act)};
   };
+  for (auto& [name, queue] : queues_) {
+    ModelQueue* const it = &queue;
+    if (queue.paused) offer(queue.resume_at_ms, [it] { it->paused = false; });
+  }
   for (auto& [id, task] : tasks_) {
     ModelTask* const it = &task;
     offer(Deadline(task), [=, this] { Expire(*it); });

@@ -42,6 +42,7 @@ std::string KeyOf(const RowKey& key) {
                         [](const DeadTaskKey& k) { return "p" + k.id.ToString(); },
                         [](const LetterGroupKey& k) { return GroupName(*k.queue, k.fingerprint); },
                         [](const LetterMoveKey& k) { return "x" + k.id.ToString(); },
+                        [](const JobKey& k) { return absl::StrCat("j", k.id); },
                     },
                     key);
 }
@@ -66,6 +67,7 @@ std::string KeyOf(const Row& row) {
           [](const DeadTaskRow& r) { return "p" + r.task.id.ToString(); },
           [](const LetterGroupRow& r) { return GroupName(*r.queue, r.fingerprint); },
           [](const LetterMoveRow& r) { return "x" + r.id.ToString(); },
+          [](const JobRow& r) { return absl::StrCat("j", r.id); },
       },
       row);
 }
@@ -116,6 +118,30 @@ SweepDeadLetters RowStore::Answer(const SweepDue& due, size_t limit) const {
     answer.letters.push_back(std::get<DeadLetterRow>(row->second));
   }
   return answer;
+}
+
+JobLettersFound RowStore::Answer(const JobLettersWanted& wanted, size_t limit,
+                                 TaskId first_id) const {
+  JobLettersFound found{.job = wanted.job, .reading = wanted.reading, .first_id = first_id};
+  const std::string end = LetterName(wanted.queue, wanted.before);
+  for (auto row = rows_.lower_bound(LetterName(wanted.queue, wanted.from));
+       row != rows_.end() && row->first < end; ++row) {
+    const auto& letter = std::get<DeadLetterRow>(row->second);
+    if (found.letters.size() == std::min(limit, wanted.limit)) {
+      found.next = letter.number;
+      break;
+    }
+    ++found.looked_at;
+    if (!wanted.match.type.empty() && *letter.type != wanted.match.type) continue;
+    if (wanted.match.group.has_value() && letter.group != *wanted.match.group) continue;
+    LettersFound::Letter& one = found.letters.emplace_back();
+    one.row = letter;
+    const auto dead = rows_.find("p" + letter.id.ToString());
+    if (wanted.with_tasks && dead != rows_.end()) {
+      one.task = std::get<DeadTaskRow>(dead->second).task;
+    }
+  }
+  return found;
 }
 
 LettersFound RowStore::Answer(const LettersWanted& wanted, size_t limit, TaskId first_id) const {

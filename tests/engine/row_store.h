@@ -26,6 +26,7 @@ class RowStore {
   // What a broker would read for these. `limit`: of dead letters, at once.
   MoveDeadTasks Answer(const LetterMovesDue& due) const;
   SweepDeadLetters Answer(const SweepDue& due, size_t limit) const;
+  JobLettersFound Answer(const JobLettersWanted& wanted, size_t limit, TaskId first_id) const;
   // Of the first `limit` that are wanted; new tasks get ids from `first_id` on.
   LettersFound Answer(const LettersWanted& wanted, size_t limit, TaskId first_id) const;
 

@@ -38,6 +38,7 @@ int64_t* OptionOf(EngineOptions& options, const std::string& name) {
   if (name == "attempt_timeout_grace_ms") return &options.attempt_timeout_grace_ms;
   if (name == "timers_per_turn_max") return &options.timers_per_turn_max;
   if (name == "purged_per_turn_max") return &options.purged_per_turn_max;
+  if (name == "jobs_running_max") return &options.jobs_running_max;
   if (name == "letter_groups_max") return &options.letter_groups_max;
   if (name == "letter_groups_per_queue_max") return &options.letter_groups_per_queue_max;
   return nullptr;
@@ -99,6 +100,7 @@ std::string Script::RunBlock(const std::vector<std::string>& lines) {
     if (const auto* due = std::get_if<LetterMovesDue>(&output.event)) moves_due_ = *due;
     if (const auto* due = std::get_if<SweepDue>(&output.event)) sweep_due_ = *due;
     if (const auto* wanted = std::get_if<LettersWanted>(&output.event)) letters_wanted_ = *wanted;
+    if (const auto* wanted = std::get_if<JobLettersWanted>(&output.event)) job_wants_ = *wanted;
   }
   engine_->CheckInvariants();
   rows_.Apply(effects_.changes);
@@ -128,6 +130,7 @@ void Script::RunLine(const std::string& text, std::string& shown) {
     moves_due_.reset();
     sweep_due_.reset();
     letters_wanted_.reset();
+    job_wants_.reset();
   } else if (line.verb() == "move") {
     Require(moves_due_.has_value(), "no moves are due");
     Step(rows_.Answer(*std::exchange(moves_due_, std::nullopt)));
@@ -135,6 +138,11 @@ void Script::RunLine(const std::string& text, std::string& shown) {
     Require(letters_wanted_.has_value(), "no letters are wanted");
     Step(rows_.Answer(*std::exchange(letters_wanted_, std::nullopt),
                       static_cast<size_t>(line.Number("limit", 100)), line.Id("as")));
+  } else if (line.verb() == "job-found") {
+    Require(job_wants_.has_value(), "no job wants letters");
+    Step(rows_.Answer(*std::exchange(job_wants_, std::nullopt),
+                      static_cast<size_t>(line.Number("limit", 100)),
+                      line.Has("as") ? line.Id("as") : TaskId()));
   } else if (line.verb() == "sweep") {
     Require(sweep_due_.has_value(), "no sweep is due");
     Step(rows_.Answer(*std::exchange(sweep_due_, std::nullopt),
@@ -207,6 +215,14 @@ std::string Script::Show(const ScriptLine& line) const {
       absl::StrAppend(&text, Format(view), "\n");
     }
     return text.empty() ? "no dead letters\n" : text;
+  }
+  if (line.Has("jobs")) {
+    std::string text;
+    for (const JobView& view : engine_->ListJobs(
+             UINT64_MAX, static_cast<size_t>(line.Number("limit", 100)), line.Has("running"))) {
+      absl::StrAppend(&text, Format(view), "\n");
+    }
+    return text.empty() ? "no jobs\n" : text;
   }
   if (line.Has("queues")) {
     std::string text;

@@ -273,6 +273,45 @@ std::vector<EndAttempt> ParseEnds(const ScriptLine& line, bool together) {
   return ends;
 }
 
+namespace {
+
+CircuitBreaker ParseBreaker(const ScriptLine& line) {
+  CircuitBreaker breaker;
+  breaker.failure_percent = static_cast<int32_t>(line.Number("breaker"));
+  breaker.min_attempts =
+      static_cast<int32_t>(line.Number("breaker_attempts", breaker.min_attempts));
+  breaker.window_ms = line.Number("breaker_window", breaker.window_ms);
+  breaker.resume_after_ms = line.Number("breaker_resume");
+  return breaker;
+}
+
+RedriveTo ParseRedrive(const ScriptLine& line) {
+  return {line.Text("into"), static_cast<int32_t>(line.Number("max_attempts"))};
+}
+
+JobSpec ParseJob(const ScriptLine& line) {
+  JobSpec spec;
+  if (line.Has("cancel")) {
+    spec.action = JobAction::kCancelTasks;
+  } else if (line.Has("redrive")) {
+    spec.action = JobAction::kRedriveLetters;
+    spec.to = ParseRedrive(line);
+  } else if (line.Has("delete")) {
+    spec.action = JobAction::kDeleteLetters;
+  } else {
+    throw std::invalid_argument("start-job: what?");
+  }
+  spec.queue = line.Text("queue");
+  spec.match.type = line.Text("type");
+  spec.states = static_cast<uint32_t>(line.Number("states"));
+  spec.dry_run = line.Has("dry-run");
+  spec.tasks_per_second = static_cast<int32_t>(line.Number("rate"));
+  spec.reason = line.Text("reason");
+  return spec;
+}
+
+}  // namespace
+
 Command ParseCommand(const ScriptLine& line) {
   const std::string& verb = line.verb();
   const CallId call = line.Call();
@@ -289,6 +328,7 @@ Command ParseCommand(const ScriptLine& line) {
     letters.max_tasks = line.Number("dead_letters", letters.max_tasks);
     letters.max_bytes = line.Number("dead_letter_bytes", letters.max_bytes);
     letters.ttl_ms = line.Number("dead_letter_ttl", letters.ttl_ms);
+    if (line.Has("breaker")) config.breaker = ParseBreaker(line);
     return CreateQueue{call, config, ParseOrigin(line)};
   }
   if (verb == "update") {
@@ -298,10 +338,14 @@ Command ParseCommand(const ScriptLine& line) {
     update.dead_letters_max_tasks = ParseOptional(line, "dead_letters");
     update.dead_letters_max_bytes = ParseOptional(line, "dead_letter_bytes");
     update.dead_letters_ttl_ms = ParseOptional(line, "dead_letter_ttl");
+    if (line.Has("breaker")) update.breaker = ParseBreaker(line);
+    update.if_version = line.Number("if_version");
     return update;
   }
   if (verb == "delete") return DeleteQueue{call, line.Text("queue")};
-  if (verb == "pause") return PauseQueue{call, line.Text("queue"), true};
+  if (verb == "pause") {
+    return PauseQueue{call, line.Text("queue"), true, line.Text("because"), line.Number("for")};
+  }
   if (verb == "resume") return PauseQueue{call, line.Text("queue"), false};
   if (verb == "purge") return PurgeQueue{call, line.Text("queue")};
   if (verb == "begin") return BeginLife{Incarnation{number("incarnation")}};
@@ -312,12 +356,13 @@ Command ParseCommand(const ScriptLine& line) {
     return open;
   }
   if (verb == "take-letters") {
-    TakeLetters take{.call = call, .tasks = {}, .redrive = line.Has("redrive")};
+    TakeLetters take{.call = call};
     for (const std::string& id : line.Words("ids")) take.tasks.push_back(*TaskId::Parse(id));
-    take.queue = line.Text("into");
-    take.max_attempts = static_cast<int32_t>(line.Number("max_attempts"));
+    if (line.Has("redrive")) take.redrive = ParseRedrive(line);
     return take;
   }
+  if (verb == "start-job") return StartJob{call, ParseJob(line)};
+  if (verb == "cancel-job") return CancelJob{call, number("job")};
   if (verb == "acknowledge") return AcknowledgeSession{call, number("below")};
   if (verb == "close-session") return CloseSession{call};
   if (verb == "cancel") return Cancel{call, number("item"), line.Id("id"), line.Text("reason")};

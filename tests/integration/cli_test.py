@@ -118,7 +118,15 @@ class CommandLine(Scenario):
         _, err = self.treadle("dead", "redrive", "--queue", "lost", code=USAGE)
         self.assertIn("redrive 1 dead letter of queue lost", err)
         out, _ = self.treadle("dead", "redrive", "--queue", "lost", "--into=mended", "--yes")
-        self.assertEqual(out, "1 dead letter redriven\n")
+        self.assertEqual(out, "1 task redriven\n")
+        (job,) = json.loads(self.treadle("job", "list", "-o", "json")[0])
+        self.assertEqual((job["state"], job["done"]), ("DONE", 1))
+        self.assertIn("redrive dead letters of queue lost, into mended",
+                      self.treadle("job", "show", job["job_id"])[0])
+        self.assertIn("1 task redriven", self.treadle("job", "wait", job["job_id"])[0])
+        self.assertIn("done", self.treadle("job", "cancel", job["job_id"])[0])
+        self.assertIn("no job is running", self.treadle("job", "list", "--running")[1])
+        self.treadle("job", "show", "zz", code=NOT_FOUND)
         self.assertEqual(self.treadle("dead", "list", "lost", "-o", "name")[0], "")
         self.treadle("queue", "delete", "lost")
         self.treadle("dead", "redrive", code=USAGE)
@@ -127,6 +135,17 @@ class CommandLine(Scenario):
         self.assertEqual(out, "0 dead letters deleted, 1 not there any more\n")
         self.treadle("dead", "show", "zz-1", code=NOT_FOUND)
         self.treadle("dead", "list", "nowhere", code=NOT_FOUND)
+
+    def test_a_queue_pauses_with_a_reason(self):
+        self.treadle("queue", "create", "rest", "--breaker=50", "--breaker-resume=5m")
+        self.assertIn("opens when 50 % of at least 20 attempts fail within 1m00s, for 5m00s",
+                      self.treadle("queue", "show", "rest")[0])
+        out, _ = self.treadle("queue", "pause", "rest", "--for=10m", "--reason=the disk is full")
+        self.assertIn("the disk is full", out)
+        self.assertIn("resumes", out)
+        out, _ = self.treadle("submit", "-q", "rest", "--type=any", "--dry-run")
+        self.assertIn("the disk is full", out)
+        self.assertNotIn("because", self.treadle("queue", "resume", "rest")[0])
 
     def test_exit_codes(self):
         self.worker(self.address, "--allow-exec=/bin/sh")

@@ -158,17 +158,59 @@ void Caller::Reopen(const std::string& queue) {
   calls_[call];
 }
 
+void Caller::CancelJob(uint64_t job) {
+  const CallId call = network_.OpenUnary(*this, broker::Lane::kClients);
+  network_.Send(call, engine::CancelJob{call, job});
+  calls_[call];
+}
+
+engine::JobSpec Caller::SomeJob(const std::string& queue) {
+  engine::JobSpec job;
+  job.action = random_.Pick(
+      std::vector{engine::JobAction::kRedriveLetters, engine::JobAction::kRedriveLetters,
+                  engine::JobAction::kDeleteLetters, engine::JobAction::kCancelTasks});
+  job.queue = queue;
+  if (random_.OneIn(4)) job.to.queue = random_.Pick(kQueues);
+  job.to.max_attempts = static_cast<int32_t>(random_.Below(3));
+  job.dry_run = random_.OneIn(6);
+  if (random_.OneIn(2)) job.tasks_per_second = static_cast<int32_t>(random_.Between(1, 20));
+  return job;
+}
+
+// Of dead letters that somebody names, or of one that is none.
+void Caller::TakeLetters(CallId call) {
+  engine::TakeLetters take{.call = call};
+  for (const auto& [place, letter] : oracle_.ledger().letters) {
+    if (random_.OneIn(3)) take.tasks.push_back(letter.row.id);
+  }
+  if (take.tasks.empty()) take.tasks.push_back(SomeTask());
+  if (random_.Percent(70)) take.redrive = engine::RedriveTo{};
+  network_.Send(call, std::move(take));
+}
+
 void Caller::Operate() {
   const std::string& name = random_.Pick(kQueues);
   const CallId call = network_.OpenUnary(*this, broker::Lane::kClients);
   calls_[call];
+  if (random_.OneIn(3)) {
+    const auto& jobs = oracle_.ledger().jobs;
+    const auto& letters = oracle_.ledger().letters;
+    if (random_.OneIn(3)) return TakeLetters(call);
+    if (!jobs.empty() && random_.OneIn(5)) {
+      return network_.Send(call, engine::CancelJob{call, jobs.rbegin()->first});
+    }
+    const bool any = letters.empty() || random_.OneIn(4);
+    const std::string& queue = any ? name : letters.begin()->first.first;
+    return network_.Send(call, engine::StartJob{call, SomeJob(queue)});
+  }
   const uint64_t choice = random_.Below(10);
   if (choice < 5) {
     CreateQueue(name);
     network_.Close(call);
     calls_.erase(call);
   } else if (choice < 7) {
-    network_.Send(call, engine::PauseQueue{call, name, random_.Percent(30)});
+    network_.Send(call, engine::PauseQueue{call, name, random_.Percent(30), "a test",
+                                           random_.OneIn(2) ? random_.Between(0, 3'000) : 0});
   } else if (choice < 8) {
     engine::UpdateQueue update{call, name, std::nullopt, std::nullopt};
     if (random_.OneIn(3)) {

@@ -25,6 +25,7 @@ class Caller final : public Peer {
   void Reopen(const std::string& queue);
   // A paused queue works again.
   void Resume(const std::string& queue);
+  void CancelJob(uint64_t job);
   // What is left to be answered or awaited; empty: nothing.
   std::string Left() const;
 
@@ -41,6 +42,8 @@ class Caller final : public Peer {
   void SubmitAgain();
   void Ask(TaskId task);
   void Operate();
+  engine::JobSpec SomeJob(const std::string& queue);
+  void TakeLetters(engine::CallId call);
   void CreateQueue(const std::string& name);
   TaskId SomeTask();
 

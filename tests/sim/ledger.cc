@@ -65,6 +65,7 @@ struct Applier {
   }
   void operator()(const engine::LetterGroupRow&) {}
   void operator()(const engine::LetterMoveRow& row) { ledger.moves[row.id] = row; }
+  void operator()(const engine::JobRow& row) { ledger.jobs[row.id] = row; }
   void operator()(const engine::FinishedRow& row) {
     for (auto& [outcome, result] : OutcomesOf(row, change.body)) {
       Ledger::Task& task = ledger.tasks[outcome.id];
@@ -155,6 +156,9 @@ void Apply(const StoredChange& change, Ledger& ledger) {
     }
     case broker::RowKind::kLetterMove:
       ledger.moves.erase(*broker::TaskOfKey(change.key));
+      return;
+    case broker::RowKind::kJob:
+      ledger.jobs.erase(*broker::NumberOfKey(change.key));
       return;
     default:
       return;

@@ -51,6 +51,7 @@ struct Ledger {
   std::map<uint64_t, engine::ReportsRow> reports;              // that may come again
   std::map<std::pair<std::string, uint64_t>, Letter> letters;  // by queue and number
   std::map<TaskId, engine::LetterMoveRow> moves;
+  std::map<uint64_t, engine::JobRow> jobs;
   uint64_t last_token = 0;
   uint64_t last_order = 0;
 

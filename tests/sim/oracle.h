@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -103,6 +104,8 @@ class Oracle final : public Disk::Observer {
     uint64_t moved = 0;  // tasks, out of a run's row
     uint64_t letters = 0;
     uint64_t letters_dropped = 0;
+    uint64_t letters_redriven = 0;
+    uint64_t jobs_done = 0;
     std::map<engine::TaskState, uint64_t> ended;
 
     void Add(const Counts& other);
@@ -224,7 +227,12 @@ class Oracle final : public Disk::Observer {
   // oracle_letters.cc
   void CheckLetter(const engine::DeadLetterRow& row);
   void CheckDeadTask(const engine::DeadTaskRow& row, const std::string& payload);
-  void CheckLetterDropped(const std::string& queue, uint64_t number) const;
+  void CheckRedriven(const engine::TaskRow& row, const std::string& payload);
+  void CheckLetterDropped(const std::string& queue, uint64_t number);
+  void CheckJob(const engine::JobRow& row);
+  // A job is about this one: an unfinished task of this order, or a dead letter of this number.
+  bool JobAsked(engine::JobAction action, const std::string& queue, const std::string& type,
+                uint64_t number) const;
   void CheckKept(const std::vector<StoredChange>& changes);
   // The task's lease has ended though nobody reported success.
   void CheckLeaseOver(const Ledger::Task& task, bool attempt_spent);
@@ -291,6 +299,8 @@ class Oracle final : public Disk::Observer {
   std::map<TaskId, Told> told_;
   std::map<Ledger::RequestKey, Key> keys_;
   std::set<TaskId> cancel_asked_;
+  std::set<TaskId> drops_asked_;  // dead letters
+  std::deque<TaskId> redriven_;   // in this batch, and their dead letters are not dropped yet
   // Cancels and watches of tasks that were not there yet, and not answered so.
   std::map<std::pair<engine::CallId, TaskId>, int64_t> asked_too_early_;
   std::map<engine::CallId, std::string> purged_;  // queues, until it was answered

@@ -43,6 +43,8 @@ void Oracle::Arrived(const engine::Command& command, const broker::Request& requ
   } else if (const auto* cancel = std::get_if<engine::Cancel>(&command)) {
     cancel_asked_.insert(cancel->task);
     AskedAbout(cancel->call, cancel->task);
+  } else if (const auto* take = std::get_if<engine::TakeLetters>(&command)) {
+    if (!take->redrive.has_value()) drops_asked_.insert(take->tasks.begin(), take->tasks.end());
   } else if (const auto* open = std::get_if<engine::OpenSession>(&command)) {
     opening_[open->call] = *open;
     // A session's newer stream: what waits for room waits for it. (A thief gets none.)

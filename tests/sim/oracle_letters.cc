@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <variant>
 
 #include "absl/strings/str_cat.h"
@@ -10,6 +11,8 @@ namespace treadle::sim {
 
 // After a batch: what fails in it is kept.
 void Oracle::CheckKept(const std::vector<StoredChange>& changes) {
+  Expect(redriven_.empty(), Promise::kNeverLost,
+         "a dead letter's task is submitted again, and the letter stays");
   for (const TaskId id : EndDead(changes, live_)) {
     const engine::TaskRow& task = live_.Find(id)->row;
     left_from_[task.spec.queue].Add(task);
@@ -51,12 +54,36 @@ void Oracle::CheckDeadTask(const engine::DeadTaskRow& row, const std::string& pa
          Promise::kNeverLost, absl::StrCat(id, " is another task as a dead letter"));
 }
 
-// By a bound alone, and the oldest first.
-void Oracle::CheckLetterDropped(const std::string& queue, uint64_t number) const {
+// It is a dead letter's, which is dropped in the same batch.
+void Oracle::CheckRedriven(const engine::TaskRow& row, const std::string& payload) {
+  Submission& submission = submissions_[row.id];
+  submission.spec = row.spec;
+  submission.payload = payload;
+  submission.arrival = ++arrivals_;
+  redriven_.push_back(row.id);
+}
+
+// Because its task was submitted again, because somebody asked for it, or by a bound: then the
+// oldest first.
+void Oracle::CheckLetterDropped(const std::string& queue, uint64_t number) {
   const auto letter = live_.letters.find({queue, number});
   const std::string what = absl::StrCat("dead letter ", number, " of ", queue);
   Expect(letter != live_.letters.end(), Promise::kBounded,
          absl::StrCat(what, " is dropped, and is not there"));
+  if (!redriven_.empty()) {
+    const Submission& again = submissions_[redriven_.front()];
+    const Ledger::Task& task = *live_.Find(letter->second.row.id);
+    Expect(again.payload == task.payload && again.spec.type == task.row.spec.type,
+           Promise::kNeverLost, absl::StrCat(what, " is submitted again as another task"));
+    redriven_.pop_front();
+    ++counts_.letters_redriven;
+    return;
+  }
+  const engine::DeadLetterRow& row = letter->second.row;
+  if (drops_asked_.contains(row.id) ||
+      JobAsked(engine::JobAction::kDeleteLetters, queue, *row.type, number)) {
+    return;
+  }
   const auto first = live_.letters.lower_bound({queue, 0});
   Expect(first == letter, Promise::kOrder, absl::StrCat(what, " is dropped before an older one"));
   const engine::DeadLetterPolicy& policy = live_.queues.find(queue)->second.config.dead_letters;
@@ -67,6 +94,38 @@ void Oracle::CheckLetterDropped(const std::string& queue, uint64_t number) const
   Expect(live_.LettersIn(queue) > policy.max_tasks || bytes > policy.max_bytes ||
              letter->second.row.dead_since_ms + policy.ttl_ms <= NowMs(),
          Promise::kNeverLost, absl::StrCat(what, " is dropped though its queue has room for it"));
+}
+
+// A running task ends some time after it was told to stop, and the job may have ended by then.
+bool Oracle::JobAsked(engine::JobAction action, const std::string& queue, const std::string& type,
+                      uint64_t number) const {
+  const bool may_be_late = action == engine::JobAction::kCancelTasks;
+  return std::any_of(live_.jobs.begin(), live_.jobs.end(), [&](const auto& entry) {
+    const engine::JobRow& job = entry.second;
+    const engine::JobSpec& spec = job.spec;
+    const bool running = job.state == engine::JobState::kRunning;
+    return spec.action == action && !spec.dry_run && number < job.end &&
+           (spec.queue.empty() || spec.queue == queue) &&
+           (spec.match.type.empty() || spec.match.type == type) &&
+           (number < job.next ? may_be_late : running);
+  });
+}
+
+void Oracle::CheckJob(const engine::JobRow& row) {
+  const auto known = live_.jobs.find(row.id);
+  const std::string what = absl::StrCat("job ", row.id);
+  if (known == live_.jobs.end()) {
+    Expect(!given_sessions_.contains(row.id) && !unary_sessions_.contains(row.id),
+           Promise::kGivenOnce, absl::StrCat(what, " has the number of a session"));
+    Expect(row.spec.action != engine::JobAction::kCancelTasks || row.end <= live_.last_order + 1,
+           Promise::kNeverLost, absl::StrCat(what, " is about tasks that come after its start"));
+    return;
+  }
+  const engine::JobRow& before = known->second;
+  Expect(before.state == engine::JobState::kRunning && before.spec == row.spec &&
+             before.next <= row.next && before.done <= row.done,
+         Promise::kNeverLost, absl::StrCat(what, " goes back, or goes on behind its end"));
+  if (row.state == engine::JobState::kDone) ++counts_.jobs_done;
 }
 
 void Oracle::CheckLettersAtTheEnd() const {

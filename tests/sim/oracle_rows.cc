@@ -54,6 +54,7 @@ void Oracle::Check(const StoredChange& change) {
       if (const Ledger::Task* const known = live_.Find(one.id)) {
         CheckMoved(*known, one, payload);
       } else {
+        if (!submissions_.contains(one.id)) CheckRedriven(one, payload);
         CheckAccepted(one, payload);
       }
     }
@@ -71,6 +72,8 @@ void Oracle::Check(const StoredChange& change) {
     CheckLetter(*letter);
   } else if (const auto* dead = std::get_if<engine::DeadTaskRow>(&change.row)) {
     CheckDeadTask(*dead, change.body);
+  } else if (const auto* job = std::get_if<engine::JobRow>(&change.row)) {
+    CheckJob(*job);
   } else if (const auto* key = std::get_if<engine::KeyRow>(&change.row)) {
     CheckKey(*key);
   } else if (const auto* queue = std::get_if<engine::QueueRow>(&change.row)) {
@@ -247,8 +250,9 @@ void Oracle::CheckFinished(const engine::FinishedRow& row, const std::string& re
              absl::StrCat(id, " succeeds in attempt ", row.attempts, " after ", task.spent));
       break;
     case TaskState::kCancelled:
-      Expect(cancel_asked_.contains(row.id) || PurgeAsked(spec.queue), Promise::kNeverLost,
-             absl::StrCat(id, " is cancelled though nobody asked"));
+      Expect(cancel_asked_.contains(row.id) || PurgeAsked(spec.queue) ||
+                 JobAsked(engine::JobAction::kCancelTasks, spec.queue, spec.type, task.row.order),
+             Promise::kNeverLost, absl::StrCat(id, " is cancelled though nobody asked"));
       break;
     case TaskState::kExpired:
       Expect((spec.deadline_at_ms > 0 && Moment(spec.deadline_at_ms) <= NowMs()) ||

@@ -118,7 +118,7 @@ void Oracle::CheckWorking(const engine::Engine& engine,
     for (const engine::PoolView& pool : worker.pools) {
       if (pool.free == 0) continue;
       for (const engine::TaskView& task : queued) {
-        if (engine.FindQueue(*task.queue, NowMs())->paused_at_ms != 0) continue;
+        if (engine.FindQueue(*task.queue, NowMs())->pause.since_ms != 0) continue;
         const bool fits = ServesQueue(worker, *task.queue) && Runs(pool, *task.type);
         Expect(!fits, Promise::kAliveMeansWorking,
                absl::StrCat(task.id.ToString(), " waits though ", worker.worker_id, " has ",
@@ -140,7 +140,7 @@ void Oracle::CheckExplained(const engine::Engine& engine,
     const engine::TaskView& task = queued[i];
     const std::optional<engine::Explanation> why = engine.Explain(task.id);
     const Reason first = why && !why->reasons.empty() ? why->reasons.front().reason : Reason::kNext;
-    if (engine.FindQueue(*task.queue, NowMs())->paused_at_ms != 0) {
+    if (engine.FindQueue(*task.queue, NowMs())->pause.since_ms != 0) {
       Expect(first == Reason::kPaused || first == Reason::kPurged, Promise::kAliveMeansWorking,
              absl::StrCat(task.id.ToString(), " is explained by ", static_cast<int>(first),
                           " though its queue is paused"));
@@ -313,6 +313,8 @@ void Oracle::Counts::Add(const Counts& other) {
   moved += other.moved;
   letters += other.letters;
   letters_dropped += other.letters_dropped;
+  letters_redriven += other.letters_redriven;
+  jobs_done += other.jobs_done;
   for (const auto& [state, count] : other.ended) ended[state] += count;
 }
 
@@ -330,7 +332,8 @@ std::string Oracle::Counts::ToString() const {
       " expired; outcomes told: ", outcomes, ", unknown: ", unknown,
       "; several at once: ", runs_leased, " leases, ", runs_reported, " reports, ", runs_told,
       " outcomes; moved out of their run's row: ", moved, "; dead letters: ", letters,
-      ", dropped: ", letters_dropped, "; progress seen: ", progress, "; broker crashes: ", crashes,
+      ", dropped: ", letters_dropped, ", submitted again: ", letters_redriven,
+      "; jobs done: ", jobs_done, "; progress seen: ", progress, "; broker crashes: ", crashes,
       ", stores lost: ", stores_lost, "; sessions not given to strangers: ", thieves);
 }
 

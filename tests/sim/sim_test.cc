@@ -49,6 +49,8 @@ TEST(Simulation, EverythingThatIsPromisedAboutHappens) {
   EXPECT_GT(sum.moved, 20u);
   EXPECT_GT(sum.letters, 20u);
   EXPECT_GT(sum.letters_dropped, 10u);
+  EXPECT_GT(sum.letters_redriven, 5u);
+  EXPECT_GT(sum.jobs_done, 10u);
   EXPECT_GT(sum.unknown, 20u);
   EXPECT_GT(sum.progress, 20u);
   for (const auto state : {engine::TaskState::kSucceeded, engine::TaskState::kFailed,

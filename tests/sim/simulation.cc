@@ -191,8 +191,12 @@ class Simulation {
     if (!server_.up()) server_.Start();
     for (const engine::QueueView& queue :
          server_.broker().engine().ListQueues("", SIZE_MAX, timeline_.NowMs())) {
-      if (queue.paused_at_ms != 0) callers_[0]->Resume(queue.config.name);
+      if (queue.pause.since_ms != 0) callers_[0]->Resume(queue.config.name);
       if (queue.closed) callers_[0]->Reopen(queue.config.name);
+    }
+    for (const engine::JobView& job :
+         server_.broker().engine().ListJobs(UINT64_MAX, SIZE_MAX, /*running_only=*/true)) {
+      if (!job.waits_for.empty()) callers_[0]->CancelJob(job.row.id);
     }
     for (auto& client : clients_) client->Act(/*calm=*/true);
     for (auto& caller : callers_) caller->Act(/*calm=*/true);
@@ -244,6 +248,9 @@ class Simulation {
         absl::StrAppend(&left, id.ToString(), " (", task.row.spec.type, " in ", task.row.spec.queue,
                         ") has not ended; ");
       }
+    }
+    for (const auto& [id, job] : oracle_.ledger().jobs) {
+      if (job.state == engine::JobState::kRunning) absl::StrAppend(&left, "job ", id, " runs; ");
     }
     return left;
   }

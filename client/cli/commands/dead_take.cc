@@ -1,18 +1,16 @@
 #include <algorithm>
-#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <thread>
-#include <utility>
 #include <vector>
 
 #include "client/cli/commands/task_filter.h"
 #include "client/cli/console/human.h"
-#include "client/cli/console/interrupt.h"
 #include "client/cli/context.h"
 #include "client/cli/dead_letter_view.h"
 #include "client/cli/flags.h"
+#include "client/cli/job_view.h"
 #include "client/cli/view.h"
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -35,6 +33,8 @@ struct TakeFlags : BulkFlags {
   std::string into;
   int64_t max_attempts = 0;
   int64_t rate = 0;  // in a second; 0: as fast as it goes
+  std::string reason;
+  bool detach = false;
 
   bool filtered() const { return !queue.empty() || !type.empty() || !group.empty(); }
   const char* verb() const { return redrive ? "redrive" : "delete"; }
@@ -81,52 +81,16 @@ absl::Status Take(Client& client, const TakeFlags& flags, const std::vector<std:
   return absl::OkStatus();
 }
 
-// A batch after the other, no more than --rate of them in a second.
-class Batches {
- public:
-  Batches(Context& context, Client& client, const TakeFlags& flags)
-      : context_(context), client_(client), flags_(flags) {}
+constexpr size_t kBatch = 200;
 
-  // False: no more.
-  bool Add(std::string id) {
-    ids_.push_back(std::move(id));
-    return std::ssize(ids_) < Size() || Flush();
+ExitCode TakeNamed(Context& context, Client& client, const TakeFlags& flags) {
+  Taken sum;
+  absl::Status status;
+  for (auto id = flags.ids.begin(); status.ok() && id != flags.ids.end();) {
+    const auto end = id + std::min<std::ptrdiff_t>(kBatch, flags.ids.end() - id);
+    status = Take(client, flags, std::vector<std::string>(id, end), sum);
+    id = end;
   }
-  bool Flush() {
-    if (ids_.empty()) return true;
-    std::this_thread::sleep_until(next_);
-    if (context_.interrupt.fired()) return false;
-    if (flags_.rate > 0) {
-      next_ = std::chrono::steady_clock::now() +
-              std::chrono::milliseconds(1'000 * std::ssize(ids_) / flags_.rate);
-    }
-    status_ = Take(client_, flags_, std::exchange(ids_, {}), sum_);
-    return status_.ok() && sum_.refused == 0;
-  }
-
-  const Taken& sum() const { return sum_; }
-  const absl::Status& status() const { return status_; }
-
- private:
-  // A tenth of a second's, so that Ctrl-C is heard soon.
-  int64_t Size() const {
-    if (flags_.rate == 0) return kBatch;
-    return std::clamp<int64_t>(flags_.rate / 10, 1, kBatch);
-  }
-
-  static constexpr int64_t kBatch = 200;
-
-  Context& context_;
-  Client& client_;
-  const TakeFlags& flags_;
-  std::vector<std::string> ids_;
-  std::chrono::steady_clock::time_point next_{};
-  Taken sum_;
-  absl::Status status_;
-};
-
-ExitCode Report(Context& context, const TakeFlags& flags, const Batches& batches) {
-  const Taken& sum = batches.sum();
   const char* const done = flags.redrive ? "redriven" : "deleted";
   ExitCode printed = ExitCode::kOk;
   if (context.table()) {
@@ -138,13 +102,8 @@ ExitCode Report(Context& context, const TakeFlags& flags, const Batches& batches
     printed =
         PrintObject(context, Json{{done, sum.taken}, {"gone", sum.gone}, {"refused", sum.refused}});
   }
-  if (!batches.status().ok()) return context.FailCall(batches.status());
-  if (sum.refused > 0) return context.FailCall(sum.first_refusal);
-  if (context.interrupt.fired()) {
-    context.terminal.Complain("interrupted: the rest was left alone");
-    return ExitCode::kInterrupted;
-  }
-  return printed;
+  if (!status.ok()) return context.FailCall(status);
+  return sum.refused > 0 ? context.FailCall(sum.first_refusal) : printed;
 }
 
 // visit(letter) until it is false, of those that the filters take and that failed by now: what
@@ -208,6 +167,38 @@ ExitCode DryRun(Context& context, Client& client, const TakeFlags& flags) {
   return printed;
 }
 
+v1::JobSpec ToJob(const TakeFlags& flags) {
+  v1::JobSpec spec;
+  v1::DeadLetterSelection letters;
+  letters.set_queue(flags.queue);
+  letters.set_type(flags.type);
+  letters.set_group(flags.group);
+  if (flags.redrive) {
+    v1::RedriveAction& redrive = *spec.mutable_redrive_dead_letters();
+    *redrive.mutable_letters() = letters;
+    redrive.set_queue(flags.into);
+    redrive.set_max_attempts(static_cast<int32_t>(flags.max_attempts));
+  } else {
+    *spec.mutable_delete_dead_letters()->mutable_letters() = letters;
+  }
+  spec.set_tasks_per_second(static_cast<int32_t>(flags.rate));
+  spec.set_reason(flags.reason);
+  return spec;
+}
+
+ExitCode TakeFiltered(Context& context, Client& client, const TakeFlags& flags) {
+  const absl::StatusOr<int64_t> count = CountLetters(client, flags);
+  if (!count.ok()) return context.FailCall(count.status());
+  if (*count > 0) {
+    const std::string what = fmt::format("{} {} of queue {}", flags.verb(),
+                                         HumanCount(*count, "dead letter"), Printable(flags.queue));
+    if (const ExitCode no = Confirm(context, flags, what); no != ExitCode::kOk) return no;
+  }
+  const absl::StatusOr<v1::Job> job = client.StartJob(ToJob(flags));
+  if (!job.ok()) return context.FailCall(job.status());
+  return flags.detach ? PrintOne(context, kJobView, *job) : FollowJob(context, client, *job);
+}
+
 ExitCode Run(Context& context, const TakeFlags& flags) {
   if (flags.filtered() != flags.ids.empty()) {
     return context.Fail(absl::InvalidArgumentError(
@@ -217,39 +208,19 @@ ExitCode Run(Context& context, const TakeFlags& flags) {
   if (flags.filtered() && flags.queue.empty()) {
     return context.Fail(absl::InvalidArgumentError("--queue: absent; name the queue"));
   }
-  if (flags.dry_run && !flags.filtered()) {
+  if (!flags.filtered() && (flags.dry_run || flags.detach || flags.rate > 0)) {
     return context.Fail(absl::InvalidArgumentError(
-        "--dry-run is for filters: treadle dead show tells of single ones"));
+        "--dry-run, --rate and --detach are for filters: ids are taken at once"));
   }
   if (absl::Status s = CheckObjectOutput(context, "this counts dead letters");
-      !flags.dry_run && !s.ok()) {
+      !flags.filtered() && !s.ok()) {
     return context.Fail(s);
   }
   auto client = context.Connect();
   if (!client.ok()) return context.FailCall(client.status());
   if (flags.dry_run) return DryRun(context, **client, flags);
-  Batches batches(context, **client, flags);
-  Interrupt::Scope on_interrupt(context.interrupt, [] {});
-  if (!flags.filtered()) {
-    bool more = true;
-    for (auto id = flags.ids.begin(); more && id != flags.ids.end(); ++id) more = batches.Add(*id);
-    if (more) batches.Flush();
-    return Report(context, flags, batches);
-  }
-  const absl::StatusOr<int64_t> count = CountLetters(**client, flags);
-  if (!count.ok()) return context.FailCall(count.status());
-  if (*count == 0) return Report(context, flags, batches);
-  const std::string what = fmt::format("{} {} of queue {}", flags.verb(),
-                                       HumanCount(*count, "dead letter"), Printable(flags.queue));
-  if (const ExitCode no = Confirm(context, flags, what); no != ExitCode::kOk) return no;
-  bool more = true;
-  const absl::Status status = ForEachLetter(**client, flags, [&](const v1::DeadLetter& letter) {
-    more = batches.Add(letter.task().task_id());
-    return more;
-  });
-  if (!status.ok()) return context.FailCall(status);
-  if (more) batches.Flush();
-  return Report(context, flags, batches);
+  return flags.filtered() ? TakeFiltered(context, **client, flags)
+                          : TakeNamed(context, **client, flags);
 }
 
 CLI::App& AddTake(CLI::App& dead, const std::string& name, const std::string& description,
@@ -260,6 +231,11 @@ CLI::App& AddTake(CLI::App& dead, const std::string& name, const std::string& de
   program::AddText(take, "--type", flags.type, "TYPE", "Of these, only tasks of this type.");
   program::AddText(take, "--group", flags.group, "GROUP",
                    "Of these, only this group's, as treadle dead groups shows it.");
+  program::AddCount(take, "--rate", flags.rate, 0, limits::kJobTasksPerSecondMax,
+                    "No more in a second. 0: as fast as it goes.");
+  program::AddText(take, "--reason", flags.reason, "TEXT",
+                   "Why: treadle job list -o wide shows it.");
+  AddFlag(take, "-d,--detach", flags.detach, "Do not wait: print the job that does it.");
   AddFlag(take, "--dry-run", flags.dry_run, "List what would be taken, and do nothing.");
   AddFlag(take, "-y,--yes", flags.yes, "Do not ask.");
   return take;
@@ -272,9 +248,10 @@ void AddTakeCommands(CLI::App& dead, Command& chosen) {
   redriven->redrive = true;
   CLI::App& redrive = AddTake(
       dead, "redrive", "Submits tasks again that had failed, and drops their dead letters.",
-      "Each has a new id, and may run at once. By ids, or by filters, which ask first; without a\n"
-      "terminal they want --yes. What fails again meanwhile is left alone. It stops at the first\n"
-      "task that is not accepted: that dead letter stays.\n"
+      "Each has a new id, and may run at once. By ids, or by filters: these ask first (without a\n"
+      "terminal they want --yes), and begin a job of the broker, which goes on whatever becomes "
+      "of\n"
+      "this command. What fails again meanwhile is left alone. It waits while the queue is full.\n"
       "\n"
       "Examples:\n"
       "  treadle dead redrive cnsef1k6a7-1k9\n"
@@ -285,8 +262,6 @@ void AddTakeCommands(CLI::App& dead, Command& chosen) {
                    "Submit to this queue, not to the one that they failed in.");
   program::AddCount(redrive, "--attempts", redriven->max_attempts, 0, limits::kAttemptsMax,
                     "How often each may be tried. 0: as it was.");
-  program::AddCount(redrive, "--rate", redriven->rate, 0, 1'000'000,
-                    "No more in a second. 0: as fast as it goes.");
   redrive.callback([&chosen, redriven] {
     chosen = [redriven](Context& context) { return Run(context, *redriven); };
   });
@@ -294,7 +269,8 @@ void AddTakeCommands(CLI::App& dead, Command& chosen) {
   auto deleted = std::make_shared<TakeFlags>();
   CLI::App& remove =
       AddTake(dead, "delete", "Drops dead letters.",
-              "By ids, or by filters, which ask first; without a terminal they want --yes.\n"
+              "By ids, or by filters: these ask first (without a terminal they want --yes), and\n"
+              "begin a job of the broker, which goes on whatever becomes of this command.\n"
               "\n"
               "Examples:\n"
               "  treadle dead delete cnsef1k6a7-1k9\n"

@@ -1,3 +1,4 @@
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -31,6 +32,22 @@ struct QueueFlags : WatchFlags, BulkFlags {
   CLI::Option* dead_letters_option = nullptr;
   CLI::Option* dead_letter_bytes_option = nullptr;
   CLI::Option* dead_letter_ttl_option = nullptr;
+  int64_t breaker_percent = 0;
+  int64_t breaker_attempts = limits::kBreakerAttempts;
+  int64_t breaker_window_ms = limits::kBreakerWindowMs;
+  int64_t breaker_resume_ms = 0;
+  CLI::Option* breaker_option = nullptr;
+  // Of a pause.
+  std::string reason;
+  int64_t for_ms = 0;
+
+  bool has_breaker() const { return breaker_option->count() > 0; }
+  void WriteTo(v1::CircuitBreaker& breaker) const {
+    breaker.set_failure_percent(static_cast<int32_t>(breaker_percent));
+    breaker.set_min_attempts(static_cast<int32_t>(breaker_attempts));
+    breaker.set_window_ms(breaker_window_ms);
+    breaker.set_resume_after_ms(breaker_resume_ms);
+  }
 
   void WriteTo(v1::DeadLetterPolicy& policy) const {
     if (dead_letters_option->count() > 0) policy.set_max_tasks(dead_letters);
@@ -45,8 +62,19 @@ v1::Discipline ParseDiscipline(const std::string& text) {
 }
 
 std::string QueueState(const v1::Queue& queue) {
-  if (queue.closed()) return queue.paused() ? "closed, paused" : "closed";
-  return queue.paused() ? "paused" : "open";
+  const char* const paused = queue.circuit_open() ? "circuit open" : "paused";
+  if (queue.closed()) return queue.paused() ? fmt::format("closed, {}", paused) : "closed";
+  return queue.paused() ? paused : "open";
+}
+
+std::string BreakerText(const v1::CircuitBreaker& breaker) {
+  std::string text = fmt::format("opens when {} % of at least {} attempts fail within {}",
+                                 breaker.failure_percent(), breaker.min_attempts(),
+                                 HumanDuration(breaker.window_ms()));
+  if (breaker.resume_after_ms() > 0) {
+    text += fmt::format(", for {}", HumanDuration(breaker.resume_after_ms()));
+  }
+  return text;
 }
 
 std::string DescribeQueue(const v1::Queue& queue, const Context& context) {
@@ -55,7 +83,13 @@ std::string DescribeQueue(const v1::Queue& queue, const Context& context) {
   sheet.Add("name", queue.config().name());
   sheet.Add("discipline", DisciplineName(queue.config().discipline()));
   sheet.Add("state", QueueState(queue));
-  if (queue.paused()) sheet.Add("  since", HumanTimeAndAge(queue.paused_at_ms()));
+  if (queue.paused()) {
+    sheet.Add("  since", HumanTimeAndAge(queue.paused_at_ms()));
+    if (queue.resume_at_ms() != 0) {
+      sheet.Add("  resumes", "in " + HumanTimeLeft(queue.resume_at_ms()));
+    }
+    if (!queue.pause_reason().empty()) sheet.Add("  because", Printable(queue.pause_reason()));
+  }
   sheet.Add("created", HumanTime(queue.created_at_ms()));
   sheet.Add("waiting", fmt::format("{} of {} tasks, {} of {}", stats.queued() + stats.scheduled(),
                                    queue.config().max_tasks(), HumanBytes(stats.waiting_bytes()),
@@ -79,6 +113,9 @@ std::string DescribeQueue(const v1::Queue& queue, const Context& context) {
                 : fmt::format("{} of {} tasks, {} of {}, for {}", stats.dead_letters(),
                               letters.max_tasks(), HumanBytes(stats.dead_letter_bytes()),
                               HumanBytes(letters.max_bytes()), HumanDuration(letters.ttl_ms())));
+  if (queue.config().has_circuit_breaker()) {
+    sheet.Add("circuit breaker", BreakerText(queue.config().circuit_breaker()));
+  }
   sheet.Add("cancelled", std::to_string(stats.cancelled_total()));
   sheet.Add("expired", std::to_string(stats.expired_total()));
   sheet.Add("retried", std::to_string(stats.retried_total()));
@@ -156,6 +193,7 @@ ExitCode CreateQueue(Context& context, const QueueFlags& flags) {
   config.set_max_tasks(flags.max_tasks);
   config.set_max_bytes(flags.max_bytes);
   flags.WriteTo(*config.mutable_dead_letters());
+  if (flags.has_breaker()) flags.WriteTo(*config.mutable_circuit_breaker());
   return PrintQueue(context, (*client)->CreateQueue(config));
 }
 
@@ -165,6 +203,7 @@ ExitCode UpdateQueue(Context& context, const QueueFlags& flags) {
   if (flags.max_tasks_option->count() > 0) request.set_max_tasks(flags.max_tasks);
   if (flags.max_bytes_option->count() > 0) request.set_max_bytes(flags.max_bytes);
   flags.WriteTo(*request.mutable_dead_letters());
+  if (flags.has_breaker()) flags.WriteTo(*request.mutable_circuit_breaker());
   auto client = context.Connect();
   if (!client.ok()) return context.FailCall(client.status());
   return PrintQueue(context, (*client)->UpdateQueue(request));
@@ -230,6 +269,19 @@ void AddBounds(CLI::App& command, QueueFlags& flags) {
   flags.dead_letter_ttl_option =
       program::AddDuration(command, "--dead-letter-ttl", flags.dead_letter_ttl_ms, 1,
                            limits::kAheadMsMax, "For how long each of them is kept.");
+  flags.breaker_option =
+      program::AddCount(command, "--breaker", flags.breaker_percent, 0, 100,
+                        "Pause the queue when so many percent of attempts fail. 0: never.");
+  program::AddCount(command, "--breaker-attempts", flags.breaker_attempts, 1,
+                    limits::kBreakerAttemptsMax, "... of at least so many.")
+      ->needs(flags.breaker_option);
+  program::AddDuration(command, "--breaker-window", flags.breaker_window_ms,
+                       limits::kBreakerWindowMsMin, limits::kBreakerWindowMsMax,
+                       "... within so long.")
+      ->needs(flags.breaker_option);
+  AddBound(command, "--breaker-resume", flags.breaker_resume_ms, limits::kAheadMsMax,
+           "... and resume it after so long. 0: somebody must.")
+      ->needs(flags.breaker_option);
 }
 
 CLI::App& AddNamed(CLI::App& group, QueueFlags& flags, const std::string& name,
@@ -290,12 +342,25 @@ void AddQueueCommands(CLI::App& root, Command& chosen) {
   }));
   CLI::App& update =
       AddNamed(group, *updates, "update", "Changes a queue's bounds. What waits already, stays.",
-               "Example:\n  treadle queue update mail --max-tasks 2000000\n");
+               "Examples:\n"
+               "  treadle queue update mail --max-tasks 2000000\n"
+               "  treadle queue update mail --breaker 50 --breaker-resume 5m\n");
   AddBounds(update, *updates);
   update.callback(choose(updates, UpdateQueue));
-  AddNamed(group, *flags, "pause", "Keeps a queue's tasks from starting; submits go on.",
-           "Example:\n  treadle queue pause mail\n")
-      .callback(choose(flags, call(&Client::PauseQueue)));
+  CLI::App& pause =
+      AddNamed(group, *flags, "pause", "Keeps a queue's tasks from starting; submits go on.",
+               "Examples:\n"
+               "  treadle queue pause mail\n"
+               "  treadle queue pause mail --for 10m --reason 'the mail server is down'\n");
+  AddBound(pause, "--for", flags->for_ms, limits::kAheadMsMax,
+           "It resumes by itself after so long. 0: somebody must resume it.");
+  program::AddText(pause, "--reason", flags->reason, "TEXT", "Why: treadle task explain shows it.");
+  pause.callback(choose(flags, [](Context& context, const QueueFlags& queue) {
+    auto client = context.Connect();
+    if (!client.ok()) return context.FailCall(client.status());
+    return PrintQueue(context, (*client)->PauseQueue(queue.name, queue.reason,
+                                                     std::chrono::milliseconds(queue.for_ms)));
+  }));
   AddNamed(group, *flags, "resume", "Lets a paused queue's tasks start again.",
            "Example:\n  treadle queue resume mail\n")
       .callback(choose(flags, call(&Client::ResumeQueue)));

@@ -26,7 +26,7 @@ class Channel;
 namespace treadle {
 
 // The API's messages. Who looks into one includes its header: treadle/v1/task.pb.h,
-// task_service.pb.h, explain.pb.h, queue_service.pb.h, dead_letter_service.pb.h,
+// task_service.pb.h, explain.pb.h, queue_service.pb.h, dead_letter_service.pb.h, job_service.pb.h,
 // admin_service.pb.h.
 namespace v1 {
 class DeleteDeadLettersRequest;
@@ -35,10 +35,14 @@ class ExplainSubmitResponse;
 class ExplainTaskResponse;
 class GetDeadLetterResponse;
 class GetPayloadResponse;
+class Job;
+class JobSpec;
 class ListDeadLetterGroupsRequest;
 class ListDeadLetterGroupsResponse;
 class ListDeadLettersRequest;
 class ListDeadLettersResponse;
+class ListJobsRequest;
+class ListJobsResponse;
 class ListTasksRequest;
 class ListTasksResponse;
 class Outcome;
@@ -228,7 +232,10 @@ class Client {
   absl::StatusOr<std::vector<v1::Queue>> ListQueues();
   absl::StatusOr<v1::Queue> UpdateQueue(const v1::UpdateQueueRequest& request);
   absl::Status DeleteQueue(std::string_view name);
-  absl::StatusOr<v1::Queue> PauseQueue(std::string_view name);
+  // The reason is for people; `resume_after`: it resumes by itself after so long, or, with 0, when
+  // somebody resumes it.
+  absl::StatusOr<v1::Queue> PauseQueue(std::string_view name, std::string_view reason = {},
+                                       std::chrono::milliseconds resume_after = {});
   absl::StatusOr<v1::Queue> ResumeQueue(std::string_view name);
   // How many tasks were cancelled.
   absl::StatusOr<int64_t> PurgeQueue(std::string_view name);
@@ -244,6 +251,12 @@ class Client {
       const v1::RedriveDeadLettersRequest& request);
   absl::StatusOr<v1::DeleteDeadLettersResponse> DeleteDeadLetters(
       const v1::DeleteDeadLettersRequest& request);
+
+  // What the broker does to many tasks by itself, as JobService says. ListJobs: one page.
+  absl::StatusOr<v1::Job> StartJob(const v1::JobSpec& spec);
+  absl::StatusOr<v1::Job> GetJob(std::string_view job_id);
+  absl::StatusOr<v1::ListJobsResponse> ListJobs(const v1::ListJobsRequest& request);
+  absl::StatusOr<v1::Job> CancelJob(std::string_view job_id);
 
   absl::StatusOr<v1::ServerInfo> GetServerInfo();
   absl::StatusOr<std::vector<v1::Worker>> ListWorkers();

@@ -53,43 +53,21 @@ TEST(CommandLine, AWrongAddressInTheEnvironmentIsNamed) {
 }
 
 TEST(CommandLine, EveryCommandHasHelpWithAnExample) {
-  for (const std::vector<std::string>& command :
-       std::vector<std::vector<std::string>>{{"submit"},
-                                             {"result"},
-                                             {"map"},
-                                             {"task", "submit"},
-                                             {"task", "result"},
-                                             {"task", "wait"},
-                                             {"task", "watch"},
-                                             {"task", "show"},
-                                             {"task", "cancel"},
-                                             {"task", "list"},
-                                             {"queue", "create"},
-                                             {"queue", "list"},
-                                             {"queue", "show"},
-                                             {"queue", "update"},
-                                             {"queue", "pause"},
-                                             {"queue", "resume"},
-                                             {"queue", "close"},
-                                             {"queue", "reopen"},
-                                             {"queue", "purge"},
-                                             {"queue", "delete"},
-                                             {"dead", "groups"},
-                                             {"dead", "list"},
-                                             {"dead", "show"},
-                                             {"dead", "payload"},
-                                             {"dead", "redrive"},
-                                             {"dead", "delete"},
-                                             {"worker", "list"},
-                                             {"worker", "show"},
-                                             {"server", "show"},
-                                             {"server", "wait"},
-                                             {"context", "list"},
-                                             {"context", "show"},
-                                             {"context", "set"},
-                                             {"context", "use"},
-                                             {"context", "delete"},
-                                             {"completion"}}) {
+  for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{
+           {"submit"},          {"result"},          {"map"},
+           {"task", "submit"},  {"task", "result"},  {"task", "wait"},
+           {"task", "watch"},   {"task", "show"},    {"task", "cancel"},
+           {"task", "list"},    {"queue", "create"}, {"queue", "list"},
+           {"queue", "show"},   {"queue", "update"}, {"queue", "pause"},
+           {"queue", "resume"}, {"queue", "close"},  {"queue", "reopen"},
+           {"queue", "purge"},  {"queue", "delete"}, {"dead", "groups"},
+           {"dead", "list"},    {"dead", "show"},    {"dead", "payload"},
+           {"dead", "redrive"}, {"dead", "delete"},  {"job", "list"},
+           {"job", "show"},     {"job", "wait"},     {"job", "cancel"},
+           {"worker", "list"},  {"worker", "show"},  {"server", "show"},
+           {"server", "wait"},  {"context", "list"}, {"context", "show"},
+           {"context", "set"},  {"context", "use"},  {"context", "delete"},
+           {"completion"}}) {
     std::vector<std::string> args = command;
     args.push_back("--help");
     const Ran ran = Treadle(args);

@@ -1,0 +1,148 @@
+#include "client/cli/job_view.h"
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "client/cli/console/human.h"
+#include <fmt/format.h>
+
+#include "proto/wire/status.h"
+
+namespace treadle::cli {
+namespace {
+
+constexpr std::chrono::milliseconds kLookEvery{250};
+
+std::string Of(const v1::DeadLetterSelection& letters) {
+  std::string text = fmt::format("dead letters of queue {}", Printable(letters.queue()));
+  if (!letters.type().empty()) text += fmt::format(", type {}", Printable(letters.type()));
+  if (!letters.group().empty()) text += fmt::format(", group {}", letters.group());
+  return text;
+}
+
+std::string Of(const v1::TaskSelection& tasks) {
+  std::string text = tasks.queue().empty()
+                         ? std::string("unfinished tasks")
+                         : fmt::format("tasks of queue {}", Printable(tasks.queue()));
+  if (!tasks.type().empty()) text += fmt::format(", type {}", Printable(tasks.type()));
+  return text;
+}
+
+std::string What(const v1::JobSpec& spec) {
+  std::string text;
+  if (spec.has_redrive_dead_letters()) {
+    text = "redrive " + Of(spec.redrive_dead_letters().letters());
+    const std::string& into = spec.redrive_dead_letters().queue();
+    if (!into.empty()) text += fmt::format(", into {}", Printable(into));
+  } else if (spec.has_delete_dead_letters()) {
+    text = "delete " + Of(spec.delete_dead_letters().letters());
+  } else {
+    text = "cancel " + Of(spec.cancel_tasks().tasks());
+  }
+  return spec.dry_run() ? text + " (dry run)" : text;
+}
+
+std::string StateName(v1::JobState state) {
+  switch (state) {
+    case v1::JOB_STATE_RUNNING:
+      return "running";
+    case v1::JOB_STATE_DONE:
+      return "done";
+    default:
+      return "cancelled";
+  }
+}
+
+std::string JobSheet(const v1::Job& job, const Context& context) {
+  Sheet sheet;
+  sheet.Add("job", job.job_id());
+  sheet.Add("what", What(job.spec()));
+  if (!job.spec().reason().empty()) sheet.Add("reason", Printable(job.spec().reason()));
+  if (job.spec().tasks_per_second() > 0) {
+    sheet.Add("pace", fmt::format("{} tasks a second", job.spec().tasks_per_second()));
+  }
+  sheet.Add("state", JobProgress(job));
+  if (!job.waits_for().empty()) sheet.Add("  waits", Printable(job.waits_for()));
+  sheet.Add("started", HumanTimeAndAge(job.started_at_ms()));
+  if (job.ended_at_ms() != 0) {
+    sheet.Add("ended", fmt::format("{}, after {}", HumanTime(job.ended_at_ms()),
+                                   HumanDuration(job.ended_at_ms() - job.started_at_ms())));
+  }
+  sheet.Add(JobDone(job.spec()), HumanCount(job.done(), "task"));
+  if (job.refused() > 0) sheet.Add("refused", HumanCount(job.refused(), "task"));
+  for (const v1::JobRefusal& refusal : job.refusals()) {
+    sheet.Add("  " + refusal.task_id(), Printable(refusal.status().message()));
+  }
+  return sheet.Render(context.coloured());
+}
+
+// In one line, of a job that has ended.
+std::string Result(const v1::Job& job) {
+  std::string line = fmt::format("{} {}", HumanCount(job.done(), "task"), JobDone(job.spec()));
+  if (job.refused() > 0) line += fmt::format(", {} refused", job.refused());
+  if (job.state() == v1::JOB_STATE_CANCELLED) line += "; the job was cancelled";
+  return line;
+}
+
+}  // namespace
+
+std::string JobDone(const v1::JobSpec& spec) {
+  const std::string would = spec.dry_run() ? "would be " : "";
+  if (spec.has_redrive_dead_letters()) return would + "redriven";
+  return would + (spec.has_delete_dead_letters() ? "deleted" : "cancelled");
+}
+
+std::string JobProgress(const v1::Job& job) {
+  if (job.state() != v1::JOB_STATE_RUNNING) return StateName(job.state());
+  return fmt::format("running, {} of about {} looked at", job.looked_at(), job.total());
+}
+
+const View<v1::Job> kJobView = {
+    {{{"ID"}, [](const v1::Job& job) { return job.job_id(); }},
+     {{"STATE"},
+      [](const v1::Job& job) {
+        return job.waits_for().empty() ? StateName(job.state()) : std::string("waits");
+      }},
+     {{"STARTED", kRight},
+      [](const v1::Job& job) { return HumanAge(job.started_at_ms()) + " ago"; }},
+     {{"LOOKED AT", kRight}, [](const v1::Job& job) { return std::to_string(job.looked_at()); }},
+     {{"OF", kRight}, [](const v1::Job& job) { return std::to_string(job.total()); }},
+     {{"DONE", kRight}, [](const v1::Job& job) { return std::to_string(job.done()); }},
+     {{"REFUSED", kRight}, [](const v1::Job& job) { return std::to_string(job.refused()); }},
+     {{"WHAT"}, [](const v1::Job& job) { return What(job.spec()); }},
+     {{"REASON"}, [](const v1::Job& job) { return Printable(job.spec().reason()); }, true}},
+    [](const v1::Job& job) { return job.job_id(); },
+    JobSheet};
+
+ExitCode FollowJob(Context& context, Client& client, const v1::Job& job) {
+  Interrupt::Scope on_interrupt(context.interrupt, [] {});
+  const bool live = context.table() && context.terminal.err_columns() > 0;
+  v1::Job now = job;
+  std::string shown;
+  while (now.state() == v1::JOB_STATE_RUNNING) {
+    if (context.interrupt.WaitFor(kLookEvery)) {
+      if (live) context.terminal.err << "\n";
+      context.terminal.Complain(fmt::format(
+          "the job goes on: treadle job show {0}, or treadle job cancel {0}", job.job_id()));
+      return ExitCode::kInterrupted;
+    }
+    absl::StatusOr<v1::Job> found = client.GetJob(job.job_id());
+    if (!found.ok()) return context.FailCall(found.status());
+    now = *std::move(found);
+    const std::string line =
+        now.waits_for().empty() ? JobProgress(now) : "waits: " + Printable(now.waits_for());
+    if (live && line != std::exchange(shown, line)) {
+      context.terminal.err << "\r\x1b[K" << CutToWidth(line, context.terminal.err_columns() - 1)
+                           << std::flush;
+    }
+  }
+  if (live && !shown.empty()) context.terminal.err << "\r\x1b[K" << std::flush;
+  const ExitCode printed =
+      context.table() ? context.Print(Result(now) + "\n") : PrintOne(context, kJobView, now);
+  if (printed != ExitCode::kOk || now.refused() == 0) return printed;
+  return context.FailCall(wire::FromItem(now.refusals(0).status()));
+}
+
+}  // namespace treadle::cli

@@ -1,0 +1,278 @@
+#include "server/engine/jobs.h"
+
+#include <algorithm>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "proto/support/limits.h"
+#include "server/engine/refusals.h"
+
+namespace treadle::engine {
+namespace {
+
+// In one turn, of one job. A step is to cost others less than they notice.
+constexpr int64_t kLettersAtOnce = 250;
+constexpr int64_t kCancelsAtOnce = 1'000;
+constexpr int64_t kObjectsAtOnce = 10'000;
+// A slow pace has several steps a second.
+constexpr int64_t kStepsPerSecond = 4;
+// When the queue that a job submits to is full, or dead letters are being moved.
+constexpr int64_t kTryAgainMs = limits::kSecondMs;
+constexpr int64_t kMovesMs = 100;
+
+constexpr size_t kRefusalsKept = 4;
+
+// What may pass: the task stays, and the job tries it again.
+bool MayPass(const absl::Status& status) {
+  return absl::IsResourceExhausted(status) || absl::IsFailedPrecondition(status) ||
+         absl::IsNotFound(status);
+}
+
+bool Matches(const JobSpec& spec, const Task& task) {
+  return (spec.queue.empty() || *task.queue().name == spec.queue) &&
+         (spec.match.type.empty() || *task.line->type == spec.match.type) &&
+         (spec.states == 0 || (spec.states & (1u << static_cast<uint32_t>(task.state))) != 0);
+}
+
+void Note(JobRow& row, TaskId task, const absl::Status& status) {
+  ++row.refused;
+  if (row.refusals.size() == kRefusalsKept) return;
+  row.refusals.push_back(
+      {task, static_cast<int32_t>(status.code()), std::string(status.message())});
+}
+
+void Answer(Turn& turn, CallId call, absl::Status status, uint64_t job = 0) {
+  const Durability after = status.ok() ? Durability::kSynced : Durability::kMemory;
+  turn.Say(after, JobChanged{call, std::move(status), job});
+}
+
+}  // namespace
+
+absl::Status Jobs::Check(const StartJob& command) const {
+  const JobSpec& spec = command.spec;
+  const auto missing = [this](const std::string& queue) {
+    return !queue.empty() && s_.queues.Find(queue) == nullptr;
+  };
+  if (missing(spec.queue)) return refusal::NoSuchQueue(spec.queue);
+  if (missing(spec.to.queue)) return refusal::NoSuchQueue(spec.to.queue);
+  const int64_t running_max = s_.options.jobs_running_max;
+  const bool full = static_cast<int64_t>(s_.jobs.running.size()) >= running_max;
+  return full ? refusal::TooManyJobs(running_max) : absl::OkStatus();
+}
+
+int64_t Jobs::CountTasks(const JobSpec& spec) const {
+  const Queue* const queue = spec.queue.empty() ? nullptr : s_.queues.Find(spec.queue);
+  if (spec.action == JobAction::kCancelTasks) {
+    return queue == nullptr ? static_cast<int64_t>(s_.tasks.size()) : queue->unfinished();
+  }
+  return queue->letters == nullptr ? 0 : queue->letters->count;
+}
+
+void Jobs::Apply(Turn& turn, StartJob&& command) {
+  if (absl::Status s = Check(command); !s.ok()) return Answer(turn, command.call, std::move(s));
+  const uint64_t id = s_.NextSession();
+  Job& job = s_.jobs.all[id];
+  s_.jobs.running[id] = &job;
+  job.row.id = id;
+  job.row.started_at_ms = s_.Shown(turn.now_ms());
+  const bool tasks = command.spec.action == JobAction::kCancelTasks;
+  job.row.end = tasks ? s_.counters.next_order : s_.counters.next_letter;
+  job.row.total = CountTasks(command.spec);
+  job.row.spec = std::move(command.spec);
+  job.due_ms = turn.now_ms();
+  turn.Put(job.row);
+  DropOldest(turn);
+  Answer(turn, command.call, absl::OkStatus(), id);
+}
+
+void Jobs::Apply(Turn& turn, const CancelJob& command) {
+  const auto found = s_.jobs.all.find(command.job);
+  if (found == s_.jobs.all.end()) {
+    return Answer(turn, command.call, refusal::NoSuchJob(command.job));
+  }
+  if (found->second.running()) End(turn, found->second, JobState::kCancelled);
+  Answer(turn, command.call, absl::OkStatus(), command.job);
+}
+
+void Jobs::End(Turn& turn, Job& job, JobState state) {
+  job.row.state = state;
+  job.row.ended_at_ms = s_.Shown(turn.now_ms());
+  job.waits_for.clear();
+  s_.jobs.running.erase(job.row.id);
+  turn.Put(job.row);
+}
+
+void Jobs::DropOldest(Turn& turn) {
+  std::map<uint64_t, Job>& all = s_.jobs.all;
+  for (auto it = all.begin();
+       it != all.end() &&
+       static_cast<int64_t>(all.size() - s_.jobs.running.size()) > limits::kJobsKeptMax;) {
+    if (it->second.running()) {
+      ++it;
+      continue;
+    }
+    turn.Erase(JobKey{it->first});
+    it = all.erase(it);
+  }
+}
+
+int64_t Jobs::NextDue() const {
+  int64_t due_ms = kNever;
+  for (const auto& [id, job] : s_.jobs.running) {
+    if (job->reading == 0) due_ms = std::min(due_ms, job->due_ms);
+  }
+  return due_ms;
+}
+
+void Jobs::Continue(Turn& turn) {
+  std::vector<Job*> due;
+  for (const auto& [id, job] : s_.jobs.running) {
+    if (job->reading == 0 && job->due_ms <= turn.now_ms()) due.push_back(job);
+  }
+  for (Job* const job : due) {
+    job->waits_for.clear();
+    if (job->row.spec.action == JobAction::kCancelTasks) {
+      CancelSome(turn, *job);
+    } else {
+      ReadSome(turn, *job);
+    }
+  }
+}
+
+int64_t Jobs::StepOf(const Job& job, int64_t most) const {
+  const int64_t rate = job.row.spec.tasks_per_second;
+  return rate == 0 ? most : std::clamp<int64_t>(rate / kStepsPerSecond, 1, most);
+}
+
+void Jobs::Pace(Job& job, int64_t tasks) {
+  const int64_t rate = job.row.spec.tasks_per_second;
+  if (rate == 0) {
+    job.due_ms = s_.now_ms;
+  } else {  // what was late is not made up for
+    job.due_ms = std::max(job.due_ms, s_.now_ms) + limits::kSecondMs * tasks / rate;
+  }
+}
+
+void Jobs::CancelSome(Turn& turn, Job& job) {
+  JobRow& row = job.row;
+  const JobSpec& spec = row.spec;
+  const auto most = static_cast<size_t>(StepOf(job, kCancelsAtOnce));
+  std::vector<TaskId> matches;  // cancelling them changes the table
+  const Task* task = NextTask(row);
+  for (int64_t objects = 0; task != nullptr && matches.size() < most && objects < kObjectsAtOnce;
+       ++objects) {
+    const uint64_t first = std::max(row.next, task->order);
+    uint64_t next = task->order + task->count;
+    if (Matches(spec, *task)) {
+      next = std::min<uint64_t>(next, first + (most - matches.size()));
+      for (uint64_t order = first; order < next; ++order) {
+        matches.push_back({task->id.session, task->id.sequence + (order - task->order)});
+      }
+    }
+    row.looked_at += static_cast<int64_t>(next - first);
+    row.next = next;
+    task = NextTask(row);
+  }
+  row.done += static_cast<int64_t>(matches.size());
+  if (!spec.dry_run) {
+    for (const TaskId id : matches) {
+      lifecycle_.Cancel(turn, lifecycle_.Part(*s_.tasks.Find(id), id), spec.reason);
+    }
+  }
+  if (task == nullptr) return End(turn, job, JobState::kDone);
+  Pace(job, static_cast<int64_t>(matches.size()));
+  turn.Put(row);
+}
+
+const Task* Jobs::NextTask(const JobRow& row) const {
+  const TaskTable::InOrder& all = s_.tasks.in_order();
+  auto at = all.lower_bound(row.next);
+  // The one before may stand for some that are not looked at yet.
+  if (at != all.begin() && std::prev(at)->first + std::prev(at)->second->count > row.next) --at;
+  return at == all.end() || at->second->order >= row.end ? nullptr : at->second;
+}
+
+// Those that are still to be moved have come shortly before the start: they soon are.
+bool Jobs::AnyMoves(const Job& job) const {
+  return std::any_of(s_.letter_moves.begin(), s_.letter_moves.end(), [&job](const auto& move) {
+    return move.second.letter < job.row.end && *move.second.queue == job.row.spec.queue;
+  });
+}
+
+void Jobs::ReadSome(Turn& turn, Job& job) {
+  if (!job.all_moved && AnyMoves(job)) {
+    job.due_ms = turn.now_ms() + kMovesMs;
+    return;
+  }
+  job.all_moved = true;
+  const JobSpec& spec = job.row.spec;
+  job.reading = letters_.BeginReading();
+  turn.Say(
+      Durability::kMemory,
+      JobLettersWanted{.job = job.row.id,
+                       .reading = job.reading,
+                       .queue = spec.queue,
+                       .from = job.row.next,
+                       .before = job.row.end,
+                       .match = spec.match,
+                       .limit = static_cast<size_t>(StepOf(job, kLettersAtOnce)),
+                       .with_tasks = spec.action == JobAction::kRedriveLetters && !spec.dry_run});
+}
+
+void Jobs::Apply(Turn& turn, JobLettersFound&& found) {
+  const auto entry = s_.jobs.running.find(found.job);
+  if (entry == s_.jobs.running.end()) return letters_.EndReading(found.reading);
+  Job& job = *entry->second;
+  JobRow& row = job.row;
+  job.reading = 0;
+  int64_t looked_at = found.looked_at;
+  int64_t taken = 0;
+  row.next = found.next.value_or(row.end);
+  for (LettersFound::Letter& letter : found.letters) {
+    if (letters_.IsGone(letter.row)) continue;
+    const absl::Status status = Take(turn, job.row.spec, letter, found.first_id);
+    ++found.first_id.sequence;
+    if (status.ok()) {
+      ++taken;
+    } else if (MayPass(status)) {
+      job.waits_for = std::string(status.message());
+      row.next = letter.row.number;
+      looked_at = taken;
+      break;
+    } else {
+      Note(row, letter.row.id, status);
+    }
+  }
+  letters_.EndReading(found.reading);
+  row.looked_at += looked_at;
+  row.done += taken;
+  if (row.next >= row.end) return End(turn, job, JobState::kDone);
+  Pace(job, taken);
+  if (!job.waits_for.empty()) job.due_ms = turn.now_ms() + kTryAgainMs;
+  turn.Put(row);
+}
+
+absl::Status Jobs::Take(Turn& turn, const JobSpec& spec, LettersFound::Letter& letter,
+                        TaskId new_id) {
+  if (spec.dry_run) return absl::OkStatus();
+  if (spec.action == JobAction::kDeleteLetters) {
+    letters_.Drop(turn, letter.row);
+    return absl::OkStatus();
+  }
+  return letter_commands_.Redrive(turn, spec.to, Origin{}, letter, new_id);
+}
+
+bool Jobs::AddLoaded(const JobRow& row) {
+  const auto [entry, is_new] = s_.jobs.all.try_emplace(row.id);
+  if (!is_new) return false;
+  entry->second.row = row;
+  entry->second.due_ms = 0;
+  if (entry->second.running()) s_.jobs.running[row.id] = &entry->second;
+  return true;
+}
+
+}  // namespace treadle::engine
