@@ -1,0 +1,116 @@
+// An action on many things: goes through them page by page, tells how far it is, and can be
+// stopped. It runs in the page, so it ends with it.
+
+export interface Action<T> {
+  // "Cancel": the button; "cancelled": what has become of them.
+  verb: string;
+  done: string;
+  // Of what: "task", "tasks".
+  one: string;
+  many: string;
+  danger?: boolean;
+  // What is to be known before, in a sentence.
+  note?: string;
+  // What the dialog asks for.
+  fields?: Field[];
+  // What a dry run counts by.
+  kind: (item: T) => string;
+  // Does it: for each item undefined, or why not.
+  act: (items: T[], values: Values, signal: AbortSignal) => Promise<(string | undefined)[]>;
+}
+
+export interface Field {
+  name: string;
+  label: string;
+  placeholder?: string;
+  numeric?: boolean;
+}
+
+export type Values = Record<string, string>;
+
+export interface Scope<T> {
+  key: string;
+  label: string;
+  // Undefined: not known before they are counted.
+  count?: number;
+  pages: (signal: AbortSignal) => AsyncIterable<T[]>;
+}
+
+export interface Progress {
+  seen: number;
+  done: number;
+  // By reason, how many were not done.
+  refused: Map<string, number>;
+  // Of a dry run: by kind.
+  kinds: Map<string, number>;
+}
+
+const BATCH = 100;
+
+// What is here already, as a scope.
+export function here<T>(key: string, label: string, items: T[]): Scope<T> {
+  return {
+    key,
+    label,
+    count: items.length,
+    async *pages() {
+      yield items;
+    },
+  };
+}
+
+const add = (counts: Map<string, number>, key: string) =>
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+
+// Without `values` it is a dry run. An error, the signal's among them, ends it; what was done is in
+// the progress that was told last.
+export async function run<T>(
+  action: Action<T>,
+  scope: Scope<T>,
+  values: Values | undefined,
+  tell: (progress: Progress) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const progress: Progress = { seen: 0, done: 0, refused: new Map(), kinds: new Map() };
+  for await (const page of scope.pages(signal)) {
+    for (let from = 0; from < page.length; from += BATCH) {
+      signal.throwIfAborted();
+      const items = page.slice(from, from + BATCH);
+      if (values) {
+        for (const problem of await action.act(items, values, signal)) {
+          if (problem === undefined) ++progress.done;
+          else add(progress.refused, problem);
+        }
+      } else {
+        items.forEach((item) => add(progress.kinds, action.kind(item)));
+      }
+      progress.seen += items.length;
+      tell({ ...progress });
+    }
+  }
+  tell({ ...progress });
+}
+
+// For calls that take one thing each: some of them at once.
+const AT_ONCE = 8;
+
+export async function eachOf<T>(
+  items: T[],
+  act: (item: T) => Promise<unknown>,
+): Promise<(string | undefined)[]> {
+  const problems: (string | undefined)[] = [];
+  let next = 0;
+  const lane = async () => {
+    while (next < items.length) {
+      const index = next++;
+      try {
+        await act(items[index]!);
+        problems[index] = undefined;
+      } catch (error) {
+        problems[index] = error instanceof Error ? error.message : String(error);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, lane));
+  return Array.from({ length: items.length }, (_, index) => problems[index]);
+}

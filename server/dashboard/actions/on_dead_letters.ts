@@ -1,0 +1,41 @@
+import { type DeadLetter, type ItemStatus, deadLetterService } from "../api";
+import { type Action, type Values } from "./bulk";
+
+const kind = ({ task }: DeadLetter): string => `${task!.type} in ${task!.queue}`;
+const idsOf = (letters: DeadLetter[]): string[] => letters.map(({ task }) => task!.taskId);
+
+const problemOf = (status: ItemStatus | undefined): string | undefined =>
+  status?.code ? status.message || `error ${status.code}` : undefined;
+
+export const redriveDeadLetters: Action<DeadLetter> = {
+  verb: "Redrive",
+  done: "submitted again",
+  one: "dead letter",
+  many: "dead letters",
+  note: "Each is submitted again under a new id, and stays what it is if it is not accepted.",
+  fields: [
+    { name: "queue", label: "Into queue", placeholder: "the one that it failed in" },
+    { name: "attempts", label: "Attempts", placeholder: "as many as it had", numeric: true },
+  ],
+  kind,
+  act: async (letters, { queue, attempts }: Values, signal) => {
+    const ask = { taskIds: idsOf(letters), queue, maxAttempts: Number(attempts) || 0 };
+    const { results } = await deadLetterService.redriveDeadLetters(ask, signal);
+    return results.map(({ status }) => problemOf(status));
+  },
+};
+
+export const deleteDeadLetters: Action<DeadLetter> = {
+  verb: "Delete",
+  done: "deleted",
+  one: "dead letter",
+  many: "dead letters",
+  danger: true,
+  note: "They are gone then, with their payloads.",
+  kind,
+  act: async (letters, _values, signal) => {
+    const ask = { taskIds: idsOf(letters) };
+    const { results } = await deadLetterService.deleteDeadLetters(ask, signal);
+    return results.map(problemOf);
+  },
+};

@@ -1,0 +1,126 @@
+// The tasks that a search finds, page by page.
+import { useMemo } from "react";
+
+import { cancelTasks } from "../actions/on_tasks";
+import { Toolbar } from "../actions/toolbar";
+import type { Task } from "../api";
+import { count, shellWord } from "../format";
+import { CopyButton, Loaded, State } from "../parts";
+import { usePoll } from "../polling";
+import { Link, to, useQuery } from "../routing";
+import { type Search, findTasks, searchCommand } from "../search";
+import { useSelection } from "../selection";
+import { type Column, RowLink, Table } from "../table";
+import { Moment } from "../time";
+import { TokenPager } from "./token_pager";
+
+const PAGE_SIZE = 100;
+const PAGE_SIZE_OF_ALL = 1_000;
+
+const idOf = ({ taskId }: Task): string => taskId;
+
+const COLUMNS: Column<Task>[] = [
+  {
+    key: "id",
+    title: "Task",
+    cell: ({ taskId }) => <RowLink href={to.task(taskId)}>{taskId}</RowLink>,
+  },
+  {
+    key: "state",
+    title: "State",
+    cell: ({ state, stopReason }) => (
+      <State state={state} stops={stopReason !== "STOP_REASON_UNSPECIFIED"} />
+    ),
+  },
+  { key: "type", title: "Type", cell: ({ type }) => type },
+  {
+    key: "queue",
+    title: "Queue",
+    cell: ({ queue }) => <Link href={to.queue(queue)}>{queue}</Link>,
+  },
+  {
+    key: "attempts",
+    title: "Attempts",
+    numeric: true,
+    wide: true,
+    cell: ({ attempts, maxAttempts }) => `${attempts} of ${maxAttempts}`,
+  },
+  { key: "worker", title: "Worker", wide: true, cell: ({ worker }) => worker },
+  {
+    key: "error",
+    title: "Last error",
+    wide: true,
+    fill: true,
+    cell: ({ lastError }) =>
+      lastError && (
+        <span title={lastError.message}>
+          {lastError.type}: <span className="dim">{lastError.message.split("\n")[0]}</span>
+        </span>
+      ),
+  },
+  {
+    key: "submitted",
+    title: "Submitted",
+    numeric: true,
+    cell: ({ submittedAtMs }) => <Moment at={submittedAtMs} />,
+  },
+];
+
+const IN_QUEUE = COLUMNS.filter(({ key }) => key !== "queue");
+
+export function FoundTasks({ search }: { search: Search }) {
+  const [query] = useQuery();
+  const after = query.get("after") ?? "";
+  const key = JSON.stringify(search);
+  const reading = usePoll(`tasks ${key} ${after}`, (signal) =>
+    findTasks(search, PAGE_SIZE, after, signal),
+  );
+  const selection = useSelection<Task>(key, idOf);
+  const all = useMemo(
+    () => ({
+      label: "All that the search finds",
+      async *pages(signal: AbortSignal) {
+        let next = "";
+        do {
+          const page = await findTasks(search, PAGE_SIZE_OF_ALL, next, signal);
+          yield page.tasks;
+          next = page.next;
+        } while (next !== "");
+      },
+    }),
+    [key],
+  );
+  return (
+    <Loaded reading={reading}>
+      {({ tasks, next }) => (
+        <>
+          <Toolbar
+            label="Tasks"
+            actions={[cancelTasks]}
+            selection={selection}
+            rows={tasks}
+            all={all}
+          >
+            <CopyButton
+              text={searchCommand(search).map(shellWord).join(" ")}
+              label="Copy as command"
+            />
+            <span className="dim">
+              {count(tasks.length)}
+              {next || after ? " on this page" : " found"}
+            </span>
+          </Toolbar>
+          <Table
+            label="Tasks"
+            columns={search.queue ? IN_QUEUE : COLUMNS}
+            rows={tasks}
+            keyOf={idOf}
+            selection={selection}
+            empty={next ? "None among those looked at: go on." : "No task matches."}
+          />
+          <TokenPager next={next} label="tasks" />
+        </>
+      )}
+    </Loaded>
+  );
+}
