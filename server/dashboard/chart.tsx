@@ -31,7 +31,12 @@ interface Props {
   format: (value: number) => string;
 }
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const clock = new Intl.DateTimeFormat(undefined, {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  hourCycle: "h23",
+});
 const darkness = matchMedia("(prefers-color-scheme: dark)");
 
 // The colours come from the style sheet, so a chart is drawn anew when that changes.
@@ -127,7 +132,7 @@ function chartOptions(text: string, times: number[], format: (value: number) => 
           maxRotation: 0,
           maxTicksLimit: 5,
           includeBounds: true,
-          callback: (value: string | number) => clock.format(Number(value)).slice(0, 8),
+          callback: (value: string | number) => clock.format(Number(value)),
         },
       },
       y: {
@@ -137,7 +142,7 @@ function chartOptions(text: string, times: number[], format: (value: number) => 
           color: text,
           maxTicksLimit: 4,
           padding: 6,
-          callback: (value: string | number) => format(Number(value)),
+          callback: (value: string | number) => (Number(value) === 0 ? "0" : format(Number(value))),
         },
       },
     },

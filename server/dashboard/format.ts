@@ -1,7 +1,18 @@
 // Numbers, sizes and times for people.
 
 const whole = new Intl.NumberFormat("en");
-const absolute = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const absolute = new Intl.DateTimeFormat(undefined, {
+  dateStyle: "medium",
+  timeStyle: "medium",
+  hourCycle: "h23",
+});
+const exact = new Intl.DateTimeFormat(undefined, {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  fractionalSecondDigits: 3,
+  hourCycle: "h23",
+});
 
 export const count = (n: number): string => whole.format(n);
 
@@ -22,7 +33,8 @@ export function bytes(n: number): string {
     n /= 1024;
     ++unit;
   }
-  return `${unit > 0 && n < 10 ? n.toFixed(1) : Math.round(n)} ${units[unit]}`;
+  const digits = unit > 0 && n < 10 ? n.toFixed(1).replace(/\.0$/, "") : Math.round(n);
+  return `${digits} ${units[unit]}`;
 }
 
 // "340 ms", "4.2 s", "12 min", "3 h 5 min", "2 d".
@@ -49,6 +61,12 @@ function twoUnits(large: number, unit: string, small: number, smallUnit: string)
 }
 
 export const dateTime = (ms: number): string => absolute.format(ms);
+
+// To the millisecond; of today without the date.
+export function exactTime(ms: number): string {
+  const today = new Date().toDateString() === new Date(ms).toDateString();
+  return today ? exact.format(ms) : absolute.format(ms);
+}
 
 // "TASK_STATE_FAILED" is "failed".
 export function enumWord(value: string, prefix: string): string {

@@ -4,6 +4,7 @@ import { type FormEvent, useEffect, useRef, useState } from "react";
 import { Dialog } from "../dialog";
 import { count, counted } from "../format";
 import { refresh } from "../polling";
+import { Link, to } from "../routing";
 import { asCallError } from "../wire";
 import { type Action, type Field, type Progress, type Scope, type Values, run } from "./bulk";
 
@@ -168,7 +169,7 @@ interface ReportProps<T> {
 }
 
 function Report<T>({ action, phase, progress, of }: ReportProps<T>) {
-  const { seen, done, refused, kinds } = progress;
+  const { seen, done, refused, kinds, taskIds } = progress;
   const dry = phase === "counting" || phase === "counted";
   const byCount = (counts: Map<string, number>) =>
     [...counts].sort(([, a], [, b]) => b - a).slice(0, KINDS_SHOWN);
@@ -196,6 +197,11 @@ function Report<T>({ action, phase, progress, of }: ReportProps<T>) {
           byCount(refused).map(([why, n]) => (
             <li key={why} className="bad-text">{`${count(n)} not: ${why}`}</li>
           ))}
+        {taskIds.map((id) => (
+          <li key={id}>
+            as <Link href={to.task(id)}>{id}</Link>
+          </li>
+        ))}
       </ul>
     </div>
   );

@@ -1,5 +1,6 @@
 // An action on many things: goes through them page by page, tells how far it is, and can be
 // stopped. It runs in the page, so it ends with it.
+import { asCallError } from "../wire";
 
 export interface Action<T> {
   // "Cancel": the button; "cancelled": what has become of them.
@@ -15,8 +16,15 @@ export interface Action<T> {
   fields?: Field[];
   // What a dry run counts by.
   kind: (item: T) => string;
-  // Does it: for each item undefined, or why not.
-  act: (items: T[], values: Values, signal: AbortSignal) => Promise<(string | undefined)[]>;
+  // Does it: what has become of each item.
+  act: (items: T[], values: Values, signal: AbortSignal) => Promise<Result[]>;
+}
+
+export interface Result {
+  // Why it was not done.
+  problem?: string;
+  // The task that it has become.
+  taskId?: string;
 }
 
 export interface Field {
@@ -43,7 +51,11 @@ export interface Progress {
   refused: Map<string, number>;
   // Of a dry run: by kind.
   kinds: Map<string, number>;
+  // The first few tasks that came of it.
+  taskIds: string[];
 }
+
+const TASK_IDS_MAX = 5;
 
 const BATCH = 100;
 
@@ -71,15 +83,16 @@ export async function run<T>(
   tell: (progress: Progress) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const progress: Progress = { seen: 0, done: 0, refused: new Map(), kinds: new Map() };
+  const progress: Progress = { seen: 0, done: 0, refused: new Map(), kinds: new Map(), taskIds: [] };
   for await (const page of scope.pages(signal)) {
     for (let from = 0; from < page.length; from += BATCH) {
       signal.throwIfAborted();
       const items = page.slice(from, from + BATCH);
       if (values) {
-        for (const problem of await action.act(items, values, signal)) {
+        for (const { problem, taskId } of await action.act(items, values, signal)) {
           if (problem === undefined) ++progress.done;
           else add(progress.refused, problem);
+          if (taskId && progress.taskIds.length < TASK_IDS_MAX) progress.taskIds.push(taskId);
         }
       } else {
         items.forEach((item) => add(progress.kinds, action.kind(item)));
@@ -97,20 +110,19 @@ const AT_ONCE = 8;
 export async function eachOf<T>(
   items: T[],
   act: (item: T) => Promise<unknown>,
-): Promise<(string | undefined)[]> {
-  const problems: (string | undefined)[] = [];
+): Promise<Result[]> {
+  const results: Result[] = items.map(() => ({}));
   let next = 0;
   const lane = async () => {
     while (next < items.length) {
       const index = next++;
       try {
         await act(items[index]!);
-        problems[index] = undefined;
       } catch (error) {
-        problems[index] = error instanceof Error ? error.message : String(error);
+        results[index] = { problem: asCallError(error).message };
       }
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, lane));
-  return Array.from({ length: items.length }, (_, index) => problems[index]);
+  return results;
 }

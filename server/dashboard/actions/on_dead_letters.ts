@@ -1,11 +1,11 @@
 import { type DeadLetter, type ItemStatus, deadLetterService } from "../api";
-import { type Action, type Values } from "./bulk";
+import type { Action, Result, Values } from "./bulk";
 
 const kind = ({ task }: DeadLetter): string => `${task!.type} in ${task!.queue}`;
 const idsOf = (letters: DeadLetter[]): string[] => letters.map(({ task }) => task!.taskId);
 
-const problemOf = (status: ItemStatus | undefined): string | undefined =>
-  status?.code ? status.message || `error ${status.code}` : undefined;
+const resultOf = (status: ItemStatus | undefined, taskId?: string): Result =>
+  status?.code ? { problem: status.message || `error ${status.code}` } : { taskId };
 
 export const redriveDeadLetters: Action<DeadLetter> = {
   verb: "Redrive",
@@ -21,7 +21,7 @@ export const redriveDeadLetters: Action<DeadLetter> = {
   act: async (letters, { queue, attempts }: Values, signal) => {
     const ask = { taskIds: idsOf(letters), queue, maxAttempts: Number(attempts) || 0 };
     const { results } = await deadLetterService.redriveDeadLetters(ask, signal);
-    return results.map(({ status }) => problemOf(status));
+    return results.map(({ status, taskId }) => resultOf(status, taskId));
   },
 };
 
@@ -36,6 +36,6 @@ export const deleteDeadLetters: Action<DeadLetter> = {
   act: async (letters, _values, signal) => {
     const ask = { taskIds: idsOf(letters) };
     const { results } = await deadLetterService.deleteDeadLetters(ask, signal);
-    return results.map(problemOf);
+    return results.map((status) => resultOf(status));
   },
 };

@@ -72,19 +72,19 @@ interface HealthProps {
 function Health({ attention, queues, workers, totals }: HealthProps) {
   const bad = attention.filter(({ level }) => level === "bad").length;
   const lines = counted(queues, "queue");
-  const staff = workers === undefined ? "" : ` and ${counted(workers, "worker")}`;
+  const staff = workers === undefined ? "" : `, ${counted(workers, "worker")}`;
   let tone = "good";
-  let text = `All is well with ${lines}${staff}: nothing waits for long.`;
+  let text = `All is well: nothing waits for long (${lines}${staff}).`;
   if (queues === 0) text = "The broker is up, and has no queues yet: submit a task to begin.";
   else if (bad > 0) {
     tone = "bad";
-    text = `${counted(bad, "thing needs", "things need")} attention, of ${lines}${staff}.`;
+    text = `${counted(bad, "thing needs", "things need")} attention (${lines}${staff}).`;
   } else if (workers === 0 && totals.ready + totals.scheduled > 0) {
     tone = "warning";
     text = `${counted(totals.ready + totals.scheduled, "task waits", "tasks wait")}, and no worker is here to run any.`;
   } else if (attention.length > 0) {
     tone = "warning";
-    text = `Work goes on with ${lines}${staff}; ${counted(attention.length, "thing is", "things are")} worth a look.`;
+    text = `Work goes on (${lines}${staff}); ${counted(attention.length, "thing is", "things are")} worth a look.`;
   }
   const sign = { good: "✓", warning: "!", bad: "✕" }[tone];
   return (

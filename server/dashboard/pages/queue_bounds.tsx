@@ -25,12 +25,12 @@ interface Bound {
   of: (queue: Queue) => number;
 }
 
-const exactBytes = (n: number): string => {
+const wholeBytes = (n: number): string => {
   const units = ["TiB", "GiB", "MiB", "KiB"];
   const unit = units.find((name) => n > 0 && n % BYTE_UNITS[name.toLowerCase() as "kib"] === 0);
   return unit ? `${n / BYTE_UNITS[unit.toLowerCase() as "kib"]} ${unit}` : String(n);
 };
-const exactTime = (ms: number): string => {
+const wholeTime = (ms: number): string => {
   const units = ["d", "h", "min", "s"] as const;
   const unit = units.find((name) => ms > 0 && ms % TIME_UNITS[name] === 0);
   return unit ? `${ms / TIME_UNITS[unit]} ${unit}` : `${ms} ms`;
@@ -50,7 +50,7 @@ const BOUNDS: Bound[] = [
     label: "Payloads that may wait",
     units: BYTE_UNITS,
     show: bytes,
-    write: exactBytes,
+    write: wholeBytes,
     of: ({ config }) => config!.maxBytes,
   },
   {
@@ -66,7 +66,7 @@ const BOUNDS: Bound[] = [
     label: "Dead letters together",
     units: BYTE_UNITS,
     show: bytes,
-    write: exactBytes,
+    write: wholeBytes,
     of: ({ config }) => config!.deadLetters?.maxBytes ?? 0,
   },
   {
@@ -74,13 +74,13 @@ const BOUNDS: Bound[] = [
     label: "Dead letters are kept for",
     units: TIME_UNITS,
     show: duration,
-    write: exactTime,
+    write: wholeTime,
     of: ({ config }) => config!.deadLetters?.ttlMs ?? 0,
   },
 ];
 
 export function QueueBounds({ queue }: { queue: Queue }) {
-  const [edited, edit] = useState<Record<string, string>>();
+  const [edited, edit] = useState<Edited>();
   return (
     <section aria-labelledby="bounds">
       <h2 id="bounds">
@@ -89,9 +89,10 @@ export function QueueBounds({ queue }: { queue: Queue }) {
           <button
             type="button"
             className="quiet"
-            onClick={() =>
-              edit(Object.fromEntries(BOUNDS.map((b) => [b.name, b.write(b.of(queue))])))
-            }
+            onClick={() => {
+              const texts = BOUNDS.map((bound) => [bound.name, bound.write(bound.of(queue))]);
+              edit({ before: Object.fromEntries(texts), now: Object.fromEntries(texts) });
+            }}
           >
             Change
           </button>
@@ -112,25 +113,29 @@ export function QueueBounds({ queue }: { queue: Queue }) {
   );
 }
 
+// What is typed, and what stood there when that began.
+interface Edited {
+  before: Record<string, string>;
+  now: Record<string, string>;
+}
+
 interface FormProps {
   queue: Queue;
-  edited: Record<string, string>;
-  edit: (edited: Record<string, string> | undefined) => void;
+  edited: Edited;
+  edit: (edited: Edited | undefined) => void;
 }
 
 function BoundsForm({ queue, edited, edit }: FormProps) {
   const name = queue.config!.name;
   const amounts = Object.fromEntries(
-    BOUNDS.map((bound) => [bound.name, parseAmount(edited[bound.name]!, bound.units)]),
+    BOUNDS.map((bound) => [bound.name, parseAmount(edited.now[bound.name]!, bound.units)]),
   );
   const wrong = (bound: Bound) => amounts[bound.name] === undefined;
   const save = (event: FormEvent) => {
     event.preventDefault();
     // What was not changed is left out, so that it is not put back over somebody else's change.
-    const changed = (key: string) => {
-      const bound = BOUNDS.find((candidate) => candidate.name === key)!;
-      return amounts[key] === bound.of(queue) ? undefined : amounts[key];
-    };
+    const changed = (key: string) =>
+      edited.now[key] === edited.before[key] ? undefined : amounts[key];
     const deadLetters = {
       maxTasks: changed("deadTasks"),
       maxBytes: changed("deadBytes"),
@@ -154,9 +159,11 @@ function BoundsForm({ queue, edited, edit }: FormProps) {
           <span>{bound.label}</span>
           <input
             type="text"
-            value={edited[bound.name]}
+            value={edited.now[bound.name]}
             aria-invalid={wrong(bound)}
-            onChange={(event) => edit({ ...edited, [bound.name]: event.target.value })}
+            onChange={({ target }) =>
+              edit({ ...edited, now: { ...edited.now, [bound.name]: target.value } })
+            }
           />
         </label>
       ))}

@@ -13,7 +13,7 @@ import { Toolbar } from "../actions/toolbar";
 import type { Queue } from "../api";
 import { isFull, isOld } from "../attention";
 import { FilterBox, OnlyChoice } from "../filters";
-import { counted } from "../format";
+import { count, counted } from "../format";
 import { Loaded, PageHead } from "../parts";
 import { useQueues } from "../questions";
 import { useQuery } from "../routing";
@@ -63,7 +63,7 @@ function QueueList({ queues }: { queues: Queue[] }) {
         <span className="dim">
           {matching.length === queues.length
             ? counted(queues.length, "queue")
-            : `${counted(matching.length, "queue")} of ${queues.length}`}
+            : `${counted(matching.length, "queue")} of ${count(queues.length)}`}
         </span>
       </div>
       <Toolbar

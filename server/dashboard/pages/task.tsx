@@ -6,7 +6,7 @@ import { deleteDeadLetters, redriveDeadLetters } from "../actions/on_dead_letter
 import { cancelTasks } from "../actions/on_tasks";
 import { type DeadLetter, type Task, type TaskReason, taskService } from "../api";
 import { sentence } from "../attention";
-import { bytes, dateTime, duration, enumWord } from "../format";
+import { bytes, duration, enumWord, exactTime } from "../format";
 import { actionsAllowed } from "../page_settings";
 import { CopyButton, Fact, Loaded, PageHead, State } from "../parts";
 import { usePoll } from "../polling";
@@ -18,14 +18,21 @@ import { Content, loadDeadLetter, loadPayload, loadResult } from "./content";
 
 const ENDED = ["SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED"].map((word) => `TASK_STATE_${word}`);
 
+interface Explained {
+  task: Task;
+  reasons: TaskReason[];
+}
+
+async function askAbout(taskId: string, signal: AbortSignal): Promise<Explained> {
+  const [shown, explained] = await Promise.all([
+    taskService.getTask({ taskId }, signal),
+    taskService.explainTask({ taskId }, signal),
+  ]);
+  return { task: shown.task!, reasons: explained.reasons };
+}
+
 export function TaskPage({ id }: { id: string }) {
-  const task = usePoll(`task ${id}`, async (signal) => {
-    const [shown, explained] = await Promise.all([
-      taskService.getTask({ taskId: id }, signal),
-      taskService.explainTask({ taskId: id }, signal),
-    ]);
-    return { task: shown.task!, reasons: explained.reasons };
-  });
+  const task = usePoll(`task ${id}`, (signal) => askAbout(id, signal));
   return (
     <>
       <PageHead
@@ -200,7 +207,7 @@ function Times({ task }: { task: Task }) {
                 <Moment at={at} />
               </span>
               <span className="dim">
-                {dateTime(at)}
+                {exactTime(at)}
                 {before !== undefined && at >= before && `, ${duration(at - before)} later`}
               </span>
             </li>

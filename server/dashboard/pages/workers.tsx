@@ -5,7 +5,7 @@ import { drainWorkers } from "../actions/on_workers";
 import { Toolbar } from "../actions/toolbar";
 import type { Worker } from "../api";
 import { FilterBox, OnlyChoice } from "../filters";
-import { counted } from "../format";
+import { count, counted } from "../format";
 import { Badge, CountLink, Loaded, PageHead } from "../parts";
 import { useWorkers } from "../questions";
 import { Link, to, useQuery } from "../routing";
@@ -97,7 +97,7 @@ const COLUMNS: Column<Worker>[] = [
     numeric: true,
     wide: true,
     order: (worker) => sums(worker).leased,
-    cell: (worker) => sums(worker).leased,
+    cell: (worker) => count(sums(worker).leased),
   },
   {
     key: "succeeded",
@@ -105,14 +105,14 @@ const COLUMNS: Column<Worker>[] = [
     numeric: true,
     wide: true,
     order: ({ succeededTotal }) => succeededTotal,
-    cell: ({ succeededTotal }) => succeededTotal,
+    cell: ({ succeededTotal }) => count(succeededTotal),
   },
   {
     key: "failed",
     title: "Failed",
     numeric: true,
     order: ({ failedTotal }) => failedTotal,
-    cell: ({ failedTotal }) => failedTotal || <span className="zero">0</span>,
+    cell: ({ failedTotal }) => failedTotal ? count(failedTotal) : <span className="zero">0</span>,
   },
   {
     key: "attached",
@@ -154,7 +154,7 @@ function WorkerList({ workers }: { workers: Worker[] }) {
         <span className="dim">
           {matching.length === workers.length
             ? counted(workers.length, "worker")
-            : `${counted(matching.length, "worker")} of ${workers.length}`}
+            : `${counted(matching.length, "worker")} of ${count(workers.length)}`}
         </span>
       </div>
       <Toolbar

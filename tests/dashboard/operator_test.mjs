@@ -1,0 +1,185 @@
+// What an operator does with the dashboard, by keyboard: finds what fails and runs it again, pauses
+// a queue and reads why its task waits, drains a worker, loses the broker and gets it back.
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+
+import { Scene } from './scene.mjs';
+
+// Runs a test in a scene of its own; at its end the browser must have had nothing to complain of.
+function scenario(name, run, options) {
+  test(name, async () => {
+    const scene = await Scene.open(options);
+    try {
+      await run(scene);
+      assert.deepEqual(scene.complaints, []);
+    } finally {
+      await scene.close();
+    }
+  });
+}
+
+scenario('what fails is found on the overview, read, redriven, and succeeds', async (scene) => {
+  const ready = path.join(scene.folder, 'ready');
+  scene.startWorker('checker', 'checks', '--allow-exec=/usr/bin/test');
+  for (let i = 0; i < 3; ++i)
+    scene.treadle('submit', '--queue=checks', '--attempts=1', '--', '/usr/bin/test', '-e', ready);
+
+  const failing = scene.row('exec:/usr/bin/test fails in checks');
+  await failing.waitFor();
+  await scene.sees('thing needs attention');
+  await scene.sees('3 dead letters');
+  await scene.moveTo('j', failing);
+  await scene.press('Enter');
+
+  await scene.title('ExitStatus');
+  await scene.page.locator('.error-text', { hasText: /exit status 1|ended with.*1|1/ }).waitFor();
+  await scene.moveTo('Tab', scene.button('Redrive …'));
+  await scene.press('Enter');
+  const dialog = scene.page.getByRole('dialog');
+  await dialog.waitFor();
+  await scene.moveTo('Tab', dialog.getByRole('radio').first());
+  await scene.press('ArrowDown');
+  assert(await dialog.getByRole('radio', { name: 'All of this group' }).isChecked());
+  await scene.moveTo('Tab', scene.button('Dry run'));
+  await scene.press('Enter');
+  await scene.sees('would redrive 3 dead letters; nothing was changed');
+  assert.equal(scene.treadle('dead', 'list', 'checks', '-o', 'name').split('\n').length, 3);
+
+  writeFileSync(ready, '');
+  await scene.moveTo('Tab', scene.button('Redrive 3'));
+  await scene.press('Enter');
+  await scene.sees('3 dead letters submitted again');
+  await scene.moveTo('Shift+Tab', dialog.getByRole('link').first());
+  await scene.press('Enter');
+  await scene.page.locator('main h1 code').waitFor();
+  await scene.page.locator('.page-head .state', { hasText: 'succeeded' }).waitFor();
+  assert.equal(scene.treadle('dead', 'list', 'checks', '-o', 'name'), '');
+});
+
+scenario('a paused queue is what Explain says of its tasks', async (scene) => {
+  scene.startWorker('echoer', 'echoes', '--allow-exec=/usr/bin/test');
+  scene.treadle('queue', 'create', 'echoes');
+  await scene.press('g', 'q');
+  await scene.title('Queues');
+  await scene.moveTo('j', scene.row('echoes'));
+  await scene.press('Enter');
+  await scene.title('echoes');
+  await scene.moveTo('Tab', scene.button('Pause'));
+  await scene.press('Enter');
+  await scene.page.locator('.page-head .badge', { hasText: 'paused' }).waitFor();
+
+  const id = scene.treadle('submit', '--queue=echoes', '--type=echo', '--payload={"n":1}');
+  await scene.press('/');
+  await scene.page.keyboard.type('queue:echoes state:queued');
+  await scene.press('Enter');
+  await scene.moveTo('j', scene.row(id));
+  await scene.press('Enter');
+  await scene.title(id);
+  await scene.page.locator('.why code', { hasText: 'PAUSED' }).waitFor();
+  await scene.moveTo('Tab', scene.button('Show'));
+  await scene.press('Enter');
+  await scene.page.locator('pre.content', { hasText: '"n": 1' }).waitFor();
+
+  await scene.press('Control+k');
+  await scene.page.keyboard.type('echoes');
+  await scene.page.getByRole('option', { name: /^echoes/ }).waitFor();
+  await scene.press('Enter');
+  await scene.title('echoes');
+  await scene.moveTo('Tab', scene.button('Resume'));
+  await scene.press('Enter');
+  await scene.go(`/tasks/${id}`);
+  await scene.page.locator('.page-head .state', { hasText: 'succeeded' }).waitFor();
+});
+
+scenario('a worker is drained, and ends', async (scene) => {
+  const worker = scene.startWorker('leaver', 'default', '--allow-exec=/usr/bin/test');
+  await scene.press('g', 'w');
+  await scene.moveTo('j', scene.row('leaver'));
+  await scene.press('x');
+  await scene.sees('1 row selected');
+  await scene.moveTo('Shift+Tab', scene.button('Drain …'));
+  await scene.press('Enter');
+  await scene.moveTo('Tab', scene.button('Dry run'));
+  await scene.press('Enter');
+  await scene.sees('leaver, running 0 tasks');
+  assert.equal(worker.exitCode, null);
+  await scene.moveTo('Tab', scene.button('Drain 1'));
+  await scene.press('Enter');
+  await scene.sees('1 worker told to end');
+  await scene.moveTo('Tab', scene.button('Close'));
+  await scene.press('Enter');
+  await scene.sees('No worker is attached');
+});
+
+scenario('a broker that is lost is told of, and comes back by itself', async (scene) => {
+  scene.treadle('queue', 'create', 'kept');
+  await scene.press('g', 'q');
+  await scene.row('kept').waitFor();
+  await scene.killBroker();
+  await scene.page.getByRole('alert').filter({ hasText: 'The broker does not answer' }).waitFor();
+  assert(await scene.row('kept').isVisible(), 'what it said last is still there');
+
+  await scene.startBroker();
+  await scene.page.getByRole('alert').waitFor({ state: 'detached' });
+  scene.treadle('queue', 'create', 'new');
+  await scene.row('new').waitFor();
+});
+
+scenario('back, forward and a copied address show the same', async (scene) => {
+  for (const name of ['a', 'b', 'c']) scene.treadle('queue', 'create', name);
+  await scene.go('/queues?sort=-name&filter=b');
+  await scene.row('b').waitFor();
+  assert.equal(await scene.page.locator('tbody tr').count(), 1);
+  await scene.page.getByRole('searchbox', { name: 'Filter by name' }).fill('');
+  await scene.row('c').waitFor();
+  const names = await scene.page.locator('.row-link').allTextContents();
+  assert.deepEqual(names, ['c', 'b', 'a']);
+  await scene.row('a').click();
+  await scene.title('a');
+  await scene.page.goBack();
+  await scene.title('Queues');
+  await scene.page.goForward();
+  await scene.title('a');
+});
+
+scenario('what a filter shows is saved as CSV', async (scene) => {
+  scene.treadle('queue', 'create', 'mail');
+  scene.treadle('queue', 'create', 'other');
+  await scene.go('/queues?filter=mail');
+  await scene.row('mail').waitFor();
+  const download = scene.page.waitForEvent('download');
+  await scene.button('CSV').click();
+  const stream = await (await download).createReadStream();
+  let text = '';
+  for await (const chunk of stream) text += chunk;
+  const [names, row, end] = text.split('\r\n');
+  assert.match(names, /^config\.name,.*stats\.queued/);
+  assert.match(row, /^mail,DISCIPLINE_FIFO,/);
+  assert.equal(end, '');
+});
+
+scenario('a broker that allows no actions has no buttons for them', async (scene) => {
+  scene.treadle('queue', 'create', 'mail');
+  await scene.go('/queues/mail');
+  await scene.sees('Tasks that may wait');
+  for (const name of ['Pause', 'Purge …', 'Delete …', 'Change'])
+    assert.equal(await scene.page.getByRole('button', { name, exact: true }).count(), 0, name);
+}, { flags: [] });
+
+scenario('ten thousand queues are a page of a hundred, and are filtered at once', async (scene) => {
+  // One call makes them all, each by its first task.
+  const lines = Array.from({ length: 9_990 }, (_, i) =>
+    JSON.stringify({ type: 't', queue: `tenant-${String(i).padStart(5, '0')}` }));
+  const batch = path.join(scene.folder, 'batch.jsonl');
+  writeFileSync(batch, lines.join('\n'));
+  scene.treadle('submit', '--batch', batch, '-o', 'quiet');
+  await scene.go('/queues?sort=-name');
+  await scene.row('tenant-09989').waitFor();
+  assert.equal(await scene.page.locator('tbody tr').count(), 100);
+  await scene.page.getByRole('searchbox', { name: 'Filter by name' }).fill('04321');
+  await scene.row('tenant-04321').waitFor();
+  assert.equal(await scene.page.locator('tbody tr').count(), 1);
+  await scene.sees('1 queue of 9,990');
+}, { flags: ['--queues-max=12000'] });
