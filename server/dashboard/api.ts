@@ -3,61 +3,29 @@
 import { type Shape, caller } from "./wire";
 
 export type Discipline =
-  | "DISCIPLINE_UNSPECIFIED"
-  | "DISCIPLINE_FIFO"
-  | "DISCIPLINE_LIFO"
-  | "DISCIPLINE_PRIORITY";
+  "DISCIPLINE_UNSPECIFIED" | "DISCIPLINE_FIFO" | "DISCIPLINE_LIFO" | "DISCIPLINE_PRIORITY";
 
 export type HandlerAdvice =
-  | "HANDLER_ADVICE_UNSPECIFIED"
-  | "HANDLER_ADVICE_TOO_FEW_RUNS"
-  | "HANDLER_ADVICE_STAY"
-  | "HANDLER_ADVICE_PROCESS"
-  | "HANDLER_ADVICE_THREAD_OR_COROUTINE";
+  "HANDLER_ADVICE_UNSPECIFIED" | "HANDLER_ADVICE_TOO_FEW_RUNS" | "HANDLER_ADVICE_STAY" |
+  "HANDLER_ADVICE_PROCESS" | "HANDLER_ADVICE_THREAD_OR_COROUTINE";
 
 export type Reason =
-  | "REASON_UNSPECIFIED"
-  | "REASON_ENDED"
-  | "REASON_STOPS"
-  | "REASON_RUNS"
-  | "REASON_HOLDER_AWAY"
-  | "REASON_HELD"
-  | "REASON_NO_ROOM"
-  | "REASON_DELAYED"
-  | "REASON_BACKS_OFF"
-  | "REASON_PURGED"
-  | "REASON_PAUSED"
-  | "REASON_NO_WORKER"
-  | "REASON_WORKERS_AWAY"
-  | "REASON_NO_HANDLER"
-  | "REASON_WORKERS_DRAIN"
-  | "REASON_BEHIND"
-  | "REASON_SLOTS_BUSY"
-  | "REASON_NEXT";
+  "REASON_UNSPECIFIED" | "REASON_ENDED" | "REASON_STOPS" | "REASON_RUNS" | "REASON_HOLDER_AWAY" |
+  "REASON_HELD" | "REASON_NO_ROOM" | "REASON_DELAYED" | "REASON_BACKS_OFF" | "REASON_PURGED" |
+  "REASON_PAUSED" | "REASON_NO_WORKER" | "REASON_WORKERS_AWAY" | "REASON_NO_HANDLER" |
+  "REASON_WORKERS_DRAIN" | "REASON_BEHIND" | "REASON_SLOTS_BUSY" | "REASON_NEXT";
 
 export type ReasonEnd =
-  | "REASON_END_UNSPECIFIED"
-  | "REASON_END_BY_OTHERS"
-  | "REASON_END_BY_ITSELF"
-  | "REASON_END_ABOUT"
-  | "REASON_END_BY_OPERATOR";
+  "REASON_END_UNSPECIFIED" | "REASON_END_BY_OTHERS" | "REASON_END_BY_ITSELF" | "REASON_END_ABOUT" |
+  "REASON_END_BY_OPERATOR";
 
 export type StopReason =
-  | "STOP_REASON_UNSPECIFIED"
-  | "STOP_REASON_CANCELLED"
-  | "STOP_REASON_ATTEMPT_TIMEOUT"
-  | "STOP_REASON_DEADLINE"
-  | "STOP_REASON_LEASE_LOST";
+  "STOP_REASON_UNSPECIFIED" | "STOP_REASON_CANCELLED" | "STOP_REASON_ATTEMPT_TIMEOUT" |
+  "STOP_REASON_DEADLINE" | "STOP_REASON_LEASE_LOST";
 
 export type TaskState =
-  | "TASK_STATE_UNSPECIFIED"
-  | "TASK_STATE_SCHEDULED"
-  | "TASK_STATE_QUEUED"
-  | "TASK_STATE_RUNNING"
-  | "TASK_STATE_SUCCEEDED"
-  | "TASK_STATE_FAILED"
-  | "TASK_STATE_CANCELLED"
-  | "TASK_STATE_EXPIRED";
+  "TASK_STATE_UNSPECIFIED" | "TASK_STATE_SCHEDULED" | "TASK_STATE_QUEUED" | "TASK_STATE_RUNNING" |
+  "TASK_STATE_SUCCEEDED" | "TASK_STATE_FAILED" | "TASK_STATE_CANCELLED" | "TASK_STATE_EXPIRED";
 
 export interface AwaitTaskRequest {
   taskId: string;
@@ -465,16 +433,8 @@ const shapes: Record<string, Shape> = {
   CancelTaskResponse: { task: "?Task" },
   DeadLetter: { task: "?Task", group: "string", bytes: "number" },
   DeadLetterGroup: {
-    queue: "string",
-    group: "string",
-    type: "string",
-    errorType: "string",
-    errorMessage: "string",
-    count: "number",
-    bytes: "number",
-    firstAtMs: "number",
-    lastAtMs: "number",
-    lastTaskId: "string",
+    queue: "string", group: "string", type: "string", errorType: "string", errorMessage: "string",
+    count: "number", bytes: "number", firstAtMs: "number", lastAtMs: "number", lastTaskId: "string",
   },
   DeadLetterPolicy: { maxTasks: "?number", maxBytes: "?number", ttlMs: "?number" },
   DeleteDeadLettersResponse: { results: "[]ItemStatus" },
@@ -482,39 +442,24 @@ const shapes: Record<string, Shape> = {
   DrainWorkersResponse: { workers: "number" },
   ExplainTaskResponse: { task: "?Task", reasons: "[]TaskReason" },
   FailedAttempt: {
-    error: "?TaskError",
-    runnableAtMs: "number",
-    leasedAtMs: "number",
-    startedAtMs: "number",
+    error: "?TaskError", runnableAtMs: "number", leasedAtMs: "number", startedAtMs: "number",
     endedAtMs: "number",
   },
   GetDeadLetterResponse: {
-    deadLetter: "?DeadLetter",
-    payload: "string",
-    contentType: "string",
-    headers: "map",
+    deadLetter: "?DeadLetter", payload: "string", contentType: "string", headers: "map",
   },
   GetPayloadResponse: { payload: "string", contentType: "string", headers: "map" },
   GetQueueResponse: { queue: "?Queue" },
   GetServerInfoResponse: { server: "?ServerInfo" },
   GetTaskResponse: { task: "?Task" },
   HandlerStats: {
-    type: "string",
-    pool: "string",
-    runs: "number",
-    measuredRuns: "number",
-    cpuMs: "number",
-    wallMs: "number",
-    advice: "HANDLER_ADVICE_UNSPECIFIED",
+    type: "string", pool: "string", runs: "number", measuredRuns: "number", cpuMs: "number",
+    wallMs: "number", advice: "HANDLER_ADVICE_UNSPECIFIED",
   },
   ItemStatus: { code: "number", message: "string" },
   Limits: {
-    payloadBytesMax: "number",
-    messageBytesMax: "number",
-    batchTasksMax: "number",
-    streamsPerClientMax: "number",
-    requestKeyWindowMs: "number",
-    queuesMax: "number",
+    payloadBytesMax: "number", messageBytesMax: "number", batchTasksMax: "number",
+    streamsPerClientMax: "number", requestKeyWindowMs: "number", queuesMax: "number",
     unfinishedTasksMax: "number",
   },
   ListDeadLetterGroupsResponse: { groups: "[]DeadLetterGroup", nextPageToken: "string" },
@@ -523,135 +468,63 @@ const shapes: Record<string, Shape> = {
   ListTasksResponse: { tasks: "[]Task", nextPageToken: "string" },
   ListWorkersResponse: { workers: "[]Worker", nextPageToken: "string" },
   Outcome: {
-    taskId: "string",
-    state: "TASK_STATE_UNSPECIFIED",
-    result: "string",
-    contentType: "string",
-    error: "?TaskError",
-    attempts: "number",
-    finishedAtMs: "number",
+    taskId: "string", state: "TASK_STATE_UNSPECIFIED", result: "string", contentType: "string",
+    error: "?TaskError", attempts: "number", finishedAtMs: "number",
   },
   PauseQueueResponse: { queue: "?Queue" },
   Progress: { fraction: "number", message: "string" },
   PurgeQueueResponse: { cancelledTasks: "number" },
   Queue: {
-    config: "?QueueConfig",
-    paused: "boolean",
-    createdAtMs: "number",
-    stats: "?QueueStats",
-    closed: "boolean",
-    pausedAtMs: "number",
+    config: "?QueueConfig", paused: "boolean", createdAtMs: "number", stats: "?QueueStats",
+    closed: "boolean", pausedAtMs: "number",
   },
   QueueConfig: {
-    name: "string",
-    discipline: "DISCIPLINE_UNSPECIFIED",
-    maxTasks: "number",
-    maxBytes: "number",
+    name: "string", discipline: "DISCIPLINE_UNSPECIFIED", maxTasks: "number", maxBytes: "number",
     deadLetters: "?DeadLetterPolicy",
   },
   QueueStats: {
-    scheduled: "number",
-    queued: "number",
-    running: "number",
-    waitingBytes: "number",
-    waitingSubmitters: "number",
-    oldestAgeMs: "number",
-    submittedTotal: "number",
-    succeededTotal: "number",
-    failedTotal: "number",
-    cancelledTotal: "number",
-    expiredTotal: "number",
-    retriedTotal: "number",
-    submittedPerSecond: "number",
-    finishedPerSecond: "number",
-    deadLetters: "number",
-    deadLetterBytes: "number",
+    scheduled: "number", queued: "number", running: "number", waitingBytes: "number",
+    waitingSubmitters: "number", oldestAgeMs: "number", submittedTotal: "number",
+    succeededTotal: "number", failedTotal: "number", cancelledTotal: "number",
+    expiredTotal: "number", retriedTotal: "number", submittedPerSecond: "number",
+    finishedPerSecond: "number", deadLetters: "number", deadLetterBytes: "number",
   },
   RedriveDeadLettersResponse: { results: "[]RedriveResult" },
   RedriveResult: { status: "?ItemStatus", taskId: "string" },
   ResumeQueueResponse: { queue: "?Queue" },
   ServerInfo: {
-    version: "string",
-    startedAtMs: "number",
-    nowMs: "number",
-    store: "string",
-    limits: "?Limits",
-    unfinishedTasks: "number",
-    queues: "number",
-    workers: "number",
-    sessions: "number",
+    version: "string", startedAtMs: "number", nowMs: "number", store: "string", limits: "?Limits",
+    unfinishedTasks: "number", queues: "number", workers: "number", sessions: "number",
     diskHungMs: "number",
   },
   Task: {
-    taskId: "string",
-    queue: "string",
-    type: "string",
-    state: "TASK_STATE_UNSPECIFIED",
-    priority: "number",
-    attempts: "number",
-    maxAttempts: "number",
-    submittedAtMs: "number",
-    runAtMs: "number",
-    deadlineAtMs: "number",
-    finishedAtMs: "number",
-    payloadBytes: "number",
-    worker: "string",
-    cancelRequested: "boolean",
-    lastError: "?TaskError",
-    progress: "?Progress",
-    requestKey: "string",
-    expiresAtMs: "number",
-    stopReason: "STOP_REASON_UNSPECIFIED",
-    cancelReason: "string",
-    leasedAtMs: "number",
-    startedAtMs: "number",
-    failedAttempts: "[]FailedAttempt",
-    deadLetter: "boolean",
+    taskId: "string", queue: "string", type: "string", state: "TASK_STATE_UNSPECIFIED",
+    priority: "number", attempts: "number", maxAttempts: "number", submittedAtMs: "number",
+    runAtMs: "number", deadlineAtMs: "number", finishedAtMs: "number", payloadBytes: "number",
+    worker: "string", cancelRequested: "boolean", lastError: "?TaskError", progress: "?Progress",
+    requestKey: "string", expiresAtMs: "number", stopReason: "STOP_REASON_UNSPECIFIED",
+    cancelReason: "string", leasedAtMs: "number", startedAtMs: "number",
+    failedAttempts: "[]FailedAttempt", deadLetter: "boolean",
   },
   TaskError: {
-    type: "string",
-    message: "string",
-    worker: "string",
-    attempt: "number",
-    permanent: "boolean",
-    exitCode: "?number",
-    signal: "?number",
-    retryAfterMs: "?number",
-    details: "string",
+    type: "string", message: "string", worker: "string", attempt: "number", permanent: "boolean",
+    exitCode: "?number", signal: "?number", retryAfterMs: "?number", details: "string",
     detailsType: "string",
   },
   TaskReason: {
-    reason: "REASON_UNSPECIFIED",
-    sinceAtMs: "number",
-    end: "REASON_END_UNSPECIFIED",
-    untilAtMs: "number",
-    count: "number",
-    atLeast: "boolean",
-    workers: "[]string",
-    text: "string",
+    reason: "REASON_UNSPECIFIED", sinceAtMs: "number", end: "REASON_END_UNSPECIFIED",
+    untilAtMs: "number", count: "number", atLeast: "boolean", workers: "[]string", text: "string",
     advice: "string",
   },
   UpdateQueueResponse: { queue: "?Queue" },
   Worker: {
-    workerId: "string",
-    name: "string",
-    peer: "string",
-    connected: "boolean",
-    draining: "boolean",
-    queues: "[]string",
-    pools: "[]WorkerPoolStats",
-    attachedAtMs: "number",
-    leaseExpiresAtMs: "number",
-    succeededTotal: "number",
-    failedTotal: "number",
+    workerId: "string", name: "string", peer: "string", connected: "boolean", draining: "boolean",
+    queues: "[]string", pools: "[]WorkerPoolStats", attachedAtMs: "number",
+    leaseExpiresAtMs: "number", succeededTotal: "number", failedTotal: "number",
     handlers: "[]HandlerStats",
   },
   WorkerPoolStats: {
-    name: "string",
-    slots: "number",
-    free: "number",
-    leased: "number",
-    running: "number",
+    name: "string", slots: "number", free: "number", leased: "number", running: "number",
     types: "[]string",
   },
 };
@@ -660,75 +533,54 @@ const call = caller(shapes);
 
 export const adminService = {
   getServerInfo: call<GetServerInfoRequest, GetServerInfoResponse>(
-    "AdminService/GetServerInfo", "GetServerInfoResponse",
-  ),
+    "AdminService/GetServerInfo", "GetServerInfoResponse"),
   listWorkers: call<ListWorkersRequest, ListWorkersResponse>(
-    "AdminService/ListWorkers", "ListWorkersResponse",
-  ),
+    "AdminService/ListWorkers", "ListWorkersResponse"),
   drainWorkers: call<DrainWorkersRequest, DrainWorkersResponse>(
-    "AdminService/DrainWorkers", "DrainWorkersResponse",
-  ),
+    "AdminService/DrainWorkers", "DrainWorkersResponse"),
 };
 
 export const deadLetterService = {
   listDeadLetters: call<ListDeadLettersRequest, ListDeadLettersResponse>(
-    "DeadLetterService/ListDeadLetters", "ListDeadLettersResponse",
-  ),
+    "DeadLetterService/ListDeadLetters", "ListDeadLettersResponse"),
   listDeadLetterGroups: call<ListDeadLetterGroupsRequest, ListDeadLetterGroupsResponse>(
-    "DeadLetterService/ListDeadLetterGroups", "ListDeadLetterGroupsResponse",
-  ),
+    "DeadLetterService/ListDeadLetterGroups", "ListDeadLetterGroupsResponse"),
   getDeadLetter: call<GetDeadLetterRequest, GetDeadLetterResponse>(
-    "DeadLetterService/GetDeadLetter", "GetDeadLetterResponse",
-  ),
+    "DeadLetterService/GetDeadLetter", "GetDeadLetterResponse"),
   redriveDeadLetters: call<RedriveDeadLettersRequest, RedriveDeadLettersResponse>(
-    "DeadLetterService/RedriveDeadLetters", "RedriveDeadLettersResponse",
-  ),
+    "DeadLetterService/RedriveDeadLetters", "RedriveDeadLettersResponse"),
   deleteDeadLetters: call<DeleteDeadLettersRequest, DeleteDeadLettersResponse>(
-    "DeadLetterService/DeleteDeadLetters", "DeleteDeadLettersResponse",
-  ),
+    "DeadLetterService/DeleteDeadLetters", "DeleteDeadLettersResponse"),
 };
 
 export const queueService = {
   getQueue: call<GetQueueRequest, GetQueueResponse>(
-    "QueueService/GetQueue", "GetQueueResponse",
-  ),
+    "QueueService/GetQueue", "GetQueueResponse"),
   listQueues: call<ListQueuesRequest, ListQueuesResponse>(
-    "QueueService/ListQueues", "ListQueuesResponse",
-  ),
+    "QueueService/ListQueues", "ListQueuesResponse"),
   updateQueue: call<UpdateQueueRequest, UpdateQueueResponse>(
-    "QueueService/UpdateQueue", "UpdateQueueResponse",
-  ),
+    "QueueService/UpdateQueue", "UpdateQueueResponse"),
   deleteQueue: call<DeleteQueueRequest, DeleteQueueResponse>(
-    "QueueService/DeleteQueue", "DeleteQueueResponse",
-  ),
+    "QueueService/DeleteQueue", "DeleteQueueResponse"),
   pauseQueue: call<PauseQueueRequest, PauseQueueResponse>(
-    "QueueService/PauseQueue", "PauseQueueResponse",
-  ),
+    "QueueService/PauseQueue", "PauseQueueResponse"),
   resumeQueue: call<ResumeQueueRequest, ResumeQueueResponse>(
-    "QueueService/ResumeQueue", "ResumeQueueResponse",
-  ),
+    "QueueService/ResumeQueue", "ResumeQueueResponse"),
   purgeQueue: call<PurgeQueueRequest, PurgeQueueResponse>(
-    "QueueService/PurgeQueue", "PurgeQueueResponse",
-  ),
+    "QueueService/PurgeQueue", "PurgeQueueResponse"),
 };
 
 export const taskService = {
   getTask: call<GetTaskRequest, GetTaskResponse>(
-    "TaskService/GetTask", "GetTaskResponse",
-  ),
+    "TaskService/GetTask", "GetTaskResponse"),
   getPayload: call<GetPayloadRequest, GetPayloadResponse>(
-    "TaskService/GetPayload", "GetPayloadResponse",
-  ),
+    "TaskService/GetPayload", "GetPayloadResponse"),
   awaitTask: call<AwaitTaskRequest, AwaitTaskResponse>(
-    "TaskService/AwaitTask", "AwaitTaskResponse",
-  ),
+    "TaskService/AwaitTask", "AwaitTaskResponse"),
   cancelTask: call<CancelTaskRequest, CancelTaskResponse>(
-    "TaskService/CancelTask", "CancelTaskResponse",
-  ),
+    "TaskService/CancelTask", "CancelTaskResponse"),
   listTasks: call<ListTasksRequest, ListTasksResponse>(
-    "TaskService/ListTasks", "ListTasksResponse",
-  ),
+    "TaskService/ListTasks", "ListTasksResponse"),
   explainTask: call<ExplainTaskRequest, ExplainTaskResponse>(
-    "TaskService/ExplainTask", "ExplainTaskResponse",
-  ),
+    "TaskService/ExplainTask", "ExplainTaskResponse"),
 };

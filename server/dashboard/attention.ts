@@ -26,8 +26,7 @@ export const isFull = ({ config, stats }: Queue): boolean =>
   stats!.waitingBytes >= config!.maxBytes ||
   stats!.waitingSubmitters > 0;
 
-export const isOld = (queue: Queue): boolean =>
-  !queue.paused && queue.stats!.oldestAgeMs >= OLD_MS;
+export const isOld = (queue: Queue): boolean => !queue.paused && queue.stats!.oldestAgeMs >= OLD_MS;
 
 export const isGrowing = (group: DeadLetterGroup, nowMs: number): boolean =>
   nowMs - group.lastAtMs < GROWING_MS;

@@ -50,7 +50,8 @@ export function duration(ms: number): string {
 export function coarse(seconds: number): string {
   if (seconds < 60) return `${seconds} s`;
   const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return minutes < 10 ? twoUnits(minutes, "min", seconds % 60, "s") : `${minutes} min`;
+  if (minutes < 60)
+    return minutes < 10 ? twoUnits(minutes, "min", seconds % 60, "s") : `${minutes} min`;
   const hours = Math.floor(minutes / 60);
   if (hours < 24) return twoUnits(hours, "h", minutes % 60, "min");
   return twoUnits(Math.floor(hours / 24), "d", hours % 24, "h");
@@ -84,14 +85,26 @@ export function shellWord(word: string): string {
 export function parseAmount(text: string, units: Record<string, number>): number | undefined {
   const match = /^\s*(\d+(?:[.,]\d+)?)\s*([a-z]*)\s*$/i.exec(text.replaceAll("_", ""));
   if (!match) return undefined;
-  const unit = Object.entries(units).find(([name]) => name.toLowerCase() === match[2]!.toLowerCase());
+  const unit = Object.entries(units).find(
+    ([name]) => name.toLowerCase() === match[2]!.toLowerCase(),
+  );
   if (!unit) return undefined;
   return Math.round(Number(match[1]!.replace(",", ".")) * unit[1]);
 }
 
 export const COUNT_UNITS = { "": 1, k: 1_000, m: 1_000_000 };
 export const BYTE_UNITS = {
-  "": 1, b: 1, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30, tib: 2 ** 40,
-  k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, kb: 1e3, mb: 1e6, gb: 1e9,
+  "": 1,
+  b: 1,
+  kib: 2 ** 10,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+  tib: 2 ** 40,
+  k: 2 ** 10,
+  m: 2 ** 20,
+  g: 2 ** 30,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
 };
 export const TIME_UNITS = { ms: 1, s: 1_000, min: 60_000, m: 60_000, h: 3_600_000, d: 86_400_000 };

@@ -47,6 +47,8 @@ CALLED = {
     ],
 }
 
+COLUMNS = 100
+
 HEADER = """\
 // Made by make_types.py from proto/treadle/v1, which says what everything means: do not edit.
 
@@ -76,6 +78,17 @@ def short(name):
 def camel(name):
     first, *rest = name.split("_")
     return first + "".join(part.capitalize() for part in rest)
+
+
+def fill(items, separator, indent):
+    """The items in lines as long as may be."""
+    lines = [indent]
+    for index, item in enumerate(items):
+        word = item + (separator if index < len(items) - 1 else "")
+        if lines[-1] != indent and len(f"{lines[-1]} {word}") >= COLUMNS:
+            lines.append(indent)
+        lines[-1] += word if lines[-1] == indent else f" {word}"
+    return "\n".join(lines)
 
 
 class Types:
@@ -125,8 +138,8 @@ class Types:
         return type_, how
 
     def write_enum(self, name):
-        values = "\n".join(f'  | "{value.name}"' for value in self.enums[name].value)
-        return f"export type {short(name)} =\n{values};\n"
+        values = [f'"{value.name}"' for value in self.enums[name].value]
+        return f"export type {short(name)} =\n{fill(values, ' |', '  ')};\n"
 
     def write_message(self, name):
         fields = self.messages[name].field
@@ -139,9 +152,9 @@ class Types:
         pairs = [f'{camel(field.name)}: "{self.field(name, field)[1]}"'
                  for field in self.messages[name].field]  # fmt: skip
         line = f"  {short(name)}: {{ {', '.join(pairs)} }},"
-        if len(line) <= 100:
+        if len(line) <= COLUMNS:
             return line if pairs else f"  {short(name)}: {{}},"
-        return "\n".join([f"  {short(name)}: {{", *(f"    {pair}," for pair in pairs), "  },"])
+        return f"  {short(name)}: {{\n{fill(pairs, ',', '    ')},\n  }},"
 
 
 def write_calls(types, service):
@@ -154,8 +167,7 @@ def write_calls(types, service):
         ask, answer = short(method.input_type), short(method.output_type)
         lines += [
             f"  {name}: call<{ask}, {answer}>(",
-            f'    "{service.name}/{method.name}", "{answer}",',
-            "  ),",
+            f'    "{service.name}/{method.name}", "{answer}"),',
         ]
     return "\n".join([*lines, "};", ""])
 

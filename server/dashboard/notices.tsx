@@ -68,7 +68,12 @@ export function Notices() {
               Undo
             </button>
           )}
-          <button type="button" className="link" aria-label="Dismiss" onClick={() => drop(notice.id)}>
+          <button
+            type="button"
+            className="link"
+            aria-label="Dismiss"
+            onClick={() => drop(notice.id)}
+          >
             ✕
           </button>
         </div>

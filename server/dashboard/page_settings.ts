@@ -24,7 +24,8 @@ function load(): Settings {
   const settings: Settings = { refreshSeconds: 2, theme: "system" };
   try {
     const kept = JSON.parse(localStorage.getItem(KEY) ?? "{}");
-    if (REFRESH_CHOICES.includes(kept.refreshSeconds)) settings.refreshSeconds = kept.refreshSeconds;
+    if (REFRESH_CHOICES.includes(kept.refreshSeconds))
+      settings.refreshSeconds = kept.refreshSeconds;
     if (THEMES.includes(kept.theme)) settings.theme = kept.theme;
   } catch {
     // Storage is refused, or has something else: the defaults do.

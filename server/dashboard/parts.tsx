@@ -33,7 +33,13 @@ export function State({ state, stops }: { state: TaskState; stops?: boolean }) {
   );
 }
 
-export function Badge({ tone, children }: { tone: "good" | "warning" | "bad" | "plain"; children: ReactNode }) {
+export function Badge({
+  tone,
+  children,
+}: {
+  tone: "good" | "warning" | "bad" | "plain";
+  children: ReactNode;
+}) {
   return <span className={`badge ${tone}`}>{children}</span>;
 }
 
@@ -48,7 +54,12 @@ export function CountLink({ n, href, tone }: { n: number; href: string; tone?: "
 }
 
 // A page's first line: where it is, its name, and what can be done.
-export function PageHead({ title, up, aside, children }: {
+export function PageHead({
+  title,
+  up,
+  aside,
+  children,
+}: {
   title: ReactNode;
   up?: { href: string; label: string };
   aside?: ReactNode;
@@ -81,7 +92,10 @@ export function Fact({ name, children }: { name: string; children: ReactNode }) 
 }
 
 // What a reading has, once it has something; until then that it is awaited, or why there is nothing.
-export function Loaded<T>({ reading, children }: {
+export function Loaded<T>({
+  reading,
+  children,
+}: {
   reading: Reading<T>;
   children: (data: T) => ReactNode;
 }) {

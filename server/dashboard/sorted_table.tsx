@@ -65,8 +65,8 @@ export function SortedTable<T>({ ordered, total, ...table }: Props<T>) {
         <nav className="pager" aria-label={`Pages of ${table.label}`}>
           <PageLink page={page - 1} enabled={page > 1} label="← Previous" />
           <span>
-            {count((page - 1) * ROWS_PER_PAGE + 1)}–{count((page - 1) * ROWS_PER_PAGE + rows.length)}{" "}
-            of {count(total)}
+            {count((page - 1) * ROWS_PER_PAGE + 1)}–
+            {count((page - 1) * ROWS_PER_PAGE + rows.length)} of {count(total)}
           </span>
           <PageLink page={page + 1} enabled={page < pages} label="Next →" />
         </nav>

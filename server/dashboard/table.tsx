@@ -35,10 +35,19 @@ interface Props<T> {
   empty: ReactNode;
 }
 
-export function Table<T>({ label, columns, rows, keyOf, selection, sort, onSort, empty }: Props<T>) {
+export function Table<T>({
+  label,
+  columns,
+  rows,
+  keyOf,
+  selection,
+  sort,
+  onSort,
+  empty,
+}: Props<T>) {
   if (rows.length === 0) return <div className="empty">{empty}</div>;
   return (
-    <div className="table-scroll" role="region" aria-label={label} tabIndex={0}>
+    <div className="table-scroll" role="group" aria-label={label} tabIndex={0}>
       <table>
         <caption className="unseen">{label}</caption>
         <thead>

@@ -160,26 +160,35 @@ scenario('what a filter shows is saved as CSV', async (scene) => {
   assert.equal(end, '');
 });
 
-scenario('a broker that allows no actions has no buttons for them', async (scene) => {
-  scene.treadle('queue', 'create', 'mail');
-  await scene.go('/queues/mail');
-  await scene.sees('Tasks that may wait');
-  for (const name of ['Pause', 'Purge …', 'Delete …', 'Change'])
-    assert.equal(await scene.page.getByRole('button', { name, exact: true }).count(), 0, name);
-}, { flags: [] });
+scenario(
+  'a broker that allows no actions has no buttons for them',
+  async (scene) => {
+    scene.treadle('queue', 'create', 'mail');
+    await scene.go('/queues/mail');
+    await scene.sees('Tasks that may wait');
+    for (const name of ['Pause', 'Purge …', 'Delete …', 'Change'])
+      assert.equal(await scene.page.getByRole('button', { name, exact: true }).count(), 0, name);
+  },
+  { flags: [] },
+);
 
-scenario('ten thousand queues are a page of a hundred, and are filtered at once', async (scene) => {
-  // One call makes them all, each by its first task.
-  const lines = Array.from({ length: 9_990 }, (_, i) =>
-    JSON.stringify({ type: 't', queue: `tenant-${String(i).padStart(5, '0')}` }));
-  const batch = path.join(scene.folder, 'batch.jsonl');
-  writeFileSync(batch, lines.join('\n'));
-  scene.treadle('submit', '--batch', batch, '-o', 'quiet');
-  await scene.go('/queues?sort=-name');
-  await scene.row('tenant-09989').waitFor();
-  assert.equal(await scene.page.locator('tbody tr').count(), 100);
-  await scene.page.getByRole('searchbox', { name: 'Filter by name' }).fill('04321');
-  await scene.row('tenant-04321').waitFor();
-  assert.equal(await scene.page.locator('tbody tr').count(), 1);
-  await scene.sees('1 queue of 9,990');
-}, { flags: ['--queues-max=12000'] });
+scenario(
+  'ten thousand queues are a page of a hundred, and are filtered at once',
+  async (scene) => {
+    // One call makes them all, each by its first task.
+    const lines = Array.from({ length: 9_990 }, (_, i) =>
+      JSON.stringify({ type: 't', queue: `tenant-${String(i).padStart(5, '0')}` }),
+    );
+    const batch = path.join(scene.folder, 'batch.jsonl');
+    writeFileSync(batch, lines.join('\n'));
+    scene.treadle('submit', '--batch', batch, '-o', 'quiet');
+    await scene.go('/queues?sort=-name');
+    await scene.row('tenant-09989').waitFor();
+    assert.equal(await scene.page.locator('tbody tr').count(), 100);
+    await scene.page.getByRole('searchbox', { name: 'Filter by name' }).fill('04321');
+    await scene.row('tenant-04321').waitFor();
+    assert.equal(await scene.page.locator('tbody tr').count(), 1);
+    await scene.sees('1 queue of 9,990');
+  },
+  { flags: ['--queues-max=12000'] },
+);

@@ -78,7 +78,8 @@ export class Scene {
 
   readPort(file) {
     return waitUntil(() => {
-      if (this.broker.exitCode !== null) throw new Error(`no broker: ${this.logOf('treadle-server')}`);
+      if (this.broker.exitCode !== null)
+        throw new Error(`no broker: ${this.logOf('treadle-server')}`);
       return existsSync(file) && Number(readFileSync(file, 'utf8'));
     }, `the broker to write ${file}`);
   }
@@ -107,8 +108,14 @@ export class Scene {
     this.browser = await chromium.launch({
       executablePath: process.env.TREADLE_CHROMIUM ?? '/usr/bin/chromium',
       args: [
-        '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-        '--disable-background-networking', '--disable-component-update', '--disable-sync',
+        '--headless',
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-quic',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
       ],
     });
     const context = await this.browser.newContext({ colorScheme, viewport, acceptDownloads: true });
@@ -139,8 +146,10 @@ export class Scene {
   }
 
   press(...keys) {
-    return keys.reduce((before, key) => before.then(() => this.page.keyboard.press(key)),
-      Promise.resolve());
+    return keys.reduce(
+      (before, key) => before.then(() => this.page.keyboard.press(key)),
+      Promise.resolve(),
+    );
   }
 
   // Moves the focus by `key` until it is on what matches; a person would look where it is, too.

@@ -78,7 +78,9 @@ export function ActionDialog<T>({ action, scopes, onClose, onDone }: Props<T>) {
           </>
         )}
         <div role="status" aria-live="polite">
-          {progress && <Report action={action} phase={phase} progress={progress} of={scope.count} />}
+          {progress && (
+            <Report action={action} phase={phase} progress={progress} of={scope.count} />
+          )}
           {problem && <p className="problem">{problem}</p>}
         </div>
         <div className="dialog-buttons">

@@ -83,7 +83,13 @@ export async function run<T>(
   tell: (progress: Progress) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const progress: Progress = { seen: 0, done: 0, refused: new Map(), kinds: new Map(), taskIds: [] };
+  const progress: Progress = {
+    seen: 0,
+    done: 0,
+    refused: new Map(),
+    kinds: new Map(),
+    taskIds: [],
+  };
   for await (const page of scope.pages(signal)) {
     for (let from = 0; from < page.length; from += BATCH) {
       signal.throwIfAborted();
@@ -107,10 +113,7 @@ export async function run<T>(
 // For calls that take one thing each: some of them at once.
 const AT_ONCE = 8;
 
-export async function eachOf<T>(
-  items: T[],
-  act: (item: T) => Promise<unknown>,
-): Promise<Result[]> {
+export async function eachOf<T>(items: T[], act: (item: T) => Promise<unknown>): Promise<Result[]> {
   const results: Result[] = items.map(() => ({}));
   let next = 0;
   const lane = async () => {

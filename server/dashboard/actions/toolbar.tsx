@@ -22,10 +22,7 @@ interface Props<T> {
 
 export function Toolbar<T>({ label, actions, selection, rows, all, children }: Props<T>) {
   const [chosen, choose] = useState<Action<T>>();
-  const scopes: Scope<T>[] = [
-    here("page", "All on this page", rows),
-    { key: "all", ...all },
-  ];
+  const scopes: Scope<T>[] = [here("page", "All on this page", rows), { key: "all", ...all }];
   if (selection.rows.length > 0) scopes.unshift(here("selected", "Those selected", selection.rows));
   return (
     <div className="toolbar" role="toolbar" aria-label={`Actions on ${label}`}>

@@ -93,9 +93,11 @@ export function Content({ title, load, again }: Props) {
               {bytes(loaded.data.length)} {loaded.contentType}
             </span>
             <span className="spacer" />
-            {again && loaded.data.length <= COMMAND_BYTES_MAX && asText(loaded.data) !== undefined && (
-              <CopyButton text={submitCommand(again, loaded)} label="Copy as command" />
-            )}
+            {again &&
+              loaded.data.length <= COMMAND_BYTES_MAX &&
+              asText(loaded.data) !== undefined && (
+                <CopyButton text={submitCommand(again, loaded)} label="Copy as command" />
+              )}
             <button
               type="button"
               className="quiet"

@@ -77,9 +77,7 @@ export function DeadGroupPage({ queue, group }: { queue: string; group: string }
   const all = useMemo(
     () => ({
       label: whole ? `All of ${queue}` : "All of this group",
-      count: whole
-        ? groups.data?.groups.reduce((sum, one) => sum + one.count, 0)
-        : about?.count,
+      count: whole ? groups.data?.groups.reduce((sum, one) => sum + one.count, 0) : about?.count,
       async *pages(signal: AbortSignal) {
         const next = (pageToken: string) =>
           deadLetterService.listDeadLetters(

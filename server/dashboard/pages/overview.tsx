@@ -4,13 +4,7 @@ import { type Attention, findAttention, isGrowing, oldest } from "../attention";
 import { LineChart } from "../chart";
 import { count, counted, duration, rate } from "../format";
 import { CountLink, Loaded, PageHead } from "../parts";
-import {
-  useDeadLetterGroups,
-  useQueues,
-  useServer,
-  useWaiting,
-  useWorkers,
-} from "../questions";
+import { useDeadLetterGroups, useQueues, useServer, useWaiting, useWorkers } from "../questions";
 import { type Sample, type Totals, totalsOf, useHistory } from "../rate_history";
 import { Link, to } from "../routing";
 import { brokerNow } from "../time";
@@ -178,7 +172,12 @@ function Charts({ history }: { history: readonly Sample[] }) {
         times={times}
         format={rate}
         lines={[
-          { name: "submitted", tone: "plain", dash: [4, 3], values: line((s) => s.submittedPerSecond) },
+          {
+            name: "submitted",
+            tone: "plain",
+            dash: [4, 3],
+            values: line((s) => s.submittedPerSecond),
+          },
           { name: "ended", tone: "accent", values: line((s) => s.finishedPerSecond) },
         ]}
       />

@@ -65,9 +65,17 @@ function QueueActions({ queue }: { queue: Queue }) {
   const [chosen, choose] = useState<Action<Queue>>();
   const name = queue.config!.name;
   const pause = () =>
-    perform(() => queueService.pauseQueue({ name }), `${name} is paused.`, () => void resume());
+    perform(
+      () => queueService.pauseQueue({ name }),
+      `${name} is paused.`,
+      () => void resume(),
+    );
   const resume = () =>
-    perform(() => queueService.resumeQueue({ name }), `${name} is resumed.`, () => void pause());
+    perform(
+      () => queueService.resumeQueue({ name }),
+      `${name} is resumed.`,
+      () => void pause(),
+    );
   const open = () =>
     perform(() => queueService.updateQueue({ name, closed: false }), `${name} is open.`);
   return (

@@ -43,7 +43,9 @@ function Shown({ server }: { server: ServerInfo }) {
             )}
           </Fact>
           <Fact name="Dashboard">
-            {actionsAllowed ? "may change things" : "shows only; --dashboard-actions allows changes"}
+            {actionsAllowed
+              ? "may change things"
+              : "shows only; --dashboard-actions allows changes"}
           </Fact>
         </dl>
       </section>

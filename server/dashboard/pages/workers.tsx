@@ -112,7 +112,7 @@ const COLUMNS: Column<Worker>[] = [
     title: "Failed",
     numeric: true,
     order: ({ failedTotal }) => failedTotal,
-    cell: ({ failedTotal }) => failedTotal ? count(failedTotal) : <span className="zero">0</span>,
+    cell: ({ failedTotal }) => (failedTotal ? count(failedTotal) : <span className="zero">0</span>),
   },
   {
     key: "attached",
@@ -140,9 +140,7 @@ function WorkerList({ workers }: { workers: Worker[] }) {
     const word = filter.toLowerCase();
     const has = ({ name, queues }: Worker) =>
       [name, ...queues].some((text) => text.toLowerCase().includes(word));
-    return workers.filter(
-      (worker) => has(worker) && (only === "" || conditionOf(worker) === only),
-    );
+    return workers.filter((worker) => has(worker) && (only === "" || conditionOf(worker) === only));
   }, [workers, filter, only]);
   const ordered = useOrdered(matching, COLUMNS, "name");
   const selection = useSelection<Worker>("workers", idOf);
