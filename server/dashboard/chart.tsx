@@ -29,6 +29,8 @@ interface Props {
   times: number[]; // Unix milliseconds, ascending.
   lines: Line[];
   format: (value: number) => string;
+  // The axis reaches so far at least: nothing is not to look like something.
+  least: number;
 }
 
 const clock = new Intl.DateTimeFormat(undefined, {
@@ -52,7 +54,7 @@ function useDark(): string {
   return `${theme} ${dark}`;
 }
 
-export function LineChart({ title, times, lines, format }: Props) {
+export function LineChart({ title, times, lines, format, least }: Props) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const legend = useRef<HTMLUListElement>(null);
   const chart = useRef<Chart>();
@@ -78,7 +80,7 @@ export function LineChart({ title, times, lines, format }: Props) {
         borderDash: line.dash,
       };
     });
-    drawn.options = chartOptions(text, times, format);
+    drawn.options = chartOptions(text, times, format, least);
     drawn.update("none");
   }, [times, lines, look]);
 
@@ -111,7 +113,12 @@ function describe(title: string, lines: Line[], format: (value: number) => strin
   return `${title}: ${lines.map((line) => `${line.name} ${latest(line, format)}`).join(", ")}`;
 }
 
-function chartOptions(text: string, times: number[], format: (value: number) => string) {
+function chartOptions(
+  text: string,
+  times: number[],
+  format: (value: number) => string,
+  least: number,
+) {
   const grid = { color: "rgba(128, 128, 128, 0.15)", drawBorder: false, drawTicks: false };
   return {
     animation: false as const,
@@ -137,6 +144,7 @@ function chartOptions(text: string, times: number[], format: (value: number) => 
       },
       y: {
         beginAtZero: true,
+        suggestedMax: least,
         grid,
         ticks: {
           color: text,

@@ -133,8 +133,6 @@ function noteContact(error: CallError | undefined) {
   if (lost === (lostSince !== undefined)) return;
   lostSince = lost ? Date.now() : undefined;
   contactListeners.forEach((listener) => listener());
-  // One has heard of the broker: the others need not wait for their turn.
-  if (!lost) refresh();
 }
 
 export function useLostSince(): number | undefined {

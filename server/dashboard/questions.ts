@@ -1,5 +1,6 @@
 // What the pages ask the broker. Whatever several of them show has one key, and is asked once.
 import {
+  type DeadLetter,
   type DeadLetterGroup,
   type Queue,
   type ServerInfo,
@@ -75,6 +76,16 @@ export function useDeadLetterGroups(queue = ""): Reading<DeadLetterGroups> {
     const { groups, nextPageToken } = await deadLetterService.listDeadLetterGroups(ask, signal);
     return { groups, more: nextPageToken !== "" };
   });
+}
+
+// All dead letters of a queue, or of one of its groups, page by page.
+export async function* listLetters(
+  ask: { queue: string; group: string },
+  signal: AbortSignal,
+): AsyncGenerator<DeadLetter[]> {
+  const next = (pageToken: string) =>
+    deadLetterService.listDeadLetters({ ...ask, pageSize: PAGE_SIZE, pageToken }, signal);
+  for await (const page of pages(next)) yield page.deadLetters;
 }
 
 export interface Waiting {

@@ -9,31 +9,34 @@ import { ActionDialog } from "./action_dialog";
 import { type Action, type Scope, here } from "./bulk";
 import { type Format, exportRows } from "./export";
 
-interface Props<T> {
+// What a list's actions may be done to: what is selected, if anything is, this page's rows, and
+// whatever the filter matches, on other pages, too.
+export function scopesOf<T>(selection: Selection<T>, rows: T[], all: Scope<T>): Scope<T>[] {
+  const scopes = [here("page", "All on this page", rows), all];
+  if (selection.rows.length === 0) return scopes;
+  return [here("selected", "Those selected", selection.rows), ...scopes];
+}
+
+// Rows, and what is acted on: mostly the same, but a group's row stands for its letters.
+interface Props<R, A> {
   label: string;
-  actions: Action<T>[];
-  selection: Selection<T>;
-  // This page's rows.
-  rows: T[];
-  // Whatever the filter matches, those on other pages included.
-  all: Omit<Scope<T>, "key">;
+  actions: Action<A>[];
+  scopes: Scope<A>[];
+  selection: Selection<R>;
+  // All that match, for a file.
+  exported: Scope<R>["pages"];
   children?: ReactNode;
 }
 
-export function Toolbar<T>({ label, actions, selection, rows, all, children }: Props<T>) {
-  const [chosen, choose] = useState<Action<T>>();
-  const scopes: Scope<T>[] = [here("page", "All on this page", rows), { key: "all", ...all }];
-  if (selection.rows.length > 0) scopes.unshift(here("selected", "Those selected", selection.rows));
+export function Toolbar<R, A>(props: Props<R, A>) {
+  const { label, actions, scopes, selection, exported, children } = props;
+  const [chosen, choose] = useState<Action<A>>();
+  const nothing = scopes.every((scope) => scope.count === 0);
   return (
-    <div className="toolbar" role="toolbar" aria-label={`Actions on ${label}`}>
+    <div className="toolbar" role="group" aria-label={`Actions on ${label}`}>
       {actionsAllowed &&
         actions.map((action) => (
-          <button
-            key={action.verb}
-            type="button"
-            disabled={rows.length === 0}
-            onClick={() => choose(action)}
-          >
+          <button key={action.verb} type="button" disabled={nothing} onClick={() => choose(action)}>
             {action.verb} …
           </button>
         ))}
@@ -47,8 +50,8 @@ export function Toolbar<T>({ label, actions, selection, rows, all, children }: P
       )}
       {children}
       <span className="spacer" />
-      <ExportButton format="csv" label={label} all={all.pages} />
-      <ExportButton format="json" label={label} all={all.pages} />
+      <ExportButton format="csv" label={label} all={exported} />
+      <ExportButton format="json" label={label} all={exported} />
       {chosen && (
         <ActionDialog
           action={chosen}

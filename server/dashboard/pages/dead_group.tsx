@@ -1,12 +1,11 @@
-import { useMemo } from "react";
-
+import type { Scope } from "../actions/bulk";
 import { deleteDeadLetters, redriveDeadLetters } from "../actions/on_dead_letters";
-import { Toolbar } from "../actions/toolbar";
+import { Toolbar, scopesOf } from "../actions/toolbar";
 import { type DeadLetter, type DeadLetterGroup, deadLetterService } from "../api";
 import { bytes, count, shellWord } from "../format";
 import { CopyButton, Fact, Loaded, PageHead } from "../parts";
 import { usePoll } from "../polling";
-import { pages, useDeadLetterGroups } from "../questions";
+import { listLetters, useDeadLetterGroups } from "../questions";
 import { Link, to, useQuery } from "../routing";
 import { useSelection } from "../selection";
 import { type Column, RowLink, Table } from "../table";
@@ -15,7 +14,6 @@ import { TokenPager } from "./token_pager";
 
 const ACTIONS = [redriveDeadLetters, deleteDeadLetters];
 const PAGE_SIZE = 100;
-const PAGE_SIZE_OF_ALL = 1_000;
 
 const idOf = ({ task }: DeadLetter): string => task!.taskId;
 
@@ -74,21 +72,12 @@ export function DeadGroupPage({ queue, group }: { queue: string; group: string }
     deadLetterService.listDeadLetters({ ...ask, pageSize: PAGE_SIZE, pageToken: after }, signal),
   );
   const selection = useSelection<DeadLetter>(`${queue}/${group}`, idOf);
-  const all = useMemo(
-    () => ({
-      label: whole ? `All of ${queue}` : "All of this group",
-      count: whole ? groups.data?.groups.reduce((sum, one) => sum + one.count, 0) : about?.count,
-      async *pages(signal: AbortSignal) {
-        const next = (pageToken: string) =>
-          deadLetterService.listDeadLetters(
-            { ...ask, pageSize: PAGE_SIZE_OF_ALL, pageToken },
-            signal,
-          );
-        for await (const page of pages(next)) yield page.deadLetters;
-      },
-    }),
-    [queue, group, about?.count, groups.data],
-  );
+  const all: Scope<DeadLetter> = {
+    key: "all",
+    label: whole ? `All of ${queue}` : "All of this group",
+    count: whole ? groups.data?.groups.reduce((sum, one) => sum + one.count, 0) : about?.count,
+    pages: (signal) => listLetters(ask, signal),
+  };
   const command = ["treadle", "dead", "redrive", "--queue", queue];
   if (!whole) command.push("--group", group);
 
@@ -111,8 +100,8 @@ export function DeadGroupPage({ queue, group }: { queue: string; group: string }
               label="Dead letters"
               actions={ACTIONS}
               selection={selection}
-              rows={deadLetters}
-              all={all}
+              scopes={scopesOf(selection, deadLetters, all)}
+              exported={all.pages}
             />
             <Table
               label="Dead letters"

@@ -1,9 +1,14 @@
 // Groups of dead letters: what fails for one reason.
-import type { DeadLetterGroup } from "../api";
+import { type Scope, here } from "../actions/bulk";
+import { deleteDeadLetters, redriveDeadLetters } from "../actions/on_dead_letters";
+import { Toolbar, scopesOf } from "../actions/toolbar";
+import type { DeadLetter, DeadLetterGroup } from "../api";
 import { isGrowing } from "../attention";
-import { bytes } from "../format";
+import { bytes, counted } from "../format";
 import { Badge, CountLink } from "../parts";
+import { listLetters } from "../questions";
 import { Link, to } from "../routing";
+import { useSelection } from "../selection";
 import { SortedTable, useOrdered } from "../sorted_table";
 import { type Column, RowLink } from "../table";
 import { Moment, brokerNow } from "../time";
@@ -67,17 +72,49 @@ const COLUMNS: Column<DeadLetterGroup>[] = [
 
 const IN_QUEUE = COLUMNS.filter(({ key }) => key !== "queue");
 
+const ACTIONS = [redriveDeadLetters, deleteDeadLetters];
+
+const keyOf = ({ queue, group }: DeadLetterGroup): string => `${queue}/${group}`;
+
+// Groups as what is in them.
+function lettersOf({ key, label, ...scope }: Scope<DeadLetterGroup>, groups: DeadLetterGroup[]) {
+  const letters: Scope<DeadLetter> = {
+    key,
+    label: `${label}: ${counted(scope.count ?? 0, "group")}`,
+    count: groups.reduce((sum, group) => sum + group.count, 0),
+    async *pages(signal) {
+      for (const { queue, group } of groups) yield* listLetters({ queue, group }, signal);
+    },
+  };
+  return letters;
+}
+
 export function GroupTable({ groups, inQueue }: { groups: DeadLetterGroup[]; inQueue?: boolean }) {
   const columns = inQueue ? IN_QUEUE : COLUMNS;
   const ordered = useOrdered(groups, columns, "-count");
+  const selection = useSelection<DeadLetterGroup>("groups", keyOf);
+  const all = here("all", "All that match the filter", groups);
+  const chosen = { selected: selection.rows, page: ordered.rows, all: groups };
   return (
-    <SortedTable
-      label="Groups of dead letters"
-      columns={columns}
-      ordered={ordered}
-      total={groups.length}
-      keyOf={({ queue, group }) => `${queue}/${group}`}
-      empty="Nothing has failed."
-    />
+    <>
+      <Toolbar
+        label="Groups"
+        actions={ACTIONS}
+        scopes={scopesOf(selection, ordered.rows, all).map((scope) =>
+          lettersOf(scope, chosen[scope.key as keyof typeof chosen]),
+        )}
+        selection={selection}
+        exported={all.pages}
+      />
+      <SortedTable
+        label="Groups of dead letters"
+        columns={columns}
+        ordered={ordered}
+        total={groups.length}
+        keyOf={keyOf}
+        selection={selection}
+        empty="Nothing has failed."
+      />
+    </>
   );
 }

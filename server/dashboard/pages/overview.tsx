@@ -171,6 +171,7 @@ function Charts({ history }: { history: readonly Sample[] }) {
         title="Tasks per second"
         times={times}
         format={rate}
+        least={4}
         lines={[
           {
             name: "submitted",
@@ -185,12 +186,14 @@ function Charts({ history }: { history: readonly Sample[] }) {
         title="Oldest task waits"
         times={times}
         format={duration}
+        least={4_000}
         lines={[{ name: "for", tone: "accent", values: line((s) => s.oldestAgeMs) }]}
       />
       <LineChart
         title="Tasks"
         times={times}
         format={(n) => count(Math.round(n))}
+        least={4}
         lines={[
           { name: "ready", tone: "plain", dash: [4, 3], values: line((s) => s.ready) },
           { name: "running", tone: "accent", values: line((s) => s.running) },

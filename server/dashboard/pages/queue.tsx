@@ -172,6 +172,7 @@ function Depth({ queue }: { queue: Queue }) {
 
 function Activity({ queue }: { queue: Queue }) {
   const { config, stats } = queue;
+  const unfinished = stats!.queued + stats!.scheduled + stats!.running;
   const ended = (state: string, n: number) => (
     <CountLink n={n} href={to.tasks(searchText({ queue: config!.name, state }))} />
   );
@@ -186,6 +187,11 @@ function Activity({ queue }: { queue: Queue }) {
         {queue.paused && (
           <Fact name="Paused">
             <Moment at={queue.pausedAtMs} />
+          </Fact>
+        )}
+        {queue.closed && (
+          <Fact name="Closed">
+            {unfinished > 0 ? `${counted(unfinished, "task")} to finish` : "all has ended"}
           </Fact>
         )}
         <Fact name="Come, end, each second">

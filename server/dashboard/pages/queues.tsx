@@ -9,7 +9,7 @@ import {
   resumeQueues,
 } from "../actions/on_queues";
 import { here } from "../actions/bulk";
-import { Toolbar } from "../actions/toolbar";
+import { Toolbar, scopesOf } from "../actions/toolbar";
 import type { Queue } from "../api";
 import { isFull, isOld } from "../attention";
 import { FilterBox, OnlyChoice } from "../filters";
@@ -55,6 +55,7 @@ function QueueList({ queues }: { queues: Queue[] }) {
   const ordered = useOrdered(matching, QUEUE_COLUMNS, "name");
   const selection = useSelection<Queue>("queues", nameOf);
 
+  const all = here("all", "All that match the filter", matching);
   return (
     <>
       <div className="filters">
@@ -70,8 +71,8 @@ function QueueList({ queues }: { queues: Queue[] }) {
         label="Queues"
         actions={ACTIONS}
         selection={selection}
-        rows={ordered.rows}
-        all={here("all", "All that match the filter", matching)}
+        scopes={scopesOf(selection, ordered.rows, all)}
+        exported={all.pages}
       />
       <SortedTable
         label="Queues"

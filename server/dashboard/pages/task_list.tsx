@@ -2,7 +2,7 @@
 import { useMemo } from "react";
 
 import { cancelTasks } from "../actions/on_tasks";
-import { Toolbar } from "../actions/toolbar";
+import { Toolbar, scopesOf } from "../actions/toolbar";
 import type { Task } from "../api";
 import { count, shellWord } from "../format";
 import { CopyButton, Loaded, State } from "../parts";
@@ -78,6 +78,7 @@ export function FoundTasks({ search }: { search: Search }) {
   const selection = useSelection<Task>(key, idOf);
   const all = useMemo(
     () => ({
+      key: "all",
       label: "All that the search finds",
       async *pages(signal: AbortSignal) {
         let next = "";
@@ -98,8 +99,8 @@ export function FoundTasks({ search }: { search: Search }) {
             label="Tasks"
             actions={[cancelTasks]}
             selection={selection}
-            rows={tasks}
-            all={all}
+            scopes={scopesOf(selection, tasks, all)}
+            exported={all.pages}
           >
             <CopyButton
               text={searchCommand(search).map(shellWord).join(" ")}

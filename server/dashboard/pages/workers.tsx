@@ -2,7 +2,7 @@ import { useMemo } from "react";
 
 import { here } from "../actions/bulk";
 import { drainWorkers } from "../actions/on_workers";
-import { Toolbar } from "../actions/toolbar";
+import { Toolbar, scopesOf } from "../actions/toolbar";
 import type { Worker } from "../api";
 import { FilterBox, OnlyChoice } from "../filters";
 import { count, counted } from "../format";
@@ -144,6 +144,7 @@ function WorkerList({ workers }: { workers: Worker[] }) {
   }, [workers, filter, only]);
   const ordered = useOrdered(matching, COLUMNS, "name");
   const selection = useSelection<Worker>("workers", idOf);
+  const all = here("all", "All that match the filter", matching);
   return (
     <>
       <div className="filters">
@@ -159,8 +160,8 @@ function WorkerList({ workers }: { workers: Worker[] }) {
         label="Workers"
         actions={[drainWorkers]}
         selection={selection}
-        rows={ordered.rows}
-        all={here("all", "All that match the filter", matching)}
+        scopes={scopesOf(selection, ordered.rows, all)}
+        exported={all.pages}
       />
       <SortedTable
         label="Workers"
