@@ -12,7 +12,7 @@ import {
   taskService,
 } from "./api";
 import { type Reading, usePoll } from "./polling";
-import { noteBrokerTime } from "./time";
+import { brokerNow, noteBrokerTime } from "./time";
 
 const PAGE_SIZE = 1_000; // The most that the broker gives.
 
@@ -78,14 +78,21 @@ export function useDeadLetterGroups(queue = ""): Reading<DeadLetterGroups> {
   });
 }
 
-// All dead letters of a queue, or of one of its groups, page by page.
+// All dead letters of a queue, or of one of its groups, page by page. What fails meanwhile is left
+// out: redriven tasks that fail at once would have no end.
 export async function* listLetters(
   ask: { queue: string; group: string },
   signal: AbortSignal,
 ): AsyncGenerator<DeadLetter[]> {
+  const beganAt = brokerNow();
   const next = (pageToken: string) =>
     deadLetterService.listDeadLetters({ ...ask, pageSize: PAGE_SIZE, pageToken }, signal);
-  for await (const page of pages(next)) yield page.deadLetters;
+  for await (const { deadLetters } of pages(next)) {
+    const before = deadLetters.filter(({ task }) => task!.finishedAtMs <= beganAt);
+    yield before;
+    // Those that failed first come first.
+    if (before.length < deadLetters.length) return;
+  }
 }
 
 export interface Waiting {

@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "react";
 import { save } from "../actions/export";
 import { deadLetterService, taskService } from "../api";
 import { bytes, shellWord } from "../format";
-import { CopyButton } from "../parts";
+import { CopyButton, Fact } from "../parts";
 import { asCallError } from "../wire";
 
 interface Loaded {
@@ -123,14 +123,16 @@ function Headers({ headers }: { headers: Record<string, string> }) {
   const pairs = Object.entries(headers);
   if (pairs.length === 0) return null;
   return (
-    <dl className="facts">
-      {pairs.map(([name, value]) => (
-        <div key={name} className="fact">
-          <dt>{name}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
+    <section aria-label="Headers">
+      <h3>Headers</h3>
+      <dl className="facts">
+        {pairs.map(([name, value]) => (
+          <Fact key={name} name={name}>
+            {value}
+          </Fact>
+        ))}
+      </dl>
+    </section>
   );
 }
 

@@ -11,7 +11,7 @@ import { Link, to, useQuery } from "../routing";
 import { type Search, findTasks, searchCommand } from "../search";
 import { useSelection } from "../selection";
 import { type Column, RowLink, Table } from "../table";
-import { Moment } from "../time";
+import { Moment, brokerNow } from "../time";
 import { TokenPager } from "./token_pager";
 
 const PAGE_SIZE = 100;
@@ -68,6 +68,17 @@ const COLUMNS: Column<Task>[] = [
 
 const IN_QUEUE = COLUMNS.filter(({ key }) => key !== "queue");
 
+// What is submitted meanwhile is left out.
+async function* findAll(search: Search, signal: AbortSignal): AsyncGenerator<Task[]> {
+  const beganAt = brokerNow();
+  let next = "";
+  do {
+    const page = await findTasks(search, PAGE_SIZE_OF_ALL, next, signal);
+    yield page.tasks.filter(({ submittedAtMs }) => submittedAtMs <= beganAt);
+    next = page.next;
+  } while (next !== "");
+}
+
 export function FoundTasks({ search }: { search: Search }) {
   const [query] = useQuery();
   const after = query.get("after") ?? "";
@@ -80,14 +91,7 @@ export function FoundTasks({ search }: { search: Search }) {
     () => ({
       key: "all",
       label: "All that the search finds",
-      async *pages(signal: AbortSignal) {
-        let next = "";
-        do {
-          const page = await findTasks(search, PAGE_SIZE_OF_ALL, next, signal);
-          yield page.tasks;
-          next = page.next;
-        } while (next !== "");
-      },
+      pages: (signal: AbortSignal) => findAll(search, signal),
     }),
     [key],
   );
