@@ -61,6 +61,7 @@ export function App() {
     if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
   });
   useTitle(path);
+  useFocusOnPage(path);
 
   return (
     <div className="frame" data-lost={lostSince !== undefined || undefined}>
@@ -84,9 +85,10 @@ export function App() {
       <Sections here={path[0] ?? ""} />
       <main id="main" tabIndex={-1}>
         {lostSince !== undefined && (
-          <p className="lost" role="alert">
-            <strong>The broker does not answer</strong>, since <Moment at={lostSince} />. What is
-            shown is what it said last; it is asked again every two seconds.
+          <p className="lost">
+            {/* Read out once: without the time, which changes. */}
+            <strong role="alert">The broker does not answer.</strong> What is shown is what it said
+            last; it was lost <Moment at={lostSince} />, and is asked again every two seconds.
           </p>
         )}
         <div className="page">
@@ -231,4 +233,12 @@ function useTitle(path: string[]) {
   useEffect(() => {
     document.title = title;
   }, [title]);
+}
+
+// What was followed is gone with its page; the focus goes on in the new one, not at the very top.
+function useFocusOnPage(path: string[]) {
+  useEffect(() => {
+    const { activeElement, body } = document;
+    if (activeElement === body) document.getElementById("main")?.focus({ preventScroll: true });
+  }, [path]);
 }

@@ -127,6 +127,24 @@ scenario('a broker that is lost is told of, and comes back by itself', async (sc
   await scene.row('new').waitFor();
 });
 
+scenario('a bound is changed, and no other with it', async (scene) => {
+  scene.treadle('queue', 'create', 'mail', '--max-tasks=500');
+  await scene.go('/queues/mail');
+  await scene.button('Change').click();
+  await scene.page.getByLabel('Tasks that may wait').fill('many');
+  await scene.sees('Write numbers as 10k');
+  assert(await scene.button('Save').isDisabled());
+  await scene.page.getByLabel('Tasks that may wait').fill('20k');
+  // Somebody else changes another one meanwhile.
+  scene.treadle('queue', 'update', 'mail', '--dead-letters=7');
+  await scene.button('Save').click();
+  await scene.sees('mail has new bounds');
+  await scene.sees('20,000');
+  const [queue] = [JSON.parse(scene.treadle('queue', 'show', 'mail', '-o', 'json'))].flat();
+  assert.equal(queue.config.max_tasks, 20_000);
+  assert.equal(queue.config.dead_letters.max_tasks, 7);
+});
+
 scenario('back, forward and a copied address show the same', async (scene) => {
   for (const name of ['a', 'b', 'c']) scene.treadle('queue', 'create', name);
   await scene.go('/queues?sort=-name&filter=b');

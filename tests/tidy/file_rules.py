@@ -10,7 +10,7 @@ import tree
 
 LINES_MAX = 700
 COLUMNS_MAX = 100
-CODE = (".h", ".cc", ".proto", ".py", ".mjs", ".sh", ".cmake")
+CODE = (".h", ".cc", ".proto", ".py", ".mjs", ".ts", ".tsx", ".css", ".sh", ".cmake")
 FOLDERS = {"proto", "server", "worker", "client", "tests", "deploy"}
 TOP_FILES = {"CMakeLists.txt", "CMakePresets.json", "README.md", "CHANGELOG.md", "LICENSE"}
 
