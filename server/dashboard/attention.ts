@@ -1,6 +1,6 @@
 // What needs attention: from what the broker tells of its queues, groups of dead letters, workers
 // and disk. Each with what to do, and a link to where it is done.
-import type { DeadLetterGroup, Queue, ServerInfo, Worker } from "./api";
+import type { DeadLetterGroup, Queue, ServerInfo, TaskReason, Worker } from "./api";
 import { bytes, count, counted, duration } from "./format";
 import type { Waiting } from "./questions";
 import { to } from "./routing";
@@ -132,7 +132,7 @@ function ofOld(queues: Queue[], waiting: Waiting[]): Attention[] {
       key: `old ${queue}`,
       level: never ? "bad" : "warning",
       title: `${queue}: a task has waited for ${duration(ages.get(queue)!)}`,
-      text: [reason.text, reason.advice].filter(Boolean).map(sentence).join(" "),
+      text: explain(reason),
       href: to.task(taskId),
     };
   });
@@ -148,10 +148,18 @@ function ofOld(queues: Queue[], waiting: Waiting[]): Attention[] {
   return found;
 }
 
-export function sentence(text: string): string {
-  const capital = text.charAt(0).toUpperCase() + text.slice(1);
-  return /[.!?]$/.test(capital) ? capital : `${capital}.`;
+// A reason as a sentence, and its advice as another. A worker's name stays as it is.
+function sentence(text: string, names: string[]): string {
+  const named = names.some((name) => text.startsWith(name));
+  const begun = named ? text : text.charAt(0).toUpperCase() + text.slice(1);
+  return begun === "" || /[.!?]$/.test(begun) ? begun : `${begun}.`;
 }
+
+export const reasonText = ({ text, workers }: TaskReason): string => sentence(text, workers);
+export const adviceText = ({ advice, workers }: TaskReason): string => sentence(advice, workers);
+
+const explain = (reason: TaskReason): string =>
+  `${reasonText(reason)} ${adviceText(reason)}`.trim();
 
 function fullQueue({ config, stats }: Queue): Attention {
   const waits = stats!.waitingSubmitters;

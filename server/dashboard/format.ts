@@ -80,8 +80,8 @@ export function shellWord(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-// "90", "10k", "4 GiB", "1.5 MiB", "14 d", "2 h": what people type for numbers, sizes and lengths of
-// time. Undefined: none of these.
+// "90", "10k", "4 GiB", "1.5 MiB", "14 d": what people type for numbers, sizes and lengths of time.
+// Undefined: none of these.
 export function parseAmount(text: string, units: Record<string, number>): number | undefined {
   const match = /^\s*(\d+(?:[.,]\d+)?)\s*([a-z]*)\s*$/i.exec(text.replaceAll("_", ""));
   if (!match) return undefined;

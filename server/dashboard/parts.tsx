@@ -91,7 +91,7 @@ export function Fact({ name, children }: { name: string; children: ReactNode }) 
   );
 }
 
-// What a reading has, once it has something; until then that it is awaited, or why there is nothing.
+// What a reading has, once it has something; until then that it is awaited, or why there is none.
 export function Loaded<T>({
   reading,
   children,

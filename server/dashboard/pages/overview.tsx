@@ -62,29 +62,36 @@ interface HealthProps {
   totals: Totals;
 }
 
-// One sentence.
-function Health({ attention, queues, workers, totals }: HealthProps) {
+type Tone = "good" | "warning" | "bad";
+
+// In one sentence.
+function healthOf({ attention, queues, workers, totals }: HealthProps): [Tone, string] {
   const bad = attention.filter(({ level }) => level === "bad").length;
-  const lines = counted(queues, "queue");
+  const waiting = totals.ready + totals.scheduled;
   const staff = workers === undefined ? "" : `, ${counted(workers, "worker")}`;
-  let tone = "good";
-  let text = `All is well: nothing waits for long (${lines}${staff}).`;
-  if (queues === 0) text = "The broker is up, and has no queues yet: submit a task to begin.";
-  else if (bad > 0) {
-    tone = "bad";
-    text = `${counted(bad, "thing needs", "things need")} attention (${lines}${staff}).`;
-  } else if (workers === 0 && totals.ready + totals.scheduled > 0) {
-    tone = "warning";
-    text = `${counted(totals.ready + totals.scheduled, "task waits", "tasks wait")}, and no worker is here to run any.`;
-  } else if (attention.length > 0) {
-    tone = "warning";
-    text = `Work goes on (${lines}${staff}); ${counted(attention.length, "thing is", "things are")} worth a look.`;
+  const whole = `${counted(queues, "queue")}${staff}`;
+  if (queues === 0) return ["good", "The broker is up, and has no queues: submit a task to begin."];
+  if (bad > 0)
+    return ["bad", `${counted(bad, "thing needs", "things need")} attention (${whole}).`];
+  if (workers === 0 && waiting > 0) {
+    const tasks = counted(waiting, "task waits", "tasks wait");
+    return ["warning", `${tasks}, and no worker is here to run any.`];
   }
-  const sign = { good: "✓", warning: "!", bad: "✕" }[tone];
+  if (attention.length > 0) {
+    const things = counted(attention.length, "thing is", "things are");
+    return ["warning", `Work goes on (${whole}); ${things} worth a look.`];
+  }
+  return ["good", `All is well: nothing waits for long (${whole}).`];
+}
+
+const SIGNS: Record<Tone, string> = { good: "✓", warning: "!", bad: "✕" };
+
+function Health(props: HealthProps) {
+  const [tone, text] = healthOf(props);
   return (
-    <p className={`health ${tone}`} data-testid="health">
+    <p className={`health ${tone}`}>
       <span className="sign" aria-hidden="true">
-        {sign}
+        {SIGNS[tone]}
       </span>
       {text}
     </p>

@@ -5,7 +5,7 @@ import { type Action, here } from "../actions/bulk";
 import { deleteDeadLetters, redriveDeadLetters } from "../actions/on_dead_letters";
 import { cancelTasks } from "../actions/on_tasks";
 import { type DeadLetter, type Task, type TaskReason, taskService } from "../api";
-import { sentence } from "../attention";
+import { adviceText, reasonText } from "../attention";
 import { bytes, duration, enumWord, exactTime } from "../format";
 import { actionsAllowed } from "../page_settings";
 import { CopyButton, Fact, Loaded, PageHead, State } from "../parts";
@@ -118,8 +118,7 @@ function Reasons({ reasons }: { reasons: TaskReason[] }) {
         {reasons.map((reason) => (
           <li key={reason.reason} data-end={reason.end}>
             <p>
-              <strong>{sentence(reason.text || enumWord(reason.reason, "REASON_"))}</strong>{" "}
-              {reason.advice && sentence(reason.advice)}
+              <strong>{reasonText(reason)}</strong> {adviceText(reason)}
             </p>
             <p className="dim">
               <code>{enumWord(reason.reason, "REASON_").replaceAll(" ", "_").toUpperCase()}</code>

@@ -36,6 +36,7 @@ const COLUMNS: Column<Task>[] = [
   {
     key: "queue",
     title: "Queue",
+    wide: true,
     cell: ({ queue }) => <Link href={to.queue(queue)}>{queue}</Link>,
   },
   {

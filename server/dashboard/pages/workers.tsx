@@ -118,6 +118,7 @@ const COLUMNS: Column<Worker>[] = [
     key: "attached",
     title: "Attached",
     numeric: true,
+    wide: true,
     order: ({ attachedAtMs }) => attachedAtMs,
     cell: ({ attachedAtMs }) => <Moment at={attachedAtMs} />,
   },
