@@ -2,6 +2,7 @@
 // there.
 import { type FormEvent, useEffect, useMemo, useRef, useState } from "react";
 
+import { to } from "./addresses";
 import { Help } from "./help";
 import { type Key, useKeys } from "./keyboard";
 import { Notices } from "./notices";
@@ -26,7 +27,7 @@ import { Palette } from "./palette";
 import { PageHead } from "./parts";
 import { refresh, useLostSince } from "./polling";
 import { useServer } from "./questions";
-import { Link, navigate, to, usePath, useQuery } from "./routing";
+import { Link, navigate, usePath, useQuery } from "./routing";
 import { parseSearch } from "./search";
 import { SECTIONS } from "./sections";
 import { moveRow, toggleRow } from "./table";

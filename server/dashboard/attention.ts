@@ -1,9 +1,9 @@
 // What needs attention: from what the broker tells of its queues, groups of dead letters, workers
 // and disk. Each with what to do, and a link to where it is done.
+import { to } from "./addresses";
 import type { DeadLetterGroup, Queue, ServerInfo, TaskReason, Worker } from "./api";
 import { bytes, count, counted, duration } from "./format";
 import type { Waiting } from "./questions";
-import { to } from "./routing";
 
 export interface Attention {
   key: string;

@@ -1,10 +1,11 @@
 // Ctrl-K: go anywhere by typing a part of its name.
 import { type KeyboardEvent, useMemo, useState } from "react";
 
+import { to } from "./addresses";
 import { Dialog } from "./dialog";
 import { changePageSettings } from "./page_settings";
 import { useQueues, useWorkers } from "./questions";
-import { navigate, to } from "./routing";
+import { navigate } from "./routing";
 import { parseSearch } from "./search";
 import { SECTIONS } from "./sections";
 

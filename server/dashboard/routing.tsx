@@ -2,6 +2,8 @@
 // the query. Back, forward and a copied address show what was shown.
 import { type AnchorHTMLAttributes, type MouseEvent, useMemo, useSyncExternalStore } from "react";
 
+import { type Query, address } from "./addresses";
+
 const listeners = new Set<() => void>();
 const tell = () => listeners.forEach((listener) => listener());
 window.addEventListener("popstate", tell);
@@ -40,8 +42,6 @@ function decodePart(part: string): string {
   }
 }
 
-export type Query = Record<string, string | undefined>;
-
 // What the address says behind the "?", and how to change it. A change that replaces makes no step
 // of the browser's history: for what is typed.
 export function useQuery(): [URLSearchParams, (change: Query, replace?: boolean) => void] {
@@ -58,27 +58,6 @@ export function useQuery(): [URLSearchParams, (change: Query, replace?: boolean)
     return [new URLSearchParams(search), change];
   }, [search]);
 }
-
-function address(path: string, query: Query = {}): string {
-  const pairs = Object.entries(query).filter(([, value]) => value) as [string, string][];
-  return pairs.length ? `${path}?${new URLSearchParams(pairs)}` : path;
-}
-
-const part = encodeURIComponent;
-
-// The addresses of all pages.
-export const to = {
-  overview: () => "/",
-  queues: (query?: { filter?: string; sort?: string; only?: string }) => address("/queues", query),
-  queue: (name: string) => `/queues/${part(name)}`,
-  tasks: (q?: string) => address("/tasks", { q }),
-  task: (id: string) => `/tasks/${part(id)}`,
-  dead: (query?: { queue?: string }) => address("/dead", query),
-  deadGroup: (queue: string, group: string) => `/dead/${part(queue)}/${part(group)}`,
-  workers: (query?: { filter?: string; only?: string }) => address("/workers", query),
-  worker: (id: string) => `/workers/${part(id)}`,
-  system: () => "/system",
-};
 
 // A link within the dashboard. With a modifier, or another button, the browser does as it always
 // does.

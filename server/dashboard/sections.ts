@@ -1,4 +1,4 @@
-import { to } from "./routing";
+import { to } from "./addresses";
 
 // The dashboard's pages: the key behind "g", and the first part of their addresses.
 export const SECTIONS = [

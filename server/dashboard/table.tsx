@@ -162,14 +162,18 @@ export function RowLink({ href, children }: { href: string; children: ReactNode 
 export function moveRow(step: 1 | -1) {
   const links = [...document.querySelectorAll<HTMLElement>("main .row-link")];
   if (links.length === 0) return;
-  const row = document.activeElement?.closest("tr");
+  const row = rowOf(document.activeElement);
   const here = links.findIndex((link) => row?.contains(link));
   const next = here < 0 ? 0 : Math.min(Math.max(here + step, 0), links.length - 1);
   links[next]!.focus();
-  links[next]!.closest("tr")?.scrollIntoView({ block: "nearest" });
+  rowOf(links[next]!)?.scrollIntoView({ block: "nearest" });
 }
 
+// A row of a table, or what stands for one in a list.
+const rowOf = (element: Element | null) => element?.closest("tr, li");
+
 export function toggleRow() {
-  const row = document.activeElement?.closest("tr");
-  row?.querySelector<HTMLInputElement>('td.check input[type="checkbox"]')?.click();
+  rowOf(document.activeElement)
+    ?.querySelector<HTMLInputElement>('td.check input[type="checkbox"]')
+    ?.click();
 }

@@ -1,24 +1,11 @@
-// What an operator does with the dashboard, by keyboard: finds what fails and runs it again, pauses
-// a queue and reads why its task waits, drains a worker, loses the broker and gets it back.
+// What an operator does with the dashboard, by keyboard where it can: finds what fails and runs it
+// again, pauses a queue and reads why its task waits, drains a worker, loses the broker and gets it
+// back.
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { test } from 'node:test';
 
-import { Scene } from './scene.mjs';
-
-// Runs a test in a scene of its own; at its end the browser must have had nothing to complain of.
-function scenario(name, run, options) {
-  test(name, async () => {
-    const scene = await Scene.open(options);
-    try {
-      await run(scene);
-      assert.deepEqual(scene.complaints, []);
-    } finally {
-      await scene.close();
-    }
-  });
-}
+import { scenario } from './scene.mjs';
 
 scenario('what fails is found on the overview, read, redriven, and succeeds', async (scene) => {
   const ready = path.join(scene.folder, 'ready');
@@ -144,69 +131,3 @@ scenario('a bound is changed, and no other with it', async (scene) => {
   assert.equal(queue.config.max_tasks, 20_000);
   assert.equal(queue.config.dead_letters.max_tasks, 7);
 });
-
-scenario('back, forward and a copied address show the same', async (scene) => {
-  for (const name of ['a', 'b', 'c']) scene.treadle('queue', 'create', name);
-  await scene.go('/queues?sort=-name&filter=b');
-  await scene.row('b').waitFor();
-  assert.equal(await scene.page.locator('tbody tr').count(), 1);
-  await scene.page.getByRole('searchbox', { name: 'Filter by name' }).fill('');
-  await scene.row('c').waitFor();
-  const names = await scene.page.locator('.row-link').allTextContents();
-  assert.deepEqual(names, ['c', 'b', 'a']);
-  await scene.row('a').click();
-  await scene.title('a');
-  await scene.page.goBack();
-  await scene.title('Queues');
-  await scene.page.goForward();
-  await scene.title('a');
-});
-
-scenario('what a filter shows is saved as CSV', async (scene) => {
-  scene.treadle('queue', 'create', 'mail');
-  scene.treadle('queue', 'create', 'other');
-  await scene.go('/queues?filter=mail');
-  await scene.row('mail').waitFor();
-  const download = scene.page.waitForEvent('download');
-  await scene.button('CSV').click();
-  const stream = await (await download).createReadStream();
-  let text = '';
-  for await (const chunk of stream) text += chunk;
-  const [names, row, end] = text.split('\r\n');
-  assert.match(names, /^config\.name,.*stats\.queued/);
-  assert.match(row, /^mail,DISCIPLINE_FIFO,/);
-  assert.equal(end, '');
-});
-
-scenario(
-  'a broker that allows no actions has no buttons for them',
-  async (scene) => {
-    scene.treadle('queue', 'create', 'mail');
-    await scene.go('/queues/mail');
-    await scene.sees('Tasks that may wait');
-    for (const name of ['Pause', 'Purge …', 'Delete …', 'Change'])
-      assert.equal(await scene.page.getByRole('button', { name, exact: true }).count(), 0, name);
-  },
-  { flags: [] },
-);
-
-scenario(
-  'ten thousand queues are a page of a hundred, and are filtered at once',
-  async (scene) => {
-    // One call makes them all, each by its first task.
-    const lines = Array.from({ length: 9_990 }, (_, i) =>
-      JSON.stringify({ type: 't', queue: `tenant-${String(i).padStart(5, '0')}` }),
-    );
-    const batch = path.join(scene.folder, 'batch.jsonl');
-    writeFileSync(batch, lines.join('\n'));
-    scene.treadle('submit', '--batch', batch, '-o', 'quiet');
-    await scene.go('/queues?sort=-name');
-    await scene.row('tenant-09989').waitFor();
-    assert.equal(await scene.page.locator('tbody tr').count(), 100);
-    await scene.page.getByRole('searchbox', { name: 'Filter by name' }).fill('04321');
-    await scene.row('tenant-04321').waitFor();
-    assert.equal(await scene.page.locator('tbody tr').count(), 1);
-    await scene.sees('1 queue of 9,990');
-  },
-  { flags: ['--queues-max=12000'] },
-);

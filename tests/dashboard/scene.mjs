@@ -1,10 +1,12 @@
 // A broker, a worker and a browser for one test, and what a test does with them. The programs are
 // looked for where TREADLE_BIN says, the packages where NODE_PATH does.
+import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { test } from 'node:test';
 
 const require = createRequire(`${process.env.NODE_PATH ?? process.cwd()}/`);
 const { chromium } = require('playwright-core');
@@ -176,4 +178,17 @@ function end(child, signal) {
   const ended = new Promise((resolve) => child.once('exit', resolve));
   child.kill(signal);
   return ended;
+}
+
+// Runs a test in a scene of its own; at its end the browser must have had nothing to complain of.
+export function scenario(name, run, options) {
+  test(name, async () => {
+    const scene = await Scene.open(options);
+    try {
+      await run(scene);
+      assert.deepEqual(scene.complaints, []);
+    } finally {
+      await scene.close();
+    }
+  });
 }

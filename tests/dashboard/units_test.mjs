@@ -155,3 +155,76 @@ test('one call that fails is told beside those that did not', async () => {
   });
   assert.deepEqual(results, [{}, { problem: 'no' }, {}]);
 });
+
+// A queue as the broker tells of it, with nothing to say about it but what is given.
+function queueOf(name, { stats, ...rest } = {}) {
+  const config = { name, maxTasks: 100, maxBytes: 1_000 };
+  const counts = { queued: 0, scheduled: 0, waitingBytes: 0, waitingSubmitters: 0, oldestAgeMs: 0 };
+  return { config, stats: { ...counts, ...stats }, paused: false, closed: false, ...rest };
+}
+
+const NOW_MS = 1_800_000_000_000;
+
+async function titles(known) {
+  const { findAttention } = await load('attention');
+  return findAttention({ nowMs: NOW_MS, ...known }).map(({ level, title }) => `${level}: ${title}`);
+}
+
+test('what is well needs no attention', async () => {
+  const queues = [
+    queueOf('mail', { stats: { queued: 99, waitingBytes: 999, oldestAgeMs: 59_000 } }),
+  ];
+  const workers = [{ workerId: 'w', name: 'w', connected: true, draining: false }];
+  const groups = [{ queue: 'mail', group: 'g', count: 3, lastAtMs: NOW_MS - 3_600_000 }];
+  assert.deepEqual(await titles({ queues, workers, groups, server: { diskHungMs: 0 } }), []);
+});
+
+test('what needs attention, the bad before what may be meant so', async () => {
+  const queues = [
+    queueOf('still', { paused: true, stats: { queued: 1, oldestAgeMs: 90_000 } }),
+    queueOf('shut', { closed: true }),
+    queueOf('full', { stats: { queued: 60, scheduled: 40 } }),
+    queueOf('large', { stats: { waitingBytes: 1_000 } }),
+  ];
+  const workers = [
+    { workerId: 'a', name: 'gone', connected: false, draining: false },
+    { workerId: 'b', name: 'leaving', connected: true, draining: true },
+  ];
+  const group = { queue: 'mail', group: 'g', type: 'send', errorType: 'Refused' };
+  const groups = [{ ...group, errorMessage: 'no', count: 3, lastAtMs: NOW_MS - 1_000 }];
+  assert.deepEqual(await titles({ queues, workers, groups, server: { diskHungMs: 4_000 } }), [
+    "bad: The broker's disk has not answered for 4.0 s",
+    'bad: full is full',
+    'bad: large is full',
+    'bad: send fails in mail: Refused',
+    'bad: gone has lost its connection',
+    'warning: still is paused',
+    'warning: shut is closed',
+    'warning: leaving is draining',
+  ]);
+});
+
+test('of many alike, attention is asked for once', async () => {
+  const queues = Array.from({ length: 5_000 }, (_, i) => queueOf(`q${i}`, { paused: true }));
+  assert.deepEqual(await titles({ queues }), ['warning: 5,000 queues are paused']);
+});
+
+test('what waits is explained by its oldest task', async () => {
+  const { findAttention, oldest } = await load('attention');
+  const queues = ['a', 'b', 'c', 'd'].map((name, i) =>
+    queueOf(name, { stats: { queued: 1, oldestAgeMs: (i + 1) * 100_000 } }),
+  );
+  assert.deepEqual(oldest(queues), ['d', 'c', 'b']);
+  const reason = {
+    text: 'w1 has it',
+    advice: 'wait',
+    workers: ['w1'],
+    end: 'REASON_END_BY_OTHERS',
+  };
+  const waiting = [{ queue: 'd', taskId: 's-1', reason }];
+  const [first, rest] = findAttention({ queues, waiting, nowMs: NOW_MS });
+  assert.equal(first.title, 'd: a task has waited for 6 min 40 s');
+  assert.equal(first.text, 'w1 has it. Wait.');
+  assert.equal(first.href, '/tasks/s-1');
+  assert.equal(rest.title, '3 more queues have tasks that wait for long');
+});

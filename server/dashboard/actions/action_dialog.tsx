@@ -1,10 +1,11 @@
 // Asks what an action shall be done to, tries it dry, does it, and tells how it went.
 import { type FormEvent, useEffect, useRef, useState } from "react";
 
+import { to } from "../addresses";
 import { Dialog } from "../dialog";
 import { count, counted } from "../format";
 import { refresh } from "../polling";
-import { Link, to } from "../routing";
+import { Link } from "../routing";
 import { asCallError } from "../wire";
 import { type Action, type Field, type Progress, type Scope, type Values, run } from "./bulk";
 

@@ -1,12 +1,13 @@
 import type { Scope } from "../actions/bulk";
 import { deleteDeadLetters, redriveDeadLetters } from "../actions/on_dead_letters";
 import { Toolbar, scopesOf } from "../actions/toolbar";
+import { to } from "../addresses";
 import { type DeadLetter, type DeadLetterGroup, deadLetterService } from "../api";
 import { bytes, count, shellWord } from "../format";
 import { CopyButton, Fact, Loaded, PageHead } from "../parts";
 import { usePoll } from "../polling";
 import { listLetters, useDeadLetterGroups } from "../questions";
-import { Link, to, useQuery } from "../routing";
+import { Link, useQuery } from "../routing";
 import { useSelection } from "../selection";
 import { type Column, RowLink, Table } from "../table";
 import { Moment } from "../time";

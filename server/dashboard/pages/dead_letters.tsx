@@ -1,11 +1,12 @@
 import { useMemo } from "react";
 
+import { to } from "../addresses";
 import type { DeadLetterGroup } from "../api";
 import { FilterBox } from "../filters";
 import { count, counted } from "../format";
 import { Loaded, PageHead } from "../parts";
 import { type DeadLetterGroups, useDeadLetterGroups } from "../questions";
-import { Link, to, useQuery } from "../routing";
+import { Link, useQuery } from "../routing";
 import { GroupTable } from "./group_table";
 
 export function DeadLettersPage() {

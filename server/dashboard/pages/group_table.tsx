@@ -2,12 +2,13 @@
 import { type Scope, here } from "../actions/bulk";
 import { deleteDeadLetters, redriveDeadLetters } from "../actions/on_dead_letters";
 import { Toolbar, scopesOf } from "../actions/toolbar";
+import { to } from "../addresses";
 import type { DeadLetter, DeadLetterGroup } from "../api";
 import { isGrowing } from "../attention";
 import { bytes, counted } from "../format";
 import { Badge, CountLink } from "../parts";
 import { listLetters } from "../questions";
-import { Link, to } from "../routing";
+import { Link } from "../routing";
 import { useSelection } from "../selection";
 import { SortedTable, useOrdered } from "../sorted_table";
 import { type Column, RowLink } from "../table";

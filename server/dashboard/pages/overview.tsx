@@ -1,12 +1,13 @@
 import { useMemo } from "react";
 
+import { to } from "../addresses";
 import { type Attention, findAttention, isGrowing, oldest } from "../attention";
 import { LineChart } from "../chart";
 import { count, counted, duration, rate } from "../format";
 import { CountLink, Loaded, PageHead } from "../parts";
 import { useDeadLetterGroups, useQueues, useServer, useWaiting, useWorkers } from "../questions";
 import { type Sample, type Totals, totalsOf, useHistory } from "../rate_history";
-import { Link, to } from "../routing";
+import { Link } from "../routing";
 import { brokerNow } from "../time";
 
 export function OverviewPage() {

@@ -1,9 +1,9 @@
 // What a table of queues shows.
+import { to } from "../addresses";
 import type { Queue } from "../api";
 import { isFull, isOld } from "../attention";
 import { duration, rate } from "../format";
 import { Badge, CountLink } from "../parts";
-import { to } from "../routing";
 import { searchText } from "../search";
 import { type Column, RowLink } from "../table";
 

@@ -1,9 +1,9 @@
+import { to } from "../addresses";
 import type { ServerInfo } from "../api";
 import { bytes, count, dateTime, duration } from "../format";
 import { actionsAllowed } from "../page_settings";
 import { Badge, CopyButton, CountLink, Fact, Loaded, PageHead } from "../parts";
 import { useServer, useWorkers } from "../questions";
-import { to } from "../routing";
 import { Moment } from "../time";
 
 export function SystemPage() {

@@ -3,11 +3,12 @@ import { useMemo } from "react";
 
 import { cancelTasks } from "../actions/on_tasks";
 import { Toolbar, scopesOf } from "../actions/toolbar";
+import { to } from "../addresses";
 import type { Task } from "../api";
 import { count, shellWord } from "../format";
 import { CopyButton, Loaded, State } from "../parts";
 import { usePoll } from "../polling";
-import { Link, to, useQuery } from "../routing";
+import { Link, useQuery } from "../routing";
 import { type Search, findTasks, searchCommand } from "../search";
 import { useSelection } from "../selection";
 import { type Column, RowLink, Table } from "../table";

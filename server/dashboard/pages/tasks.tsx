@@ -1,5 +1,6 @@
+import { to } from "../addresses";
 import { PageHead } from "../parts";
-import { Link, to, useQuery } from "../routing";
+import { Link, useQuery } from "../routing";
 import { STATES, parseSearch, searchText } from "../search";
 import { FoundTasks } from "./task_list";
 

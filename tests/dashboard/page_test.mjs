@@ -1,0 +1,118 @@
+// How the page itself behaves: what it asks and when, its addresses, rows, files and buttons.
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+
+import { scenario } from './scene.mjs';
+
+scenario('j and k go through what needs attention, and stop at its ends', async (scene) => {
+  for (const name of ['a', 'b', 'c']) {
+    scene.treadle('queue', 'create', name);
+    scene.treadle('queue', 'pause', name);
+  }
+  await scene.row('c is paused').waitFor();
+  const focused = () => scene.page.evaluate(() => document.activeElement.textContent);
+  const expected = { j: ['a', 'b', 'c', 'c'], k: ['b', 'a', 'a'] };
+  for (const key of ['j', 'k']) {
+    for (const name of expected[key]) {
+      await scene.press(key);
+      assert.equal(await focused(), `${name} is paused`);
+    }
+  }
+});
+
+scenario('nothing is asked while the tab is hidden, or the refresh is off', async (scene) => {
+  const { page } = scene;
+  await page.clock.install();
+  await scene.go('/queues');
+  await scene.sees('There are no queues yet');
+  let asked = 0;
+  page.on('request', (request) => (asked += Number(request.method() === 'POST')));
+  const asksFor = (what) => page.waitForRequest((request) => request.url().endsWith(what));
+  const hide = (hidden) =>
+    page.evaluate((value) => {
+      Object.defineProperty(document, 'hidden', { value, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }, hidden);
+  const rests = async () => {
+    asked = 0;
+    await page.clock.fastForward('10:00');
+    await page.evaluate(() => 0); // Whatever the timers sent has been told of before this answer.
+    return asked === 0;
+  };
+
+  await Promise.all([asksFor('/ListQueues'), page.clock.fastForward('00:05')]);
+  await hide(true);
+  assert(await rests(), 'hidden');
+  await Promise.all([asksFor('/ListQueues'), hide(false)]);
+  await page.getByLabel('Refresh').selectOption('off');
+  assert(await rests(), 'off');
+  await page.getByLabel('Refresh').blur();
+  await Promise.all([asksFor('/ListQueues'), scene.press('r')]);
+});
+
+scenario('back, forward and a copied address show the same', async (scene) => {
+  for (const name of ['a', 'b', 'c']) scene.treadle('queue', 'create', name);
+  await scene.go('/queues?sort=-name&filter=b');
+  await scene.row('b').waitFor();
+  assert.equal(await scene.page.locator('tbody tr').count(), 1);
+  await scene.page.getByRole('searchbox', { name: 'Filter by name' }).fill('');
+  await scene.row('c').waitFor();
+  const names = await scene.page.locator('.row-link').allTextContents();
+  assert.deepEqual(names, ['c', 'b', 'a']);
+  await scene.row('a').click();
+  await scene.title('a');
+  await scene.page.goBack();
+  await scene.title('Queues');
+  await scene.page.goForward();
+  await scene.title('a');
+});
+
+scenario('what a filter shows is saved as CSV', async (scene) => {
+  scene.treadle('queue', 'create', 'mail');
+  scene.treadle('queue', 'create', 'other');
+  await scene.go('/queues?filter=mail');
+  await scene.row('mail').waitFor();
+  const download = scene.page.waitForEvent('download');
+  await scene.button('CSV').click();
+  const stream = await (await download).createReadStream();
+  let text = '';
+  for await (const chunk of stream) text += chunk;
+  const [names, row, end] = text.split('\r\n');
+  assert.match(names, /^config\.name,.*stats\.queued/);
+  assert.match(row, /^mail,DISCIPLINE_FIFO,/);
+  assert.equal(end, '');
+});
+
+scenario(
+  'a broker that allows no actions has no buttons for them',
+  async (scene) => {
+    scene.treadle('queue', 'create', 'mail');
+    await scene.go('/queues/mail');
+    await scene.sees('Tasks that may wait');
+    for (const name of ['Pause', 'Purge …', 'Delete …', 'Change'])
+      assert.equal(await scene.page.getByRole('button', { name, exact: true }).count(), 0, name);
+  },
+  { flags: [] },
+);
+
+scenario(
+  'ten thousand queues are a page of a hundred, and are filtered at once',
+  async (scene) => {
+    // One call makes them all, each by its first task.
+    const lines = Array.from({ length: 9_990 }, (_, i) =>
+      JSON.stringify({ type: 't', queue: `tenant-${String(i).padStart(5, '0')}` }),
+    );
+    const batch = path.join(scene.folder, 'batch.jsonl');
+    writeFileSync(batch, lines.join('\n'));
+    scene.treadle('submit', '--batch', batch, '-o', 'quiet');
+    await scene.go('/queues?sort=-name');
+    await scene.row('tenant-09989').waitFor();
+    assert.equal(await scene.page.locator('tbody tr').count(), 100);
+    await scene.page.getByRole('searchbox', { name: 'Filter by name' }).fill('04321');
+    await scene.row('tenant-04321').waitFor();
+    assert.equal(await scene.page.locator('tbody tr').count(), 1);
+    await scene.sees('1 queue of 9,990');
+  },
+  { flags: ['--queues-max=12000'] },
+);
