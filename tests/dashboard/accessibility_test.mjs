@@ -50,7 +50,7 @@ async function fill(scene) {
     '/workers',
     `/workers/${workers[0].worker_id}`,
     '/system',
-    '/nowhere',
+    '/queues/no/such/page',
   ];
 }
 

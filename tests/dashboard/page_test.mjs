@@ -26,29 +26,35 @@ scenario('nothing is asked while the tab is hidden, or the refresh is off', asyn
   await page.clock.install();
   await scene.go('/queues');
   await scene.sees('There are no queues yet');
-  let asked = 0;
-  page.on('request', (request) => (asked += Number(request.method() === 'POST')));
+  // From here on the page's timers go off when they are told to.
+  await page.clock.pauseAt(Date.now() + 3_600_000);
   const asksFor = (what) => page.waitForRequest((request) => request.url().endsWith(what));
+  const asks = (cause) => Promise.all([asksFor('/ListQueues'), asksFor('/GetServerInfo'), cause()]);
   const hide = (hidden) =>
     page.evaluate((value) => {
       Object.defineProperty(document, 'hidden', { value, configurable: true });
       document.dispatchEvent(new Event('visibilitychange'));
     }, hidden);
   const rests = async () => {
-    asked = 0;
+    let asked = 0;
+    const count = (request) => (asked += Number(request.method() === 'POST'));
+    page.on('request', count);
     await page.clock.fastForward('10:00');
-    await page.evaluate(() => 0); // Whatever the timers sent has been told of before this answer.
+    // A call that is made now is told of after all that the timers made.
+    await Promise.all([asksFor('/end'), page.evaluate(() => void fetch('/end'))]);
+    page.off('request', count);
     return asked === 0;
   };
 
-  await Promise.all([asksFor('/ListQueues'), page.clock.fastForward('00:05')]);
+  await page.waitForLoadState('networkidle');
+  await asks(() => page.clock.fastForward('00:05'));
   await hide(true);
   assert(await rests(), 'hidden');
-  await Promise.all([asksFor('/ListQueues'), hide(false)]);
-  await page.getByLabel('Refresh').selectOption('off');
+  await asks(() => hide(false));
+  await asks(() => page.getByLabel('Refresh').selectOption('off'));
   assert(await rests(), 'off');
   await page.getByLabel('Refresh').blur();
-  await Promise.all([asksFor('/ListQueues'), scene.press('r')]);
+  await asks(() => scene.press('r'));
 });
 
 scenario('back, forward and a copied address show the same', async (scene) => {
