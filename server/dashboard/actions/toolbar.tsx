@@ -30,13 +30,19 @@ interface Props<R, A> {
 
 export function Toolbar<R, A>(props: Props<R, A>) {
   const { label, actions, scopes, selection, exported, children } = props;
-  const [chosen, choose] = useState<Action<A>>();
+  // With the scopes of that moment: what is acted on is what was there when the button was pressed.
+  const [chosen, choose] = useState<{ action: Action<A>; scopes: Scope<A>[] }>();
   const nothing = scopes.every((scope) => scope.count === 0);
   return (
     <div className="toolbar" role="group" aria-label={`Actions on ${label}`}>
       {actionsAllowed &&
         actions.map((action) => (
-          <button key={action.verb} type="button" disabled={nothing} onClick={() => choose(action)}>
+          <button
+            key={action.verb}
+            type="button"
+            disabled={nothing}
+            onClick={() => choose({ action, scopes })}
+          >
             {action.verb} …
           </button>
         ))}
@@ -53,12 +59,7 @@ export function Toolbar<R, A>(props: Props<R, A>) {
       <ExportButton format="csv" label={label} all={exported} />
       <ExportButton format="json" label={label} all={exported} />
       {chosen && (
-        <ActionDialog
-          action={chosen}
-          scopes={scopes}
-          onClose={() => choose(undefined)}
-          onDone={selection.clear}
-        />
+        <ActionDialog {...chosen} onClose={() => choose(undefined)} onDone={selection.clear} />
       )}
     </div>
   );

@@ -7,7 +7,7 @@ import { count, counted } from "../format";
 import { Loaded, PageHead } from "../parts";
 import { type DeadLetterGroups, useDeadLetterGroups } from "../questions";
 import { Link, useQuery } from "../routing";
-import { GroupTable } from "./group_table";
+import { GroupList } from "./group_table";
 
 export function DeadLettersPage() {
   const [query] = useQuery();
@@ -51,7 +51,7 @@ function Groups({ found, queue }: { found: DeadLetterGroups; queue: string }) {
         A group is what fails for one reason: tasks of one type, with an error of one type, whose
         messages agree but for their numbers. Open one to read it, and to redrive it.
       </p>
-      <GroupTable groups={matching} inQueue={queue !== ""} />
+      <GroupList groups={matching} inQueue={queue !== ""} />
     </>
   );
 }

@@ -11,7 +11,7 @@ import { listLetters } from "../questions";
 import { Link } from "../routing";
 import { useSelection } from "../selection";
 import { SortedTable, useOrdered } from "../sorted_table";
-import { type Column, RowLink } from "../table";
+import { type Column, RowLink, Table } from "../table";
 import { Moment, brokerNow } from "../time";
 
 const pageOf = ({ queue, group }: DeadLetterGroup): string => to.deadGroup(queue, group);
@@ -77,6 +77,8 @@ const ACTIONS = [redriveDeadLetters, deleteDeadLetters];
 
 const keyOf = ({ queue, group }: DeadLetterGroup): string => `${queue}/${group}`;
 
+const LOOKS = { label: "Groups of dead letters", keyOf, empty: "Nothing has failed." };
+
 // Groups as what is in them.
 function lettersOf({ key, label, ...scope }: Scope<DeadLetterGroup>, groups: DeadLetterGroup[]) {
   const letters: Scope<DeadLetter> = {
@@ -90,7 +92,19 @@ function lettersOf({ key, label, ...scope }: Scope<DeadLetterGroup>, groups: Dea
   return letters;
 }
 
-export function GroupTable({ groups, inQueue }: { groups: DeadLetterGroup[]; inQueue?: boolean }) {
+interface Props {
+  groups: DeadLetterGroup[];
+  inQueue: boolean;
+}
+
+// To look at.
+export function GroupTable({ groups, inQueue }: Props) {
+  const columns = inQueue ? IN_QUEUE : COLUMNS;
+  return <Table {...LOOKS} columns={columns} rows={groups} />;
+}
+
+// With what can be done with them.
+export function GroupList({ groups, inQueue }: Props) {
   const columns = inQueue ? IN_QUEUE : COLUMNS;
   const ordered = useOrdered(groups, columns, "-count");
   const selection = useSelection<DeadLetterGroup>("groups", keyOf);
@@ -108,13 +122,11 @@ export function GroupTable({ groups, inQueue }: { groups: DeadLetterGroup[]; inQ
         exported={all.pages}
       />
       <SortedTable
-        label="Groups of dead letters"
+        {...LOOKS}
         columns={columns}
         ordered={ordered}
         total={groups.length}
-        keyOf={keyOf}
         selection={selection}
-        empty="Nothing has failed."
       />
     </>
   );
