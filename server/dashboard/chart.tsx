@@ -16,11 +16,13 @@ import { usePageSettings } from "./page_settings";
 
 Chart.register(LineController, LineElement, PointElement, LinearScale, Filler, Tooltip);
 
+const DASHES = { solid: [], dashed: [4, 3], dotted: [1, 3] };
+
 export interface Line {
   name: string;
   // A class of style/pages.css that has the line's colour.
   tone: "accent" | "good" | "bad" | "plain";
-  dash?: number[];
+  stroke: keyof typeof DASHES;
   values: (number | null)[];
 }
 
@@ -77,7 +79,7 @@ export function LineChart({ title, times, lines, format, least }: Props) {
         data: times.map((x, i) => ({ x, y: line.values[i] ?? null })) as { x: number; y: number }[],
         borderColor: colour,
         backgroundColor: colour,
-        borderDash: line.dash,
+        borderDash: DASHES[line.stroke],
       };
     });
     drawn.options = chartOptions(text, times, format, least);
@@ -91,7 +93,7 @@ export function LineChart({ title, times, lines, format, least }: Props) {
         <ul ref={legend} className="legend">
           {lines.map((line) => (
             <li key={line.name}>
-              <span className={`mark ${line.tone} ${line.dash ? "dashed" : ""}`} />
+              <span className={`mark ${line.tone} ${line.stroke}`} />
               {line.name} <strong>{latest(line, format)}</strong>
             </li>
           ))}

@@ -3,19 +3,22 @@ import { useEffect, useState } from "react";
 
 import type { Queue } from "./api";
 
-export interface Sample {
+export interface Totals {
   at: number;
   ready: number;
   running: number;
+  scheduled: number;
   submittedPerSecond: number;
   finishedPerSecond: number;
   oldestAgeMs: number;
-}
-
-export interface Totals extends Sample {
-  scheduled: number;
+  // Since the broker started.
   failed: number;
   deadLetters: number;
+}
+
+export interface Sample extends Totals {
+  // Since the sample before.
+  failedPerSecond: number;
 }
 
 export function totalsOf(queues: Queue[], at: number): Totals {
@@ -49,12 +52,19 @@ const SAMPLES_MAX = 600;
 
 let samples: readonly Sample[] = [];
 
+// A broker that was started anew, and a queue that was deleted, let the total go back.
+function failureRate(before: Totals, now: Totals): number {
+  return Math.max(0, ((now.failed - before.failed) * 1_000) / (now.at - before.at));
+}
+
 // All samples so far, with the latest one in it.
 export function useHistory(totals: Totals | undefined): readonly Sample[] {
   const [shown, show] = useState(samples);
   useEffect(() => {
-    if (!totals || totals.at <= (samples.at(-1)?.at ?? 0)) return;
-    samples = [...samples.slice(1 - SAMPLES_MAX), totals];
+    const last = samples.at(-1);
+    if (!totals || totals.at <= (last?.at ?? 0)) return;
+    const failedPerSecond = last ? failureRate(last, totals) : 0;
+    samples = [...samples.slice(1 - SAMPLES_MAX), { ...totals, failedPerSecond }];
     show(samples);
   }, [totals]);
   return shown;

@@ -184,10 +184,21 @@ function Charts({ history }: { history: readonly Sample[] }) {
           {
             name: "submitted",
             tone: "plain",
-            dash: [4, 3],
+            stroke: "dashed",
             values: line((s) => s.submittedPerSecond),
           },
-          { name: "ended", tone: "accent", values: line((s) => s.finishedPerSecond) },
+          {
+            name: "ended",
+            tone: "accent",
+            stroke: "solid",
+            values: line((s) => s.finishedPerSecond),
+          },
+          {
+            name: "failed",
+            tone: "bad",
+            stroke: "dotted",
+            values: line((sample) => sample.failedPerSecond),
+          },
         ]}
       />
       <LineChart
@@ -195,7 +206,9 @@ function Charts({ history }: { history: readonly Sample[] }) {
         times={times}
         format={duration}
         least={4_000}
-        lines={[{ name: "for", tone: "accent", values: line((s) => s.oldestAgeMs) }]}
+        lines={[
+          { name: "for", tone: "accent", stroke: "solid", values: line((s) => s.oldestAgeMs) },
+        ]}
       />
       <LineChart
         title="Tasks"
@@ -203,8 +216,8 @@ function Charts({ history }: { history: readonly Sample[] }) {
         format={(n) => count(Math.round(n))}
         least={4}
         lines={[
-          { name: "ready", tone: "plain", dash: [4, 3], values: line((s) => s.ready) },
-          { name: "running", tone: "accent", values: line((s) => s.running) },
+          { name: "ready", tone: "plain", stroke: "dashed", values: line((s) => s.ready) },
+          { name: "running", tone: "accent", stroke: "solid", values: line((s) => s.running) },
         ]}
       />
     </section>
