@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Checks who includes whom.
 
+support <- search <- {rpc, the command line};
 support <- {engine, store} <- broker <- {rpc, http} <- service;
 {support, wire} <- task <- {client, worker};
 program (flags, config files, logging) is for the main programs. Server, client and worker never
@@ -26,8 +27,9 @@ SUPPORT = ("proto/support",)
 ENGINE = SUPPORT + ("server/engine",)
 STORE = SUPPORT + ("server/store",)
 BROKER = ENGINE + STORE + ("server/broker",)
+SEARCH = SUPPORT + ("proto/search",)
 SPEAKS = SUPPORT + ("proto/wire", "treadle/v1")  # what both ends of a connection share
-RPC = BROKER + SPEAKS + ("server/rpc",)
+RPC = BROKER + SPEAKS + SEARCH + ("server/rpc",)
 HTTP = BROKER + ("server/http",)
 # Public headers, <treadle/...>, by the folder that they lie in.
 LIBRARIES = ("proto/include", "client/include", "worker/include")
@@ -62,6 +64,7 @@ PURE = {"bans": IMPURE, "system": False}
 # The longest matching path decides.
 RULES = {
     "proto/support": Rule((), ("absl",)),
+    "proto/search": Rule(SUPPORT, ("absl",)),
     "proto/wire": Rule(SPEAKS, ("absl",) + GRPC),
     "proto/include": Rule(("treadle/v1",), ("absl",)),
     "proto/include/treadle/json_codec.h": Rule(("proto/include",), ("absl", "nlohmann")),
@@ -86,7 +89,7 @@ RULES = {
     "client/future": Rule(FUTURES, ("absl", "google")),
     "client/ledger": Rule(FUTURES, ("absl", "google")),
     "client/cli": Rule(
-        CLIENT + ("proto/program",), ("absl", "nlohmann", "spdlog", "fmt", "CLI") + GRPC
+        CLIENT + SEARCH + ("proto/program",), ("absl", "nlohmann", "spdlog", "fmt", "CLI") + GRPC
     ),
     # A whole Treadle in one process: the one place where client, worker and server meet.
     "client/cli/commands/dev.cc": Rule(
@@ -115,9 +118,13 @@ RULES = {
     # The relay that the broker is measured against speaks a protocol of its own.
     "tests/bench/ceiling": Rule(("relay.grpc.pb.h", "relay.pb.h"), ("absl",) + GRPC),
     "tests/client/cli": Rule(
-        CLIENT + WORKER + ("client/cli", "proto/program", "tests/client", "tests/support", HARNESS),
+        CLIENT
+        + WORKER
+        + SEARCH
+        + ("client/cli", "proto/program", "tests/client", "tests/support", HARNESS),
         ("absl", "asio", "gtest", "gmock", "nlohmann", "fmt", "CLI") + GRPC,
     ),
+    "tests/search": Rule(SEARCH + ("tests/support",), ("absl", "gtest", "gmock")),
     "tests/engine": Rule(ENGINE + ("tests/support",), ("absl", "gtest", "gmock")),
     "tests/http": Rule(
         SERVICE + ("tests/rpc/fixture.h", "tests/support"),
