@@ -161,6 +161,19 @@ KeyRange RowsOf(RowKind kind) { return {std::string(1, static_cast<char>(kind)),
 
 KeyRange FinishedRowsFrom(TaskId id) { return {FinishedRowKey(id), EndOf(RowKind::kFinished)}; }
 
+KeyRange FinishedRowsUpTo(TaskId id) {
+  KeyRange range = RowsOf(RowKind::kFinished);
+  range.end = FinishedRowKey(id);
+  range.end.push_back('\0');  // the first key behind it
+  return range;
+}
+
+std::string LetterMoveRowKey(TaskId id) {
+  std::string key;
+  WriteTaskKey(RowKind::kLetterMove, id, key);
+  return key;
+}
+
 KeyRange DeadLettersFrom(std::string_view queue, uint64_t number) {
   // Those of other queues whose names are as long come after the largest number.
   KeyRange range{DeadLetterRowKey(queue, number), DeadLetterRowKey(queue, UINT64_MAX)};

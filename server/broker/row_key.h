@@ -68,8 +68,12 @@ std::string RequestKeyRowKey(std::string_view queue, std::string_view request_ke
 
 KeyRange AllRows();
 KeyRange RowsOf(RowKind kind);
-// Those of finished tasks from `id` on; in the first one may be some before it.
+// Those of finished tasks whose last one is not before `id`; in the first row may be some before
+// it.
 KeyRange FinishedRowsFrom(TaskId id);
+// Those whose last one is not after `id`.
+KeyRange FinishedRowsUpTo(TaskId id);
+std::string LetterMoveRowKey(TaskId id);
 // A queue's dead letters from this number on.
 KeyRange DeadLettersFrom(std::string_view queue, uint64_t number);
 
