@@ -5,6 +5,7 @@
 
 #include "client/cli/complete.h"
 #include "client/cli/context.h"
+#include "client/cli/filter_words.h"
 #include "client/cli/program_args.h"
 #include <CLI/CLI.hpp>
 
@@ -103,6 +104,7 @@ int RunCommandLine(const std::vector<std::string>& args, Terminal& terminal, Int
     return static_cast<int>(context.Write(program::ManPage(*root)));
   }
   SplitLine line = SplitAtProgram(*root, args);
+  SetNegationsApart(line.options);
   context.program = std::move(line.program);
   if (const auto code = Parse(*root, line.options, context)) {
     return static_cast<int>(*code);

@@ -319,6 +319,7 @@ void AddQueueCommands(CLI::App& root, Command& chosen) {
                "  treadle queue purge mail\n"
                "  treadle queue purge mail --type newsletter --dry-run\n"
                "  treadle queue purge mail --older-than 1d --yes\n");
+  AddFilterOption(purge, purged->filter);
   AddFilterFlags(purge, purged->filter, /*queue=*/false, "scheduled or queued");
   AddBulkFlags(purge, *purged);
   purge.callback(choose(purged, PurgeQueue));
