@@ -108,7 +108,7 @@ absl::Status WritePortFile(const std::string& flag, const std::string& path, int
 // Before the store is read, so that those who watch the process see that it does that.
 absl::Status StartHttp(const Options& options, HttpPort& http) {
   if (absl::Status s = http.Start(); !s.ok()) return s;
-  spdlog::info("http://{}/metrics, /healthz, /readyz", http.address());
+  spdlog::info("http://{}/ (dashboard, /metrics, /healthz, /readyz)", http.address());
   return WritePortFile("--http-port-file", options.http_port_file, http.port());
 }
 

@@ -112,6 +112,9 @@ class Server::Impl {
 
   std::string address() const { return address_.ToString(); }
   int port() const { return address_.port; }
+  std::shared_ptr<grpc::Channel> NewChannel(const grpc::ChannelArguments& arguments) {
+    return server_->InProcessChannel(arguments);
+  }
   size_t timers() const { return pulse_->timers(); }
   rpc::Figures figures() const {
     return {.calls = calls_.size(),
@@ -199,6 +202,9 @@ absl::Status Server::Start(broker::Intake& broker, const store::Store& store) {
 }
 std::string Server::address() const { return impl_->address(); }
 int Server::port() const { return impl_->port(); }
+std::shared_ptr<grpc::Channel> Server::NewChannel(const grpc::ChannelArguments& arguments) {
+  return impl_->NewChannel(arguments);
+}
 Figures Server::Figures() const { return impl_->figures(); }
 size_t Server::timers() const { return impl_->timers(); }
 void Server::StopAccepting() { impl_->StopAccepting(); }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks who includes whom.
 
-support <- {engine, store} <- broker <- {rpc, http} <- service;
+support <- {engine, store} <- broker <- {rpc, http} <- service; http <- {bridge, dashboard} <- service;
 {support, wire} <- task <- {client, worker};
 program (flags, config files, logging) is for the main programs. Server, client and worker never
 meet. Public headers include public ones, Abseil, and generated messages.
@@ -29,6 +29,8 @@ BROKER = ENGINE + STORE + ("server/broker",)
 SPEAKS = SUPPORT + ("proto/wire", "treadle/v1")  # what both ends of a connection share
 RPC = BROKER + SPEAKS + ("server/rpc",)
 HTTP = BROKER + ("server/http",)
+BRIDGE = HTTP + SPEAKS + ("server/bridge",)
+DASHBOARD = HTTP + ("server/dashboard",)
 # Public headers, <treadle/...>, by the folder that they lie in.
 LIBRARIES = ("proto/include", "client/include", "worker/include")
 HARNESS = "tests/harness/include"  # treadle::testing
@@ -38,7 +40,7 @@ TASK = SUPPORT + ("proto/include", "proto/task", "treadle/v1")
 CLIENT = SPEAKS + TASK + ("client",)
 FUTURES = TASK + ("client/include", "client/future", "client/ledger", "proto/wire/item_status.h")
 WORKER = SPEAKS + TASK + ("worker",)
-SERVICE = RPC + HTTP + ("server/service",)
+SERVICE = RPC + BRIDGE + DASHBOARD + ("server/service",)
 GRPC = ("grpc", "grpcpp", "google")
 
 
@@ -73,7 +75,9 @@ RULES = {
         BROKER + ("treadle/storage",), ("absl", "google", "spdlog", "fmt", "xxhash.h")
     ),
     "server/rpc": Rule(RPC, ("absl", "spdlog", "fmt", "xxhash.h") + GRPC),
-    "server/http": Rule(HTTP, ("absl", "prometheus")),
+    "server/http": Rule(HTTP, ("absl", "prometheus", "xxhash.h")),
+    "server/bridge": Rule(BRIDGE, ("absl",) + GRPC),
+    "server/dashboard": Rule(DASHBOARD, ("absl",)),
     "server/service": Rule(SERVICE, ("absl",)),
     "server/descriptors.cc": BROKER_PROGRAM,
     "server/descriptors.h": BROKER_PROGRAM,
