@@ -15,6 +15,7 @@ using enum Effect;
 
 constexpr std::array kMethods = {
     Method{"treadle.v1.AdminService/DrainWorkers", kChanges},
+    Method{"treadle.v1.AdminService/GetCharts", kReads},
     Method{"treadle.v1.AdminService/GetServerInfo", kReads},
     Method{"treadle.v1.AdminService/ListWorkers", kReads},
     Method{"treadle.v1.DeadLetterService/DeleteDeadLetters", kChanges},

@@ -88,6 +88,26 @@ class HttpApi(Scenario):
         self.assertIn("--dashboard-actions", error["message"])
         self.assertEqual(port.get("QueueService/ListQueues"), {})
 
+    def test_charts_are_kept_until_the_broker_ends(self):
+        broker, port = self.port("--dashboard-actions")
+        port.get("TaskService/Submit", tasks=[{"queue": "mail", "type": "greet"}] * 10)
+
+        def charts(**fields):
+            return port.get("AdminService/GetCharts", **fields)["charts"]
+
+        wait_until(lambda: charts().get("queued", [""])[-1] == "10", "a step of five seconds")
+        told = charts()
+        self.assertEqual(told["stepMs"], "5000")
+        rows = len(told["timeMs"])
+        self.assertEqual({len(column) for name, column in told.items() if name != "stepMs"}, {rows})
+        self.assertEqual(charts(span="CHART_SPAN_DAY")["stepMs"], "120000")
+
+        last = told["timeMs"][-1]
+        self.assertTrue(all(int(time_ms) > int(last) for time_ms in
+                            charts(afterMs=last).get("timeMs", [])))
+        broker.restart()
+        self.assertTrue(all(int(time_ms) > int(last) for time_ms in charts().get("timeMs", [])))
+
     def test_a_stop_does_not_wait_for_those_who_wait(self):
         broker, port = self.port("--dashboard-actions")
         task = {"queue": "mail", "type": "greet"}
