@@ -21,6 +21,7 @@ constexpr char kExamples[] =
     "  treadle submit --wait -- /usr/bin/uname -a      # one task, and its result\n"
     "  treadle map --stdin-files -- /usr/bin/wc -w ::: *.txt\n"
     "  treadle queue list\n"
+    "  treadle top                                     # how it all goes, live\n"
     "  treadle COMMAND --help                          # each command has examples\n"
     "\n";
 
@@ -58,6 +59,7 @@ std::unique_ptr<CLI::App> NewRoot(Context& context, Command& chosen) {
   AddDeadCommands(*root, chosen);
   AddWorkerCommands(*root, chosen);
   AddServerCommands(*root, chosen);
+  AddTopCommand(*root, chosen);
   AddContextCommands(*root, chosen);
   AddCompletionCommand(*root, chosen);
   AddDevCommand(*root, chosen);

@@ -92,6 +92,7 @@ void AddQueueCommands(CLI::App& root, Command& chosen);
 void AddDeadCommands(CLI::App& root, Command& chosen);
 void AddTakeCommands(CLI::App& dead, Command& chosen);
 void AddWorkerCommands(CLI::App& root, Command& chosen);
+void AddTopCommand(CLI::App& root, Command& chosen);
 void AddServerCommands(CLI::App& root, Command& chosen);
 void AddContextCommands(CLI::App& root, Command& chosen);
 void AddCompletionCommand(CLI::App& root, Command& chosen);

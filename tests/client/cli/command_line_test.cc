@@ -84,6 +84,7 @@ TEST(CommandLine, EveryCommandHasHelpWithAnExample) {
                                              {"worker", "show"},
                                              {"server", "show"},
                                              {"server", "wait"},
+                                             {"top"},
                                              {"context", "list"},
                                              {"context", "show"},
                                              {"context", "set"},
