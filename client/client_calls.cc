@@ -111,6 +111,7 @@ absl::StatusOr<v1::Task> Client::CancelTask(std::string_view task_id, std::strin
 absl::StatusOr<v1::ListTasksResponse> Client::ListTasks(const v1::ListTasksRequest& request) {
   absl::Status status = CheckName(request.queue());
   status.Update(CheckName(request.type()));
+  status.Update(CheckName(request.filter()));
   if (!status.ok()) return status;
   return Call(impl_->options, *impl_->tasks, &v1::TaskService::Stub::ListTasks, request);
 }
@@ -185,6 +186,7 @@ absl::StatusOr<v1::ListDeadLettersResponse> Client::ListDeadLetters(
   absl::Status status = CheckName(request.queue());
   status.Update(CheckName(request.type()));
   status.Update(CheckName(request.group()));
+  status.Update(CheckName(request.filter()));
   if (!status.ok()) return status;
   return Call(impl_->options, *impl_->dead_letters, &v1::DeadLetterService::Stub::ListDeadLetters,
               request);

@@ -24,8 +24,8 @@
 #include "proto/program/logging.h"
 #include "proto/program/service_manager.h"
 #include "proto/program/signals.h"
-#include "proto/program/units.h"
 #include "proto/support/clock.h"
+#include "proto/support/units.h"
 #include "proto/wire/settings.h"
 #include "server/descriptors.h"
 #include "server/options.h"
@@ -76,8 +76,8 @@ absl::StatusOr<std::unique_ptr<store::Store>> OpenStore(const Options& options, 
   rocks.table_files_max = table_files;
   rocks.keep_free_bytes = options.broker.free_disk_bytes_min;
   rocks.progress = [](int64_t bytes_done, int64_t bytes_total) {
-    spdlog::info("reading the log: {} of {}", program::FormatSizeBytes(bytes_done),
-                 program::FormatSizeBytes(bytes_total));
+    spdlog::info("reading the log: {} of {}", FormatSizeBytes(bytes_done),
+                 FormatSizeBytes(bytes_total));
   };
   rocks.notice = [](const std::string& notice) { spdlog::warn("{}", notice); };
   rocks.on_failure = EndAtOnce;
@@ -108,7 +108,7 @@ absl::Status WritePortFile(const std::string& flag, const std::string& path, int
 // Before the store is read, so that those who watch the process see that it does that.
 absl::Status StartHttp(const Options& options, HttpPort& http) {
   if (absl::Status s = http.Start(); !s.ok()) return s;
-  spdlog::info("http://{}/metrics, /healthz, /readyz", http.address());
+  spdlog::info("http://{}/ (dashboard, /metrics, /healthz, /readyz)", http.address());
   return WritePortFile("--http-port-file", options.http_port_file, http.port());
 }
 

@@ -27,8 +27,11 @@ void AddPlaceFlags(CLI::App& app, Options& options) {
   program::AddText(app, "--port-file", options.port_file, "FILE",
                    "Write the port here once it is served, for scripts.");
   program::AddAddressOrNone(app, "--http-listen", options.http.listen, /*port_min=*/0,
-                            "Where to serve /metrics, /healthz and /readyz over HTTP. Port 0 takes "
-                            "any free one; empty: not at all.");
+                            "Where to serve the dashboard, the API as JSON, /metrics, /healthz and "
+                            "/readyz over HTTP. Port 0 takes any free one; empty: not at all.");
+  program::AddSwitch(app, "--dashboard-actions", options.http.dashboard_actions,
+                     "Let the dashboard, and whoever else calls the API over HTTP, change "
+                     "something; without it both only show.");
   program::AddText(app, "--http-port-file", options.http_port_file, "FILE",
                    "Write the HTTP port here once it is served, for scripts.");
   program::AddChoice(app, "--store", options.store, {"memory", "rocksdb"},

@@ -3,8 +3,8 @@
 #
 #   tests/run.sh                all tests, once
 #   tests/run.sh --quick        without those labelled "slow"
-#   tests/run.sh --tsan         then also what has no gRPC under ThreadSanitizer
-#   tests/run.sh --asan         then also the same under ASAN and UBSAN (all of it: preset "asan")
+#   tests/run.sh --tsan         then also what has threads and no gRPC under ThreadSanitizer
+#   tests/run.sh --asan         then also what has no gRPC under ASAN and UBSAN (all: preset "asan")
 #   tests/run.sh --clang        then also, under both, what uses coroutines, built by Clang
 #   tests/run.sh --tidy         then also clang-tidy
 #   tests/run.sh -- -R order    what follows -- goes to ctest
@@ -17,7 +17,7 @@ tidy=
 while [[ $# -gt 0 ]]; do
   case $1 in
     --quick) quick=(-LE slow) ;;
-    --tsan) sanitizers+=(tsan) ;;
+    --tsan) sanitizers+=(tsan-share) ;;
     --asan) sanitizers+=(asan-share) ;;
     --clang) sanitizers+=(clang) ;;
     --tidy) tidy=1 ;;

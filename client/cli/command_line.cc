@@ -5,6 +5,7 @@
 
 #include "client/cli/complete.h"
 #include "client/cli/context.h"
+#include "client/cli/filter_words.h"
 #include "client/cli/program_args.h"
 #include <CLI/CLI.hpp>
 
@@ -21,6 +22,7 @@ constexpr char kExamples[] =
     "  treadle submit --wait -- /usr/bin/uname -a      # one task, and its result\n"
     "  treadle map --stdin-files -- /usr/bin/wc -w ::: *.txt\n"
     "  treadle queue list\n"
+    "  treadle top                                     # how it all goes, live\n"
     "  treadle COMMAND --help                          # each command has examples\n"
     "\n";
 
@@ -59,6 +61,7 @@ std::unique_ptr<CLI::App> NewRoot(Context& context, Command& chosen) {
   AddJobCommands(*root, chosen);
   AddWorkerCommands(*root, chosen);
   AddServerCommands(*root, chosen);
+  AddTopCommand(*root, chosen);
   AddContextCommands(*root, chosen);
   AddCompletionCommand(*root, chosen);
   AddDevCommand(*root, chosen);
@@ -104,6 +107,7 @@ int RunCommandLine(const std::vector<std::string>& args, Terminal& terminal, Int
     return static_cast<int>(context.Write(program::ManPage(*root)));
   }
   SplitLine line = SplitAtProgram(*root, args);
+  SetNegationsApart(line.options);
   context.program = std::move(line.program);
   if (const auto code = Parse(*root, line.options, context)) {
     return static_cast<int>(*code);

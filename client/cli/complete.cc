@@ -9,6 +9,8 @@
 #include "client/cli/contexts.h"
 #include <CLI/CLI.hpp>
 
+#include "proto/search/complete.h"
+#include "proto/search/lexis.h"
 #include "treadle/v1/task_service.pb.h"
 
 namespace treadle::cli {
@@ -20,6 +22,7 @@ constexpr int32_t kTasksMax = 100;
 
 constexpr char kFiles[] = ":files";
 constexpr char kProgram[] = "PROGRAM";
+constexpr char kFilter[] = "FILTER";
 
 struct Candidate {
   std::string word;
@@ -122,12 +125,34 @@ Candidates Words(absl::string_view text, char separator) {
   return found;
 }
 
-// What an option or an argument may be, by what its help calls it.
-Candidates ValuesOf(const Context& context, const CLI::App& app, const CLI::Option& option) {
+// The word of a filter that `last` begins.
+Candidates FilterWords(const Context& context, const std::string& last) {
+  search::Completion completion = search::Complete(last);
+  Candidates found;
+  for (search::Suggestion& suggestion : completion.suggestions) {
+    found.push_back({std::move(suggestion.word), std::move(suggestion.about)});
+  }
+  if (!completion.names_of.has_value()) return found;
+  for (Candidate& name : *completion.names_of == search::Field::kQueue
+                             ? Queues(context)
+                             : Workers(context, *completion.names_of == search::Field::kType)) {
+    const bool bare = search::IsBareValue(name.word);
+    found.push_back(
+        {completion.before + (bare ? name.word : search::Quote(name.word)), std::move(name.about)});
+  }
+  return found;
+}
+
+bool TakesFilter(const CLI::App& app) { return app.get_option_no_throw(kFilter) != nullptr; }
+
+// What an option or an argument may be, by what its help calls it; `last` is what is written of it.
+Candidates ValuesOf(const Context& context, const CLI::App& app, const CLI::Option& option,
+                    const std::string& last) {
   const std::string& text = option.get_option_text();
   const bool positional = option.get_positional();
   const std::string name = option.get_name(positional, !positional);
   const std::string group = app.get_parent() == nullptr ? "" : app.get_parent()->get_name();
+  if (name == kFilter || text == kFilter) return FilterWords(context, last);
   if (text.find("FILE") != std::string::npos) return {{kFiles, ""}};
   if (text.find('|') != std::string::npos) return Words(text, '|');
   if (absl::StrContains(name, "--queue")) return Queues(context);
@@ -137,7 +162,11 @@ Candidates ValuesOf(const Context& context, const CLI::App& app, const CLI::Opti
     return Workers(context, /*types=*/false);
   }
   if (absl::StrContains(name, "--state")) {
-    return Words("scheduled queued running succeeded failed cancelled expired", ' ');
+    Candidates states;
+    for (const std::string_view state : search::ChoicesOf(search::Field::kState)) {
+      states.push_back({std::string(state), ""});
+    }
+    return states;
   }
   if (name == "ID") return Tasks(context);
   if (name == "NAME" && group == "context" && app.get_name() != "set") return ContextNames();
@@ -197,7 +226,7 @@ Cursor Walk(Context& context, CLI::App& root, const std::vector<std::string>& wo
   return cursor;
 }
 
-Candidates ArgumentsOf(const Context& context, const Cursor& cursor) {
+Candidates ArgumentsOf(const Context& context, const Cursor& cursor, const std::string& last) {
   if (cursor.program) return {{kFiles, ""}};
   Candidates found;
   for (const CLI::App* const command : CommandsOf(*cursor.app)) {
@@ -209,7 +238,7 @@ Candidates ArgumentsOf(const Context& context, const Cursor& cursor) {
   for (const CLI::Option* const option : cursor.app->get_options()) {
     if (!option->get_positional()) continue;
     if (at++ == cursor.arguments || option->get_items_expected_max() > 1) {
-      return ValuesOf(context, *cursor.app, *option);
+      return ValuesOf(context, *cursor.app, *option, last);
     }
   }
   return found;
@@ -227,16 +256,22 @@ ExitCode Complete(Context& context, CLI::App& root, const std::vector<std::strin
   Candidates found;
   std::string before;  // of the last word, what is not completed
   if (cursor.option != nullptr) {
-    found = ValuesOf(context, *cursor.app, *cursor.option);
+    found = ValuesOf(context, *cursor.app, *cursor.option, last);
   } else if (const size_t equals = last.find('=');
              !cursor.program && last.rfind("--", 0) == 0 && equals != std::string::npos) {
     before = last.substr(0, equals + 1);
     CLI::Option* const option = FindOption(*cursor.app, last.substr(0, equals));
-    if (option != nullptr) found = ValuesOf(context, *cursor.app, *option);
+    if (option != nullptr) {
+      found = ValuesOf(context, *cursor.app, *option, last.substr(equals + 1));
+    }
   } else if (!cursor.program && last.rfind('-', 0) == 0) {
     found = OptionsOf(*cursor.app);
+    if (TakesFilter(*cursor.app) && last.rfind("--", 0) != 0) {
+      const Candidates negated = FilterWords(context, last);
+      found.insert(found.end(), negated.begin(), negated.end());
+    }
   } else {
-    found = ArgumentsOf(context, cursor);
+    found = ArgumentsOf(context, cursor, last);
   }
   std::string text;
   for (const Candidate& candidate : found) {

@@ -41,6 +41,8 @@ struct Context {
   bool quiet() const { return output == "quiet"; }
   // Rows and fields for people.
   bool table() const { return output == "table" || output == "wide"; }
+  // The terminal's, 0: no bound.
+  int columns() const { return output == "wide" ? 0 : terminal.out_columns(); }
   // Colours are wanted and can be shown: --color, NO_COLOR, TERM.
   bool coloured() const;
 
@@ -59,12 +61,14 @@ struct Context {
   // For calls that wait for nothing but the broker's answer: no answer in time is no broker.
   ExitCode FailCall(const absl::Status& status) const;
 
+  // For the terminal that standard output is; uncut if it is none, and with --output wide.
+  std::string Render(const Table& table) const { return table.Render(columns(), coloured()); }
+  std::string Render(const Sheet& sheet) const { return sheet.Render(columns(), coloured()); }
+
   // On standard output; nothing with --output quiet. kReaderGone is to be passed on as it is.
   ExitCode Print(const std::string& text) const;
   ExitCode Print(const Json& json) const { return Print(Line(json)); }
-  ExitCode Print(const Table& table) const {
-    return Print(table.Render(output == "wide" ? 0 : terminal.out_columns(), coloured()));
-  }
+  ExitCode Print(const Table& table) const { return Print(Render(table)); }
   // Whatever --output says: help texts.
   ExitCode Write(const std::string& text) const;
 
@@ -89,6 +93,7 @@ void AddDeadCommands(CLI::App& root, Command& chosen);
 void AddTakeCommands(CLI::App& dead, Command& chosen);
 void AddJobCommands(CLI::App& root, Command& chosen);
 void AddWorkerCommands(CLI::App& root, Command& chosen);
+void AddTopCommand(CLI::App& root, Command& chosen);
 void AddServerCommands(CLI::App& root, Command& chosen);
 void AddContextCommands(CLI::App& root, Command& chosen);
 void AddCompletionCommand(CLI::App& root, Command& chosen);

@@ -12,7 +12,7 @@ namespace {
 std::string LetterSheet(const v1::DeadLetter& letter, const Context& context) {
   Sheet sheet = SheetOf(letter.task());
   sheet.Add("group", letter.group());
-  return sheet.Render(context.coloured());
+  return context.Render(sheet);
 }
 
 std::string GroupSheet(const v1::DeadLetterGroup& group, const Context& context) {
@@ -25,7 +25,7 @@ std::string GroupSheet(const v1::DeadLetterGroup& group, const Context& context)
   sheet.Add("first", HumanTimeAndAge(group.first_at_ms()));
   sheet.Add("last", HumanTimeAndAge(group.last_at_ms()));
   sheet.Add("  of it", group.last_task_id());
-  return sheet.Render(context.coloured());
+  return context.Render(sheet);
 }
 
 // What is in a group that takes what found no other differs.
@@ -35,7 +35,10 @@ std::string GroupType(const v1::DeadLetterGroup& group) {
 
 std::string GroupError(const v1::DeadLetterGroup& group) {
   if (group.type().empty()) return "(several)";
-  return fmt::format("{}: {}", group.error_type(), Shortened(group.error_message()));
+  v1::TaskError error;
+  error.set_type(group.error_type());
+  error.set_message(group.error_message());
+  return ErrorCell(error);
 }
 
 }  // namespace
@@ -57,7 +60,7 @@ const View<v1::DeadLetter> kDeadLetterView = {
       true},
      {{"WORKER"}, [](const v1::DeadLetter& l) { return l.task().worker(); }, true},
      {{"GROUP"}, [](const v1::DeadLetter& l) { return l.group(); }, true},
-     {{"ERROR"}, [](const v1::DeadLetter& l) { return ErrorLine(l.task().last_error()); }}},
+     {{"ERROR"}, [](const v1::DeadLetter& l) { return ErrorCell(l.task().last_error()); }}},
     [](const v1::DeadLetter& l) { return l.task().task_id(); },
     [](const v1::DeadLetter& l, const Context& context) { return LetterSheet(l, context); }};
 

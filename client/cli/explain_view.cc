@@ -55,7 +55,7 @@ std::string ExplanationOf(const v1::ExplainTaskResponse& response, const Context
   if (task.deadline_at_ms() != 0 && task.finished_at_ms() == 0) {
     sheet.Add("deadline", HumanTime(task.deadline_at_ms()));
   }
-  return sheet.Render(context.coloured());
+  return context.Render(sheet);
 }
 
 const char* WouldRun(const Reasons& reasons) {
@@ -71,7 +71,7 @@ std::string ForecastOf(const v1::ExplainSubmitResponse& response, const Context&
   sheet.Add("submitted", "no: a dry run");
   sheet.Add("would run", WouldRun(response.reasons()));
   AddReasons(response.reasons(), /*with_since=*/false, sheet);
-  return sheet.Render(context.coloured());
+  return context.Render(sheet);
 }
 
 }  // namespace

@@ -8,8 +8,8 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
-#include "proto/program/units.h"
 #include "proto/support/limits.h"
+#include "proto/support/units.h"
 
 namespace treadle::cli {
 namespace {
@@ -25,10 +25,9 @@ absl::Status Unreadable(std::string_view name, const std::string& why) {
 }
 
 absl::Status TooLong(std::string_view name, const char* what) {
-  return Unreadable(name,
-                    fmt::format("{} is longer than {}, which no broker takes; store it where "
-                                "the worker can read it, and pass its name",
-                                what, program::FormatSizeBytes(limits::kPayloadBytesMaxCeiling)));
+  return Unreadable(name, fmt::format("{} is longer than {}, which no broker takes; store it where "
+                                      "the worker can read it, and pass its name",
+                                      what, FormatSizeBytes(limits::kPayloadBytesMaxCeiling)));
 }
 
 absl::Status ReadError(std::string_view name) {

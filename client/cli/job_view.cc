@@ -2,10 +2,13 @@
 
 #include <chrono>
 #include <cstdint>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "client/cli/console/human.h"
+#include "client/cli/console/status_line.h"
 #include <fmt/format.h>
 
 #include "proto/wire/status.h"
@@ -75,7 +78,7 @@ std::string JobSheet(const v1::Job& job, const Context& context) {
   for (const v1::JobRefusal& refusal : job.refusals()) {
     sheet.Add("  " + refusal.task_id(), Printable(refusal.status().message()));
   }
-  return sheet.Render(context.coloured());
+  return context.Render(sheet);
 }
 
 // In one line, of a job that has ended.
@@ -96,7 +99,8 @@ std::string JobDone(const v1::JobSpec& spec) {
 
 std::string JobProgress(const v1::Job& job) {
   if (job.state() != v1::JOB_STATE_RUNNING) return StateName(job.state());
-  return fmt::format("running, {} of about {} looked at", job.looked_at(), job.total());
+  return fmt::format("running, {} of about {} looked at", HumanNumber(job.looked_at()),
+                     HumanNumber(job.total()));
 }
 
 const View<v1::Job> kJobView = {
@@ -107,10 +111,10 @@ const View<v1::Job> kJobView = {
       }},
      {{"STARTED", kRight},
       [](const v1::Job& job) { return HumanAge(job.started_at_ms()) + " ago"; }},
-     {{"LOOKED AT", kRight}, [](const v1::Job& job) { return std::to_string(job.looked_at()); }},
-     {{"OF", kRight}, [](const v1::Job& job) { return std::to_string(job.total()); }},
-     {{"DONE", kRight}, [](const v1::Job& job) { return std::to_string(job.done()); }},
-     {{"REFUSED", kRight}, [](const v1::Job& job) { return std::to_string(job.refused()); }},
+     {{"LOOKED AT", kRight}, [](const v1::Job& job) { return HumanNumber(job.looked_at()); }},
+     {{"OF", kRight}, [](const v1::Job& job) { return HumanNumber(job.total()); }},
+     {{"DONE", kRight}, [](const v1::Job& job) { return HumanNumber(job.done()); }},
+     {{"REFUSED", kRight}, [](const v1::Job& job) { return HumanNumber(job.refused()); }},
      {{"WHAT"}, [](const v1::Job& job) { return What(job.spec()); }},
      {{"REASON"}, [](const v1::Job& job) { return Printable(job.spec().reason()); }, true}},
     [](const v1::Job& job) { return job.job_id(); },
@@ -118,27 +122,33 @@ const View<v1::Job> kJobView = {
 
 ExitCode FollowJob(Context& context, Client& client, const v1::Job& job) {
   Interrupt::Scope on_interrupt(context.interrupt, [] {});
-  const bool live = context.table() && context.terminal.err_columns() > 0;
-  v1::Job now = job;
-  std::string shown;
+  std::mutex mutex;
+  v1::Job now = job;  // GUARDED_BY(mutex), for `line`
+  std::optional<StatusLine> line;
+  if (context.table()) {
+    line.emplace(context.terminal, [&mutex, &now](int columns) {
+      const std::lock_guard lock(mutex);
+      return CutToWidth(
+          now.waits_for().empty() ? JobProgress(now) : "waits: " + Printable(now.waits_for()),
+          columns);
+    });
+  }
   while (now.state() == v1::JOB_STATE_RUNNING) {
     if (context.interrupt.WaitFor(kLookEvery)) {
-      if (live) context.terminal.err << "\n";
+      line.reset();
       context.terminal.Complain(fmt::format(
           "the job goes on: treadle job show {0}, or treadle job cancel {0}", job.job_id()));
       return ExitCode::kInterrupted;
     }
     absl::StatusOr<v1::Job> found = client.GetJob(job.job_id());
-    if (!found.ok()) return context.FailCall(found.status());
-    now = *std::move(found);
-    const std::string line =
-        now.waits_for().empty() ? JobProgress(now) : "waits: " + Printable(now.waits_for());
-    if (live && line != std::exchange(shown, line)) {
-      context.terminal.err << "\r\x1b[K" << CutToWidth(line, context.terminal.err_columns() - 1)
-                           << std::flush;
+    if (!found.ok()) {
+      line.reset();
+      return context.FailCall(found.status());
     }
+    const std::lock_guard lock(mutex);
+    now = *std::move(found);
   }
-  if (live && !shown.empty()) context.terminal.err << "\r\x1b[K" << std::flush;
+  line.reset();
   const ExitCode printed =
       context.table() ? context.Print(Result(now) + "\n") : PrintOne(context, kJobView, now);
   if (printed != ExitCode::kOk || now.refused() == 0) return printed;

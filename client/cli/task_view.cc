@@ -2,9 +2,12 @@
 
 #include <cstdint>
 
+#include "absl/strings/ascii.h"
 #include "client/cli/console/human.h"
 #include "client/cli/outcome.h"
 #include <fmt/format.h>
+
+#include "treadle/task_error.h"
 
 namespace treadle::cli {
 namespace {
@@ -59,6 +62,12 @@ std::string ErrorLine(const v1::TaskError& error) {
   return fmt::format("{}: {}", error.type(), Shortened(error.message()));
 }
 
+std::string ErrorCell(const v1::TaskError& error) {
+  const bool is_exit = error.type() == kExitStatusError || error.type() == kSignalError;
+  const std::string text = is_exit ? Shortened(error.message()) : ErrorLine(error);
+  return std::string(absl::StripTrailingAsciiWhitespace(text));
+}
+
 Sheet SheetOf(const v1::Task& task) {
   Sheet sheet;
   sheet.Add("id", task.task_id());
@@ -90,7 +99,7 @@ std::string Describe(const v1::Task& task, const Context& context) {
   if (task.dead_letter()) {
     sheet.Add("kept", "as a dead letter, with its payload: treadle dead payload writes it");
   }
-  return sheet.Render(context.coloured());
+  return context.Render(sheet);
 }
 
 std::string Describe(const v1::Outcome& outcome, const Context& context) {
@@ -100,7 +109,7 @@ std::string Describe(const v1::Outcome& outcome, const Context& context) {
   sheet.Add("attempts", std::to_string(outcome.attempts()));
   sheet.Add("finished", HumanTimeAndAge(outcome.finished_at_ms()));
   if (outcome.has_error()) AddError("error", outcome.error(), sheet);
-  return sheet.Render(context.coloured());
+  return context.Render(sheet);
 }
 
 }  // namespace
@@ -128,7 +137,7 @@ const View<v1::Task> kTaskView = {
      {{"REQUEST KEY"}, [](const v1::Task& t) { return t.request_key(); }, true},
      {{"PROGRESS"}, ProgressOf, true},
      {{"ERROR"},
-      [](const v1::Task& t) { return t.has_last_error() ? ErrorLine(t.last_error()) : ""; }}},
+      [](const v1::Task& t) { return t.has_last_error() ? ErrorCell(t.last_error()) : ""; }}},
     [](const v1::Task& t) { return t.task_id(); },
     [](const v1::Task& t, const Context& context) { return Describe(t, context); }};
 
@@ -141,7 +150,7 @@ const View<v1::Outcome> kOutcomeView = {
       [](const v1::Outcome& o) { return HumanBytes(static_cast<int64_t>(o.result().size())); }},
      {{"FINISHED"}, [](const v1::Outcome& o) { return TimeOrNone(o.finished_at_ms()); }, true},
      {{"WORKER"}, [](const v1::Outcome& o) { return o.error().worker(); }, true},
-     {{"ERROR"}, [](const v1::Outcome& o) { return o.has_error() ? ErrorLine(o.error()) : ""; }}},
+     {{"ERROR"}, [](const v1::Outcome& o) { return o.has_error() ? ErrorCell(o.error()) : ""; }}},
     [](const v1::Outcome& o) { return o.task_id(); },
     [](const v1::Outcome& o, const Context& context) { return Describe(o, context); }};
 

@@ -11,6 +11,9 @@ extern const View<v1::Task> kTaskView;
 Sheet SheetOf(const v1::Task& task);
 // "ValueError: no such user".
 std::string ErrorLine(const v1::TaskError& error);
+// For a table: on one line, without a type that the message says again ("exit status 2: no such
+// file").
+std::string ErrorCell(const v1::TaskError& error);
 extern const View<v1::Outcome> kOutcomeView;
 
 }  // namespace treadle::cli

@@ -25,6 +25,24 @@ struct View {
   std::function<std::string(const T&, const Context&)> sheet;
 };
 
+// The columns of a table, and a row of it.
+template <typename T>
+std::vector<Table::Column> HeadsOf(const View<T>& view, bool wide) {
+  std::vector<Table::Column> heads;
+  for (const auto& column : view.columns) {
+    if (wide || !column.wide) heads.push_back(column.head);
+  }
+  return heads;
+}
+template <typename T>
+std::vector<std::string> CellsOf(const View<T>& view, const T& thing, bool wide) {
+  std::vector<std::string> cells;
+  for (const auto& column : view.columns) {
+    if (wide || !column.wide) cells.push_back(column.cell(thing));
+  }
+  return cells;
+}
+
 // CSV's header and its lines, from rows that all have the same fields.
 std::string CsvHeader(const Fields& fields);
 std::string CsvRow(const Fields& fields);
@@ -76,17 +94,13 @@ template <typename T>
 class Listing {
  public:
   Listing(const Context& context, const View<T>& view)
-      : context_(context), view_(view), table_(Heads()) {}
+      : context_(context), view_(view), table_(HeadsOf(view, context.output == "wide")) {}
 
   // Another result than kOk: it could not be written; stop.
   ExitCode Add(const T& thing) {
     const bool first = count_++ == 0;
     if (context_.table()) {
-      std::vector<std::string> cells;
-      for (const auto& column : view_.columns) {
-        if (Shown(column)) cells.push_back(column.cell(thing));
-      }
-      table_.Add(std::move(cells));
+      table_.Add(CellsOf(view_, thing, context_.output == "wide"));
     } else if (context_.output == "json") {
       std::string line = Line(ToJson(thing));
       line.pop_back();
@@ -114,16 +128,6 @@ class Listing {
  private:
   static constexpr size_t kBlockBytes = 64 * 1024;
 
-  bool Shown(const typename View<T>::Column& column) const {
-    return !column.wide || context_.output == "wide";
-  }
-  std::vector<Table::Column> Heads() const {
-    std::vector<Table::Column> heads;
-    for (const auto& column : view_.columns) {
-      if (Shown(column)) heads.push_back(column.head);
-    }
-    return heads;
-  }
   ExitCode Flush() { return context_.Print(std::exchange(text_, {})); }
 
   const Context& context_;

@@ -15,10 +15,10 @@
 #include "proto/program/config_file.h"
 #include "proto/program/help.h"
 #include "proto/program/man.h"
-#include "proto/program/units.h"
 #include "proto/program/usage.h"
 #include "proto/support/address.h"
 #include "proto/support/text.h"
+#include "proto/support/units.h"
 
 #ifndef TREADLE_VERSION
 #error "TREADLE_VERSION comes from the build"

@@ -66,10 +66,10 @@ CLI::Option* AddSwitch(CLI::App& app, const std::string& flag, bool& value,
 // A whole number between the bounds, both included.
 CLI::Option* AddCount(CLI::App& app, const std::string& flag, int64_t& value, int64_t min,
                       int64_t max, const std::string& help);
-// "30s" (see units.h), kept in milliseconds.
+// "30s" (see proto/support/units.h), kept in milliseconds.
 CLI::Option* AddDuration(CLI::App& app, const std::string& flag, int64_t& value_ms, int64_t min_ms,
                          int64_t max_ms, const std::string& help);
-// "4MiB" (see units.h), kept in bytes.
+// "4MiB" (see proto/support/units.h), kept in bytes.
 CLI::Option* AddSize(CLI::App& app, const std::string& flag, int64_t& value_bytes,
                      int64_t min_bytes, int64_t max_bytes, const std::string& help);
 

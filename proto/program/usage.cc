@@ -1,44 +1,21 @@
 #include "proto/program/usage.h"
 
-#include <algorithm>
-#include <numeric>
 #include <string_view>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
+#include "proto/support/nearest.h"
+#include "proto/support/text.h"
+
 namespace treadle::program {
 namespace {
 
-// Characters to insert, delete or replace.
-size_t Distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = row[0]++;
-    for (size_t j = 0; j < b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row[b.size()];
-}
-
 // ": did you mean task?", or nothing.
 std::string Meant(const std::string& word, const std::vector<std::string>& names) {
-  const std::string* nearest = nullptr;
-  size_t least = std::max<size_t>(1, word.size() / 4) + 1;
-  for (const std::string& name : names) {
-    // What was begun is nearer than what is one character off.
-    const size_t distance =
-        word.size() > 2 && absl::StartsWith(name, word) ? 1 : Distance(word, name);
-    if (distance >= least) continue;
-    least = distance;
-    nearest = &name;
-  }
-  return nearest == nullptr ? "" : absl::StrCat(": did you mean ", *nearest, "?");
+  const std::string_view nearest = Nearest(word, {names.begin(), names.end()});
+  return nearest.empty() ? "" : absl::StrCat(": did you mean ", Absl(nearest), "?");
 }
 
 std::vector<std::string> FlagsOf(const CLI::App& app) {

@@ -58,12 +58,6 @@ struct OutcomeReady {
   std::shared_ptr<const engine::FinishedRow> row;
 };
 
-// Some of the tasks that have ended.
-struct FinishedPage {
-  std::vector<engine::FinishedRow> rows;
-  std::optional<TaskId> next;  // go on from it; absent: there are no more
-};
-
 // An awaited or watched id names no task that is known (any more). Of a cancelled one CancelDone
 // says it.
 struct TaskUnknown {

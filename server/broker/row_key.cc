@@ -156,12 +156,24 @@ std::string RequestKeyRowKey(std::string_view queue, std::string_view request_ke
   WriteRequestKeyKey(queue, request_key, key);
   return key;
 }
+std::string LetterMoveRowKey(TaskId id) {
+  std::string key;
+  WriteTaskKey(RowKind::kLetterMove, id, key);
+  return key;
+}
 
 KeyRange AllRows() { return {"", "\xff"}; }
 
 KeyRange RowsOf(RowKind kind) { return {std::string(1, static_cast<char>(kind)), EndOf(kind)}; }
 
 KeyRange FinishedRowsFrom(TaskId id) { return {FinishedRowKey(id), EndOf(RowKind::kFinished)}; }
+
+KeyRange FinishedRowsUpTo(TaskId id) {
+  KeyRange range = RowsOf(RowKind::kFinished);
+  range.end = FinishedRowKey(id);
+  range.end.push_back('\0');  // the first key behind it
+  return range;
+}
 
 KeyRange DeadLettersBetween(std::string_view queue, uint64_t from, uint64_t before) {
   return {DeadLetterRowKey(queue, from), DeadLetterRowKey(queue, before)};

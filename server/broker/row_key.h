@@ -64,14 +64,18 @@ std::string TaskRowKey(TaskId id);
 // key is not below this one of the task.
 std::string FinishedRowKey(TaskId last);
 std::string DeadTaskRowKey(TaskId id);
+std::string LetterMoveRowKey(TaskId id);
 // This and the next two: REQUIRES: queue.size() < 65,536.
 std::string DeadLetterRowKey(std::string_view queue, uint64_t number);
 std::string RequestKeyRowKey(std::string_view queue, std::string_view request_key);
 
 KeyRange AllRows();
 KeyRange RowsOf(RowKind kind);
-// Those of finished tasks from `id` on; in the first one may be some before it.
+// Those of finished tasks whose last one is not before `id`; in the first row may be some before
+// it.
 KeyRange FinishedRowsFrom(TaskId id);
+// Those whose last one is not after `id`.
+KeyRange FinishedRowsUpTo(TaskId id);
 // A queue's dead letters from this number on, below that one.
 KeyRange DeadLettersBetween(std::string_view queue, uint64_t from, uint64_t before);
 

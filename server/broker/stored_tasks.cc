@@ -1,6 +1,7 @@
 #include "server/broker/stored_tasks.h"
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <string>
 #include <utility>
@@ -20,6 +21,8 @@ constexpr size_t kListRowsMax = 10'000;
 constexpr int64_t kListBytesMax = int64_t{4} << 20;
 // Payloads for workers are read on the same thread, and wait meanwhile.
 constexpr size_t kJobRowsMax = 2'000;
+constexpr int64_t kLookBytesMax = int64_t{16} << 20;
+constexpr std::chrono::milliseconds kLookTime(100);
 
 // One of a run's.
 engine::TaskRow OneOf(engine::TaskRow run, TaskId task) {
@@ -183,31 +186,53 @@ std::optional<engine::KeyRow> StoredTasks::RequestKey(std::string_view queue,
   return std::move(std::get<engine::KeyRow>(*row));
 }
 
-absl::StatusOr<FinishedPage> StoredTasks::ListFinished(
-    size_t limit, TaskId from, absl::FunctionRef<bool(const engine::FinishedRow&)> accept) {
-  FinishedPage page;
-  const KeyRange range = FinishedRowsFrom(from);
-  const absl::StatusOr<std::optional<std::string>> next = store_.Scan(
-      range.begin, range.end, kListRowsMax, [&](std::string_view key, std::string_view value) {
-        bytes_read_ += static_cast<int64_t>(value.size());
-        absl::StatusOr<engine::Row> row = decoder_.Decode(key, value);
-        if (!row.ok()) return true;  // a list shows what can be read; asking for the task says more
-        const auto& outcomes = std::get<engine::FinishedRow>(*row);
-        if (!accept(outcomes)) return true;
-        const engine::TaskRange tasks{outcomes.id, outcomes.tasks};
-        for (uint32_t i = 0; i < tasks.count; ++i) {
-          if (tasks.At(i) < from) continue;
-          if (page.rows.size() == limit) {
-            page.next = tasks.At(i);
-            return false;
-          }
-          page.rows.push_back(OneOf(outcomes, i));
-        }
-        return true;
-      });
+absl::StatusOr<FinishedLookedAt> StoredTasks::LookThroughFinished(FinishedPlace from,
+                                                                  bool descending, FitsRow fits,
+                                                                  VisitFinished visit) {
+  using Clock = std::chrono::steady_clock;
+  FinishedLookedAt looked_at;
+  const int64_t bytes_before = bytes_read_;
+  const Clock::time_point until = Clock::now() + kLookTime;
+  const auto stop_at = [&looked_at](TaskId row, uint32_t skip) {
+    looked_at.next = FinishedPlace{row, skip};
+    return false;
+  };
+  const auto visit_row = [&](std::string_view key, std::string_view value) {
+    const std::optional<TaskId> last = TaskOfKey(key);
+    if (!last.has_value()) return true;
+    // After the first row.
+    if (bytes_read_ > bytes_before &&
+        (bytes_read_ - bytes_before > kLookBytesMax || Clock::now() >= until)) {
+      return stop_at(*last, *last == from.row ? from.skip : 0);
+    }
+    bytes_read_ += static_cast<int64_t>(value.size());
+    absl::StatusOr<engine::Row> decoded = decoder_.Decode(key, value);
+    // A list shows what can be read; asking for the task says more.
+    if (!decoded.ok()) return true;
+    const auto& row = std::get<engine::FinishedRow>(*decoded);
+    const uint32_t skip = *last == from.row ? std::min(from.skip, row.tasks) : 0;
+    if (!fits(row)) {
+      looked_at.searched += row.tasks - skip;
+      return true;
+    }
+    for (uint32_t i = skip; i < row.tasks; ++i) {
+      if (!visit(row, descending ? row.tasks - 1 - i : i)) return stop_at(*last, i);
+      ++looked_at.searched;
+    }
+    return true;
+  };
+  const KeyRange range = descending ? FinishedRowsUpTo(from.row) : FinishedRowsFrom(from.row);
+  const absl::StatusOr<std::optional<std::string>> next =
+      descending ? store_.ScanBack(range.begin, range.end, kListRowsMax, visit_row)
+                 : store_.Scan(range.begin, range.end, kListRowsMax, visit_row);
   if (!next.ok()) return Fail(next.status());
-  if (!page.next.has_value() && next->has_value()) page.next = TaskOfKey(**next);
-  return page;
+  if (looked_at.next.has_value() || !next->has_value()) return looked_at;
+  if (std::optional<TaskId> row = TaskOfKey(**next)) {
+    // Backwards it is the last row that was looked at. No task's sequence is 0.
+    if (descending) --row->sequence;
+    looked_at.next = FinishedPlace{*row};
+  }
+  return looked_at;
 }
 
 absl::StatusOr<DeadLetterPage> StoredTasks::ListDeadLetters(
@@ -218,14 +243,14 @@ absl::StatusOr<DeadLetterPage> StoredTasks::ListDeadLetters(
   const absl::StatusOr<std::optional<std::string>> next = store_.Scan(
       keys.begin, keys.end, range.rows_max, [&](std::string_view key, std::string_view value) {
         absl::StatusOr<engine::Row> row = decoder_.Decode(key, value);
-        if (!row.ok()) return true;  // as in ListFinished
+        if (!row.ok()) return true;  // as in LookThroughFinished
         auto& letter = std::get<engine::DeadLetterRow>(*row);
         if (page.rows.size() == range.limit || bytes >= kListBytesMax) {
           page.next = letter.number;
           return false;
         }
-        ++page.looked_at;
         bytes += static_cast<int64_t>(value.size());
+        ++page.searched;
         if (accept(letter)) page.rows.push_back(std::move(letter));
         return true;
       });
@@ -278,6 +303,23 @@ absl::StatusOr<StoredLetter> StoredTasks::FindDeadLetter(
   return engine::refusal::NoDeadLetter(task);
 }
 
+bool StoredTasks::IsDeadLetter(TaskId task) {
+  return Get(LetterMoveRowKey(task)).ok() || Get(DeadTaskRowKey(task)).ok();
+}
+
+std::optional<BodyPart> StoredTasks::DeadPayload(TaskId task) {
+  const std::string key = LetterMoveRowKey(task);
+  if (const absl::StatusOr<std::string> value = Get(key); value.ok()) {
+    absl::StatusOr<engine::Row> row = Decode(key, *value);
+    if (!row.ok()) return std::nullopt;
+    const TaskId its_row = std::get<engine::LetterMoveRow>(*row).row;
+    if (std::optional<BodyPart> payload = Payload(task, its_row)) return payload;
+  }
+  // Else, or if it has been moved since.
+  std::optional<engine::DeadTaskRow> dead = DeadTask(task, /*with_payload=*/true);
+  return dead.has_value() ? std::optional(std::move(dead->task.payload)) : std::nullopt;
+}
+
 engine::LettersFound StoredTasks::ReadLetters(const engine::LettersWanted& wanted) {
   engine::LettersFound found;
   found.reading = wanted.reading;
@@ -310,7 +352,7 @@ absl::StatusOr<engine::JobLettersFound> StoredTasks::ReadLetters(
   if (!page.ok()) return page.status();
   engine::JobLettersFound found{.job = wanted.job,
                                 .reading = wanted.reading,
-                                .looked_at = page->looked_at,
+                                .looked_at = page->searched,
                                 .letters = {},
                                 .next = page->next};
   for (engine::DeadLetterRow& letter : page->rows) {

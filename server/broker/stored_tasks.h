@@ -23,6 +23,18 @@
 
 namespace treadle::broker {
 
+// A place among the tasks that have ended.
+struct FinishedPlace {
+  TaskId row;         // the last task of the row that it is in; there need not be such a row
+  uint32_t skip = 0;  // of the row's tasks, those that are passed already
+};
+
+// How far a look through tasks that have ended has come.
+struct FinishedLookedAt {
+  int64_t searched = 0;               // tasks
+  std::optional<FinishedPlace> next;  // go on from it; absent: there are no more
+};
+
 // Some of a queue's dead letters.
 struct DeadLetterRange {
   std::string_view queue;
@@ -33,7 +45,7 @@ struct DeadLetterRange {
 };
 struct DeadLetterPage {
   std::vector<engine::DeadLetterRow> rows;
-  int64_t looked_at = 0;
+  int64_t searched = 0;
   std::optional<uint64_t> next;  // go on from it; absent: there are no more
 };
 
@@ -61,11 +73,17 @@ class StoredTasks {
   absl::StatusOr<OutcomeReady> Finished(TaskId task);
   // What the store knows of a request key; absent: nothing, or its window is over.
   std::optional<engine::KeyRow> RequestKey(std::string_view queue, std::string_view key);
-  // Up to `limit` (at least 1) finished tasks by id, from `from` on. Looks at no more than 10,000
-  // rows, those that have expired and were not dropped yet among them. `accept` is asked once of a
-  // row, also of one of several tasks, which differ in their ids and sizes alone.
-  absl::StatusOr<FinishedPage> ListFinished(
-      size_t limit, TaskId from, absl::FunctionRef<bool(const engine::FinishedRow&)> accept);
+  // Finished tasks by their ids, ascending or descending, from a place on. `fits` is asked once of
+  // a row, whose tasks differ in their ids and sizes alone; then `visit` of each of its tasks, by
+  // their number in the row, until it returns false, which has then not taken that one. Looks at no
+  // more than 10,000 rows, those that have expired and were not dropped yet among them, nor, after
+  // the first, at more than 16 MiB of them or for longer than a tenth of a second.
+  using FitsRow = absl::FunctionRef<bool(const engine::FinishedRow& row)>;
+  using VisitFinished = absl::FunctionRef<bool(const engine::FinishedRow& row, uint32_t index)>;
+  static constexpr FinishedPlace kFirstFinished = {};
+  static constexpr FinishedPlace kLastFinished = {TaskId{UINT64_MAX, UINT64_MAX}};
+  absl::StatusOr<FinishedLookedAt> LookThroughFinished(FinishedPlace from, bool descending,
+                                                       FitsRow fits, VisitFinished visit);
 
   // A queue's dead letters in the order in which they came, until what was read is large.
   absl::StatusOr<DeadLetterPage> ListDeadLetters(
@@ -74,6 +92,9 @@ class StoredTasks {
   absl::StatusOr<StoredLetter> FindDeadLetter(TaskId task,
                                               const std::optional<engine::MovingLetter>& moving,
                                               bool with_task);
+  bool IsDeadLetter(TaskId task);
+  // What a dead letter was submitted with. Absent: it is none, or its task's row is lost.
+  std::optional<BodyPart> DeadPayload(TaskId task);
   // The first of these, until what was read is large: see LettersFound.
   engine::LettersFound ReadLetters(const engine::LettersWanted& wanted);
   absl::StatusOr<engine::JobLettersFound> ReadLetters(const engine::JobLettersWanted& wanted);

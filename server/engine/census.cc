@@ -29,7 +29,7 @@ int64_t UnservedTypes(const Queue& queue, int64_t now_ms, int64_t& left) {
   return unserved;
 }
 
-void Count(const Queue& queue, int64_t now_ms, QueueCensus& census, int64_t& left) {
+void Count(const Queue& queue, int64_t now_ms, QueueCensus& census) {
   ++census.queues;
   if (queue.paused()) ++census.paused_queues;
   census.scheduled += queue.scheduled;
@@ -43,7 +43,6 @@ void Count(const Queue& queue, int64_t now_ms, QueueCensus& census, int64_t& lef
     census.oldest_age_ms =
         std::max(census.oldest_age_ms, now_ms - queue.queued_tasks.front().waits_since_ms);
   }
-  census.unserved_types += UnservedTypes(queue, now_ms, left);
   if (queue.letters != nullptr) {
     census.dead_letters += queue.letters->count;
     census.dead_letter_bytes += queue.letters->bytes;
@@ -72,17 +71,25 @@ void CountQueues(const State& state, int64_t now_ms, int64_t& left, Census& cens
     const Queue& queue = *at->second;
     census.after = at->first;
     if (!queue.declared) continue;
-    if (queue.counted_apart) {
-      QueueCensus& own = census.queues.emplace_back();
-      own.name = queue.name;
-      own.times = *queue.times;
-      Count(queue, now_ms, own, left);
-    } else {
-      Count(queue, now_ms, census.others, left);
+    if (census.together) {
+      Count(queue, now_ms, census.others);
+      if (queue.counted_apart) census.others.times.Add(*queue.times);
+      continue;
     }
+    QueueCensus& counted = queue.counted_apart ? census.queues.emplace_back() : census.others;
+    if (queue.counted_apart) {
+      counted.name = queue.name;
+      counted.times = *queue.times;
+    }
+    Count(queue, now_ms, counted);
+    counted.unserved_types += UnservedTypes(queue, now_ms, left);
   }
   census.others.counts.Add(state.queues.forgotten_counts());
-  census.others.times = state.queues.others_times();
+  census.others.times.Add(state.queues.others_times());
+  if (census.together) {
+    census.others.counts.Add(state.queues.deleted_counts());
+    census.others.times.Add(state.queues.deleted_times());
+  }
   census.next = Census::Next::kWorkers;
   census.after.clear();
 }
@@ -106,6 +113,11 @@ void QueueCounts::Add(const QueueCounts& more) {
   cancelled += more.cancelled;
   expired += more.expired;
   retried += more.retried;
+}
+
+void QueueTimes::Add(const QueueTimes& more) {
+  queueing.Add(more.queueing);
+  running.Add(more.running);
 }
 
 bool ContinueCensus(const State& state, int64_t now_ms, int64_t most, Census& census) {

@@ -30,6 +30,8 @@ struct QueueCounts {
 struct QueueTimes {
   TimeHistogram queueing;
   TimeHistogram running;
+
+  void Add(const QueueTimes& more);
 };
 
 // What is counted of a queue, or of several together.
@@ -70,13 +72,15 @@ struct WorkerCensus {
 // The first queues (EngineOptions::counted_queues_max) are counted one by one, as long as they are
 // there: those that are there at the start by name, then each new one while there is room. The
 // others are counted together, and what they had counted stays counted when they are deleted: so
-// counts only grow.
+// counts only grow. With `together` all of them are `others`, those deleted included, and types are
+// not looked at.
 struct Census {
   // How the others are called, together. A queue of that name is always one of them.
   static constexpr char kOthers[] = "(others)";
   static constexpr int64_t kUnservedMs = 60'000;
   static constexpr int64_t kTypesMax = 1'000;
 
+  bool together = false;
   std::vector<QueueCensus> queues;
   QueueCensus others;
   WorkerCensus workers;

@@ -14,6 +14,7 @@
 #include "server/engine/jobs.h"
 #include "server/engine/letter_commands.h"
 #include "server/engine/lifecycle.h"
+#include "server/engine/listing.h"
 #include "server/engine/loader.h"
 #include "server/engine/pauses.h"
 #include "server/engine/queue_commands.h"
@@ -355,10 +356,8 @@ std::vector<WorkerView> Engine::ListWorkers(std::string_view after, size_t limit
   return views;
 }
 
-std::vector<TaskView> Engine::ListTasks(std::string_view queue, std::string_view type,
-                                        uint32_t states, size_t limit, uint64_t& after,
-                                        bool& done) const {
-  return engine::ListTasks(impl_->state(), queue, type, states, limit, after, done);
+TasksLookedAt Engine::LookThroughTasks(const TaskQuery& query, VisitTask visit) const {
+  return engine::LookThroughTasks(impl_->state(), query, visit);
 }
 
 std::vector<ReadyTask> Engine::NextReady(std::string_view queue, const std::string& type,

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 
 #include "server/engine/census.h"
@@ -87,11 +88,10 @@ class Engine {
   std::vector<JobView> ListJobs(uint64_t before, size_t limit, bool running_only) const;
   // Up to `limit` workers by id, those after `after`.
   std::vector<WorkerView> ListWorkers(std::string_view after, size_t limit) const;
-  // Up to `limit` unfinished tasks in submit order, those after order number `after`; sets `after`
-  // to the last one's. Looks at no more than 100,000 tasks; `done` tells whether it reached the
-  // end. Empty queue or type: all; states as a bit mask of 1 << TaskState, 0: all.
-  std::vector<TaskView> ListTasks(std::string_view queue, std::string_view type, uint32_t states,
-                                  size_t limit, uint64_t& after, bool& done) const;
+  // Unfinished tasks that the query is about, until `visit` returns false, which has then not taken
+  // that one, or much was looked at: see listing.h for what it costs.
+  using VisitTask = absl::FunctionRef<bool(TaskView&& task)>;
+  TasksLookedAt LookThroughTasks(const TaskQuery& query, VisitTask visit) const;
   // Up to `limit` runnable tasks of a queue and type, those that will be given out next, as far as
   // that can be told at a glance.
   std::vector<ReadyTask> NextReady(std::string_view queue, const std::string& type,

@@ -56,6 +56,8 @@ void QueueTable::Undeclare(Queue& queue) {
   queue.declared = false;
   if (queue.counted_apart) {
     --counted_apart_;
+    deleted_counts_.Add(queue.totals);
+    deleted_times_.Add(*queue.times);
   } else {
     forgotten_counts_.Add(queue.totals);
   }

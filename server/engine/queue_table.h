@@ -35,6 +35,9 @@ class QueueTable {
   // of all.
   const QueueCounts& forgotten_counts() const { return forgotten_counts_; }
   const QueueTimes& others_times() const { return *others_times_; }
+  // Of those that were counted apart, and were deleted.
+  const QueueCounts& deleted_counts() const { return deleted_counts_; }
+  const QueueTimes& deleted_times() const { return deleted_times_; }
 
   // Null: no task of this type has been there lately.
   static Line* FindLine(Queue& queue, const std::string& type);
@@ -46,6 +49,8 @@ class QueueTable {
   int64_t counted_apart_ = 0;
   QueueCounts forgotten_counts_;
   const std::shared_ptr<QueueTimes> others_times_ = std::make_shared<QueueTimes>();
+  QueueCounts deleted_counts_;
+  QueueTimes deleted_times_;
   mutable Queue* latest_ = nullptr;  // the last one asked for: submits come in runs
 };
 

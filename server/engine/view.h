@@ -1,8 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include "absl/functional/function_ref.h"
 
 #include "proto/support/task_id.h"
 #include "server/engine/row.h"
@@ -14,6 +18,7 @@ namespace treadle::engine {
 
 struct TaskView {
   TaskId id;
+  uint64_t order = 0;  // in the order of submits
   Name queue;
   Name type;
   TaskState state = TaskState::kQueued;
@@ -34,6 +39,24 @@ struct TaskView {
   StopReason stop = StopReason::kNone;
   std::string request_key;
   std::vector<FailedAttempt> failed;
+};
+
+// Which unfinished tasks are looked through, and how.
+struct TaskQuery {
+  // Empty: every queue's.
+  std::string_view queue;
+  // A bit mask of 1 << TaskState; 0: all.
+  uint32_t states = 0;
+  // Asked once for each queue and type that is met.
+  absl::FunctionRef<bool(const std::string& queue, const std::string& type)> fits;
+  // In submit order, or its reverse, from this number in it on.
+  bool newest_first = false;
+  uint64_t from = 0;
+};
+
+struct TasksLookedAt {
+  int64_t searched = 0;          // tasks that were looked at, or passed over together
+  std::optional<uint64_t> next;  // TaskQuery::from to go on with; absent: there are no more
 };
 
 // Why a task does not run, or what it does: see v1.Reason.

@@ -1,7 +1,6 @@
 #include "server/engine/views.h"
 
 #include <algorithm>
-#include <iterator>
 #include <memory>
 
 namespace treadle::engine {
@@ -18,6 +17,7 @@ TaskView ViewOf(const Task& task, TaskId id, const State& state) {
   };
   TaskView view;
   view.id = id;
+  view.order = task.order + (id.sequence - task.id.sequence);
   view.queue = task.queue().name;
   view.type = task.line->type;
   view.state = task.state;
@@ -114,35 +114,6 @@ WorkerView ViewOf(const Worker& worker, const State& state) {
   view.succeeded_total = worker.succeeded_total;
   view.failed_total = worker.failed_total;
   return view;
-}
-
-std::vector<TaskView> ListTasks(const State& state, std::string_view queue, std::string_view type,
-                                uint32_t states, size_t limit, uint64_t& after, bool& done) {
-  constexpr size_t kLookedAtMax = 100'000;
-  std::vector<TaskView> views;
-  size_t looked_at = 0;
-  done = true;
-  const TaskTable::InOrder& all = state.tasks.in_order();
-  auto at = all.upper_bound(after);
-  // The one before may stand for some that are behind `after`.
-  if (at != all.begin() && std::prev(at)->first + std::prev(at)->second->count > after + 1) --at;
-  for (; at != all.end(); ++at) {
-    const Task& task = *at->second;
-    const bool fits = (queue.empty() || *task.queue().name == queue) &&
-                      (type.empty() || *task.line->type == type) &&
-                      (states == 0 || (states & (1u << static_cast<uint32_t>(task.state))) != 0);
-    const uint64_t first = std::max(after + 1, task.order);
-    for (uint64_t order = first; order < task.order + task.count; ++order) {
-      if (views.size() == limit || looked_at++ == kLookedAtMax) {
-        done = false;
-        return views;
-      }
-      after = order;
-      const TaskId id{task.id.session, task.id.sequence + (order - task.order)};
-      if (fits) views.push_back(ViewOf(task, id, state));
-    }
-  }
-  return views;
 }
 
 }  // namespace treadle::engine

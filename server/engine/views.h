@@ -1,9 +1,6 @@
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <string_view>
-#include <vector>
 
 #include "server/engine/state.h"
 #include "server/engine/view.h"
@@ -20,9 +17,5 @@ inline JobView ViewOf(const Job& job) { return {job.row, job.waits_for}; }
 WorkerView ViewOf(const Worker& worker, const State& state);
 // When a worker's leases end if nothing is heard from it: Unix time.
 int64_t LeasesEndAt(const Worker& worker, const State& state);
-
-// Unfinished tasks in submit order, see Engine::ListTasks.
-std::vector<TaskView> ListTasks(const State& state, std::string_view queue, std::string_view type,
-                                uint32_t states, size_t limit, uint64_t& after, bool& done);
 
 }  // namespace treadle::engine

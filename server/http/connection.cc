@@ -31,12 +31,17 @@ void IpAndPort(int fd, GetName get_name, std::string& ip, int& port) {
   port = std::atoi(service);
 }
 
+// How long and how much a connection lingers.
+constexpr milliseconds kLinger{1'000};
+constexpr int64_t kLingerBytesMax = int64_t{16} << 20;
+
 }  // namespace
 
 Connection::Connection(int fd, const Bounds& bounds) : fd_(fd), bounds_(bounds) {}
 
 bool Connection::AwaitRequest(int64_t idle_ms) {
   is_responding_ = false;
+  if (is_cut_off_) return false;
   if (buffer_begin_ == buffer_end_ &&
       !AwaitUntil(POLLIN, steady_clock::now() + milliseconds(idle_ms))) {
     return false;
@@ -44,6 +49,17 @@ bool Connection::AwaitRequest(int64_t idle_ms) {
   request_ends_ = steady_clock::now() + milliseconds(bounds_.request_ms);
   request_bytes_left_ = bounds_.request_bytes_max;
   return true;
+}
+
+void Connection::Linger() {
+  ::shutdown(fd_, SHUT_WR);
+  const TimePoint end = steady_clock::now() + kLinger;
+  int64_t left = kLingerBytesMax;
+  while (left > 0 && AwaitUntil(POLLIN, end)) {
+    const ssize_t received = ::recv(fd_, buffer_.data(), buffer_.size(), 0);
+    if (received <= 0) return;
+    left -= received;
+  }
 }
 
 bool Connection::AwaitUntil(int16_t event, TimePoint end) const {
@@ -66,9 +82,10 @@ ssize_t Connection::read(char* into, size_t size) {
   if (buffer_begin_ == buffer_end_) {
     const size_t most =
         std::min(buffer_.size(), static_cast<size_t>(std::max<int64_t>(0, request_bytes_left_)));
-    if (most == 0 || !AwaitUntil(POLLIN, request_ends_)) return -1;
-    const ssize_t received = ::recv(fd_, buffer_.data(), most, 0);
-    if (received <= 0) return received;
+    const ssize_t received =
+        most > 0 && AwaitUntil(POLLIN, request_ends_) ? ::recv(fd_, buffer_.data(), most, 0) : -1;
+    is_cut_off_ = received <= 0;
+    if (is_cut_off_) return received;
     request_bytes_left_ -= received;
     buffer_begin_ = 0;
     buffer_end_ = static_cast<size_t>(received);

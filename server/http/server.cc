@@ -25,6 +25,7 @@
 #include "proto/support/listen.h"
 #include "proto/support/thread_name.h"
 #include "server/http/connection.h"
+#include "server/http/router.h"
 
 namespace treadle::http {
 namespace {
@@ -41,12 +42,10 @@ constexpr std::string_view kBusy =
 
 class Server::Impl {
  public:
-  explicit Impl(Options options) : options_(std::move(options)) {
-    router_.set_payload_max_length(static_cast<size_t>(options_.request_bytes_max));
-  }
+  explicit Impl(Options options) : options_(std::move(options)), router_(options_.body_bytes_max) {}
   ~Impl() { Stop(); }
 
-  void Get(const std::string& path, Handler handler) { router_.Get(path, std::move(handler)); }
+  Router& router() { return router_; }
 
   absl::Status Start() {
     TREADLE_ASSERT(!acceptor_.joinable());
@@ -90,23 +89,6 @@ class Server::Impl {
   }
 
  private:
-  // httplib's server without its sockets and threads.
-  class Router : public httplib::Server {
-   public:
-    // One request and its response. False: the connection is to be closed.
-    bool Serve(Connection& connection, bool is_last) {
-      bool closes = false;
-      bool was_parsed = false;
-      const bool served =
-          process_request(connection, is_last, closes, [&](const httplib::Request& request) {
-            was_parsed = true;
-            // A body that nobody reads would be taken for the next request.
-            closes = closes || request.has_header("Content-Length") ||
-                     request.has_header("Transfer-Encoding");
-          });
-      return served && was_parsed && !closes && !is_last;
-    }
-  };
   struct State {
     bool rests = false;  // between two requests
     steady_clock::time_point since{};
@@ -188,7 +170,7 @@ class Server::Impl {
                                .response_ms = options_.response_ms});
     // Who has just come is about to ask.
     bool more = connection.AwaitRequest(options_.request_ms);
-    while (more && router_.Serve(connection, stopping_)) {
+    while (more && router_.Serve(connection, /*is_last=*/stopping_)) {
       Rest(fd);
       more = connection.AwaitRequest(options_.idle_ms) && GoOn(fd);
     }
@@ -226,7 +208,11 @@ class Server::Impl {
 Server::Server(Options options) : impl_(std::make_unique<Impl>(std::move(options))) {}
 Server::~Server() = default;
 
-void Server::Get(const std::string& path, Handler handler) { impl_->Get(path, std::move(handler)); }
+void Server::Get(const std::string& path, Handler handler) {
+  impl_->router().Get(path, std::move(handler));
+}
+void Server::GetOthers(Handler handler) { impl_->router().GetOthers(std::move(handler)); }
+void Server::Post(Posts& posts) { impl_->router().Post(posts); }
 absl::Status Server::Start() { return impl_->Start(); }
 std::string Server::address() const { return impl_->address(); }
 int Server::port() const { return impl_->port(); }

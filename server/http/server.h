@@ -8,10 +8,12 @@
 #include "absl/status/status.h"
 
 #include "server/http/options.h"
+#include "server/http/posts.h"
 
 namespace treadle::http {
 
 inline constexpr int kOk = 200;
+inline constexpr int kNotFound = 404;
 inline constexpr int kUnavailable = 503;
 
 // An HTTP port: accepts connections and serves each on a thread of its own, up to a bound. Beyond
@@ -23,7 +25,8 @@ inline constexpr int kUnavailable = 503;
 class Server {
  public:
   // Called on the connection's thread, several at once; may take its time, but not for ever: Stop
-  // waits for it.
+  // waits for it. Of the request's headers Accept-Encoding is "gzip" or not there; what is set as
+  // the response's content is compressed accordingly.
   using Handler = std::function<void(const httplib::Request&, httplib::Response&)>;
 
   explicit Server(Options options);
@@ -34,6 +37,10 @@ class Server {
 
   // GET and HEAD of this path. Before Start.
   void Get(const std::string& path, Handler handler);
+  // GET and HEAD of all other paths. Before Start, once.
+  void GetOthers(Handler handler);
+  // POST. `posts` outlives the server. Before Start, once.
+  void Post(Posts& posts);
 
   // Listens on Options::listen. Once. An error says what is wrong with the address.
   absl::Status Start();

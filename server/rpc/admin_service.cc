@@ -102,6 +102,21 @@ absl::Status DrainWorkers(Edge&, UnaryCall& call, v1::DrainWorkersRequest& reque
   return absl::OkStatus();
 }
 
+absl::Status GetCharts(Edge& edge, UnaryCall& call, v1::GetChartsRequest& request) {
+  if (!v1::ChartSpan_IsValid(request.span())) {
+    return absl::InvalidArgumentError("span is none of ChartSpan's: CHART_SPAN_HOUR or ..._DAY");
+  }
+  if (request.after_ms() < 0) {
+    return absl::InvalidArgumentError(
+        "after_ms is negative: give the last time_ms of an earlier response, or 0");
+  }
+  v1::GetChartsResponse response;
+  edge.charts.Write(request.span(), edge.clock.WallOffsetMs(), request.after_ms(),
+                    *response.mutable_charts());
+  call.Reply(response);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 void ServeAdmin(Methods& methods) {
@@ -109,6 +124,7 @@ void ServeAdmin(Methods& methods) {
   admin.Unary("GetServerInfo", GetServerInfo);
   admin.Unary("ListWorkers", ListWorkers);
   admin.Unary("DrainWorkers", DrainWorkers);
+  admin.Unary("GetCharts", GetCharts);
 }
 
 }  // namespace treadle::rpc

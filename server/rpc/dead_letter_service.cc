@@ -10,6 +10,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 
 #include "proto/support/limits.h"
 #include "proto/wire/status.h"
@@ -17,6 +18,7 @@
 #include "server/rpc/convert.h"
 #include "server/rpc/page_token.h"
 #include "server/rpc/requests.h"
+#include "server/rpc/task_search.h"
 #include "server/rpc/unary_call.h"
 #include "server/rpc/validate.h"
 #include "treadle/v1/dead_letter_service.pb.h"
@@ -31,20 +33,38 @@ absl::Status NoSuchQueue(const std::string& name) {
 
 // A page of a queue's dead letters.
 struct LetterPage {
+  explicit LetterPage(TaskSearch its_search) : search(std::move(its_search)) {}
+
   std::string queue;
   std::string type;               // empty: every type
   std::optional<uint64_t> group;  // absent: all
+  TaskSearch search;
   size_t limit = 0;
   uint64_t from = 0;
+  int64_t now_ms = 0;  // when the first page was asked for
 
   std::string Question() const {
     return absl::StrCat("dead letters ", queue.size(), " ", queue, " ", type, " ",
-                        group.has_value() ? WriteGroup(*group) : "");
+                        group.has_value() ? WriteGroup(*group) : "", " ", search.Question());
   }
   bool Accepts(const engine::DeadLetterRow& letter) const {
-    return (type.empty() || *letter.type == type) && (!group.has_value() || letter.group == *group);
+    if (!type.empty() && *letter.type != type) return false;
+    if (group.has_value() && letter.group != *group) return false;
+    if (search.filter().empty()) return true;
+    v1::DeadLetter shown;
+    Write(letter, &shown);
+    return search.Takes(shown.task(), now_ms);
+  }
+  std::string Encode(uint64_t next) const { return absl::StrCat(next, " ", now_ms); }
+  bool GoOn(const std::string& position) {
+    const std::vector<std::string> parts = absl::StrSplit(position, ' ');
+    return parts.size() == 2 && absl::SimpleAtoi(parts[0], &from) &&
+           absl::SimpleAtoi(parts[1], &now_ms) && now_ms >= 0;
   }
 };
+
+// Headers are stored with payloads: so much of both is read for a page.
+constexpr int64_t kHeaderBytesMax = int64_t{16} << 20;
 
 absl::StatusOr<v1::ListDeadLettersResponse> ReadPage(const LetterPage& page,
                                                      broker::StoredTasks& stored) {
@@ -53,22 +73,40 @@ absl::StatusOr<v1::ListDeadLettersResponse> ReadPage(const LetterPage& page,
       [&page](const engine::DeadLetterRow& letter) { return page.Accepts(letter); });
   if (!found.ok()) return found.status();
   v1::ListDeadLettersResponse response;
+  response.set_searched(found->searched);
+  std::optional<uint64_t> next = found->next;
+  const int64_t stop_at_bytes = stored.bytes_read() + kHeaderBytesMax;
   for (const engine::DeadLetterRow& letter : found->rows) {
-    Write(letter, response.add_dead_letters());
+    v1::DeadLetter shown;
+    Write(letter, &shown);
+    if (page.search.AsksHeaders()) {
+      if (stored.bytes_read() >= stop_at_bytes) {
+        next = letter.number;
+        break;
+      }
+      const std::optional<broker::BodyPart> payload = stored.DeadPayload(letter.id);
+      const search::Record::Headers* const headers =
+          payload.has_value() ? &payload->body->headers : nullptr;
+      if (!page.search.TakesStored(shown.task(), headers, /*dead=*/true)) continue;
+    }
+    *response.add_dead_letters() = std::move(shown);
   }
-  if (found->next.has_value()) {
-    response.set_next_page_token(EncodePageToken(page.Question(), absl::StrCat(*found->next)));
+  if (next.has_value()) {
+    response.set_next_page_token(EncodePageToken(page.Question(), page.Encode(*next)));
   }
   return response;
 }
 
-absl::Status ListDeadLetters(Edge&, UnaryCall& call, v1::ListDeadLettersRequest& request) {
+absl::Status ListDeadLetters(Edge& edge, UnaryCall& call, v1::ListDeadLettersRequest& request) {
   if (absl::Status s = ValidateName("queue", request.queue()); !s.ok()) return s;
   if (absl::Status s = ValidateOptionalName("type", request.type()); !s.ok()) return s;
   if (absl::Status s = ValidatePageSize(request.page_size()); !s.ok()) return s;
-  const auto page = std::make_shared<LetterPage>();
+  absl::StatusOr<TaskSearch> search = TaskSearch::ReadUnordered(request.filter());
+  if (!search.ok()) return search.status();
+  const auto page = std::make_shared<LetterPage>(*std::move(search));
   page->queue = request.queue();
   page->type = request.type();
+  page->now_ms = edge.clock.WallMs();
   if (!request.group().empty()) {
     const absl::StatusOr<uint64_t> group = ReadGroup(request.group());
     if (!group.ok()) return group.status();
@@ -77,7 +115,7 @@ absl::Status ListDeadLetters(Edge&, UnaryCall& call, v1::ListDeadLettersRequest&
   page->limit = static_cast<size_t>(OrDefault(request.page_size(), limits::kTasksPageSize));
   const absl::StatusOr<std::string> token = DecodePageToken(page->Question(), request.page_token());
   if (!token.ok()) return token.status();
-  if (!token->empty() && !absl::SimpleAtoi(*token, &page->from)) {
+  if (!token->empty() && !page->GoOn(*token)) {
     return absl::InvalidArgumentError("page_token: not one of ours");
   }
   using Response = absl::StatusOr<v1::ListDeadLettersResponse>;

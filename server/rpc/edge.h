@@ -9,6 +9,7 @@
 #include "proto/wire/settings.h"
 #include "server/broker/broker.h"
 #include "server/rpc/calls.h"
+#include "server/rpc/charts.h"
 #include "server/rpc/disk_watch.h"
 #include "server/rpc/handler_table.h"
 #include "server/rpc/health.h"
@@ -36,6 +37,7 @@ struct Edge {
   Outgoing& outgoing;
   const DiskWatch& disk;
   Health& health;
+  const Charts& charts;
   std::vector<std::string> services{};  // their names; complete before the first call
 
   // What a client may send in one message.

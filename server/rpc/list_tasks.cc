@@ -1,5 +1,6 @@
 #include "server/rpc/list_tasks.h"
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,132 +15,323 @@
 #include "server/broker/stored_tasks.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/page_token.h"
+#include "server/rpc/task_search.h"
 #include "server/rpc/validate.h"
+
+// What a page costs: what it shows, or its budgets. What has not ended is looked through on the
+// broker's thread, in one turn (server/engine/listing.h), and what has ended on the store's, as are
+// the headers of both.
 
 namespace treadle::rpc {
 namespace {
 
-constexpr uint32_t kFinalStates = 1u << static_cast<int>(engine::TaskState::kSucceeded) |
-                                  1u << static_cast<int>(engine::TaskState::kFailed) |
-                                  1u << static_cast<int>(engine::TaskState::kCancelled) |
-                                  1u << static_cast<int>(engine::TaskState::kExpired);
+// Unfinished tasks of one page that are looked at closely, some microseconds each.
+constexpr int kCloseLooksMax = 5'000;
+// That are read for a page task by task: outcomes by their ids, and headers with the payloads that
+// they are stored with.
+constexpr int64_t kReadBytesMax = int64_t{16} << 20;
 
 // How far a list has come.
 struct Position {
-  bool finished_part = false;
-  uint64_t order = 0;  // of the last unfinished task
-  TaskId task;         // the next finished one
+  enum class Part : char { kIds = 'i', kUnfinished = 'u', kFinished = 'f' };
+  Part part = Part::kUnfinished;
+  int64_t now_ms = 0;  // when the first page was asked for: ages count from it in all of them
+  // Of the next one: its place among the filter's ids, or in the order of submits; ...
+  uint64_t number = 0;
+  // ... or among those that have ended.
+  broker::FinishedPlace place;
 
   std::string Encode() const {
-    return finished_part ? absl::StrCat("f ", task.session, " ", task.sequence)
-                         : absl::StrCat("u ", order);
+    return absl::StrCat(std::string(1, static_cast<char>(part)), " ", now_ms, " ", number, " ",
+                        place.row.session, " ", place.row.sequence, " ", place.skip);
   }
   static std::optional<Position> Decode(const std::string& text) {
     const std::vector<std::string> parts = absl::StrSplit(text, ' ');
     Position position;
-    position.finished_part = parts[0] == "f";
-    const bool good = position.finished_part
-                          ? parts.size() == 3 &&
-                                absl::SimpleAtoi(parts[1], &position.task.session) &&
-                                absl::SimpleAtoi(parts[2], &position.task.sequence)
-                          : parts.size() == 2 && absl::SimpleAtoi(parts[1], &position.order);
+    if (parts.size() != 6 || parts[0].size() != 1) return std::nullopt;
+    position.part = static_cast<Part>(parts[0][0]);
+    const bool good = std::string_view("iuf").find(parts[0][0]) != std::string_view::npos &&
+                      absl::SimpleAtoi(parts[1], &position.now_ms) && position.now_ms >= 0 &&
+                      absl::SimpleAtoi(parts[2], &position.number) &&
+                      absl::SimpleAtoi(parts[3], &position.place.row.session) &&
+                      absl::SimpleAtoi(parts[4], &position.place.row.sequence) &&
+                      absl::SimpleAtoi(parts[5], &position.place.skip);
     return good ? std::optional(position) : std::nullopt;
   }
 };
 
-struct Question {
-  std::string queue;
-  std::string type;
-  uint32_t states = 0;  // 0: every state
-  bool include_finished = false;
-
-  std::string ToString() const {
-    return absl::StrCat("tasks ", queue.size(), " ", queue, " ", type, " ", states, " ",
-                        include_finished);
+// One page under way.
+class Page {
+ public:
+  Page(TaskSearch search, size_t limit, std::optional<Position> position, int64_t now_ms)
+      : search_(std::move(search)), limit_(limit) {
+    ReadIds();
+    position_ = position.has_value() ? *position : First(now_ms);
   }
-  bool wants_unfinished() const { return states == 0 || (states & ~kFinalStates) != 0; }
-  bool Accepts(const engine::FinishedRow& row) const {
-    return (queue.empty() || *row.queue == queue) && (type.empty() || *row.type == type) &&
-           (states == 0 || (states & 1u << static_cast<int>(row.state)) != 0);
-  }
-};
 
-// One page under way: those that have not ended come from the engine, then the others from the
-// store.
-struct Page {
-  Question question;
-  size_t limit = 0;
-  std::optional<Position> position;  // where to go on; absent: at the end
-  v1::ListTasksResponse response;
-
-  // True: the page is full, or wants nothing of what has ended.
+  // On the broker's thread. True: the page is made.
   bool AddUnfinished(const broker::View& view) {
-    if (!position->finished_part && question.wants_unfinished()) {
-      bool done = true;
-      for (const engine::TaskView& task : view.engine.ListTasks(
-               question.queue, question.type, question.states, limit, position->order, done)) {
-        Write(task, view.Progress(task.id), response.add_tasks());
-      }
-      if (!done) return true;
+    if (position_.part == Position::Part::kIds) return AddUnfinishedIds(view);
+    if (position_.part == Position::Part::kUnfinished && !LookThroughUnfinished(view)) {
+      return !search_.AsksHeaders() || found_.empty();
     }
-    if (!question.include_finished) {
-      position.reset();
-      return true;
+    if (search_.finished_states() == 0) {
+      more_ = false;
+      return !search_.AsksHeaders() || found_.empty();
     }
-    position->finished_part = true;
-    return room() == 0;
+    if (position_.part == Position::Part::kUnfinished) GoToFinished();
+    return full() && !search_.AsksHeaders();
   }
 
-  absl::Status AddFinished(broker::StoredTasks& stored) {
-    const absl::StatusOr<broker::FinishedPage> page = stored.ListFinished(
-        room(), position->task,
-        [this](const engine::FinishedRow& finished) { return question.Accepts(finished); });
-    if (!page.ok()) return page.status();
-    auto bytes = static_cast<int64_t>(response.ByteSizeLong());
-    for (const engine::FinishedRow& row : page->rows) {
-      // Each of a thousand may have an error of 64 KiB: a page stays below what a client takes.
-      if (bytes >= limits::kOutgoingMessageBytes) {
-        position->task = row.id;
-        return absl::OkStatus();
-      }
-      v1::Task* const task = response.add_tasks();
-      Write(row, task);
-      bytes += static_cast<int64_t>(task->ByteSizeLong());
+  // On the store's thread.
+  absl::Status AddStored(broker::StoredTasks& stored) {
+    if (position_.part == Position::Part::kIds) {
+      if (absl::Status s = AddFinishedIds(stored); !s.ok()) return s;
     }
-    if (page->next.has_value()) {
-      position->task = *page->next;
-    } else {
-      position.reset();
-    }
+    if (!KeepWhatTheStoreTakes(stored)) return absl::OkStatus();
+    if (!more_ || position_.part != Position::Part::kFinished || full()) return absl::OkStatus();
+    const size_t before = found_.size();
+    if (absl::Status s = LookThroughFinished(stored); !s.ok()) return s;
+    KeepWhatTheStoreTakes(stored, before);
     return absl::OkStatus();
   }
 
   v1::ListTasksResponse Take() {
-    if (position.has_value()) {
-      response.set_next_page_token(EncodePageToken(question.ToString(), position->Encode()));
+    v1::ListTasksResponse response;
+    for (Found& found : found_) *response.add_tasks() = std::move(found.task);
+    response.set_searched(searched_);
+    if (more_) {
+      response.set_next_page_token(EncodePageToken(search_.Question(), position_.Encode()));
     }
-    return std::move(response);
+    return response;
   }
 
  private:
-  size_t room() const { return limit - static_cast<size_t>(response.tasks_size()); }
+  struct Found {
+    v1::Task task;
+    Position at;
+    std::optional<TaskId> row;  // while it has not ended: that has its headers
+  };
+
+  bool full() const { return found_.size() >= limit_ || bytes_ >= limits::kOutgoingMessageBytes; }
+
+  void ReadIds() {
+    const std::optional<std::vector<std::string>> names = search_.filter().Ids();
+    if (!names.has_value()) return;
+    ids_.emplace();
+    for (const std::string& name : *names) {
+      if (const absl::StatusOr<TaskId> id = TaskId::Parse(name); id.ok()) ids_->push_back(*id);
+    }
+    std::sort(ids_->begin(), ids_->end());
+    ids_->erase(std::unique(ids_->begin(), ids_->end()), ids_->end());
+    if (search_.newest_first()) std::reverse(ids_->begin(), ids_->end());
+  }
+
+  Position First(int64_t now_ms) const {
+    Position first{.now_ms = now_ms};
+    if (ids_.has_value()) {
+      first.part = Position::Part::kIds;
+    } else if (search_.newest_first()) {
+      first.number = UINT64_MAX;
+    }
+    return first;
+  }
+
+  void GoToFinished() {
+    position_.part = Position::Part::kFinished;
+    position_.place = search_.newest_first() ? broker::StoredTasks::kLastFinished
+                                             : broker::StoredTasks::kFirstFinished;
+  }
+
+  void EndBefore(const Position& next) {
+    position_ = next;
+    more_ = true;
+  }
+
+  // Adds it if the search takes it, as far as that is known by now.
+  void Consider(v1::Task& task, const Position& at, std::optional<TaskId> row = std::nullopt) {
+    if (!search_.Takes(task, position_.now_ms)) return;
+    bytes_ += static_cast<int64_t>(task.ByteSizeLong());
+    found_.push_back({std::move(task), at, row});
+  }
+
+  // False: there is more of it.
+  bool LookThroughUnfinished(const broker::View& view) {
+    if (search_.unfinished_states() == 0) return true;
+    const auto fits = [this](const std::string& queue, const std::string& type) {
+      return search_.MayBe(queue, type);
+    };
+    int looks = 0;
+    Position at = position_;
+    v1::Task task;
+    const engine::TasksLookedAt looked_at = view.engine.LookThroughTasks(
+        {.queue = search_.queue(),
+         .states = search_.unfinished_states(),
+         .fits = fits,
+         .newest_first = search_.newest_first(),
+         .from = position_.number},
+        [&](const engine::TaskView& seen) {
+          if (full() || looks++ == kCloseLooksMax) return false;
+          at.number = seen.order;
+          task.Clear();
+          Write(seen, view.Progress(seen.id), &task);
+          Consider(task, at, search_.AsksHeaders() ? view.engine.RowOf(seen.id) : std::nullopt);
+          return true;
+        });
+    searched_ += looked_at.searched;
+    if (!looked_at.next.has_value()) return true;
+    position_.number = *looked_at.next;
+    return false;
+  }
+
+  bool AddUnfinishedIds(const broker::View& view) {
+    v1::Task task;
+    for (; position_.number < ids_->size() && found_.size() + ended_.size() < limit_;
+         ++position_.number) {
+      const TaskId id = (*ids_)[position_.number];
+      const std::optional<engine::TaskView> seen = view.engine.FindTask(id);
+      if (!seen.has_value()) {
+        ended_.emplace_back(id, position_);
+        continue;
+      }
+      task.Clear();
+      Write(*seen, view.Progress(id), &task);
+      Consider(task, position_, search_.AsksHeaders() ? view.engine.RowOf(id) : std::nullopt);
+      ++searched_;
+    }
+    more_ = position_.number < ids_->size();
+    return ended_.empty() && !search_.AsksHeaders();
+  }
+
+  absl::Status AddFinishedIds(broker::StoredTasks& stored) {
+    const int64_t stop_at_bytes = stored.bytes_read() + kReadBytesMax;
+    for (const auto& [id, at] : ended_) {
+      if (full() || stored.bytes_read() >= stop_at_bytes) {
+        EndBefore(at);
+        break;
+      }
+      const absl::StatusOr<broker::OutcomeReady> outcome = stored.Finished(id);
+      if (absl::IsNotFound(outcome.status())) continue;
+      if (!outcome.ok()) return outcome.status();
+      v1::Task task;
+      Write(*outcome->row, &task);
+      Consider(task, at);
+      ++searched_;
+    }
+    std::sort(found_.begin(), found_.end(),
+              [](const Found& a, const Found& b) { return a.at.number < b.at.number; });
+    while (more_ && !found_.empty() && found_.back().at.number >= position_.number) {
+      found_.pop_back();
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status LookThroughFinished(broker::StoredTasks& stored) {
+    v1::Task of_row;
+    Position at = position_;
+    const absl::StatusOr<broker::FinishedLookedAt> looked_at = stored.LookThroughFinished(
+        position_.place, search_.newest_first(),
+        [&](const engine::FinishedRow& row) {
+          if ((search_.finished_states() & 1u << static_cast<int>(row.state)) == 0 ||
+              !search_.MayBe(*row.queue, *row.type)) {
+            return false;
+          }
+          of_row.Clear();
+          Write(row, &of_row);
+          return true;
+        },
+        [&](const engine::FinishedRow& row, uint32_t index) {
+          if (full()) return false;
+          const TaskId id{row.id.session, row.id.sequence + index};
+          v1::Task task = of_row;
+          task.set_task_id(id.ToString());
+          if (row.tasks > 1) task.set_payload_bytes(row.payload_sizes[index]);
+          at.place.row = {row.id.session, row.id.sequence + row.tasks - 1};
+          at.place.skip = search_.newest_first() ? row.tasks - 1 - index : index;
+          Consider(task, at);
+          return true;
+        });
+    if (!looked_at.ok()) return looked_at.status();
+    searched_ += looked_at->searched;
+    more_ = looked_at->next.has_value();
+    if (more_) position_.place = *looked_at->next;
+    return absl::OkStatus();
+  }
+
+  // Of those that were found, from number `first` on, drops what the store's word speaks against.
+  // False: much was read, and the page ends before the next one.
+  bool KeepWhatTheStoreTakes(broker::StoredTasks& stored, size_t first = 0) {
+    const int64_t stop_at_bytes = stored.bytes_read() + kReadBytesMax;
+    size_t kept = first;
+    for (size_t i = first; i < found_.size(); ++i) {
+      Found& found = found_[i];
+      const bool asks_dead = search_.AsksWhetherDead(found.task);
+      if (search_.AsksHeaders() || asks_dead) {
+        if (stored.bytes_read() >= stop_at_bytes) {
+          EndBefore(found.at);
+          found_.resize(kept);
+          return false;
+        }
+        if (!TakesStored(found, asks_dead, stored)) continue;
+      }
+      if (kept != i) found_[kept] = std::move(found);
+      ++kept;
+    }
+    found_.resize(kept);
+    return true;
+  }
+
+  bool TakesStored(const Found& found, bool asks_dead, broker::StoredTasks& stored) {
+    const absl::StatusOr<TaskId> id = TaskId::Parse(found.task.task_id());
+    if (!id.ok()) return false;
+    const bool dead = asks_dead && stored.IsDeadLetter(*id);
+    if (!search_.AsksHeaders()) return search_.TakesStored(found.task, nullptr, dead);
+    // The tasks of a run have their headers in common.
+    if (!found.row.has_value() || found.row != headers_of_) {
+      const std::optional<broker::BodyPart> payload =
+          found.row.has_value()                         ? stored.Payload(*id, *found.row)
+          : found.task.state() == v1::TASK_STATE_FAILED ? stored.DeadPayload(*id)
+                                                        : std::nullopt;
+      headers_of_ = payload.has_value() ? found.row : std::nullopt;
+      headers_ = payload.has_value() ? payload->body : nullptr;
+    }
+    return search_.TakesStored(found.task, headers_ == nullptr ? nullptr : &headers_->headers,
+                               dead);
+  }
+
+  const TaskSearch search_;
+  const size_t limit_;
+  std::optional<std::vector<TaskId>> ids_;  // that the filter names
+  Position position_;                       // where to go on
+  bool more_ = true;
+  std::vector<Found> found_;
+  std::vector<std::pair<TaskId, Position>> ended_;  // of ids_: those that are no unfinished tasks
+  int64_t bytes_ = 0;
+  int64_t searched_ = 0;
+  std::optional<TaskId> headers_of_;  // the row that they are in
+  broker::BodyPtr headers_;
 };
 
 }  // namespace
 
-absl::Status ListTasks(Edge&, UnaryCall& call, v1::ListTasksRequest& request) {
+absl::Status ListTasks(Edge& edge, UnaryCall& call, v1::ListTasksRequest& request) {
   if (absl::Status s = ValidateListTasks(request); !s.ok()) return s;
-  Question question{.queue = request.queue(), .type = request.type()};
-  question.include_finished = request.include_finished();
-  for (const int state : request.states()) question.states |= 1u << state;
-  absl::StatusOr<std::string> token = DecodePageToken(question.ToString(), request.page_token());
+  absl::StatusOr<TaskSearch> search = TaskSearch::Read(request);
+  if (!search.ok()) return search.status();
+  const absl::StatusOr<std::string> token =
+      DecodePageToken(search->Question(), request.page_token());
   if (!token.ok()) return token.status();
-  std::optional<Position> position = token->empty() ? Position() : Position::Decode(*token);
-  if (!position.has_value()) return absl::InvalidArgumentError("page_token: not one of ours");
-  const auto page = std::make_shared<Page>();
-  page->question = std::move(question);
-  page->limit = request.page_size() == 0 ? limits::kTasksPageSize : request.page_size();
-  page->position = position;
+  std::optional<Position> position;
+  if (!token->empty()) {
+    position = Position::Decode(*token);
+    const bool by_ids = search->filter().Ids().has_value();
+    if (!position.has_value() || (position->part == Position::Part::kIds) != by_ids) {
+      return absl::InvalidArgumentError("page_token: not one of ours");
+    }
+  }
+  const size_t limit = static_cast<size_t>(OrDefault(request.page_size(), limits::kTasksPageSize));
+  const auto page =
+      std::make_shared<Page>(*std::move(search), limit, position, edge.clock.WallMs());
   using Response = absl::StatusOr<v1::ListTasksResponse>;
   call.Ask<v1::ListTasksResponse>(
       [page](const broker::View& view) -> std::optional<Response> {
@@ -147,7 +339,7 @@ absl::Status ListTasks(Edge&, UnaryCall& call, v1::ListTasksRequest& request) {
         return page->Take();
       },
       [page](broker::StoredTasks& stored) -> Response {
-        if (absl::Status s = page->AddFinished(stored); !s.ok()) return s;
+        if (absl::Status s = page->AddStored(stored); !s.ok()) return s;
         return page->Take();
       });
   return absl::OkStatus();

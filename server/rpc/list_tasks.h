@@ -5,7 +5,7 @@
 
 namespace treadle::rpc {
 
-// TaskService.ListTasks: unfinished tasks in submit order, then finished ones by id.
+// TaskService.ListTasks: unfinished tasks in the order of their submits, then finished ones by id.
 absl::Status ListTasks(Edge& edge, UnaryCall& call, v1::ListTasksRequest& request);
 
 }  // namespace treadle::rpc

@@ -33,6 +33,8 @@ struct Options {
   // How long a message may take to be read; one that is large as long as this pace needs.
   int64_t read_within_ms = limits::kMinuteMs;
   int64_t read_bytes_per_ms = 16;
+  // Of the hour's charts, which have 720 of them.
+  int64_t chart_step_ms = 5 * limits::kSecondMs;
   // The broker's own, which clients and workers are told.
   engine::EngineOptions engine;
   std::string version;

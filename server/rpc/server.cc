@@ -16,6 +16,8 @@
 #include "server/rpc/acceptor.h"
 #include "server/rpc/admin_service.h"
 #include "server/rpc/calls.h"
+#include "server/rpc/chart_sampler.h"
+#include "server/rpc/charts.h"
 #include "server/rpc/connections.h"
 #include "server/rpc/dead_letter_service.h"
 #include "server/rpc/disk_watch.h"
@@ -56,7 +58,8 @@ class Server::Impl {
         calls_(options_, connections_, clock_),
         acceptor_(connections_, clock_),
         outbox_(calls_),
-        outgoing_(options_) {}
+        outgoing_(options_),
+        charts_(options_.chart_step_ms) {}
 
   CallOutbox& outbox() { return outbox_; }
 
@@ -77,7 +80,7 @@ class Server::Impl {
                                                }});
     edge_.emplace(Edge{options_, clock_, broker, std::string(store.Kind()), store.reach(),
                        clock_.NowMs(), calls_, outbox_, *pulse_, handlers_, outgoing_, *disk_watch_,
-                       health_});
+                       health_, charts_});
     outbox_.SetHandBack([this](const broker::Leased& leased) {
       HandBack(edge_->broker, calls_.NewId(), leased.runs);
     });
@@ -108,12 +111,17 @@ class Server::Impl {
     server_ = builder.BuildAndStart();
     if (server_ == nullptr) return absl::InternalError("gRPC could not start its server");
     LookAtDisk();
+    sampler_.emplace(broker, *pulse_, clock_, charts_);
+    sampler_->Start();
     acceptor_.Start(std::move(sink));
     return absl::OkStatus();
   }
 
   std::string address() const { return address_.ToString(); }
   int port() const { return address_.port; }
+  std::shared_ptr<grpc::Channel> NewChannel(const grpc::ChannelArguments& arguments) {
+    return server_->InProcessChannel(arguments);
+  }
   size_t timers() const { return pulse_->timers(); }
   rpc::Figures figures() const {
     return {.calls = calls_.size(),
@@ -183,6 +191,8 @@ class Server::Impl {
   HandlerTable handlers_;
   Outgoing outgoing_;
   Health health_;
+  Charts charts_;
+  std::optional<ChartSampler> sampler_;
   std::optional<Pulse> pulse_;
   std::optional<DiskWatch> disk_watch_;
   int64_t disk_told_at_ms_ = std::numeric_limits<int64_t>::min() / 2;
@@ -201,6 +211,9 @@ absl::Status Server::Start(broker::Intake& broker, const store::Store& store) {
 }
 std::string Server::address() const { return impl_->address(); }
 int Server::port() const { return impl_->port(); }
+std::shared_ptr<grpc::Channel> Server::NewChannel(const grpc::ChannelArguments& arguments) {
+  return impl_->NewChannel(arguments);
+}
 Figures Server::Figures() const { return impl_->figures(); }
 size_t Server::timers() const { return impl_->timers(); }
 void Server::StopAccepting() { impl_->StopAccepting(); }

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include <grpcpp/grpcpp.h>
 
 #include "proto/support/clock.h"
 #include "server/broker/broker.h"
@@ -44,6 +45,10 @@ class Server {
   // Where it listens, after Start: "127.0.0.1:7733", with the port that was chosen for port 0.
   std::string address() const;
   int port() const;
+
+  // A channel to this server within the process, for those who speak gRPC for others. After Start;
+  // calls on it end with Stop, as all do, and it may live longer. Any thread.
+  std::shared_ptr<grpc::Channel> NewChannel(const grpc::ChannelArguments& arguments);
 
   // Any thread, from Start to Stop.
   rpc::Figures Figures() const;

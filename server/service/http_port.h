@@ -6,8 +6,10 @@
 #include "absl/status/status.h"
 
 #include "proto/support/clock.h"
+#include "server/bridge/bridge.h"
 #include "server/http/metrics.h"
 #include "server/http/options.h"
+#include "server/http/pages.h"
 #include "server/http/server.h"
 #include "server/http/subject.h"
 #include "server/http/visits.h"
@@ -16,12 +18,15 @@
 
 namespace treadle::server {
 
-// A server's HTTP port: /metrics, /healthz and /readyz, from before its store is opened to its end.
+// A server's HTTP port, from before its store is opened to its end: /metrics, /healthz and /readyz,
+// the API's methods, and the dashboard.
 //
 //   Start; Serves when the service has started; Stops; destroyed before the service is.
 class HttpPort final : private http::Subject {
  public:
   HttpPort(const http::Options& options, std::string version);
+  // Calls of the API that are under way are ended.
+  ~HttpPort();
   HttpPort(const HttpPort&) = delete;
   HttpPort& operator=(const HttpPort&) = delete;
 
@@ -34,7 +39,7 @@ class HttpPort final : private http::Subject {
   void Serves(Service& service, const ServiceOptions& options, const store::Store& store,
               const Clock& clock);
   // It was told to stop. Any thread.
-  void Stops() { phase_ = http::Phase::kStops; }
+  void Stops();
 
  private:
   const std::string& version() const override { return version_; }
@@ -53,6 +58,8 @@ class HttpPort final : private http::Subject {
   std::atomic<http::Phase> phase_ = http::Phase::kStarts;  // guards the four
   http::Visits visits_;
   http::Metrics metrics_{*this, visits_};
+  bridge::Bridge bridge_;
+  http::Pages pages_;
   http::Server server_;  // last: its threads use the rest
 };
 

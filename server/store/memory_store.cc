@@ -127,6 +127,23 @@ absl::StatusOr<std::optional<std::string>> MemoryStore::Scan(std::string_view be
   return std::nullopt;
 }
 
+absl::StatusOr<std::optional<std::string>> MemoryStore::ScanBack(std::string_view begin,
+                                                                 std::string_view end,
+                                                                 size_t rows_max, VisitRow visit) {
+  const int64_t now_ms = clock_.NowMs();
+  std::string_view next_end = end;
+  bool more = true;
+  for (auto row = rows_.lower_bound(end); row != rows_.begin(); --rows_max) {
+    --row;
+    const std::string_view key = KeyLess::View(row->first);
+    if (key < begin) break;
+    if (!more || rows_max == 0) return std::string(next_end);
+    next_end = key;
+    if (!Expired(row->second, now_ms)) more = visit(key, row->second);
+  }
+  return std::nullopt;
+}
+
 // Who is told that there is no room appends nothing, and may wait for what has expired.
 int64_t MemoryStore::FreeBytes() {
   DropExpired(kDropsPerLook);

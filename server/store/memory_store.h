@@ -34,6 +34,8 @@ class MemoryStore final : public Store {
   using Store::Scan;
   absl::StatusOr<std::optional<std::string>> Scan(std::string_view begin, std::string_view end,
                                                   size_t rows_max, VisitRow visit) override;
+  absl::StatusOr<std::optional<std::string>> ScanBack(std::string_view begin, std::string_view end,
+                                                      size_t rows_max, VisitRow visit) override;
   int64_t FreeBytes() override;
 
   // What it takes, near enough.

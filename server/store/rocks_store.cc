@@ -348,6 +348,29 @@ absl::StatusOr<std::optional<std::string>> RocksStore::Scan(std::string_view beg
   return std::nullopt;
 }
 
+absl::StatusOr<std::optional<std::string>> RocksStore::ScanBack(std::string_view begin,
+                                                                std::string_view end,
+                                                                size_t rows_max, VisitRow visit) {
+  const int64_t now_ms = clock_.NowMs();
+  const rocksdb::Slice lower_bound = ToSlice(begin);
+  const rocksdb::Slice upper_bound = ToSlice(end);
+  rocksdb::ReadOptions read;
+  read.iterate_lower_bound = &lower_bound;
+  read.iterate_upper_bound = &upper_bound;
+  read.fill_cache = false;
+  const std::unique_ptr<rocksdb::Iterator> row(db_->NewIterator(read));
+  std::string next_end(end);
+  bool more = true;
+  for (row->SeekToLast(); row->Valid(); row->Prev(), --rows_max) {
+    if (!more || rows_max == 0) return next_end;
+    next_end.assign(row->key().data(), row->key().size());
+    const std::string_view value = row->value().ToStringView();
+    if (!Expired(value, now_ms)) more = visit(next_end, value);
+  }
+  if (!row->status().ok()) return RocksError(row->status(), directory_->path());
+  return std::nullopt;
+}
+
 void RocksStore::ReadLater(Urgency urgency, absl::AnyInvocable<void()> read) {
   read_thread_.Add(urgency == Urgency::kWork, std::move(read));
 }

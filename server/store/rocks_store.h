@@ -103,6 +103,8 @@ class RocksStore final : public Store {
   using Store::Scan;
   absl::StatusOr<std::optional<std::string>> Scan(std::string_view begin, std::string_view end,
                                                   size_t rows_max, VisitRow visit) override;
+  absl::StatusOr<std::optional<std::string>> ScanBack(std::string_view begin, std::string_view end,
+                                                      size_t rows_max, VisitRow visit) override;
   void ReadLater(Urgency urgency, absl::AnyInvocable<void()> read) override;
   // Less what compactions, rows in memory and the outcomes of accepted tasks need.
   int64_t FreeBytes() override;

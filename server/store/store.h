@@ -36,9 +36,9 @@ struct DiskFigures {
 
 // Durable rows: an ordered map from keys to values, changed by atomic batches, in order.
 //
-// Everything is called from one thread (the broker's), but Get, GetMany and Scan also from within a
-// call that ReadLater makes. `on_synced` is called from a thread of the store's, or from within
-// RequestSync; never after the destructor has returned.
+// Everything is called from one thread (the broker's), but Get, GetMany, Scan and ScanBack also
+// from within a call that ReadLater makes. `on_synced` is called from a thread of the store's, or
+// from within RequestSync; never after the destructor has returned.
 //
 // A value whose first byte is 1 expires: bytes 2 to 9 are its time of expiry by the store's clock
 // (Clock::NowMs, service time), in milliseconds, little endian. After that Get and Scan no longer
@@ -95,7 +95,12 @@ class Store {
   virtual absl::StatusOr<std::optional<std::string>> Scan(std::string_view begin,
                                                           std::string_view end, size_t rows_max,
                                                           VisitRow visit) = 0;
-  // All of them, or until `visit` returns false.
+  // The same backwards: keys in [begin, end), descending. Returns the `end` to go on with; absent:
+  // the beginning was reached.
+  virtual absl::StatusOr<std::optional<std::string>> ScanBack(std::string_view begin,
+                                                              std::string_view end, size_t rows_max,
+                                                              VisitRow visit) = 0;
+  // All of them, ascending, or until `visit` returns false.
   absl::Status Scan(std::string_view begin, std::string_view end, VisitRow visit);
 
   enum class Urgency { kWork, kQuestion };

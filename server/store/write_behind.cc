@@ -143,4 +143,10 @@ absl::StatusOr<std::optional<std::string>> WriteBehind::Scan(std::string_view be
   return store_->Scan(begin, end, rows_max, visit);
 }
 
+absl::StatusOr<std::optional<std::string>> WriteBehind::ScanBack(std::string_view begin,
+                                                                 std::string_view end,
+                                                                 size_t rows_max, VisitRow visit) {
+  return store_->ScanBack(begin, end, rows_max, visit);
+}
+
 }  // namespace treadle::store

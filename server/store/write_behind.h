@@ -21,8 +21,8 @@ namespace treadle::store {
 // or a store that stalls its writers, holds up nobody who appends.
 //
 // Syncs and reads are passed on in their place among the appends: a sync covers all that was
-// appended before it was asked for, and ReadLater sees it. Get, GetMany and Scan see what is
-// written.
+// appended before it was asked for, and ReadLater sees it. Get, GetMany and the scans see what
+// is written.
 //
 // Batches are in memory until they are written: UnwrittenBytes is what the caller bounds.
 class WriteBehind final : public Store {
@@ -50,6 +50,8 @@ class WriteBehind final : public Store {
   absl::Status GetMany(absl::Span<const std::string> keys, VisitFound visit) override;
   absl::StatusOr<std::optional<std::string>> Scan(std::string_view begin, std::string_view end,
                                                   size_t rows_max, VisitRow visit) override;
+  absl::StatusOr<std::optional<std::string>> ScanBack(std::string_view begin, std::string_view end,
+                                                      size_t rows_max, VisitRow visit) override;
   void ReadLater(Urgency urgency, absl::AnyInvocable<void()> read) override;
 
   int64_t FreeBytes() override { return store_->FreeBytes(); }

@@ -170,17 +170,23 @@ TEST_F(BrokerAnswersTest, AQuestionAboutAnOutcomeIsAnsweredWhenThatIsSafeAnyOthe
 
 TEST_F(BrokerAnswersTest, FinishedTasksAreListedFromTheStore) {
   const TaskId id = RunOne("result");
-  FinishedPage page;
+  std::vector<TaskId> listed;
+  FinishedLookedAt page;
   Query query = [&](const View&) {
     return Look([&](StoredTasks& stored) {
-      page = *stored.ListFinished(10, TaskId{}, [](const engine::FinishedRow&) { return true; });
+      page = *stored.LookThroughFinished(
+          StoredTasks::kFirstFinished, /*descending=*/false,
+          [](const engine::FinishedRow&) { return true; },
+          [&listed](const engine::FinishedRow& row, uint32_t) {
+            listed.push_back(row.id);
+            return true;
+          });
       return Answer([] {});
     });
   };
   Post(AskQuery{kOther, std::move(query)});
   Turn();
-  ASSERT_THAT(page.rows, SizeIs(1));
-  EXPECT_EQ(page.rows[0].id, id);
+  EXPECT_THAT(listed, testing::ElementsAre(id));
   EXPECT_FALSE(page.next.has_value());
 }
 

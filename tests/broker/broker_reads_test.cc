@@ -261,9 +261,13 @@ TEST_F(FailingReadsTest, AListIsNotEmptyBecauseItCouldNotBeRead) {
   bool answered = false;
   Post(AskQuery{kOther, Query([&](const View&) {
                   return Look([&](StoredTasks& stored) {
-                    const auto page = stored.ListFinished(
-                        10, {}, [](const engine::FinishedRow&) { return true; });
-                    EXPECT_TRUE(absl::IsDataLoss(page.status())) << page.status();
+                    for (const bool descending : {false, true}) {
+                      const auto page = stored.LookThroughFinished(
+                          StoredTasks::kFirstFinished, descending,
+                          [](const engine::FinishedRow&) { return true; },
+                          [](const engine::FinishedRow&, uint32_t) { return true; });
+                      EXPECT_TRUE(absl::IsDataLoss(page.status())) << page.status();
+                    }
                     return Answer([&] { answered = true; });
                   });
                 })});

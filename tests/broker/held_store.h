@@ -61,6 +61,12 @@ class HeldStore final : public store::Store {
       return visit(key, value);
     });
   }
+  absl::StatusOr<std::optional<std::string>> ScanBack(std::string_view begin, std::string_view end,
+                                                      size_t rows_max, VisitRow visit) override {
+    ++lookups;
+    if (fail_reads) return absl::DataLossError("scan: EIO");
+    return rows_.ScanBack(begin, end, rows_max, visit);
+  }
   int64_t FreeBytes() override { return free_bytes; }
   void ReadLater(Urgency, absl::AnyInvocable<void()> read) override {
     reads_.push_back(std::move(read));
@@ -99,7 +105,7 @@ class HeldStore final : public store::Store {
   bool hold_reads = false;  // until FinishRead is called
   bool sync_at_once = false;
   int syncs_requested = 0;
-  int lookups = 0;  // Get and Scan
+  int lookups = 0;  // Get and both scans
   std::vector<std::string> scanned_keys;
   store::Sequence appended = 0;
   int64_t free_bytes = INT64_MAX;

@@ -256,6 +256,12 @@ TEST_F(BrokerTest, TasksCanBeLookedAt) {
   const absl::StatusOr<v1::ListTasksResponse> tasks = client_->ListTasks(request);
   ASSERT_TRUE(tasks.ok()) << tasks.status();
   EXPECT_THAT(tasks->tasks(), SizeIs(1));
+  request.set_filter("queue:cpu state:queued,succeeded");
+  EXPECT_TRUE(client_->ListTasks(request).ok());
+  request.set_filter("queue=cpu");
+  EXPECT_TRUE(absl::IsInvalidArgument(client_->ListTasks(request).status()));
+  request.set_filter("\xff");
+  EXPECT_TRUE(absl::IsInvalidArgument(client_->ListTasks(request).status()));
   EXPECT_EQ(client_->GetTask("zz-1").status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(client_->GetTask("nonsense").status().code(), absl::StatusCode::kInvalidArgument);
 }

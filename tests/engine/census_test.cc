@@ -240,5 +240,28 @@ TEST_F(CountedApart, TheOthersNameIsNobodysOwn) {
   EXPECT_EQ(Count().others.queues, 1);
 }
 
+TEST_F(CountedApart, TogetherAllAreCountedAndNothingGoesBack) {
+  const auto together = [this] {
+    Census census{.together = true};
+    while (engine_->Continue(census, /*most=*/1, now_ms_)) {
+    }
+    EXPECT_TRUE(census.queues.empty());
+    return census.others;
+  };
+  for (const char* const name : {"z", "y", "a"}) {
+    Create(name);
+    Run(name);
+  }
+  EXPECT_EQ(together().queues, 3);
+  EXPECT_EQ(together().counts.submitted, 3);
+  EXPECT_EQ(together().times.queueing.count(), 3U);
+  EXPECT_EQ(together().times.running.count(), 3U);
+  Step(DeleteQueue{kClient, "z"});
+  Step(DeleteQueue{kClient, "a"});
+  EXPECT_EQ(together().queues, 1);
+  EXPECT_EQ(together().counts.succeeded, 3);
+  EXPECT_EQ(together().times.running.count(), 3U);
+}
+
 }  // namespace
 }  // namespace treadle::engine

@@ -258,15 +258,26 @@ std::string Script::Show(const ScriptLine& line) const {
 }
 
 std::string Script::ShowTasks(const ScriptLine& line) const {
+  const std::string queue = line.Text("of");
+  const std::string wanted = line.Text("type");
+  const auto fits = [&wanted](const std::string&, const std::string& type) {
+    return wanted.empty() || type == wanted;
+  };
+  const bool newest_first = line.Has("newest");
+  const TaskQuery query{.queue = queue,
+                        .states = static_cast<uint32_t>(line.Number("states")),
+                        .fits = fits,
+                        .newest_first = newest_first,
+                        .from = static_cast<uint64_t>(line.Number("from", newest_first ? 99 : 0))};
   std::string text;
-  uint64_t after = static_cast<uint64_t>(line.Number("past"));
-  bool done = false;
-  for (const TaskView& view : engine_->ListTasks(
-           line.Text("of"), line.Text("type"), static_cast<uint32_t>(line.Number("states")),
-           static_cast<size_t>(line.Number("limit", 100)), after, done)) {
+  int64_t room = line.Number("limit", 100);
+  const TasksLookedAt done = engine_->LookThroughTasks(query, [&](const TaskView& view) {
+    if (room-- == 0) return false;
     absl::StrAppend(&text, Format(view), "\n");
-  }
-  return absl::StrCat(text, done ? "done" : "more", " after ", after, "\n");
+    return true;
+  });
+  if (!done.next.has_value()) return absl::StrCat(text, "done\n");
+  return absl::StrCat(text, "more from ", *done.next, "\n");
 }
 
 std::unique_ptr<Engine> Script::Reload() {

@@ -35,6 +35,10 @@ class CrashingStore final : public store::Store {
                                                   size_t rows_max, VisitRow visit) override {
     return kept_.Scan(begin, end, rows_max, visit);
   }
+  absl::StatusOr<std::optional<std::string>> ScanBack(std::string_view begin, std::string_view end,
+                                                      size_t rows_max, VisitRow visit) override {
+    return kept_.ScanBack(begin, end, rows_max, visit);
+  }
   int64_t FreeBytes() override { return kept_.FreeBytes(); }
 
  private:

@@ -120,6 +120,9 @@ class Completion(Scenario):
         self.assertEqual(sorted(offered("treadle task list --output js")), ["json", "jsonl"])
         self.assertEqual(sorted(offered("treadle task list --output=js")),
                          whole("--output=json", "--output=jsonl"))
+        self.assertEqual(offered("treadle task list sta"), ["state:"])
+        self.assertEqual(offered("treadle task list state:fai"), whole("state:failed"))
+        self.assertEqual(offered("treadle dead list cloth dead:y"), whole("dead:yes"))
         self.assertEqual(offered("treadle map --jobl"), ["--joblog"])
         self.assertEqual(offered("treadle map --items ite"), list(files))
         self.assertEqual(offered("treadle map -- ite"), list(files))
@@ -134,6 +137,7 @@ class Completion(Scenario):
         self.check(self.zsh)
         for begun, whole in (("queue sh", "queue show "),
                              ("queue show cl", "queue show cloth:fine "),
+                             ("task list sta", "task list state:"),
                              ("task list --state=ca", "task list --state=cancelled ")):
             self.assertEqual(self.zsh_line("treadle " + begun)[1], "treadle " + whole)
 

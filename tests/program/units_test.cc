@@ -1,8 +1,8 @@
-#include "proto/program/units.h"
+#include "proto/support/units.h"
 
 #include <gtest/gtest.h>
 
-namespace treadle::program {
+namespace treadle {
 namespace {
 
 TEST(Units, DurationsReadAndPrint) {
@@ -40,4 +40,4 @@ TEST(Units, WhatIsNoSizeIsRefused) {
 }
 
 }  // namespace
-}  // namespace treadle::program
+}  // namespace treadle

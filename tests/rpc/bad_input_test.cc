@@ -615,7 +615,8 @@ TEST_F(BadInput, BytesThatAreNoMessageAreRefusedEverywhere) {
         "treadle.v1.WorkerService/Lease", "treadle.v1.WorkerService/Complete",
         "treadle.v1.WorkerService/Extend", "treadle.v1.QueueService/CreateQueue",
         "treadle.v1.QueueService/ListQueues", "treadle.v1.AdminService/GetServerInfo",
-        "treadle.v1.AdminService/ListWorkers", "treadle.v1.DeadLetterService/ListDeadLetters",
+        "treadle.v1.AdminService/ListWorkers", "treadle.v1.AdminService/GetCharts",
+        "treadle.v1.DeadLetterService/ListDeadLetters",
         "treadle.v1.DeadLetterService/RedriveDeadLetters"}) {
     const grpc::Status status = CallRaw(*channel, method, garbage);
     EXPECT_EQ(status.error_code(), grpc::INVALID_ARGUMENT) << method;

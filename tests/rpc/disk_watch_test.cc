@@ -29,6 +29,10 @@ class BusyStore final : public store::Store {
                                                   VisitRow) override {
     return std::nullopt;
   }
+  absl::StatusOr<std::optional<std::string>> ScanBack(std::string_view, std::string_view, size_t,
+                                                      VisitRow) override {
+    return std::nullopt;
+  }
   int64_t FreeBytes() override { return INT64_MAX; }
   std::optional<int64_t> BusySinceMs() const override { return busy_since_ms; }
 

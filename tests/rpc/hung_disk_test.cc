@@ -54,6 +54,10 @@ class HangingStore final : public store::Store {
                                                   size_t rows_max, VisitRow visit) override {
     return rows_.Scan(begin, end, rows_max, visit);
   }
+  absl::StatusOr<std::optional<std::string>> ScanBack(std::string_view begin, std::string_view end,
+                                                      size_t rows_max, VisitRow visit) override {
+    return rows_.ScanBack(begin, end, rows_max, visit);
+  }
   int64_t FreeBytes() override { return rows_.FreeBytes(); }
   std::optional<int64_t> BusySinceMs() const override {
     const int64_t since_ms = hangs_since_ms_;

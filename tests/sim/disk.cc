@@ -89,6 +89,21 @@ class Disk::OpenStore final : public store::Store {
     return std::nullopt;
   }
 
+  absl::StatusOr<std::optional<std::string>> ScanBack(std::string_view begin, std::string_view end,
+                                                      size_t rows_max, VisitRow visit) override {
+    std::string next_end(end);
+    bool more = true;
+    for (auto at = disk_.rows_.lower_bound(end); at != disk_.rows_.begin(); --rows_max) {
+      --at;
+      if (at->first < begin) break;
+      if (!more || rows_max == 0) return next_end;
+      next_end = at->first;
+      if (store::Expired(at->second, clock_.NowMs())) continue;
+      more = visit(at->first, at->second);
+    }
+    return std::nullopt;
+  }
+
   int64_t FreeBytes() override { return disk_.full ? 0 : INT64_MAX; }
 
   void ReadLater(Urgency urgency, absl::AnyInvocable<void()> read) override {

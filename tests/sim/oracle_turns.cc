@@ -47,10 +47,13 @@ void Oracle::TurnBegins() {
 // What can be seen from outside is judged first: it says what a broken rule means.
 void Oracle::TurnEnded(const engine::Engine& engine) {
   latest_wall_ms_ = std::max(latest_wall_ms_, clock_->WallMs());
-  uint64_t after = 0;
-  bool done = false;
-  const std::vector<engine::TaskView> queued =
-      engine.ListTasks("", "", 1u << static_cast<int>(TaskState::kQueued), SIZE_MAX, after, done);
+  std::vector<engine::TaskView> queued;
+  engine.LookThroughTasks({.states = 1u << static_cast<int>(TaskState::kQueued),
+                           .fits = [](const std::string&, const std::string&) { return true; }},
+                          [&queued](engine::TaskView&& task) {
+                            queued.push_back(std::move(task));
+                            return true;
+                          });
   CheckOrder(engine, queued);
   CheckWorking(engine, queued);
   CheckExplained(engine, queued);

@@ -133,6 +133,56 @@ TYPED_TEST(EveryStore, ScanStopsAfterSoManyRowsAndSaysWhereToGoOn) {
   EXPECT_EQ(this->store().Scan("c", "z", 9, refuse).value(), std::nullopt);
 }
 
+TYPED_TEST(EveryStore, ScanBackMeetsTheSameRowsTheOtherWayRound) {
+  Changes changes;
+  for (int i = 0; i < 500; ++i) {
+    changes.emplace_back("k" + std::to_string(1'000 + i),
+                         i % 7 == 0 ? Expiring(kNow, "") : Staying(std::to_string(i)));
+  }
+  changes.emplace_back("k1250", std::nullopt);
+  this->Append(changes);
+  std::vector<std::string> forwards;
+  std::vector<std::string> backwards;
+  ASSERT_TRUE(this->store()
+                  .Scan("k1100", "k1400",
+                        [&](std::string_view key, std::string_view) {
+                          forwards.emplace_back(key);
+                          return true;
+                        })
+                  .ok());
+  // A page after the other.
+  std::optional<std::string> end = "k1400";
+  while (end.has_value()) {
+    const auto next =
+        this->store().ScanBack("k1100", *end, 64, [&](std::string_view key, std::string_view) {
+          backwards.emplace_back(key);
+          return true;
+        });
+    ASSERT_TRUE(next.ok()) << next.status();
+    end = *next;
+  }
+  ASSERT_THAT(forwards, testing::SizeIs(testing::Gt(200)));
+  EXPECT_EQ(backwards, std::vector<std::string>(forwards.rbegin(), forwards.rend()));
+}
+
+TYPED_TEST(EveryStore, ScanBackStopsAfterSoManyRowsAndSaysWhereToGoOn) {
+  this->Append({{"a", Staying("")}, {"b", Expiring(kNow, "")}, {"c", Staying("")}});
+  std::vector<std::string> keys;
+  const auto collect = [&](std::string_view key, std::string_view) {
+    keys.emplace_back(key);
+    return true;
+  };
+  EXPECT_EQ(this->store().ScanBack("", "z", 2, collect).value(), "b") << "hidden rows count";
+  EXPECT_THAT(keys, ElementsAre("c"));
+  EXPECT_EQ(this->store().ScanBack("", "b", 2, collect).value(), std::nullopt);
+  EXPECT_THAT(keys, ElementsAre("c", "a"));
+  EXPECT_EQ(this->store().ScanBack("", "z", 0, collect).value(), "z");
+  EXPECT_EQ(this->store().ScanBack("b", "b", 9, collect).value(), std::nullopt);
+  const auto refuse = [](std::string_view, std::string_view) { return false; };
+  EXPECT_EQ(this->store().ScanBack("", "z", 9, refuse).value(), "c");
+  EXPECT_EQ(this->store().ScanBack("", "b", 9, refuse).value(), std::nullopt);
+}
+
 TYPED_TEST(EveryStore, GetManyIsGetForEachKey) {
   Changes changes;
   for (int i = 0; i < 200; ++i) {

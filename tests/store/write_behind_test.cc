@@ -50,6 +50,11 @@ class HungStore final : public Store {
     const std::lock_guard lock(mutex_);
     return rows_.Scan(begin, end, rows_max, visit);
   }
+  absl::StatusOr<std::optional<std::string>> ScanBack(std::string_view begin, std::string_view end,
+                                                      size_t rows_max, VisitRow visit) override {
+    const std::lock_guard lock(mutex_);
+    return rows_.ScanBack(begin, end, rows_max, visit);
+  }
   int64_t FreeBytes() override { return INT64_MAX; }
 
   void LetAppend(int batches, bool fail = false) {

@@ -21,6 +21,8 @@ class FileRules(unittest.TestCase):
         self.caught("server/a.cc", "int a;", "no newline")
         self.caught("server/a.cc", "//" + "x" * 99 + "\n", "101 columns")
         self.caught("server/a.cc", "int a;\n" * 701, "701 lines")
+        made = "// Made by a program: do not edit.\n" + "int a;\n" * 701
+        self.assertEqual(list(file_rules.check_code("server/a.cc", made)), [])
         self.caught("server/a.cc", "// TO" + "DO: later\n", "left to do")
 
     def test_names(self):

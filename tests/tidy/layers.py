@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Checks who includes whom.
 
+support <- search <- {rpc, the command line};
 support <- {engine, store} <- broker <- {rpc, http} <- service;
+http <- {bridge, dashboard} <- service;
 {support, wire} <- task <- {client, worker};
 program (flags, config files, logging) is for the main programs. Server, client and worker never
 meet. Public headers include public ones, Abseil, and generated messages.
@@ -26,9 +28,12 @@ SUPPORT = ("proto/support",)
 ENGINE = SUPPORT + ("server/engine",)
 STORE = SUPPORT + ("server/store",)
 BROKER = ENGINE + STORE + ("server/broker",)
+SEARCH = SUPPORT + ("proto/search",)
 SPEAKS = SUPPORT + ("proto/wire", "treadle/v1")  # what both ends of a connection share
-RPC = BROKER + SPEAKS + ("server/rpc",)
+RPC = BROKER + SPEAKS + SEARCH + ("server/rpc",)
 HTTP = BROKER + ("server/http",)
+BRIDGE = HTTP + SPEAKS + ("server/bridge",)
+DASHBOARD = HTTP + ("server/dashboard",)
 # Public headers, <treadle/...>, by the folder that they lie in.
 LIBRARIES = ("proto/include", "client/include", "worker/include")
 HARNESS = "tests/harness/include"  # treadle::testing
@@ -38,7 +43,7 @@ TASK = SUPPORT + ("proto/include", "proto/task", "treadle/v1")
 CLIENT = SPEAKS + TASK + ("client",)
 FUTURES = TASK + ("client/include", "client/future", "client/ledger", "proto/wire/item_status.h")
 WORKER = SPEAKS + TASK + ("worker",)
-SERVICE = RPC + HTTP + ("server/service",)
+SERVICE = RPC + BRIDGE + DASHBOARD + ("server/service",)
 GRPC = ("grpc", "grpcpp", "google")
 
 
@@ -62,6 +67,7 @@ PURE = {"bans": IMPURE, "system": False}
 # The longest matching path decides.
 RULES = {
     "proto/support": Rule((), ("absl",)),
+    "proto/search": Rule(SUPPORT, ("absl",)),
     "proto/wire": Rule(SPEAKS, ("absl",) + GRPC),
     "proto/include": Rule(("treadle/v1",), ("absl",)),
     "proto/include/treadle/json_codec.h": Rule(("proto/include",), ("absl", "nlohmann")),
@@ -73,7 +79,9 @@ RULES = {
         BROKER + ("treadle/storage",), ("absl", "google", "spdlog", "fmt", "xxhash.h")
     ),
     "server/rpc": Rule(RPC, ("absl", "spdlog", "fmt", "xxhash.h") + GRPC),
-    "server/http": Rule(HTTP, ("absl", "prometheus")),
+    "server/http": Rule(HTTP, ("absl", "prometheus", "xxhash.h")),
+    "server/bridge": Rule(BRIDGE, ("absl",) + GRPC),
+    "server/dashboard": Rule(DASHBOARD, ("absl",)),
     "server/service": Rule(SERVICE, ("absl",)),
     "server/descriptors.cc": BROKER_PROGRAM,
     "server/descriptors.h": BROKER_PROGRAM,
@@ -86,7 +94,7 @@ RULES = {
     "client/future": Rule(FUTURES, ("absl", "google")),
     "client/ledger": Rule(FUTURES, ("absl", "google")),
     "client/cli": Rule(
-        CLIENT + ("proto/program",), ("absl", "nlohmann", "spdlog", "fmt", "CLI") + GRPC
+        CLIENT + SEARCH + ("proto/program",), ("absl", "nlohmann", "spdlog", "fmt", "CLI") + GRPC
     ),
     # A whole Treadle in one process: the one place where client, worker and server meet.
     "client/cli/commands/dev.cc": Rule(
@@ -115,9 +123,13 @@ RULES = {
     # The relay that the broker is measured against speaks a protocol of its own.
     "tests/bench/ceiling": Rule(("relay.grpc.pb.h", "relay.pb.h"), ("absl",) + GRPC),
     "tests/client/cli": Rule(
-        CLIENT + WORKER + ("client/cli", "proto/program", "tests/client", "tests/support", HARNESS),
+        CLIENT
+        + WORKER
+        + SEARCH
+        + ("client/cli", "proto/program", "tests/client", "tests/support", HARNESS),
         ("absl", "asio", "gtest", "gmock", "nlohmann", "fmt", "CLI") + GRPC,
     ),
+    "tests/search": Rule(SEARCH + ("tests/support",), ("absl", "gtest", "gmock")),
     "tests/engine": Rule(ENGINE + ("tests/support",), ("absl", "gtest", "gmock")),
     "tests/http": Rule(
         SERVICE + ("tests/rpc/fixture.h", "tests/support"),

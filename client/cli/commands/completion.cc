@@ -25,7 +25,10 @@ _treadle() {
     if [[ $word == :files ]]; then
       compopt -o default 2> /dev/null
     else
-      COMPREPLY+=("${word#"$prefix"}")
+      # A filter's field goes on behind its operator.
+      [[ $word == *[:.\>] ]] && compopt -o nospace 2> /dev/null
+      word="${word#"$prefix"}"
+      COMPREPLY+=("${word//>/\\>}")
     fi
   done < <("${words[0]}" __complete "${words[@]:1}" 2> /dev/null)
 }
@@ -35,21 +38,25 @@ complete -F _treadle treadle
 constexpr char kZsh[] = R"(#compdef treadle
 # treadle's completion for zsh: source <(treadle completion zsh), or a file _treadle in $fpath
 _treadle() {
-  local line word
-  local -a found
+  local line word shown
+  local -a found begun
   for line in "${(@f)$("${words[1]}" __complete "${(@)words[2,CURRENT]}" 2> /dev/null)}"; do
     if [[ $line == :files ]]; then
       _files
     elif [[ -n $line ]]; then
       word="${line%%$'\t'*}"
-      if [[ $line == *$'\t'* ]]; then
-        found+=("${word//:/\\:}:${line#*$'\t'}")
+      shown="${word//:/\\:}"
+      [[ $line == *$'\t'* ]] && shown+=":${line#*$'\t'}"
+      # A filter's field goes on behind its operator.
+      if [[ $word == *[:.\>] ]]; then
+        begun+=("$shown")
       else
-        found+=("${word//:/\\:}")
+        found+=("$shown")
       fi
     fi
   done
   (( $#found )) && _describe treadle found
+  (( $#begun )) && _describe treadle begun -S ''
 }
 if [[ "$funcstack[1]" == _treadle ]]; then
   _treadle "$@"

@@ -32,13 +32,13 @@ Fields ToFields(const NamedContext& named) { return ToFields(ToJson(named)); }
 
 namespace {
 
-std::string DescribeContext(const NamedContext& named, const Context&) {
+std::string DescribeContext(const NamedContext& named, const Context& context) {
   Sheet sheet;
   sheet.Add("name", named.name);
   sheet.Add("broker", named.entry.broker);
   sheet.Add("http proxy", named.entry.http_proxy ? "yes" : "no");
   sheet.Add("current", named.current ? "yes" : "no");
-  return sheet.Render();
+  return context.Render(sheet);
 }
 
 const View<NamedContext> kContextView = {

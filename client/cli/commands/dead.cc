@@ -7,6 +7,7 @@
 
 #include "client/cli/context.h"
 #include "client/cli/dead_letter_view.h"
+#include "client/cli/filter_words.h"
 #include "client/cli/flags.h"
 #include "client/cli/outcome.h"
 #include "client/cli/watch.h"
@@ -22,6 +23,7 @@ struct DeadFlags : WatchFlags {
   std::string queue;
   std::string type;
   std::string group;
+  std::vector<std::string> words;  // of a filter
   std::vector<std::string> ids;
   std::string id;
   int64_t limit = 100;
@@ -56,6 +58,9 @@ ExitCode ListLetters(const Context& context, Client& client, const DeadFlags& fl
   request.set_queue(flags.queue);
   request.set_type(flags.type);
   request.set_group(flags.group);
+  const absl::StatusOr<search::Filter> filter = ParseFilter(flags.words);
+  if (!filter.ok()) return context.Fail(filter.status());
+  request.set_filter(filter->ToString());
   return PrintPages(
       context, kDeadLetterView, request, flags.limit, "no such dead letters",
       [&client](const auto& page) { return client.ListDeadLetters(page); },
@@ -122,8 +127,11 @@ void AddDeadCommands(CLI::App& root, Command& chosen) {
       "Examples:\n"
       "  treadle dead list mail\n"
       "  treadle dead list mail --group 3f0a51c2d4e6b780\n"
+      "  treadle dead list mail header.tenant:acme 'finished<2h' -type:newsletter\n"
       "  treadle dead list mail --limit 100000 -o csv > dead.csv\n");
   program::AddText(list, "QUEUE", letters->queue, "", "The queue's name.")->required();
+  list.add_option("FILTER", letters->words,
+                  "Words of a filter, as those of treadle task list, whose --help has them all.");
   program::AddText(list, "--type", letters->type, "TYPE", "Only tasks of this type.");
   program::AddText(list, "--group", letters->group, "GROUP",
                    "Only this group's, as treadle dead groups shows it.");

@@ -6,6 +6,8 @@
 #include "client/cli/commands/task_filter.h"
 #include "client/cli/console/human.h"
 #include "client/cli/context.h"
+#include "client/cli/flags.h"
+#include "client/cli/queue_view.h"
 #include "client/cli/view.h"
 #include "client/cli/watch.h"
 #include <CLI/CLI.hpp>
@@ -60,110 +62,6 @@ v1::Discipline ParseDiscipline(const std::string& text) {
   if (text == "lifo") return v1::DISCIPLINE_LIFO;
   return text == "priority" ? v1::DISCIPLINE_PRIORITY : v1::DISCIPLINE_FIFO;
 }
-
-std::string QueueState(const v1::Queue& queue) {
-  const char* const paused = queue.circuit_open() ? "circuit open" : "paused";
-  if (queue.closed()) return queue.paused() ? fmt::format("closed, {}", paused) : "closed";
-  return queue.paused() ? paused : "open";
-}
-
-std::string BreakerText(const v1::CircuitBreaker& breaker) {
-  std::string text = fmt::format("opens when {} % of at least {} attempts fail within {}",
-                                 breaker.failure_percent(), breaker.min_attempts(),
-                                 HumanDuration(breaker.window_ms()));
-  if (breaker.resume_after_ms() > 0) {
-    text += fmt::format(", for {}", HumanDuration(breaker.resume_after_ms()));
-  }
-  return text;
-}
-
-std::string DescribeQueue(const v1::Queue& queue, const Context& context) {
-  const v1::QueueStats& stats = queue.stats();
-  Sheet sheet;
-  sheet.Add("name", queue.config().name());
-  sheet.Add("discipline", DisciplineName(queue.config().discipline()));
-  sheet.Add("state", QueueState(queue));
-  if (queue.paused()) {
-    sheet.Add("  since", HumanTimeAndAge(queue.paused_at_ms()));
-    if (queue.resume_at_ms() != 0) {
-      sheet.Add("  resumes", "in " + HumanTimeLeft(queue.resume_at_ms()));
-    }
-    if (!queue.pause_reason().empty()) sheet.Add("  because", Printable(queue.pause_reason()));
-  }
-  sheet.Add("created", HumanTime(queue.created_at_ms()));
-  sheet.Add("waiting", fmt::format("{} of {} tasks, {} of {}", stats.queued() + stats.scheduled(),
-                                   queue.config().max_tasks(), HumanBytes(stats.waiting_bytes()),
-                                   HumanBytes(queue.config().max_bytes())));
-  sheet.Add("  queued", std::to_string(stats.queued()));
-  sheet.Add("  scheduled", std::to_string(stats.scheduled()));
-  if (stats.oldest_age_ms() > 0) sheet.Add("  oldest", HumanDuration(stats.oldest_age_ms()));
-  sheet.Add("running", std::to_string(stats.running()));
-  if (stats.waiting_submitters() > 0) {
-    sheet.Add("submitters", fmt::format("{} wait for room", stats.waiting_submitters()));
-  }
-  sheet.Add("submitted", fmt::format("{} ({})", stats.submitted_total(),
-                                     HumanRate(stats.submitted_per_second())));
-  sheet.Add("succeeded", fmt::format("{} (all ends: {})", stats.succeeded_total(),
-                                     HumanRate(stats.finished_per_second())));
-  sheet.Add("failed", std::to_string(stats.failed_total()));
-  const v1::DeadLetterPolicy& letters = queue.config().dead_letters();
-  sheet.Add("dead letters",
-            letters.max_tasks() == 0
-                ? "none are kept"
-                : fmt::format("{} of {} tasks, {} of {}, for {}", stats.dead_letters(),
-                              letters.max_tasks(), HumanBytes(stats.dead_letter_bytes()),
-                              HumanBytes(letters.max_bytes()), HumanDuration(letters.ttl_ms())));
-  if (queue.config().has_circuit_breaker()) {
-    sheet.Add("circuit breaker", BreakerText(queue.config().circuit_breaker()));
-  }
-  sheet.Add("cancelled", std::to_string(stats.cancelled_total()));
-  sheet.Add("expired", std::to_string(stats.expired_total()));
-  sheet.Add("retried", std::to_string(stats.retried_total()));
-  return sheet.Render(context.coloured());
-}
-
-// A column with one of the counters.
-View<v1::Queue>::Column Counter(const char* title, int64_t (v1::QueueStats::*counter)() const,
-                                bool wide = false) {
-  return {{title, kRight},
-          [counter](const v1::Queue& q) { return std::to_string((q.stats().*counter)()); },
-          wide};
-}
-
-const View<v1::Queue> kQueueView = {
-    {{{"NAME"}, [](const v1::Queue& q) { return q.config().name(); }},
-     {{"DISCIPLINE"}, [](const v1::Queue& q) { return DisciplineName(q.config().discipline()); }},
-     {{"STATE", Table::Align::kLeft, true}, QueueState},
-     Counter("QUEUED", &v1::QueueStats::queued),
-     Counter("SCHEDULED", &v1::QueueStats::scheduled),
-     Counter("RUNNING", &v1::QueueStats::running),
-     {{"OLDEST", kRight},
-      [](const v1::Queue& q) {
-        const int64_t age_ms = q.stats().oldest_age_ms();
-        return age_ms > 0 ? HumanDuration(age_ms) : "-";
-      }},
-     {{"IN", kRight},
-      [](const v1::Queue& q) { return HumanRate(q.stats().submitted_per_second()); }},
-     {{"OUT", kRight},
-      [](const v1::Queue& q) { return HumanRate(q.stats().finished_per_second()); }},
-     Counter("FAILED", &v1::QueueStats::failed_total),
-     Counter("DEAD", &v1::QueueStats::dead_letters),
-     Counter("SUCCEEDED", &v1::QueueStats::succeeded_total, true),
-     Counter("CANCELLED", &v1::QueueStats::cancelled_total, true),
-     Counter("EXPIRED", &v1::QueueStats::expired_total, true),
-     Counter("RETRIED", &v1::QueueStats::retried_total, true),
-     Counter("SUBMITTERS", &v1::QueueStats::waiting_submitters, true),
-     {{"BYTES", kRight},
-      [](const v1::Queue& q) { return HumanBytes(q.stats().waiting_bytes()); },
-      true},
-     {{"MAX-TASKS", kRight},
-      [](const v1::Queue& q) { return std::to_string(q.config().max_tasks()); },
-      true},
-     {{"MAX-BYTES", kRight},
-      [](const v1::Queue& q) { return HumanBytes(q.config().max_bytes()); },
-      true}},
-    [](const v1::Queue& q) { return q.config().name(); },
-    DescribeQueue};
 
 ExitCode PrintQueue(const Context& context, const absl::StatusOr<v1::Queue>& queue) {
   if (!queue.ok()) return context.FailCall(queue.status());
@@ -384,6 +282,7 @@ void AddQueueCommands(CLI::App& root, Command& chosen) {
                "  treadle queue purge mail\n"
                "  treadle queue purge mail --type newsletter --dry-run\n"
                "  treadle queue purge mail --older-than 1d --yes\n");
+  AddFilterOption(purge, purged->filter);
   AddFilterFlags(purge, purged->filter, /*queue=*/false, "scheduled or queued");
   AddBulkFlags(purge, *purged);
   purge.callback(choose(purged, PurgeQueue));

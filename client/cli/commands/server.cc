@@ -23,15 +23,16 @@ std::string DescribeServer(const v1::ServerInfo& server, const Context& context)
   if (server.disk_hung_ms() > 0) {
     sheet.Add("disk", "has not answered for " + HumanDuration(server.disk_hung_ms()));
   }
-  sheet.Add("unfinished tasks", fmt::format("{} (at most {})", server.unfinished_tasks(),
-                                            server.limits().unfinished_tasks_max()));
-  sheet.Add("queues",
-            fmt::format("{} (at most {})", server.queues(), server.limits().queues_max()));
-  sheet.Add("workers", std::to_string(server.workers()));
-  sheet.Add("sessions", std::to_string(server.sessions()));
+  sheet.Add("unfinished tasks",
+            fmt::format("{} (at most {})", HumanNumber(server.unfinished_tasks()),
+                        HumanNumber(server.limits().unfinished_tasks_max())));
+  sheet.Add("queues", fmt::format("{} (at most {})", HumanNumber(server.queues()),
+                                  HumanNumber(server.limits().queues_max())));
+  sheet.Add("workers", HumanNumber(server.workers()));
+  sheet.Add("sessions", HumanNumber(server.sessions()));
   sheet.Add("payload", "at most " + HumanBytes(server.limits().payload_bytes_max()));
   sheet.Add("request keys", "kept for " + HumanDuration(server.limits().request_key_window_ms()));
-  return sheet.Render();
+  return context.Render(sheet);
 }
 
 ExitCode ShowServer(Context& context, Client& client) {

@@ -6,8 +6,10 @@
 #include <vector>
 
 #include "client/cli/commands/task_filter.h"
+#include "client/cli/console/human.h"
 #include "client/cli/context.h"
 #include "client/cli/explain_view.h"
+#include "client/cli/filter_words.h"
 #include "client/cli/flags.h"
 #include "client/cli/outcome.h"
 #include "client/cli/task_view.h"
@@ -49,7 +51,7 @@ ExitCode Cancel(Context& context, const CancelFlags& flags) {
   if (bulk != flags.ids.empty()) {
     return context.Fail(absl::InvalidArgumentError(
         bulk ? "ids and filters exclude each other: give one of the two"
-             : "nothing to cancel: give ids, or a filter such as --queue or --type"));
+             : "nothing to cancel: give ids, or a filter: --filter, --queue, --type, ..."));
   }
   if (bulk)
     return CancelFiltered(context, flags.filter, flags, /*waiting_only=*/false, flags.reason);
@@ -65,44 +67,60 @@ ExitCode Cancel(Context& context, const CancelFlags& flags) {
   });
 }
 
+// What a list does not say by itself: below it.
+std::string NoteOf(const ListFlags& flags, bool unfinished_only, size_t shown, bool more,
+                   int64_t searched) {
+  const std::string among = flags.filter.words.empty() || searched == 0
+                                ? ""
+                                : fmt::format(" among {}", HumanCount(searched, "task"));
+  if (shown == 0 && unfinished_only) {
+    return fmt::format("no such unfinished tasks{}; --all shows finished ones, too", among);
+  }
+  if (shown == 0) return "no such tasks" + among;
+  if (more) return FirstOnes(shown) + (among.empty() ? "" : "; they were" + among);
+  if (among.empty()) return "";
+  return fmt::format("{} searched{}",
+                     HumanCount(searched, unfinished_only ? "unfinished task" : "task"),
+                     unfinished_only ? "; --all searches finished ones, too" : "");
+}
+
 ExitCode List(const Context& context, Client& client, v1::ListTasksRequest request,
-              const ListFlags& flags) {
-  const absl::StatusOr<v1::ServerInfo> server = client.GetServerInfo();
-  if (!server.ok()) return context.FailCall(server.status());
+              const ListFlags& flags, bool unfinished_only) {
   Listing<v1::Task> listing(context, kTaskView);
   int64_t left = flags.limit;
+  int64_t searched = 0;
   bool more = false;
   ExitCode printed = ExitCode::kOk;
   // One more than is shown, to know whether there is more.
   request.set_page_size(static_cast<int32_t>(std::min<int64_t>(limits::kPageSizeMax, left + 1)));
-  const absl::Status status = ForEachPage(client, request, flags.filter, server->now_ms(),
-                                          [&](const std::vector<v1::Task>& tasks) {
-                                            for (const v1::Task& task : tasks) {
-                                              more = left-- == 0;
-                                              if (more) return false;
-                                              printed = listing.Add(task);
-                                              if (printed != ExitCode::kOk) return false;
-                                            }
-                                            return true;
-                                          });
+  const absl::Status status = ForEachPage(
+      client, std::move(request), [&](const std::vector<v1::Task>& tasks, int64_t looked_at) {
+        searched += looked_at;
+        for (const v1::Task& task : tasks) {
+          more = left-- == 0;
+          if (more) return false;
+          printed = listing.Add(task);
+          if (printed != ExitCode::kOk) return false;
+        }
+        return true;
+      });
   if (!status.ok()) return context.FailCall(status);
   if (printed == ExitCode::kOk) printed = listing.Finish();
   if (!context.table() || printed != ExitCode::kOk) return printed;
-  if (listing.count() == 0) {
-    const std::string none = request.include_finished()
-                                 ? "no such tasks"
-                                 : "no such unfinished tasks; --all shows finished ones, too";
-    return PrintNote(context, none);
-  }
-  return more ? PrintNote(context, FirstOnes(listing.count())) : printed;
+  const std::string note = NoteOf(flags, unfinished_only, listing.count(), more, searched);
+  return note.empty() ? printed : PrintNote(context, note);
 }
 
 ExitCode ListTasks(Context& context, const ListFlags& flags) {
-  absl::StatusOr<v1::ListTasksRequest> request = ToRequest(flags.filter);
-  if (!request.ok()) return context.Fail(request.status());
-  if (flags.all) request->set_include_finished(true);
-  return Look(context, flags,
-              [&](Client& client) { return List(context, client, *request, flags); });
+  const absl::StatusOr<search::Filter> filter = flags.filter.Read();
+  if (!filter.ok()) return context.Fail(filter.status());
+  v1::ListTasksRequest request;
+  request.set_filter(filter->ToString());
+  request.set_include_finished(flags.all);
+  const bool unfinished_only = !flags.all && !filter->names_states();
+  return Look(context, flags, [&](Client& client) {
+    return List(context, client, request, flags, unfinished_only);
+  });
 }
 
 void AddShow(CLI::App& group, Command& chosen) {
@@ -184,8 +202,10 @@ void AddCancel(CLI::App& group, Command& chosen) {
                     "Examples:\n"
                     "  treadle task cancel cnsef1k6a7-1k9 cnsef1k6a7-1ka\n"
                     "  treadle task cancel --queue mail --state queued --older-than 2h --dry-run\n"
+                    "  treadle task cancel --filter 'header.tenant:acme -worker:w7' --dry-run\n"
                     "  treadle task cancel --type resize --reason 'wrong size' --yes\n");
   cancel.add_option("ID", flags->ids, "The task's id; several are fine.");
+  AddFilterOption(cancel, flags->filter);
   AddFilterFlags(cancel, flags->filter, /*queue=*/true, "scheduled, queued or running");
   AddBulkFlags(cancel, *flags);
   program::AddText(cancel, "--reason", flags->reason, "TEXT",
@@ -197,15 +217,22 @@ void AddCancel(CLI::App& group, Command& chosen) {
 void AddList(CLI::App& group, Command& chosen) {
   auto flags = std::make_shared<ListFlags>();
   CLI::App& list = AddSubcommand(
-      group, "list", "Lists tasks, those submitted first at the top.",
-      "RUNNING! is one that was told to stop and has not ended yet; treadle task show says why.\n"
-      "\n"
-      "Examples:\n"
-      "  treadle task list --queue mail --watch\n"
-      "  treadle task list --state failed -o wide\n"
-      "  treadle task list -q mail -o name | head -n 3 | xargs treadle task cancel\n"
-      "  treadle task list --all -o jsonl | jq -r 'select(.attempts > 1) | .task_id'\n"
-      "  treadle task list --all --limit 100000 -o csv > tasks.csv\n");
+      group, "list", "Lists tasks, or those that a filter takes; the first submitted at the top.",
+      "Finished tasks are shown with --all, or with one of the words state, id, finished and dead "
+      "in the filter. RUNNING! is one that was told to stop and has not ended yet; treadle task "
+      "show says why.\n"
+      "\n" +
+          FilterHelp() +
+          "\n"
+          "Examples:\n"
+          "  treadle task list queue:mail state:failed 'error~\"timed out\"' sort:-age\n"
+          "  treadle task list 'attempts>=3 age>5m' header.tenant:acme -worker:w7\n"
+          "  treadle task list --queue mail --watch\n"
+          "  treadle task list --state failed -o wide\n"
+          "  treadle task list -q mail -o name | head -n 3 | xargs treadle task cancel\n"
+          "  treadle task list --all -o jsonl | jq -r 'select(.attempts > 1) | .task_id'\n"
+          "  treadle task list --all --limit 100000 -o csv > tasks.csv\n");
+  list.add_option("FILTER", flags->filter.words, "Words of a filter; several are fine.");
   AddFilterFlags(list, flags->filter, /*queue=*/true,
                  "scheduled, queued, running, succeeded, failed, cancelled or expired");
   AddFlag(list, "--all", flags->all, "Finished ones, too, while they are kept.");

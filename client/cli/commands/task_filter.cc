@@ -6,13 +6,17 @@
 #include <thread>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "client/cli/console/human.h"
+#include "client/cli/filter_words.h"
 #include "client/cli/flags.h"
 #include "client/cli/task_view.h"
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "proto/program/flags.h"
 #include "treadle/internal/start_thread.h"
@@ -23,10 +27,23 @@ namespace {
 // Cancels under way at once: each waits for the broker's disk.
 constexpr int kCancelThreads = 16;
 
-bool Takes(const TaskFilter& filter, int64_t now_ms, const v1::Task& task) {
-  return (filter.worker.empty() || task.worker() == filter.worker) &&
-         (filter.error_type.empty() || task.last_error().type() == filter.error_type) &&
-         now_ms - task.submitted_at_ms() >= filter.older_than_ms;
+// Puts `field:value` behind the filter's words.
+void Require(search::Field field, std::vector<search::Value> values, search::Filter& filter,
+             search::Operator op = search::Operator::kEquals) {
+  search::Condition condition{.field = field, .op = op};
+  condition.values = std::move(values);
+  filter.conditions.push_back(std::move(condition));
+}
+
+void RequireText(search::Field field, const std::string& text, search::Filter& filter) {
+  if (!text.empty()) Require(field, {{.text = text}}, filter);
+}
+
+v1::ListTasksRequest RequestOf(const search::Filter& filter) {
+  v1::ListTasksRequest request;
+  request.set_filter(filter.ToString());
+  request.set_page_size(limits::kPageSizeMax);
+  return request;
 }
 
 struct Cancelled {
@@ -94,37 +111,55 @@ void AddFilterFlags(CLI::App& command, TaskFilter& filter, bool queue, const std
            "Only those that were submitted longer ago.");
 }
 
-absl::StatusOr<v1::ListTasksRequest> ToRequest(const TaskFilter& filter) {
-  v1::ListTasksRequest request;
-  request.set_queue(filter.queue);
-  request.set_type(filter.type);
-  request.set_page_size(limits::kPageSizeMax);
-  for (const std::string& name : filter.states) {
-    v1::TaskState state;
-    if (!v1::TaskState_Parse("TASK_STATE_" + absl::AsciiStrToUpper(name), &state) || state == 0) {
-      return absl::InvalidArgumentError(
-          fmt::format("--state: '{}' is not one of scheduled, queued, running, succeeded, failed, "
-                      "cancelled, expired",
-                      Printable(name)));
-    }
-    request.add_states(state);
-    if (state >= v1::TASK_STATE_SUCCEEDED) request.set_include_finished(true);
-  }
-  return request;
+void AddFilterOption(CLI::App& command, TaskFilter& filter) {
+  program::AddList(command, "--filter", filter.words, "FILTER",
+                   "Only those that a filter takes, as 'age>2h error~timeout': its words are those "
+                   "of treadle task list, whose --help has them all.");
 }
 
-absl::Status ForEachPage(Client& client, v1::ListTasksRequest request, const TaskFilter& filter,
-                         int64_t now_ms,
-                         absl::FunctionRef<bool(std::vector<v1::Task> tasks)> on_page) {
+absl::StatusOr<search::Filter> TaskFilter::Read() const {
+  absl::StatusOr<search::Filter> filter = ParseFilter(words);
+  if (!filter.ok()) return filter;
+  RequireText(search::Field::kQueue, queue, *filter);
+  RequireText(search::Field::kType, type, *filter);
+  RequireText(search::Field::kWorker, worker, *filter);
+  RequireText(search::Field::kErrorType, error_type, *filter);
+  if (older_than_ms > 0) {
+    Require(search::Field::kAge, {{.number = older_than_ms}}, *filter, search::Operator::kAtLeast);
+  }
+  if (states.empty()) return filter;
+  std::vector<search::Value> wanted;
+  const std::vector<std::string_view> known = search::ChoicesOf(search::Field::kState);
+  for (const std::string& name : states) {
+    const std::string state = absl::AsciiStrToLower(name);
+    if (std::find(known.begin(), known.end(), state) == known.end()) {
+      return absl::InvalidArgumentError(
+          fmt::format("--state: '{}' is not one of {}", Printable(name), fmt::join(known, ", ")));
+    }
+    for (const std::string_view one : search::Meaning(search::Field::kState, state)) {
+      wanted.push_back({.text = std::string(one)});
+    }
+  }
+  Require(search::Field::kState, std::move(wanted), *filter);
+  return filter;
+}
+
+absl::Status ForEachPage(
+    Client& client, v1::ListTasksRequest request,
+    absl::FunctionRef<bool(std::vector<v1::Task> tasks, int64_t searched)> on_page) {
+  absl::flat_hash_set<std::string> unfinished;
   do {
     absl::StatusOr<v1::ListTasksResponse> page = client.ListTasks(request);
     if (!page.ok()) return page.status();
     std::vector<v1::Task> tasks;
     for (v1::Task& task : *page->mutable_tasks()) {
-      if (Takes(filter, now_ms, task)) tasks.push_back(std::move(task));
+      const bool is_new = task.state() < v1::TASK_STATE_SUCCEEDED
+                              ? unfinished.insert(task.task_id()).second
+                              : !unfinished.contains(task.task_id());
+      if (is_new) tasks.push_back(std::move(task));
     }
     request.set_page_token(page->next_page_token());
-    if (!on_page(std::move(tasks))) break;
+    if (!on_page(std::move(tasks), page->searched())) break;
   } while (!request.page_token().empty());
   return absl::OkStatus();
 }
@@ -153,34 +188,33 @@ ExitCode Confirm(Context& context, const BulkFlags& flags, const std::string& wh
 
 ExitCode CancelFiltered(Context& context, const TaskFilter& filter, const BulkFlags& flags,
                         bool waiting_only, const std::string& reason) {
-  absl::StatusOr<v1::ListTasksRequest> request = ToRequest(filter);
-  if (!request.ok()) return context.Fail(request.status());
+  absl::StatusOr<search::Filter> wanted = filter.Read();
+  if (!wanted.ok()) return context.Fail(wanted.status());
   if (absl::Status s = CheckObjectOutput(context, "this counts tasks"); !flags.dry_run && !s.ok())
     return context.Fail(s);
-  for (const int state : request->states()) {
-    const bool takes =
-        waiting_only ? state < v1::TASK_STATE_RUNNING : state < v1::TASK_STATE_SUCCEEDED;
-    if (takes) continue;
+  for (const std::string& state : filter.states) {
+    const bool runs = absl::EqualsIgnoreCase(state, "running");
+    const std::vector<std::string_view> waiting = {"scheduled", "queued"};
+    const bool waits =
+        std::find(waiting.begin(), waiting.end(), absl::AsciiStrToLower(state)) != waiting.end();
+    if (waits || (runs && !waiting_only)) continue;
     return context.Fail(absl::InvalidArgumentError(fmt::format(
         "--state: {}: name {}",
         waiting_only ? "purge leaves what runs or has ended" : "what has ended cannot be cancelled",
         waiting_only ? "scheduled or queued" : "scheduled, queued or running")));
   }
-  if (waiting_only && request->states().empty()) {
-    request->add_states(v1::TASK_STATE_SCHEDULED);
-    request->add_states(v1::TASK_STATE_QUEUED);
-  }
+  std::vector<search::Value> states = {{.text = "scheduled"}, {.text = "queued"}};
+  if (!waiting_only) states.push_back({.text = "running"});
+  Require(search::Field::kState, std::move(states), *wanted);
+  const v1::ListTasksRequest request = RequestOf(*wanted);
   auto client = context.Connect();
   if (!client.ok()) return context.FailCall(client.status());
-  const absl::StatusOr<v1::ServerInfo> server = (*client)->GetServerInfo();
-  if (!server.ok()) return context.FailCall(server.status());
-  const int64_t now_ms = server->now_ms();
 
   Listing<v1::Task> listing(context, kTaskView);
   int64_t count = 0;
   ExitCode printed = ExitCode::kOk;
   absl::Status status =
-      ForEachPage(**client, *request, filter, now_ms, [&](const std::vector<v1::Task>& tasks) {
+      ForEachPage(**client, request, [&](const std::vector<v1::Task>& tasks, int64_t) {
         count += std::ssize(tasks);
         for (const v1::Task& task : tasks) {
           if (flags.dry_run && printed == ExitCode::kOk) printed = listing.Add(task);
@@ -201,7 +235,7 @@ ExitCode CancelFiltered(Context& context, const TaskFilter& filter, const BulkFl
     return no;
   }
   Interrupt::Scope on_interrupt(context.interrupt, [] {});
-  status = ForEachPage(**client, *request, filter, now_ms, [&](const std::vector<v1::Task>& tasks) {
+  status = ForEachPage(**client, request, [&](const std::vector<v1::Task>& tasks, int64_t) {
     CancelAll(context, **client, tasks, reason, sum);
     return sum.error.ok() && !context.interrupt.fired();
   });

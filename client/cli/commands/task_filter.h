@@ -6,16 +6,18 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "client/cli/context.h"
 
 #include "proto/program/cli_fwd.h"
+#include "proto/search/filter.h"
 #include "treadle/v1/task_service.pb.h"
 
 namespace treadle::cli {
 
-// Which tasks a command is about. The broker sorts out by queue, state and type; the rest is sorted
-// out here, page by page.
+// Which tasks a command is about: a filter's words, and flags that stand for some of them.
 struct TaskFilter {
+  std::vector<std::string> words;
   std::string queue;
   std::string type;
   std::vector<std::string> states;
@@ -24,23 +26,23 @@ struct TaskFilter {
   int64_t older_than_ms = 0;
 
   bool empty() const {
-    return queue.empty() && type.empty() && states.empty() && worker.empty() &&
+    return words.empty() && queue.empty() && type.empty() && states.empty() && worker.empty() &&
            error_type.empty() && older_than_ms == 0;
   }
+  // All of it. INVALID_ARGUMENT: a mistake in the words, or there is no such state.
+  absl::StatusOr<search::Filter> Read() const;
 };
 
 // `queue`: with --queue; `states`: those that there are to choose from.
 void AddFilterFlags(CLI::App& command, TaskFilter& filter, bool queue, const std::string& states);
+// --filter, for commands whose arguments are something else.
+void AddFilterOption(CLI::App& command, TaskFilter& filter);
 
-// INVALID_ARGUMENT: there is no such state.
-absl::StatusOr<v1::ListTasksRequest> ToRequest(const TaskFilter& filter);
-
-// The broker's pages, one after the other, and of each the tasks that the filter takes, until the
-// last one, or until `on_page` says false. Ages count from `now_ms`, which the broker's clock
-// tells.
-absl::Status ForEachPage(Client& client, v1::ListTasksRequest request, const TaskFilter& filter,
-                         int64_t now_ms,
-                         absl::FunctionRef<bool(std::vector<v1::Task> tasks)> on_page);
+// The broker's pages, one after the other, until the last one, or until `on_page` says false; pages
+// may be empty. A task that ends meanwhile is there once, as it was.
+absl::Status ForEachPage(
+    Client& client, v1::ListTasksRequest request,
+    absl::FunctionRef<bool(std::vector<v1::Task> tasks, int64_t searched)> on_page);
 
 // For commands that cancel what a filter takes.
 struct BulkFlags {

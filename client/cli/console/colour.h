@@ -8,4 +8,7 @@ namespace treadle::cli {
 // colour leaves it as it is.
 std::string PaintState(const std::string& state, const std::string& text);
 
+enum class Style { kBold, kDim, kReverse, kGreen, kYellow, kRed };
+std::string Paint(Style style, const std::string& text);
+
 }  // namespace treadle::cli

@@ -1,7 +1,10 @@
 #include "client/cli/console/human.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <cmath>
+#include <cstddef>
 #include <locale.h>
 #include <string_view>
 #include <vector>
@@ -52,12 +55,37 @@ Glyph NextGlyph(const std::string& text, size_t at) {
   return {length, ColumnsOf(code)};
 }
 
+constexpr char kCut[] = "...";
+constexpr int kCutColumns = 3;
+
+// As many characters as fit.
+std::string FirstColumns(const std::string& text, int width) {
+  int room = std::max(0, width);
+  size_t at = 0;
+  while (at < text.size()) {
+    const Glyph glyph = NextGlyph(text, at);
+    if (glyph.columns > room) break;
+    room -= glyph.columns;
+    at += glyph.bytes;
+  }
+  return text.substr(0, at);
+}
+
 int64_t NowUnixMs() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
 }
 
 }  // namespace
+
+std::string HumanNumber(int64_t number) {
+  std::string digits = std::to_string(number);
+  const std::ptrdiff_t first = number < 0 ? 2 : 1;
+  for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at >= first; at -= 3) {
+    digits.insert(static_cast<size_t>(at), ",");
+  }
+  return digits;
+}
 
 std::string HumanCount(int64_t count, const std::string& noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
@@ -104,6 +132,19 @@ std::string HumanRate(double per_second) {
   if (per_second < 999.5) return fmt::format("{:.0f}/s", per_second);
   if (per_second < 999'500) return fmt::format("{:.1f}k/s", per_second / 1e3);
   return fmt::format("{:.1f}M/s", per_second / 1e6);
+}
+
+std::string Sparkline(const std::vector<double>& values, int width) {
+  static constexpr std::array<const char*, 9> kBars = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+  const size_t shown = std::min(values.size(), static_cast<size_t>(std::max(0, width)));
+  const auto first = values.end() - static_cast<std::ptrdiff_t>(shown);
+  const double most = shown == 0 ? 0 : *std::max_element(first, values.end());
+  std::string bars;
+  for (auto value = first; value != values.end(); ++value) {
+    const bool any = *value > 0 && most > 0;
+    bars += kBars[any ? std::clamp<size_t>(std::lround(*value / most * 8), 1, 8) : 0];
+  }
+  return bars;
 }
 
 std::string HumanTime(int64_t unix_ms) {
@@ -183,15 +224,20 @@ int DisplayWidth(const std::string& text) {
 
 std::string CutToWidth(const std::string& text, int width) {
   if (DisplayWidth(text) <= width) return text;
-  int room = std::max(0, width - 3);
-  size_t at = 0;
-  while (at < text.size()) {
-    Glyph glyph = NextGlyph(text, at);
-    if (glyph.columns > room) break;
-    room -= glyph.columns;
-    at += glyph.bytes;
+  return FirstColumns(text, width - kCutColumns) +
+         std::string(kCut).substr(0, static_cast<size_t>(std::max(0, width)));
+}
+
+std::string CutMiddleToWidth(const std::string& text, int width) {
+  const int room = width - kCutColumns;
+  if (DisplayWidth(text) <= width || room < 2) return CutToWidth(text, width);
+  // The end tells more: a program's name, what is special about a queue.
+  const std::string first = FirstColumns(text, room / 2);
+  size_t at = first.size();
+  while (DisplayWidth(text.substr(at)) > room - DisplayWidth(first)) {
+    at += NextGlyph(text, at).bytes;
   }
-  return text.substr(0, at) + std::string("...").substr(0, static_cast<size_t>(std::max(0, width)));
+  return first + kCut + text.substr(at);
 }
 
 }  // namespace treadle::cli

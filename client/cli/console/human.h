@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 
@@ -10,6 +11,8 @@
 
 namespace treadle::cli {
 
+// "1,234,567".
+std::string HumanNumber(int64_t number);
 // "1 task", "2 tasks".
 std::string HumanCount(int64_t count, const std::string& noun);
 // "0 B", "999 B", "1.2 KiB", "4.0 MiB".
@@ -24,6 +27,9 @@ std::string HumanTimeLeft(int64_t unix_ms);
 std::string HumanTimeAndAge(int64_t unix_ms);
 // "0.4/s", "37/s", "1.2k/s", "3.4M/s".
 std::string HumanRate(double per_second);
+// The last `width` values as bars, "▁▂▅█", of which the highest is full. A value above 0 is no
+// blank.
+std::string Sparkline(const std::vector<double>& values, int width);
 // In the local time zone: "2025-03-01 14:05:09".
 std::string HumanTime(int64_t unix_ms);
 
@@ -44,5 +50,7 @@ std::string ShellWord(const std::string& text);
 int DisplayWidth(const std::string& text);
 // At most `width` columns, with "..." at the end where something was cut.
 std::string CutToWidth(const std::string& text, int width);
+// The same with "..." in the middle.
+std::string CutMiddleToWidth(const std::string& text, int width);
 
 }  // namespace treadle::cli

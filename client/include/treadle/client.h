@@ -216,7 +216,7 @@ class Client {
   // The task after the request, as TaskService.CancelTask says. The reason is for people, and
   // stands in the outcome's error: at most 255 bytes of UTF-8 without control characters.
   absl::StatusOr<v1::Task> CancelTask(std::string_view task_id, std::string_view reason = {});
-  // One page.
+  // One page; `filter` says in words of which tasks: "queue:mail state:failed age>5m sort:-age".
   absl::StatusOr<v1::ListTasksResponse> ListTasks(const v1::ListTasksRequest& request);
   // Calls `on_change` on this thread with the task as it is, then at every change of its state or
   // progress, and returns its outcome. Takes up the watch again after a lost connection. What

@@ -11,6 +11,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "proto/search/field.h"
+
 namespace treadle::cli {
 namespace {
 
@@ -53,21 +55,48 @@ TEST(CommandLine, AWrongAddressInTheEnvironmentIsNamed) {
 }
 
 TEST(CommandLine, EveryCommandHasHelpWithAnExample) {
-  for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{
-           {"submit"},          {"result"},          {"map"},
-           {"task", "submit"},  {"task", "result"},  {"task", "wait"},
-           {"task", "watch"},   {"task", "show"},    {"task", "cancel"},
-           {"task", "list"},    {"queue", "create"}, {"queue", "list"},
-           {"queue", "show"},   {"queue", "update"}, {"queue", "pause"},
-           {"queue", "resume"}, {"queue", "close"},  {"queue", "reopen"},
-           {"queue", "purge"},  {"queue", "delete"}, {"dead", "groups"},
-           {"dead", "list"},    {"dead", "show"},    {"dead", "payload"},
-           {"dead", "redrive"}, {"dead", "delete"},  {"job", "list"},
-           {"job", "show"},     {"job", "wait"},     {"job", "cancel"},
-           {"worker", "list"},  {"worker", "show"},  {"server", "show"},
-           {"server", "wait"},  {"context", "list"}, {"context", "show"},
-           {"context", "set"},  {"context", "use"},  {"context", "delete"},
-           {"completion"}}) {
+  for (const std::vector<std::string>& command :
+       std::vector<std::vector<std::string>>{{"submit"},
+                                             {"result"},
+                                             {"map"},
+                                             {"task", "submit"},
+                                             {"task", "result"},
+                                             {"task", "wait"},
+                                             {"task", "watch"},
+                                             {"task", "show"},
+                                             {"task", "cancel"},
+                                             {"task", "list"},
+                                             {"queue", "create"},
+                                             {"queue", "list"},
+                                             {"queue", "show"},
+                                             {"queue", "update"},
+                                             {"queue", "pause"},
+                                             {"queue", "resume"},
+                                             {"queue", "close"},
+                                             {"queue", "reopen"},
+                                             {"queue", "purge"},
+                                             {"queue", "delete"},
+                                             {"dead", "groups"},
+                                             {"dead", "list"},
+                                             {"dead", "show"},
+                                             {"dead", "payload"},
+                                             {"dead", "redrive"},
+                                             {"dead", "delete"},
+                                             {"job", "list"},
+                                             {"job", "show"},
+                                             {"job", "wait"},
+                                             {"job", "cancel"},
+                                             {"worker", "list"},
+                                             {"worker", "show"},
+                                             {"server", "show"},
+                                             {"server", "wait"},
+                                             {"top"},
+                                             {"context", "list"},
+                                             {"context", "show"},
+                                             {"context", "set"},
+                                             {"context", "use"},
+                                             {"context", "delete"},
+                                             {"completion"}}) {
     std::vector<std::string> args = command;
     args.push_back("--help");
     const Ran ran = Treadle(args);
@@ -261,6 +290,11 @@ TEST_F(ContextCommands, CompletionComesFromTheCommandsThemselves) {
   EXPECT_EQ(complete({"task", "list", "--output=js"}), "--output=json\n--output=jsonl\n");
   EXPECT_THAT(complete({"task", "list", "--st"}), HasSubstr("--state\tOnly those in this state"));
   EXPECT_EQ(complete({"task", "list", "--state", "q"}), "queued\n");
+  EXPECT_THAT(complete({"task", "list", "sta"}), HasSubstr("state:\tits state; "));
+  EXPECT_THAT(complete({"task", "list", "-sta"}), HasSubstr("-state:\tits state; "));
+  EXPECT_EQ(complete({"task", "list", "type:x", "state:failed,ex"}), "state:failed,expired\n");
+  EXPECT_EQ(complete({"task", "cancel", "--filter", "dead:"}), "dead:yes\ndead:no\n");
+  EXPECT_EQ(complete({"dead", "list", "mail", "sort:a"}), "sort:age\tthe oldest first\n");
   EXPECT_EQ(complete({"completion", ""}), "bash\nzsh\nfish\n");
   EXPECT_EQ(complete({"submit", "--", "/bin/s"}), ":files\n");
   EXPECT_EQ(complete({"submit", "--stdin", ""}), ":files\n");
@@ -272,6 +306,27 @@ TEST_F(ContextCommands, CompletionComesFromTheCommandsThemselves) {
   const Ran ran = Treadle({"__complete", "--context", "prod", "queue", "show", ""});
   EXPECT_EQ(ran.exit_code, 0);
   EXPECT_THAT(ran.out + ran.err, IsEmpty());
+}
+
+TEST(CommandLine, HelpHasEveryWordOfAFilter) {
+  const std::string help = Treadle({"task", "list", "--help"}).out;
+  for (const search::FieldInfo& info : search::AllFields()) {
+    EXPECT_THAT(help, HasSubstr("\n  " + std::string(info.example) + "\n"));
+  }
+}
+
+TEST(CommandLine, AMistakeInAFilterIsToldBeforeAnybodyIsAsked) {
+  for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{
+           {"task", "list", "queue:mail", "stat:failed"},
+           {"task", "cancel", "--filter", "queue:mail stat:failed"},
+           {"queue", "purge", "mail", "--filter", "queue:mail stat:failed"}}) {
+    std::vector<std::string> args = {"--broker", "127.0.0.1:1"};
+    args.insert(args.end(), command.begin(), command.end());
+    const Ran ran = Treadle(args);
+    EXPECT_EQ(ran.exit_code, 2) << ran.err;
+    EXPECT_THAT(ran.err, HasSubstr("filter: character 12: unknown field 'stat': did you mean "
+                                   "'state'?"));
+  }
 }
 
 TEST(CommandLine, TheManualPageHasEveryCommand) {

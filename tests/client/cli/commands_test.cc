@@ -458,6 +458,53 @@ TEST_F(Commands, AFilterCancelsWhatItTakes) {
   EXPECT_EQ(Treadle({"task", "list", "--queue", "bulk", "-o", "name"}).out, "");
 }
 
+TEST_F(Commands, AFiltersWordsAreArguments) {
+  std::string id =
+      Treadle({"submit", "--type", "nobody", "--queue", "cloth", "--header", "tenant=acme"}).out;
+  std::string other = Treadle({"submit", "--type", "nobody", "--queue", "other"}).out;
+  Treadle({"submit", "--type", "fail", "--payload", "no Thread", "--wait"});
+  const auto found = [this](std::vector<std::string> words) {
+    words.insert(words.begin(), {"task", "list", "-o", "name"});
+    const Ran ran = Treadle(words);
+    EXPECT_EQ(ran.exit_code, kOk) << ran.err;
+    return ran.out;
+  };
+  EXPECT_EQ(found({"queue:cloth", "type:no*"}), id);
+  EXPECT_EQ(found({"queue:cloth,other sort:-age"}), other + id);
+  EXPECT_EQ(found({"type:nobody", "-queue:cloth"}), other);
+  EXPECT_EQ(found({"-header.tenant:acme", "--type", "nobody"}), other);
+  EXPECT_EQ(found({"--", "-nobody"}), "");
+  EXPECT_EQ(found({"error~thread"}), "");
+  EXPECT_NE(found({"error~thread", "--all"}), "");
+  EXPECT_EQ(found({"error~\"no thread\" state:failed"}), found({"error~thread", "--all"}));
+
+  EXPECT_THAT(Treadle({"task", "list", "queue:cloth"}).err,
+              HasSubstr("1 unfinished task searched; --all searches finished ones, too"));
+  EXPECT_THAT(Treadle({"task", "list", "queue:cloth", "--all"}).err, HasSubstr("2 tasks searched"));
+  EXPECT_THAT(Treadle({"task", "list", "queue:none"}).err,
+              HasSubstr("no such unfinished tasks; --all shows finished ones, too"));
+  EXPECT_THAT(Treadle({"task", "list", "type:nobody", "--limit", "1"}).err,
+              HasSubstr("these are the first 1; --limit shows more"));
+  EXPECT_EQ(json::parse(Treadle({"task", "list", "queue:cloth", "-o", "json"}).out).size(), 1u);
+
+  EXPECT_THAT(Treadle({"dead", "list", "default", "error~thread"}).out, HasSubstr("no Thread"));
+  EXPECT_THAT(Treadle({"dead", "list", "default", "-error~thread"}).err,
+              HasSubstr("no such dead letters"));
+
+  const std::vector<std::string> cancel = {"task", "cancel", "--filter", "header.tenant:acme"};
+  std::vector<std::string> dry = cancel;
+  dry.push_back("--dry-run");
+  EXPECT_THAT(Treadle(dry).err, HasSubstr("1 task would be cancelled"));
+  std::vector<std::string> yes = cancel;
+  yes.insert(yes.end(), {"--yes", "--reason", "tenant left"});
+  EXPECT_EQ(Treadle(yes).out, "1 task cancelled\n");
+  EXPECT_EQ(found({"state:cancelled error~\"tenant left\""}), id);
+  EXPECT_EQ(Treadle({"queue", "purge", "other", "--filter", "age>1h", "-y"}).out,
+            "0 tasks cancelled\n");
+  EXPECT_EQ(Treadle({"queue", "purge", "other", "--filter", "age<1h", "-y"}).out,
+            "1 task cancelled\n");
+}
+
 TEST_F(Commands, WhyATaskWasCancelledStandsInItsError) {
   std::string id = Treadle({"submit", "--type", "nobody"}).out;
   id.pop_back();

@@ -1,5 +1,7 @@
 #include "client/cli/console/human.h"
 
+#include <cstdint>
+
 #include <gtest/gtest.h>
 
 namespace treadle::cli {
@@ -30,6 +32,32 @@ TEST(Human, RatesAreShort) {
   EXPECT_EQ(HumanRate(37.2), "37/s");
   EXPECT_EQ(HumanRate(1'234), "1.2k/s");
   EXPECT_EQ(HumanRate(3.4e6), "3.4M/s");
+}
+
+TEST(Human, NumbersHaveTheirThousandsApart) {
+  EXPECT_EQ(HumanNumber(0), "0");
+  EXPECT_EQ(HumanNumber(999), "999");
+  EXPECT_EQ(HumanNumber(1'000), "1,000");
+  EXPECT_EQ(HumanNumber(-123'456), "-123,456");
+  EXPECT_EQ(HumanNumber(INT64_MAX), "9,223,372,036,854,775,807");
+}
+
+TEST(Human, ASparklineIsOfTheLastValues) {
+  EXPECT_EQ(Sparkline({}, 10), "");
+  EXPECT_EQ(Sparkline({0, 0}, 10), "  ");
+  EXPECT_EQ(Sparkline({0, 0.01, 4, 8}, 10), " ▁▄█");
+  EXPECT_EQ(Sparkline({100, 1, 2}, 2), "▄█");
+}
+
+TEST(Human, TextIsCutBetweenCharactersOfAnyWidth) {
+  EXPECT_EQ(CutToWidth("東京第一倉庫", 12), "東京第一倉庫");
+  EXPECT_EQ(CutToWidth("東京第一倉庫", 11), "東京第一...");
+  EXPECT_EQ(CutToWidth("東京第一倉庫", 10), "東京第...");
+  EXPECT_EQ(CutMiddleToWidth("tenant-4711.invoices", 20), "tenant-4711.invoices");
+  EXPECT_EQ(CutMiddleToWidth("tenant-4711.invoices", 12), "tena...oices");
+  EXPECT_EQ(CutMiddleToWidth("東京第一倉庫", 10), "東...倉庫");
+  EXPECT_EQ(CutMiddleToWidth("tenant", 4), "t...");
+  EXPECT_EQ(CutMiddleToWidth("tenant", 2), "..");
 }
 
 TEST(Human, TimesAreReadAsRfc3339) {

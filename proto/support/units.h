@@ -6,9 +6,9 @@
 
 #include "absl/status/statusor.h"
 
-// Durations and sizes as people write them in flags and config files.
+// Durations and sizes as people write them in flags, config files and filters.
 
-namespace treadle::program {
+namespace treadle {
 
 // "500ms", "30s", "5m", "1h30m", "7d", "1.5s"; "0" needs no unit. INVALID_ARGUMENT otherwise, with
 // an example in the message. Negative durations are refused.
@@ -21,4 +21,4 @@ absl::StatusOr<int64_t> ParseSizeBytes(std::string_view text);
 // "4MiB" where it is whole, plain bytes otherwise.
 std::string FormatSizeBytes(int64_t bytes);
 
-}  // namespace treadle::program
+}  // namespace treadle

@@ -1,4 +1,4 @@
-#include "proto/program/units.h"
+#include "proto/support/units.h"
 
 #include <array>
 #include <cmath>
@@ -9,7 +9,7 @@
 
 #include "proto/support/text.h"
 
-namespace treadle::program {
+namespace treadle {
 namespace {
 
 struct Unit {
@@ -116,4 +116,4 @@ std::string FormatSizeBytes(int64_t bytes) {
   return absl::StrCat(bytes);
 }
 
-}  // namespace treadle::program
+}  // namespace treadle

@@ -1,0 +1,15 @@
+import { type Worker, adminService } from "../api";
+import { type Action, eachOf } from "./bulk";
+
+export const drainWorkers: Action<Worker> = {
+  verb: "Drain",
+  done: "told to end",
+  one: "worker",
+  many: "workers",
+  danger: true,
+  note: "They finish what they run, take no more tasks, and end. Nothing takes it back.",
+  kind: ({ name, pools }) =>
+    `${name}, running ${pools.reduce((sum, { running }) => sum + running, 0)} tasks`,
+  act: (workers, _values, signal) =>
+    eachOf(workers, ({ workerId }) => adminService.drainWorkers({ worker: workerId }, signal)),
+};
