@@ -134,7 +134,6 @@ void Jobs::Continue(Turn& turn) {
     if (job->reading == 0 && job->due_ms <= turn.now_ms()) due.push_back(job);
   }
   for (Job* const job : due) {
-    job->waits_for.clear();
     if (job->row.spec.action == JobAction::kCancelTasks) {
       CancelSome(turn, *job);
     } else {
@@ -229,6 +228,7 @@ void Jobs::Apply(Turn& turn, JobLettersFound&& found) {
   Job& job = *entry->second;
   JobRow& row = job.row;
   job.reading = 0;
+  job.waits_for.clear();
   int64_t looked_at = found.looked_at;
   int64_t taken = 0;
   row.next = found.next.value_or(row.end);

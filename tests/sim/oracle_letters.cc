@@ -54,12 +54,12 @@ void Oracle::CheckDeadTask(const engine::DeadTaskRow& row, const std::string& pa
          Promise::kNeverLost, absl::StrCat(id, " is another task as a dead letter"));
 }
 
-// It is a dead letter's, which is dropped in the same batch.
+// It is a dead letter's, which is dropped in the same batch. It overtakes nobody: who asked for it
+// did so some time ago, and a submit that has arrived since may not have been looked at.
 void Oracle::CheckRedriven(const engine::TaskRow& row, const std::string& payload) {
   Submission& submission = submissions_[row.id];
   submission.spec = row.spec;
   submission.payload = payload;
-  submission.arrival = ++arrivals_;
   redriven_.push_back(row.id);
 }
 
