@@ -117,7 +117,10 @@ class CommandLine(Scenario):
         self.assertIn("1 dead letter would be redriven", err)
         _, err = self.treadle("dead", "redrive", "--queue", "lost", code=USAGE)
         self.assertIn("redrive 1 dead letter of queue lost", err)
-        out, _ = self.treadle("dead", "redrive", "--queue", "lost", "--into=mended", "--yes")
+        into_mended = ["dead", "redrive", "--queue", "lost", "--into=mended", "--yes"]
+        self.assertIn("does not exist", self.treadle(*into_mended, code=NOT_FOUND)[1])
+        self.treadle("queue", "create", "mended")
+        out, _ = self.treadle(*into_mended)
         self.assertEqual(out, "1 task redriven\n")
         (job,) = json.loads(self.treadle("job", "list", "-o", "json")[0])
         self.assertEqual((job["state"], job["done"]), ("DONE", 1))
