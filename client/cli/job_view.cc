@@ -58,6 +58,20 @@ std::string StateName(v1::JobState state) {
   }
 }
 
+// "redriven", "deleted" or "cancelled": what a job has done to its tasks.
+std::string JobDone(const v1::JobSpec& spec) {
+  const std::string would = spec.dry_run() ? "would be " : "";
+  if (spec.has_redrive_dead_letters()) return would + "redriven";
+  return would + (spec.has_delete_dead_letters() ? "deleted" : "cancelled");
+}
+
+// "running, 1,200 of about 5,000 looked at", "done", "cancelled".
+std::string JobProgress(const v1::Job& job) {
+  if (job.state() != v1::JOB_STATE_RUNNING) return StateName(job.state());
+  return fmt::format("running, {} of about {} looked at", HumanNumber(job.looked_at()),
+                     HumanNumber(job.total()));
+}
+
 std::string JobSheet(const v1::Job& job, const Context& context) {
   Sheet sheet;
   sheet.Add("job", job.job_id());
@@ -90,18 +104,6 @@ std::string Result(const v1::Job& job) {
 }
 
 }  // namespace
-
-std::string JobDone(const v1::JobSpec& spec) {
-  const std::string would = spec.dry_run() ? "would be " : "";
-  if (spec.has_redrive_dead_letters()) return would + "redriven";
-  return would + (spec.has_delete_dead_letters() ? "deleted" : "cancelled");
-}
-
-std::string JobProgress(const v1::Job& job) {
-  if (job.state() != v1::JOB_STATE_RUNNING) return StateName(job.state());
-  return fmt::format("running, {} of about {} looked at", HumanNumber(job.looked_at()),
-                     HumanNumber(job.total()));
-}
 
 const View<v1::Job> kJobView = {
     {{{"ID"}, [](const v1::Job& job) { return job.job_id(); }},

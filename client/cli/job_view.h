@@ -1,7 +1,5 @@
 #pragma once
 
-#include <string>
-
 #include "client/cli/view.h"
 
 #include "treadle/v1/job_service.pb.h"
@@ -9,11 +7,6 @@
 namespace treadle::cli {
 
 extern const View<v1::Job> kJobView;
-
-// "redriven", "deleted" or "cancelled": what a job has done to its tasks.
-std::string JobDone(const v1::JobSpec& spec);
-// "running, 1200 of about 5000 looked at", "done", "cancelled".
-std::string JobProgress(const v1::Job& job);
 
 // Shows how far the job is until it has ended, and then what has become of it. Ctrl-C: it goes on,
 // and that is said.

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <utility>
@@ -8,6 +10,8 @@
 
 #include "absl/status/statusor.h"
 #include "client/cli/context.h"
+
+#include "proto/support/limits.h"
 
 namespace treadle::cli {
 
@@ -136,5 +140,29 @@ class Listing {
   std::string text_;  // not yet printed
   size_t count_ = 0;
 };
+
+// The pages of a list, until `limit` things were printed. `next`: asks for a page; `things`: of it.
+template <typename T, typename Request, typename Next, typename Things>
+ExitCode PrintPages(const Context& context, const View<T>& view, Request request, int64_t limit,
+                    const std::string& none, Next next, Things things) {
+  Listing<T> listing(context, view);
+  bool more = true;
+  while (more) {
+    const auto left = limit - static_cast<int64_t>(listing.count());
+    request.set_page_size(static_cast<int32_t>(std::min<int64_t>(limits::kPageSizeMax, left)));
+    const auto page = next(request);
+    if (!page.ok()) return context.FailCall(page.status());
+    for (const T& thing : things(*page)) {
+      if (const ExitCode code = listing.Add(thing); code != ExitCode::kOk) return code;
+    }
+    request.set_page_token(page->next_page_token());
+    more = !request.page_token().empty();
+    if (static_cast<int64_t>(listing.count()) >= limit) break;
+  }
+  const ExitCode printed = listing.Finish();
+  if (!context.table() || printed != ExitCode::kOk) return printed;
+  if (listing.count() == 0) return PrintNote(context, none);
+  return more ? PrintNote(context, FirstOnes(listing.count())) : printed;
+}
 
 }  // namespace treadle::cli

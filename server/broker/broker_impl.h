@@ -149,6 +149,9 @@ class Broker::Impl : private Outbox {
   void Say(engine::Durability after, engine::LettersWanted& event);
   void Say(engine::Durability after, engine::JobLettersWanted& event);
   void Say(engine::Durability after, engine::SweepDue& event);
+  // Dead letters that the engine has asked for, with ids for the tasks that they may become.
+  template <typename Letters>
+  void Found(Letters found);
   void AnswerQuestions();
   void Ask(Question& question);
   void AskForOutcome(engine::CallId call, TaskId task);

@@ -166,14 +166,17 @@ void Broker::Impl::Say(Durability, engine::LetterMovesDue& event) {
   });
 }
 
+template <typename Letters>
+void Broker::Impl::Found(Letters found) {
+  if (!found.letters.empty()) {
+    found.first_id = NewTaskIds(static_cast<uint32_t>(found.letters.size()));
+  }
+  Step(std::move(found));
+}
+
 void Broker::Impl::Say(Durability, engine::LettersWanted& event) {
   store_reads_.Work([this, wanted = std::move(event)](StoredTasks& stored) -> Reads::Then {
-    return [this, found = stored.ReadLetters(wanted)]() mutable {
-      if (!found.letters.empty()) {
-        found.first_id = NewTaskIds(static_cast<uint32_t>(found.letters.size()));
-      }
-      Step(std::move(found));
-    };
+    return [this, found = stored.ReadLetters(wanted)]() mutable { Found(std::move(found)); };
   });
 }
 
@@ -181,20 +184,14 @@ void Broker::Impl::Say(Durability, engine::JobLettersWanted& event) {
   store_reads_.Work([this, wanted = std::move(event)](StoredTasks& stored) -> Reads::Then {
     absl::StatusOr<engine::JobLettersFound> found = stored.ReadLetters(wanted);
     if (!found.ok()) return [] {};  // as with a sweep
-    return [this, found = *std::move(found)]() mutable {
-      if (!found.letters.empty()) {
-        found.first_id = NewTaskIds(static_cast<uint32_t>(found.letters.size()));
-      }
-      Step(std::move(found));
-    };
+    return [this, found = *std::move(found)]() mutable { Found(std::move(found)); };
   });
 }
 
 void Broker::Impl::Say(Durability, engine::SweepDue& event) {
   store_reads_.Work([this, due = std::move(event)](StoredTasks& stored) -> Reads::Then {
     absl::StatusOr<DeadLetterPage> page =
-        stored.ListDeadLetters({.queue = due.queue, .from = due.from, .limit = kSweptAtOnce},
-                               [](const engine::DeadLetterRow&) { return true; });
+        stored.ListDeadLetters({.queue = due.queue, .from = due.from, .limit = kSweptAtOnce});
     // That the store has failed is told by `stored`.
     if (!page.ok()) return [] {};
     return [this, due, page = *std::move(page)]() mutable {

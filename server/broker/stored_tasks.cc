@@ -36,6 +36,11 @@ engine::TaskRow OneOf(engine::TaskRow run, TaskId task) {
   return run;
 }
 
+bool Matches(const engine::LetterMatch& match, const engine::DeadLetterRow& letter) {
+  return (match.type.empty() || *letter.type == match.type) &&
+         (!match.group.has_value() || letter.group == *match.group);
+}
+
 // Every payload and every result is stored, also one without a byte.
 absl::Status Lost(TaskId task, const char* what) {
   return absl::DataLossError(
@@ -251,7 +256,7 @@ absl::StatusOr<DeadLetterPage> StoredTasks::ListDeadLetters(
         }
         bytes += static_cast<int64_t>(value.size());
         ++page.searched;
-        if (accept(letter)) page.rows.push_back(std::move(letter));
+        if (Matches(range.match, letter) && accept(letter)) page.rows.push_back(std::move(letter));
         return true;
       });
   bytes_read_ += bytes;
@@ -337,18 +342,13 @@ engine::LettersFound StoredTasks::ReadLetters(const engine::LettersWanted& wante
 // The payloads make the bytes: what does not fit any more is read by the next step.
 absl::StatusOr<engine::JobLettersFound> StoredTasks::ReadLetters(
     const engine::JobLettersWanted& wanted) {
-  const engine::LetterMatch& match = wanted.match;
   const int64_t before = bytes_read_;
-  absl::StatusOr<DeadLetterPage> page =
-      ListDeadLetters({.queue = wanted.queue,
-                       .from = wanted.from,
-                       .before = wanted.before,
-                       .limit = wanted.limit,
-                       .rows_max = kJobRowsMax},
-                      [&match](const engine::DeadLetterRow& letter) {
-                        return (match.type.empty() || *letter.type == match.type) &&
-                               (!match.group.has_value() || letter.group == *match.group);
-                      });
+  absl::StatusOr<DeadLetterPage> page = ListDeadLetters({.queue = wanted.queue,
+                                                         .from = wanted.from,
+                                                         .before = wanted.before,
+                                                         .limit = wanted.limit,
+                                                         .rows_max = kJobRowsMax,
+                                                         .match = wanted.match});
   if (!page.ok()) return page.status();
   engine::JobLettersFound found{.job = wanted.job,
                                 .reading = wanted.reading,

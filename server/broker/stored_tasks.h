@@ -42,6 +42,7 @@ struct DeadLetterRange {
   uint64_t before = UINT64_MAX;
   size_t limit = 0;          // at least 1
   size_t rows_max = 10'000;  // to look at
+  engine::LetterMatch match = {};
 };
 struct DeadLetterPage {
   std::vector<engine::DeadLetterRow> rows;
@@ -85,9 +86,11 @@ class StoredTasks {
   absl::StatusOr<FinishedLookedAt> LookThroughFinished(FinishedPlace from, bool descending,
                                                        FitsRow fits, VisitFinished visit);
 
-  // A queue's dead letters in the order in which they came, until what was read is large.
+  // A queue's dead letters that match and that `accept` takes, in the order in which they came,
+  // until what was read is large.
   absl::StatusOr<DeadLetterPage> ListDeadLetters(
-      const DeadLetterRange& range, absl::FunctionRef<bool(const engine::DeadLetterRow&)> accept);
+      const DeadLetterRange& range,
+      absl::FunctionRef<bool(const engine::DeadLetterRow&)> accept = TakeAll);
   // NOT_FOUND: this task is no dead letter (any more). `moving`: what Engine::FindMoving has said.
   absl::StatusOr<StoredLetter> FindDeadLetter(TaskId task,
                                               const std::optional<engine::MovingLetter>& moving,
@@ -108,6 +111,7 @@ class StoredTasks {
   absl::Status TakeFailure() { return std::exchange(failure_, absl::OkStatus()); }
 
  private:
+  static bool TakeAll(const engine::DeadLetterRow&) { return true; }
   // OK or NOT_FOUND; anything else is a failure, too.
   absl::StatusOr<std::string> Get(const std::string& key);
   absl::StatusOr<engine::Row> Decode(std::string_view key, std::string_view value,

@@ -1,7 +1,6 @@
 #include "server/engine/jobs.h"
 
 #include <algorithm>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -188,11 +187,9 @@ void Jobs::CancelSome(Turn& turn, Job& job) {
 }
 
 const Task* Jobs::NextTask(const JobRow& row) const {
-  const TaskTable::InOrder& all = s_.tasks.in_order();
-  auto at = all.lower_bound(row.next);
-  // The one before may stand for some that are not looked at yet.
-  if (at != all.begin() && std::prev(at)->first + std::prev(at)->second->count > row.next) --at;
-  return at == all.end() || at->second->order >= row.end ? nullptr : at->second;
+  const auto at = s_.tasks.From(row.next);
+  const bool over = at == s_.tasks.in_order().end() || at->second->order >= row.end;
+  return over ? nullptr : at->second;
 }
 
 // Those that are still to be moved have come shortly before the start: they soon are.
@@ -270,7 +267,6 @@ bool Jobs::AddLoaded(const JobRow& row) {
   const auto [entry, is_new] = s_.jobs.all.try_emplace(row.id);
   if (!is_new) return false;
   entry->second.row = row;
-  entry->second.due_ms = 0;
   if (entry->second.running()) s_.jobs.running[row.id] = &entry->second;
   return true;
 }

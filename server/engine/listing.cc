@@ -95,18 +95,16 @@ void LookThroughWaiting(const Queue& queue, bool newest_first, Pass& pass) {
   }
 }
 
-void LookThroughAll(const TaskTable::InOrder& all, const TaskQuery& query, Pass& pass) {
-  auto at = all.upper_bound(query.from);
+void LookThroughAll(const TaskTable& tasks, const TaskQuery& query, Pass& pass) {
+  const TaskTable::InOrder& all = tasks.in_order();
   if (query.newest_first) {
-    while (at != all.begin()) {
+    for (auto at = all.upper_bound(query.from); at != all.begin();) {
       --at;
       if (!pass.Look(*at->second)) return;
     }
     return;
   }
-  // The one before may stand for some that are not before `from`.
-  if (at != all.begin()) --at;
-  for (; at != all.end(); ++at) {
+  for (auto at = tasks.From(query.from); at != all.end(); ++at) {
     if (!pass.Look(*at->second)) return;
   }
 }
@@ -126,7 +124,7 @@ TasksLookedAt LookThroughTasks(const State& state, const TaskQuery& query,
       queue->waiting() <= kSortedMax) {
     LookThroughWaiting(*queue, query.newest_first, pass);
   } else {
-    LookThroughAll(state.tasks.in_order(), query, pass);
+    LookThroughAll(state.tasks, query, pass);
   }
   return pass.Take();
 }

@@ -110,6 +110,13 @@ void TaskTable::Drop(Task& task) {
   by_id_.Remove(task.id);
 }
 
+TaskTable::InOrder::const_iterator TaskTable::From(uint64_t order) const {
+  const auto at = in_order_.lower_bound(order);
+  if (at == in_order_.begin()) return at;
+  const auto before = std::prev(at);
+  return before->first + before->second->count > order ? before : at;
+}
+
 bool TaskTable::FinishedThisTurn(TaskId id) {
   for (; finished_indexed_ < finished_.size(); ++finished_indexed_) {
     const TaskRange& range = finished_[finished_indexed_];

@@ -36,6 +36,8 @@ class TaskTable {
   void EndTurn();
 
   const InOrder& in_order() const { return in_order_; }
+  // The first that is not before this place in submit order, or that stands for some that are not.
+  InOrder::const_iterator From(uint64_t order) const;
   // visit(Task&), in submit order.
   template <typename Visit>
   void ForEach(Visit visit) const {

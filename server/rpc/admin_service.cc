@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "proto/support/limits.h"
+#include "server/rpc/change.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/page_token.h"
-#include "server/rpc/requests.h"
 #include "server/rpc/unary_call.h"
 #include "server/rpc/validate.h"
 #include "treadle/v1/admin_service.pb.h"
@@ -89,17 +89,14 @@ absl::Status ListWorkers(Edge& edge, UnaryCall& call, v1::ListWorkersRequest& re
 
 absl::Status DrainWorkers(Edge&, UnaryCall& call, v1::DrainWorkersRequest& request) {
   if (absl::Status s = ValidateName("worker", request.worker()); !s.ok()) return s;
-  engine::DrainWorkers drain{call.id(), std::move(*request.mutable_worker())};
-  call.Expect([](UnaryCall& self, broker::Delivery& delivery) {
-    const auto* drained = std::get_if<engine::WorkersDrained>(&delivery);
-    if (drained == nullptr) return;
-    if (!drained->status.ok()) return self.End(drained->status);
-    v1::DrainWorkersResponse response;
-    response.set_workers(drained->workers);
-    self.Reply(response);
-  });
-  call.Post(broker::Lane::kWorkers, ToRequest(std::move(drain)));
-  return absl::OkStatus();
+  return Change<engine::WorkersDrained>(
+      call, broker::Lane::kWorkers,
+      engine::DrainWorkers{.worker = std::move(*request.mutable_worker())},
+      [](UnaryCall& self, const engine::WorkersDrained& drained) {
+        v1::DrainWorkersResponse response;
+        response.set_workers(drained.workers);
+        self.Reply(response);
+      });
 }
 
 absl::Status GetCharts(Edge& edge, UnaryCall& call, v1::GetChartsRequest& request) {

@@ -36,20 +36,18 @@ struct LetterPage {
   explicit LetterPage(TaskSearch its_search) : search(std::move(its_search)) {}
 
   std::string queue;
-  std::string type;               // empty: every type
-  std::optional<uint64_t> group;  // absent: all
+  engine::LetterMatch match;
   TaskSearch search;
   size_t limit = 0;
   uint64_t from = 0;
   int64_t now_ms = 0;  // when the first page was asked for
 
   std::string Question() const {
-    return absl::StrCat("dead letters ", queue.size(), " ", queue, " ", type, " ",
-                        group.has_value() ? WriteGroup(*group) : "", " ", search.Question());
+    return absl::StrCat("dead letters ", queue.size(), " ", queue, " ", match.type, " ",
+                        match.group.has_value() ? WriteGroup(*match.group) : "", " ",
+                        search.Question());
   }
   bool Accepts(const engine::DeadLetterRow& letter) const {
-    if (!type.empty() && *letter.type != type) return false;
-    if (group.has_value() && letter.group != *group) return false;
     if (search.filter().empty()) return true;
     v1::DeadLetter shown;
     Write(letter, &shown);
@@ -69,7 +67,7 @@ constexpr int64_t kHeaderBytesMax = int64_t{16} << 20;
 absl::StatusOr<v1::ListDeadLettersResponse> ReadPage(const LetterPage& page,
                                                      broker::StoredTasks& stored) {
   const absl::StatusOr<broker::DeadLetterPage> found = stored.ListDeadLetters(
-      {.queue = page.queue, .from = page.from, .limit = page.limit},
+      {.queue = page.queue, .from = page.from, .limit = page.limit, .match = page.match},
       [&page](const engine::DeadLetterRow& letter) { return page.Accepts(letter); });
   if (!found.ok()) return found.status();
   v1::ListDeadLettersResponse response;
@@ -105,12 +103,12 @@ absl::Status ListDeadLetters(Edge& edge, UnaryCall& call, v1::ListDeadLettersReq
   if (!search.ok()) return search.status();
   const auto page = std::make_shared<LetterPage>(*std::move(search));
   page->queue = request.queue();
-  page->type = request.type();
+  page->match.type = request.type();
   page->now_ms = edge.clock.WallMs();
   if (!request.group().empty()) {
     const absl::StatusOr<uint64_t> group = ReadGroup(request.group());
     if (!group.ok()) return group.status();
-    page->group = *group;
+    page->match.group = *group;
   }
   page->limit = static_cast<size_t>(OrDefault(request.page_size(), limits::kTasksPageSize));
   const absl::StatusOr<std::string> token = DecodePageToken(page->Question(), request.page_token());
@@ -134,15 +132,12 @@ absl::Status ListDeadLetterGroups(Edge&, UnaryCall& call,
   if (absl::Status s = ValidateOptionalName("queue", request.queue()); !s.ok()) return s;
   if (absl::Status s = ValidatePageSize(request.page_size()); !s.ok()) return s;
   const std::string question = absl::StrCat("dead letter groups ", request.queue());
-  const absl::StatusOr<std::string> token = DecodePageToken(question, request.page_token());
-  if (!token.ok()) return token.status();
-  uint64_t skip = 0;
-  if (!token->empty() && !absl::SimpleAtoi(*token, &skip)) {
-    return absl::InvalidArgumentError("page_token: not one of ours");
-  }
+  const absl::StatusOr<uint64_t> first =
+      DecodePageNumber(question, request.page_token(), /*first=*/0);
+  if (!first.ok()) return first.status();
   const auto limit = static_cast<size_t>(OrDefault(request.page_size(), limits::kTasksPageSize));
   call.Ask<v1::ListDeadLetterGroupsResponse>(
-      [queue = request.queue(), question, skip,
+      [queue = request.queue(), question, skip = *first,
        limit](const broker::View& view) -> absl::StatusOr<v1::ListDeadLetterGroupsResponse> {
         if (!queue.empty() && !view.engine.FindQueue(queue, view.now_ms).has_value()) {
           return NoSuchQueue(queue);

@@ -4,18 +4,15 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <variant>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
 #include "proto/support/limits.h"
 #include "proto/support/task_id.h"
-#include "proto/wire/status.h"
 #include "server/engine/refusals.h"
+#include "server/rpc/change.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/page_token.h"
-#include "server/rpc/requests.h"
 #include "server/rpc/unary_call.h"
 #include "server/rpc/validate.h"
 #include "treadle/v1/job_service.pb.h"
@@ -156,21 +153,13 @@ void AskForJob(UnaryCall& call, uint64_t id) {
   });
 }
 
-// Posts a command that is answered by JobChanged, and shows the job as it then is.
+// A command that is answered by JobChanged; the job is shown as it then is.
 template <typename Response, typename Command>
 absl::Status ChangeJob(UnaryCall& call, Command command) {
-  command.call = call.id();
-  call.Expect([](UnaryCall& self, broker::Delivery& delivery) {
-    const auto* changed = std::get_if<engine::JobChanged>(&delivery);
-    if (changed == nullptr) return;
-    if (changed->status.ok()) {
-      AskForJob<Response>(self, changed->job);
-    } else {
-      self.End(changed->status);
-    }
-  });
-  call.Post(broker::Lane::kClients, ToRequest(std::move(command)));
-  return absl::OkStatus();
+  return Change<engine::JobChanged>(call, broker::Lane::kClients, std::move(command),
+                                    [](UnaryCall& self, const engine::JobChanged& changed) {
+                                      AskForJob<Response>(self, changed.job);
+                                    });
 }
 
 absl::Status StartJob(Edge&, UnaryCall& call, v1::StartJobRequest& request) {
@@ -189,15 +178,13 @@ absl::Status ListJobs(Edge&, UnaryCall& call, v1::ListJobsRequest& request) {
   if (absl::Status s = ValidatePageSize(request.page_size()); !s.ok()) return s;
   const bool running_only = request.running_only();
   const std::string question = running_only ? "running jobs" : "jobs";
-  const absl::StatusOr<std::string> token = DecodePageToken(question, request.page_token());
-  if (!token.ok()) return token.status();
-  uint64_t before = UINT64_MAX;
-  if (!token->empty() && !absl::SimpleAtoi(*token, &before)) {
-    return absl::InvalidArgumentError("page_token: not one of ours");
-  }
+  const absl::StatusOr<uint64_t> before =
+      DecodePageNumber(question, request.page_token(), /*first=*/UINT64_MAX);
+  if (!before.ok()) return before.status();
   const auto limit = static_cast<size_t>(OrDefault(request.page_size(), limits::kTasksPageSize));
   call.Ask<v1::ListJobsResponse>(
-      [=](const broker::View& view) -> absl::StatusOr<v1::ListJobsResponse> {
+      [before = *before, limit, running_only,
+       question](const broker::View& view) -> absl::StatusOr<v1::ListJobsResponse> {
         v1::ListJobsResponse response;
         const auto jobs = view.engine.ListJobs(before, limit, running_only);
         for (const engine::JobView& job : jobs) Write(job, response.add_jobs());

@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
 namespace treadle::rpc {
@@ -30,6 +31,16 @@ absl::StatusOr<std::string> DecodePageToken(absl::string_view question, const st
   return absl::InvalidArgumentError(
       "page_token: not one from a response to the same question; leave it empty for the first "
       "page");
+}
+
+absl::StatusOr<uint64_t> DecodePageNumber(absl::string_view question, const std::string& token,
+                                          uint64_t first) {
+  const absl::StatusOr<std::string> position = DecodePageToken(question, token);
+  if (!position.ok()) return position.status();
+  if (position->empty()) return first;
+  uint64_t number = 0;
+  if (absl::SimpleAtoi(*position, &number)) return number;
+  return absl::InvalidArgumentError("page_token: not one of ours");
 }
 
 }  // namespace treadle::rpc

@@ -17,4 +17,8 @@ std::string EncodePageToken(absl::string_view question, absl::string_view positi
 // Empty for an empty token. INVALID_ARGUMENT: not one of ours, or for another question.
 absl::StatusOr<std::string> DecodePageToken(absl::string_view question, const std::string& token);
 
+// The same of a position that is a number. `first`: of the first page.
+absl::StatusOr<uint64_t> DecodePageNumber(absl::string_view question, const std::string& token,
+                                          uint64_t first);
+
 }  // namespace treadle::rpc

@@ -5,9 +5,9 @@
 #include "absl/strings/str_cat.h"
 
 #include "proto/support/limits.h"
+#include "server/rpc/change.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/page_token.h"
-#include "server/rpc/requests.h"
 #include "server/rpc/unary_call.h"
 #include "server/rpc/validate.h"
 #include "treadle/v1/queue_service.pb.h"
@@ -33,29 +33,19 @@ void AskForQueue(UnaryCall& call, std::string name) {
       });
 }
 
-// Posts a command that is answered by QueueChanged, and gives what `then` makes of it.
+// Of a command that is answered by QueueChanged.
 template <typename Command, typename Then>
-absl::Status Change(UnaryCall& call, Command command, Then then) {
-  command.call = call.id();
-  call.Expect([then](UnaryCall& self, broker::Delivery& delivery) {
-    const auto* changed = std::get_if<engine::QueueChanged>(&delivery);
-    if (changed == nullptr) return;
-    if (changed->status.ok()) {
-      then(self, *changed);
-    } else {
-      self.End(changed->status);
-    }
-  });
-  call.Post(broker::Lane::kClients, ToRequest(std::move(command)));
-  return absl::OkStatus();
+absl::Status ChangeQueue(UnaryCall& call, Command command, Then then) {
+  return Change<engine::QueueChanged>(call, broker::Lane::kClients, std::move(command), then);
 }
 
 // The same, answered with the queue as it then is.
 template <typename Response, typename Command>
 absl::Status ChangeAndShow(UnaryCall& call, Command command) {
-  return Change(call, std::move(command), [](UnaryCall& self, const engine::QueueChanged& changed) {
-    AskForQueue<Response>(self, changed.name);
-  });
+  return ChangeQueue(call, std::move(command),
+                     [](UnaryCall& self, const engine::QueueChanged& changed) {
+                       AskForQueue<Response>(self, changed.name);
+                     });
 }
 
 absl::Status CreateQueue(Edge& edge, UnaryCall& call, v1::CreateQueueRequest& request) {
@@ -119,7 +109,7 @@ absl::Status UpdateQueue(Edge& edge, UnaryCall& call, v1::UpdateQueueRequest& re
 
 absl::Status DeleteQueue(Edge&, UnaryCall& call, v1::DeleteQueueRequest& request) {
   if (absl::Status s = ValidateName("name", request.name()); !s.ok()) return s;
-  return Change(
+  return ChangeQueue(
       call, engine::DeleteQueue{.name = request.name()},
       [](UnaryCall& self, const engine::QueueChanged&) { self.Reply(v1::DeleteQueueResponse()); });
 }
@@ -147,12 +137,12 @@ absl::Status ResumeQueue(Edge&, UnaryCall& call, v1::ResumeQueueRequest& request
 
 absl::Status PurgeQueue(Edge&, UnaryCall& call, v1::PurgeQueueRequest& request) {
   if (absl::Status s = ValidateName("name", request.name()); !s.ok()) return s;
-  return Change(call, engine::PurgeQueue{.name = request.name()},
-                [](UnaryCall& self, const engine::QueueChanged& changed) {
-                  v1::PurgeQueueResponse response;
-                  response.set_cancelled_tasks(changed.cancelled_tasks);
-                  self.Reply(response);
-                });
+  return ChangeQueue(call, engine::PurgeQueue{.name = request.name()},
+                     [](UnaryCall& self, const engine::QueueChanged& changed) {
+                       v1::PurgeQueueResponse response;
+                       response.set_cancelled_tasks(changed.cancelled_tasks);
+                       self.Reply(response);
+                     });
 }
 
 }  // namespace

@@ -19,18 +19,6 @@ class DeadLetters : public RpcTest {
     spec.set_max_attempts(1);
     return spec;
   }
-  // Leases the next task of the queue and lets it fail.
-  v1::LeasedTask Fail(const std::string& queue, const std::string& error_type,
-                      const std::string& message) {
-    const v1::LeasedTask task = Lease(queue).tasks(0);
-    v1::AttemptReport failed;
-    failed.set_token(task.token());
-    failed.set_end(v1::ATTEMPT_END_FAILED);
-    failed.mutable_error()->set_type(error_type);
-    failed.mutable_error()->set_message(message);
-    EXPECT_EQ(Complete(failed).status().code(), 0);
-    return task;
-  }
   // Submits one that fails at once, and returns its id.
   std::string Die(const std::string& queue, const std::string& error_type,
                   const std::string& message, const std::string& payload = "") {
@@ -97,14 +85,6 @@ class DeadLetters : public RpcTest {
     Context context;
     v1::UpdateQueueResponse response;
     EXPECT_TRUE(queues->UpdateQueue(&context, request, &response).ok());
-    return response.queue();
-  }
-  v1::Queue GetQueue(const std::string& name) {
-    Context context;
-    v1::GetQueueRequest request;
-    request.set_name(name);
-    v1::GetQueueResponse response;
-    EXPECT_TRUE(queues->GetQueue(&context, request, &response).ok());
     return response.queue();
   }
 

@@ -97,6 +97,28 @@ class RpcTest : public ::testing::Test {
     return response.results_size() == 1 ? response.results(0) : v1::ReportResult();
   }
 
+  // Leases the next task of the queue and lets it fail.
+  v1::LeasedTask Fail(const std::string& queue, const std::string& error_type,
+                      const std::string& message = "") {
+    const v1::LeasedTask task = Lease(queue).tasks(0);
+    v1::AttemptReport failed;
+    failed.set_token(task.token());
+    failed.set_end(v1::ATTEMPT_END_FAILED);
+    failed.mutable_error()->set_type(error_type);
+    failed.mutable_error()->set_message(message);
+    EXPECT_EQ(Complete(failed).status().code(), 0);
+    return task;
+  }
+
+  v1::Queue GetQueue(const std::string& name) {
+    Context context;
+    v1::GetQueueRequest request;
+    request.set_name(name);
+    v1::GetQueueResponse response;
+    EXPECT_TRUE(queues->GetQueue(&context, request, &response).ok());
+    return response.queue();
+  }
+
   v1::AwaitTaskResponse Await(const std::string& task_id, int64_t timeout_ms = 30'000) {
     Context context;
     v1::AwaitTaskRequest request;

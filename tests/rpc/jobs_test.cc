@@ -19,11 +19,7 @@ class Jobs : public RpcTest {
     spec.set_type(type);
     spec.set_max_attempts(1);
     Submit(spec);
-    v1::AttemptReport failed;
-    failed.set_token(Lease(queue).tasks(0).token());
-    failed.set_end(v1::ATTEMPT_END_FAILED);
-    failed.mutable_error()->set_type(error_type);
-    EXPECT_EQ(Complete(failed).status().code(), 0);
+    Fail(queue, error_type);
   }
   grpc::Status Start(const v1::JobSpec& spec, v1::Job* job) {
     Context context;
@@ -52,14 +48,7 @@ class Jobs : public RpcTest {
     Eventually([&] { return Get(job.job_id()).state() != v1::JOB_STATE_RUNNING; });
     return Get(job.job_id());
   }
-  v1::QueueStats StatsOf(const std::string& name) {
-    Context context;
-    v1::GetQueueRequest request;
-    request.set_name(name);
-    v1::GetQueueResponse response;
-    EXPECT_TRUE(queues->GetQueue(&context, request, &response).ok());
-    return response.queue().stats();
-  }
+  v1::QueueStats StatsOf(const std::string& name) { return GetQueue(name).stats(); }
   static v1::JobSpec RedriveOf(const std::string& queue) {
     v1::JobSpec spec;
     spec.mutable_redrive_dead_letters()->mutable_letters()->set_queue(queue);
@@ -228,17 +217,7 @@ TEST_F(Jobs, WhatCannotBeAskedIsRefused) {
   EXPECT_EQ(jobs->GetJob(&again, request, &response).error_code(), grpc::NOT_FOUND);
 }
 
-class Pauses : public RpcTest {
- protected:
-  v1::Queue Get(const std::string& name) {
-    Context context;
-    v1::GetQueueRequest request;
-    request.set_name(name);
-    v1::GetQueueResponse response;
-    EXPECT_TRUE(queues->GetQueue(&context, request, &response).ok());
-    return response.queue();
-  }
-};
+class Pauses : public RpcTest {};
 
 TEST_F(Pauses, HaveAReasonAndAnEnd) {
   const std::string id = Submit(Spec("mail")).task_id();
@@ -263,7 +242,7 @@ TEST_F(Pauses, HaveAReasonAndAnEnd) {
   pause.set_resume_after_ms(1);
   Context again;
   ASSERT_TRUE(queues->PauseQueue(&again, pause, &paused).ok());
-  Eventually([&] { return !Get("mail").paused(); });
+  Eventually([&] { return !GetQueue("mail").paused(); });
   pause.set_reason(std::string(256, 'x'));
   Context too_long;
   EXPECT_EQ(queues->PauseQueue(&too_long, pause, &paused).error_code(), grpc::INVALID_ARGUMENT);
@@ -280,14 +259,9 @@ TEST_F(Pauses, ACircuitBreakerOpensAndSaysWhy) {
   EXPECT_EQ(created.queue().config().circuit_breaker().window_ms(), 60'000);
   for (int i = 0; i < 2; ++i) {
     Submit(Spec("mail"));
-    v1::AttemptReport failed;
-    failed.set_token(Lease("mail").tasks(0).token());
-    failed.set_end(v1::ATTEMPT_END_FAILED);
-    failed.mutable_error()->set_type("Refused");
-    failed.mutable_error()->set_message("no route to host");
-    EXPECT_EQ(Complete(failed).status().code(), 0);
+    Fail("mail", "Refused", "no route to host");
   }
-  const v1::Queue open = Get("mail");
+  const v1::Queue open = GetQueue("mail");
   EXPECT_TRUE(open.paused());
   EXPECT_TRUE(open.circuit_open());
   EXPECT_THAT(open.pause_reason(), HasSubstr("2 of 2 attempts failed"));

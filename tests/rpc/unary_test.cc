@@ -200,14 +200,7 @@ TEST_F(UnaryCalls, ASubmitterThatLeavesFreesItsPlace) {
   v1::CreateQueueResponse created;
   ASSERT_TRUE(queues->CreateQueue(&create_context, create, &created).ok());
   Submit(Spec("small", "first"));
-  const auto waiting = [this] {
-    Context context;
-    v1::GetQueueRequest request;
-    request.set_name("small");
-    v1::GetQueueResponse response;
-    EXPECT_TRUE(queues->GetQueue(&context, request, &response).ok());
-    return response.queue().stats().waiting_submitters();
-  };
+  const auto waiting = [this] { return GetQueue("small").stats().waiting_submitters(); };
   Context context;
   v1::SubmitRequest request;
   *request.add_tasks() = Spec("small", "second");

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -28,30 +27,6 @@ struct DeadFlags : WatchFlags {
   std::string id;
   int64_t limit = 100;
 };
-
-// The pages of a list, until `limit` things were printed. `next`: asks for a page; `things`: of it.
-template <typename T, typename Request, typename Next, typename Things>
-ExitCode PrintPages(const Context& context, const View<T>& view, Request request, int64_t limit,
-                    const std::string& none, Next next, Things things) {
-  Listing<T> listing(context, view);
-  bool more = true;
-  while (more) {
-    const auto left = limit - static_cast<int64_t>(listing.count());
-    request.set_page_size(static_cast<int32_t>(std::min<int64_t>(limits::kPageSizeMax, left)));
-    const auto page = next(request);
-    if (!page.ok()) return context.FailCall(page.status());
-    for (const T& thing : things(*page)) {
-      if (const ExitCode code = listing.Add(thing); code != ExitCode::kOk) return code;
-    }
-    request.set_page_token(page->next_page_token());
-    more = !request.page_token().empty();
-    if (static_cast<int64_t>(listing.count()) >= limit) break;
-  }
-  const ExitCode printed = listing.Finish();
-  if (!context.table() || printed != ExitCode::kOk) return printed;
-  if (listing.count() == 0) return PrintNote(context, none);
-  return more ? PrintNote(context, FirstOnes(listing.count())) : printed;
-}
 
 ExitCode ListLetters(const Context& context, Client& client, const DeadFlags& flags) {
   v1::ListDeadLettersRequest request;

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -27,35 +26,12 @@ struct JobFlags : WatchFlags {
 };
 
 ExitCode ListJobs(const Context& context, Client& client, const JobFlags& flags) {
-  Listing<v1::Job> listing(context, kJobView);
   v1::ListJobsRequest request;
   request.set_running_only(flags.running);
-  bool more = true;
-  while (more && static_cast<int64_t>(listing.count()) < flags.limit) {
-    const int64_t left = flags.limit - static_cast<int64_t>(listing.count());
-    request.set_page_size(static_cast<int32_t>(std::min<int64_t>(limits::kPageSizeMax, left)));
-    const absl::StatusOr<v1::ListJobsResponse> page = client.ListJobs(request);
-    if (!page.ok()) return context.FailCall(page.status());
-    for (const v1::Job& job : page->jobs()) {
-      if (const ExitCode code = listing.Add(job); code != ExitCode::kOk) return code;
-    }
-    request.set_page_token(page->next_page_token());
-    more = !request.page_token().empty();
-  }
-  const ExitCode printed = listing.Finish();
-  if (!context.table() || printed != ExitCode::kOk) return printed;
-  if (listing.count() == 0) {
-    return PrintNote(context, flags.running ? "no job is running" : "no jobs");
-  }
-  return more ? PrintNote(context, FirstOnes(listing.count())) : printed;
-}
-
-template <typename Call>
-ExitCode Each(Context& context, const JobFlags& flags, Call call) {
-  auto client = context.Connect();
-  if (!client.ok()) return context.FailCall(client.status());
-  return PrintEach(context, flags.ids, kJobView,
-                   [&](const std::string& id) { return ((**client).*call)(id); });
+  return PrintPages(
+      context, kJobView, request, flags.limit, flags.running ? "no job is running" : "no jobs",
+      [&client](const auto& page) { return client.ListJobs(page); },
+      [](const v1::ListJobsResponse& page) { return page.jobs(); });
 }
 
 }  // namespace
@@ -113,7 +89,10 @@ void AddJobCommands(CLI::App& root, Command& chosen) {
                                    "  treadle job cancel 1x7k2v\n");
   cancel.add_option("ID", flags->ids, "The job's id; several are fine.")->required();
   cancel.callback(choose([](Context& context, const JobFlags& jobs) {
-    return Each(context, jobs, &Client::CancelJob);
+    auto client = context.Connect();
+    if (!client.ok()) return context.FailCall(client.status());
+    return PrintEach(context, jobs.ids, kJobView,
+                     [&](const std::string& id) { return (*client)->CancelJob(id); });
   }));
 }
 

@@ -1,20 +1,14 @@
-import { useMemo } from "react";
-
-import { here } from "../actions/bulk";
 import { drainWorkers } from "../actions/on_workers";
-import { Toolbar, scopesOf } from "../actions/toolbar";
 import { to } from "../addresses";
 import type { Worker } from "../api";
-import { FilterBox, OnlyChoice } from "../filters";
-import { count, counted } from "../format";
+import { count } from "../format";
 import { Badge, CountLink, Loaded, PageHead } from "../parts";
 import { useWorkers } from "../questions";
-import { Link, useQuery } from "../routing";
+import { Link } from "../routing";
 import { searchText } from "../search";
-import { useSelection } from "../selection";
-import { SortedTable, useOrdered } from "../sorted_table";
 import { type Column, RowLink } from "../table";
 import { Moment } from "../time";
+import { FilteredList } from "./filtered_list";
 
 type Condition = "connected" | "draining" | "away";
 
@@ -125,59 +119,31 @@ const COLUMNS: Column<Worker>[] = [
   },
 ];
 
+function matches(worker: Worker, word: string, only: string): boolean {
+  const has = [worker.name, ...worker.queues].some((text) => text.toLowerCase().includes(word));
+  return has && (only === "" || conditionOf(worker) === only);
+}
+
 export function WorkersPage() {
   return (
     <>
       <PageHead title="Workers" />
-      <Loaded reading={useWorkers()}>{(workers) => <WorkerList workers={workers} />}</Loaded>
-    </>
-  );
-}
-
-function WorkerList({ workers }: { workers: Worker[] }) {
-  const [query] = useQuery();
-  const filter = query.get("filter") ?? "";
-  const only = query.get("only") ?? "";
-  const matching = useMemo(() => {
-    const word = filter.toLowerCase();
-    const has = ({ name, queues }: Worker) =>
-      [name, ...queues].some((text) => text.toLowerCase().includes(word));
-    return workers.filter((worker) => has(worker) && (only === "" || conditionOf(worker) === only));
-  }, [workers, filter, only]);
-  const ordered = useOrdered(matching, COLUMNS, "name");
-  const selection = useSelection<Worker>("workers", idOf);
-  const all = here("all", "All that match the filter", matching);
-  return (
-    <>
-      <div className="filters">
-        <FilterBox label="Filter by name or queue" />
-        <OnlyChoice label="Show" choices={Object.keys(TONES)} />
-        <span className="dim">
-          {matching.length === workers.length
-            ? counted(workers.length, "worker")
-            : `${counted(matching.length, "worker")} of ${count(workers.length)}`}
-        </span>
-      </div>
-      <Toolbar
-        label="Workers"
-        actions={[drainWorkers]}
-        selection={selection}
-        scopes={scopesOf(selection, ordered.rows, all)}
-        exported={all.pages}
-      />
-      <SortedTable
-        label="Workers"
-        columns={COLUMNS}
-        ordered={ordered}
-        total={matching.length}
-        keyOf={idOf}
-        selection={selection}
-        empty={
-          workers.length === 0
-            ? "No worker is attached: start one, treadle-worker for example."
-            : "No worker matches."
-        }
-      />
+      <Loaded reading={useWorkers()}>
+        {(workers) => (
+          <FilteredList
+            label="Workers"
+            one="worker"
+            items={workers}
+            keyOf={idOf}
+            columns={COLUMNS}
+            actions={[drainWorkers]}
+            filterLabel="Filter by name or queue"
+            choices={Object.keys(TONES)}
+            matches={matches}
+            none="No worker is attached: start one, treadle-worker for example."
+          />
+        )}
+      </Loaded>
     </>
   );
 }
