@@ -65,6 +65,7 @@ struct Executor::Prepared {
 
   const ExecutorOptions options;
   const absl::StatusOr<std::string> encoded;
+  bool traced = false;  // by Traced: the options have what ClientOptions::trace_context said
 
   std::mutex mutex;
   // Protected by mutex.
@@ -85,6 +86,18 @@ Executor Executor::With(SubmitOptions submit) const {
   ExecutorOptions changed = options();
   changed.submit = std::move(submit);
   return Executor(*client_, shared_, std::move(changed));
+}
+
+Executor Executor::Traced() const {
+  if (!client_->options().trace_context || prepared_->traced) return *this;
+  SubmitOptions submit = options().submit;
+  if (!submit.headers.contains(kTraceParent)) {
+    std::string current = client_->options().trace_context();
+    if (!current.empty()) submit = submit.Traceparent(std::move(current));
+  }
+  Executor traced = With(std::move(submit));
+  traced.prepared_->traced = true;
+  return traced;
 }
 
 Future<Payload> Executor::SubmitRaw(std::string_view type, Payload payload) const {
@@ -124,7 +137,8 @@ absl::StatusOr<Executor::Task> Executor::Prepare(const SubmitOptions* own, std::
   Task task;
   const SubmitOptions& submit = own != nullptr ? *own : options().submit;
   RunningTask* const parent = RunningTask::Here();
-  if (parent != nullptr || client_->options().on_submit) {
+  const ClientOptions& hooks = client_->options();
+  if (parent != nullptr || hooks.on_submit || (hooks.trace_context && !prepared_->traced)) {
     const bool child = client::IsChild(parent, *client_, submit);
     std::string common = *encoded->common;
     absl::Status status = client::AppendHeaders(OwnHeaders(parent, child, type, submit), common);
@@ -152,13 +166,14 @@ client::FutureStateRef Executor::SendTask(const SubmitOptions* own, std::string_
 
 std::vector<client::FutureStateRef> Executor::SendTasks(
     std::string_view type, std::vector<absl::StatusOr<Payload>> payloads, bool post) const {
+  const Executor traced = Traced();
   std::vector<client::FutureStateRef> states(payloads.size());
   std::vector<std::pair<client::EncodedTask, client::SubmitTraits>> tasks;
   std::vector<std::pair<size_t, std::shared_ptr<ChildTasks>>> places;  // of these
   tasks.reserve(payloads.size());
   places.reserve(payloads.size());
   for (size_t i = 0; i < payloads.size(); ++i) {
-    absl::StatusOr<Task> task = Prepare(nullptr, type, std::move(payloads[i]), post);
+    absl::StatusOr<Task> task = traced.Prepare(nullptr, type, std::move(payloads[i]), post);
     if (!task.ok()) {
       states[i] = client::EndedState(task.status());
       continue;
@@ -178,13 +193,20 @@ std::vector<client::FutureStateRef> Executor::SendTasks(
 Headers Executor::OwnHeaders(const RunningTask* parent, bool child, std::string_view type,
                              const SubmitOptions& submit) const {
   SubmitEvent event(options().queue, type, submit);
+  const bool own_trace = submit.headers.contains(kTraceParent);
+  std::string current;
+  if (!own_trace && !prepared_->traced && client_->options().trace_context) {
+    current = client_->options().trace_context();
+  }
   if (parent != nullptr) {
-    const bool own_trace = submit.headers.contains(kTraceParent);
+    std::string parents = own_trace || !current.empty() ? "" : parent->traceparent();
     for (const auto& header : parent->headers()) {
-      const bool inherits = IsTraceContext(header.first) ? !own_trace : child;
+      const bool inherits = IsTraceContext(header.first) ? !parents.empty() : child;
       if (inherits && !submit.headers.contains(header.first)) event.headers.insert(header);
     }
+    if (!parents.empty()) current = std::move(parents);
   }
+  if (!current.empty()) event.headers.insert_or_assign(std::string(kTraceParent), current);
   if (client_->options().on_submit) client_->options().on_submit(event);
   return std::move(event.headers);
 }

@@ -34,6 +34,7 @@
 #include "server/store/memory_store.h"
 #include "server/store/rocks_store.h"
 #include "server/store/write_behind.h"
+#include "server/trace/span_file.h"
 
 // Read by jemalloc, where that is linked. Without a thread of its own it gives freed memory back to
 // the system only when more is allocated: after a storm the process would stay as large as it was.
@@ -112,6 +113,14 @@ absl::Status StartHttp(const Options& options, HttpPort& http) {
   return WritePortFile("--http-port-file", options.http_port_file, http.port());
 }
 
+absl::StatusOr<std::unique_ptr<trace::SpanFile>> OpenSpans(const Options& options) {
+  if (options.trace_file.empty()) return nullptr;
+  return trace::SpanFile::Open({.path = options.trace_file,
+                                .bytes_max = options.trace_file_bytes_max,
+                                .version = options.rpc.version,
+                                .tell = [](const std::string& news) { spdlog::warn("{}", news); }});
+}
+
 int CannotStart(const absl::Status& status) {
   std::fprintf(stderr, "treadle-server: %s\n", std::string(status.message()).c_str());
   return kExitCannotStart;
@@ -131,10 +140,13 @@ int Run(const Options& options, program::StopSignals& signals) {
   }
   auto store = OpenStore(options, descriptors->table_files, clock);
   if (!store.ok()) return CannotStart(store.status());
+  const auto spans = OpenSpans(options);
+  if (!spans.ok()) return CannotStart(spans.status());
 
   ServiceOptions service_options{options.broker, options.rpc};
   service_options.rpc.connections_max = descriptors->connections;
-  std::optional<Service> service(std::in_place, service_options, machine, clock, **store);
+  std::optional<Service> service(std::in_place, service_options, machine, clock, **store,
+                                 /*seam=*/nullptr, spans->get());
   const absl::Status started = service->Start([](int64_t rows) {
     if (rows > 0) spdlog::info("recovering: {} rows read", rows);
   });

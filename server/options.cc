@@ -101,6 +101,16 @@ void AddBoundFlags(CLI::App& app, Options& options) {
                    "--free-disk-min.");
 }
 
+void AddTraceFlags(CLI::App& app, Options& options) {
+  program::AddText(
+      app, "--trace-file", options.trace_file, "FILE",
+      "Append the spans of tasks whose W3C traceparent is sampled to this file, as lines "
+      "of OTLP JSON.");
+  program::AddSize(app, "--trace-file-max", options.trace_file_bytes_max, kMiB, 1024 * kGiB,
+                   "Before it grows beyond that it is renamed to FILE.1, in the place of an older "
+                   "one.");
+}
+
 void AddTimeFlags(CLI::App& app, Options& options) {
   engine::EngineOptions& engine = options.broker.engine;
   program::AddDuration(app, "--lease-time", engine.lease_ms, kSecondMs, kLeaseMsMax,
@@ -121,6 +131,7 @@ std::unique_ptr<CLI::App> MakeFlags(Options& options) {
   AddPlaceFlags(*app, options);
   AddBoundFlags(*app, options);
   AddTimeFlags(*app, options);
+  AddTraceFlags(*app, options);
   program::AddLogFlags(*app, options.log);
   program::AddConfigFlag(*app);
   return app;

@@ -24,6 +24,8 @@ struct Options {
   broker::BrokerOptions broker{.free_disk_bytes_min = 0};
   rpc::Options rpc;
   http::Options http;
+  std::string trace_file;  // empty: no spans are written
+  int64_t trace_file_bytes_max = int64_t{100} << 20;
   program::LogOptions log;
 };
 

@@ -51,8 +51,10 @@ class RunningTask {
  public:
   using Headers = std::map<std::string, std::string, std::less<>>;
 
-  // On the handler's thread, all four.
+  // On the handler's thread, all five.
   virtual const Headers& headers() const = 0;
+  // Of the attempt's span (trace_context.h); empty: the task has none that is valid.
+  virtual std::string traceparent() const = 0;
   // Of the task. None: it has none.
   virtual std::optional<std::chrono::steady_clock::time_point> deadline() const = 0;
   // What is submitted through it are children. Null: there is none yet.

@@ -16,6 +16,7 @@
 #include "absl/strings/strip.h"
 #include <grpcpp/generic/generic_stub.h>
 
+#include "proto/support/trace_context.h"
 #include "proto/support/utf8.h"
 #include "proto/wire/status.h"
 #include "server/bridge/connect_protocol.h"
@@ -171,6 +172,10 @@ absl::StatusOr<std::string> Bridge::Call(const MethodDescriptor& method,
   grpc::ClientContext context;
   const auto deadline = system_clock::now() + std::chrono::milliseconds(*timeout_ms);
   context.set_deadline(deadline);
+  const std::string trace_header(kTraceParent);
+  if (const auto trace = ParseTraceParent(request.get_header_value(trace_header))) {
+    context.AddMetadata(trace_header, FormatTraceParent(*trace));
+  }
   const Place place(*this, context);
   if (!place.status().ok()) return place.status();
 

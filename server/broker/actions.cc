@@ -126,9 +126,12 @@ void Broker::Impl::Note(const engine::Row& row) {
   } else if (const auto* task = std::get_if<engine::TaskRow>(&row)) {
     TREADLE_ASSERT(task->payload.body != nullptr &&
                    task->payload.bytes == task->spec.payload_bytes);
+    traces_.Accepted(*task, UnixMs());
     // What is left of a compacted run has waited for long, and would keep all of its payloads here.
     if (task->payload.bytes < task->payload.body->bytes.size()) return;
     cache_.Put(task->id, task->payload, task->tasks());
+  } else if (const auto* attempt = std::get_if<engine::AttemptRow>(&row)) {
+    traces_.Changed(*attempt, UnixMs(), clock_.WallOffsetMs());
   } else if (const auto* finished = std::get_if<engine::FinishedRow>(&row)) {
     TREADLE_ASSERT(finished->state != engine::TaskState::kSucceeded ||
                    finished->body.body != nullptr);

@@ -28,7 +28,7 @@ constexpr int64_t kMarkMs = 60'000;
 }  // namespace
 
 Broker::Impl::Impl(const BrokerOptions& options, ServiceClock& clock, store::Store& store,
-                   Outbox& outbox)
+                   Outbox& outbox, SpanSink* spans)
     : options_(options),
       clock_(clock),
       store_(store),
@@ -37,6 +37,7 @@ Broker::Impl::Impl(const BrokerOptions& options, ServiceClock& clock, store::Sto
       inbox_(std::make_shared<Inbox>(clock, options.inbox_requests_max, options.inbox_bytes_max)),
       gate_(*this),
       cache_(options.payload_cache_bytes_max),
+      traces_(spans),
       free_space_(store, options.free_disk_bytes_min),
       store_reads_({std::min(options.turn_reads_max, kQuestionsAtOnce), options.turn_bytes_max},
                    store, inbox_, [this](absl::Status failure) { failure_ = std::move(failure); }) {
@@ -288,6 +289,7 @@ Figures Broker::Impl::figures() const {
   }
   figures.unsynced_bytes = UnsyncedBytes();
   figures.free_store_bytes = free_space_.bytes();
+  if (const SpanSink* const spans = traces_.sink()) figures.spans = spans->Figures();
   return figures;
 }
 
@@ -336,8 +338,8 @@ absl::Status Intake::Post(Lane lane, Request request) {
 }
 
 Broker::Broker(const BrokerOptions& options, ServiceClock& clock, store::Store& store,
-               Outbox& outbox)
-    : impl_(std::make_unique<Impl>(options, clock, store, outbox)) {}
+               Outbox& outbox, SpanSink* spans)
+    : impl_(std::make_unique<Impl>(options, clock, store, outbox, spans)) {}
 Broker::~Broker() = default;
 
 absl::Status Broker::Recover(engine::Incarnation incarnation,

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "proto/support/clock.h"
 #include "server/broker/delivery.h"
 #include "server/broker/figures.h"
+#include "server/broker/span.h"
 #include "server/engine/engine.h"
 #include "server/store/store.h"
 
@@ -158,8 +160,9 @@ struct Figures {
   Holdings holdings;
   TurnFigures turns;
   std::array<LaneFigures, kLanes> lanes;
-  int64_t unsynced_bytes = 0;    // see BrokerOptions::unsynced_bytes_max
-  int64_t free_store_bytes = 0;  // as the store said last; INT64_MAX: no bound
+  int64_t unsynced_bytes = 0;        // see BrokerOptions::unsynced_bytes_max
+  int64_t free_store_bytes = 0;      // as the store said last; INT64_MAX: no bound
+  std::optional<SpanFigures> spans;  // absent: nobody wants them
 };
 
 // Where the edge hands over what it was asked: the broker itself, or what stands before it. Any
@@ -207,8 +210,10 @@ class Intake {
 class Broker final : public Intake {
  public:
   // All outlive the broker. It is the one who makes `clock` run: in Recover, from where the store's
-  // last run stopped; and who follows the wall clock, in each turn.
-  Broker(const BrokerOptions& options, ServiceClock& clock, store::Store& store, Outbox& outbox);
+  // last run stopped; and who follows the wall clock, in each turn. `spans`: of sampled tasks; may
+  // be null.
+  Broker(const BrokerOptions& options, ServiceClock& clock, store::Store& store, Outbox& outbox,
+         SpanSink* spans = nullptr);
   ~Broker() override;
 
   // Loads the engine from the store, and begins a new life. `incarnation` is one that no other life

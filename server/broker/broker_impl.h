@@ -24,6 +24,7 @@
 #include "server/broker/reads.h"
 #include "server/broker/row_codec.h"
 #include "server/broker/stored_tasks.h"
+#include "server/broker/task_traces.h"
 #include "server/broker/watchers.h"
 
 namespace treadle::broker {
@@ -42,7 +43,8 @@ using Question = std::variant<AwaitTask, WatchTask, engine::CancelDone, AskQuery
 // is said after. held.cc: what waits for the store to be read. recovery.cc: the start.
 class Broker::Impl : private Outbox {
  public:
-  Impl(const BrokerOptions& options, ServiceClock& clock, store::Store& store, Outbox& outbox);
+  Impl(const BrokerOptions& options, ServiceClock& clock, store::Store& store, Outbox& outbox,
+       SpanSink* spans);
 
   absl::Status Recover(engine::Incarnation incarnation,
                        absl::AnyInvocable<void(int64_t rows)> progress);
@@ -128,6 +130,8 @@ class Broker::Impl : private Outbox {
   void Step(engine::Command&& command);
   void EncodeChanges();
   void Note(const engine::Row& row);
+  int64_t UnixMs() const { return now_ms_ + clock_.WallOffsetMs(); }
+  void Trace(const Leased& leased);
 
   // deliveries.cc
   void Deliver();
@@ -178,6 +182,7 @@ class Broker::Impl : private Outbox {
   HeldRequests held_;
   Watchers watchers_;
   ProgressTable progress_;
+  TaskTraces traces_;
   CallQueue<Question> questions_;
   int64_t unknowns_said_ = 0;  // and not released yet
   FreeSpace free_space_;

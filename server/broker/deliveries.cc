@@ -89,10 +89,17 @@ void Broker::Impl::Say(Durability after, engine::Dispatched& event) {
     complete = complete && payload.body != nullptr;
     leased.runs.push_back(LeasedRun{std::move(lease), std::move(payload)});
   }
+  Trace(leased);
   if (complete) {
     SayBehindLeases(event.call, after, std::move(leased));
   } else {
     late_.Put(after, std::move(leased), turn_.missing);
+  }
+}
+
+void Broker::Impl::Trace(const Leased& leased) {
+  for (const LeasedRun& run : leased.runs) {
+    traces_.Leased(run, UnixMs(), [this](TaskId task) { return engine_.IsUnfinished(task); });
   }
 }
 
@@ -128,6 +135,7 @@ void Broker::Impl::Say(Durability, engine::EndCall& event) {
 void Broker::Impl::Say(Durability after, engine::TaskFinished& event) {
   const engine::FinishedRow& row = *event.row;
   progress_.Drop({row.id, row.tasks});
+  traces_.Finished(row);
   // One that succeeded was dispatched, so its payload has left the cache.
   if (row.state != engine::TaskState::kSucceeded && !row.task_row_stays) {
     cache_.Drop(row.id);

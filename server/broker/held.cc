@@ -124,7 +124,10 @@ void Broker::Impl::FoundMissing(const std::vector<LateLeases::Missing>& missing,
   std::vector<LateLeases::Say> ready;
   for (const LateLeases::Missing& one : missing) late_.Take(one.call, ready);
   for (auto& [after, delivery] : ready) {
-    if (auto* leased = std::get_if<Leased>(&delivery)) leased->now_ms = now_ms_;
+    if (auto* leased = std::get_if<Leased>(&delivery)) {
+      leased->now_ms = now_ms_;
+      Trace(*leased);
+    }
     gate_.Say(after, std::move(delivery));
   }
 }

@@ -185,6 +185,15 @@ void AddLoop(Exposition& all, const broker::Figures& figures,
   all.Gauge("treadle_unsynced_bytes_max", "Beyond it clients' requests wait, too.",
             options.unsynced_bytes_max);
 
+  const broker::SpanFigures spans = figures.spans.value_or(broker::SpanFigures());
+  all.Counter("treadle_spans_written_total", "Spans written to --trace-file.", spans.written);
+  all.Counter("treadle_spans_dropped_total",
+              "Spans that came faster than they could be written, or that the file did not take.",
+              spans.dropped);
+  all.Counter("treadle_untraced_tasks_total",
+              "Sampled tasks that were not followed, because too many were unfinished.",
+              spans.untraced_tasks);
+
   const auto add_lanes = [&](Family& family, int64_t broker::LaneFigures::*figure) {
     for (size_t lane = 0; lane < broker::kLanes; ++lane) {
       family.Add({{"lane", kLaneNames[lane]}}, figures.lanes[lane].*figure);

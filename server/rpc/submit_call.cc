@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_join.h"
 
+#include "proto/support/trace_context.h"
 #include "proto/wire/status.h"
 #include "server/rpc/batch_response.h"
 #include "server/rpc/convert.h"
@@ -79,6 +80,7 @@ absl::Status Submit(Edge& edge, UnaryCall& call, v1::SubmitRequest& request) {
   }
   Batch<v1::SubmitResponse> batch(tasks);
   SubmitReader reader(edge.bounds());
+  reader.Trace(call.Metadata(kTraceParent), call.Metadata(kTraceState));
   const int64_t wall_ms = edge.clock.WallMs();
   for (v1::TaskSpec& task : *request.mutable_tasks()) {
     broker::BodyPtr body;
@@ -101,6 +103,7 @@ absl::Status SubmitRun(Edge& edge, UnaryCall& call, v1::SubmitRunRequest& reques
   }
   Batch<v1::SubmitRunResponse> batch(tasks);
   SubmitReader reader(edge.bounds());
+  reader.Trace(call.Metadata(kTraceParent), call.Metadata(kTraceState));
   reader.Begin(*request.mutable_common(), edge.clock.WallMs());
   std::vector<uint32_t> sizes;
   sizes.reserve(static_cast<size_t>(tasks));

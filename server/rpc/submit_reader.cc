@@ -1,8 +1,11 @@
 #include "server/rpc/submit_reader.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "proto/support/limits.h"
+#include "proto/support/trace_context.h"
+#include "proto/support/utf8.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/digest.h"
 
@@ -32,6 +35,14 @@ engine::TaskSpec ReadOptions(v1::TaskSpec& task) {
 
 }  // namespace
 
+void SubmitReader::Trace(std::string_view traceparent, std::string_view tracestate) {
+  const std::optional<TraceContext> trace = ParseTraceParent(traceparent);
+  if (!trace.has_value()) return;
+  trace_.emplace_back(kTraceParent, FormatTraceParent(*trace));
+  if (tracestate.empty() || tracestate.size() > kTraceStateBytesMax || !IsUtf8(tracestate)) return;
+  trace_.emplace_back(kTraceState, tracestate);
+}
+
 void SubmitReader::Begin(v1::TaskSpec& common, int64_t wall_ms) {
   status_ = ValidateOptions(common, wall_ms);
   if (!status_.ok()) return;
@@ -42,6 +53,10 @@ void SubmitReader::Begin(v1::TaskSpec& common, int64_t wall_ms) {
   headers_.clear();
   for (auto& [key, value] : *common.mutable_headers()) {
     headers_.emplace_back(key, std::move(value));
+  }
+  const auto is_trace = [](const auto& header) { return IsTraceContext(header.first); };
+  if (std::none_of(headers_.begin(), headers_.end(), is_trace)) {
+    headers_.insert(headers_.end(), trace_.begin(), trace_.end());
   }
 }
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,8 @@ class SubmitReader {
  public:
   explicit SubmitReader(const Bounds& bounds) : bounds_(bounds) {}
 
+  // Tasks that have no trace context of their own get this one. What is not valid is ignored.
+  void Trace(std::string_view traceparent, std::string_view tracestate);
   // The next tasks are like this one in all but payload and request key, which are not looked at.
   // Takes its texts. `wall_ms`: what the wall clock shows.
   void Begin(v1::TaskSpec& common, int64_t wall_ms);
@@ -47,6 +50,7 @@ class SubmitReader {
   engine::Submit common_;
   std::string content_type_;
   std::vector<std::pair<std::string, std::string>> headers_;
+  std::vector<std::pair<std::string, std::string>> trace_;  // headers
   std::shared_ptr<const engine::RetryPolicy> last_policy_;
 };
 

@@ -58,6 +58,13 @@ void UnaryCall::OnReadDone(bool ok) {
   if (!status.ok()) End(std::move(status));
 }
 
+std::string_view UnaryCall::Metadata(std::string_view name) const {
+  const auto& all = context_->client_metadata();
+  const auto found = all.find(grpc::string_ref(name.data(), name.size()));
+  if (found == all.end()) return {};
+  return {found->second.data(), found->second.size()};
+}
+
 void UnaryCall::Beat(int64_t now_ms) {
   if (!finished_) {
     if (has_message_) return;

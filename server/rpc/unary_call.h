@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -59,6 +60,9 @@ class UnaryCall final : public Call, public grpc::ServerGenericBidiReactor {
   // False: the client does not get it: the call was over already, or the client has so much unread
   // that the call ends with RESOURCE_EXHAUSTED.
   bool Reply(const google::protobuf::MessageLite& response);
+
+  // Of the call's metadata; empty: it has none of that name. From the call's handler.
+  std::string_view Metadata(std::string_view name) const;
 
   // What to do with what comes for this call. Before anything is posted for it.
   void Expect(OnDelivery on_delivery) { on_delivery_ = std::move(on_delivery); }

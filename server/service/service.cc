@@ -17,12 +17,12 @@ rpc::Options EdgeOptions(const ServiceOptions& options) {
 }  // namespace
 
 Service::Service(const ServiceOptions& options, const MachineClock& machine, ServiceClock& clock,
-                 store::Store& store, Seam* seam)
+                 store::Store& store, Seam* seam, broker::SpanSink* spans)
     : machine_(machine),
       store_(store),
       seam_(seam == nullptr ? none_ : *seam),
       edge_(EdgeOptions(options), seam_.EdgeClock(clock)),
-      broker_(options.broker, clock, store, seam_.Outward(edge_.outbox())) {}
+      broker_(options.broker, clock, store, seam_.Outward(edge_.outbox()), spans) {}
 
 // Open calls are ended while the broker is still there.
 Service::~Service() { edge_.Stop(); }

@@ -38,9 +38,9 @@ class Seam {
 //   Start, then Run on a thread; Stop from any thread; destroyed when Run has returned.
 class Service {
  public:
-  // All outlive it. `seam` may be null.
+  // All outlive it. `seam` may be null, and so may `spans`, which gets those of sampled tasks.
   Service(const ServiceOptions& options, const MachineClock& machine, ServiceClock& clock,
-          store::Store& store, Seam* seam = nullptr);
+          store::Store& store, Seam* seam = nullptr, broker::SpanSink* spans = nullptr);
   // Ends every open call. Run has returned, or was never called.
   ~Service();
   Service(const Service&) = delete;

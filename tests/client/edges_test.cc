@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -194,11 +195,13 @@ TEST_F(EdgesTest, AHookAddsHeaders) {
 // The task whose handler a test's thread runs.
 struct Parent final : RunningTask {
   const Headers& headers() const override { return own_headers; }
+  std::string traceparent() const override { return own_traceparent; }
   std::optional<std::chrono::steady_clock::time_point> deadline() const override { return ends; }
   const Client* client() const override { return own_client; }
   std::shared_ptr<ChildTasks> children() override { return own_children; }
 
   Headers own_headers;
+  std::string own_traceparent = "00-span";
   std::optional<std::chrono::steady_clock::time_point> ends;
   const Client* own_client = nullptr;
   std::shared_ptr<ChildTasks> own_children = std::make_shared<ChildTasks>();
@@ -227,7 +230,7 @@ TEST_F(EdgesTest, AChildHasItsParentsHeadersAndDeadline) {
   }
   const int64_t hour_ms = 3'600'000;
   const v1::TaskSpec first = NextSpec();
-  EXPECT_THAT(first.headers(), UnorderedElementsAre(Pair("traceparent", "00-a"),
+  EXPECT_THAT(first.headers(), UnorderedElementsAre(Pair("traceparent", "00-span"),
                                                     Pair("tenant", "own"), Pair("region", "eu")));
   EXPECT_GT(first.deadline_in_ms(), hour_ms - 120'000);
   EXPECT_LE(first.deadline_in_ms(), hour_ms);
@@ -240,7 +243,7 @@ TEST_F(EdgesTest, AChildHasItsParentsHeadersAndDeadline) {
   EXPECT_EQ(NextSpec().deadline_in_ms(), 1);
   const v1::TaskSpec detached = NextSpec();
   EXPECT_EQ(detached.deadline_in_ms(), 0);
-  EXPECT_THAT(detached.headers(), UnorderedElementsAre(Pair("traceparent", "00-a")));
+  EXPECT_THAT(detached.headers(), UnorderedElementsAre(Pair("traceparent", "00-span")));
   // The same from the parent's next attempt, when less time is left.
   const v1::TaskSpec keyed = NextSpec();
   EXPECT_EQ(keyed.deadline_in_ms(), 0);
@@ -290,9 +293,40 @@ TEST_F(EdgesTest, TheTraceOfTheTaskThatRunsHereGoesOn) {
   }
   futures.push_back(executor.Submit(kSquare, 1));
   EXPECT_THAT(NextSpec().headers(),
-              UnorderedElementsAre(Pair("traceparent", "00-a"), Pair("tracestate", "x=1")));
+              UnorderedElementsAre(Pair("traceparent", "00-span"), Pair("tracestate", "x=1")));
   EXPECT_THAT(NextSpec().headers(), UnorderedElementsAre(Pair("traceparent", "00-b")));
   EXPECT_THAT(NextSpec().headers(), ::testing::IsEmpty());
+  parent.own_traceparent.clear();  // the task's is not valid
+  {
+    const RunningTask::Scope here(parent);
+    futures.push_back(executor.Submit(kSquare, 1));
+  }
+  EXPECT_THAT(NextSpec().headers(), ::testing::IsEmpty());
+}
+
+TEST_F(EdgesTest, TheCurrentTraceGoesWithASubmitAndOnceWithMany) {
+  int asked = 0;
+  ClientOptions options;
+  options.trace_context = [&asked] { return absl::StrCat("00-", ++asked); };
+  Connect(options);
+  const Executor executor(client_, "cpu");
+  Parent parent;
+  parent.own_headers = {{"traceparent", "00-a"}, {"tracestate", "x=1"}};
+  std::vector<Future<int>> futures;
+  {
+    const RunningTask::Scope here(parent);
+    futures.push_back(executor.Submit(kSquare, 1));
+  }
+  futures.push_back(executor.Submit(SubmitOptions().Traceparent("00-own"), kSquare, 1));
+  for (Future<int>& each : executor.SubmitAll(kSquare, std::vector<int>{1, 2, 3})) {
+    futures.push_back(std::move(each));
+  }
+  auto mapped = executor.Map(kSquare, std::vector<int>{1, 2, 3});
+  EXPECT_EQ(asked, 3);
+  for (const char* const trace :
+       {"00-1", "00-own", "00-2", "00-2", "00-2", "00-3", "00-3", "00-3"}) {
+    EXPECT_THAT(NextSpec().headers(), UnorderedElementsAre(Pair("traceparent", trace)));
+  }
 }
 
 TEST_F(EdgesTest, FuturesOfSeveralTypesWaitTogether) {

@@ -64,6 +64,8 @@ constexpr const char* kTold[] = {
     "treadle_rpc_outgoing_bytes_max gauge",
     "treadle_sessions gauge",
     "treadle_sessions_max gauge",
+    "treadle_spans_dropped_total counter",
+    "treadle_spans_written_total counter",
     "treadle_store_block_cache_bytes gauge",
     "treadle_store_busy_seconds gauge",
     "treadle_store_compaction_pending_bytes gauge",
@@ -88,6 +90,7 @@ constexpr const char* kTold[] = {
     "treadle_unfinished_tasks_max gauge",
     "treadle_unsynced_bytes gauge",
     "treadle_unsynced_bytes_max gauge",
+    "treadle_untraced_tasks_total counter",
     "treadle_worker_slots gauge",
     "treadle_workers gauge",
 };

@@ -404,6 +404,31 @@ TEST_F(UnaryCalls, APayloadCanBeLookedAtUntilItsTaskHasEnded) {
   EXPECT_EQ(ask("zz-zz").error_code(), grpc::NOT_FOUND);
 }
 
+TEST_F(UnaryCalls, TheTraceOfASubmitIsForTasksWithoutOneOfTheirOwn) {
+  const std::string given = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  const auto submit = [&](const std::string& traceparent) {
+    Context context;
+    context.AddMetadata("traceparent", traceparent);
+    context.AddMetadata("tracestate", "v=1");
+    v1::SubmitRequest request;
+    *request.add_tasks() = Spec("traced");
+    *request.add_tasks() = Spec("traced");
+    (*request.mutable_tasks(1)->mutable_headers())["traceparent"] = "own";
+    v1::SubmitResponse response;
+    EXPECT_TRUE(tasks->Submit(&context, request, &response).ok());
+    return Lease("traced", 2);
+  };
+  const v1::LeaseResponse leased = submit(given);
+  ASSERT_EQ(leased.tasks_size(), 2);
+  EXPECT_EQ(leased.tasks(0).headers().at("traceparent"), given);
+  EXPECT_EQ(leased.tasks(0).headers().at("tracestate"), "v=1");
+  EXPECT_EQ(leased.tasks(1).headers().at("traceparent"), "own");
+  EXPECT_FALSE(leased.tasks(1).headers().contains("tracestate"));
+  const v1::LeaseResponse ignored = submit("00-1-2-01");
+  ASSERT_EQ(ignored.tasks_size(), 2);
+  EXPECT_TRUE(ignored.tasks(0).headers().empty());
+}
+
 TEST_F(UnaryCalls, AnAwaitThatIsAnsweredLeavesNoTimer) {
   const std::string task = Submit(Spec("q")).task_id();
   Complete(Succeeded(Lease("q").tasks(0), "done"));

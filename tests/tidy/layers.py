@@ -2,7 +2,7 @@
 """Checks who includes whom.
 
 support <- search <- {rpc, the command line};
-support <- {engine, store} <- broker <- {rpc, http} <- service;
+support <- {engine, store} <- broker <- {rpc, http, trace}; {rpc, http} <- service;
 http <- {bridge, dashboard} <- service;
 {support, wire} <- task <- {client, worker};
 program (flags, config files, logging) is for the main programs. Server, client and worker never
@@ -59,7 +59,7 @@ class Rule:
 
 PROGRAM = ("absl", "spdlog", "fmt", "CLI") + GRPC
 BROKER_PROGRAM = Rule(
-    SERVICE + ("proto/program", "server/options.h", "server/descriptors.h"), PROGRAM
+    SERVICE + ("server/trace", "proto/program", "server/options.h", "server/descriptors.h"), PROGRAM
 )
 WORKER_PROGRAM = Rule(WORKER + ("proto/program", "worker/options.h"), PROGRAM)
 PURE = {"bans": IMPURE, "system": False}
@@ -80,6 +80,7 @@ RULES = {
     ),
     "server/rpc": Rule(RPC, ("absl", "spdlog", "fmt", "xxhash.h") + GRPC),
     "server/http": Rule(HTTP, ("absl", "prometheus", "xxhash.h")),
+    "server/trace": Rule(BROKER + ("server/trace",), ("absl", "nlohmann")),
     "server/bridge": Rule(BRIDGE, ("absl",) + GRPC),
     "server/dashboard": Rule(DASHBOARD, ("absl",)),
     "server/service": Rule(SERVICE, ("absl",)),
@@ -111,7 +112,7 @@ RULES = {
     "worker/options.cc": WORKER_PROGRAM,
     "worker/options.h": WORKER_PROGRAM,
     "tests": Rule(
-        SERVICE + CLIENT + WORKER + ("proto/program", "tests/support", HARNESS),
+        SERVICE + ("server/trace",) + CLIENT + WORKER + ("proto/program", "tests/support", HARNESS),
         ("absl", "asio", "gtest", "gmock", "nlohmann", "spdlog", "fmt", "CLI", "xxhash.h") + GRPC,
     ),
     # What users' tests have of Treadle: all of it in one process.

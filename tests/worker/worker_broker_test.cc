@@ -16,6 +16,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "proto/support/trace_context.h"
 #include "tests/support/local_server.h"
 #include "tests/support/tcp_proxy.h"
 #include "tests/support/with_broker.h"
@@ -115,8 +116,10 @@ TEST_F(WorkerBrokerTest, WhatAHandlerSubmitsHasItsTrace) {
     return found == context.headers().end() ? std::string("none") : found->second;
   });
   worker.Start();
-  const SubmitOptions traced = SubmitOptions().Header("traceparent", "00-a-b-01");
-  EXPECT_EQ(*executor_.Submit(traced, kSleep).Result(kPatience), "00-a-b-01");
+  const std::string given = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  const auto traced = executor_.Submit(SubmitOptions().Traceparent(given), kSleep);
+  const std::string child = traced.Result(kPatience).value_or("failed");
+  EXPECT_EQ(child, AttemptTraceParent(given, traced.Id(), 1));
   EXPECT_EQ(*executor_.Submit(kMark, "x").Result(kPatience), "none");
 }
 

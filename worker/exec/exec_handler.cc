@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "proto/support/trace_context.h"
 #include "proto/task/exec_task.h"
 #include "treadle/codec.h"
 #include "treadle/task_error.h"
@@ -42,6 +43,13 @@ std::vector<std::string> Environment(const TaskContext& context) {
   }
   environment.push_back(absl::StrCat("TREADLE_TASK_ID=", context.task_id()));
   environment.push_back(absl::StrCat("TREADLE_ATTEMPT=", context.attempt()));
+  if (const std::string parent = context.traceparent(); !parent.empty()) {
+    environment.push_back(absl::StrCat("TRACEPARENT=", parent));
+    const auto state = context.headers().find(kTraceState);
+    if (state != context.headers().end()) {
+      environment.push_back(absl::StrCat("TRACESTATE=", state->second));
+    }
+  }
   return environment;
 }
 

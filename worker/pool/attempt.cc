@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "proto/support/trace_context.h"
+
 namespace treadle::worker {
 
 Attempt::Attempt(AttemptId id, std::shared_ptr<const AttemptInfo> info, std::string payload)
@@ -35,6 +37,12 @@ std::stop_token Attempt::stop_token() const {
     if (stop_reason() != StopReason::kNone) stop_.request_stop();
   }
   return stop_.get_token();
+}
+
+std::string Attempt::traceparent() const {
+  const auto header = info_->headers.find(kTraceParent);
+  if (header == info_->headers.end()) return "";
+  return AttemptTraceParent(header->second, task_id(), info_->attempt);
 }
 
 void Attempt::StartClock(std::chrono::steady_clock::time_point now) {

@@ -51,6 +51,8 @@ class Attempt {
   const std::string& task_id() const { return id_.task_id; }
   uint64_t token() const { return id_.token; }
   const AttemptInfo& info() const { return *info_; }
+  // Of its span; empty: the task has none that is valid.
+  std::string traceparent() const;
   // Once, by the pool that runs it.
   std::string TakePayload() { return std::move(payload_); }
 

@@ -24,6 +24,7 @@ class AttemptTask final : public RunningTask {
   AttemptTask& operator=(const AttemptTask&) = delete;
 
   const Headers& headers() const override { return attempt_.info().headers; }
+  std::string traceparent() const override { return attempt_.traceparent(); }
   std::optional<std::chrono::steady_clock::time_point> deadline() const override {
     return attempt_.info().deadline;
   }

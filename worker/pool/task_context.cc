@@ -23,6 +23,7 @@ int32_t TaskContext::priority() const { return attempt_.info().priority; }
 int32_t TaskContext::attempt() const { return attempt_.info().attempt; }
 int32_t TaskContext::max_attempts() const { return attempt_.info().max_attempts; }
 const Headers& TaskContext::headers() const { return attempt_.info().headers; }
+std::string TaskContext::traceparent() const { return attempt_.traceparent(); }
 const std::string& TaskContext::content_type() const { return attempt_.info().content_type; }
 StopReason TaskContext::stop_reason() const { return attempt_.stop_reason(); }
 std::optional<std::chrono::steady_clock::time_point> TaskContext::deadline() const {

@@ -74,9 +74,9 @@ struct SubmitEvent {
   std::string_view queue;
   std::string_view type;
   const SubmitOptions& options;
-  // To send with the options' own headers, and in the place of those of the same name. At first the
-  // trace context (traceparent, tracestate) of the task whose handler submits this one, unless the
-  // options have one.
+  // To send with the options' own headers, and in the place of those of the same name. At first,
+  // unless the options have a traceparent, what ClientOptions::trace_context says, or the trace
+  // context (traceparent, tracestate) of the attempt whose handler submits this task.
   Headers headers;
 };
 
@@ -100,6 +100,10 @@ struct ClientOptions {
   // Called for each submit of an Executor, on the thread that submits, before the task is encoded:
   // for tracing. Must not throw, nor submit.
   std::function<void(SubmitEvent&)> on_submit;
+  // The W3C traceparent of the span that is current on the thread that submits: it goes with the
+  // task, unless the task's options have one. Empty: there is none. Called for each submit of an
+  // Executor, and once for all tasks of a SubmitAll, PostAll or Map. Must not throw, nor submit.
+  std::function<std::string()> trace_context;
 
   // These times are at most 366 days.
   //

@@ -173,7 +173,7 @@ class Executor {
       std::ranges::iterator_t<Range> next;
     };
     auto cursor = std::make_shared<Cursor>(std::views::all(std::forward<Inputs>(inputs)));
-    return [executor = *this, type, cursor, chunksize]() -> std::optional<MapTask<R>> {
+    return [executor = Traced(), type, cursor, chunksize]() -> std::optional<MapTask<R>> {
       if (cursor->AtEnd()) return std::nullopt;
       if (chunksize <= 1) {
         return MapTask<R>::Single(Future<R>(executor.Send(type.name(), cursor->Take())));
@@ -239,6 +239,8 @@ class Executor {
   std::vector<client::FutureStateRef> SendTasks(std::string_view type,
                                                 std::vector<absl::StatusOr<Payload>> payloads,
                                                 bool post) const;
+  // The same, whose tasks are of the trace that is current now, unless their options name one.
+  Executor Traced() const;
   // `parent`: whose handler submits; null: none's.
   Headers OwnHeaders(const RunningTask* parent, bool child, std::string_view type,
                      const SubmitOptions& submit) const;

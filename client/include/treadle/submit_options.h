@@ -112,6 +112,11 @@ struct [[nodiscard]] SubmitOptions {
     copy.headers.insert_or_assign(std::move(name), std::move(value));
     return copy;
   }
+  // W3C trace context: the span that asks for this task (https://www.w3.org/TR/trace-context/), in
+  // the place of ClientOptions::trace_context. One that is not valid is sent, and ignored.
+  SubmitOptions Traceparent(std::string value) const {
+    return Header("traceparent", std::move(value));
+  }
   SubmitOptions Durability(treadle::Durability value) const {
     return With(&SubmitOptions::durability, value);
   }

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "proto/support/running_task.h"
+#include "proto/support/trace_context.h"
 #include "tests/worker/pool/recording_events.h"
 #include "treadle/permanent_error.h"
 #include "treadle/retry_after.h"
@@ -264,11 +265,25 @@ TEST(TaskContext, ShowsWhatTheTaskIs) {
   EXPECT_EQ(context.type(), "type");
   EXPECT_EQ(context.content_type(), "text/plain");
   EXPECT_EQ(context.headers().at("traceparent"), "00-1-2-3");
+  EXPECT_EQ(context.traceparent(), "");
   EXPECT_EQ(context.attempt(), 2);
   EXPECT_EQ(context.max_attempts(), 5);
   EXPECT_EQ(context.priority(), -7);
   EXPECT_EQ(context.stop_reason(), StopReason::kNone);
   EXPECT_EQ(context.time_left(), std::nullopt);
+}
+
+TEST(TaskContext, ShowsTheSpanOfTheAttempt) {
+  const std::string given = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  AttemptInfo info;
+  info.headers = {{"traceparent", given}};
+  info.attempt = 2;
+  Attempt attempt(AttemptId{"3f-1", 1}, std::move(info), "payload");
+  RecordingEvents events;
+  ClientSlot no_client(nullptr);
+  TaskContext context(attempt, events, no_client);
+  EXPECT_EQ(context.traceparent(), AttemptTraceParent(given, "3f-1", 2));
+  EXPECT_NE(context.traceparent(), "");
 }
 
 TEST(TaskContext, TheDeadlineIsTheEarlierOfTimeoutAndDeadline) {

@@ -39,6 +39,10 @@ class TaskContext {
   int32_t max_attempts() const;
   // As submitted: trace context, for example.
   const Headers& headers() const;
+  // W3C trace context: the span of this attempt, as the broker writes it, so that what the handler
+  // calls can be its child. The task's tracestate goes with it. Empty: the task was submitted
+  // without a traceparent, or with one that is not valid.
+  std::string traceparent() const;
   // Of the payload.
   const std::string& content_type() const;
 
