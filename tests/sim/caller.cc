@@ -135,6 +135,16 @@ TaskId Caller::SomeTask() {
   return std::next(tasks.begin(), static_cast<int64_t>(random_.Below(tasks.size())))->first;
 }
 
+engine::CircuitBreaker Caller::SomeBreaker() {
+  engine::CircuitBreaker breaker;
+  if (random_.OneIn(6)) return breaker;  // none
+  breaker.failure_percent = static_cast<int32_t>(random_.Between(10, 90));
+  breaker.min_attempts = static_cast<int32_t>(random_.Between(1, 4));
+  breaker.window_ms = random_.Between(1'000, 20'000);
+  if (random_.OneIn(2)) breaker.resume_after_ms = random_.Between(1, 5'000);
+  return breaker;
+}
+
 void Caller::CreateQueue(const std::string& name) {
   const CallId call = network_.OpenUnary(*this, broker::Lane::kClients);
   engine::QueueConfig config{name, engine::Discipline::kFifo, 1'000, 1 << 20};
@@ -142,6 +152,7 @@ void Caller::CreateQueue(const std::string& name) {
   if (name == "priority") config.discipline = engine::Discipline::kPriority;
   if (name == "tiny") config.max_tasks = 3;
   if (name == "tiny" && random_.OneIn(2)) config.max_bytes = 1'500;
+  if (random_.Percent(70)) config.breaker = SomeBreaker();
   network_.Send(call, engine::CreateQueue{call, config});
   calls_[call];
 }
@@ -219,6 +230,7 @@ void Caller::Operate() {
       update.max_tasks = random_.Between(1, 20);
     }
     update.closed = random_.Percent(30);
+    if (random_.OneIn(2)) update.breaker = SomeBreaker();
     network_.Send(call, std::move(update));
   } else if (choice < 9) {
     network_.Send(call, engine::DeleteQueue{call, name});

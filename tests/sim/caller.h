@@ -42,6 +42,7 @@ class Caller final : public Peer {
   void SubmitAgain();
   void Ask(TaskId task);
   void Operate();
+  engine::CircuitBreaker SomeBreaker();
   engine::JobSpec SomeJob(const std::string& queue);
   void TakeLetters(engine::CallId call);
   void CreateQueue(const std::string& name);

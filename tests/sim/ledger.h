@@ -43,11 +43,12 @@ struct Ledger {
     bool has_task = false;  // its task has been moved to it
   };
   using RequestKey = std::pair<std::string, std::string>;  // queue, key
+  using Queues = std::map<std::string, engine::QueueRow, std::less<>>;
 
   std::map<TaskId, Task> tasks;
   std::map<TaskId, uint32_t> runs;  // by their first task: how many tasks that row has
   std::map<RequestKey, engine::KeyRow> keys;
-  std::map<std::string, engine::QueueRow, std::less<>> queues;
+  Queues queues;
   std::map<uint64_t, engine::ReportsRow> reports;              // that may come again
   std::map<std::pair<std::string, uint64_t>, Letter> letters;  // by queue and number
   std::map<TaskId, engine::LetterMoveRow> moves;

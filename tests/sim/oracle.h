@@ -106,6 +106,7 @@ class Oracle final : public Disk::Observer {
     uint64_t letters_dropped = 0;
     uint64_t letters_redriven = 0;
     uint64_t jobs_done = 0;
+    uint64_t circuits_opened = 0;
     std::map<engine::TaskState, uint64_t> ended;
 
     void Add(const Counts& other);
@@ -168,6 +169,22 @@ class Oracle final : public Disk::Observer {
     std::string error;
     std::string result;
     bool operator==(const Told&) const = default;
+  };
+  // An attempt that a circuit breaker may count.
+  struct Ended {
+    enum class How { kFailed, kSucceeded, kUnknown };
+    int64_t at_ms = 0;
+    How how{};
+    bool is_sure = true;    // that it counts
+    bool in_batch = false;  // it ended in the batch at hand
+  };
+  // What a circuit breaker has counted: this at least, and that at most.
+  struct Tally {
+    int64_t failed_min = 0;
+    int64_t failed_max = 0;
+    int64_t succeeded_min = 0;  // before the batch at hand
+    int64_t ended_max = 0;
+    bool fails_now = false;  // one surely does, in the batch at hand
   };
   struct Key {
     TaskId task;
@@ -234,6 +251,13 @@ class Oracle final : public Disk::Observer {
   bool JobAsked(engine::JobAction action, const std::string& queue, const std::string& type,
                 uint64_t number) const;
   void CheckKept(const std::vector<StoredChange>& changes);
+  // oracle_pauses.cc
+  void AttemptEnded(const std::string& queue, Ended::How how);
+  Tally TallyOf(const std::vector<Ended>& ends, int64_t window_ms) const;
+  // `queue_rows`: how often the batch has stored which queue's row; `before`: it.
+  void CheckPauses(const std::map<std::string, int>& queue_rows, const Ledger::Queues& before);
+  void CheckPause(const engine::QueueRow& row, const engine::QueueRow* before, int rows);
+  void CheckPausesEnd(const engine::Engine& engine) const;
   // The task's lease has ended though nobody reported success.
   void CheckLeaseOver(const Ledger::Task& task, bool attempt_spent);
   const Ledger::Task& Unfinished(TaskId id, const char* what) const;
@@ -303,7 +327,9 @@ class Oracle final : public Disk::Observer {
   std::deque<TaskId> redriven_;   // in this batch, and their dead letters are not dropped yet
   // Cancels and watches of tasks that were not there yet, and not answered so.
   std::map<std::pair<engine::CallId, TaskId>, int64_t> asked_too_early_;
-  std::map<engine::CallId, std::string> purged_;  // queues, until it was answered
+  std::map<engine::CallId, std::string> purged_;    // queues, until it was answered
+  std::map<std::string, std::vector<Ended>> ends_;  // of queues, as far as breakers may count
+  std::set<std::string> resumes_asked_;             // of queues that are paused, perhaps
 
   std::map<engine::Token, Lease> leases_;
   std::map<std::string, int64_t> heard_at_ms_;  // of workers, in ListenedMs

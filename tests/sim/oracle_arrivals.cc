@@ -57,6 +57,8 @@ void Oracle::Arrived(const engine::Command& command, const broker::Request& requ
     }
   } else if (const auto* purge = std::get_if<engine::PurgeQueue>(&command)) {
     purged_[purge->call] = purge->name;
+  } else if (const auto* pause = std::get_if<engine::PauseQueue>(&command)) {
+    if (!pause->paused) resumes_asked_.insert(pause->name);
   } else if (const auto* start = std::get_if<engine::StartAttempt>(&command)) {
     const auto lease = leases_.find(start->token);
     if (lease != leases_.end()) {

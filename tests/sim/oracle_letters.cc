@@ -16,6 +16,7 @@ void Oracle::CheckKept(const std::vector<StoredChange>& changes) {
   for (const TaskId id : EndDead(changes, live_)) {
     const engine::TaskRow& task = live_.Find(id)->row;
     left_from_[task.spec.queue].Add(task);
+    AttemptEnded(task.spec.queue, Ended::How::kUnknown);
   }
   for (const StoredChange& change : changes) {
     const auto* const ended = std::get_if<engine::FinishedRow>(&change.row);

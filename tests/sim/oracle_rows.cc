@@ -15,11 +15,17 @@ using engine::Token;
 void Oracle::Appended(const store::WriteBatch& batch) {
   latest_wall_ms_ = std::max(latest_wall_ms_, clock_->WallMs());
   const std::vector<StoredChange> changes = Decode(batch);
+  const Ledger::Queues queues_before = live_.queues;
+  std::map<std::string, int> queue_rows;
   for (const StoredChange& change : changes) {
     Check(change);
     Apply(change, live_);
+    if (const auto* queue = std::get_if<engine::QueueRow>(&change.row); !change.deleted && queue) {
+      ++queue_rows[queue->config.name];
+    }
   }
   CheckKept(changes);
+  CheckPauses(queue_rows, queues_before);
 }
 
 void Oracle::Durable(const store::WriteBatch& batch) {
@@ -97,6 +103,7 @@ void Oracle::CheckDropped(TaskId id) {
   Expect(task.row.spec.result_ttl_ms == 0, Promise::kNeverLost,
          absl::StrCat("the outcome of ", id.ToString(), " is dropped at once"));
   left_from_[task.row.spec.queue].Add(task.row);
+  if (task.lease != Token{}) AttemptEnded(task.row.spec.queue, Ended::How::kUnknown);
 }
 
 // Its run was compacted: it has another row, which says the same.
@@ -161,6 +168,7 @@ void Oracle::CheckAttempt(const engine::AttemptRow& row) {
            absl::StrCat(row.id.ToString(), " is tried again otherwise than its handler asked"));
   }
   if (over) CheckLeaseOver(task, spent);
+  if (spent) AttemptEnded(task.row.spec.queue, Ended::How::kFailed);
 }
 
 void Oracle::CheckLeaseOver(const Ledger::Task& task, bool attempt_spent) {
@@ -248,6 +256,7 @@ void Oracle::CheckFinished(const engine::FinishedRow& row, const std::string& re
                           static_cast<uint64_t>(task.lease)));
       Expect(row.attempts == task.spent + 1, Promise::kNoUndueBlame,
              absl::StrCat(id, " succeeds in attempt ", row.attempts, " after ", task.spent));
+      AttemptEnded(spec.queue, Ended::How::kSucceeded);
       break;
     case TaskState::kCancelled:
       Expect(cancel_asked_.contains(row.id) || PurgeAsked(spec.queue) ||
@@ -264,6 +273,7 @@ void Oracle::CheckFinished(const engine::FinishedRow& row, const std::string& re
       Expect(row.state == TaskState::kFailed && task.lease != Token{}, Promise::kNeverLost,
              absl::StrCat(id, " fails without an attempt"));
       CheckLeaseOver(task, /*attempt_spent=*/true);
+      AttemptEnded(spec.queue, Ended::How::kFailed);
       if (row.error.message == kReportedError && row.error.exit_code) {
         details = ResultOf(row.id, task.lease);
       }

@@ -57,6 +57,7 @@ void Oracle::TurnEnded(const engine::Engine& engine) {
   CheckOrder(engine, queued);
   CheckWorking(engine, queued);
   CheckExplained(engine, queued);
+  CheckPausesEnd(engine);
   CheckBounds(engine);
   granted_.clear();
   waited_.clear();
@@ -143,8 +144,10 @@ void Oracle::CheckExplained(const engine::Engine& engine,
     const engine::TaskView& task = queued[i];
     const std::optional<engine::Explanation> why = engine.Explain(task.id);
     const Reason first = why && !why->reasons.empty() ? why->reasons.front().reason : Reason::kNext;
-    if (engine.FindQueue(*task.queue, NowMs())->pause.since_ms != 0) {
-      Expect(first == Reason::kPaused || first == Reason::kPurged, Promise::kAliveMeansWorking,
+    const engine::Pause pause = engine.FindQueue(*task.queue, NowMs())->pause;
+    if (pause.since_ms != 0) {
+      const Reason paused = pause.by_breaker ? Reason::kCircuitOpen : Reason::kPaused;
+      Expect(first == paused || first == Reason::kPurged, Promise::kAliveMeansWorking,
              absl::StrCat(task.id.ToString(), " is explained by ", static_cast<int>(first),
                           " though its queue is paused"));
       continue;
@@ -232,6 +235,8 @@ void Oracle::Crashed(bool power) {
   reports_at_hand_.clear();
   refused_.clear();
   purged_.clear();
+  ends_.clear();
+  resumes_asked_.clear();
   granted_.clear();
   waited_.clear();
   accepted_into_.clear();
@@ -318,6 +323,7 @@ void Oracle::Counts::Add(const Counts& other) {
   letters_dropped += other.letters_dropped;
   letters_redriven += other.letters_redriven;
   jobs_done += other.jobs_done;
+  circuits_opened += other.circuits_opened;
   for (const auto& [state, count] : other.ended) ended[state] += count;
 }
 
@@ -336,8 +342,9 @@ std::string Oracle::Counts::ToString() const {
       "; several at once: ", runs_leased, " leases, ", runs_reported, " reports, ", runs_told,
       " outcomes; moved out of their run's row: ", moved, "; dead letters: ", letters,
       ", dropped: ", letters_dropped, ", submitted again: ", letters_redriven,
-      "; jobs done: ", jobs_done, "; progress seen: ", progress, "; broker crashes: ", crashes,
-      ", stores lost: ", stores_lost, "; sessions not given to strangers: ", thieves);
+      "; jobs done: ", jobs_done, "; circuits opened: ", circuits_opened,
+      "; progress seen: ", progress, "; broker crashes: ", crashes, ", stores lost: ", stores_lost,
+      "; sessions not given to strangers: ", thieves);
 }
 
 std::string ResultOf(TaskId task, engine::Token token) {
