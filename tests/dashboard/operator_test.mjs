@@ -136,3 +136,38 @@ scenario('a bound is changed, and no other with it', async (scene) => {
   assert.equal(queue.config.max_tasks, 20_000);
   assert.equal(queue.config.dead_letters.max_tasks, 7);
 });
+
+scenario('a circuit breaker is set, shown and taken away', async (scene) => {
+  const breaker = () =>
+    [JSON.parse(scene.treadle('queue', 'show', 'mail', '-o', 'json'))].flat()[0].config
+      .circuit_breaker;
+  scene.treadle('queue', 'create', 'mail');
+  await scene.go('/queues/mail');
+  await scene.button('Change breaker').click();
+  await scene.page.getByLabel('Pauses the queue when of a hundred attempts').fill('50');
+  await scene.page.getByLabel('That have ended within').fill('2 min');
+  await scene.page.getByLabel('And resumes it after').fill('5 min');
+  await scene.button('Save').click();
+  await scene.sees('mail has a circuit breaker');
+  await scene.sees('50 have failed');
+  assert.deepEqual([breaker().failure_percent, breaker().min_attempts].map(Number), [50, 20]);
+  assert.deepEqual(
+    [breaker().window_ms, breaker().resume_after_ms].map(Number),
+    [120_000, 300_000],
+  );
+
+  await scene.button('Change breaker').click();
+  await scene.page.getByLabel('Of at least so many attempts').fill('10');
+  // Somebody else changes the queue meanwhile.
+  scene.treadle('queue', 'update', 'mail', '--breaker=70');
+  await scene.button('Save').click();
+  await scene.sees('somebody has changed it since');
+  assert.equal(Number(breaker().failure_percent), 70);
+
+  await scene.sees('70 have failed');
+  await scene.button('Change breaker').click();
+  await scene.page.getByLabel('Pauses the queue when of a hundred attempts').fill('0');
+  await scene.button('Save').click();
+  await scene.sees('mail has no circuit breaker');
+  assert.equal(breaker(), null);
+});

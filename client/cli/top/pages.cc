@@ -142,6 +142,10 @@ Sheet SheetOf(const v1::Queue& queue, const Model& model, const Canvas& canvas) 
   const Trends& trends = model.trends();
   const int64_t covered_ms = trends.CoveredMs(config.name());
   Sheet sheet;
+  if (!queue.pause_reason().empty()) sheet.Add("because", Printable(queue.pause_reason()));
+  if (queue.resume_at_ms() != 0) {
+    sheet.Add("resumes", "in " + HumanTimeLeft(queue.resume_at_ms()));
+  }
   sheet.Add("queued", fmt::format("{}{}", HumanNumber(stats.queued()),
                                   stats.oldest_age_ms() > 0
                                       ? ", the oldest for " + HumanDuration(stats.oldest_age_ms())

@@ -15,7 +15,7 @@ import { searchText } from "../search";
 import { Moment } from "../time";
 import { GroupTable } from "./group_table";
 import { QueueBadges } from "./queue_columns";
-import { QueueBounds } from "./queue_bounds";
+import { QueueBounds, QueueBreaker } from "./queue_bounds";
 import { FoundTasks } from "./task_list";
 
 export function QueuePage({ name }: { name: string }) {
@@ -38,6 +38,7 @@ export function QueuePage({ name }: { name: string }) {
             <div className="columns">
               <Activity queue={loaded} />
               <QueueBounds queue={loaded} />
+              <QueueBreaker queue={loaded} />
             </div>
             {loaded.stats!.deadLetters > 0 && (
               <section aria-labelledby="failures">

@@ -1,4 +1,4 @@
-// A queue's bounds, shown and changed.
+// A queue's bounds and its circuit breaker, shown and changed.
 import { type FormEvent, useState } from "react";
 
 import { type Queue, queueService } from "../api";
@@ -79,30 +79,126 @@ const BOUNDS: Bound[] = [
   },
 ];
 
+const breakerOf = ({ config }: Queue) =>
+  config!.circuitBreaker ?? {
+    failurePercent: 0,
+    minAttempts: 20,
+    windowMs: TIME_UNITS.min,
+    resumeAfterMs: 0,
+  };
+
+const BREAKER: Bound[] = [
+  {
+    name: "failurePercent",
+    label: "Pauses the queue when of a hundred attempts",
+    units: COUNT_UNITS,
+    show: (n) => (n > 0 ? `${n} have failed` : "never"),
+    write: String,
+    of: (queue) => breakerOf(queue).failurePercent,
+  },
+  {
+    name: "minAttempts",
+    label: "Of at least so many attempts",
+    units: COUNT_UNITS,
+    show: count,
+    write: String,
+    of: (queue) => breakerOf(queue).minAttempts,
+  },
+  {
+    name: "windowMs",
+    label: "That have ended within",
+    units: TIME_UNITS,
+    show: duration,
+    write: wholeTime,
+    of: (queue) => breakerOf(queue).windowMs,
+  },
+  {
+    name: "resumeAfterMs",
+    label: "And resumes it after",
+    units: TIME_UNITS,
+    show: (ms) => (ms > 0 ? duration(ms) : "somebody has resumed it"),
+    write: wholeTime,
+    of: (queue) => breakerOf(queue).resumeAfterMs,
+  },
+];
+
+type Amounts = Record<string, number | undefined>;
+
 export function QueueBounds({ queue }: { queue: Queue }) {
+  const name = queue.config!.name;
+  // What was not changed is left out, so that it is not put back over somebody else's change.
+  const save = (_: number, { maxTasks, maxBytes, deadTasks, deadBytes, deadTtl }: Amounts) => {
+    const deadLetters = { maxTasks: deadTasks, maxBytes: deadBytes, ttlMs: deadTtl };
+    const changed = Object.values(deadLetters).some((v) => v !== undefined);
+    const ask = { name, maxTasks, maxBytes, deadLetters: changed ? deadLetters : undefined };
+    void perform(() => queueService.updateQueue(ask), `${name} has new bounds.`);
+  };
+  return <Bounds id="bounds" title="Bounds" change="Change" {...{ queue, bounds: BOUNDS, save }} />;
+}
+
+export function QueueBreaker({ queue }: { queue: Queue }) {
+  const name = queue.config!.name;
+  // It is replaced as a whole: not where somebody has changed the queue meanwhile.
+  const save = (ifVersion: number, changed: Amounts) => {
+    const circuitBreaker = { ...breakerOf(queue), ...withoutUndefined(changed) };
+    void perform(
+      () => queueService.updateQueue({ name, circuitBreaker, ifVersion }),
+      circuitBreaker.failurePercent > 0
+        ? `${name} has a circuit breaker.`
+        : `${name} has no circuit breaker.`,
+    );
+  };
+  return (
+    <Bounds
+      id="breaker"
+      title="Circuit breaker"
+      change="Change breaker"
+      shown={breakerOf(queue).failurePercent > 0 ? BREAKER : BREAKER.slice(0, 1)}
+      {...{ queue, bounds: BREAKER, save }}
+    />
+  );
+}
+
+const withoutUndefined = (amounts: Amounts) =>
+  Object.fromEntries(Object.entries(amounts).filter(([, n]) => n !== undefined));
+
+interface BoundsProps {
+  id: string;
+  title: string;
+  change: string;
+  queue: Queue;
+  bounds: Bound[];
+  // Those that are shown while nothing is edited; absent: all.
+  shown?: Bound[];
+  // Gets the queue's version when the editing began, and the amounts that were changed.
+  save: (version: number, changed: Amounts) => void;
+}
+
+function Bounds({ id, title, change, queue, bounds, shown = bounds, save }: BoundsProps) {
   const [edited, edit] = useState<Edited>();
   return (
-    <section aria-labelledby="bounds">
-      <h2 id="bounds">
-        Bounds
+    <section aria-labelledby={id}>
+      <h2 id={id}>
+        {title}
         {actionsAllowed && !edited && (
           <button
             type="button"
             className="quiet"
             onClick={() => {
-              const texts = BOUNDS.map((bound) => [bound.name, bound.write(bound.of(queue))]);
-              edit({ before: Object.fromEntries(texts), now: Object.fromEntries(texts) });
+              const texts = bounds.map((bound) => [bound.name, bound.write(bound.of(queue))]);
+              const before = Object.fromEntries(texts);
+              edit({ version: queue.version, before, now: before });
             }}
           >
-            Change
+            {change}
           </button>
         )}
       </h2>
       {edited ? (
-        <BoundsForm queue={queue} edited={edited} edit={edit} />
+        <BoundsForm {...{ bounds, edited, edit, save }} />
       ) : (
         <dl className="facts">
-          {BOUNDS.map((bound) => (
+          {shown.map((bound) => (
             <Fact key={bound.name} name={bound.label}>
               {bound.show(bound.of(queue))}
             </Fact>
@@ -115,46 +211,32 @@ export function QueueBounds({ queue }: { queue: Queue }) {
 
 // What is typed, and what stood there when that began.
 interface Edited {
+  version: number; // of the queue then
   before: Record<string, string>;
   now: Record<string, string>;
 }
 
 interface FormProps {
-  queue: Queue;
+  bounds: Bound[];
   edited: Edited;
   edit: (edited: Edited | undefined) => void;
+  save: (version: number, changed: Amounts) => void;
 }
 
-function BoundsForm({ queue, edited, edit }: FormProps) {
-  const name = queue.config!.name;
+function BoundsForm({ bounds, edited, edit, save }: FormProps) {
   const amounts = Object.fromEntries(
-    BOUNDS.map((bound) => [bound.name, parseAmount(edited.now[bound.name]!, bound.units)]),
+    bounds.map((bound) => [bound.name, parseAmount(edited.now[bound.name]!, bound.units)]),
   );
   const wrong = (bound: Bound) => amounts[bound.name] === undefined;
-  const save = (event: FormEvent) => {
+  const submit = (event: FormEvent) => {
     event.preventDefault();
-    // What was not changed is left out, so that it is not put back over somebody else's change.
-    const changed = (key: string) =>
-      edited.now[key] === edited.before[key] ? undefined : amounts[key];
-    const deadLetters = {
-      maxTasks: changed("deadTasks"),
-      maxBytes: changed("deadBytes"),
-      ttlMs: changed("deadTtl"),
-    };
-    const ask = {
-      name,
-      maxTasks: changed("maxTasks"),
-      maxBytes: changed("maxBytes"),
-      deadLetters: Object.values(deadLetters).some((v) => v !== undefined)
-        ? deadLetters
-        : undefined,
-    };
-    void perform(() => queueService.updateQueue(ask), `${name} has new bounds.`);
+    const changed = bounds.filter(({ name }) => edited.now[name] !== edited.before[name]);
+    save(edited.version, Object.fromEntries(changed.map(({ name }) => [name, amounts[name]])));
     edit(undefined);
   };
   return (
-    <form className="bounds" onSubmit={save}>
-      {BOUNDS.map((bound) => (
+    <form className="bounds" onSubmit={submit}>
+      {bounds.map((bound) => (
         <label key={bound.name} className="field">
           <span>{bound.label}</span>
           <input
@@ -167,14 +249,14 @@ function BoundsForm({ queue, edited, edit }: FormProps) {
           />
         </label>
       ))}
-      {BOUNDS.some(wrong) && (
+      {bounds.some(wrong) && (
         <p className="problem">Write numbers as 10k, sizes as 4 GiB, lengths of time as 14 d.</p>
       )}
       <div className="dialog-buttons">
         <button type="button" onClick={() => edit(undefined)}>
           Leave as they are
         </button>
-        <button type="submit" className="primary" disabled={BOUNDS.some(wrong)}>
+        <button type="submit" className="primary" disabled={bounds.some(wrong)}>
           Save
         </button>
       </div>

@@ -88,6 +88,25 @@ TEST(TopScreen, AQueue) {
   CheckScreen("queue_200x50", model, kLarge);
 }
 
+TEST(TopScreen, ACircuitThatIsOpen) {
+  Snapshot snapshot = Quiet();
+  v1::Queue mail = MakeQueue("mail", 7);
+  mail.set_paused(true);
+  mail.set_circuit_open(true);
+  mail.set_paused_at_ms(AgoMs(kThreeDaysMs));
+  mail.set_pause_reason("12 of 20 attempts failed");
+  mail.set_resume_at_ms(AgoMs(-kThreeDaysMs));
+  snapshot.queues.push_back(mail);
+  Model model("127.0.0.1:7733", 2'000);
+  model.Show(Shared(snapshot), kNowMs);
+  Press(model, "gq");
+  EXPECT_THAT(Text(Draw(model, kSmall, kNowMs)), HasSubstr("> mail              circuit open"));
+  Press(model, "\n");
+  EXPECT_THAT(Text(Draw(model, kSmall, kNowMs)),
+              AllOf(HasSubstr("circuit open for 3d"), HasSubstr("12 of 20 attempts failed"),
+                    HasSubstr("resumes ")));
+}
+
 TEST(TopScreen, Workers) {
   Model model = BusyModel();
   Press(model, "gw");
