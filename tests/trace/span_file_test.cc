@@ -1,5 +1,6 @@
 #include "server/trace/span_file.h"
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -83,9 +84,8 @@ TEST(OtlpLine, FollowsTheMapping) {
 
 class SpanFileTest : public testing::Test {
  protected:
-  SpanFileTest() : folder_(testing::TempDir() + "treadle_span_file_test") {
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
+  SpanFileTest() : folder_(testing::TempDir() + "treadle_span_file_XXXXXX") {
+    EXPECT_NE(::mkdtemp(folder_.data()), nullptr);
     options_.path = folder_ + "/spans.jsonl";
   }
   ~SpanFileTest() override { std::filesystem::remove_all(folder_); }
@@ -97,7 +97,7 @@ class SpanFileTest : public testing::Test {
     return spans;
   }
 
-  const std::string folder_;
+  std::string folder_;
   SpanFileOptions options_;
 };
 
