@@ -18,6 +18,15 @@
 #include "proto/support/trace_context.h"
 
 namespace treadle {
+namespace {
+
+// What the program says of its trace, for a submit that names none. Empty: nothing.
+std::string CurrentTrace(const ClientOptions& client, const SubmitOptions& submit) {
+  const bool asks = client.trace_context && !submit.headers.contains(kTraceParent);
+  return asks ? client.trace_context() : std::string();
+}
+
+}  // namespace
 
 // What an executor has in common with its copies, and with what With makes of it.
 struct Executor::Shared {
@@ -91,10 +100,8 @@ Executor Executor::With(SubmitOptions submit) const {
 Executor Executor::Traced() const {
   if (!client_->options().trace_context || prepared_->traced) return *this;
   SubmitOptions submit = options().submit;
-  if (!submit.headers.contains(kTraceParent)) {
-    std::string current = client_->options().trace_context();
-    if (!current.empty()) submit = submit.Traceparent(std::move(current));
-  }
+  std::string current = CurrentTrace(client_->options(), submit);
+  if (!current.empty()) submit = submit.Traceparent(std::move(current));
   Executor traced = With(std::move(submit));
   traced.prepared_->traced = true;
   return traced;
@@ -195,9 +202,7 @@ Headers Executor::OwnHeaders(const RunningTask* parent, bool child, std::string_
   SubmitEvent event(options().queue, type, submit);
   const bool own_trace = submit.headers.contains(kTraceParent);
   std::string current;
-  if (!own_trace && !prepared_->traced && client_->options().trace_context) {
-    current = client_->options().trace_context();
-  }
+  if (!prepared_->traced) current = CurrentTrace(client_->options(), submit);
   if (parent != nullptr) {
     std::string parents = own_trace || !current.empty() ? "" : parent->traceparent();
     for (const auto& header : parent->headers()) {

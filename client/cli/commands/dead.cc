@@ -39,7 +39,7 @@ ExitCode ListLetters(const Context& context, Client& client, const DeadFlags& fl
   return PrintPages(
       context, kDeadLetterView, request, flags.limit, "no such dead letters",
       [&client](const auto& page) { return client.ListDeadLetters(page); },
-      [](const v1::ListDeadLettersResponse& page) { return page.dead_letters(); });
+      [](const v1::ListDeadLettersResponse& page) -> const auto& { return page.dead_letters(); });
 }
 
 ExitCode ListGroups(const Context& context, Client& client, const DeadFlags& flags) {
@@ -48,7 +48,7 @@ ExitCode ListGroups(const Context& context, Client& client, const DeadFlags& fla
   return PrintPages(
       context, kDeadLetterGroupView, request, flags.limit, "no dead letters",
       [&client](const auto& page) { return client.ListDeadLetterGroups(page); },
-      [](const v1::ListDeadLetterGroupsResponse& page) { return page.groups(); });
+      [](const v1::ListDeadLetterGroupsResponse& page) -> const auto& { return page.groups(); });
 }
 
 ExitCode ShowLetters(const Context& context, Client& client, const DeadFlags& flags) {

@@ -31,7 +31,7 @@ ExitCode ListJobs(const Context& context, Client& client, const JobFlags& flags)
   return PrintPages(
       context, kJobView, request, flags.limit, flags.running ? "no job is running" : "no jobs",
       [&client](const auto& page) { return client.ListJobs(page); },
-      [](const v1::ListJobsResponse& page) { return page.jobs(); });
+      [](const v1::ListJobsResponse& page) -> const auto& { return page.jobs(); });
 }
 
 }  // namespace
