@@ -43,6 +43,43 @@ void AddReasons(const Reasons& reasons, bool with_since, Sheet& sheet) {
   }
 }
 
+const char* TimeWords(v1::Reason reason) {
+  switch (reason) {
+    case v1::REASON_HELD:
+      return "held by a worker";
+    case v1::REASON_RUNS:
+      return "running";
+    case v1::REASON_NO_ROOM:
+      return "queue full";
+    case v1::REASON_DELAYED:
+      return "delayed";
+    case v1::REASON_BACKS_OFF:
+      return "backing off";
+    case v1::REASON_PAUSED:
+      return "queue paused";
+    case v1::REASON_CIRCUIT_OPEN:
+      return "circuit open";
+    case v1::REASON_NO_WORKER:
+      return "no worker";
+    case v1::REASON_NO_HANDLER:
+      return "no handler";
+    case v1::REASON_SLOTS_BUSY:
+      return "slots busy";
+    default:
+      return "not known";
+  }
+}
+
+// Where the task's age went: "4m10s queue paused, 12s running".
+std::string LostWords(const google::protobuf::RepeatedPtrField<v1::LostTime>& lost) {
+  std::string words;
+  for (const v1::LostTime& one : lost) {
+    words += fmt::format("{}{} {}", words.empty() ? "" : ", ", HumanDuration(one.ms()),
+                         TimeWords(one.reason()));
+  }
+  return words;
+}
+
 std::string ExplanationOf(const v1::ExplainTaskResponse& response, const Context& context) {
   const v1::Task& task = response.task();
   Sheet sheet;
@@ -52,6 +89,7 @@ std::string ExplanationOf(const v1::ExplainTaskResponse& response, const Context
   sheet.Add("state", task.state() == v1::TASK_STATE_UNSPECIFIED ? "waits for room in its queue"
                                                                 : StateWords(task));
   AddReasons(response.reasons(), /*with_since=*/true, sheet);
+  sheet.Add("time", LostWords(response.lost()));
   if (task.deadline_at_ms() != 0 && task.finished_at_ms() == 0) {
     sheet.Add("deadline", HumanTime(task.deadline_at_ms()));
   }

@@ -1,8 +1,11 @@
 #include "server/broker/broker.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 #include <vector>
+
+#include "absl/strings/str_cat.h"
 
 #include "proto/support/assert.h"
 #include "server/broker/body.h"
@@ -24,6 +27,18 @@ constexpr int64_t kHeldBytesMax = 64 << 20;
 // this often at least: so much service time can a crash give back.
 constexpr int64_t kMarkWithRowsMs = 1'000;
 constexpr int64_t kMarkMs = 60'000;
+
+// Between two looks for stalls, and what one looks at: a millisecond's work at most.
+constexpr int64_t kStallLookMs = 1'000;
+constexpr int64_t kStallLookMost = 5'000;
+
+std::string TextOf(const engine::Stall& stall, int64_t unix_ms) {
+  return absl::StrCat("a runnable task of queue '", *stall.queue, "' and type '", *stall.type,
+                      "' and a free slot of worker '", stall.worker,
+                      "' were left apart, for no longer than ", unix_ms - stall.since_ms,
+                      " ms: this is a bug of the broker, please report it; they are brought "
+                      "together now");
+}
 
 }  // namespace
 
@@ -49,10 +64,11 @@ absl::StatusOr<bool> Broker::Impl::Turn() {
   Listen();
   free_space_.Check(now_ms_).IgnoreError();
   const bool mark = FollowClock();
+  const bool stalled = MendStalls();
   lanes_ = LanesToTake();
   const bool any = BeginTurn(lanes_);
   for (Reads::Then& then : inbox_->TakeFound()) found_.push_back(std::move(then));
-  const bool due = mark || NextDeadline() <= now_ms_;
+  const bool due = mark || stalled || NextDeadline() <= now_ms_;
   if (!any && !due) return released;
 
   turn_bytes_ = 0;
@@ -61,6 +77,19 @@ absl::StatusOr<bool> Broker::Impl::Turn() {
   FinishTurn();
   if (!failure_.ok()) return failure_;
   return true;
+}
+
+bool Broker::Impl::MendStalls() {
+  if (now_ms_ - looked_at_ms_ < kStallLookMs) return false;
+  looked_at_ms_ = now_ms_;
+  const std::vector<engine::Stall> found = engine_.FindStalls(kStallLookMost);
+  stalls_ += static_cast<int64_t>(found.size());
+  for (const engine::Stall& stall : found) {
+    if (stall.is_news && options_.on_bug) {
+      options_.on_bug(TextOf(stall, now_ms_ + clock_.WallOffsetMs()));
+    }
+  }
+  return !found.empty();
 }
 
 // After a time in which the disk stood still all comes at once: what a turn has no room for is the
@@ -284,6 +313,7 @@ Figures Broker::Impl::figures() const {
   Figures figures;
   figures.holdings = holdings();
   figures.turns = turn_figures_;
+  figures.stalls = stalls_;
   for (size_t lane = 0; lane < kLanes; ++lane) {
     figures.lanes[lane] = inbox_->Figures(static_cast<Lane>(lane));
   }
@@ -369,6 +399,7 @@ absl::Status Broker::Run() { return impl_->Run(); }
 void Broker::Stop() { impl_->inbox().Close(); }
 const engine::Engine& Broker::engine() const { return impl_->engine(); }
 Holdings Broker::holdings() const { return impl_->holdings(); }
+Figures Broker::figures() const { return impl_->figures(); }
 
 Figures View::Figures() const { return internals->broker.figures(); }
 

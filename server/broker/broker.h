@@ -2,8 +2,10 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -56,6 +58,8 @@ struct BrokerOptions {
   // AwaitTask and WatchTask of unfinished tasks. Beyond it the call is ended with
   // RESOURCE_EXHAUSTED.
   int64_t watchers_max = 10'000'000;
+  // Told of a bug that the broker has found in itself, for the log. On the broker's thread.
+  std::function<void(const std::string& bug)> on_bug;
 };
 
 // Told when the task ends: OutcomeReady, at once if it has ended; TaskUnknown if it is not known.
@@ -159,6 +163,9 @@ struct Holdings {
 struct Figures {
   Holdings holdings;
   TurnFigures turns;
+  // How often a task and a free slot were found apart after a turn: a bug each time. The broker
+  // looks about once a second, and brings them together.
+  int64_t stalls = 0;
   std::array<LaneFigures, kLanes> lanes;
   int64_t unsynced_bytes = 0;        // see BrokerOptions::unsynced_bytes_max
   int64_t free_store_bytes = 0;      // as the store said last; INT64_MAX: no bound
@@ -245,6 +252,7 @@ class Broker final : public Intake {
   // The thread of Turn.
   const engine::Engine& engine() const;
   Holdings holdings() const;
+  Figures figures() const;
 
  private:
   friend struct View;

@@ -97,6 +97,8 @@ class Broker::Impl : private Outbox {
   LaneSet LanesToTake() const;
   void Listen();
   bool BeginTurn(LaneSet lanes);
+  // True: there is something to give out.
+  bool MendStalls();
   void FollowReads();
   bool TurnIsFull() const;
   void TakeRequests(LaneSet lanes);
@@ -192,8 +194,10 @@ class Broker::Impl : private Outbox {
   int64_t now_ms_ = INT64_MIN;  // of the turn: never goes back, whatever the clock does
   Advance writes_;
   Advance syncs_;
-  LaneSet lanes_;               // that the turn takes from
-  int64_t turn_bytes_ = 0;      // of bodies, taken in this turn
+  LaneSet lanes_;             // that the turn takes from
+  int64_t turn_bytes_ = 0;    // of bodies, taken in this turn
+  int64_t looked_at_ms_ = 0;  // for stalls
+  int64_t stalls_ = 0;
   int64_t marked_at_ms_ = 0;    // when the store last heard where the clocks are
   bool clock_was_set_ = false;  // since then
   bool writes_behind_ = false;  // the store does: see store::Store::SetOnWritten

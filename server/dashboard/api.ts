@@ -156,6 +156,7 @@ export interface ExplainTaskRequest {
 export interface ExplainTaskResponse {
   task: Task | undefined;
   reasons: TaskReason[];
+  lost: LostTime[];
 }
 
 export interface FailedAttempt {
@@ -350,6 +351,11 @@ export interface ListWorkersRequest {
 export interface ListWorkersResponse {
   workers: Worker[];
   nextPageToken: string;
+}
+
+export interface LostTime {
+  reason: Reason;
+  ms: number;
 }
 
 export interface Outcome {
@@ -600,7 +606,7 @@ const shapes: Record<string, Shape> = {
   DeleteDeadLettersResponse: { results: "[]ItemStatus" },
   DeleteQueueResponse: {},
   DrainWorkersResponse: { workers: "number" },
-  ExplainTaskResponse: { task: "?Task", reasons: "[]TaskReason" },
+  ExplainTaskResponse: { task: "?Task", reasons: "[]TaskReason", lost: "[]LostTime" },
   FailedAttempt: {
     error: "?TaskError", runnableAtMs: "number", leasedAtMs: "number", startedAtMs: "number",
     endedAtMs: "number",
@@ -642,6 +648,7 @@ const shapes: Record<string, Shape> = {
   ListQueuesResponse: { queues: "[]Queue", nextPageToken: "string" },
   ListTasksResponse: { tasks: "[]Task", nextPageToken: "string", searched: "number" },
   ListWorkersResponse: { workers: "[]Worker", nextPageToken: "string" },
+  LostTime: { reason: "REASON_UNSPECIFIED", ms: "number" },
   Outcome: {
     taskId: "string", state: "TASK_STATE_UNSPECIFIED", result: "string", contentType: "string",
     error: "?TaskError", attempts: "number", finishedAtMs: "number",

@@ -167,7 +167,7 @@ void Attachments::JoinQueues(Taker& taker, const std::vector<std::string>& names
     Queue& queue = s_.queues.Obtain(name);
     if (seen.insert(&queue).second) queues.push_back(&queue);
   }
-  s_.matching.Join(taker, queues);
+  s_.matching.Join(taker, queues, s_.now_ms);
 }
 
 void Attachments::LeaveQueues(Taker& taker) {

@@ -16,12 +16,14 @@
 #include "server/engine/lifecycle.h"
 #include "server/engine/listing.h"
 #include "server/engine/loader.h"
+#include "server/engine/lost_time.h"
 #include "server/engine/pauses.h"
 #include "server/engine/queue_commands.h"
 #include "server/engine/refusals.h"
 #include "server/engine/reports.h"
 #include "server/engine/runs.h"
 #include "server/engine/sessions.h"
+#include "server/engine/stalls.h"
 #include "server/engine/views.h"
 
 namespace treadle::engine {
@@ -43,6 +45,7 @@ class Engine::Impl {
         reports_(state_, lifecycle_),
         runs_(state_),
         dispatch_(state_, lifecycle_, admission_, attachments_),
+        stall_watch_(state_),
         loader_(std::make_unique<Loader>(state_, lifecycle_, attachments_, runs_, letters_, pauses_,
                                          jobs_)) {}
 
@@ -99,6 +102,10 @@ class Engine::Impl {
     state_.tasks.EndTurn();
     state_.keys.EndTurn();
     after_tick_ = !behind;
+  }
+
+  std::vector<Stall> FindStalls(int64_t most) {
+    return after_tick_ ? stall_watch_.Look(most) : std::vector<Stall>();
   }
 
   int64_t NextDeadline() const {
@@ -192,6 +199,7 @@ class Engine::Impl {
   Reports reports_;
   Runs runs_;
   Dispatch dispatch_;
+  StallWatch stall_watch_;
   std::unique_ptr<Loader> loader_;  // until the first step
   bool after_tick_ = false;
 };
@@ -280,6 +288,7 @@ void Engine::Tick(int64_t now_ms, int64_t unheard_ms, Effects& effects) {
 }
 void Engine::AddDeafTime(int64_t deaf_ms) { impl_->AddDeafTime(deaf_ms); }
 void Engine::FollowWall(int64_t offset_ms) { impl_->FollowWall(offset_ms); }
+std::vector<Stall> Engine::FindStalls(int64_t most) { return impl_->FindStalls(most); }
 int64_t Engine::NextDeadline() const { return impl_->NextDeadline(); }
 
 uint64_t Engine::Fingerprint() const { return FingerprintOf(impl_->state()); }
@@ -293,10 +302,12 @@ std::optional<TaskView> Engine::FindTask(TaskId id) const {
 std::optional<Explanation> Engine::Explain(TaskId id) const {
   const State& state = impl_->state();
   if (const Task* const task = state.tasks.Find(id)) {
-    return Explanation{ViewOf(*task, id, state), ReasonsOf(*task, id, state)};
+    return Explanation{ViewOf(*task, id, state), ReasonsOf(*task, id, state),
+                       LostTimesOf(*task, state)};
   }
   if (const Waiter* const waiter = state.waiters.Find(id)) {
-    return Explanation{ViewOf(*waiter, state), ReasonsOf(*waiter, state)};
+    return Explanation{ViewOf(*waiter, state), ReasonsOf(*waiter, state),
+                       LostTimesOf(*waiter, state)};
   }
   return std::nullopt;
 }

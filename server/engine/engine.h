@@ -64,6 +64,9 @@ class Engine {
   // For so long nobody listened (the process or its machine stood still): every lease, and every
   // time in which a session may be resumed, lasts so much longer. Before the turn's first Step.
   void AddDeafTime(int64_t deaf_ms);
+  // Between two turns: looks for tasks and free slots that the last one should have brought
+  // together, at about `most` pools, queues and types more. What it finds, the next Tick gives out.
+  std::vector<Stall> FindStalls(int64_t most);
   // When Tick has something to do next though no command comes. INT64_MAX: never.
   int64_t NextDeadline() const;
 

@@ -133,8 +133,11 @@ void CheckQueue(const State& state, const Queue& queue, bool after_tick, Seen& s
     const ListNode<IdleLineTag>& node = *line;
     TREADLE_ASSERT(node.linked() == (line->unfinished == 0));
     if (line->unfinished == 0) ++idle;
+    TREADLE_ASSERT((line->named.now() != 0) == !line->seats.empty());
   }
   TREADLE_ASSERT(idle == queue.idle_line_count);
+  TREADLE_ASSERT(queue.pauses.now() == queue.PauseForTrail());
+  TREADLE_ASSERT(queue.served.now() == queue.ServedForTrail());
   state.matching.CheckInvariants(queue);
   CheckWaiters(state, queue, seen);
   // Room that someone waits for was given, or is about to be.

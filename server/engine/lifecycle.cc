@@ -61,7 +61,7 @@ Line& Lifecycle::ObtainLine(Queue& queue, const std::string& type, uint32_t task
     line = made.get();
     queue.lines.emplace(type, std::move(made));
     queue.latest_line = line;
-    s_.matching.AddLine(*line);
+    s_.matching.AddLine(*line, s_.now_ms);
   } else if (line->linked()) {
     line->Unlink();
     --queue.idle_line_count;

@@ -133,7 +133,7 @@ absl::Status Loader::Take(const JobRow& row) {
 }
 
 absl::Status Loader::Finish(int64_t now_ms) {
-  s_.now_ms = now_ms;
+  s_.now_ms = s_.loaded_at_ms = now_ms;
   TREADLE_RETURN_IF_ERROR(FinishQueues());
   DropDeadTasks();
   TREADLE_RETURN_IF_ERROR(FinishTasks());

@@ -21,19 +21,23 @@ Taker::~Taker() {
   while (!seats.empty()) delete &seats.front();
 }
 
-void Matching::Join(Taker& taker, const std::vector<Queue*>& queues) {
+void Matching::Join(Taker& taker, const std::vector<Queue*>& queues, int64_t now_ms) {
   for (Queue* const queue : queues) {
     taker.subscriptions.push_back(std::make_unique<Subscription>(taker, *queue));
     ++queue->subscribers;
     if (taker.types.empty()) {
       queue->of_every.PushBack(*taker.subscriptions.back());
-      AddSeat(taker, *queue, nullptr);
+      queue->served.Note(now_ms, queue->ServedForTrail());
+      AddSeat(taker, *queue, nullptr, now_ms);
       continue;
     }
     queue->by_type.PushBack(*taker.subscriptions.back());
+    queue->served.Note(now_ms, queue->ServedForTrail());
     for (const std::string& type : taker.types) {
       const auto line = queue->lines.find(type);
-      if (line != queue->lines.end()) AddSeat(taker, *queue, line->second.get());
+      if (line != queue->lines.end()) {
+        AddSeat(taker, *queue, line->second.get(), now_ms);
+      }
     }
   }
 }
@@ -49,16 +53,25 @@ void Matching::Leave(Taker& taker, int64_t now_ms) {
       continue;
     }
     if (line->turn.empty()) queue.served_lines.Remove(*line);
-    if (line->seats.empty()) line->named_left_ms = now_ms;
+    if (!line->seats.empty()) continue;
+    line->named_left_ms = now_ms;
+    line->named.Note(now_ms, 0);
   }
-  for (const auto& subscription : taker.subscriptions) --subscription->queue.subscribers;
-  taker.subscriptions.clear();
+  for (; !taker.subscriptions.empty(); taker.subscriptions.pop_back()) {
+    Subscription& subscription = *taker.subscriptions.back();
+    subscription.Unlink();
+    --subscription.queue.subscribers;
+    subscription.queue.served.Note(now_ms, subscription.queue.ServedForTrail());
+  }
 }
 
-void Matching::AddSeat(Taker& taker, Queue& queue, Line* line) {
+void Matching::AddSeat(Taker& taker, Queue& queue, Line* line, int64_t now_ms) {
   Seat* const seat = new Seat(taker, queue, line);  // owned by taker.seats
   taker.seats.PushBack(*seat);
-  if (line != nullptr) line->seats.PushBack(*seat);
+  if (line != nullptr) {
+    line->seats.PushBack(*seat);
+    line->named.Note(now_ms, 1);
+  }
   if (taker.able()) {
     TakePlace(*seat);
   } else {
@@ -82,9 +95,11 @@ void Matching::BecameAble(Taker& taker) {
   while (!taker.standing.empty()) TakePlace(taker.standing.PopFront());
 }
 
-void Matching::AddLine(Line& line) {
+void Matching::AddLine(Line& line, int64_t now_ms) {
   for (Subscription& subscription : line.queue.by_type) {
-    if (subscription.taker.Takes(*line.type)) AddSeat(subscription.taker, line.queue, &line);
+    if (subscription.taker.Takes(*line.type)) {
+      AddSeat(subscription.taker, line.queue, &line, now_ms);
+    }
   }
 }
 
@@ -120,6 +135,13 @@ void Matching::RemoveReady(Task& task) {
 
 void Matching::Activate(Queue& queue) {
   if (!queue.linked() && queue.may_dispatch()) active_.PushBack(queue);
+}
+
+void Matching::Mend(Taker& taker, Line& line) {
+  Queue& queue = line.queue;
+  BecameAble(taker);
+  if (!line.turn.empty()) queue.served_lines.Set(line, line.ready.top_key());
+  Activate(queue);
 }
 
 std::optional<Matching::Pair> Matching::Next() {

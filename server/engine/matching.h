@@ -63,19 +63,21 @@ struct Taker {
 class Matching {
  public:
   // A taker comes (with its queues) or goes.
-  void Join(Taker& taker, const std::vector<Queue*>& queues);
+  void Join(Taker& taker, const std::vector<Queue*>& queues, int64_t now_ms);
   void Leave(Taker& taker, int64_t now_ms);
   // The taker has credit again, or is no longer blocked.
   void BecameAble(Taker& taker);
 
   // A new line of a queue: its takers sit down. Or its end, when it has no tasks.
-  void AddLine(Line& line);
+  void AddLine(Line& line, int64_t now_ms);
   void RemoveLine(Line& line);
 
   void AddReady(Task& task);
   void RemoveReady(Task& task);
   // The queue may have something to give: it was resumed, say.
   void Activate(Queue& queue);
+  // They were found apart, which should never be: whatever was forgotten of them, Next knows them.
+  void Mend(Taker& taker, Line& line);
 
   struct Pair {
     Task& task;
@@ -94,7 +96,7 @@ class Matching {
   std::optional<Pair> NextOf(Queue& queue);
   // Sends takers without credit out of the turn until one with credit is first. Null: none.
   Seat* FirstAble(List<Seat, TurnSeatTag>& turn);
-  void AddSeat(Taker& taker, Queue& queue, Line* line);
+  void AddSeat(Taker& taker, Queue& queue, Line* line, int64_t now_ms);
   void TakePlace(Seat& seat);
   void HeadChanged(Line& line);
 

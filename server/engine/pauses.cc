@@ -20,6 +20,7 @@ void Pauses::Begin(Turn& turn, Queue& queue, int64_t for_ms, bool by_breaker, st
   pause.until_ms = for_ms == 0 ? 0 : turn.now_ms() + for_ms;
   pause.by_breaker = by_breaker;
   pause.reason = std::move(reason);
+  queue.pauses.Note(turn.now_ms(), queue.PauseForTrail());
   s_.timers.Set(queue.pause_end, pause.until_ms == 0 ? kNever : pause.until_ms);
   turn.Put(RowOf(queue));
   s_.matching.Activate(queue);
@@ -28,6 +29,7 @@ void Pauses::Begin(Turn& turn, Queue& queue, int64_t for_ms, bool by_breaker, st
 void Pauses::End(Turn& turn, Queue& queue) {
   if (!queue.paused()) return;
   queue.pause = {};
+  queue.pauses.Note(turn.now_ms(), 0);
   s_.timers.Clear(queue.pause_end);
   if (queue.attempts != nullptr) queue.attempts->Clear();
   queue.dispatches_since_ms = turn.now_ms();
@@ -55,6 +57,7 @@ void Pauses::Failed(Turn& turn, Queue& queue, const TaskError& error) {
 
 void Pauses::Follow(Queue& queue, const CircuitBreaker& before) {
   s_.timers.Set(queue.pause_end, queue.pause.until_ms == 0 ? kNever : queue.pause.until_ms);
+  queue.pauses.Note(s_.now_ms, queue.PauseForTrail());
   const CircuitBreaker& breaker = queue.config.breaker;
   if (breaker.failure_percent == 0) {
     queue.attempts = nullptr;

@@ -29,7 +29,10 @@ class Pauses {
   // Its configuration is new, or was loaded. What was counted by the same rule stays counted.
   void Follow(Queue& queue, const CircuitBreaker& before = {});
   // The queue goes.
-  void Forget(Queue& queue) { s_.timers.Clear(queue.pause_end); }
+  void Forget(Queue& queue) {
+    s_.timers.Clear(queue.pause_end);
+    queue.pauses = {};
+  }
 
  private:
   State& s_;

@@ -17,6 +17,7 @@
 #include "server/engine/row.h"
 #include "server/engine/task.h"
 #include "server/engine/timers.h"
+#include "server/engine/trail.h"
 #include "server/engine/types.h"
 #include "server/engine/waiter.h"
 
@@ -58,6 +59,8 @@ struct Line : ListNode<IdleLineTag> {
   uint32_t ready_slot = kNoSlot;
   uint32_t served_slot = kNoSlot;
   int64_t named_left_ms = 0;  // when the last of `seats` left
+  Trail named;                // 1 while there are `seats`
+  int64_t stall_told_ms = 0;  // see StallWatch; 0: never
 };
 
 struct QueueTotals : QueueCounts {
@@ -151,6 +154,8 @@ struct Queue : ListNode<ActiveQueueTag> {
   // For explanations: since when it may dispatch, and when the last one left who takes every type.
   int64_t dispatches_since_ms = 0;
   int64_t every_left_ms = 0;
+  Trail pauses;
+  Trail served;
 
   QueueTotals totals;
   std::unique_ptr<AttemptMeter> attempts;  // for its circuit breaker; null: it has none
@@ -165,6 +170,18 @@ struct Queue : ListNode<ActiveQueueTag> {
            waiting_bytes + payload_bytes <= static_cast<uint64_t>(config.max_bytes);
   }
   bool paused() const { return pause.since_ms != 0; }
+  // What the trails tell.
+  static constexpr uint8_t kPause = 1;
+  static constexpr uint8_t kBreakerPause = 2;
+  static constexpr uint8_t kServed = 1;
+  static constexpr uint8_t kEveryTypeServed = 2;
+  uint8_t PauseForTrail() const {
+    return !declared || !paused() ? 0 : pause.by_breaker ? kBreakerPause : kPause;
+  }
+  uint8_t ServedForTrail() const {
+    return static_cast<uint8_t>((subscribers > 0 ? kServed : 0) |
+                                (of_every.empty() ? 0 : kEveryTypeServed));
+  }
   bool may_dispatch() const { return declared && !paused() && purge == nullptr; }
 };
 

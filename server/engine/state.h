@@ -44,7 +44,8 @@ struct State {
   const EngineOptions options;
   MetaRow counters;
   bool counters_dirty = false;
-  int64_t now_ms = 0;  // of the latest step
+  int64_t now_ms = 0;        // of the latest step
+  int64_t loaded_at_ms = 0;  // what passed before is not in any Trail
   // Leases, and the times in which sessions may be resumed, are counted by a clock that stands
   // still while nobody listens: their fields `..._listened_ms`. Their timers are set as if it never
   // stood still, and set anew when they fire too early.

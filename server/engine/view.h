@@ -61,6 +61,7 @@ struct TasksLookedAt {
 
 // Why a task does not run, or what it does: see v1.Reason.
 enum class Reason : uint8_t {
+  kUnknown = 0,  // only of LostTime
   kStops = 2,
   kRuns,
   kHolderAway,
@@ -79,6 +80,7 @@ enum class Reason : uint8_t {
   kNext,
   kCircuitOpen,
 };
+inline constexpr Reason kLastReason = Reason::kCircuitOpen;
 
 // How what a reason says comes to an end.
 enum class ReasonEnd : uint8_t {
@@ -99,10 +101,26 @@ struct ReasonView {
   std::string said;                  // by whoever brought it about, for people
 };
 
-// The reasons that hold now, the one first that must end first.
+// How much of a task's life went to a reason.
+struct LostTime {
+  Reason reason{};
+  int64_t ms = 0;
+};
+
+// The reasons that hold now, the one first that must end first; and where the time went so far.
 struct Explanation {
   TaskView task;
   std::vector<ReasonView> reasons;
+  std::vector<LostTime> lost;
+};
+
+// A runnable task and a free slot that fits it, which stayed apart for a turn: a bug of ours.
+struct Stall {
+  Name queue;
+  Name type;
+  std::string worker;
+  int64_t since_ms = 0;  // Unix time; at the earliest
+  bool is_news = false;  // it was not told of this queue and type for a minute
 };
 
 struct QueueView {

@@ -180,6 +180,9 @@ void AddLoop(Exposition& all, const broker::Figures& figures,
       .Add({}, figures.turns.sync_ms, kMsPerSecond);
   all.Counter("treadle_rows_changed_total", "Rows that were written or deleted.",
               figures.turns.rows);
+  all.Counter("treadle_dispatch_stalls_total",
+              "Times that a runnable task and a free slot were found apart after a turn: a bug.",
+              figures.stalls);
   all.Gauge("treadle_unsynced_bytes", "Rows and answers that wait for the disk.",
             figures.unsynced_bytes);
   all.Gauge("treadle_unsynced_bytes_max", "Beyond it clients' requests wait, too.",

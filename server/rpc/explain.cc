@@ -53,6 +53,8 @@ std::string Text(const engine::ReasonView& reason, const engine::TaskView& task)
   const std::string queue = Quoted(*task.queue);
   const std::string type = Quoted(*task.type);
   switch (reason.reason) {
+    case Reason::kUnknown:
+      break;
     case Reason::kStops:
       return absl::StrCat(Worker(reason), " was told to stop it, ",
                           task.stop == engine::StopReason::kCancelled
@@ -140,6 +142,14 @@ void Write(const engine::ReasonView& reason, const engine::TaskView& task, v1::T
   for (const std::string& worker : reason.workers) out->add_workers(worker);
   out->set_text(Text(reason, task));
   out->set_advice(Advice(reason.reason));
+}
+
+void Write(const std::vector<engine::LostTime>& lost, v1::ExplainTaskResponse* out) {
+  for (const engine::LostTime& one : lost) {
+    v1::LostTime& written = *out->add_lost();
+    written.set_reason(static_cast<v1::Reason>(one.reason));
+    written.set_ms(one.ms);
+  }
 }
 
 void WriteEnded(const engine::FinishedRow& row, v1::TaskReason* out) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <vector>
+
 #include "server/engine/row.h"
 #include "server/engine/view.h"
 #include "treadle/v1/explain.pb.h"
@@ -11,5 +13,6 @@ namespace treadle::rpc {
 void Write(const engine::ReasonView& reason, const engine::TaskView& task, v1::TaskReason* out);
 // Of one that has ended.
 void WriteEnded(const engine::FinishedRow& row, v1::TaskReason* out);
+void Write(const std::vector<engine::LostTime>& lost, v1::ExplainTaskResponse* out);
 
 }  // namespace treadle::rpc

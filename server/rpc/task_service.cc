@@ -9,6 +9,7 @@
 
 #include "proto/support/limits.h"
 #include "server/broker/stored_tasks.h"
+#include "server/engine/lost_time.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/explain.h"
 #include "server/rpc/list_tasks.h"
@@ -192,6 +193,7 @@ absl::Status ExplainTask(Edge&, UnaryCall& call, v1::ExplainTaskRequest& request
         for (const engine::ReasonView& reason : found->reasons) {
           Write(reason, found->task, response.add_reasons());
         }
+        Write(found->lost, &response);
         return response;
       },
       [task = *task](broker::StoredTasks& stored) -> Response {
@@ -200,6 +202,7 @@ absl::Status ExplainTask(Edge&, UnaryCall& call, v1::ExplainTaskRequest& request
         v1::ExplainTaskResponse response;
         Write(*finished->row, response.mutable_task());
         WriteEnded(*finished->row, response.add_reasons());
+        Write(engine::LostTimesOf(*finished->row), &response);
         return response;
       });
   return absl::OkStatus();

@@ -471,6 +471,8 @@ namespace {
 
 const char* NameOf(Reason reason) {
   switch (reason) {
+    case Reason::kUnknown:
+      return "unknown";
     case Reason::kStops:
       return "stops";
     case Reason::kRuns:
@@ -530,6 +532,13 @@ std::string Format(const ReasonView& view) {
                       NameOf(view.end, view.until_ms), Field("count", view.count),
                       Flag("at-least", view.at_least),
                       Field("workers", absl::StrJoin(view.workers, ",")), Field("said", view.said));
+}
+
+std::string Format(const std::vector<LostTime>& lost) {
+  if (lost.empty()) return "nothing lost";
+  return absl::StrJoin(lost, " ", [](std::string* out, const LostTime& one) {
+    absl::StrAppend(out, NameOf(one.reason), "=", one.ms);
+  });
 }
 
 std::string Format(const JobView& view) {

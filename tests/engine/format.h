@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "server/engine/engine.h"
 
@@ -15,6 +16,7 @@ std::string Format(const TaskView& view);
 std::string Format(const QueueView& view);
 std::string Format(const WorkerView& view);
 std::string Format(const ReasonView& view);
+std::string Format(const std::vector<LostTime>& lost);
 std::string Format(const JobView& view);
 std::string Format(const LetterGroupView& view);
 

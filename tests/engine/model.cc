@@ -389,9 +389,13 @@ void Model::Restart(int64_t now_ms) {
   RetireIdle();
 }
 
-void Model::CheckExplained(const Engine& engine, TaskId id, const ModelTask& task) const {
+void Model::CheckExplained(const Engine& engine, TaskId id, const ModelTask& task,
+                           int64_t now_ms) const {
   const std::optional<Explanation> why = engine.Explain(id);
   TREADLE_ASSERT(why && !why->reasons.empty());
+  int64_t lost_ms = 0;
+  for (const LostTime& one : why->lost) lost_ms += one.ms;
+  TREADLE_ASSERT(lost_ms == std::max<int64_t>(0, now_ms - task.submitted_at_ms));
   const Reason first = why->reasons.front().reason;
   switch (task.state) {
     case TaskState::kRunning:
@@ -455,7 +459,7 @@ void Model::CheckViews(const Engine& engine, int64_t now_ms) const {
     TREADLE_ASSERT(view->submitted_at_ms == task.submitted_at_ms + wall_set_by_ms_);
     TREADLE_ASSERT(view->worker == (task.state == TaskState::kRunning ? task.holder : ""));
     CheckFailed(task.failed, view->failed);
-    CheckExplained(engine, id, task);
+    CheckExplained(engine, id, task, now_ms);
   }
   for (const auto& [name, queue] : queues_) {
     const std::optional<QueueView> view = engine.FindQueue(name, now_ms);

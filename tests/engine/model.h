@@ -135,7 +135,7 @@ class Model {
  private:
   void CheckLetters(const Engine& engine, const std::string& name, const ModelQueue& queue,
                     const QueueView& view) const;
-  void CheckExplained(const Engine& engine, TaskId id, const ModelTask& task) const;
+  void CheckExplained(const Engine& engine, TaskId id, const ModelTask& task, int64_t now_ms) const;
   void Say(Event event);
 
   // model.cc: queues, sessions, calls.

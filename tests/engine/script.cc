@@ -198,6 +198,10 @@ std::string Script::Show(const ScriptLine& line) const {
     const std::optional<Explanation> why = engine_->Explain(line.Id("id"));
     return why ? ShowReasons(why->reasons) : "no such task\n";
   }
+  if (line.Has("lost")) {
+    const std::optional<Explanation> why = engine_->Explain(line.Id("id"));
+    return why ? Format(why->lost) + "\n" : "no such task\n";
+  }
   if (line.Has("forecast")) {
     const Submit submit = ParseSubmits(line, /*together=*/false).at(0);
     const auto reasons = engine_->ExplainSubmit(submit.spec, submit.origin);

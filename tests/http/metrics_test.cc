@@ -37,6 +37,7 @@ constexpr const char* kTold[] = {
     "process_virtual_memory_bytes gauge",
     "treadle_awaited_tasks gauge",
     "treadle_build_info gauge",
+    "treadle_dispatch_stalls_total counter",
     "treadle_other_queues gauge",
     "treadle_queue_dead_letter_bytes gauge",
     "treadle_queue_dead_letters gauge",

@@ -74,6 +74,7 @@ class CommandLine(Scenario):
         out, _ = self.treadle("task", "explain", name)
         self.assertIn("no worker serves queue 'why'", out)
         self.assertIn("start a worker that serves the queue", out)
+        self.assertRegex(out, r"(?m)^time +\d.* no worker$")
         self.treadle("queue", "pause", "why")
         told = json.loads(self.treadle("task", "explain", name, "--output=json")[0])
         self.assertEqual([reason["reason"] for reason in told["reasons"]],

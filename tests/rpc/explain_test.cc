@@ -1,5 +1,6 @@
 #include "server/rpc/explain.h"
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -93,6 +94,35 @@ TEST_F(Explain, OneThatRunsAndOneThatHasEndedSayHow) {
   EXPECT_EQ(why.reasons(0).reason(), v1::REASON_ENDED);
   EXPECT_EQ(why.reasons(0).since_at_ms(), why.task().finished_at_ms());
   EXPECT_EQ(why.reasons(0).text(), "it failed in attempt 1 of 3 with Oops: no ink");
+}
+
+TEST_F(Explain, TheTimeOfATaskIsDividedAmongReasons) {
+  const std::string id = Submit(Spec("mail")).task_id();
+  v1::ExplainTaskResponse why = Why(id);
+  while (why.lost().empty()) why = Why(id);  // no millisecond has passed
+  ASSERT_EQ(why.lost_size(), 1);
+  EXPECT_EQ(why.lost(0).reason(), v1::REASON_NO_WORKER);
+
+  const v1::LeasedTask task = Lease("mail").tasks(0);
+  why = Why(id);
+  while (why.lost_size() < 2) why = Why(id);
+  v1::AttemptReport done;
+  done.set_token(task.token());
+  done.set_end(v1::ATTEMPT_END_SUCCEEDED);
+  Complete(done);
+  ASSERT_TRUE(Await(id).finished());
+  why = Why(id);
+  std::map<v1::Reason, int64_t> lost;
+  int64_t sum_ms = 0;
+  for (const v1::LostTime& one : why.lost()) {
+    lost[one.reason()] = one.ms();
+    sum_ms += one.ms();
+  }
+  EXPECT_EQ(sum_ms, why.task().finished_at_ms() - why.task().submitted_at_ms());
+  EXPECT_GT(lost[v1::REASON_RUNS], 0);
+  // What its queue did is not known any more.
+  EXPECT_GT(lost[v1::REASON_UNSPECIFIED], 0);
+  EXPECT_EQ(lost.size(), 2u);
 }
 
 TEST_F(Explain, ASubmitIsForetoldAndNotMade) {

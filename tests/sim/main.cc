@@ -1,11 +1,12 @@
 // sim [--seed N | --seeds A..B] [--steps M] [--print] [--skip-fsync-wait]
-//     [--expect-violation PROMISE]
+//     [--expect-violation PROMISE] [--expect-stalls]
 //
 // Runs the broker and its engine in a simulated world, faults and all, and checks the promises of
 // design.md. A seed decides everything: `--seed N --steps M` is the same run every time, and its
 // hash says so. Exit code 0: every promise was kept. With --expect-violation: there is a seed with
 // which the first promise that is broken is the one of that number. A break may break others first,
-// or fail an assertion.
+// or fail an assertion. With --expect-stalls: the broker has found some, and has come to the end of
+// every run all the same.
 
 #include <csignal>
 #include <cstdio>
@@ -67,7 +68,7 @@ int FindExpected(uint64_t first, uint64_t last) {
 [[noreturn]] void Usage() {
   std::fprintf(stderr,
                "usage: sim [--seed N | --seeds A..B] [--steps M] [--print] [--skip-fsync-wait] "
-               "[--expect-violation PROMISE]\n");
+               "[--expect-violation PROMISE] [--expect-stalls]\n");
   std::exit(2);
 }
 
@@ -103,6 +104,8 @@ int main(int argc, char** argv) {
       options.print = true;
     } else if (flag == "--skip-fsync-wait") {
       options.skip_fsync_wait = true;
+    } else if (flag == "--expect-stalls") {
+      options.expect_stalls = true;
     } else if (flag == "--expect-violation") {
       expected_promise = Parse<int>(value());
     } else {
@@ -130,6 +133,10 @@ int main(int argc, char** argv) {
     faults.Add(result.faults);
     turns += result.turns;
     simulated_ms += result.simulated_ms;
+  }
+  if (options.expect_stalls) {
+    std::printf("the broker has found %lld stalls\n", static_cast<long long>(sum.stalls));
+    if (sum.stalls == 0) return 1;
   }
   std::printf("%llu seeds of %lld steps kept every promise: %llu turns, %lld simulated seconds\n",
               static_cast<unsigned long long>(last - first + 1),

@@ -71,7 +71,10 @@ class Oracle final : public Disk::Observer {
   // The broker listens again. What has passed since the last time, beyond a moment, is counted for
   // no lease.
   void TurnBegins();
-  void TurnEnded(const engine::Engine& engine);
+  // `stalls`: broker::Figures::stalls.
+  void TurnEnded(const engine::Engine& engine, int64_t stalls);
+  // Whether tasks and slots are apart is not judged: the broker is to find and to mend that.
+  void LeaveStalls() { leaves_stalls_ = true; }
   // The broker died; `power`: with its machine. What is durable now is all that is left.
   void Crashed(bool power);
   // What is durable now may be all that a later life has...
@@ -107,6 +110,7 @@ class Oracle final : public Disk::Observer {
     uint64_t letters_redriven = 0;
     uint64_t jobs_done = 0;
     uint64_t circuits_opened = 0;
+    int64_t stalls = 0;  // that the broker has found
     std::map<engine::TaskState, uint64_t> ended;
 
     void Add(const Counts& other);
@@ -289,8 +293,8 @@ class Oracle final : public Disk::Observer {
   void CheckOrder(const engine::Engine& engine, const std::vector<engine::TaskView>& queued) const;
   void CheckWorking(const engine::Engine& engine,
                     const std::vector<engine::TaskView>& queued) const;
-  void CheckExplained(const engine::Engine& engine,
-                      const std::vector<engine::TaskView>& queued) const;
+  void CheckExplained(const engine::Engine& engine, const std::vector<engine::TaskView>& queued);
+  void CheckLost(const engine::TaskView& task, const std::vector<engine::LostTime>& lost);
   // A clock that stands still while the broker does not listen: leases last as long on it.
   int64_t ListenedMs() const { return std::min(NowMs(), listened_at_ms_ + kListensMs) - deaf_ms_; }
   int64_t LeasedBytes(const std::string& worker_id) const;
@@ -347,6 +351,9 @@ class Oracle final : public Disk::Observer {
   int64_t listened_at_ms_ = 0;  // the latest turn
   int64_t deaf_ms_ = 0;
   int64_t latest_wall_ms_ = 0;  // that the broker ever saw
+  bool leaves_stalls_ = false;
+  int64_t stalls_ = 0;        // of this run of the broker
+  int64_t explained_ms_ = 0;  // up to when its latest explanation went
 
   // Of the turn at hand.
   std::vector<TaskId> granted_;

@@ -114,7 +114,7 @@ bool Server::Turn() {
   fingerprint_ = fingerprint;
   disk_.NoteFingerprint(fingerprint);
   trace_.Note("turn", {fingerprint});
-  oracle_.TurnEnded(broker_->engine());
+  oracle_.TurnEnded(broker_->engine(), broker_->figures().stalls);
   if (random_.OneIn(50)) CheckReload();
   return true;
 }

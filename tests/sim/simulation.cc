@@ -78,6 +78,7 @@ class Simulation {
   explicit Simulation(const RunOptions& options)
       : options_(options), random_(options.seed), trace_(timeline_, options.print) {
     disk_.lie_about_syncs = options.skip_fsync_wait;
+    if (options.expect_stalls) oracle_.LeaveStalls();
     disk_.writes_behind = random_.OneIn(2);
     for (uint64_t i = 0; i < 3; ++i) {
       clients_.push_back(std::make_unique<SessionClient>(timeline_, random_, trace_, network_));

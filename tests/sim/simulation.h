@@ -16,6 +16,8 @@ struct RunOptions {
   bool print = false;
   // The break that a test must find: outputs that wait for the disk leave at once.
   bool skip_fsync_wait = false;
+  // The broker forgets wakeups: it is to find out, and to go on all the same.
+  bool expect_stalls = false;
 };
 
 // What a run had to bear, beside crashes and lost stores.

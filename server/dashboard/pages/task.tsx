@@ -5,7 +5,7 @@ import { type Action, here } from "../actions/bulk";
 import { deleteDeadLetters, redriveDeadLetters } from "../actions/on_dead_letters";
 import { cancelTasks } from "../actions/on_tasks";
 import { to } from "../addresses";
-import { type DeadLetter, type Task, type TaskReason, taskService } from "../api";
+import { type DeadLetter, type LostTime, type Task, type TaskReason, taskService } from "../api";
 import { adviceText, reasonText } from "../attention";
 import { bytes, duration, enumWord, exactTime } from "../format";
 import { actionsAllowed } from "../page_settings";
@@ -22,6 +22,7 @@ const ENDED = ["SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED"].map((word) => `TAS
 interface Explained {
   task: Task;
   reasons: TaskReason[];
+  lost: LostTime[];
 }
 
 async function askAbout(taskId: string, signal: AbortSignal): Promise<Explained> {
@@ -29,7 +30,7 @@ async function askAbout(taskId: string, signal: AbortSignal): Promise<Explained>
     taskService.getTask({ taskId }, signal),
     taskService.explainTask({ taskId }, signal),
   ]);
-  return { task: shown.task!, reasons: explained.reasons };
+  return { task: shown.task!, reasons: explained.reasons, lost: explained.lost };
 }
 
 export function TaskPage({ id }: { id: string }) {
@@ -53,7 +54,7 @@ export function TaskPage({ id }: { id: string }) {
       <Loaded reading={task}>
         {(loaded) => (
           <>
-            <Reasons reasons={loaded.reasons} />
+            <Reasons reasons={loaded.reasons} lost={loaded.lost} />
             <div className="columns">
               <Facts task={loaded.task} />
               <Times task={loaded.task} />
@@ -110,8 +111,17 @@ function TaskActions({ task }: { task: Task }) {
   );
 }
 
+// Where the task's age went, the most first.
+const lostText = (lost: LostTime[]): string =>
+  lost
+    .map(({ reason, ms }) => {
+      const word = reason === "REASON_UNSPECIFIED" ? "not known" : enumWord(reason, "REASON_");
+      return `${duration(ms)} ${word}`;
+    })
+    .join(", ");
+
 // Why it does not run, or what it does: the reason that dominates, then the others.
-function Reasons({ reasons }: { reasons: TaskReason[] }) {
+function Reasons({ reasons, lost }: { reasons: TaskReason[]; lost: LostTime[] }) {
   return (
     <section aria-labelledby="why" className="why">
       <h2 id="why">Why</h2>
@@ -134,6 +144,7 @@ function Reasons({ reasons }: { reasons: TaskReason[] }) {
           </li>
         ))}
       </ol>
+      {lost.length > 0 && <p className="dim">Its time so far: {lostText(lost)}.</p>}
     </section>
   );
 }
