@@ -1,5 +1,6 @@
 #include "treadle/client.h"
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <system_error>
@@ -46,6 +47,12 @@ absl::Status CheckOptions(const ClientOptions& options) {
   if (options.name.size() > limits::kNameBytesMax) {
     return absl::InvalidArgumentError(absl::StrCat(
         "name has ", options.name.size(), " bytes: choose one of at most ", limits::kNameBytesMax));
+  }
+  const bool ascii = std::all_of(options.actor.begin(), options.actor.end(),
+                                 [](char c) { return c >= ' ' && c <= '~'; });
+  if (!ascii || options.actor.size() > limits::kNameBytesMax) {
+    return absl::InvalidArgumentError(absl::StrCat("actor is to be at most ", limits::kNameBytesMax,
+                                                   " printable ASCII characters"));
   }
   absl::Status status = CheckDuration("connect_timeout", options.connect_timeout);
   status.Update(CheckDuration("give_up_after", options.give_up_after));

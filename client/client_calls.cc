@@ -6,6 +6,7 @@
 
 #include "proto/support/task_id.h"
 #include "proto/support/utf8.h"
+#include "proto/wire/metadata.h"
 #include "proto/wire/status.h"
 
 // The client's plain calls, each one request and one response, with a deadline.
@@ -28,6 +29,7 @@ absl::StatusOr<Response> Call(const ClientOptions& options, Stub& stub,
                               Method<Stub, Request, Response> method, const Request& request) {
   grpc::ClientContext context;
   context.set_deadline(CallDeadline(options.call_timeout));
+  if (!options.actor.empty()) context.AddMetadata(wire::kActorMetadata, options.actor);
   Response response;
   absl::Status status = wire::FromGrpc((stub.*method)(&context, request, &response));
   if (absl::IsUnavailable(status)) {
@@ -268,13 +270,50 @@ absl::StatusOr<std::vector<v1::Worker>> Client::ListWorkers() {
   return workers;
 }
 
-absl::StatusOr<int64_t> Client::DrainWorkers(std::string_view name_or_id) {
-  v1::DrainWorkersRequest request;
-  request.set_worker(std::string(name_or_id));
-  const absl::StatusOr<v1::DrainWorkersResponse> response =
-      Call(impl_->options, *impl_->admin, &v1::AdminService::Stub::DrainWorkers, request);
-  if (!response.ok()) return response.status();
-  return response->workers();
+absl::StatusOr<v1::DrainWorkersResponse> Client::DrainWorkers(
+    const v1::DrainWorkersRequest& request) {
+  absl::Status status = CheckName(request.worker());
+  status.Update(CheckName(request.reason()));
+  for (const auto& [key, value] : request.labels()) {
+    status.Update(CheckName(key));
+    status.Update(CheckName(value));
+  }
+  if (!status.ok()) return status;
+  return Call(impl_->options, *impl_->admin, &v1::AdminService::Stub::DrainWorkers, request);
+}
+
+absl::StatusOr<v1::Drain> Client::GetDrain(std::string_view drain_id) {
+  v1::GetDrainRequest request;
+  request.set_drain_id(std::string(drain_id));
+  return Take(Call(impl_->options, *impl_->admin, &v1::AdminService::Stub::GetDrain, request),
+              &v1::GetDrainResponse::mutable_drain);
+}
+
+absl::StatusOr<std::vector<v1::Drain>> Client::ListDrains() {
+  std::vector<v1::Drain> drains;
+  v1::ListDrainsRequest request;
+  request.set_page_size(kPageSize);
+  do {
+    absl::StatusOr<v1::ListDrainsResponse> page =
+        Call(impl_->options, *impl_->admin, &v1::AdminService::Stub::ListDrains, request);
+    if (!page.ok()) return page.status();
+    for (v1::Drain& drain : *page->mutable_drains()) drains.push_back(std::move(drain));
+    request.set_page_token(page->next_page_token());
+  } while (!request.page_token().empty());
+  return drains;
+}
+
+absl::Status Client::RemoveDrain(std::string_view drain_id) {
+  v1::RemoveDrainRequest request;
+  request.set_drain_id(std::string(drain_id));
+  return Call(impl_->options, *impl_->admin, &v1::AdminService::Stub::RemoveDrain, request)
+      .status();
+}
+
+absl::StatusOr<v1::ListActionsResponse> Client::ListActions(const v1::ListActionsRequest& request) {
+  absl::Status status = CheckName(request.subject());
+  if (!status.ok()) return status;
+  return Call(impl_->options, *impl_->admin, &v1::AdminService::Stub::ListActions, request);
 }
 
 }  // namespace treadle

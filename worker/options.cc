@@ -90,6 +90,9 @@ void AddFlags(CLI::App& app, Options& options) {
       "Default: default.");
   program::AddText(app, "--name", options.name, "NAME",
                    "How the operator's tools show this worker. Default: host and process id.");
+  program::AddList(app, "--label", options.labels, "KEY=VALUE",
+                   "What operators know and drain this worker by, as in zone=a; give the flag once "
+                   "for each. At most 16.");
   program::AddCount(app, "--concurrency", options.concurrency, 0, kThreadsMax,
                     "Tasks that run at once on threads. 0: one for each CPU.");
   program::AddList(app, "--run-in", options.run_in, "TYPE=POOL",
@@ -133,6 +136,12 @@ absl::Status Check(Options& options) {
   for (const std::string& queue : options.queues) names.Update(CheckName("--queue", queue));
   if (!options.name.empty()) names.Update(CheckName("--name", options.name));
   if (!names.ok()) return names;
+  for (const std::string& label : options.labels) {
+    if (const size_t sign = label.find('='); sign == std::string::npos || sign == 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--label ", CutMiddle(label, 80), ": write KEY=VALUE, as in zone=a"));
+    }
+  }
   if (options.allowed.empty()) {
     return absl::InvalidArgumentError(
         "no program is allowed, so this worker could run nothing but echo: name each program that "
@@ -198,6 +207,10 @@ WorkerOptions ToWorkerOptions(const Options& options) {
   worker.http_proxy = options.http_proxy;
   worker.queues = options.queues;
   worker.name = options.name;
+  for (const std::string& label : options.labels) {
+    const size_t sign = label.find('=');
+    worker.labels[label.substr(0, sign)] = label.substr(sign + 1);
+  }
   worker.concurrency = static_cast<int>(options.concurrency);
   worker.processes = static_cast<int>(options.processes);
   worker.max_tasks_per_child = options.max_tasks_per_child;

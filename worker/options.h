@@ -18,6 +18,7 @@ struct Options {
   bool http_proxy = false;
   std::vector<std::string> queues;
   std::string name;
+  std::vector<std::string> labels;  // "KEY=VALUE"
   int64_t concurrency = 0;
   int64_t processes = 0;
   std::vector<std::string> run_in;  // "TYPE=POOL"

@@ -1,5 +1,6 @@
 #include "treadle/worker.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -68,6 +69,19 @@ absl::Status OutOfBounds(std::string_view option, int64_t value, int64_t min, in
       absl::StrCat(Absl(option), " is ", value, ": choose ", min, " to ", max));
 }
 
+absl::Status CheckLabels(const std::map<std::string, std::string>& labels) {
+  const bool fit = std::all_of(labels.begin(), labels.end(), [](const auto& label) {
+    return !label.first.empty() && std::ssize(label.first) <= limits::kLabelKeyBytesMax &&
+           std::ssize(label.second) <= limits::kNameBytesMax && IsPrintableUtf8(label.first) &&
+           IsPrintableUtf8(label.second);
+  });
+  if (fit && std::ssize(labels) <= limits::kLabelsMax) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("labels: use at most ", limits::kLabelsMax, ", each with a key of 1 to ",
+                   limits::kLabelKeyBytesMax, " bytes and a value of at most ",
+                   limits::kNameBytesMax, ", UTF-8 without control characters"));
+}
+
 absl::Status Check(const WorkerOptions& options) {
   if (options.concurrency < 0 || options.concurrency > worker::kThreadsMax) {
     return OutOfBounds("concurrency", options.concurrency, 0, worker::kThreadsMax);
@@ -108,7 +122,7 @@ absl::Status Check(const WorkerOptions& options) {
                                                    "': write at most ", limits::kNameBytesMax,
                                                    " bytes of UTF-8 without control characters"));
   }
-  return absl::OkStatus();
+  return CheckLabels(options.labels);
 }
 
 }  // namespace
@@ -126,6 +140,7 @@ class Worker::Impl {
     session.http_proxy = options_.http_proxy;
     session.worker_id = NewWorkerId();
     session.worker_name = options_.name;
+    session.labels = options_.labels;
     session.queues = options_.queues;
     session.drain_timeout = options_.drain_timeout;
     session.stop_grace = options_.stop_grace;

@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <climits>
 #include <cstdlib>
+#include <pwd.h>
 #include <string_view>
+#include <unistd.h>
 #include <utility>
 
 #include "absl/strings/str_join.h"
@@ -34,9 +37,25 @@ absl::Status Context::ChooseBroker() {
   return absl::OkStatus();
 }
 
+namespace {
+
+// "ann@build-7", as far as it is ASCII.
+std::string UserAtHost() {
+  const passwd* const user = getpwuid(geteuid());
+  std::string name = user != nullptr ? user->pw_name : std::to_string(geteuid());
+  char host[HOST_NAME_MAX + 1] = {};
+  if (gethostname(host, sizeof(host) - 1) == 0) name += std::string("@") + host;
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  return name.substr(0, limits::kNameBytesMax);
+}
+
+}  // namespace
+
 absl::StatusOr<std::unique_ptr<Client>> Context::Connect(ClientOptions options) const {
   options.address = broker;
   options.http_proxy = http_proxy;
+  options.actor = UserAtHost();
   options.connect_timeout = std::chrono::milliseconds(connect_timeout_ms);
   options.shutdown_timeout = std::chrono::milliseconds(500);
   absl::StatusOr<std::unique_ptr<Client>> client = Client::Connect(std::move(options));

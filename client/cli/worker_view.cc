@@ -1,6 +1,7 @@
 #include "client/cli/worker_view.h"
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,12 @@ std::string TypesOf(const std::vector<const v1::WorkerPoolStats*>& pools) {
   }
   std::erase(types, wire::kNoType);
   return types.empty() ? "-" : absl::StrJoin(types, ",");
+}
+
+// "disk=fast,zone=a"; "-": none.
+std::string LabelsOf(const google::protobuf::Map<std::string, std::string>& labels) {
+  const std::map<std::string, std::string> sorted(labels.begin(), labels.end());
+  return sorted.empty() ? "-" : Printable(absl::StrJoin(sorted, ",", absl::PairFormatter("=")));
 }
 
 // Of all its pools.
@@ -75,6 +82,7 @@ std::string DescribeWorker(const v1::Worker& worker, const Context& context) {
   sheet.Add("from", worker.peer());
   sheet.Add("attached", HumanTimeAndAge(worker.attached_at_ms()));
   sheet.Add("queues", absl::StrJoin(worker.queues(), ", "));
+  if (!worker.labels().empty()) sheet.Add("labels", LabelsOf(worker.labels()));
   sheet.Add("succeeded", HumanNumber(worker.succeeded_total()));
   sheet.Add("failed", HumanNumber(worker.failed_total()));
   std::string text = context.Render(sheet);
@@ -83,7 +91,33 @@ std::string DescribeWorker(const v1::Worker& worker, const Context& context) {
   return text;
 }
 
+std::string DescribeDrain(const v1::Drain& drain, const Context& context) {
+  Sheet sheet;
+  sheet.Add("drain", drain.drain_id());
+  sheet.Add("workers", drain.worker().empty() ? "(any name)" : Printable(drain.worker()));
+  sheet.Add("labels", LabelsOf(drain.labels()));
+  sheet.Add("match", HumanNumber(drain.workers()));
+  sheet.Add("with tasks", HumanNumber(drain.busy_workers()));
+  return context.Render(sheet);
+}
+
 }  // namespace
+
+const View<v1::Drain> kDrainView = {
+    {{{"ID"}, [](const v1::Drain& d) { return d.drain_id(); }},
+     {{"WORKERS"},
+      [](const v1::Drain& d) { return d.worker().empty() ? "-" : Printable(d.worker()); }},
+     {{"LABELS"}, [](const v1::Drain& d) { return LabelsOf(d.labels()); }},
+     {{"MATCH", kRight}, [](const v1::Drain& d) { return HumanNumber(d.workers()); }},
+     {{"WITH TASKS", kRight}, [](const v1::Drain& d) { return HumanNumber(d.busy_workers()); }},
+     {{"SINCE", kRight}, [](const v1::Drain& d) { return HumanAge(d.created_at_ms()) + " ago"; }},
+     {{"UNTIL"},
+      [](const v1::Drain& d) {
+        return d.ends_at_ms() == 0 ? std::string("undrained") : HumanTime(d.ends_at_ms());
+      }},
+     {{"REASON"}, [](const v1::Drain& d) { return Printable(d.reason()); }}},
+    [](const v1::Drain& d) { return d.drain_id(); },
+    DescribeDrain};
 
 const View<v1::Worker> kWorkerView = {
     {{{"NAME"}, [](const v1::Worker& w) { return w.name(); }},
@@ -98,6 +132,7 @@ const View<v1::Worker> kWorkerView = {
      {{"QUEUES"}, [](const v1::Worker& w) { return absl::StrJoin(w.queues(), ","); }},
      {{"ID"}, [](const v1::Worker& w) { return w.worker_id(); }, true},
      {{"FROM"}, [](const v1::Worker& w) { return w.peer(); }, true},
+     {{"LABELS"}, [](const v1::Worker& w) { return LabelsOf(w.labels()); }, true},
      {{"ATTACHED"}, [](const v1::Worker& w) { return HumanTime(w.attached_at_ms()); }, true},
      {{"TYPES"},
       [](const v1::Worker& w) {

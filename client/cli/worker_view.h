@@ -7,5 +7,6 @@
 namespace treadle::cli {
 
 extern const View<v1::Worker> kWorkerView;
+extern const View<v1::Drain> kDrainView;
 
 }  // namespace treadle::cli

@@ -78,7 +78,14 @@ inline constexpr int64_t kJobsRunningMax = 100;
 inline constexpr int64_t kJobsKeptMax = 1'000;
 inline constexpr int32_t kJobTasksPerSecondMax = 1'000'000;
 
+// Drains of workers, and the log of what operators did.
+inline constexpr int64_t kDrainsMax = 1'000;
+inline constexpr int64_t kActionsKept = 10'000;
+inline constexpr int64_t kActionDetailsBytesMax = kKiB;
+
 // Workers.
+inline constexpr int64_t kLabelsMax = 16;  // of one worker
+inline constexpr int64_t kLabelKeyBytesMax = 63;
 inline constexpr int64_t kWorkerQueuesMax = 256;
 inline constexpr int64_t kWorkerPoolsMax = 16;
 inline constexpr int64_t kPoolTypesMax = 1'024;

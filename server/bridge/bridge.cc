@@ -18,6 +18,7 @@
 
 #include "proto/support/trace_context.h"
 #include "proto/support/utf8.h"
+#include "proto/wire/metadata.h"
 #include "proto/wire/status.h"
 #include "server/bridge/connect_protocol.h"
 #include "server/bridge/methods.h"
@@ -172,6 +173,7 @@ absl::StatusOr<std::string> Bridge::Call(const MethodDescriptor& method,
   grpc::ClientContext context;
   const auto deadline = system_clock::now() + std::chrono::milliseconds(*timeout_ms);
   context.set_deadline(deadline);
+  context.AddMetadata(wire::kActorMetadata, absl::StrCat("dashboard from ", request.remote_addr));
   const std::string trace_header(kTraceParent);
   if (const auto trace = ParseTraceParent(request.get_header_value(trace_header))) {
     context.AddMetadata(trace_header, FormatTraceParent(*trace));

@@ -16,8 +16,12 @@ using enum Effect;
 constexpr std::array kMethods = {
     Method{"treadle.v1.AdminService/DrainWorkers", kChanges},
     Method{"treadle.v1.AdminService/GetCharts", kReads},
+    Method{"treadle.v1.AdminService/GetDrain", kReads},
     Method{"treadle.v1.AdminService/GetServerInfo", kReads},
+    Method{"treadle.v1.AdminService/ListActions", kReads},
+    Method{"treadle.v1.AdminService/ListDrains", kReads},
     Method{"treadle.v1.AdminService/ListWorkers", kReads},
+    Method{"treadle.v1.AdminService/RemoveDrain", kChanges},
     Method{"treadle.v1.DeadLetterService/DeleteDeadLetters", kChanges},
     Method{"treadle.v1.DeadLetterService/GetDeadLetter", kReads},
     Method{"treadle.v1.DeadLetterService/ListDeadLetterGroups", kReads},

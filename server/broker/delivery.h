@@ -101,7 +101,7 @@ class Answer {
 
 using Delivery =
     std::variant<engine::QueueChanged, engine::SessionOpened, engine::Submitted, engine::CancelDone,
-                 engine::WorkerAttached, engine::DrainAsked, engine::WorkersDrained,
+                 engine::WorkerAttached, engine::DrainAsked, engine::DrainChanged,
                  engine::StopAttempt, engine::ReportDone, engine::ReportsHandled,
                  engine::LeaseExtended, engine::EndCall, engine::LettersTaken, engine::JobChanged,
                  Leased, OutcomeReady, TaskUnknown, TaskSeen, ReadOn, Answer>;

@@ -23,6 +23,12 @@ struct HeapBytes {
     return bytes;
   }
 
+  static size_t Of(const engine::Labels& labels) {
+    size_t bytes = labels.size() * sizeof(engine::Labels::value_type);
+    for (const auto& [key, value] : labels) bytes += key.size() + value.size();
+    return bytes;
+  }
+
   size_t operator()(const engine::Submit& submit) const {
     const engine::TaskSpec& spec = submit.spec;
     return spec.queue.size() + spec.type.size() + spec.request_key.size() +
@@ -36,12 +42,13 @@ struct HeapBytes {
   size_t operator()(const engine::AttachWorker& attach) const {
     size_t bytes = Of(attach.queues) + attach.held_tokens.size() * sizeof(engine::Token);
     for (const engine::PoolSpec& pool : attach.pools) bytes += sizeof(pool) + Of(pool.types);
-    return bytes;
+    return bytes + Of(attach.labels);
   }
   size_t operator()(const engine::PollTasks& poll) const {
     return Of(poll.queues) + Of(poll.types) + poll.worker_name.size();
   }
-  // The others have a name of 255 bytes at most.
+  size_t operator()(const engine::SetDrain& set) const { return Of(set.match.labels); }
+  // The others have a few names of 255 bytes at most.
   template <typename Command>
   size_t operator()(const Command&) const {
     return 0;

@@ -20,7 +20,7 @@ constexpr int64_t kLookAtClockEveryRows = 4'096;
 constexpr RowKind kOrder[] = {RowKind::kMeta,       RowKind::kQueue,   RowKind::kSession,
                               RowKind::kTask,       RowKind::kRun,     RowKind::kAttempt,
                               RowKind::kGrant,      RowKind::kReports, RowKind::kLetterGroup,
-                              RowKind::kLetterMove, RowKind::kJob};
+                              RowKind::kLetterMove, RowKind::kJob,     RowKind::kDrain};
 
 absl::Status ContinueClock(store::Store& store, RowDecoder& decoder, ServiceClock& clock) {
   const KeyRange range = RowsOf(RowKind::kClock);

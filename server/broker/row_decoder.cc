@@ -147,6 +147,8 @@ struct RowDecoder::State {
   storage::v1::LetterGroup group;
   storage::v1::LetterMove move;
   storage::v1::Job job;
+  storage::v1::Drain drain;
+  storage::v1::Action action;
 
   // The last ones seen: rows come by session, and a session's tasks are much alike.
   engine::Name last_queue;
@@ -169,8 +171,8 @@ struct RowDecoder::State {
 
   absl::StatusOr<engine::Row> Meta(std::string_view bytes) {
     if (absl::Status status = Parse(bytes, meta); !status.ok()) return status;
-    return engine::MetaRow{meta.next_session(), meta.next_token(), meta.next_grant(),
-                           meta.next_order(), meta.next_letter()};
+    return engine::MetaRow{meta.next_session(), meta.next_token(),  meta.next_grant(),
+                           meta.next_order(),   meta.next_letter(), meta.actions()};
   }
 
   absl::StatusOr<engine::Row> Queue(std::string_view key, std::string_view bytes) {
@@ -488,6 +490,34 @@ struct RowDecoder::State {
     return row;
   }
 
+  absl::StatusOr<engine::Row> Drain(uint64_t id, std::string_view bytes) {
+    if (absl::Status status = Parse(bytes, drain); !status.ok()) return status;
+    engine::DrainRow row = {.id = id,
+                            .match = {std::move(*drain.mutable_worker()), {}},
+                            .reason = std::move(*drain.mutable_reason()),
+                            .created_at_ms = drain.created_at_ms(),
+                            .until_ms = drain.until_ms()};
+    for (const storage::v1::Label& label : drain.labels()) {
+      row.match.labels[label.key()] = label.value();
+    }
+    return row;
+  }
+
+  absl::StatusOr<engine::Row> Action(uint64_t number, std::string_view bytes) {
+    if (absl::Status status = Parse(bytes, action); !status.ok()) return status;
+    engine::ActionRow row;
+    absl::Status status = ToEnum(action.kind(), engine::ActionKind::kQueueCreated,
+                                 engine::ActionKind::kDrainRemoved, row.kind);
+    if (!status.ok()) return status;
+    row.number = number;
+    row.at_ms = action.at_ms();
+    row.subject = std::move(*action.mutable_subject());
+    row.details = std::move(*action.mutable_details());
+    row.reason = std::move(*action.mutable_reason());
+    row.actor = {std::move(*action.mutable_actor()), std::move(*action.mutable_peer())};
+    return row;
+  }
+
   absl::StatusOr<engine::Row> Decode(std::string_view key, std::string_view value,
                                      std::optional<Body>* body) {
     if (!store::HasExpiryPrefix(value)) return Damaged("it is cut short");
@@ -545,6 +575,12 @@ struct RowDecoder::State {
         break;
       case RowKind::kJob:
         if (const auto number = NumberOfKey(key)) return Job(*number, bytes);
+        break;
+      case RowKind::kDrain:
+        if (const auto number = NumberOfKey(key)) return Drain(*number, bytes);
+        break;
+      case RowKind::kAction:
+        if (const auto number = NumberOfKey(key)) return Action(*number, bytes);
         break;
     }
     return Damaged("its key is malformed");

@@ -161,6 +161,8 @@ struct RowEncoder::Messages {
   storage::v1::LetterGroup group;
   storage::v1::LetterMove move;
   storage::v1::Job job;
+  storage::v1::Drain drain;
+  storage::v1::Action action;
 
   void Put(const engine::MetaRow& row, const Target& target) {
     meta.set_next_session(row.next_session);
@@ -168,6 +170,7 @@ struct RowEncoder::Messages {
     meta.set_next_grant(row.next_grant);
     meta.set_next_order(row.next_order);
     meta.set_next_letter(row.next_letter);
+    meta.set_actions(row.actions);
     broker::Put(target, Prefix::Stays(), meta);
   }
 
@@ -401,6 +404,31 @@ struct RowEncoder::Messages {
       one.set_message(refusal.message);
     }
     broker::Put(target, Prefix::Stays(), job);
+  }
+
+  void Put(const engine::DrainRow& row, const Target& target) {
+    drain.Clear();
+    drain.set_worker(row.match.worker);
+    for (const auto& [name, value] : row.match.labels) {
+      storage::v1::Label& label = *drain.add_labels();
+      label.set_key(name);
+      label.set_value(value);
+    }
+    drain.set_reason(row.reason);
+    drain.set_created_at_ms(row.created_at_ms);
+    drain.set_until_ms(row.until_ms);
+    broker::Put(target, Prefix::Stays(), drain);
+  }
+
+  void Put(const engine::ActionRow& row, const Target& target) {
+    action.set_at_ms(row.at_ms);
+    action.set_kind(static_cast<int32_t>(row.kind));
+    action.set_subject(row.subject);
+    action.set_details(row.details);
+    action.set_reason(row.reason);
+    action.set_actor(row.actor.name);
+    action.set_peer(row.actor.peer);
+    broker::Put(target, Prefix::Stays(), action);
   }
 };
 

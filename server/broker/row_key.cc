@@ -90,6 +90,8 @@ struct KeyWriter {
   }
   void operator()(const engine::LetterMoveRow& row) const { Task(RowKind::kLetterMove, row.id); }
   void operator()(const engine::JobRow& row) const { Number(RowKind::kJob, row.id); }
+  void operator()(const engine::DrainRow& row) const { Number(RowKind::kDrain, row.id); }
+  void operator()(const engine::ActionRow& row) const { Number(RowKind::kAction, row.number); }
 
   void operator()(const engine::QueueKey& row) const { WriteQueueKey(row.name, key); }
   void operator()(const engine::TaskKey& row) const { Task(RowKind::kTask, row.id); }
@@ -107,6 +109,8 @@ struct KeyWriter {
   }
   void operator()(const engine::LetterMoveKey& row) const { Task(RowKind::kLetterMove, row.id); }
   void operator()(const engine::JobKey& row) const { Number(RowKind::kJob, row.id); }
+  void operator()(const engine::DrainKey& row) const { Number(RowKind::kDrain, row.id); }
+  void operator()(const engine::ActionKey& row) const { Number(RowKind::kAction, row.number); }
 
   void Task(RowKind kind, TaskId id) const { WriteTaskKey(kind, id, key); }
   template <typename Id>
@@ -179,6 +183,12 @@ KeyRange DeadLettersBetween(std::string_view queue, uint64_t from, uint64_t befo
   return {DeadLetterRowKey(queue, from), DeadLetterRowKey(queue, before)};
 }
 
+KeyRange ActionsBelow(uint64_t before) {
+  KeyRange range = RowsOf(RowKind::kAction);
+  WriteNumberKey(RowKind::kAction, before, range.end);
+  return range;
+}
+
 std::optional<RowKind> KindOfKey(std::string_view key) {
   if (key.empty()) return std::nullopt;
   switch (const auto kind = static_cast<RowKind>(key[0])) {
@@ -198,6 +208,8 @@ std::optional<RowKind> KindOfKey(std::string_view key) {
     case RowKind::kLetterGroup:
     case RowKind::kLetterMove:
     case RowKind::kJob:
+    case RowKind::kDrain:
+    case RowKind::kAction:
       return kind;
   }
   return std::nullopt;
@@ -283,6 +295,12 @@ std::string DescribeKey(std::string_view key) {
       break;
     case RowKind::kJob:
       if (const auto job = NumberOfKey(key)) return absl::StrCat("job ", *job);
+      break;
+    case RowKind::kDrain:
+      if (const auto drain = NumberOfKey(key)) return absl::StrCat("drain ", *drain);
+      break;
+    case RowKind::kAction:
+      if (const auto action = NumberOfKey(key)) return absl::StrCat("action ", *action);
       break;
   }
   return absl::StrCat("key ", Quoted(key));

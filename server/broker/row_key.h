@@ -30,6 +30,8 @@ namespace treadle::broker {
 //   'e' queue's length (2 bytes) queue fingerprint   a group of a queue's dead letters
 //   'x' session sequence                   a dead letter whose task is still a 't'
 //   'j' number                             a job
+//   'w' number                             a drain of workers
+//   'l' number                             what an operator did
 // What has ended is apart from what has not, so that a start does not read it.
 enum class RowKind : char {
   kMeta = 'm',
@@ -48,6 +50,8 @@ enum class RowKind : char {
   kLetterGroup = 'e',
   kLetterMove = 'x',
   kJob = 'j',
+  kDrain = 'w',
+  kAction = 'l',
 };
 
 // Keys in [begin, end), as Store::Scan takes them.
@@ -79,11 +83,14 @@ KeyRange FinishedRowsUpTo(TaskId id);
 // A queue's dead letters from this number on, below that one.
 KeyRange DeadLettersBetween(std::string_view queue, uint64_t from, uint64_t before);
 
+// What operators did, with numbers below that one.
+KeyRange ActionsBelow(uint64_t before);
+
 // Absent: no stored row has such a key.
 std::optional<RowKind> KindOfKey(std::string_view key);
 // Of a 't', 'u', 'a', 'f', 'p' or 'x' key: the one in it. Absent: it is malformed.
 std::optional<TaskId> TaskOfKey(std::string_view key);
-// Of a 'g', 's', 'r' or 'j' key.
+// Of a 'g', 's', 'r', 'j', 'w' or 'l' key.
 std::optional<uint64_t> NumberOfKey(std::string_view key);
 
 struct QueueNumber {

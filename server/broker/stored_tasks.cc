@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "proto/support/limits.h"
 #include "server/broker/body.h"
 #include "server/broker/outcome.h"
 #include "server/broker/row_key.h"
@@ -264,6 +265,31 @@ absl::StatusOr<DeadLetterPage> StoredTasks::ListDeadLetters(
   if (!page.next.has_value() && next->has_value()) {
     if (const auto letter = QueueNumberOfKey(**next)) page.next = letter->number;
   }
+  return page;
+}
+
+absl::StatusOr<ActionPage> StoredTasks::ListActions(
+    uint64_t before, size_t limit, absl::FunctionRef<bool(const engine::ActionRow&)> accept) {
+  ActionPage page;
+  int64_t page_bytes = 0;
+  const KeyRange keys = ActionsBelow(before);
+  const absl::StatusOr<std::optional<std::string>> rest = store_.ScanBack(
+      keys.begin, keys.end, kListRowsMax, [&](std::string_view key, std::string_view value) {
+        bytes_read_ += static_cast<int64_t>(value.size());
+        absl::StatusOr<engine::Row> row = decoder_.Decode(key, value);
+        if (!row.ok()) return true;  // as in LookThroughFinished
+        auto& action = std::get<engine::ActionRow>(*row);
+        if (!accept(action)) return true;
+        if (page.rows.size() == limit || page_bytes >= limits::kOutgoingMessageBytes) {
+          page.before = action.number + 1;
+          return false;
+        }
+        page_bytes += static_cast<int64_t>(value.size());
+        page.rows.push_back(std::move(action));
+        return true;
+      });
+  if (!rest.ok()) return Fail(rest.status());
+  if (!page.before.has_value() && rest->has_value()) page.before = NumberOfKey(**rest);
   return page;
 }
 

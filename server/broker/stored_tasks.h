@@ -57,6 +57,12 @@ struct StoredLetter {
   std::optional<engine::TaskRow> task;
 };
 
+// Some of what operators did, the newest first.
+struct ActionPage {
+  std::vector<engine::ActionRow> rows;
+  std::optional<uint64_t> before;  // go on with those below it; absent: there are no more
+};
+
 // What the broker reads back from the store while it runs. One thread at a time, on which the store
 // may be read (see store::Store).
 class StoredTasks {
@@ -91,6 +97,9 @@ class StoredTasks {
   absl::StatusOr<DeadLetterPage> ListDeadLetters(
       const DeadLetterRange& range,
       absl::FunctionRef<bool(const engine::DeadLetterRow&)> accept = TakeAll);
+  // What operators did that `accept` takes, up to `limit`, with numbers below `before`.
+  absl::StatusOr<ActionPage> ListActions(uint64_t before, size_t limit,
+                                         absl::FunctionRef<bool(const engine::ActionRow&)> accept);
   // NOT_FOUND: this task is no dead letter (any more). `moving`: what Engine::FindMoving has said.
   absl::StatusOr<StoredLetter> FindDeadLetter(TaskId task,
                                               const std::optional<engine::MovingLetter>& moving,

@@ -2,6 +2,14 @@
 
 import { type Shape, caller } from "./wire";
 
+export type ActionKind =
+  "ACTION_KIND_UNSPECIFIED" | "ACTION_KIND_QUEUE_CREATED" | "ACTION_KIND_QUEUE_UPDATED" |
+  "ACTION_KIND_QUEUE_CLOSED" | "ACTION_KIND_QUEUE_REOPENED" | "ACTION_KIND_QUEUE_DELETED" |
+  "ACTION_KIND_QUEUE_PAUSED" | "ACTION_KIND_QUEUE_RESUMED" | "ACTION_KIND_QUEUE_PURGED" |
+  "ACTION_KIND_TASK_CANCELLED" | "ACTION_KIND_DEAD_LETTERS_REDRIVEN" |
+  "ACTION_KIND_DEAD_LETTERS_DELETED" | "ACTION_KIND_JOB_STARTED" | "ACTION_KIND_JOB_CANCELLED" |
+  "ACTION_KIND_DRAIN_SET" | "ACTION_KIND_DRAIN_REMOVED";
+
 export type ChartSpan =
   "CHART_SPAN_UNSPECIFIED" | "CHART_SPAN_HOUR" | "CHART_SPAN_DAY";
 
@@ -33,6 +41,17 @@ export type StopReason =
 export type TaskState =
   "TASK_STATE_UNSPECIFIED" | "TASK_STATE_SCHEDULED" | "TASK_STATE_QUEUED" | "TASK_STATE_RUNNING" |
   "TASK_STATE_SUCCEEDED" | "TASK_STATE_FAILED" | "TASK_STATE_CANCELLED" | "TASK_STATE_EXPIRED";
+
+export interface Action {
+  number: number;
+  atMs: number;
+  kind: ActionKind;
+  subject: string;
+  details: string;
+  reason: string;
+  actor: string;
+  peer: string;
+}
 
 export interface AwaitTaskRequest {
   taskId: string;
@@ -141,12 +160,27 @@ export interface DeleteQueueRequest {
 
 export type DeleteQueueResponse = Record<string, never>;
 
+export interface Drain {
+  drainId: string;
+  worker: string;
+  labels: Record<string, string>;
+  reason: string;
+  createdAtMs: number;
+  endsAtMs: number;
+  workers: number;
+  busyWorkers: number;
+}
+
 export interface DrainWorkersRequest {
   worker: string;
+  labels: Record<string, string>;
+  reason: string;
+  forMs: number;
 }
 
 export interface DrainWorkersResponse {
   workers: number;
+  drain: Drain | undefined;
 }
 
 export interface ExplainTaskRequest {
@@ -280,6 +314,18 @@ export interface Limits {
   unfinishedTasksMax: number;
 }
 
+export interface ListActionsRequest {
+  pageSize: number;
+  pageToken: string;
+  subject: string;
+  kinds: ActionKind[];
+}
+
+export interface ListActionsResponse {
+  actions: Action[];
+  nextPageToken: string;
+}
+
 export interface ListDeadLetterGroupsRequest {
   queue: string;
   pageSize: number;
@@ -304,6 +350,16 @@ export interface ListDeadLettersResponse {
   deadLetters: DeadLetter[];
   nextPageToken: string;
   searched: number;
+}
+
+export interface ListDrainsRequest {
+  pageSize: number;
+  pageToken: string;
+}
+
+export interface ListDrainsResponse {
+  drains: Drain[];
+  nextPageToken: string;
 }
 
 export interface ListJobsRequest {
@@ -453,6 +509,12 @@ export interface RedriveResult {
   taskId: string;
 }
 
+export interface RemoveDrainRequest {
+  drainId: string;
+}
+
+export type RemoveDrainResponse = Record<string, never>;
+
 export interface ResumeQueueRequest {
   name: string;
 }
@@ -567,6 +629,7 @@ export interface Worker {
   succeededTotal: number;
   failedTotal: number;
   handlers: HandlerStats[];
+  labels: Record<string, string>;
 }
 
 export interface WorkerPoolStats {
@@ -580,6 +643,10 @@ export interface WorkerPoolStats {
 
 // What JSON leaves out, and how it writes 64 bits, is put right by these: see wire.ts.
 const shapes: Record<string, Shape> = {
+  Action: {
+    number: "number", atMs: "number", kind: "ACTION_KIND_UNSPECIFIED", subject: "string",
+    details: "string", reason: "string", actor: "string", peer: "string",
+  },
   AwaitTaskResponse: { finished: "boolean", outcome: "?Outcome" },
   CancelAction: { tasks: "?TaskSelection" },
   CancelJobResponse: { job: "?Job" },
@@ -605,7 +672,11 @@ const shapes: Record<string, Shape> = {
   DeleteAction: { letters: "?DeadLetterSelection" },
   DeleteDeadLettersResponse: { results: "[]ItemStatus" },
   DeleteQueueResponse: {},
-  DrainWorkersResponse: { workers: "number" },
+  Drain: {
+    drainId: "string", worker: "string", labels: "map", reason: "string", createdAtMs: "number",
+    endsAtMs: "number", workers: "number", busyWorkers: "number",
+  },
+  DrainWorkersResponse: { workers: "number", drain: "?Drain" },
   ExplainTaskResponse: { task: "?Task", reasons: "[]TaskReason", lost: "[]LostTime" },
   FailedAttempt: {
     error: "?TaskError", runnableAtMs: "number", leasedAtMs: "number", startedAtMs: "number",
@@ -640,10 +711,12 @@ const shapes: Record<string, Shape> = {
     streamsPerClientMax: "number", requestKeyWindowMs: "number", queuesMax: "number",
     unfinishedTasksMax: "number",
   },
+  ListActionsResponse: { actions: "[]Action", nextPageToken: "string" },
   ListDeadLetterGroupsResponse: { groups: "[]DeadLetterGroup", nextPageToken: "string" },
   ListDeadLettersResponse: {
     deadLetters: "[]DeadLetter", nextPageToken: "string", searched: "number",
   },
+  ListDrainsResponse: { drains: "[]Drain", nextPageToken: "string" },
   ListJobsResponse: { jobs: "[]Job", nextPageToken: "string" },
   ListQueuesResponse: { queues: "[]Queue", nextPageToken: "string" },
   ListTasksResponse: { tasks: "[]Task", nextPageToken: "string", searched: "number" },
@@ -675,6 +748,7 @@ const shapes: Record<string, Shape> = {
   RedriveAction: { letters: "?DeadLetterSelection", queue: "string", maxAttempts: "number" },
   RedriveDeadLettersResponse: { results: "[]RedriveResult" },
   RedriveResult: { status: "?ItemStatus", taskId: "string" },
+  RemoveDrainResponse: {},
   ResumeQueueResponse: { queue: "?Queue" },
   ServerInfo: {
     version: "string", startedAtMs: "number", nowMs: "number", store: "string", limits: "?Limits",
@@ -707,7 +781,7 @@ const shapes: Record<string, Shape> = {
     workerId: "string", name: "string", peer: "string", connected: "boolean", draining: "boolean",
     queues: "[]string", pools: "[]WorkerPoolStats", attachedAtMs: "number",
     leaseExpiresAtMs: "number", succeededTotal: "number", failedTotal: "number",
-    handlers: "[]HandlerStats",
+    handlers: "[]HandlerStats", labels: "map",
   },
   WorkerPoolStats: {
     name: "string", slots: "number", free: "number", leased: "number", running: "number",
@@ -724,6 +798,12 @@ export const adminService = {
     "AdminService/ListWorkers", "ListWorkersResponse"),
   drainWorkers: call<DrainWorkersRequest, DrainWorkersResponse>(
     "AdminService/DrainWorkers", "DrainWorkersResponse"),
+  listDrains: call<ListDrainsRequest, ListDrainsResponse>(
+    "AdminService/ListDrains", "ListDrainsResponse"),
+  removeDrain: call<RemoveDrainRequest, RemoveDrainResponse>(
+    "AdminService/RemoveDrain", "RemoveDrainResponse"),
+  listActions: call<ListActionsRequest, ListActionsResponse>(
+    "AdminService/ListActions", "ListActionsResponse"),
   getCharts: call<GetChartsRequest, GetChartsResponse>(
     "AdminService/GetCharts", "GetChartsResponse"),
 };

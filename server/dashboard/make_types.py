@@ -20,7 +20,15 @@ PROTO = HERE.parent.parent / "proto"
 OUTPUT = HERE / "api.ts"
 
 CALLED = {
-    "AdminService": ["GetServerInfo", "ListWorkers", "DrainWorkers", "GetCharts"],
+    "AdminService": [
+        "GetServerInfo",
+        "ListWorkers",
+        "DrainWorkers",
+        "ListDrains",
+        "RemoveDrain",
+        "ListActions",
+        "GetCharts",
+    ],
     "DeadLetterService": [
         "ListDeadLetters",
         "ListDeadLetterGroups",

@@ -29,6 +29,9 @@ int64_t WeightOf(const std::vector<std::string>& queues, const std::vector<std::
 int64_t WeightOf(const AttachWorker& attach) {
   int64_t bytes = 0;
   for (const PoolSpec& pool : attach.pools) bytes += WeightOf(attach.queues, pool.types);
+  for (const auto& [key, value] : attach.labels) {
+    bytes += static_cast<int64_t>(sizeof(key) + sizeof(value) + key.size() + value.size());
+  }
   return bytes;
 }
 
@@ -85,7 +88,7 @@ void Attachments::Apply(Turn& turn, AttachWorker&& attach) {
   // The welcome waits for nothing: should a crash forget what it rests on, the worker attaches
   // again and is told anew.
   turn.Say(Durability::kMemory, WorkerAttached{call, absl::OkStatus(), std::move(revoked)});
-  if (worker->asked_to_drain) turn.Say(Durability::kMemory, DrainAsked{call});
+  if (!worker->drains.empty()) turn.Say(Durability::kMemory, DrainAsked{call});
   for (const LiveLease& lease : worker->leases) {
     const StopReason stop = StopOf(lease.task, turn.now_ms());
     if (stop == StopReason::kNone) continue;
@@ -98,8 +101,10 @@ void Attachments::SetUp(Worker& worker, AttachWorker&& attach, int64_t now_ms) {
   s_.calls.Obtain(attach.call).worker = &worker;
   worker.name = std::make_shared<const std::string>(std::move(attach.worker_name));
   worker.peer = std::move(attach.peer);
+  worker.labels = std::move(attach.labels);
   worker.queues = std::move(attach.queues);
-  worker.draining = worker.asked_to_drain;
+  drains_.Follow(worker);
+  worker.draining = !worker.drains.empty();
   worker.attached_at_ms = now_ms;
   worker.heard_listened_ms = s_.ListenedMs();
   worker.report_durability = Durability::kMemory;
@@ -205,25 +210,7 @@ void Attachments::Apply(Turn& turn, const AddCredit& credit) {
 }
 
 void Attachments::Apply(Turn&, const DrainWorker& drain) {
-  if (Worker* const worker = s_.calls.WorkerOf(drain.call)) TakesNoMore(*worker);
-}
-
-void Attachments::Apply(Turn& turn, const DrainWorkers& drain) {
-  WorkersDrained answer{drain.call};
-  for (const auto& [id, worker] : s_.holders.workers()) {
-    if (id != drain.worker && *worker->name != drain.worker) continue;
-    ++answer.workers;
-    worker->asked_to_drain = true;
-    TakesNoMore(*worker);
-    if (worker->call != CallId{}) turn.Say(Durability::kMemory, DrainAsked{worker->call});
-  }
-  if (answer.workers == 0) answer.status = refusal::NoSuchWorker(drain.worker);
-  turn.Say(Durability::kMemory, std::move(answer));
-}
-
-void Attachments::TakesNoMore(Worker& worker) {
-  worker.draining = true;
-  for (const auto& pool : worker.pools) pool->taker.credit = 0;
+  if (Worker* const worker = s_.calls.WorkerOf(drain.call)) worker->TakeNoMore();
 }
 
 void Attachments::EndStream(Turn& turn, Worker& worker, const absl::Status& status) {
@@ -247,6 +234,8 @@ Worker& Attachments::AddKnown(const std::string& worker_id, const Name& name, in
   Worker* worker = s_.holders.FindWorker(worker_id);
   if (worker == nullptr) worker = &s_.holders.AddWorker(worker_id);
   worker->name = name;
+  drains_.Follow(*worker);
+  worker->draining = !worker->drains.empty();
   worker->attached_at_ms = now_ms;
   worker->heard_listened_ms = now_ms - s_.deaf_ms;
   s_.timers.Set(*worker, now_ms + s_.options.lease_ms);
@@ -270,6 +259,7 @@ void Attachments::RetireIdle() {
     worker->retiring = false;
     if (worker->call != CallId{} || worker->lease_count > 0) continue;
     s_.timers.Clear(*worker);
+    drains_.Forget(*worker);
     s_.holders.EraseWorker(*worker);
   }
 }

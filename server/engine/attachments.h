@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "server/engine/drains.h"
 #include "server/engine/lifecycle.h"
 #include "server/engine/state.h"
 #include "server/engine/turn.h"
@@ -12,13 +13,13 @@ namespace treadle::engine {
 // Workers' streams and polls: they come, grant credit, fall silent, go.
 class Attachments {
  public:
-  Attachments(State& state, Lifecycle& lifecycle) : s_(state), lifecycle_(lifecycle) {}
+  Attachments(State& state, Lifecycle& lifecycle, Drains& drains)
+      : s_(state), lifecycle_(lifecycle), drains_(drains) {}
 
   void Apply(Turn& turn, AttachWorker&& attach);
   void Apply(Turn& turn, const Heartbeat& heartbeat);
   void Apply(Turn& turn, const AddCredit& credit);
   void Apply(Turn& turn, const DrainWorker& drain);
-  void Apply(Turn& turn, const DrainWorkers& drain);
   void Apply(Turn& turn, const PollTasks& poll);
 
   // A worker whose leases were found in the rows; its stream may come back within a lease.
@@ -33,7 +34,6 @@ class Attachments {
   void RetireIdle();
 
  private:
-  static void TakesNoMore(Worker& worker);
   void EndStream(Turn& turn, Worker& worker, const absl::Status& status);
   void SetUp(Worker& worker, AttachWorker&& attach, int64_t now_ms);
   void JoinQueues(Taker& taker, const std::vector<std::string>& names);
@@ -46,6 +46,7 @@ class Attachments {
 
   State& s_;
   Lifecycle& lifecycle_;
+  Drains& drains_;
 };
 
 }  // namespace treadle::engine

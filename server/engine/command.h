@@ -12,7 +12,8 @@
 #include "server/engine/row.h"
 #include "server/engine/types.h"
 
-// What the engine is told. `call` is where the answer goes.
+// What the engine is told. `call` is where the answer goes. `by`: an operator has it done, and it
+// is noted when it has changed something (action_log.h).
 
 namespace treadle::engine {
 
@@ -27,6 +28,7 @@ struct CreateQueue {
   CallId call{};
   QueueConfig config;
   Origin origin{};
+  std::optional<Actor> by = std::nullopt;
 };
 struct UpdateQueue {
   CallId call{};
@@ -39,10 +41,12 @@ struct UpdateQueue {
   std::optional<int64_t> dead_letters_ttl_ms = std::nullopt;
   std::optional<CircuitBreaker> breaker = std::nullopt;
   int64_t if_version = 0;  // only if the queue's is this one; 0: whatever it is
+  std::optional<Actor> by = std::nullopt;
 };
 struct DeleteQueue {
   CallId call{};
   std::string name;
+  std::optional<Actor> by = std::nullopt;
 };
 struct PauseQueue {
   CallId call{};
@@ -50,10 +54,12 @@ struct PauseQueue {
   bool paused = true;
   std::string reason = {};  // for people, this and the next when it is paused
   int64_t for_ms = 0;       // 0: until it is resumed
+  std::optional<Actor> by = std::nullopt;
 };
 struct PurgeQueue {
   CallId call{};
   std::string name;
+  std::optional<Actor> by = std::nullopt;
 };
 
 // A client's session, new (session 0) or resumed. A session has one stream at most: opening it
@@ -116,7 +122,8 @@ struct Cancel {
   CallId call{};
   uint64_t item = 0;
   TaskId task;
-  std::string reason;  // for people; of a running task the first one counts
+  std::string reason = {};  // for people; of a running task the first one counts
+  std::optional<Actor> by = std::nullopt;
 };
 
 // A worker's stream begins. The worker's leases from before are reconciled with `held_tokens`;
@@ -130,6 +137,7 @@ struct AttachWorker {
   std::vector<PoolSpec> pools;
   std::vector<Token> held_tokens;
   Origin origin{};
+  Labels labels = {};
 };
 // Any message of an attached worker, whatever else it carries: renews its leases.
 struct Heartbeat {
@@ -143,11 +151,19 @@ struct AddCredit {
 struct DrainWorker {
   CallId call{};
 };
-// From an operator: the workers of this name, or the one of this id, shall take no more tasks, and
-// end when what they run has ended.
-struct DrainWorkers {
+// From an operator: the workers that match shall take no more tasks, and end when what they run has
+// ended. This and the next are answered by DrainChanged.
+struct SetDrain {
   CallId call{};
-  std::string worker;
+  DrainMatch match;
+  std::string reason = {};
+  int64_t for_ms = 0;  // 0: until it is removed
+  std::optional<Actor> by = std::nullopt;
+};
+struct RemoveDrain {
+  CallId call{};
+  uint64_t drain = 0;
+  std::optional<Actor> by = std::nullopt;
 };
 struct StartAttempt {
   CallId call{};
@@ -227,6 +243,7 @@ struct TakeLetters {
   std::vector<TaskId> tasks;
   std::optional<RedriveTo> redrive;  // absent: they are dropped
   Origin origin{};
+  std::optional<Actor> by = std::nullopt;
 };
 // Answers LettersWanted: of the first `looked_at` of them, those that are dead letters, in their
 // order.
@@ -244,10 +261,12 @@ struct LettersFound {
 struct StartJob {
   CallId call{};
   JobSpec spec;
+  std::optional<Actor> by = std::nullopt;
 };
 struct CancelJob {
   CallId call{};
   uint64_t job = 0;
+  std::optional<Actor> by = std::nullopt;
 };
 // Answers JobLettersWanted: those that match, of as many as were looked at.
 struct JobLettersFound {
@@ -266,11 +285,12 @@ struct SweepDeadLetters {
   bool end = false;  // there are no more
 };
 
-using Command = std::variant<BeginLife, CreateQueue, UpdateQueue, DeleteQueue, PauseQueue,
-                             PurgeQueue, OpenSession, AcknowledgeSession, CloseSession, Submit,
-                             Cancel, AttachWorker, Heartbeat, AddCredit, DrainWorker, DrainWorkers,
-                             StartAttempt, EndAttempt, EndReports, PollTasks, ExtendLease,
-                             CallClosed, WatchTask, CompactRun, MoveDeadTasks, TakeLetters,
-                             LettersFound, StartJob, CancelJob, JobLettersFound, SweepDeadLetters>;
+using Command =
+    std::variant<BeginLife, CreateQueue, UpdateQueue, DeleteQueue, PauseQueue, PurgeQueue,
+                 OpenSession, AcknowledgeSession, CloseSession, Submit, Cancel, AttachWorker,
+                 Heartbeat, AddCredit, DrainWorker, SetDrain, RemoveDrain, StartAttempt, EndAttempt,
+                 EndReports, PollTasks, ExtendLease, CallClosed, WatchTask, CompactRun,
+                 MoveDeadTasks, TakeLetters, LettersFound, StartJob, CancelJob, JobLettersFound,
+                 SweepDeadLetters>;
 
 }  // namespace treadle::engine

@@ -3,11 +3,15 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+
 #include "proto/support/assert.h"
+#include "server/engine/action_log.h"
 #include "server/engine/admission.h"
 #include "server/engine/attachments.h"
 #include "server/engine/dead_letters.h"
 #include "server/engine/dispatch.h"
+#include "server/engine/drains.h"
 #include "server/engine/explain.h"
 #include "server/engine/fingerprint.h"
 #include "server/engine/invariants.h"
@@ -33,21 +37,23 @@ class Engine::Impl {
  public:
   explicit Impl(const EngineOptions& options)
       : state_(options),
+        log_(state_),
+        drains_(state_, log_),
         letters_(state_),
         pauses_(state_),
         lifecycle_(state_, letters_, pauses_),
         admission_(state_, lifecycle_),
         sessions_(state_, admission_),
-        queue_commands_(state_, lifecycle_, admission_, letters_, pauses_),
-        letter_commands_(state_, letters_, admission_),
-        jobs_(state_, lifecycle_, letters_, letter_commands_),
-        attachments_(state_, lifecycle_),
+        queue_commands_(state_, lifecycle_, admission_, letters_, pauses_, log_),
+        letter_commands_(state_, letters_, admission_, log_),
+        jobs_(state_, lifecycle_, letters_, letter_commands_, log_),
+        attachments_(state_, lifecycle_, drains_),
         reports_(state_, lifecycle_),
         runs_(state_),
         dispatch_(state_, lifecycle_, admission_, attachments_),
         stall_watch_(state_),
         loader_(std::make_unique<Loader>(state_, lifecycle_, attachments_, runs_, letters_, pauses_,
-                                         jobs_)) {}
+                                         jobs_, drains_)) {}
 
   absl::Status Load(const Row& row) {
     TREADLE_ASSERT(loader_ != nullptr);
@@ -133,6 +139,7 @@ class Engine::Impl {
 
   const State& state() const { return state_; }
   const DeadLetters& letters() const { return letters_; }
+  const Drains& drains() const { return drains_; }
 
  private:
   Turn Begin(int64_t now_ms, Effects& effects) {
@@ -155,7 +162,8 @@ class Engine::Impl {
   void Apply(Turn& turn, Heartbeat&& command) { attachments_.Apply(turn, command); }
   void Apply(Turn& turn, AddCredit&& command) { attachments_.Apply(turn, command); }
   void Apply(Turn& turn, DrainWorker&& command) { attachments_.Apply(turn, command); }
-  void Apply(Turn& turn, DrainWorkers&& command) { attachments_.Apply(turn, command); }
+  void Apply(Turn& turn, SetDrain&& command) { drains_.Apply(turn, std::move(command)); }
+  void Apply(Turn& turn, RemoveDrain&& command) { drains_.Apply(turn, command); }
   void Apply(Turn& turn, PollTasks&& command) { attachments_.Apply(turn, command); }
   void Apply(Turn& turn, StartAttempt&& command) { reports_.Apply(turn, command); }
   void Apply(Turn& turn, EndAttempt&& command) { reports_.Apply(turn, std::move(command)); }
@@ -187,6 +195,8 @@ class Engine::Impl {
   }
 
   State state_;
+  ActionLog log_;
+  Drains drains_;
   DeadLetters letters_;
   Pauses pauses_;
   Lifecycle lifecycle_;
@@ -218,6 +228,10 @@ void Engine::Impl::Apply(Turn& turn, Cancel&& command) {
   Durability after = Durability::kMemory;
   if (Task* const task = state_.tasks.Find(command.task)) {
     after = OutcomeDurability(task->durability);
+    log_.Note(turn, command.by, ActionKind::kTaskCancelled, command.task.ToString(),
+              absl::StrCat("of queue '", *task->queue().name, "', type '", *task->line->type,
+                           task->lease == nullptr ? "', which did not run" : "', which ran"),
+              command.reason);
     lifecycle_.Cancel(turn, lifecycle_.Part(*task, command.task), command.reason);
   } else if (Waiter* const waiter = state_.waiters.Find(command.task)) {
     admission_.Refuse(turn, *waiter, refusal::NoLongerWaiting("it was cancelled"));
@@ -267,6 +281,8 @@ void Engine::Impl::FireTimer(Turn& turn) {
       return letters_.Due(turn, static_cast<LetterBox&>(timed));
     case TimedKind::kPause:
       return pauses_.Due(turn, static_cast<PauseEnd&>(timed));
+    case TimedKind::kDrain:
+      return drains_.Due(turn, static_cast<Drain&>(timed));
   }
 }
 
@@ -355,6 +371,12 @@ std::vector<JobView> Engine::ListJobs(uint64_t before, size_t limit, bool runnin
     if (!running_only || job.running()) views.push_back(ViewOf(job));
   }
   return views;
+}
+
+std::optional<DrainView> Engine::FindDrain(uint64_t id) const { return impl_->drains().Find(id); }
+
+std::vector<DrainView> Engine::ListDrains(uint64_t after, size_t limit) const {
+  return impl_->drains().List(after, limit);
 }
 
 std::vector<WorkerView> Engine::ListWorkers(std::string_view after, size_t limit) const {

@@ -89,6 +89,10 @@ class Engine {
   std::optional<JobView> FindJob(uint64_t id) const;
   // Up to `limit` jobs with ids below `before`, the newest first.
   std::vector<JobView> ListJobs(uint64_t before, size_t limit, bool running_only) const;
+  std::optional<DrainView> FindDrain(uint64_t id) const;
+  // Up to `limit` drains with ids above `after`, or some of them, at least one; none: there are no
+  // more.
+  std::vector<DrainView> ListDrains(uint64_t after, size_t limit) const;
   // Up to `limit` workers by id, those after `after`.
   std::vector<WorkerView> ListWorkers(std::string_view after, size_t limit) const;
   // Unfinished tasks that the query is about, until `visit` returns false, which has then not taken

@@ -19,6 +19,7 @@ enum class Part : uint8_t {
   kLetterGroup,
   kLetterMove,
   kJob,
+  kDrain,
 };
 
 template <typename T>
@@ -49,6 +50,7 @@ uint64_t HashOf(const MetaRow& counters) {
       .Add(counters.next_grant)
       .Add(counters.next_order)
       .Add(counters.next_letter)
+      .Add(counters.actions)
       .value();
 }
 
@@ -177,6 +179,13 @@ uint64_t HashOf(const JobRow& job) {
   return hash.value();
 }
 
+uint64_t HashOf(const DrainRow& drain) {
+  StableHash hash(static_cast<uint64_t>(Part::kDrain));
+  hash.Add(drain.id).Add(drain.match.worker);
+  for (const auto& [key, value] : drain.match.labels) hash.Add(key).Add(value);
+  return hash.Add(drain.reason).Add(drain.created_at_ms).Add(drain.until_ms).value();
+}
+
 uint64_t HashOf(const Grant& grant) {
   return StableHash(static_cast<uint64_t>(Part::kGrant))
       .Add(grant.id)
@@ -219,6 +228,7 @@ uint64_t FingerprintOf(const State& state) {
   }
   for (const auto& [id, move] : state.letter_moves) sum += HashOf(id, move);
   for (const auto& [id, job] : state.jobs.all) sum += HashOf(job.row);
+  for (const auto& [id, drain] : state.drains) sum += HashOf(drain->row);
   state.tasks.ForEach([&](const Task& task) {
     for (uint32_t i = 0; i < task.count; ++i) sum += HashOf(task, i);
   });

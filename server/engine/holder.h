@@ -15,6 +15,7 @@
 
 namespace treadle::engine {
 
+struct Drain;
 struct Worker;
 struct Poll;
 
@@ -49,8 +50,9 @@ struct Worker : Holder, Timed {
 
   const std::string id;
   std::string peer;
-  bool draining = false;        // takes no more tasks
-  bool asked_to_drain = false;  // by an operator
+  Labels labels;
+  std::vector<Drain*> drains;  // that it matches
+  bool draining = false;       // takes no more tasks
   bool retiring = false;
   bool blocked = false;  // holds as many payload bytes as one worker may
   std::vector<std::string> queues;
@@ -65,6 +67,11 @@ struct Worker : Holder, Timed {
   // What the reports handled on this stream need at most. It never goes back: an answer says that
   // all earlier reports are safe too.
   Durability report_durability = Durability::kMemory;
+
+  void TakeNoMore() {
+    draining = true;
+    for (const auto& pool : pools) pool->taker.credit = 0;
+  }
 };
 
 // A unary Lease call that waits.

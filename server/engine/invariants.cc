@@ -233,6 +233,25 @@ void CheckHolders(const State& state, Seen& seen) {
   }
 }
 
+void CheckDrains(const State& state, Seen& seen) {
+  size_t matches = 0;
+  for (const auto& [id, drain] : state.drains) {
+    TREADLE_ASSERT(id == drain->row.id && id < state.counters.next_session);
+    const bool ends = drain->row.until_ms != 0;
+    TREADLE_ASSERT(ends == (state.timers.DueOf(*drain) != kNever));
+    if (ends) ++seen.timers;
+    matches += drain->workers.size();
+  }
+  for (const auto& [id, worker] : state.holders.workers()) {
+    for (const Drain* const drain : worker->drains) {
+      TREADLE_ASSERT(drain->workers.contains(worker.get()));
+    }
+    TREADLE_ASSERT(worker->drains.empty() || worker->draining);
+    matches -= worker->drains.size();
+  }
+  TREADLE_ASSERT(matches == 0);
+}
+
 void CheckCalls(const State& state) {
   for (const auto& [id, call] : state.calls.all()) {
     TREADLE_ASSERT(!call->empty());
@@ -263,6 +282,7 @@ void CheckState(const State& state, const Lifecycle& lifecycle, bool after_tick)
   CheckLetters(state, seen);
   CheckJobs(state);
   CheckHolders(state, seen);
+  CheckDrains(state, seen);
   CheckCalls(state);
   state.reports.CheckInvariants();
   for (const auto& [id, session] : state.sessions.all()) {

@@ -7,7 +7,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+
 #include "proto/support/limits.h"
+#include "proto/support/task_id.h"
 #include "server/engine/refusals.h"
 
 namespace treadle::engine {
@@ -42,6 +45,20 @@ void Note(JobRow& row, TaskId task, const absl::Status& status) {
   if (row.refusals.size() == kRefusalsKept) return;
   row.refusals.push_back(
       {task, static_cast<int32_t>(status.code()), std::string(status.message())});
+}
+
+// "redrives dead letters of queue 'mail', type 'send', into queue 'slow'".
+std::string Described(const JobSpec& spec) {
+  const bool tasks = spec.action == JobAction::kCancelTasks;
+  std::string text = tasks                                      ? "cancels unfinished tasks"
+                     : spec.action == JobAction::kDeleteLetters ? "deletes dead letters"
+                                                                : "redrives dead letters";
+  if (!spec.queue.empty()) absl::StrAppend(&text, " of queue '", spec.queue, "'");
+  if (!spec.match.type.empty()) absl::StrAppend(&text, ", type '", spec.match.type, "'");
+  if (spec.match.group.has_value()) absl::StrAppend(&text, ", of one group");
+  if (!spec.to.queue.empty()) absl::StrAppend(&text, ", into queue '", spec.to.queue, "'");
+  if (spec.dry_run) absl::StrAppend(&text, " (dry run)");
+  return text;
 }
 
 void Answer(Turn& turn, CallId call, absl::Status status, uint64_t job = 0) {
@@ -84,6 +101,8 @@ void Jobs::Apply(Turn& turn, StartJob&& command) {
   job.row.spec = std::move(command.spec);
   job.due_ms = turn.now_ms();
   turn.Put(job.row);
+  log_.Note(turn, command.by, ActionKind::kJobStarted, NumberText(id), Described(job.row.spec),
+            job.row.spec.reason);
   DropOldest(turn);
   Answer(turn, command.call, absl::OkStatus(), id);
 }
@@ -93,7 +112,11 @@ void Jobs::Apply(Turn& turn, const CancelJob& command) {
   if (found == s_.jobs.all.end()) {
     return Answer(turn, command.call, refusal::NoSuchJob(command.job));
   }
-  if (found->second.running()) End(turn, found->second, JobState::kCancelled);
+  if (found->second.running()) {
+    log_.Note(turn, command.by, ActionKind::kJobCancelled, NumberText(command.job),
+              absl::StrCat("it had done ", found->second.row.done, " tasks"));
+    End(turn, found->second, JobState::kCancelled);
+  }
   Answer(turn, command.call, absl::OkStatus(), command.job);
 }
 

@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 
+#include "server/engine/action_log.h"
 #include "server/engine/command.h"
 #include "server/engine/dead_letters.h"
 #include "server/engine/letter_commands.h"
@@ -21,8 +22,13 @@ namespace treadle::engine {
 // them: JobLettersWanted is answered with JobLettersFound.
 class Jobs {
  public:
-  Jobs(State& state, Lifecycle& lifecycle, DeadLetters& letters, LetterCommands& letter_commands)
-      : s_(state), lifecycle_(lifecycle), letters_(letters), letter_commands_(letter_commands) {}
+  Jobs(State& state, Lifecycle& lifecycle, DeadLetters& letters, LetterCommands& letter_commands,
+       ActionLog& log)
+      : s_(state),
+        lifecycle_(lifecycle),
+        letters_(letters),
+        letter_commands_(letter_commands),
+        log_(log) {}
 
   void Apply(Turn& turn, StartJob&& command);
   void Apply(Turn& turn, const CancelJob& command);
@@ -55,6 +61,7 @@ class Jobs {
   Lifecycle& lifecycle_;
   DeadLetters& letters_;
   LetterCommands& letter_commands_;
+  ActionLog& log_;
 };
 
 }  // namespace treadle::engine

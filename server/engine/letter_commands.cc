@@ -1,7 +1,11 @@
 #include "server/engine/letter_commands.h"
 
+#include <map>
+#include <string>
 #include <utility>
 #include <vector>
+
+#include "absl/strings/str_cat.h"
 
 #include "proto/support/assert.h"
 #include "server/engine/refusals.h"
@@ -33,6 +37,7 @@ void LetterCommands::Apply(Turn& turn, LettersFound&& found) {
   const std::vector<TaskId>& tasks = request.command.tasks;
   std::vector<LettersTaken::Taken>& answers = request.answer.letters;
   TREADLE_ASSERT(found.looked_at > 0 && answers.size() + found.looked_at <= tasks.size());
+  std::map<std::string, std::vector<TaskId>> done;  // by queue
   auto letter = found.letters.begin();
   for (size_t i = 0; i < found.looked_at; ++i) {
     const TaskId task = tasks[answers.size()];
@@ -43,13 +48,31 @@ void LetterCommands::Apply(Turn& turn, LettersFound&& found) {
     }
     const TaskId new_id{found.first_id.session, found.first_id.sequence++};
     taken.status = Take(turn, request.command, *letter, new_id);
+    if (taken.status.ok()) done[*letter->row.queue].push_back(task);
     if (taken.status.ok() && request.command.redrive.has_value()) taken.redriven_as = new_id;
     ++letter;
   }
+  for (const auto& [queue, ids] : done) Note(turn, request.command, queue, ids);
   if (answers.size() < tasks.size()) return Want(turn, found.reading, request);
   turn.Say(Durability::kSynced, std::move(request.answer));
   letters_.EndReading(found.reading);
   requests_.erase(entry);
+}
+
+void LetterCommands::Note(Turn& turn, const TakeLetters& command, const std::string& queue,
+                          const std::vector<TaskId>& taken) {
+  if (!command.by.has_value()) return;
+  std::string details = absl::StrCat(taken.size(), taken.size() == 1 ? " task" : " tasks");
+  const char* before = ": ";
+  for (const TaskId task : taken) {
+    absl::StrAppend(&details, std::exchange(before, ", "), task.ToString());
+  }
+  const bool redriven = command.redrive.has_value();
+  if (redriven && !command.redrive->queue.empty()) {
+    details = absl::StrCat("into queue '", command.redrive->queue, "', ", details);
+  }
+  log_.Note(turn, command.by, redriven ? ActionKind::kLettersRedriven : ActionKind::kLettersDeleted,
+            queue, std::move(details));
 }
 
 absl::Status LetterCommands::Take(Turn& turn, const TakeLetters& command,

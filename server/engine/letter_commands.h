@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 
+#include "server/engine/action_log.h"
 #include "server/engine/admission.h"
 #include "server/engine/command.h"
 #include "server/engine/dead_letters.h"
@@ -22,8 +23,8 @@ namespace treadle::engine {
 // comes first.
 class LetterCommands {
  public:
-  LetterCommands(State& state, DeadLetters& letters, Admission& admission)
-      : s_(state), letters_(letters), admission_(admission) {}
+  LetterCommands(State& state, DeadLetters& letters, Admission& admission, ActionLog& log)
+      : s_(state), letters_(letters), admission_(admission), log_(log) {}
 
   void Apply(Turn& turn, TakeLetters&& command);
   void Apply(Turn& turn, LettersFound&& command);
@@ -39,6 +40,9 @@ class LetterCommands {
     LettersTaken answer;
   };
 
+  // Of one queue's, which were all taken in this turn.
+  void Note(Turn& turn, const TakeLetters& command, const std::string& queue,
+            const std::vector<TaskId>& taken);
   // Those that have no answer yet.
   void Want(Turn& turn, uint64_t reading, const Request& request);
   // OK: it is taken.
@@ -48,6 +52,7 @@ class LetterCommands {
   State& s_;
   DeadLetters& letters_;
   Admission& admission_;
+  ActionLog& log_;
   std::map<uint64_t, Request> requests_;  // by reading
 };
 

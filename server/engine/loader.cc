@@ -132,6 +132,11 @@ absl::Status Loader::Take(const JobRow& row) {
   return absl::OkStatus();
 }
 
+absl::Status Loader::Take(const DrainRow& row) {
+  if (row.id == 0 || !drains_.AddLoaded(row)) return Contradiction("two rows for drain ", row.id);
+  return absl::OkStatus();
+}
+
 absl::Status Loader::Finish(int64_t now_ms) {
   s_.now_ms = s_.loaded_at_ms = now_ms;
   TREADLE_RETURN_IF_ERROR(FinishQueues());

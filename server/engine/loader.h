@@ -10,6 +10,7 @@
 
 #include "server/engine/attachments.h"
 #include "server/engine/dead_letters.h"
+#include "server/engine/drains.h"
 #include "server/engine/jobs.h"
 #include "server/engine/lifecycle.h"
 #include "server/engine/pauses.h"
@@ -24,14 +25,15 @@ namespace treadle::engine {
 class Loader {
  public:
   Loader(State& state, Lifecycle& lifecycle, Attachments& attachments, Runs& runs,
-         DeadLetters& letters, Pauses& pauses, Jobs& jobs)
+         DeadLetters& letters, Pauses& pauses, Jobs& jobs, Drains& drains)
       : s_(state),
         lifecycle_(lifecycle),
         attachments_(attachments),
         runs_(runs),
         letters_(letters),
         pauses_(pauses),
-        jobs_(jobs) {}
+        jobs_(jobs),
+        drains_(drains) {}
 
   absl::Status Load(const Row& row);
   absl::Status Finish(int64_t now_ms);
@@ -48,12 +50,14 @@ class Loader {
   absl::Status Take(const LetterGroupRow& row);
   absl::Status Take(const LetterMoveRow& row);
   absl::Status Take(const JobRow& row);
+  absl::Status Take(const DrainRow& row);
   // What has ended is the store's alone.
   absl::Status Take(const FinishedRow&) { return absl::OkStatus(); }
   absl::Status Take(const KeyRow&) { return absl::OkStatus(); }
   absl::Status Take(const ClockRow&) { return absl::OkStatus(); }
   absl::Status Take(const DeadLetterRow&) { return absl::OkStatus(); }
   absl::Status Take(const DeadTaskRow&) { return absl::OkStatus(); }
+  absl::Status Take(const ActionRow&) { return absl::OkStatus(); }
 
   absl::Status FinishQueues();
   // Tasks that have failed, and have the rows that they had.
@@ -87,6 +91,7 @@ class Loader {
   DeadLetters& letters_;
   Pauses& pauses_;
   Jobs& jobs_;
+  Drains& drains_;
   bool has_meta_ = false;
   std::vector<RunRow> run_rows_;
   std::vector<AttemptRow> attempts_;

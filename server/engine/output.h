@@ -65,11 +65,11 @@ struct DrainAsked {
   CallId call{};
 };
 
-// Answers DrainWorkers.
-struct WorkersDrained {
+// Answers SetDrain and RemoveDrain. The drain as it then is: Engine::FindDrain.
+struct DrainChanged {
   CallId call{};
   absl::Status status;
-  int64_t workers = 0;
+  uint64_t drain = 0;
 };
 
 // Tasks for an attached worker, or the answer to PollTasks (then once, empty when the wait is
@@ -193,7 +193,7 @@ struct EndCall {
 
 using Event =
     std::variant<QueueChanged, SessionOpened, Submitted, CancelDone, WorkerAttached, DrainAsked,
-                 WorkersDrained, Dispatched, StopAttempt, ReportDone, ReportsHandled, LeaseExtended,
+                 DrainChanged, Dispatched, StopAttempt, ReportDone, ReportsHandled, LeaseExtended,
                  TaskFinished, TaskChanged, CompactionDue, LetterMovesDue, LettersWanted,
                  LettersTaken, JobChanged, JobLettersWanted, SweepDue, EndCall>;
 

@@ -1,6 +1,9 @@
 #include "server/engine/queue_commands.h"
 
+#include <string>
 #include <utility>
+
+#include "absl/strings/str_cat.h"
 
 #include "proto/support/limits.h"
 #include "server/engine/refusals.h"
@@ -24,6 +27,43 @@ absl::Status CheckBounds(const QueueConfig& config) {
     return refusal::BoundNotPositive("circuit_breaker.window_ms");
   }
   return absl::OkStatus();
+}
+
+// "max_tasks 10 -> 20"; nothing when they are the same.
+void AppendChange(const char* field, int64_t before, int64_t after, std::string& text) {
+  if (before == after) return;
+  absl::StrAppend(&text, text.empty() ? "" : ", ", field, " ", before, " -> ", after);
+}
+
+std::string ChangesOf(const QueueConfig& before, const QueueConfig& after) {
+  std::string text;
+  AppendChange("max_tasks", before.max_tasks, after.max_tasks, text);
+  AppendChange("max_bytes", before.max_bytes, after.max_bytes, text);
+  const DeadLetterPolicy& letters = after.dead_letters;
+  AppendChange("dead_letters.max_tasks", before.dead_letters.max_tasks, letters.max_tasks, text);
+  AppendChange("dead_letters.max_bytes", before.dead_letters.max_bytes, letters.max_bytes, text);
+  AppendChange("dead_letters.ttl_ms", before.dead_letters.ttl_ms, letters.ttl_ms, text);
+  const CircuitBreaker& breaker = after.breaker;
+  AppendChange("circuit_breaker.failure_percent", before.breaker.failure_percent,
+               breaker.failure_percent, text);
+  AppendChange("circuit_breaker.min_attempts", before.breaker.min_attempts, breaker.min_attempts,
+               text);
+  AppendChange("circuit_breaker.window_ms", before.breaker.window_ms, breaker.window_ms, text);
+  AppendChange("circuit_breaker.resume_after_ms", before.breaker.resume_after_ms,
+               breaker.resume_after_ms, text);
+  return text;
+}
+
+const char* NameOf(Discipline discipline) {
+  switch (discipline) {
+    case Discipline::kFifo:
+      return "FIFO";
+    case Discipline::kLifo:
+      return "LIFO";
+    case Discipline::kPriority:
+      return "PRIORITY";
+  }
+  return "";
 }
 
 void Refuse(Turn& turn, CallId call, absl::Status status, const std::string& name) {
@@ -58,6 +98,9 @@ void QueueCommands::Apply(Turn& turn, const CreateQueue& create) {
   s_.queue_shares.Take(queue.origin);
   pauses_.Follow(queue);
   turn.Put(RowOf(queue));
+  log_.Note(turn, create.by, ActionKind::kQueueCreated, name,
+            absl::StrCat(NameOf(create.config.discipline), ", at most ", create.config.max_tasks,
+                         " tasks and ", create.config.max_bytes, " bytes"));
   Confirm(turn, create.call, name);
 }
 
@@ -78,6 +121,7 @@ void QueueCommands::Apply(Turn& turn, const UpdateQueue& update) {
   config.breaker = update.breaker.value_or(config.breaker);
   const absl::Status bounds = CheckBounds(config);
   if (!bounds.ok()) return Refuse(turn, update.call, bounds, update.name);
+  NoteUpdate(turn, update, *queue, config);
   const CircuitBreaker breaker = std::exchange(queue->config, std::move(config)).breaker;
   queue->closed = update.closed.value_or(queue->closed);
   ++queue->version;
@@ -86,6 +130,20 @@ void QueueCommands::Apply(Turn& turn, const UpdateQueue& update) {
   admission_.RulesChanged(turn, *queue);
   letters_.PolicyChanged(*queue);
   Confirm(turn, update.call, update.name);
+}
+
+void QueueCommands::NoteUpdate(Turn& turn, const UpdateQueue& update, const Queue& queue,
+                               const QueueConfig& config) {
+  std::string changes = ChangesOf(queue.config, config);
+  const bool closed = update.closed.value_or(queue.closed);
+  ActionKind kind = ActionKind::kQueueUpdated;
+  if (closed != queue.closed) {
+    kind = closed ? ActionKind::kQueueClosed : ActionKind::kQueueReopened;
+    absl::StrAppend(&changes, changes.empty() ? "" : ", ",
+                    closed ? "closed no -> yes" : "closed yes -> no");
+  }
+  if (kind == ActionKind::kQueueUpdated && changes.empty()) return;
+  log_.Note(turn, update.by, kind, update.name, std::move(changes));
 }
 
 void QueueCommands::Apply(Turn& turn, const DeleteQueue& remove) {
@@ -102,6 +160,7 @@ void QueueCommands::Apply(Turn& turn, const DeleteQueue& remove) {
   s_.queues.Undeclare(*queue);
   s_.queue_shares.Return(queue->origin);
   s_.queues.Release(*queue);
+  log_.Note(turn, remove.by, ActionKind::kQueueDeleted, remove.name, "it was empty");
   Confirm(turn, remove.call, remove.name);
 }
 
@@ -110,7 +169,15 @@ void QueueCommands::Apply(Turn& turn, const PauseQueue& pause) {
   if (queue == nullptr) return;
   if (pause.paused) {
     pauses_.Begin(turn, *queue, pause.for_ms, /*by_breaker=*/false, pause.reason);
+    log_.Note(turn, pause.by, ActionKind::kQueuePaused, pause.name,
+              pause.for_ms == 0 ? std::string("until it is resumed")
+                                : absl::StrCat("for ", pause.for_ms, " ms"),
+              pause.reason);
   } else {
+    if (queue->paused()) {
+      log_.Note(turn, pause.by, ActionKind::kQueueResumed, pause.name,
+                queue->pause.by_breaker ? "its circuit breaker had paused it" : "it was paused");
+    }
     pauses_.End(turn, *queue);
   }
   Confirm(turn, pause.call, pause.name);
@@ -124,6 +191,8 @@ void QueueCommands::Apply(Turn& turn, const PurgeQueue& command) {
     queue->purge->begun_ms = turn.now_ms();
     s_.purging.push_back(queue);
   }
+  log_.Note(turn, command.by, ActionKind::kQueuePurged, command.name,
+            absl::StrCat(queue->scheduled, " scheduled and ", queue->queued, " queued tasks"));
   Purge& purge = *queue->purge;
   purge.tasks.Splice(queue->scheduled_tasks);
   purge.tasks.Splice(queue->queued_tasks);

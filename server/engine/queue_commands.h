@@ -1,5 +1,6 @@
 #pragma once
 
+#include "server/engine/action_log.h"
 #include "server/engine/admission.h"
 #include "server/engine/dead_letters.h"
 #include "server/engine/lifecycle.h"
@@ -13,12 +14,13 @@ namespace treadle::engine {
 class QueueCommands {
  public:
   QueueCommands(State& state, Lifecycle& lifecycle, Admission& admission, DeadLetters& letters,
-                Pauses& pauses)
+                Pauses& pauses, ActionLog& log)
       : s_(state),
         lifecycle_(lifecycle),
         admission_(admission),
         letters_(letters),
-        pauses_(pauses) {}
+        pauses_(pauses),
+        log_(log) {}
 
   void Apply(Turn& turn, const CreateQueue& create);
   void Apply(Turn& turn, const UpdateQueue& update);
@@ -32,6 +34,9 @@ class QueueCommands {
  private:
   // Null: answered that there is no such queue.
   Queue* FindOrRefuse(Turn& turn, CallId call, const std::string& name);
+  // The queue is as it was, and will have this configuration.
+  void NoteUpdate(Turn& turn, const UpdateQueue& update, const Queue& queue,
+                  const QueueConfig& config);
   void EndPurge(Turn& turn, Queue& queue);
 
   State& s_;
@@ -39,6 +44,7 @@ class QueueCommands {
   Admission& admission_;
   DeadLetters& letters_;
   Pauses& pauses_;
+  ActionLog& log_;
 };
 
 }  // namespace treadle::engine

@@ -263,9 +263,16 @@ absl::Status WorkerTakenOver(std::string_view worker_id) {
       absl::StrCat("worker ", Quoted(worker_id), " has attached again over a newer stream"));
 }
 
-absl::Status NoSuchWorker(std::string_view name) {
-  return absl::NotFoundError(
-      absl::StrCat("no worker has the name or the id ", Quoted(name), ": see the list of workers"));
+absl::Status NoSuchDrain(uint64_t drain) {
+  return absl::NotFoundError(absl::StrCat("there is no drain ", NumberText(drain),
+                                          ": it was removed, or its time is over; ListDrains has "
+                                          "those that stand"));
+}
+
+absl::Status TooManyDrains() {
+  return absl::ResourceExhaustedError(
+      absl::StrCat(limits::kDrainsMax,
+                   " drains stand, as many as may: remove some, or use a pattern or a label"));
 }
 
 absl::Status WorkerSilent(int64_t lease_ms) {

@@ -22,6 +22,7 @@ struct MetaRow {
   uint64_t next_grant = 1;
   uint64_t next_order = 1;
   uint64_t next_letter = 1;
+  uint64_t actions = 0;  // the latest ActionRow's number
 };
 
 // Why a queue starts nothing, and for how long: see pauses.h.
@@ -212,6 +213,26 @@ struct JobRow {
   std::vector<JobRefusal> refusals;  // the first of them
 };
 
+// Workers that shall end, and get no tasks: see drains.h.
+struct DrainRow {
+  uint64_t id = 0;  // numbered along with sessions
+  DrainMatch match;
+  std::string reason;         // for people
+  int64_t created_at_ms = 0;  // Unix time
+  int64_t until_ms = 0;       // service time; 0: until it is removed
+};
+
+// Something that an operator did: see action_log.h.
+struct ActionRow {
+  uint64_t number = 0;
+  int64_t at_ms = 0;  // Unix time
+  ActionKind kind{};
+  std::string subject;
+  std::string details;
+  std::string reason;
+  Actor actor;
+};
+
 // Which sequences of a session were accepted: disjoint, ascending, inclusive ranges of those not
 // below `floor`.
 struct SessionRow {
@@ -252,7 +273,7 @@ struct ClockRow {
 
 using Row = std::variant<MetaRow, QueueRow, TaskRow, RunRow, AttemptRow, GrantRow, FinishedRow,
                          SessionRow, KeyRow, ReportsRow, ClockRow, DeadLetterRow, DeadTaskRow,
-                         LetterGroupRow, LetterMoveRow, JobRow>;
+                         LetterGroupRow, LetterMoveRow, JobRow, DrainRow, ActionRow>;
 
 struct QueueKey {
   std::string name;
@@ -295,9 +316,16 @@ struct LetterMoveKey {
 struct JobKey {
   uint64_t id = 0;
 };
+struct DrainKey {
+  uint64_t id = 0;
+};
+struct ActionKey {
+  uint64_t number = 0;
+};
 
 using RowKey = std::variant<QueueKey, TaskKey, RunKey, AttemptKey, GrantKey, SessionKey, ReportsKey,
-                            DeadLetterKey, DeadTaskKey, LetterGroupKey, LetterMoveKey, JobKey>;
+                            DeadLetterKey, DeadTaskKey, LetterGroupKey, LetterMoveKey, JobKey,
+                            DrainKey, ActionKey>;
 
 // A row to put, or the key of one to delete. Applied in order, all or nothing.
 using RowChange = std::variant<Row, RowKey>;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "server/engine/call_table.h"
+#include "server/engine/drain.h"
 #include "server/engine/grant_table.h"
 #include "server/engine/holder_table.h"
 #include "server/engine/job.h"
@@ -72,7 +73,8 @@ struct State {
   std::map<TaskId, LetterMove> letter_moves;  // of dead letters whose tasks' rows are to be moved
   int64_t letter_groups = 0;                  // of all queues
   JobTable jobs;
-  std::vector<Queue*> queues_with_room;  // some left while submitters wait
+  std::map<uint64_t, std::unique_ptr<Drain>> drains;  // by id: the oldest first
+  std::vector<Queue*> queues_with_room;               // some left while submitters wait
   std::vector<Queue*> purging;
   std::vector<std::shared_ptr<TaskRun>> changed_runs;  // in this turn
   std::vector<Holder*> given;                          // who was given tasks in this Tick

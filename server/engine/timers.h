@@ -9,7 +9,16 @@ namespace treadle::engine {
 
 inline constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
-enum class TimedKind : uint8_t { kTask, kWorker, kPoll, kSession, kWaiter, kLetters, kPause };
+enum class TimedKind : uint8_t {
+  kTask,
+  kWorker,
+  kPoll,
+  kSession,
+  kWaiter,
+  kLetters,
+  kPause,
+  kDrain
+};
 
 // What can become due in service time. Each has one timer at most, for whatever comes first.
 struct Timed {

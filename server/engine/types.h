@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -157,6 +158,42 @@ struct JobSpec {
   std::string reason;            // for people
 
   bool operator==(const JobSpec&) const = default;
+};
+
+// What a worker says of itself, for operators: "zone" and "a", say.
+using Labels = std::map<std::string, std::string>;
+
+// The workers that a drain is about: those that match both.
+struct DrainMatch {
+  std::string worker;  // their name, a pattern of names with * and ?, or one's id; empty: all
+  Labels labels;       // that they all have
+
+  bool operator==(const DrainMatch&) const = default;
+};
+
+// Who has a command done, as far as he says.
+struct Actor {
+  std::string name;
+  std::string peer;
+};
+
+// What operators do: see v1.ActionKind.
+enum class ActionKind : uint8_t {
+  kQueueCreated = 1,
+  kQueueUpdated,
+  kQueueClosed,
+  kQueueReopened,
+  kQueueDeleted,
+  kQueuePaused,
+  kQueueResumed,
+  kQueuePurged,
+  kTaskCancelled,
+  kLettersRedriven,
+  kLettersDeleted,
+  kJobStarted,
+  kJobCancelled,
+  kDrainSet,
+  kDrainRemoved,
 };
 
 // 128 bits over all that makes two submits "the same content": type, payload, content type,

@@ -159,6 +159,16 @@ struct JobView {
   std::string waits_for;  // see Job
 };
 
+struct DrainView {
+  uint64_t id = 0;
+  DrainMatch match;
+  std::string reason;
+  int64_t created_at_ms = 0;  // this and the next: Unix time
+  int64_t ends_at_ms = 0;     // 0: when it is removed
+  int64_t workers = 0;        // that match
+  int64_t busy_workers = 0;   // of these, with leases
+};
+
 struct PoolView {
   PoolSpec spec;
   int32_t free = 0;
@@ -178,6 +188,7 @@ struct WorkerView {
   int64_t lease_expires_at_ms = 0;  // 0: it holds none
   int64_t succeeded_total = 0;
   int64_t failed_total = 0;
+  Labels labels;
 };
 
 // One or several tasks that come next.

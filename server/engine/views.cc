@@ -113,6 +113,7 @@ WorkerView ViewOf(const Worker& worker, const State& state) {
   if (worker.lease_count > 0) view.lease_expires_at_ms = LeasesEndAt(worker, state);
   view.succeeded_total = worker.succeeded_total;
   view.failed_total = worker.failed_total;
+  view.labels = worker.labels;
   return view;
 }
 

@@ -1,11 +1,18 @@
 #include "server/rpc/admin_service.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+
 #include "proto/support/limits.h"
+#include "proto/support/task_id.h"
+#include "server/broker/stored_tasks.h"
+#include "server/engine/refusals.h"
 #include "server/rpc/change.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/page_token.h"
@@ -17,6 +24,7 @@ namespace treadle::rpc {
 namespace {
 
 constexpr absl::string_view kWorkersQuestion = "workers";
+constexpr absl::string_view kDrainsQuestion = "drains";
 constexpr size_t kPageBytes = limits::kOutgoingMessageBytes;
 constexpr size_t kWorkersAtOnce = 8;
 
@@ -87,16 +95,133 @@ absl::Status ListWorkers(Edge& edge, UnaryCall& call, v1::ListWorkersRequest& re
   return absl::OkStatus();
 }
 
+absl::Status ValidateDrain(const v1::DrainWorkersRequest& request) {
+  if (request.worker().empty() && request.labels().empty()) {
+    return absl::InvalidArgumentError(
+        "worker: empty, and no labels; give a name, an id, a pattern of names, or labels");
+  }
+  if (absl::Status s = ValidateOptionalName("worker", request.worker()); !s.ok()) return s;
+  if (absl::Status s = ValidateLabels("labels", request.labels()); !s.ok()) return s;
+  if (absl::Status s = ValidateOptionalName("reason", request.reason()); !s.ok()) return s;
+  return ValidateRange("for_ms", request.for_ms(), 0, limits::kAheadMsMax, "ms");
+}
+
 absl::Status DrainWorkers(Edge&, UnaryCall& call, v1::DrainWorkersRequest& request) {
-  if (absl::Status s = ValidateName("worker", request.worker()); !s.ok()) return s;
-  return Change<engine::WorkersDrained>(
-      call, broker::Lane::kWorkers,
-      engine::DrainWorkers{.worker = std::move(*request.mutable_worker())},
-      [](UnaryCall& self, const engine::WorkersDrained& drained) {
-        v1::DrainWorkersResponse response;
-        response.set_workers(drained.workers);
-        self.Reply(response);
+  if (absl::Status s = ValidateDrain(request); !s.ok()) return s;
+  engine::SetDrain set;
+  set.match.worker = std::move(*request.mutable_worker());
+  set.match.labels = {request.labels().begin(), request.labels().end()};
+  set.reason = std::move(*request.mutable_reason());
+  set.for_ms = request.for_ms();
+  return Change<engine::DrainChanged>(
+      call, broker::Lane::kWorkers, std::move(set),
+      [](UnaryCall& self, const engine::DrainChanged& changed) {
+        self.Ask<v1::DrainWorkersResponse>([id = changed.drain](const broker::View& view)
+                                               -> absl::StatusOr<v1::DrainWorkersResponse> {
+          const auto drain = view.engine.FindDrain(id);
+          if (!drain.has_value()) return engine::refusal::NoSuchDrain(id);
+          v1::DrainWorkersResponse response;
+          response.set_workers(drain->workers);
+          Write(*drain, response.mutable_drain());
+          return response;
+        });
       });
+}
+
+absl::StatusOr<uint64_t> ReadDrainId(const std::string& text) {
+  const std::optional<uint64_t> id = ParseNumber(text);
+  if (id.has_value()) return *id;
+  return absl::InvalidArgumentError(absl::StrCat("drain_id: '", text.substr(0, kShownIdBytes),
+                                                 "' is not a drain's id; ListDrains has them"));
+}
+
+absl::Status GetDrain(Edge&, UnaryCall& call, v1::GetDrainRequest& request) {
+  const absl::StatusOr<uint64_t> id = ReadDrainId(request.drain_id());
+  if (!id.ok()) return id.status();
+  call.Ask<v1::GetDrainResponse>(
+      [id = *id](const broker::View& view) -> absl::StatusOr<v1::GetDrainResponse> {
+        const auto drain = view.engine.FindDrain(id);
+        if (!drain.has_value()) return engine::refusal::NoSuchDrain(id);
+        v1::GetDrainResponse response;
+        Write(*drain, response.mutable_drain());
+        return response;
+      });
+  return absl::OkStatus();
+}
+
+absl::Status ListDrains(Edge&, UnaryCall& call, v1::ListDrainsRequest& request) {
+  if (absl::Status s = ValidatePageSize(request.page_size()); !s.ok()) return s;
+  const absl::StatusOr<uint64_t> after =
+      DecodePageNumber(kDrainsQuestion, request.page_token(), /*first=*/0);
+  if (!after.ok()) return after.status();
+  const auto limit = static_cast<size_t>(OrDefault(request.page_size(), limits::kTasksPageSize));
+  call.Ask<v1::ListDrainsResponse>(
+      [after = *after, limit](const broker::View& view) -> absl::StatusOr<v1::ListDrainsResponse> {
+        v1::ListDrainsResponse response;
+        const auto drains = view.engine.ListDrains(after, limit);
+        for (const engine::DrainView& drain : drains) Write(drain, response.add_drains());
+        if (!drains.empty() && !view.engine.ListDrains(drains.back().id, 1).empty()) {
+          response.set_next_page_token(
+              EncodePageToken(kDrainsQuestion, absl::StrCat(drains.back().id)));
+        }
+        return response;
+      });
+  return absl::OkStatus();
+}
+
+absl::Status RemoveDrain(Edge&, UnaryCall& call, v1::RemoveDrainRequest& request) {
+  const absl::StatusOr<uint64_t> id = ReadDrainId(request.drain_id());
+  if (!id.ok()) return id.status();
+  return Change<engine::DrainChanged>(
+      call, broker::Lane::kWorkers, engine::RemoveDrain{.drain = *id},
+      [](UnaryCall& self, const engine::DrainChanged&) { self.Reply(v1::RemoveDrainResponse()); });
+}
+
+// A page of what operators did.
+struct ActionQuestion {
+  std::string subject;
+  uint32_t kinds = 0;  // a bit mask of 1 << ActionKind; 0: all
+
+  std::string Text() const { return absl::StrCat("actions ", kinds, " ", subject); }
+  bool Takes(const engine::ActionRow& row) const {
+    return (subject.empty() || row.subject == subject) &&
+           (kinds == 0 || (kinds & (1u << static_cast<uint32_t>(row.kind))) != 0);
+  }
+};
+
+absl::Status ListActions(Edge&, UnaryCall& call, v1::ListActionsRequest& request) {
+  if (absl::Status s = ValidatePageSize(request.page_size()); !s.ok()) return s;
+  if (absl::Status s = ValidateOptionalName("subject", request.subject()); !s.ok()) return s;
+  ActionQuestion question{.subject = request.subject()};
+  for (const int kind : request.kinds()) {
+    if (!v1::ActionKind_IsValid(kind) || kind == v1::ACTION_KIND_UNSPECIFIED) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("kinds: ", kind, " is no ActionKind; use ACTION_KIND_QUEUE_PAUSED, say"));
+    }
+    question.kinds |= 1u << static_cast<uint32_t>(kind);
+  }
+  const absl::StatusOr<uint64_t> before =
+      DecodePageNumber(question.Text(), request.page_token(), /*first=*/UINT64_MAX);
+  if (!before.ok()) return before.status();
+  const auto limit = static_cast<size_t>(OrDefault(request.page_size(), limits::kTasksPageSize));
+  using Response = absl::StatusOr<v1::ListActionsResponse>;
+  call.Ask<v1::ListActionsResponse>(
+      [](const broker::View&) -> std::optional<Response> { return std::nullopt; },
+      [question = std::move(question), before = *before,
+       limit](broker::StoredTasks& stored) -> Response {
+        const absl::StatusOr<broker::ActionPage> page = stored.ListActions(
+            before, limit,
+            [&question](const engine::ActionRow& row) { return question.Takes(row); });
+        if (!page.ok()) return page.status();
+        v1::ListActionsResponse response;
+        for (const engine::ActionRow& row : page->rows) Write(row, response.add_actions());
+        if (page->before.has_value()) {
+          response.set_next_page_token(
+              EncodePageToken(question.Text(), absl::StrCat(*page->before)));
+        }
+        return response;
+      });
+  return absl::OkStatus();
 }
 
 absl::Status GetCharts(Edge& edge, UnaryCall& call, v1::GetChartsRequest& request) {
@@ -121,6 +246,10 @@ void ServeAdmin(Methods& methods) {
   admin.Unary("GetServerInfo", GetServerInfo);
   admin.Unary("ListWorkers", ListWorkers);
   admin.Unary("DrainWorkers", DrainWorkers);
+  admin.Unary("GetDrain", GetDrain);
+  admin.Unary("ListDrains", ListDrains);
+  admin.Unary("RemoveDrain", RemoveDrain);
+  admin.Unary("ListActions", ListActions);
   admin.Unary("GetCharts", GetCharts);
 }
 

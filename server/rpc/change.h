@@ -11,11 +11,14 @@
 
 namespace treadle::rpc {
 
-// Posts a command that the engine answers with an Answer. Its status, if that is an error, ends the
-// call; otherwise then(UnaryCall&, const Answer&) replies.
+// Posts a command of an operator that the engine answers with an Answer. Its status, if that is an
+// error, ends the call; otherwise then(UnaryCall&, const Answer&) replies.
 template <typename Answer, typename Command, typename Then>
 absl::Status Change(UnaryCall& call, broker::Lane lane, Command command, Then then) {
   command.call = call.id();
+  absl::StatusOr<engine::Actor> actor = call.actor();
+  if (!actor.ok()) return actor.status();
+  command.by = *std::move(actor);
   call.Expect([then](UnaryCall& self, broker::Delivery& delivery) {
     const auto* answer = std::get_if<Answer>(&delivery);
     if (answer == nullptr) return;

@@ -172,6 +172,9 @@ absl::StatusOr<std::vector<TaskId>> ReadIds(
 // The answer has what `add` makes of each.
 template <typename Response, typename Add>
 absl::Status TakeLetters(UnaryCall& call, engine::TakeLetters take, Add add) {
+  absl::StatusOr<engine::Actor> actor = call.actor();
+  if (!actor.ok()) return actor.status();
+  take.by = *std::move(actor);
   take.call = call.id();
   take.origin = call.origin();
   call.Expect([add](UnaryCall& self, broker::Delivery& delivery) {

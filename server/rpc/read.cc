@@ -86,6 +86,7 @@ engine::AttachWorker ReadHello(v1::WorkerHello& hello) {
   for (const uint64_t token : hello.held_tokens()) {
     read.held_tokens.push_back(engine::Token{token});
   }
+  read.labels = {hello.labels().begin(), hello.labels().end()};
   return read;
 }
 

@@ -234,10 +234,14 @@ absl::Status CancelTask(Edge&, UnaryCall& call, v1::CancelTaskRequest& request) 
   const auto task = ValidateTaskId("task_id", request.task_id());
   if (!task.ok()) return task.status();
   if (absl::Status s = ValidateOptionalName("reason", request.reason()); !s.ok()) return s;
+  absl::StatusOr<engine::Actor> actor = call.actor();
+  if (!actor.ok()) return actor.status();
   call.Expect(OnCancelled);
   call.Post(broker::Lane::kClients,
-            ToRequest(engine::Cancel{
-                .call = call.id(), .task = *task, .reason = std::move(*request.mutable_reason())}));
+            ToRequest(engine::Cancel{.call = call.id(),
+                                     .task = *task,
+                                     .reason = std::move(*request.mutable_reason()),
+                                     .by = *std::move(actor)}));
   return absl::OkStatus();
 }
 

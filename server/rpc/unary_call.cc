@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "proto/wire/disk_hung.h"
+#include "proto/wire/metadata.h"
 #include "proto/wire/settings.h"
 #include "proto/wire/status.h"
 #include "server/rpc/disk_watch.h"
@@ -84,6 +85,16 @@ int64_t UnaryCall::TakenWithinMs() const {
 
 void UnaryCall::Deliver(broker::Delivery& delivery) {
   if (on_delivery_) on_delivery_(*this, delivery);
+}
+
+absl::StatusOr<engine::Actor> UnaryCall::actor() const {
+  engine::Actor actor{.name = {}, .peer = peer()};
+  const auto& metadata = context_->client_metadata();
+  const auto found = metadata.find(wire::kActorMetadata);
+  if (found == metadata.end()) return actor;
+  actor.name.assign(found->second.data(), found->second.size());
+  if (absl::Status s = ValidateOptionalName(wire::kActorMetadata, actor.name); !s.ok()) return s;
+  return actor;
 }
 
 bool UnaryCall::BeginAnswer() {

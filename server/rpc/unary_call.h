@@ -63,6 +63,8 @@ class UnaryCall final : public Call, public grpc::ServerGenericBidiReactor {
 
   // Of the call's metadata; empty: it has none of that name. From the call's handler.
   std::string_view Metadata(std::string_view name) const;
+  // Who has it done, for the log of actions. INVALID_ARGUMENT: what it says of that is no name.
+  absl::StatusOr<engine::Actor> actor() const;
 
   // What to do with what comes for this call. Before anything is posted for it.
   void Expect(OnDelivery on_delivery) { on_delivery_ = std::move(on_delivery); }

@@ -50,6 +50,8 @@ absl::Status ValidateCommon(absl::string_view path, const v1::TaskSpec& common, 
 absl::Status ValidateOpen(const v1::SessionOpen& open);
 absl::Status ValidateSession(const v1::SessionRequest& request, const Bounds& bounds);
 
+absl::Status ValidateLabels(absl::string_view field,
+                            const google::protobuf::Map<std::string, std::string>& labels);
 absl::Status ValidateHello(const v1::WorkerHello& hello);
 // Everything but hello, and but what each report carries, and how large each result is.
 absl::Status ValidateAttach(const v1::AttachRequest& request, int pools, const Bounds& bounds);

@@ -140,6 +140,26 @@ absl::Status ValidateTaken(absl::string_view field, int64_t bytes) {
 
 }  // namespace
 
+absl::Status ValidateLabels(absl::string_view field,
+                            const google::protobuf::Map<std::string, std::string>& labels) {
+  if (absl::Status s =
+          ValidateBatch(field, static_cast<int64_t>(labels.size()), 0, limits::kLabelsMax);
+      !s.ok()) {
+    return s;
+  }
+  for (const auto& [key, value] : labels) {
+    const auto key_bytes = static_cast<int64_t>(key.size());
+    if (key_bytes < 1 || key_bytes > limits::kLabelKeyBytesMax) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          field, ": a key has ", key_bytes, " bytes; use 1 to ", limits::kLabelKeyBytesMax));
+    }
+    if (absl::Status s = ValidateName(field, key); !s.ok()) return s;
+    const std::string path = absl::StrCat(field, "[", key, "]");
+    if (absl::Status s = ValidateOptionalName(path, value); !s.ok()) return s;
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ValidateHello(const v1::WorkerHello& hello) {
   if (absl::Status s = ValidateName("hello.worker_id", hello.worker_id()); !s.ok()) return s;
   if (hello.worker_id().size() > limits::kWorkerIdBytesMax) {
@@ -181,7 +201,7 @@ absl::Status ValidateHello(const v1::WorkerHello& hello) {
   for (const uint64_t token : hello.held_tokens()) {
     if (absl::Status s = ValidateToken("hello.held_tokens", token); !s.ok()) return s;
   }
-  return absl::OkStatus();
+  return ValidateLabels("hello.labels", hello.labels());
 }
 
 absl::Status ValidateAttach(const v1::AttachRequest& request, int pools, const Bounds& bounds) {

@@ -333,6 +333,29 @@ void Write(const engine::WorkerView& view, v1::Worker* out) {
   out->set_lease_expires_at_ms(view.lease_expires_at_ms);
   out->set_succeeded_total(view.succeeded_total);
   out->set_failed_total(view.failed_total);
+  for (const auto& [key, value] : view.labels) (*out->mutable_labels())[key] = value;
+}
+
+void Write(const engine::DrainView& view, v1::Drain* out) {
+  out->set_drain_id(NumberText(view.id));
+  out->set_worker(view.match.worker);
+  for (const auto& [key, value] : view.match.labels) (*out->mutable_labels())[key] = value;
+  out->set_reason(view.reason);
+  out->set_created_at_ms(view.created_at_ms);
+  out->set_ends_at_ms(view.ends_at_ms);
+  out->set_workers(view.workers);
+  out->set_busy_workers(view.busy_workers);
+}
+
+void Write(const engine::ActionRow& row, v1::Action* out) {
+  out->set_number(static_cast<int64_t>(row.number));
+  out->set_at_ms(row.at_ms);
+  out->set_kind(static_cast<v1::ActionKind>(row.kind));
+  out->set_subject(row.subject);
+  out->set_details(row.details);
+  out->set_reason(row.reason);
+  out->set_actor(row.actor.name);
+  out->set_peer(row.actor.peer);
 }
 
 void Write(const engine::StopAttempt& stop, v1::StopNotice* out) {

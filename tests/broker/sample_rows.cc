@@ -149,6 +149,24 @@ engine::JobRow SomeJob() {
   return job;
 }
 
+engine::DrainRow SomeDrain() {
+  return {.id = 13,
+          .match = {"gpu-*", {{"rack", ""}, {"zone", "a"}}},
+          .reason = "new drivers",
+          .created_at_ms = 5,
+          .until_ms = 6'000};
+}
+
+engine::ActionRow SomeAction() {
+  return {.number = 259,
+          .at_ms = 5,
+          .kind = engine::ActionKind::kQueueUpdated,
+          .subject = "mail",
+          .details = "max_tasks 10 -> 20",
+          .reason = "more mail",
+          .actor = {"ann@build-7", "ipv4:10.0.0.7:51234"}};
+}
+
 std::vector<engine::Row> OneOfEachKind() {
   engine::QueueRow queue;
   queue.config = {"mail", engine::Discipline::kPriority, 10, 20, {5, 6'000, 7'000'000}};
@@ -186,7 +204,7 @@ std::vector<engine::Row> OneOfEachKind() {
   reports.number = 8;
   reports.reports = {{engine::Token{4}, engine::AttemptEnd::kSucceeded},
                      {engine::Token{5}, engine::AttemptEnd::kReleased}};
-  return {engine::MetaRow{2, 3, 4, 5, 6},
+  return {engine::MetaRow{2, 3, 4, 5, 6, 7},
           queue,
           SomeTask(),
           attempt,
@@ -203,7 +221,9 @@ std::vector<engine::Row> OneOfEachKind() {
           engine::DeadTaskRow{SomeTask(), 258},
           SomeGroup(),
           engine::LetterMoveRow{kTask, SomeGroup().queue, 258, SomeRun().id},
-          SomeJob()};
+          SomeJob(),
+          SomeDrain(),
+          SomeAction()};
 }
 
 }  // namespace treadle::broker

@@ -156,6 +156,46 @@ std::string Format(const JobRow& row) {
   return text;
 }
 
+std::string Format(const Labels& labels) {
+  return absl::StrJoin(labels, ",", absl::PairFormatter("="));
+}
+
+const char* NameOf(ActionKind kind) {
+  switch (kind) {
+    case ActionKind::kQueueCreated:
+      return "queue-created";
+    case ActionKind::kQueueUpdated:
+      return "queue-updated";
+    case ActionKind::kQueueClosed:
+      return "queue-closed";
+    case ActionKind::kQueueReopened:
+      return "queue-reopened";
+    case ActionKind::kQueueDeleted:
+      return "queue-deleted";
+    case ActionKind::kQueuePaused:
+      return "queue-paused";
+    case ActionKind::kQueueResumed:
+      return "queue-resumed";
+    case ActionKind::kQueuePurged:
+      return "queue-purged";
+    case ActionKind::kTaskCancelled:
+      return "task-cancelled";
+    case ActionKind::kLettersRedriven:
+      return "letters-redriven";
+    case ActionKind::kLettersDeleted:
+      return "letters-deleted";
+    case ActionKind::kJobStarted:
+      return "job-started";
+    case ActionKind::kJobCancelled:
+      return "job-cancelled";
+    case ActionKind::kDrainSet:
+      return "drain-set";
+    case ActionKind::kDrainRemoved:
+      return "drain-removed";
+  }
+  return "?";
+}
+
 struct RowFormat {
   static constexpr DeadLetterPolicy kLetters = {};
   static constexpr CircuitBreaker kBreaker = {};
@@ -163,7 +203,8 @@ struct RowFormat {
   std::string operator()(const MetaRow& row) const {
     return absl::StrCat("meta next: session=", row.next_session, " token=", row.next_token,
                         " grant=", row.next_grant, " order=", row.next_order,
-                        Field<uint64_t>("letter", row.next_letter, 1));
+                        Field<uint64_t>("letter", row.next_letter, 1),
+                        Field("actions", row.actions));
   }
   std::string operator()(const QueueRow& row) const {
     return absl::StrCat(
@@ -250,6 +291,17 @@ struct RowFormat {
   }
   std::string operator()(const JobRow& row) const { return Format(row); }
   std::string operator()(const JobKey& key) const { return absl::StrCat("job ", key.id); }
+  std::string operator()(const DrainRow& row) const {
+    return absl::StrCat("drain ", row.id, Field("worker", row.match.worker),
+                        Field("labels", Format(row.match.labels)), Field("because", row.reason),
+                        Field("until", row.until_ms));
+  }
+  std::string operator()(const DrainKey& key) const { return absl::StrCat("drain ", key.id); }
+  std::string operator()(const ActionRow& row) const {
+    return absl::StrCat("action ", row.number, " ", NameOf(row.kind), " ", row.subject, " by ",
+                        row.actor.name, Field("because", row.reason), ": ", row.details);
+  }
+  std::string operator()(const ActionKey& key) const { return absl::StrCat("action ", key.number); }
   std::string operator()(const QueueKey& key) const { return "queue " + key.name; }
   std::string operator()(const TaskKey& key) const { return "task " + key.id.ToString(); }
   std::string operator()(const RunKey& key) const { return "run " + key.id.ToString(); }
@@ -310,8 +362,8 @@ struct EventFormat {
   std::string operator()(const DrainAsked& event) const {
     return absl::StrCat(Call(event), "drain-asked");
   }
-  std::string operator()(const WorkersDrained& event) const {
-    return absl::StrCat(Call(event), "workers-drained ", event.workers, " ", Format(event.status));
+  std::string operator()(const DrainChanged& event) const {
+    return absl::StrCat(Call(event), "drain-changed ", event.drain, " ", Format(event.status));
   }
   std::string operator()(const Dispatched& event) const {
     std::string text = absl::StrCat(Call(event), "dispatched ", event.leases.size(),
@@ -549,12 +601,20 @@ std::string Format(const LetterGroupView& view) {
   return absl::StrCat(*view.queue, Format(view.group));
 }
 
+std::string Format(const DrainView& view) {
+  return absl::StrCat(view.id, Field("worker", view.match.worker),
+                      Field("labels", Format(view.match.labels)), Field("because", view.reason),
+                      Field("ends_at", view.ends_at_ms), " workers=", view.workers,
+                      " busy=", view.busy_workers);
+}
+
 std::string Format(const WorkerView& view) {
-  std::string text = absl::StrCat(
-      view.worker_id, " '", view.name, "'", view.connected ? " connected" : " away",
-      Field("peer", view.peer), Flag("draining", view.draining),
-      " queues=", absl::StrJoin(view.queues, ","), " expires_at=", view.lease_expires_at_ms,
-      Field("succeeded", view.succeeded_total), Field("failed", view.failed_total));
+  std::string text =
+      absl::StrCat(view.worker_id, " '", view.name, "'", view.connected ? " connected" : " away",
+                   Field("peer", view.peer), Field("labels", Format(view.labels)),
+                   Flag("draining", view.draining), " queues=", absl::StrJoin(view.queues, ","),
+                   " expires_at=", view.lease_expires_at_ms,
+                   Field("succeeded", view.succeeded_total), Field("failed", view.failed_total));
   for (const PoolView& pool : view.pools) {
     absl::StrAppend(&text, "\n    pool ", pool.spec.name, " slots=", pool.spec.slots,
                     " free=", pool.free, " leased=", pool.leased, " running=", pool.running,

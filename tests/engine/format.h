@@ -18,6 +18,7 @@ std::string Format(const WorkerView& view);
 std::string Format(const ReasonView& view);
 std::string Format(const std::vector<LostTime>& lost);
 std::string Format(const JobView& view);
+std::string Format(const DrainView& view);
 std::string Format(const LetterGroupView& view);
 
 const char* NameOf(TaskState state);

@@ -40,8 +40,8 @@ struct VisibleText {
   std::string operator()(const DrainAsked& e) const {
     return absl::StrCat("drain-asked ", Number(e.call));
   }
-  std::string operator()(const WorkersDrained& e) const {
-    return absl::StrCat("workers-drained ", Number(e.call), " ", Text(e.status), " ", e.workers);
+  std::string operator()(const DrainChanged& e) const {
+    return absl::StrCat("drain-changed ", Number(e.call), " ", Text(e.status));
   }
   std::string operator()(const Dispatched& e) const {
     return absl::StrCat("dispatched ", Number(e.call), " ", e.leases.size());

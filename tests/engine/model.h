@@ -87,7 +87,6 @@ struct ModelWorker {
   std::vector<ModelPool> pools;
   bool draining = false;
   int64_t heard_at_ms = 0;
-  bool asked_to_drain = false;
 };
 
 struct ModelSession {
@@ -184,7 +183,8 @@ class Model {
   void Apply(const Heartbeat& command);
   void Apply(const AddCredit& command);
   void Apply(const DrainWorker& command);
-  void Apply(const DrainWorkers& command);
+  void Apply(const SetDrain&) {}  // see scripts/drain.txt, this and the next
+  void Apply(const RemoveDrain&) {}
   void Apply(const StartAttempt& command);
   void Apply(const EndAttempt& command);
   void ApplyOne(const EndAttempt& end);

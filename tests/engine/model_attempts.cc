@@ -40,9 +40,7 @@ void Model::Apply(const AttachWorker& command) {
   }
   ModelWorker& worker = workers_[command.worker_id];
   if (worker.call != CallId{}) Say(EndCall{worker.call, absl::AbortedError("model")});
-  const bool drain = worker.asked_to_drain;
-  worker =
-      ModelWorker{command.call, command.worker_name, command.queues, {}, drain, now_ms_, drain};
+  worker = ModelWorker{command.call, command.worker_name, command.queues, {}, false, now_ms_};
   for (const PoolSpec& pool : command.pools) worker.pools.push_back(ModelPool{pool});
   WorkerAttached attached{command.call};
   std::set<Token> valid;
@@ -55,7 +53,6 @@ void Model::Apply(const AttachWorker& command) {
     }
   }
   Say(attached);
-  if (drain) Say(DrainAsked{command.call});
   std::vector<TaskId> unnamed;
   for (const auto& [id, task] : tasks_) {
     if (task.state != TaskState::kRunning || task.worker != command.worker_id) continue;
@@ -92,20 +89,6 @@ void Model::Apply(const DrainWorker& command) {
   if (worker == nullptr) return;
   worker->draining = true;
   for (ModelPool& pool : worker->pools) pool.credit = 0;
-}
-
-void Model::Apply(const DrainWorkers& command) {
-  WorkersDrained answer{command.call};
-  for (auto& [id, worker] : workers_) {
-    if (id != command.worker && worker.name != command.worker) continue;
-    ++answer.workers;
-    worker.asked_to_drain = true;
-    worker.draining = true;
-    for (ModelPool& pool : worker.pools) pool.credit = 0;
-    if (worker.call != CallId{}) Say(DrainAsked{worker.call});
-  }
-  if (answer.workers == 0) answer.status = absl::NotFoundError("model");
-  Say(answer);
 }
 
 void Model::Apply(const StartAttempt& command) {

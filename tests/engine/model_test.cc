@@ -111,7 +111,6 @@ class RandomRun {
   Command RandomQueueCommand();
   Command RandomSessionCommand();
   Command RandomWorkerCommand();
-  Command RandomDrain();
   Command RandomReport();
   void EndSeveral(EndAttempt& end);
   Submit RandomSubmit();
@@ -296,7 +295,6 @@ Command RandomRun::RandomWorkerCommand() {
       return RandomAttach();
     case 1:
       if (OneIn(3)) return DrainWorker{call};
-      if (OneIn(4)) return RandomDrain();
       return CallClosed{call};
     case 2: {
       PollTasks poll;
@@ -324,14 +322,6 @@ Command RandomRun::RandomWorkerCommand() {
       return AddCredit{call, OneIn(40) ? 7 : static_cast<int32_t>(Below(2)),
                        OneIn(40) ? -1 : 1 + static_cast<int32_t>(Below(OneIn(3) ? 10 : 4))};
   }
-}
-
-Command RandomRun::RandomDrain() {
-  const auto* const worker = OneOf(model_.workers());
-  std::string who = worker == nullptr ? "nobody" : worker->first;
-  // A restart may bring back an older name of one that is not connected.
-  if (worker != nullptr && worker->second.call != CallId{} && OneIn(2)) who = worker->second.name;
-  return DrainWorkers{NewCall(), std::move(who)};
 }
 
 Command RandomRun::RandomReport() {

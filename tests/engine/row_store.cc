@@ -43,6 +43,8 @@ std::string KeyOf(const RowKey& key) {
                         [](const LetterGroupKey& k) { return GroupName(*k.queue, k.fingerprint); },
                         [](const LetterMoveKey& k) { return "x" + k.id.ToString(); },
                         [](const JobKey& k) { return absl::StrCat("j", k.id); },
+                        [](const DrainKey& k) { return absl::StrCat("w", k.id); },
+                        [](const ActionKey& k) { return absl::StrCat("l", k.number); },
                     },
                     key);
 }
@@ -68,6 +70,8 @@ std::string KeyOf(const Row& row) {
           [](const LetterGroupRow& r) { return GroupName(*r.queue, r.fingerprint); },
           [](const LetterMoveRow& r) { return "x" + r.id.ToString(); },
           [](const JobRow& r) { return absl::StrCat("j", r.id); },
+          [](const DrainRow& r) { return absl::StrCat("w", r.id); },
+          [](const ActionRow& r) { return absl::StrCat("l", r.number); },
       },
       row);
 }

@@ -236,6 +236,13 @@ std::string Script::Show(const ScriptLine& line) const {
     }
     return text;
   }
+  if (line.Has("drains")) {
+    std::string text;
+    for (const DrainView& view : engine_->ListDrains(0, 100)) {
+      absl::StrAppend(&text, Format(view), "\n");
+    }
+    return text.empty() ? "no drains\n" : text;
+  }
   if (line.Has("workers")) {
     std::string text;
     for (const WorkerView& view : engine_->ListWorkers("", 100)) {

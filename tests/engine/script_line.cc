@@ -123,6 +123,20 @@ Origin ParseOrigin(const ScriptLine& line) {
   return {connection, static_cast<uint32_t>(line.Number("address", connection))};
 }
 
+Labels ParseLabels(const ScriptLine& line) {  // "zone=a" is labels=zone:a
+  Labels labels;
+  for (const std::string& word : line.Words("labels")) {
+    const std::pair<std::string, std::string> label = absl::StrSplit(word, ':');
+    labels.insert(label);
+  }
+  return labels;
+}
+
+// Of an operator's command; absent: it is nobody's.
+std::optional<Actor> ParseActor(const ScriptLine& line) {
+  return line.Has("by") ? std::optional(Actor{line.Text("by"), "ipv4:10.0.0.9:1"}) : std::nullopt;
+}
+
 AttachWorker ParseAttach(const ScriptLine& line) {
   AttachWorker attach;
   attach.call = line.Call();
@@ -134,6 +148,7 @@ AttachWorker ParseAttach(const ScriptLine& line) {
       ParsePools(line.Has("pools") ? line.Words("pools") : std::vector<std::string>{"thread"});
   attach.held_tokens = ParseTokens(line.Words("held"));
   attach.origin = ParseOrigin(line);
+  attach.labels = ParseLabels(line);
   return attach;
 }
 
@@ -329,7 +344,7 @@ Command ParseCommand(const ScriptLine& line) {
     letters.max_bytes = line.Number("dead_letter_bytes", letters.max_bytes);
     letters.ttl_ms = line.Number("dead_letter_ttl", letters.ttl_ms);
     if (line.Has("breaker")) config.breaker = ParseBreaker(line);
-    return CreateQueue{call, config, ParseOrigin(line)};
+    return CreateQueue{call, config, ParseOrigin(line), ParseActor(line)};
   }
   if (verb == "update") {
     UpdateQueue update{call, line.Text("queue"), ParseOptional(line, "max_tasks"),
@@ -340,14 +355,18 @@ Command ParseCommand(const ScriptLine& line) {
     update.dead_letters_ttl_ms = ParseOptional(line, "dead_letter_ttl");
     if (line.Has("breaker")) update.breaker = ParseBreaker(line);
     update.if_version = line.Number("if_version");
+    update.by = ParseActor(line);
     return update;
   }
-  if (verb == "delete") return DeleteQueue{call, line.Text("queue")};
+  if (verb == "delete") return DeleteQueue{call, line.Text("queue"), ParseActor(line)};
   if (verb == "pause") {
-    return PauseQueue{call, line.Text("queue"), true, line.Text("because"), line.Number("for")};
+    return PauseQueue{
+        call, line.Text("queue"), true, line.Text("because"), line.Number("for"), ParseActor(line)};
   }
-  if (verb == "resume") return PauseQueue{call, line.Text("queue"), false};
-  if (verb == "purge") return PurgeQueue{call, line.Text("queue")};
+  if (verb == "resume") {
+    return PauseQueue{call, line.Text("queue"), false, {}, 0, ParseActor(line)};
+  }
+  if (verb == "purge") return PurgeQueue{call, line.Text("queue"), ParseActor(line)};
   if (verb == "begin") return BeginLife{Incarnation{number("incarnation")}};
   if (verb == "open") {
     OpenSession open{
@@ -359,13 +378,16 @@ Command ParseCommand(const ScriptLine& line) {
     TakeLetters take{.call = call};
     for (const std::string& id : line.Words("ids")) take.tasks.push_back(*TaskId::Parse(id));
     if (line.Has("redrive")) take.redrive = ParseRedrive(line);
+    take.by = ParseActor(line);
     return take;
   }
-  if (verb == "start-job") return StartJob{call, ParseJob(line)};
-  if (verb == "cancel-job") return CancelJob{call, number("job")};
+  if (verb == "start-job") return StartJob{call, ParseJob(line), ParseActor(line)};
+  if (verb == "cancel-job") return CancelJob{call, number("job"), ParseActor(line)};
   if (verb == "acknowledge") return AcknowledgeSession{call, number("below")};
   if (verb == "close-session") return CloseSession{call};
-  if (verb == "cancel") return Cancel{call, number("item"), line.Id("id"), line.Text("reason")};
+  if (verb == "cancel") {
+    return Cancel{call, number("item"), line.Id("id"), line.Text("reason"), ParseActor(line)};
+  }
   if (verb == "attach") return ParseAttach(line);
   if (verb == "heartbeat") return Heartbeat{call};
   if (verb == "credit") {
@@ -373,7 +395,14 @@ Command ParseCommand(const ScriptLine& line) {
                      static_cast<int32_t>(line.Number("tasks", 1))};
   }
   if (verb == "drain") return DrainWorker{call};
-  if (verb == "drain-workers") return DrainWorkers{call, line.Text("worker")};
+  if (verb == "set-drain") {
+    return SetDrain{call,
+                    {line.Text("worker"), ParseLabels(line)},
+                    line.Text("because"),
+                    line.Number("for"),
+                    ParseActor(line)};
+  }
+  if (verb == "remove-drain") return RemoveDrain{call, number("drain"), ParseActor(line)};
   if (verb == "start") return StartAttempt{call, ParseToken(line)};
   if (verb == "reports") return EndReports{call, number("sequence")};
   if (verb == "poll") return ParsePoll(line);

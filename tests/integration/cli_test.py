@@ -641,18 +641,23 @@ class CommandLine(Scenario):
             lambda: any(pool.running for each in connection.attached_workers()
                         for pool in each.pools),
             "the task to run")
-        self.assertIn("no worker 'loom-8'",
-                      self.treadle("worker", "drain", "loom-8", code=NOT_FOUND)[1])
-        _, err = self.treadle("worker", "drain", "loom-7", "--wait", "--timeout=300ms",
+        self.assertIn("no worker matches now", self.treadle("worker", "drain", "loom-8")[1])
+        self.treadle("worker", "undrain", "loom-8")
+        self.treadle("worker", "undrain", "loom-8", code=NOT_FOUND)
+        _, err = self.treadle("worker", "drain", "loom-?", "--wait", "--timeout=300ms",
                               code=TIMEOUT)
-        self.assertIn("1 worker draining, 1 task still there", err)
+        self.assertIn("1 worker draining, 1 of them with tasks still", err)
         self.assertIn("draining", self.treadle("worker", "list")[0])
-        drain = self.start("worker", "drain", "loom-7", "--wait")
+        self.assertIn("loom-?", self.treadle("worker", "drains")[0])
+        drain = self.start("worker", "drain", "loom-?", "--wait")
         self.assertIn("1 worker draining", drain.stderr.readline())  # it has seen the worker
         gate.touch()
         self.assertEqual(running.communicate(timeout=processes.LIMIT_S)[0], "done\n")
-        self.assertEqual(drain.communicate(timeout=processes.LIMIT_S)[0], "1 worker drained\n")
+        self.assertIn("drained (drain ", drain.communicate(timeout=processes.LIMIT_S)[0])
         self.assertEqual(worker.wait(processes.LIMIT_S), 0)
+        actions = self.treadle("server", "actions", "--kind=drain-set", "-o", "jsonl")[0]
+        self.assertEqual(len(actions.splitlines()), 3)
+        self.assertIn("@", json.loads(actions.splitlines()[0])["actor"])
 
     @staticmethod
     def noting(path):

@@ -66,6 +66,8 @@ struct Applier {
   void operator()(const engine::LetterGroupRow&) {}
   void operator()(const engine::LetterMoveRow& row) { ledger.moves[row.id] = row; }
   void operator()(const engine::JobRow& row) { ledger.jobs[row.id] = row; }
+  void operator()(const engine::DrainRow&) {}
+  void operator()(const engine::ActionRow&) {}
   void operator()(const engine::FinishedRow& row) {
     for (auto& [outcome, result] : OutcomesOf(row, change.body)) {
       Ledger::Task& task = ledger.tasks[outcome.id];

@@ -82,7 +82,7 @@ void Worker::Act(bool calm) {
     if (choice < 32) Drain();
     if (choice >= 32 && choice < 34) {
       const CallId operators = network_.OpenUnary(*this, broker::Lane::kWorkers);
-      network_.Send(operators, engine::DrainWorkers{operators, worker_id_});
+      network_.Send(operators, engine::SetDrain{operators, {worker_id_, {}}, {}, /*for_ms=*/1'000});
     }
     if (choice < 60) SayReportsAgain();
     if (choice < 75) ReportOver();
@@ -142,7 +142,7 @@ void Worker::Connect() {
 }
 
 void Worker::Receive(CallId call, Delivery& delivery) {
-  if (std::holds_alternative<engine::WorkersDrained>(delivery)) return network_.Close(call);
+  if (std::holds_alternative<engine::DrainChanged>(delivery)) return network_.Close(call);
   if (call != call_) return;
   if (timeline_.NowMs() < stalled_until_ms_) {
     unheard_.push_back(std::move(delivery));

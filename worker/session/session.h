@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -40,6 +41,7 @@ struct SessionOptions {
   bool http_proxy = false;
   std::string worker_id;
   std::string worker_name;
+  std::map<std::string, std::string> labels;
   std::vector<std::string> queues;
   // After Drain: how long running attempts may go on before they are told to stop, ...
   std::chrono::milliseconds drain_timeout{30'000};

@@ -1,7 +1,11 @@
+#include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "absl/strings/ascii.h"
 #include "client/cli/console/human.h"
 #include "client/cli/context.h"
 #include "client/cli/view.h"
@@ -13,6 +17,8 @@
 
 namespace treadle::cli {
 namespace {
+
+constexpr char kKindPrefix[] = "ACTION_KIND_";
 
 std::string DescribeServer(const v1::ServerInfo& server, const Context& context) {
   Sheet sheet;
@@ -43,6 +49,62 @@ ExitCode ShowServer(Context& context, Client& client) {
   return PrintOne(context, view, *server);
 }
 
+// "QUEUE_PAUSED" is "queue paused".
+std::string KindName(v1::ActionKind kind) {
+  std::string name = v1::ActionKind_Name(kind);
+  name = absl::AsciiStrToLower(name.substr(std::min(name.size(), std::size(kKindPrefix) - 1)));
+  std::replace(name.begin(), name.end(), '_', ' ');
+  return name;
+}
+
+std::string DescribeAction(const v1::Action& action, const Context& context) {
+  Sheet sheet;
+  sheet.Add("action", std::to_string(action.number()));
+  sheet.Add("what", KindName(action.kind()) + ": " + Printable(action.subject()));
+  sheet.Add("details", Printable(action.details()));
+  sheet.Add("when", HumanTimeAndAge(action.at_ms()));
+  sheet.Add("who", Printable(action.actor()) + ", " + action.peer());
+  sheet.Add("reason", Printable(action.reason()));
+  return context.Render(sheet);
+}
+
+const View<v1::Action> kActionView = {
+    {{{"NO", kRight}, [](const v1::Action& a) { return std::to_string(a.number()); }},
+     {{"WHEN"}, [](const v1::Action& a) { return HumanTime(a.at_ms()); }},
+     {{"WHO"}, [](const v1::Action& a) { return a.actor().empty() ? "-" : Printable(a.actor()); }},
+     {{"DID"}, [](const v1::Action& a) { return KindName(a.kind()); }},
+     {{"TO"}, [](const v1::Action& a) { return Printable(a.subject()); }},
+     {{"DETAILS"}, [](const v1::Action& a) { return Printable(a.details()); }},
+     {{"REASON"}, [](const v1::Action& a) { return Printable(a.reason()); }},
+     {{"FROM"}, [](const v1::Action& a) { return a.peer(); }, true}},
+    [](const v1::Action& a) { return std::to_string(a.number()); },
+    DescribeAction};
+
+struct ActionFlags : WatchFlags {
+  std::string subject;
+  std::vector<std::string> kinds;
+  int64_t limit = 50;
+};
+
+ExitCode ListActions(const Context& context, Client& client, const ActionFlags& flags) {
+  v1::ListActionsRequest request;
+  request.set_subject(flags.subject);
+  for (const std::string& word : flags.kinds) {
+    std::string name = absl::AsciiStrToUpper(word);
+    std::replace(name.begin(), name.end(), '-', '_');
+    v1::ActionKind kind = v1::ACTION_KIND_UNSPECIFIED;
+    if (!v1::ActionKind_Parse(kKindPrefix + name, &kind)) {
+      return context.Fail(absl::InvalidArgumentError(fmt::format(
+          "--kind {}: write what the column DID says, as in queue-paused", Printable(word))));
+    }
+    request.add_kinds(kind);
+  }
+  return PrintPages(
+      context, kActionView, request, flags.limit, "no such action",
+      [&client](const auto& page) { return client.ListActions(page); },
+      [](const v1::ListActionsResponse& page) { return page.actions(); });
+}
+
 // Connecting waits for the broker's answer.
 ExitCode WaitForServer(Context& context, int64_t timeout_ms) {
   context.connect_timeout_ms = timeout_ms;
@@ -66,6 +128,28 @@ void AddServerCommands(CLI::App& root, Command& chosen) {
   show.callback([&chosen, watch] {
     chosen = [watch](Context& context) {
       return Look(context, *watch, [&](Client& client) { return ShowServer(context, client); });
+    };
+  });
+
+  auto actions = std::make_shared<ActionFlags>();
+  CLI::App& log = AddSubcommand(
+      server, "actions", "Lists what operators did, the newest first.",
+      "The latest 10,000 changes to queues, tasks, dead letters, jobs and drains. WHO is as the\n"
+      "caller states it: this command sends user@host.\n"
+      "\n"
+      "Examples:\n"
+      "  treadle server actions --subject mail\n"
+      "  treadle server actions --kind queue-paused --kind queue-resumed -o wide\n");
+  program::AddText(log, "--subject", actions->subject, "NAME",
+                   "Only what was done to this queue, task, job or drain.");
+  program::AddList(log, "--kind", actions->kinds, "KIND",
+                   "Only of this kind, queue-paused say; give the flag once for each.");
+  program::AddCount(log, "--limit", actions->limit, 1, limits::kActionsKept, "How many at most.");
+  AddWatchFlags(log, *actions);
+  log.callback([&chosen, actions] {
+    chosen = [actions](Context& context) {
+      return Look(context, *actions,
+                  [&](Client& client) { return ListActions(context, client, *actions); });
     };
   });
 

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -69,58 +69,48 @@ ExitCode ShowWorker(Context& context, Client& client, const std::string& name_or
 
 struct DrainFlags {
   std::string worker;
+  std::vector<std::string> labels;
+  std::string reason;
+  int64_t for_ms = 0;
   bool wait = false;
   int64_t timeout_ms = 0;
 };
 
-absl::Status Ask(Client& client, const std::string& id) {
-  const absl::Status status = client.DrainWorkers(id).status();
-  return absl::IsNotFound(status) ? absl::OkStatus() : status;  // it has gone meanwhile
-}
-
-struct Draining {
-  int64_t workers = 0;
-  int64_t tasks = 0;  // that they run still
-};
-
-// How it goes with these. One that does not drain is asked again: a broker that was started anew
-// does not know of it.
-absl::StatusOr<Draining> LookAfter(Client& client, const std::set<std::string>& ids) {
-  const absl::StatusOr<std::vector<v1::Worker>> workers = client.ListWorkers();
-  if (!workers.ok()) return workers.status();
-  Draining draining;
-  for (const v1::Worker& worker : *workers) {
-    if (!ids.contains(worker.worker_id())) continue;
-    ++draining.workers;
-    for (const v1::WorkerPoolStats& pool : worker.pools()) draining.tasks += pool.leased();
-    if (worker.draining()) continue;
-    if (absl::Status s = Ask(client, worker.worker_id()); !s.ok()) return s;
+absl::StatusOr<std::map<std::string, std::string>> ReadLabels(
+    const std::vector<std::string>& words) {
+  std::map<std::string, std::string> labels;
+  for (const std::string& word : words) {
+    const size_t sign = word.find('=');
+    if (sign == std::string::npos || sign == 0) {
+      return absl::InvalidArgumentError(
+          fmt::format("--label {}: write KEY=VALUE, as in zone=a", Printable(word)));
+    }
+    labels[word.substr(0, sign)] = word.substr(sign + 1);
   }
-  return draining;
+  return labels;
 }
 
-ExitCode AwaitDrained(Context& context, Client& client, const DrainFlags& flags,
-                      const std::set<std::string>& ids) {
+std::string Progress(const v1::Drain& drain) {
+  return fmt::format("{} draining, {} of them with tasks still",
+                     HumanCount(drain.workers(), "worker"), drain.busy_workers());
+}
+
+// Until no worker that matches has a task.
+ExitCode AwaitDrained(Context& context, Client& client, const DrainFlags& flags, v1::Drain drain) {
   constexpr std::chrono::milliseconds kLookEvery{200};
-  // One that had lost its connection just then comes back within this, and is asked again.
-  constexpr int kLooksWithout = 10;
   const auto start = std::chrono::steady_clock::now();
   const std::chrono::milliseconds timeout(flags.timeout_ms);
   Interrupt::Scope on_interrupt(context.interrupt, [] {});
   int64_t told = -1;
-  int without = 0;
   do {
-    const absl::StatusOr<Draining> draining = LookAfter(client, ids);
-    without = draining.ok() && draining->workers == 0 ? without + 1 : 0;
-    if (without == kLooksWithout) return ExitCode::kOk;
-    if (!draining.ok() && !absl::IsUnavailable(draining.status())) {
-      return context.FailCall(draining.status());
+    const absl::StatusOr<v1::Drain> found = client.GetDrain(drain.drain_id());
+    if (!found.ok() && !absl::IsUnavailable(found.status())) {
+      return context.FailCall(found.status());
     }
-    if (draining.ok() && draining->workers > 0 && context.table() && draining->tasks != told) {
-      told = draining->tasks;
-      context.terminal.Complain(fmt::format("{} draining, {} still there",
-                                            HumanCount(draining->workers, "worker"),
-                                            HumanCount(told, "task")));
+    if (found.ok() && found->busy_workers() == 0) return ExitCode::kOk;
+    if (found.ok() && context.table() && found->busy_workers() != told) {
+      told = found->busy_workers();
+      context.terminal.Complain(Progress(*found));
     }
     if (flags.timeout_ms > 0 && std::chrono::steady_clock::now() - start >= timeout) {
       context.terminal.Complain(fmt::format("not drained within {}: the workers go on draining",
@@ -135,30 +125,112 @@ ExitCode DrainWorker(Context& context, const DrainFlags& flags) {
   if (absl::Status s = CheckObjectOutput(context, "this counts workers"); !s.ok()) {
     return context.Fail(s);
   }
+  const auto labels = ReadLabels(flags.labels);
+  if (!labels.ok()) return context.Fail(labels.status());
   const auto client = context.Connect();
   if (!client.ok()) return context.FailCall(client.status());
-  const absl::StatusOr<std::vector<v1::Worker>> workers = (*client)->ListWorkers();
-  if (!workers.ok()) return context.FailCall(workers.status());
-  std::set<std::string> ids;
-  for (const v1::Worker& worker : *workers) {
-    if (worker.worker_id() == flags.worker || worker.name() == flags.worker) {
-      ids.insert(worker.worker_id());
-    }
-  }
-  if (ids.empty()) return context.Fail(NoSuchWorker(flags.worker));
-  for (const std::string& id : ids) {
-    if (absl::Status s = Ask(**client, id); !s.ok()) return context.FailCall(s);
+  v1::DrainWorkersRequest request;
+  request.set_worker(flags.worker);
+  for (const auto& [key, value] : *labels) (*request.mutable_labels())[key] = value;
+  request.set_reason(flags.reason);
+  request.set_for_ms(flags.for_ms);
+  const absl::StatusOr<v1::DrainWorkersResponse> set = (*client)->DrainWorkers(request);
+  if (!set.ok()) return context.FailCall(set.status());
+  if (set->workers() == 0) {
+    context.terminal.Complain("no worker matches now: those that come will be told to end");
   }
   if (flags.wait) {
-    const ExitCode code = AwaitDrained(context, **client, flags, ids);
+    const ExitCode code = AwaitDrained(context, **client, flags, set->drain());
     if (code != ExitCode::kOk) return code;
   }
   if (context.table()) {
-    return context.Print(fmt::format("{} {}\n",
-                                     HumanCount(static_cast<int64_t>(ids.size()), "worker"),
-                                     flags.wait ? "drained" : "draining"));
+    return context.Print(fmt::format("{} {} (drain {})\n", HumanCount(set->workers(), "worker"),
+                                     flags.wait ? "drained" : "draining", set->drain().drain_id()));
   }
-  return PrintObject(context, {{"worker", flags.worker}, {"workers", ids.size()}});
+  return PrintObject(context, {{"drain_id", set->drain().drain_id()}, {"workers", set->workers()}});
+}
+
+ExitCode ListDrains(Context& context, Client& client) {
+  const absl::StatusOr<std::vector<v1::Drain>> drains = client.ListDrains();
+  if (!drains.ok()) return context.FailCall(drains.status());
+  Listing<v1::Drain> listing(context, kDrainView);
+  for (const v1::Drain& drain : *drains) {
+    if (const ExitCode code = listing.Add(drain); code != ExitCode::kOk) return code;
+  }
+  const ExitCode printed = listing.Finish();
+  return printed == ExitCode::kOk && drains->empty() && context.table()
+             ? PrintNote(context, "no drain stands")
+             : printed;
+}
+
+// The drain of this id, or of just this name or pattern and these labels.
+ExitCode Undrain(Context& context, const DrainFlags& flags) {
+  const auto labels = ReadLabels(flags.labels);
+  if (!labels.ok()) return context.Fail(labels.status());
+  const auto client = context.Connect();
+  if (!client.ok()) return context.FailCall(client.status());
+  const absl::StatusOr<std::vector<v1::Drain>> drains = (*client)->ListDrains();
+  if (!drains.ok()) return context.FailCall(drains.status());
+  for (const v1::Drain& drain : *drains) {
+    const std::map<std::string, std::string> its(drain.labels().begin(), drain.labels().end());
+    const bool by_id = labels->empty() && drain.drain_id() == flags.worker;
+    if (!by_id && (drain.worker() != flags.worker || its != *labels)) continue;
+    const absl::Status removed = (*client)->RemoveDrain(drain.drain_id());
+    return removed.ok() ? ExitCode::kOk : context.FailCall(removed);
+  }
+  return context.Fail(absl::NotFoundError("no such drain: treadle worker drains has all"));
+}
+
+void AddDrainCommands(CLI::App& worker, Command& chosen) {
+  auto flags = std::make_shared<DrainFlags>();
+  const auto choose = [&chosen, flags](auto run) {
+    return [&chosen, flags, run] {
+      chosen = [flags, run](Context& context) { return run(context, *flags); };
+    };
+  };
+  CLI::App& drain = AddSubcommand(
+      worker, "drain", "Has workers finish what they run, and end.",
+      "As after SIGTERM: a worker takes no more tasks, hands back what has not begun, which costs\n"
+      "no attempt, and lets the rest finish within its own --drain-timeout. The drain stands, "
+      "also\n"
+      "after a restart of the broker, until treadle worker undrain or the end of --for: a worker\n"
+      "that is started anew meanwhile is told to end again.\n"
+      "\n"
+      "Examples:\n"
+      "  treadle worker drain 'gpu-*' --reason 'new drivers'\n"
+      "  treadle worker drain --label zone=a --for 2h\n"
+      "  treadle worker drain resizer-3 --wait --timeout 10m && ssh resizer-3 upgrade\n");
+  program::AddText(drain, "WORKER", flags->worker, "",
+                   "The workers' name, a pattern of names (* and ?), or one's id.");
+  program::AddList(drain, "--label", flags->labels, "KEY=VALUE",
+                   "Of these, those with this label; give the flag once for each.");
+  program::AddText(drain, "--reason", flags->reason, "TEXT", "Why, for people.");
+  AddBound(drain, "--for", flags->for_ms, limits::kAheadMsMax, "Ends by itself after so long.");
+  AddFlag(drain, "--wait", flags->wait, "Wait until none of them has a task.");
+  AddBound(drain, "--timeout", flags->timeout_ms, limits::kAheadMsMax,
+           "With --wait: wait no longer, and exit with 5; the workers go on draining.");
+  drain.callback(choose(DrainWorker));
+
+  auto watch = std::make_shared<WatchFlags>();
+  CLI::App& drains = AddSubcommand(worker, "drains", "Lists the drains that stand.",
+                                   "Example:\n  treadle worker drains --watch\n");
+  AddWatchFlags(drains, *watch);
+  drains.callback([&chosen, watch] {
+    chosen = [watch](Context& context) {
+      return Look(context, *watch, [&](Client& client) { return ListDrains(context, client); });
+    };
+  });
+
+  CLI::App& undrain =
+      AddSubcommand(worker, "undrain", "Removes a drain: who starts from now on gets tasks.",
+                    "Workers that were told to end go on ending.\n"
+                    "\n"
+                    "Examples:\n"
+                    "  treadle worker undrain 'gpu-*'\n"
+                    "  treadle worker undrain --label zone=a\n");
+  program::AddText(undrain, "DRAIN", flags->worker, "", "What was drained, or the drain's id.");
+  program::AddList(undrain, "--label", flags->labels, "KEY=VALUE", "The labels of the drain.");
+  undrain.callback(choose(Undrain));
 }
 
 }  // namespace
@@ -196,24 +268,7 @@ void AddWorkerCommands(CLI::App& root, Command& chosen) {
                   [&](Client& client) { return ShowWorker(context, client, *name_or_id); });
     };
   });
-  auto drained = std::make_shared<DrainFlags>();
-  CLI::App& drain = AddSubcommand(
-      worker, "drain", "Has workers finish what they run, and end.",
-      "As after SIGTERM: a worker takes no more tasks, hands back what has not begun, which costs\n"
-      "no attempt, and lets the rest finish within its own --drain-timeout. All workers of the\n"
-      "name are drained, or the one of the id. Nothing takes it back.\n"
-      "\n"
-      "Examples:\n"
-      "  treadle worker drain host:4711\n"
-      "  treadle worker drain resizer-3 --wait --timeout 10m && ssh resizer-3 upgrade\n");
-  program::AddText(drain, "WORKER", drained->worker, "", "The workers' name, or one's id.")
-      ->required();
-  AddFlag(drain, "--wait", drained->wait, "Wait until they have gone.");
-  AddBound(drain, "--timeout", drained->timeout_ms, limits::kAheadMsMax,
-           "With --wait: wait no longer, and exit with 5; the workers go on draining.");
-  drain.callback([&chosen, drained] {
-    chosen = [drained](Context& context) { return DrainWorker(context, *drained); };
-  });
+  AddDrainCommands(worker, chosen);
 }
 
 }  // namespace treadle::cli

@@ -91,6 +91,9 @@ struct ClientOptions {
   bool http_proxy = false;
   // For people: shown by the operator's tools. At most 255 bytes. Empty: host and process id.
   std::string name;
+  // Who uses this client, "ann@build-7" say, for the broker's log of what operators did: stated,
+  // not proven. At most 255 printable ASCII characters. Empty: it is not stated.
+  std::string actor;
 
   // Told, a line each, what holds everything up though the connection is there, and when that is
   // over: the broker's disk does not answer. On the callbacks' thread. Empty: nobody is told;
@@ -264,9 +267,14 @@ class Client {
 
   absl::StatusOr<v1::ServerInfo> GetServerInfo();
   absl::StatusOr<std::vector<v1::Worker>> ListWorkers();
-  // Has the workers of this name, or the one of this id, end as after SIGTERM: they take no more
-  // tasks, and finish what runs. Returns at once how many were asked. NOT_FOUND: there is none.
-  absl::StatusOr<int64_t> DrainWorkers(std::string_view name_or_id);
+  // Drains of workers, as AdminService says: those that match end as after SIGTERM, take no more
+  // tasks and finish what runs, until the drain is removed. Returns at once.
+  absl::StatusOr<v1::DrainWorkersResponse> DrainWorkers(const v1::DrainWorkersRequest& request);
+  absl::StatusOr<v1::Drain> GetDrain(std::string_view drain_id);
+  absl::StatusOr<std::vector<v1::Drain>> ListDrains();
+  absl::Status RemoveDrain(std::string_view drain_id);
+  // What operators did, the newest first. One page.
+  absl::StatusOr<v1::ListActionsResponse> ListActions(const v1::ListActionsRequest& request);
 
   ClientStats Stats() const;
 

@@ -7,7 +7,8 @@ export const drainWorkers: Action<Worker> = {
   one: "worker",
   many: "workers",
   danger: true,
-  note: "They finish what they run, take no more tasks, and end. Nothing takes it back.",
+  note:
+    "They finish what they run, take no more tasks, and end. A drain stands until it is removed.",
   kind: ({ name, pools }) =>
     `${name}, running ${pools.reduce((sum, { running }) => sum + running, 0)} tasks`,
   act: (workers, _values, signal) =>

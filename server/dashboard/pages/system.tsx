@@ -5,6 +5,7 @@ import { actionsAllowed } from "../page_settings";
 import { Badge, CopyButton, CountLink, Fact, Loaded, PageHead } from "../parts";
 import { useServer, useWorkers } from "../questions";
 import { Moment } from "../time";
+import { ActionsTaken } from "./actions_taken";
 import { Jobs } from "./jobs";
 
 export function SystemPage() {
@@ -16,6 +17,7 @@ export function SystemPage() {
       </PageHead>
       <Loaded reading={server}>{(info) => <Shown server={info} />}</Loaded>
       <Jobs />
+      <ActionsTaken />
     </>
   );
 }

@@ -13,6 +13,7 @@ import { Link } from "../routing";
 import { searchText } from "../search";
 import { type Column, Table } from "../table";
 import { Moment } from "../time";
+import { labelText } from "./drains";
 import { FoundTasks } from "./task_list";
 import { WorkerBadge, sums } from "./workers";
 
@@ -83,6 +84,9 @@ function Shown({ worker }: { worker: Worker }) {
         <Fact name="Its leases end">
           <Moment at={worker.leaseExpiresAtMs} none="it holds none" />
         </Fact>
+        {Object.keys(worker.labels).length > 0 && (
+          <Fact name="Labels">{labelText(worker.labels)}</Fact>
+        )}
         <Fact name="From">{worker.peer || "not connected"}</Fact>
         <Fact name="Id">
           <code>{worker.workerId}</code>

@@ -8,6 +8,7 @@ import { Link } from "../routing";
 import { searchText } from "../search";
 import { type Column, RowLink } from "../table";
 import { Moment } from "../time";
+import { Drains } from "./drains";
 import { FilteredList } from "./filtered_list";
 
 type Condition = "connected" | "draining" | "away";
@@ -144,6 +145,7 @@ export function WorkersPage() {
           />
         )}
       </Loaded>
+      <Drains />
     </>
   );
 }

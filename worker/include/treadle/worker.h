@@ -77,6 +77,9 @@ struct WorkerOptions {
   bool http_proxy = false;
   std::vector<std::string> queues = {"default"};  // 1 to 256, which need not exist yet
   std::string name;                               // for people; empty: "<host>:<process id>"
+  // For operators, who drain workers by them: at most 16, keys of 1 to 63 bytes, values of at most
+  // 255.
+  std::map<std::string, std::string> labels;
   // Tasks that run at once on threads. 0: one for each CPU. At most 10,000.
   int concurrency = 0;
   // Tasks that run at once in child processes, which are started when a handler is to run there. 0:
