@@ -148,26 +148,29 @@ JobLettersFound RowStore::Answer(const JobLettersWanted& wanted, size_t limit,
   return found;
 }
 
+// As the broker finds them: where the engine has said that a letter is, or by its own row.
 LettersFound RowStore::Answer(const LettersWanted& wanted, size_t limit, TaskId first_id) const {
   LettersFound found{.reading = wanted.reading, .first_id = first_id};
   found.looked_at = std::min(limit, wanted.wanted.size());
   for (size_t i = 0; i < found.looked_at; ++i) {
     const LettersWanted::Wanted& one = wanted.wanted[i];
-    LettersFound::Letter letter;
-    const auto dead = rows_.find("p" + one.task.ToString());
-    if (dead != rows_.end()) letter.task = std::get<DeadTaskRow>(dead->second).task;
+    std::optional<TaskRow> task;
+    auto letter = rows_.end();
     if (one.moving.has_value()) {
+      letter = rows_.find(LetterName(*one.moving->queue, one.moving->number));
       LetterMovesDue due;
       due.moves.push_back({one.task, one.moving->row});
-      for (TaskRow& row : Answer(due).rows) letter.task = std::move(row);
+      for (TaskRow& row : Answer(due).rows) task = std::move(row);
     }
-    for (const auto& [key, row] : rows_) {
-      const auto* const known = std::get_if<DeadLetterRow>(&row);
-      if (known == nullptr || known->id != one.task) continue;
-      letter.row = *known;
-      if (!wanted.with_tasks) letter.task.reset();
-      found.letters.push_back(letter);
+    const auto dead = rows_.find("p" + one.task.ToString());
+    if (dead != rows_.end()) {
+      const auto& row = std::get<DeadTaskRow>(dead->second);
+      letter = rows_.find(LetterName(row.task.spec.queue, row.letter));
+      task = row.task;
     }
+    if (letter == rows_.end()) continue;
+    if (!wanted.with_tasks) task.reset();
+    found.letters.push_back({std::get<DeadLetterRow>(letter->second), std::move(task)});
   }
   return found;
 }
