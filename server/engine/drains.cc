@@ -9,6 +9,7 @@
 
 #include "proto/support/limits.h"
 #include "proto/support/task_id.h"
+#include "proto/support/units.h"
 #include "server/engine/refusals.h"
 
 namespace treadle::engine {
@@ -103,7 +104,7 @@ void Drains::Apply(Turn& turn, SetDrain&& command) {
     if (worker->call != CallId{}) turn.Say(Durability::kSynced, DrainAsked{worker->call});
   }
   std::string details = absl::StrCat(Described(row.match), ", ", drain->workers.size(), " now");
-  if (command.for_ms > 0) absl::StrAppend(&details, ", for ", command.for_ms, " ms");
+  if (command.for_ms > 0) absl::StrAppend(&details, ", for ", FormatDurationMs(command.for_ms));
   log_.Note(turn, command.by, ActionKind::kDrainSet, NumberText(row.id), std::move(details),
             row.reason);
   Answer(turn, command.call, absl::OkStatus(), row.id);

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "proto/support/limits.h"
+#include "proto/support/units.h"
 #include "server/engine/refusals.h"
 
 namespace treadle::engine {
@@ -100,7 +101,7 @@ void QueueCommands::Apply(Turn& turn, const CreateQueue& create) {
   turn.Put(RowOf(queue));
   log_.Note(turn, create.by, ActionKind::kQueueCreated, name,
             absl::StrCat(NameOf(create.config.discipline), ", at most ", create.config.max_tasks,
-                         " tasks and ", create.config.max_bytes, " bytes"));
+                         " tasks and ", FormatSizeBytes(create.config.max_bytes)));
   Confirm(turn, create.call, name);
 }
 
@@ -171,7 +172,7 @@ void QueueCommands::Apply(Turn& turn, const PauseQueue& pause) {
     pauses_.Begin(turn, *queue, pause.for_ms, /*by_breaker=*/false, pause.reason);
     log_.Note(turn, pause.by, ActionKind::kQueuePaused, pause.name,
               pause.for_ms == 0 ? std::string("until it is resumed")
-                                : absl::StrCat("for ", pause.for_ms, " ms"),
+                                : "for " + FormatDurationMs(pause.for_ms),
               pause.reason);
   } else {
     if (queue->paused()) {

@@ -88,11 +88,7 @@ void UnaryCall::Deliver(broker::Delivery& delivery) {
 }
 
 absl::StatusOr<engine::Actor> UnaryCall::actor() const {
-  engine::Actor actor{.name = {}, .peer = peer()};
-  const auto& metadata = context_->client_metadata();
-  const auto found = metadata.find(wire::kActorMetadata);
-  if (found == metadata.end()) return actor;
-  actor.name.assign(found->second.data(), found->second.size());
+  engine::Actor actor{.name = std::string(Metadata(wire::kActorMetadata)), .peer = peer()};
   if (absl::Status s = ValidateOptionalName(wire::kActorMetadata, actor.name); !s.ok()) return s;
   return actor;
 }

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import pty
+import select
 import shutil
 import signal
 import socket
@@ -303,7 +304,12 @@ class CommandLine(Scenario):
             os.write(parent, answer.encode())
             ran.communicate(timeout=processes.LIMIT_S)
             self.assertEqual(ran.returncode, code)
-            self.assertRegex(os.read(parent, 4096).decode(), r"(?m)^[A-Z][a-z]+ .*\? \[y/N\] ")
+            seen = ""  # the answer's echo, too, and in parts
+            while "[y/N] " not in seen:
+                ready, _, _ = select.select([parent], [], [], processes.LIMIT_S)
+                self.assertTrue(ready, seen)
+                seen += os.read(parent, 4096).decode()
+            self.assertRegex(seen, r"(?m)^[A-Z][a-z]+ .*\? \[y/N\] ")
             self.assertEqual(connection.info().unfinished_tasks, left)
             os.close(child)
             os.close(parent)

@@ -1,5 +1,7 @@
 #include "client/cli/console/json.h"
 
+#include <map>
+#include <string>
 #include <string_view>
 
 #include "absl/strings/escaping.h"
@@ -20,7 +22,8 @@ using google::protobuf::Reflection;
 // What becomes of a message that is not set, and of the two names that bytes may have.
 enum class Absent {
   kNull,
-  // All its fields are there, and null: messages of a type have the same fields.
+  // All its fields are there, and null, and a map is one text, "zone=a,rack=3": messages of a type
+  // have the same fields.
   kSpelledOut
 };
 
@@ -91,7 +94,7 @@ void AddBytes(const std::string& name, const std::string& bytes, Absent absent, 
   }
 }
 
-Json Repeated(const Message& message, const FieldDescriptor& field) {
+Json Repeated(const Message& message, const FieldDescriptor& field, Absent absent) {
   const int count = message.GetReflection()->FieldSize(message, &field);
   if (!field.is_map()) {
     Json list = Json::array();
@@ -100,18 +103,23 @@ Json Repeated(const Message& message, const FieldDescriptor& field) {
     }
     return list;
   }
-  Json map = Json::object();
+  std::map<std::string, Json> entries;  // a message has them in no order
   for (int i = 0; i < count; ++i) {
     const Json entry = Value(message, field, i, Absent::kNull);
-    map[Text(entry["key"])] = entry["value"];
+    entries[Text(entry["key"])] = entry["value"];
   }
-  return map;
+  if (absent == Absent::kNull) return entries;
+  std::string text;
+  for (const auto& [key, value] : entries) {
+    text += (text.empty() ? "" : ",") + key + "=" + Text(value);
+  }
+  return text;
 }
 
 void AddField(const Message& message, const FieldDescriptor& field, Absent absent, Json& json) {
   const std::string& name = field.name();
   if (field.is_repeated()) {
-    json[name] = Repeated(message, field);
+    json[name] = Repeated(message, field, absent);
     return;
   }
   const bool set = !field.has_presence() || message.GetReflection()->HasField(message, &field);

@@ -7,8 +7,7 @@ export const drainWorkers: Action<Worker> = {
   one: "worker",
   many: "workers",
   danger: true,
-  note:
-    "They finish what they run, take no more tasks, and end. A drain stands until it is removed.",
+  note: "They finish what they run, and end. The drain stands, for others, too, until removed.",
   kind: ({ name, pools }) =>
     `${name}, running ${pools.reduce((sum, { running }) => sum + running, 0)} tasks`,
   act: (workers, _values, signal) =>

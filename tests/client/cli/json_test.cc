@@ -73,6 +73,10 @@ void ExpectAllFields(const Message& message, const Json& json) {
     const FieldDescriptor* const field = message.GetDescriptor()->field(i);
     ASSERT_TRUE(json.contains(field->name())) << field->full_name();
     Json value = json[field->name()];
+    if (field->is_map()) {
+      EXPECT_EQ(value, (Json{{"seven", "seven"}})) << field->full_name();
+      continue;
+    }
     if (field->is_repeated()) {
       ASSERT_EQ(value.size(), 1) << field->full_name();
       value = value[0];
@@ -127,6 +131,17 @@ TYPED_TEST(JsonOf, RowsOfCsvHaveTheSameColumnsWhateverIsSet) {
   const Fields of_none = ToFields(TypeParam());
   ASSERT_EQ(of_full.size(), of_none.size());
   for (size_t i = 0; i < of_full.size(); ++i) EXPECT_EQ(of_full[i].first, of_none[i].first);
+}
+
+TEST(Json, AMapIsOneCell) {
+  v1::Worker worker;
+  (*worker.mutable_labels())["zone"] = "a";
+  (*worker.mutable_labels())["rack"] = "3";
+  const Fields fields = ToFields(worker);
+  const auto labels = std::find_if(fields.begin(), fields.end(),
+                                   [](const auto& field) { return field.first == "labels"; });
+  ASSERT_NE(labels, fields.end());
+  EXPECT_EQ(labels->second, "rack=3,zone=a");
 }
 
 TEST(Json, NumbersOf64BitsStayNumbers) {
