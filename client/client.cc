@@ -139,6 +139,12 @@ client::FutureStateRef Client::AttachState(std::string_view task_id) {
   return impl_->session.Attach(*id);
 }
 
+TaskOutput Client::Follow(std::string_view task_id, const FollowOptions& options) {
+  const absl::Status status = TaskId::Parse(task_id).status();
+  if (!status.ok()) return TaskOutput(nullptr, client::EndedState(status), options);
+  return TaskOutput(impl_->session.NewOutputCalls(), std::string(task_id), options);
+}
+
 ClientStats Client::Stats() const { return impl_->session.Stats(); }
 
 client::Session& Client::session() { return impl_->session; }

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/client_impl.h"
 #include "client/future/task_spec.h"
+#include "client/session/watched_call.h"
 
 #include "proto/support/task_id.h"
 #include "proto/support/utf8.h"
@@ -116,6 +117,15 @@ absl::StatusOr<v1::ListTasksResponse> Client::ListTasks(const v1::ListTasksReque
   status.Update(CheckName(request.filter()));
   if (!status.ok()) return status;
   return Call(impl_->options, *impl_->tasks, &v1::TaskService::Stub::ListTasks, request);
+}
+
+absl::StatusOr<v1::ReadOutputResponse> Client::ReadOutput(const v1::ReadOutputRequest& request) {
+  const absl::Status status = TaskId::Parse(request.task_id()).status();
+  if (!status.ok()) return status;
+  const Timeout timeout =
+      Timeout(impl_->options.call_timeout) + Timeout(std::chrono::milliseconds(request.wait_ms()));
+  return client::WatchedCall(impl_->watches, timeout, *impl_->tasks,
+                             &v1::TaskService::Stub::ReadOutput, request);
 }
 
 absl::StatusOr<v1::Queue> Client::CreateQueue(const v1::QueueConfig& config) {

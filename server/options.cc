@@ -92,6 +92,10 @@ void AddBoundFlags(CLI::App& app, Options& options) {
                     "Streams that one client's connection may have open.");
   program::AddSize(app, "--payload-cache", options.broker.payload_cache_bytes_max, 0, 64 * kGiB,
                    "Memory for payloads that wait to be dispatched; others are read back.");
+  program::AddSize(app, "--task-output-max", options.broker.task_output_bytes_max,
+                   limits::kTaskOutputBytesMin, limits::kTaskOutputBytesMax,
+                   "What is kept of what one task says: beyond it earlier attempts' output goes, "
+                   "then no more is taken.");
   program::AddSize(
       app, "--free-disk-min", options.broker.free_disk_bytes_min, 0, 1024 * kGiB,
       "Refuse submits while the disk, or the memory store, has no more free than that, "

@@ -86,6 +86,7 @@ void AddSubmitCommand(CLI::App& parent, Command& chosen);
 void AddResultCommand(CLI::App& parent, Command& chosen);
 // "wait" and "watch".
 void AddWaitCommands(CLI::App& group, Command& chosen);
+void AddFollowCommand(CLI::App& group, Command& chosen);
 void AddMapCommand(CLI::App& root, Command& chosen);
 void AddTaskCommands(CLI::App& root, Command& chosen);
 void AddQueueCommands(CLI::App& root, Command& chosen);

@@ -147,6 +147,10 @@ absl::StatusOr<v1::Outcome> AwaitEnd(const Context& context, Client& client,
       timeout_ms == 0 ? kForever : std::chrono::milliseconds(timeout_ms));
 }
 
+ExitCode CodeOf(const v1::Outcome& outcome) {
+  return outcome.state() == v1::TASK_STATE_SUCCEEDED ? ExitCode::kOk : ExitCode::kTaskFailed;
+}
+
 ExitCode FailAwait(const Context& context, const std::string& task_id, int64_t timeout_ms,
                    const absl::Status& status) {
   const std::string fetch = fmt::format("fetch its result later with: treadle result {}{}", task_id,

@@ -33,6 +33,8 @@ std::string WaitingLine(const v1::Task& task, int64_t waited_ms);
 absl::StatusOr<v1::Outcome> AwaitEnd(const Context& context, Client& client,
                                      const std::string& task_id, int64_t timeout_ms,
                                      absl::FunctionRef<ExitCode(const v1::Task&)> on_change);
+// 0 if it succeeded: its state decides, for who waits for it.
+ExitCode CodeOf(const v1::Outcome& outcome);
 // Says why AwaitEnd has no outcome.
 ExitCode FailAwait(const Context& context, const std::string& task_id, int64_t timeout_ms,
                    const absl::Status& status);

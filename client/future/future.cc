@@ -34,7 +34,9 @@ class Continuation final : public client::FutureHome,
                            public std::enable_shared_from_this<Continuation> {
  public:
   explicit Continuation(const FutureBase& first)
-      : first_(first), awaited_(first), state_(new client::FutureState(this)) {}
+      : first_(first),
+        awaited_(first),
+        state_(new client::FutureState(this, first.state()->Questions())) {}
 
   const client::FutureStateRef& state() const { return state_; }
 
@@ -55,10 +57,6 @@ class Continuation final : public client::FutureHome,
     awaited_.Cancel();
   }
   void RequestAnswer() override {}  // it is accepted when it is done
-  std::shared_ptr<client::TaskQuestions> Questions() const override {
-    std::lock_guard lock(mutex_);
-    return awaited_.state()->Questions();
-  }
 
  private:
   void Await(FutureBase next) {
@@ -94,7 +92,7 @@ class Continuation final : public client::FutureHome,
   }
 
   const FutureBase first_;
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   FutureBase awaited_;      // protected by mutex_; changed by the callbacks' thread alone
   bool cancelled_ = false;  // protected by mutex_
   const client::FutureStateRef state_;
@@ -107,10 +105,10 @@ bool WaitFor(client::FutureStateRef state, client::Listener::Until until, Timeou
   return !listener.Start() || point->Next(DeadlineAfter(timeout)).has_value();
 }
 
-absl::Status TimedOut(std::string_view what, client::FutureState& state) {
+absl::Status TimedOut(std::string_view what, const client::FutureState& state) {
   std::string message(what);
   message += " within the timeout: wait again, or with a longer timeout";
-  const std::shared_ptr<client::TaskQuestions> questions = state.Questions();
+  const std::shared_ptr<client::TaskQuestions>& questions = state.Questions();
   const std::string hung = questions == nullptr ? "" : questions->DiskHungText();
   if (!hung.empty()) message += " (" + hung + ")";
   return absl::DeadlineExceededError(message);
@@ -149,8 +147,13 @@ absl::StatusOr<bool> FutureBase::Running(Timeout timeout) const {
     return TimedOut("the broker has not answered the submit", *state_.get());
   }
   if (Done() || !state_->IsAccepted()) return false;
-  const std::shared_ptr<client::TaskQuestions> questions = state_->Questions();
+  const std::shared_ptr<client::TaskQuestions>& questions = state_->Questions();
   return questions == nullptr ? false : questions->IsRunning(Id(), timeout);
+}
+
+TaskOutput FutureBase::Follow(const FollowOptions& options) const {
+  const std::shared_ptr<client::TaskQuestions>& questions = state_->Questions();
+  return TaskOutput(questions == nullptr ? nullptr : questions->NewOutputCalls(), state_, options);
 }
 
 std::string FutureBase::Id() const {

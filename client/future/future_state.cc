@@ -57,8 +57,10 @@ class FutureSlab {
   static constexpr uint32_t kStatesMax = 32;
 
   // Appends `count` states. REQUIRES: count <= kStatesMax.
-  static void Make(uint32_t count, FutureHome* home, std::vector<FutureStateRef>& states) {
-    auto* const slab = new FutureSlab(count);
+  static void Make(uint32_t count, FutureHome* home,
+                   const std::shared_ptr<TaskQuestions>& questions,
+                   std::vector<FutureStateRef>& states) {
+    auto* const slab = new FutureSlab(count, questions);
     for (uint32_t i = 0; i < count; ++i) {
       auto* const state = new (slab->places_ + i * sizeof(FutureState)) FutureState(home);
       state->slab_ = slab;
@@ -69,22 +71,30 @@ class FutureSlab {
     state.~FutureState();
     if (left_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
   }
+  const std::shared_ptr<TaskQuestions>& questions() const { return questions_; }
 
  private:
-  explicit FutureSlab(uint32_t count) : left_(count) {}
+  FutureSlab(uint32_t count, const std::shared_ptr<TaskQuestions>& questions)
+      : questions_(questions), left_(count) {}
+
+  // One count for all of them.
+  const std::shared_ptr<TaskQuestions> questions_;
 
   std::atomic<uint32_t> left_;
   alignas(FutureState) std::byte places_[kStatesMax * sizeof(FutureState)];
 };
 
-std::vector<FutureStateRef> FutureState::Make(size_t count, FutureHome* home) {
+std::vector<FutureStateRef> FutureState::Make(size_t count, FutureHome* home,
+                                              std::shared_ptr<TaskQuestions> questions) {
   std::vector<FutureStateRef> states;
   states.reserve(count);
   while (count - states.size() > 1) {
     const auto more = std::min<size_t>(count - states.size(), FutureSlab::kStatesMax);
-    FutureSlab::Make(static_cast<uint32_t>(more), home, states);
+    FutureSlab::Make(static_cast<uint32_t>(more), home, questions, states);
   }
-  if (states.size() < count) states.emplace_back(new FutureState(home));
+  if (states.size() < count) {
+    states.emplace_back(new FutureState(home, std::move(questions)));
+  }
   return states;
 }
 
@@ -130,10 +140,8 @@ bool FutureState::Cancel() {
   return true;
 }
 
-std::shared_ptr<TaskQuestions> FutureState::Questions() {
-  std::lock_guard lock(mutex_);
-  if ((bits_.fetch_or(kWatchedBit, std::memory_order_acq_rel) & kDoneBit) != 0) return nullptr;
-  return home_->Questions();
+const std::shared_ptr<TaskQuestions>& FutureState::Questions() const {
+  return slab_ == nullptr ? questions_ : slab_->questions();
 }
 
 void FutureState::PublishAccepted(Wakeups& wakeups) { Publish(kAcceptedBit, wakeups); }

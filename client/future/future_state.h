@@ -10,12 +10,14 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "client/future/encoded_task.h"
+#include "client/future/output_calls.h"
 
 #include "proto/support/task_id.h"
 #include "treadle/future.h"
@@ -101,6 +103,8 @@ class TaskQuestions {
   virtual ~TaskQuestions() = default;
   // A worker runs it now.
   virtual absl::StatusOr<bool> IsRunning(const std::string& task_id, Timeout timeout) = 0;
+  // For one reader of a task's output.
+  virtual std::unique_ptr<OutputCalls> NewOutputCalls() = 0;
 
   // Since when the broker's disk has not answered; absent: it does. Any thread.
   virtual void SetDiskHung(std::optional<TimePoint> since) = 0;
@@ -115,8 +119,6 @@ class FutureHome {
   virtual void RequestCancel(FutureStateRef state) = 0;
   // Called with the future's lock held: somebody waits for the broker's answer to the submit.
   virtual void RequestAnswer() = 0;
-  // Called with the future's lock held.
-  virtual std::shared_ptr<TaskQuestions> Questions() const = 0;
 
  protected:
   ~FutureHome() = default;
@@ -148,10 +150,13 @@ class FutureState {
     kEnded,
   };
 
-  // `home` outlives the state's being pending. Null: for a state that is made ended.
-  explicit FutureState(FutureHome* home) : home_(home) {}
+  // `home` outlives the state's being pending. Null, as `questions`: for a state that is made
+  // ended.
+  explicit FutureState(FutureHome* home, std::shared_ptr<TaskQuestions> questions = nullptr)
+      : home_(home), questions_(std::move(questions)) {}
   // So many at once, which share allocations.
-  static std::vector<FutureStateRef> Make(size_t count, FutureHome* home);
+  static std::vector<FutureStateRef> Make(size_t count, FutureHome* home,
+                                          std::shared_ptr<TaskQuestions> questions);
   FutureState(const FutureState&) = delete;
   FutureState& operator=(const FutureState&) = delete;
 
@@ -173,8 +178,8 @@ class FutureState {
   void Unlisten(Listener& listener);
   // False: done already.
   bool Cancel();
-  // Null: done already.
-  std::shared_ptr<TaskQuestions> Questions();
+  // Null: it never became a task.
+  const std::shared_ptr<TaskQuestions>& Questions() const;
 
   // The session's thread. False: somebody waits until it is accepted.
   bool LetAnswerWait();
@@ -219,6 +224,7 @@ class FutureState {
   std::atomic<uint32_t> count_{1};
   std::atomic<uint32_t> bits_{0};
   FutureHome* const home_;
+  const std::shared_ptr<TaskQuestions> questions_;  // null in a slab, which has them for all
   FutureSlab* slab_ = nullptr;  // that it is in; null: it has an allocation of its own
   std::mutex mutex_;
   // The first, in the order in which they came; its `previous_` is the last. Protected by mutex_.

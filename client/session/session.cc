@@ -5,9 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 
-#include "proto/wire/status.h"
 #include "treadle/timeout.h"
-#include "treadle/v1/task_service.grpc.pb.h"
 
 // What users' threads do: they leave work for the session's thread, which is in session_thread.cc.
 
@@ -19,47 +17,12 @@ absl::Status NeverSentStatus() {
   return absl::UnavailableError("the client was shut down: connect a new one");
 }
 
-class ChannelQuestions final : public TaskQuestions {
- public:
-  explicit ChannelQuestions(const std::shared_ptr<grpc::Channel>& channel)
-      : stub_(v1::TaskService::NewStub(channel)) {}
-
-  absl::StatusOr<bool> IsRunning(const std::string& task_id, Timeout timeout) override {
-    grpc::ClientContext context;
-    context.set_deadline(CallDeadline(timeout));
-    v1::GetTaskRequest request;
-    request.set_task_id(task_id);
-    v1::GetTaskResponse response;
-    const absl::Status status = wire::FromGrpc(stub_->GetTask(&context, request, &response));
-    // Its outcome is not kept any more, so it has ended.
-    if (absl::IsNotFound(status)) return false;
-    if (!status.ok()) return status;
-    return response.task().state() == v1::TASK_STATE_RUNNING;
-  }
-
-  void SetDiskHung(std::optional<TimePoint> since) override {
-    disk_hung_since_ = since.value_or(kAnswers);
-  }
-  std::string DiskHungText() const override {
-    const TimePoint since = disk_hung_since_;
-    if (since == kAnswers) return "";
-    const auto hung = std::chrono::steady_clock::now() - since;
-    return wire::DiskHungText(std::chrono::duration_cast<std::chrono::milliseconds>(hung).count());
-  }
-
- private:
-  static constexpr TimePoint kAnswers = TimePoint::max();
-
-  std::atomic<TimePoint> disk_hung_since_ = kAnswers;
-  const std::unique_ptr<v1::TaskService::Stub> stub_;
-};
-
 }  // namespace
 
 Session::Session(const ClientOptions& options, std::shared_ptr<grpc::Channel> channel)
     : options_(options),
       channel_(std::move(channel)),
-      questions_(std::make_shared<ChannelQuestions>(channel_)) {
+      questions_(std::make_shared<ChannelQuestions>(options_, channel_)) {
   callbacks_.emplace();
   thread_ = std::thread([this] { Run(); });
 }
@@ -78,7 +41,7 @@ FutureStateRef Session::Submit(EncodedTask task, SubmitTraits traits) {
 
 std::vector<FutureStateRef> Session::SubmitAll(
     std::vector<std::pair<EncodedTask, SubmitTraits>> tasks) {
-  std::vector<FutureStateRef> states = FutureState::Make(tasks.size(), this);
+  std::vector<FutureStateRef> states = FutureState::Make(tasks.size(), this, questions_);
   const TimePoint since = Since();
   for (size_t i = 0; i < tasks.size(); ++i) {
     FutureState& state = *states[i].get();
@@ -108,7 +71,7 @@ FutureStateRef Session::SubmitInRoom(EncodedTask task, SubmitTraits traits) {
 }
 
 FutureStateRef Session::NewState(EncodedTask task, SubmitTraits traits) {
-  FutureStateRef state(new FutureState(this));
+  FutureStateRef state(new FutureState(this, questions_));
   state->task = std::move(task);
   state->traits = traits;
   state->since = Since();
@@ -215,7 +178,7 @@ absl::Status Session::WindowFullLocked() const {
 }
 
 FutureStateRef Session::Attach(TaskId id) {
-  FutureStateRef state(new FutureState(this));
+  FutureStateRef state(new FutureState(this, questions_));
   state->id = id;
   state->existing = true;
   state->since = Since();
@@ -316,6 +279,7 @@ ClientStats Session::Stats() {
 void Session::Shutdown() {
   std::lock_guard one_at_a_time(shutdown_mutex_);
   if (!thread_.joinable()) return;
+  questions_->Shutdown();
   {
     std::lock_guard lock(mutex_);
     closed_ = true;

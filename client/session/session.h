@@ -19,6 +19,7 @@
 #include "client/future/callback_thread.h"
 #include "client/future/future_state.h"
 #include "client/ledger/ledger.h"
+#include "client/session/channel_questions.h"
 #include "client/session/reconnect_backoff.h"
 #include "client/session/session_stream.h"
 
@@ -69,6 +70,8 @@ class Session final : public FutureHome, private StreamEvents {
   // Cancels them; those that end as cancelled end with `reason`.
   void GiveUp(uint32_t group, absl::Status reason);
   ClientStats Stats();
+  // For one reader of a task's output. Does not open the session.
+  std::unique_ptr<OutputCalls> NewOutputCalls() { return questions_->NewOutputCalls(); }
   void Shutdown();
 
  private:
@@ -111,7 +114,6 @@ class Session final : public FutureHome, private StreamEvents {
   void RequestAnswer() override;
   // REQUIRES: mutex_ is held. Somebody waits for what only the broker's answers bring.
   void WantAnswers();
-  std::shared_ptr<TaskQuestions> Questions() const override { return questions_; }
   void Ask(GroupQuestion& question);
   // In line for room in the window.
   struct InLine {
@@ -172,7 +174,7 @@ class Session final : public FutureHome, private StreamEvents {
 
   const ClientOptions& options_;
   const std::shared_ptr<grpc::Channel> channel_;
-  const std::shared_ptr<TaskQuestions> questions_;
+  const std::shared_ptr<ChannelQuestions> questions_;
   std::optional<CallbackThread> callbacks_;
   std::atomic<uint32_t> next_group_{1};
 

@@ -25,6 +25,11 @@ void Watches::CancelAll() {
   changed_.notify_all();
 }
 
+bool Watches::ended() const {
+  std::lock_guard lock(mutex_);
+  return closed_;
+}
+
 bool Watches::SleepUntil(std::chrono::steady_clock::time_point time) {
   std::unique_lock lock(mutex_);
   changed_.wait_until(lock, time, [this] { return closed_; });

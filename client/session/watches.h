@@ -41,11 +41,12 @@ class Watches {
   bool Begin(grpc::ClientContext& context);
   void End(grpc::ClientContext& context);
   void CancelAll();
+  bool ended() const;
   // False: shut down meanwhile.
   bool SleepUntil(std::chrono::steady_clock::time_point time);
 
  private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   // Protected by mutex_.
   std::set<grpc::ClientContext*> contexts_;
   bool closed_ = false;

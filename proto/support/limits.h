@@ -33,6 +33,17 @@ inline constexpr int64_t kErrorTypeBytesMax = 255;
 inline constexpr int64_t kErrorMessageBytesMax = 64 * kKiB;  // longer text is cut in the middle
 inline constexpr int64_t kProgressMessageBytesMax = kKiB;
 
+// Output of tasks (--task-output-max).
+inline constexpr int64_t kTaskOutputBytes = 16 * kMiB;
+inline constexpr int64_t kTaskOutputBytesMin = 64 * kKiB;
+inline constexpr int64_t kTaskOutputBytesMax = kGiB;
+inline constexpr int64_t kOutputEntryBytesMax = kMiB;
+inline constexpr int64_t kOutputEntriesMax = 4'096;  // of one message
+inline constexpr int64_t kOutputReportsMax = 1'024;  // of one message
+inline constexpr int64_t kOutputIndexMax = int64_t{1} << 48;
+inline constexpr int64_t kOutputPageBytes = 256 * kKiB;
+inline constexpr int64_t kOutputPageBytesMax = kMiB;
+
 // Tasks.
 inline constexpr int64_t kAheadMsMax = 366 * kDayMs;  // run_at, delay, deadline, pauses, ttls
 inline constexpr int64_t kResultTtlMs = kHourMs;

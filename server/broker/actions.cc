@@ -26,6 +26,10 @@ void Broker::Impl::ActNow(Request& request) {
     watchers_.DeliverAll(outcomes->call, outcomes->all);
   } else if (auto* report = std::get_if<ReportProgress>(&request.action)) {
     Progress(std::move(*report));
+  } else if (auto* output = std::get_if<TakeOutput>(&request.action)) {
+    Take(std::move(*output));
+  } else if (auto* wait = std::get_if<AwaitOutput>(&request.action)) {
+    Await(std::move(*wait));
   } else {
     auto& ask = std::get<AskQuery>(request.action);
     questions_.Add(ask.call, std::move(ask));
@@ -67,6 +71,7 @@ void Broker::Impl::CloseCall(engine::CallId call) {
   questions_.CallClosed(call);
   store_reads_.CallClosed(call);
   late_.CallClosed(call);
+  output_readers_.CallClosed(call);
   std::vector<TaskId> unwatched;
   watchers_.CallClosed(call, unwatched);
   turn_.closed.insert(call);
@@ -74,14 +79,7 @@ void Broker::Impl::CloseCall(engine::CallId call) {
 }
 
 void Broker::Impl::Await(engine::CallId call, TaskId task, bool watch) {
-  if (watchers_.size() >= options_.watchers_max) {
-    turn_.effects.outputs.push_back(
-        {Durability::kMemory,
-         engine::EndCall{call, absl::ResourceExhaustedError(
-                                   "the broker already watches as many tasks as it may: await "
-                                   "fewer tasks at a time, or ask with GetTask")}});
-    return;
-  }
+  if (!MayWait(call)) return;
   watchers_.Add(call, task, watch);
   if (watch) Step(engine::WatchTask{task, /*watch=*/true});
   if (watch) {
@@ -89,6 +87,16 @@ void Broker::Impl::Await(engine::CallId call, TaskId task, bool watch) {
   } else {
     questions_.Add(call, AwaitTask{call, task});
   }
+}
+
+bool Broker::Impl::MayWait(engine::CallId call) {
+  if (watchers_.size() + output_readers_.size() < options_.watchers_max) return true;
+  turn_.effects.outputs.push_back(
+      {Durability::kMemory,
+       engine::EndCall{call, absl::ResourceExhaustedError(
+                                 "the broker already watches as many tasks as it may: await fewer "
+                                 "tasks at a time, or ask with GetTask")}});
+  return false;
 }
 
 void Broker::Impl::Progress(ReportProgress report) {

@@ -52,6 +52,7 @@ Broker::Impl::Impl(const BrokerOptions& options, ServiceClock& clock, store::Sto
       inbox_(std::make_shared<Inbox>(clock, options.inbox_requests_max, options.inbox_bytes_max)),
       gate_(*this),
       cache_(options.payload_cache_bytes_max),
+      outputs_(options.task_output_bytes_max),
       traces_(spans),
       free_space_(store, options.free_disk_bytes_min),
       store_reads_({std::min(options.turn_reads_max, kQuestionsAtOnce), options.turn_bytes_max},
@@ -184,14 +185,17 @@ void Broker::Impl::FinishTurn() {
   const int64_t oldest_ms = inbox_->OldestArrivalMs(Lane::kWorkers);
   engine_.Tick(now_ms_, std::max<int64_t>(0, now_ms_ - oldest_ms), turn_.effects);
   EncodeChanges();
+  EndOutputs();
   MarkClock();
   if (failure_.ok()) AppendRows();
   if (failure_.ok()) Deliver();
+  if (failure_.ok()) SayOutputTaken();
   if (failure_.ok()) AnswerQuestions();
   if (failure_.ok()) {
     ReadMissing();
     ReadMoreAhead();
     ReadKeys();
+    SweepOutputs();
     if (!outbox_.full()) store_reads_.StartQuestions();
   }
   if (failure_.ok()) SyncIfAwaited();
@@ -256,7 +260,7 @@ StoreProgress Broker::Impl::Seen(LaneSet lanes) const {
 
 int64_t Broker::Impl::NextDeadline() const {
   const bool at_once = !found_.empty() || keys_found_ || !go_on_.empty() || !questions_.empty();
-  return at_once ? now_ms_ : engine_.NextDeadline();
+  return at_once ? now_ms_ : std::min(engine_.NextDeadline(), outputs_.NextSweepMs());
 }
 
 absl::Status Broker::Impl::Run() {
@@ -298,12 +302,13 @@ Holdings Broker::Impl::holdings() const {
           .workers = totals.workers,
           .calls = totals.calls,
           .undeclared_queues = totals.undeclared_queues,
-          .waits = watchers_.size(),
+          .waits = watchers_.size() + output_readers_.size(),
           .watching_calls = watchers_.calls(),
           .watching_sessions = watchers_.sessions(),
           .waiting_submits = totals.waiting_submits,
           .waiting_bytes = totals.waiting_bytes,
           .progress = static_cast<int64_t>(progress_.size()),
+          .outputs = static_cast<int64_t>(outputs_.size()),
           .cached_payloads = static_cast<int64_t>(cache_.size() + ahead_.size()),
           .pending_reads = questions_.size(),
           .unknowns = unknowns_said_};
@@ -324,7 +329,7 @@ Figures Broker::Impl::figures() const {
 }
 
 void Broker::Impl::Visit(absl::AnyInvocable<void(const View&)>& visit) const {
-  const View::Internals internals{progress_, *this};
+  const View::Internals internals{progress_, outputs_, *this};
   visit(View{engine_, now_ms_, &internals});
 }
 
@@ -356,6 +361,7 @@ void Broker::Impl::Gathered::Clear() {
   changes_encoded = 0;
   batch.Clear();
   missing.clear();
+  output_taken.clear();
   read_on.clear();
   changed.clear();
   closed.clear();

@@ -55,9 +55,11 @@ struct BrokerOptions {
   // as much everything but questions and timers. Rows that are not written yet count twice when an
   // answer waits for them: once in the store's memory, once with the answer.
   int64_t unsynced_bytes_max = int64_t{256} << 20;
-  // AwaitTask and WatchTask of unfinished tasks. Beyond it the call is ended with
+  // AwaitTask, WatchTask and AwaitOutput of unfinished tasks. Beyond it the call is ended with
   // RESOURCE_EXHAUSTED.
   int64_t watchers_max = 10'000'000;
+  // Of what a task says, the newest attempts' is kept.
+  int64_t task_output_bytes_max = limits::kTaskOutputBytes;
   // Told of a bug that the broker has found in itself, for the log. On the broker's thread.
   std::function<void(const std::string& bug)> on_bug;
 };
@@ -94,6 +96,8 @@ struct View {
   int64_t now_ms;
   // An unfinished task's latest progress; nullptr: none.
   const ProgressState* Progress(TaskId task) const;
+  // Where its output stands; nullptr: it has said nothing.
+  const engine::OutputRow* Output(TaskId task) const;
   // Of the broker itself.
   broker::Figures Figures() const;
   class Internals;
@@ -109,8 +113,24 @@ struct AskQuery {
   Query query;
 };
 
-using Action =
-    std::variant<engine::Command, AwaitTask, WatchTask, DeliverOutcomes, ReportProgress, AskQuery>;
+// Entries of a running attempt's output. Answered by OutputTaken. `first_index` is of the first
+// one; absent: they come behind what there is.
+struct TakeOutput {
+  engine::CallId call{};
+  engine::Token token{};
+  std::optional<uint64_t> first_index;
+  std::vector<engine::OutputEntry> entries;
+};
+// Asks when the task's output has this offset, or the task is not unfinished: at once if that is so
+// already. Ends with the call.
+struct AwaitOutput {
+  TaskId task;
+  uint64_t offset = 0;
+  AskQuery ask;
+};
+
+using Action = std::variant<engine::Command, AwaitTask, WatchTask, DeliverOutcomes, ReportProgress,
+                            AskQuery, TakeOutput, AwaitOutput>;
 
 struct Request {
   Action action;
@@ -146,12 +166,13 @@ struct Holdings {
   int64_t workers = 0;
   int64_t calls = 0;              // with something of the engine's on them
   int64_t undeclared_queues = 0;  // names that somebody serves, and that no queue has
-  int64_t waits = 0;              // AwaitTask and WatchTask of unfinished tasks
+  int64_t waits = 0;              // AwaitTask, WatchTask and AwaitOutput of unfinished tasks
   int64_t watching_calls = 0;     // that wait, or hear of their session's tasks
   int64_t watching_sessions = 0;
   int64_t waiting_submits = 0;  // for room in a full queue
   int64_t waiting_bytes = 0;    // what their payloads hold
   int64_t progress = 0;
+  int64_t outputs = 0;  // tasks that have said something
   int64_t cached_payloads = 0;
   int64_t pending_reads = 0;
   int64_t unknowns = 0;  // answers that say so, and wait for the disk

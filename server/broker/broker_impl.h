@@ -18,6 +18,8 @@
 #include "server/broker/held_requests.h"
 #include "server/broker/inbox.h"
 #include "server/broker/late_leases.h"
+#include "server/broker/output_readers.h"
+#include "server/broker/outputs.h"
 #include "server/broker/payload_cache.h"
 #include "server/broker/progress_table.h"
 #include "server/broker/read_ahead.h"
@@ -32,6 +34,7 @@ namespace treadle::broker {
 class View::Internals {
  public:
   const ProgressTable& progress;
+  const Outputs& outputs;
   const Broker::Impl& broker;
 };
 
@@ -39,8 +42,9 @@ class View::Internals {
 // has ended is to be read.
 using Question = std::variant<AwaitTask, WatchTask, engine::CancelDone, AskQuery>;
 
-// broker.cc: the turn. actions.cc: what requests do before the turn is stored. deliveries.cc: what
-// is said after. held.cc: what waits for the store to be read. recovery.cc: the start.
+// broker.cc: the turn. actions.cc: what requests do before the turn is stored. task_output.cc: what
+// tasks say while they run. deliveries.cc: what is said after. held.cc: what waits for the store to
+// be read. recovery.cc: the start.
 class Broker::Impl : private Outbox {
  public:
   Impl(const BrokerOptions& options, ServiceClock& clock, store::Store& store, Outbox& outbox,
@@ -70,6 +74,7 @@ class Broker::Impl : private Outbox {
     size_t changes_encoded = 0;
     store::WriteBatch batch;
     std::vector<LateLeases::Missing> missing;
+    std::vector<OutputTaken> output_taken;
     // Queues and types of which payloads are to be read ahead.
     std::vector<std::pair<engine::Name, engine::Name>> read_on;
     absl::flat_hash_set<TaskId> changed;         // watched tasks that were shown to have changed
@@ -111,6 +116,9 @@ class Broker::Impl : private Outbox {
   void SyncIfAwaited();
   absl::Status SyncAll();
 
+  // recovery.cc
+  absl::Status Load(engine::Row row);
+
   // held.cc
   bool HoldBack(Request& request);
   void GoOn();
@@ -128,12 +136,23 @@ class Broker::Impl : private Outbox {
   void Prepare(engine::EndAttempt& end, BodyPtr body);
   void CloseCall(engine::CallId call);
   void Await(engine::CallId call, TaskId task, bool watch);
+  // False: it would be one more than may wait; the call is ended.
+  bool MayWait(engine::CallId call);
   void Progress(ReportProgress report);
   void Step(engine::Command&& command);
   void EncodeChanges();
   void Note(const engine::Row& row);
   int64_t UnixMs() const { return now_ms_ + clock_.WallOffsetMs(); }
   void Trace(const Leased& leased);
+
+  // task_output.cc
+  void Take(TakeOutput output);
+  void SayOutputTaken();
+  void Await(AwaitOutput wait);
+  void PutOutputRows();
+  void TellReaders(TaskId task, uint64_t next);
+  void EndOutputs();
+  void SweepOutputs();
 
   // deliveries.cc
   void Deliver();
@@ -184,6 +203,8 @@ class Broker::Impl : private Outbox {
   HeldRequests held_;
   Watchers watchers_;
   ProgressTable progress_;
+  Outputs outputs_;
+  OutputReaders output_readers_;
   TaskTraces traces_;
   CallQueue<Question> questions_;
   int64_t unknowns_said_ = 0;  // and not released yet
@@ -208,8 +229,10 @@ class Broker::Impl : private Outbox {
   std::vector<engine::CallId> go_on_;
   bool keys_found_ = false;
   Gathered turn_;
-  std::vector<engine::CallId> calls_;    // scratch
-  std::vector<engine::CallId> resumed_;  // scratch
+  std::vector<engine::RowChange> output_rows_;  // scratch, this and those below
+  std::vector<AskQuery> awaited_;
+  std::vector<engine::CallId> calls_;
+  std::vector<engine::CallId> resumed_;
 
   std::atomic<uint64_t> own_session_{0};
   std::atomic<uint64_t> last_task_{0};

@@ -277,7 +277,7 @@ bool Broker::Impl::IsStillUnknown(const TaskUnknown& unknown) {
 // What is in memory can be told at once, also on a disk that hangs: nobody may rest on it but as
 // on what he has seen himself. An outcome is told when it is safe.
 void Broker::Impl::Answer(AskQuery& ask) {
-  const View::Internals internals{progress_, *this};
+  const View::Internals internals{progress_, outputs_, *this};
   std::variant<broker::Answer, Look> reply = ask.query(View{engine_, now_ms_, &internals});
   if (auto* answer = std::get_if<broker::Answer>(&reply)) {
     answer->call = ask.call;
@@ -297,5 +297,6 @@ void Broker::Impl::Answer(AskQuery& ask) {
 }
 
 const ProgressState* View::Progress(TaskId task) const { return internals->progress.Find(task); }
+const engine::OutputRow* View::Output(TaskId task) const { return internals->outputs.Find(task); }
 
 }  // namespace treadle::broker

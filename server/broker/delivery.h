@@ -77,6 +77,14 @@ struct TaskSeen {
   ProgressState progress;
 };
 
+// What an attempt has said up to `next_index` is stored, or not kept. ABORTED: the lease is over.
+struct OutputTaken {
+  engine::CallId call{};
+  engine::Token token{};
+  uint64_t next_index = 0;
+  absl::Status status;
+};
+
 // The stream may post again: see Broker::PostFrom.
 struct ReadOn {
   engine::CallId call{};
@@ -104,7 +112,7 @@ using Delivery =
                  engine::WorkerAttached, engine::DrainAsked, engine::DrainChanged,
                  engine::StopAttempt, engine::ReportDone, engine::ReportsHandled,
                  engine::LeaseExtended, engine::EndCall, engine::LettersTaken, engine::JobChanged,
-                 Leased, OutcomeReady, TaskUnknown, TaskSeen, ReadOn, Answer>;
+                 Leased, OutcomeReady, TaskUnknown, TaskSeen, OutputTaken, ReadOn, Answer>;
 
 // Where deliveries go. Called from the broker's thread, once for each release, in order; must not
 // block.

@@ -81,6 +81,8 @@ engine::CallId CallOf(const Action& action) {
                 return engine::CallId{};
               },
               of);
+        } else if constexpr (std::is_same_v<std::decay_t<decltype(of)>, AwaitOutput>) {
+          return of.ask.call;
         } else {
           return of.call;
         }
@@ -94,6 +96,10 @@ int64_t BytesOf(const Request& request) {
     bytes += std::visit(HeapBytes(), *command);
   } else if (const auto* report = std::get_if<ReportProgress>(&request.action)) {
     bytes += report->progress.message.size();
+  } else if (const auto* output = std::get_if<TakeOutput>(&request.action)) {
+    for (const engine::OutputEntry& entry : output->entries) {
+      bytes += sizeof(entry) + entry.data.size() + entry.content_type.size();
+    }
   }
   return static_cast<int64_t>(bytes) + (request.body == nullptr ? 0 : BytesOf(*request.body));
 }

@@ -20,7 +20,8 @@ constexpr int64_t kLookAtClockEveryRows = 4'096;
 constexpr RowKind kOrder[] = {RowKind::kMeta,       RowKind::kQueue,   RowKind::kSession,
                               RowKind::kTask,       RowKind::kRun,     RowKind::kAttempt,
                               RowKind::kGrant,      RowKind::kReports, RowKind::kLetterGroup,
-                              RowKind::kLetterMove, RowKind::kJob,     RowKind::kDrain};
+                              RowKind::kLetterMove, RowKind::kJob,     RowKind::kDrain,
+                              RowKind::kOutput};
 
 absl::Status ContinueClock(store::Store& store, RowDecoder& decoder, ServiceClock& clock) {
   const KeyRange range = RowsOf(RowKind::kClock);
@@ -40,6 +41,13 @@ absl::Status ContinueClock(store::Store& store, RowDecoder& decoder, ServiceCloc
 }
 
 }  // namespace
+
+absl::Status Broker::Impl::Load(engine::Row row) {
+  auto* const output = std::get_if<engine::OutputRow>(&row);
+  if (output == nullptr) return engine_.Load(row);
+  outputs_.Load(std::move(*output));
+  return absl::OkStatus();
+}
 
 absl::Status Broker::Impl::Recover(engine::Incarnation incarnation,
                                    absl::AnyInvocable<void(int64_t rows)> progress) {
@@ -62,12 +70,15 @@ absl::Status Broker::Impl::Recover(engine::Incarnation incarnation,
             progress(rows);
           }
           absl::StatusOr<engine::Row> row = decoder.Decode(key, value);
-          status = row.ok() ? engine_.Load(*row) : row.status();
+          status = row.ok() ? Load(*std::move(row)) : row.status();
           return status.ok();
         });
     if (!status.ok()) return status;
     if (!scanned.ok()) return scanned;
   }
+  StoredTasks stored(store_);
+  outputs_.SweepFrom(stored.NextOutputToDropMs(/*from_ms=*/0));
+  if (absl::Status status = stored.TakeFailure(); !status.ok()) return status;
   now_ms_ = marked_at_ms_ = clock_.NowMs();
   writes_.moved_at_ms = syncs_.moved_at_ms = now_ms_;
   engine_.FollowWall(clock_.WallOffsetMs());

@@ -149,6 +149,9 @@ struct RowDecoder::State {
   storage::v1::Job job;
   storage::v1::Drain drain;
   storage::v1::Action action;
+  storage::v1::Output output;
+  storage::v1::OutputPiece piece;
+  storage::v1::OutputExpiry expiry;
 
   // The last ones seen: rows come by session, and a session's tasks are much alike.
   engine::Name last_queue;
@@ -503,6 +506,20 @@ struct RowDecoder::State {
     return row;
   }
 
+  absl::StatusOr<engine::Row> Output(TaskId id, std::string_view bytes) {
+    if (absl::Status status = Parse(bytes, output); !status.ok()) return status;
+    engine::OutputRow row{.task = id, .next = output.next(), .attempts = {}};
+    for (const storage::v1::Output::Attempt& one : output.attempts()) {
+      row.attempts.push_back({.token = engine::Token{one.token()},
+                              .number = one.attempt(),
+                              .first = one.first(),
+                              .next_index = one.next_index(),
+                              .bytes = one.bytes(),
+                              .full = one.full()});
+    }
+    return row;
+  }
+
   absl::StatusOr<engine::Row> Action(uint64_t number, std::string_view bytes) {
     if (absl::Status status = Parse(bytes, action); !status.ok()) return status;
     engine::ActionRow row;
@@ -515,6 +532,31 @@ struct RowDecoder::State {
     row.details = std::move(*action.mutable_details());
     row.reason = std::move(*action.mutable_reason());
     row.actor = {std::move(*action.mutable_actor()), std::move(*action.mutable_peer())};
+    return row;
+  }
+
+  absl::StatusOr<engine::Row> Expiry(const engine::OutputExpiryKey& key, std::string_view bytes) {
+    if (absl::Status status = Parse(bytes, expiry); !status.ok()) return status;
+    return engine::OutputExpiryRow{key.at_ms, key.task, expiry.before()};
+  }
+
+  absl::StatusOr<engine::Row> OutputPiece(const engine::OutputPieceKey& key,
+                                          std::string_view bytes) {
+    if (absl::Status status = Parse(bytes, piece); !status.ok()) return status;
+    engine::OutputPieceRow row{.task = key.task,
+                               .first = key.first,
+                               .token = engine::Token{piece.token()},
+                               .attempt = piece.attempt(),
+                               .entries = {}};
+    for (storage::v1::OutputEntry& one : *piece.mutable_entries()) {
+      engine::OutputEntry& entry = row.entries.emplace_back();
+      absl::Status status =
+          ToEnum(one.kind(), engine::OutputKind::kLog, engine::OutputKind::kNotice, entry.kind);
+      if (!status.ok()) return status;
+      entry.time_ms = one.time_ms();
+      entry.data = std::move(*one.mutable_data());
+      entry.content_type = std::move(*one.mutable_content_type());
+    }
     return row;
   }
 
@@ -581,6 +623,15 @@ struct RowDecoder::State {
         break;
       case RowKind::kAction:
         if (const auto number = NumberOfKey(key)) return Action(*number, bytes);
+        break;
+      case RowKind::kOutput:
+        if (const auto id = TaskOfKey(key)) return Output(*id, bytes);
+        break;
+      case RowKind::kOutputPiece:
+        if (const auto piece_key = OutputPieceOfKey(key)) return OutputPiece(*piece_key, bytes);
+        break;
+      case RowKind::kOutputExpiry:
+        if (const auto expiry_key = OutputExpiryOfKey(key)) return Expiry(*expiry_key, bytes);
         break;
     }
     return Damaged("its key is malformed");

@@ -163,6 +163,9 @@ struct RowEncoder::Messages {
   storage::v1::Job job;
   storage::v1::Drain drain;
   storage::v1::Action action;
+  storage::v1::Output output;
+  storage::v1::OutputPiece piece;
+  storage::v1::OutputExpiry expiry;
 
   void Put(const engine::MetaRow& row, const Target& target) {
     meta.set_next_session(row.next_session);
@@ -430,6 +433,40 @@ struct RowEncoder::Messages {
     action.set_peer(row.actor.peer);
     broker::Put(target, Prefix::Stays(), action);
   }
+
+  void Put(const engine::OutputRow& row, const Target& target) {
+    output.Clear();
+    output.set_next(row.next);
+    for (const engine::OutputRow::Attempt& said : row.attempts) {
+      storage::v1::Output::Attempt& one = *output.add_attempts();
+      one.set_token(static_cast<uint64_t>(said.token));
+      one.set_attempt(said.number);
+      one.set_first(said.first);
+      one.set_next_index(said.next_index);
+      one.set_bytes(said.bytes);
+      one.set_full(said.full);
+    }
+    broker::Put(target, Prefix::Stays(), output);
+  }
+
+  void Put(const engine::OutputPieceRow& row, const Target& target) {
+    piece.Clear();
+    piece.set_token(static_cast<uint64_t>(row.token));
+    piece.set_attempt(row.attempt);
+    for (const engine::OutputEntry& entry : row.entries) {
+      storage::v1::OutputEntry& one = *piece.add_entries();
+      one.set_kind(static_cast<int32_t>(entry.kind));
+      one.set_time_ms(entry.time_ms);
+      one.set_data(entry.data);
+      one.set_content_type(entry.content_type);
+    }
+    broker::Put(target, Prefix::Stays(), piece);
+  }
+
+  void Put(const engine::OutputExpiryRow& row, const Target& target) {
+    expiry.set_before(row.before);
+    broker::Put(target, Prefix::Stays(), expiry);
+  }
 };
 
 RowEncoder::RowEncoder() : messages_(std::make_unique<Messages>()) {}
@@ -439,9 +476,10 @@ void RowEncoder::Encode(const engine::RowChange& change, store::WriteBatch& batc
   if (const auto* key = std::get_if<engine::RowKey>(&change)) {
     WriteKeyOf(*key, key_);
     // A task's row is put once, when it is accepted, and once more if its run is compacted, which
-    // deletes it: its id is never used again.
-    return std::holds_alternative<engine::TaskKey>(*key) ? batch.DeleteOnce(key_)
-                                                         : batch.Delete(key_);
+    // deletes it: its id is never used again. A piece of output is put once.
+    const bool put_once = std::holds_alternative<engine::TaskKey>(*key) ||
+                          std::holds_alternative<engine::OutputPieceKey>(*key);
+    return put_once ? batch.DeleteOnce(key_) : batch.Delete(key_);
   }
   const auto& row = std::get<engine::Row>(change);
   WriteKeyOf(row, key_);

@@ -65,6 +65,17 @@ void WriteQueueNumberKey(RowKind kind, std::string_view queue, uint64_t number, 
   AppendNumber(key, number);
 }
 
+void WriteOutputPieceKey(TaskId task, uint64_t first, std::string& key) {
+  WriteTaskKey(RowKind::kOutputPiece, task, key);
+  AppendNumber(key, first);
+}
+
+void WriteOutputExpiryKey(int64_t at_ms, TaskId task, std::string& key) {
+  WriteNumberKey(RowKind::kOutputExpiry, static_cast<uint64_t>(at_ms), key);
+  AppendNumber(key, task.session);
+  AppendNumber(key, task.sequence);
+}
+
 struct KeyWriter {
   std::string& key;
 
@@ -92,6 +103,13 @@ struct KeyWriter {
   void operator()(const engine::JobRow& row) const { Number(RowKind::kJob, row.id); }
   void operator()(const engine::DrainRow& row) const { Number(RowKind::kDrain, row.id); }
   void operator()(const engine::ActionRow& row) const { Number(RowKind::kAction, row.number); }
+  void operator()(const engine::OutputRow& row) const { Task(RowKind::kOutput, row.task); }
+  void operator()(const engine::OutputPieceRow& row) const {
+    WriteOutputPieceKey(row.task, row.first, key);
+  }
+  void operator()(const engine::OutputExpiryRow& row) const {
+    WriteOutputExpiryKey(row.at_ms, row.task, key);
+  }
 
   void operator()(const engine::QueueKey& row) const { WriteQueueKey(row.name, key); }
   void operator()(const engine::TaskKey& row) const { Task(RowKind::kTask, row.id); }
@@ -111,6 +129,13 @@ struct KeyWriter {
   void operator()(const engine::JobKey& row) const { Number(RowKind::kJob, row.id); }
   void operator()(const engine::DrainKey& row) const { Number(RowKind::kDrain, row.id); }
   void operator()(const engine::ActionKey& row) const { Number(RowKind::kAction, row.number); }
+  void operator()(const engine::OutputKey& row) const { Task(RowKind::kOutput, row.task); }
+  void operator()(const engine::OutputPieceKey& row) const {
+    WriteOutputPieceKey(row.task, row.first, key);
+  }
+  void operator()(const engine::OutputExpiryKey& row) const {
+    WriteOutputExpiryKey(row.at_ms, row.task, key);
+  }
 
   void Task(RowKind kind, TaskId id) const { WriteTaskKey(kind, id, key); }
   template <typename Id>
@@ -189,6 +214,25 @@ KeyRange ActionsBelow(uint64_t before) {
   return range;
 }
 
+KeyRange OutputPiecesBetween(TaskId task, uint64_t from, uint64_t before) {
+  KeyRange range;
+  WriteOutputPieceKey(task, from, range.begin);
+  WriteOutputPieceKey(task, before, range.end);
+  return range;
+}
+
+KeyRange OutputExpiriesBefore(int64_t at_ms) {
+  KeyRange range = RowsOf(RowKind::kOutputExpiry);
+  WriteNumberKey(RowKind::kOutputExpiry, static_cast<uint64_t>(at_ms), range.end);
+  return range;
+}
+
+KeyRange OutputExpiriesFrom(int64_t at_ms) {
+  KeyRange range = RowsOf(RowKind::kOutputExpiry);
+  WriteNumberKey(RowKind::kOutputExpiry, static_cast<uint64_t>(at_ms), range.begin);
+  return range;
+}
+
 std::optional<RowKind> KindOfKey(std::string_view key) {
   if (key.empty()) return std::nullopt;
   switch (const auto kind = static_cast<RowKind>(key[0])) {
@@ -210,6 +254,9 @@ std::optional<RowKind> KindOfKey(std::string_view key) {
     case RowKind::kJob:
     case RowKind::kDrain:
     case RowKind::kAction:
+    case RowKind::kOutput:
+    case RowKind::kOutputPiece:
+    case RowKind::kOutputExpiry:
       return kind;
   }
   return std::nullopt;
@@ -224,6 +271,21 @@ std::optional<TaskId> TaskOfKey(std::string_view key) {
 std::optional<uint64_t> NumberOfKey(std::string_view key) {
   if (key.size() != kKindBytes + kNumberBytes) return std::nullopt;
   return ReadBigEndian(key.substr(kKindBytes));
+}
+
+std::optional<engine::OutputPieceKey> OutputPieceOfKey(std::string_view key) {
+  constexpr size_t kFront = kKindBytes + 2 * kNumberBytes;
+  if (key.size() != kFront + kNumberBytes) return std::nullopt;
+  return engine::OutputPieceKey{*TaskOfKey(key.substr(0, kFront)),
+                                ReadBigEndian(key.substr(kFront))};
+}
+
+std::optional<engine::OutputExpiryKey> OutputExpiryOfKey(std::string_view key) {
+  if (key.size() != kKindBytes + 3 * kNumberBytes) return std::nullopt;
+  const auto number = [key](size_t index) {
+    return ReadBigEndian(key.substr(kKindBytes + index * kNumberBytes, kNumberBytes));
+  };
+  return engine::OutputExpiryKey{static_cast<int64_t>(number(0)), {number(1), number(2)}};
 }
 
 std::optional<RequestKeyParts> RequestKeyOfKey(std::string_view key) {
@@ -301,6 +363,19 @@ std::string DescribeKey(std::string_view key) {
       break;
     case RowKind::kAction:
       if (const auto action = NumberOfKey(key)) return absl::StrCat("action ", *action);
+      break;
+    case RowKind::kOutput:
+      if (const auto id = TaskOfKey(key)) return absl::StrCat("output of task ", id->ToString());
+      break;
+    case RowKind::kOutputPiece:
+      if (const auto piece = OutputPieceOfKey(key)) {
+        return absl::StrCat("output of task ", piece->task.ToString(), " from ", piece->first);
+      }
+      break;
+    case RowKind::kOutputExpiry:
+      if (const auto expiry = OutputExpiryOfKey(key)) {
+        return absl::StrCat("the end of the output of task ", expiry->task.ToString());
+      }
       break;
   }
   return absl::StrCat("key ", Quoted(key));

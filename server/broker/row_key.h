@@ -32,6 +32,9 @@ namespace treadle::broker {
 //   'j' number                             a job
 //   'w' number                             a drain of workers
 //   'l' number                             what an operator did
+//   'b' session sequence                   how far the output of an unfinished task has come
+//   'o' session sequence offset            a piece of a task's output
+//   'y' time session sequence              when output of a task goes
 // What has ended is apart from what has not, so that a start does not read it.
 enum class RowKind : char {
   kMeta = 'm',
@@ -52,6 +55,9 @@ enum class RowKind : char {
   kJob = 'j',
   kDrain = 'w',
   kAction = 'l',
+  kOutput = 'b',
+  kOutputPiece = 'o',
+  kOutputExpiry = 'y',
 };
 
 // Keys in [begin, end), as Store::Scan takes them.
@@ -82,13 +88,17 @@ KeyRange FinishedRowsFrom(TaskId id);
 KeyRange FinishedRowsUpTo(TaskId id);
 // A queue's dead letters from this number on, below that one.
 KeyRange DeadLettersBetween(std::string_view queue, uint64_t from, uint64_t before);
-
 // What operators did, with numbers below that one.
 KeyRange ActionsBelow(uint64_t before);
+// A task's pieces of output with offsets from `from` on, below `before`.
+KeyRange OutputPiecesBetween(TaskId task, uint64_t from, uint64_t before = UINT64_MAX);
+// Of output that goes before this time, and from then on. REQUIRES: at_ms >= 0
+KeyRange OutputExpiriesBefore(int64_t at_ms);
+KeyRange OutputExpiriesFrom(int64_t at_ms);
 
 // Absent: no stored row has such a key.
 std::optional<RowKind> KindOfKey(std::string_view key);
-// Of a 't', 'u', 'a', 'f', 'p' or 'x' key: the one in it. Absent: it is malformed.
+// Of a 't', 'u', 'a', 'f', 'p', 'x' or 'b' key: the one in it. Absent: it is malformed.
 std::optional<TaskId> TaskOfKey(std::string_view key);
 // Of a 'g', 's', 'r', 'j', 'w' or 'l' key.
 std::optional<uint64_t> NumberOfKey(std::string_view key);
@@ -99,6 +109,11 @@ struct QueueNumber {
 };
 // Of a 'd' or 'e' key.
 std::optional<QueueNumber> QueueNumberOfKey(std::string_view key);
+
+// Of an 'o' key.
+std::optional<engine::OutputPieceKey> OutputPieceOfKey(std::string_view key);
+// Of a 'y' key.
+std::optional<engine::OutputExpiryKey> OutputExpiryOfKey(std::string_view key);
 
 struct RequestKeyParts {
   std::string_view queue;  // within the key's bytes

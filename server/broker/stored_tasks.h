@@ -63,6 +63,19 @@ struct ActionPage {
   std::optional<uint64_t> before;  // go on with those below it; absent: there are no more
 };
 
+// Some of a task's output, each piece with no more entries than were asked for.
+struct OutputPage {
+  std::vector<engine::OutputPieceRow> pieces;
+  uint64_t next = 0;  // where to go on
+  bool all = false;   // of what was asked for
+};
+// Rows to delete: output whose time is over.
+struct OutputToDrop {
+  std::vector<engine::RowKey> keys;
+  bool all = true;              // that was due
+  int64_t next_ms = INT64_MAX;  // when there is more
+};
+
 // What the broker reads back from the store while it runs. One thread at a time, on which the store
 // may be read (see store::Store).
 class StoredTasks {
@@ -113,6 +126,17 @@ class StoredTasks {
   // Each of these tasks as a row of its own, with its payload; those that are not there are left
   // out.
   std::vector<engine::TaskRow> TasksToMove(absl::Span<const engine::LetterMovesDue::Move> moves);
+
+  // Entries with offsets in [offset, before), until `bytes_max` are read; at least one, if there is
+  // one.
+  absl::StatusOr<OutputPage> ReadOutput(TaskId task, uint64_t offset, uint64_t before,
+                                        int64_t bytes_max);
+  // The last piece of its output that begins below `before`; absent: there is none.
+  std::optional<engine::OutputPieceRow> LastPiece(TaskId task, uint64_t before = UINT64_MAX);
+  // What was due before this moment, until that is much.
+  OutputToDrop FindOutputToDrop(int64_t before_ms);
+  // When something is to be dropped that was not due before this moment; INT64_MAX: never.
+  int64_t NextOutputToDropMs(int64_t from_ms);
 
   // Of the values that were read.
   int64_t bytes_read() const { return bytes_read_; }

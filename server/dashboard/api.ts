@@ -23,6 +23,10 @@ export type HandlerAdvice =
 export type JobState =
   "JOB_STATE_UNSPECIFIED" | "JOB_STATE_RUNNING" | "JOB_STATE_DONE" | "JOB_STATE_CANCELLED";
 
+export type OutputKind =
+  "OUTPUT_KIND_UNSPECIFIED" | "OUTPUT_KIND_LOG" | "OUTPUT_KIND_STANDARD_ERROR" |
+  "OUTPUT_KIND_PART" | "OUTPUT_KIND_NOTICE";
+
 export type Reason =
   "REASON_UNSPECIFIED" | "REASON_ENDED" | "REASON_STOPS" | "REASON_RUNS" | "REASON_HOLDER_AWAY" |
   "REASON_HELD" | "REASON_NO_ROOM" | "REASON_DELAYED" | "REASON_BACKS_OFF" | "REASON_PURGED" |
@@ -424,6 +428,20 @@ export interface Outcome {
   finishedAtMs: number;
 }
 
+export interface OutputEntry {
+  kind: OutputKind;
+  timeMs: number;
+  data: string;
+  contentType: string;
+}
+
+export interface OutputRun {
+  firstOffset: number;
+  attempt: number;
+  superseded: boolean;
+  entries: OutputEntry[];
+}
+
 export interface PauseQueueRequest {
   name: string;
   reason: string;
@@ -486,6 +504,22 @@ export interface QueueStats {
   finishedPerSecond: number;
   deadLetters: number;
   deadLetterBytes: number;
+}
+
+export interface ReadOutputRequest {
+  taskId: string;
+  offset: number;
+  bytesMax: number;
+  waitMs: number;
+}
+
+export interface ReadOutputResponse {
+  runs: OutputRun[];
+  nextOffset: number;
+  end: boolean;
+  state: TaskState;
+  attempt: number;
+  progress: Progress | undefined;
 }
 
 export interface RedriveAction {
@@ -726,6 +760,12 @@ const shapes: Record<string, Shape> = {
     taskId: "string", state: "TASK_STATE_UNSPECIFIED", result: "string", contentType: "string",
     error: "?TaskError", attempts: "number", finishedAtMs: "number",
   },
+  OutputEntry: {
+    kind: "OUTPUT_KIND_UNSPECIFIED", timeMs: "number", data: "string", contentType: "string",
+  },
+  OutputRun: {
+    firstOffset: "number", attempt: "number", superseded: "boolean", entries: "[]OutputEntry",
+  },
   PauseQueueResponse: { queue: "?Queue" },
   Progress: { fraction: "number", message: "string" },
   PurgeQueueResponse: { cancelledTasks: "number" },
@@ -744,6 +784,10 @@ const shapes: Record<string, Shape> = {
     succeededTotal: "number", failedTotal: "number", cancelledTotal: "number",
     expiredTotal: "number", retriedTotal: "number", submittedPerSecond: "number",
     finishedPerSecond: "number", deadLetters: "number", deadLetterBytes: "number",
+  },
+  ReadOutputResponse: {
+    runs: "[]OutputRun", nextOffset: "number", end: "boolean", state: "TASK_STATE_UNSPECIFIED",
+    attempt: "number", progress: "?Progress",
   },
   RedriveAction: { letters: "?DeadLetterSelection", queue: "string", maxAttempts: "number" },
   RedriveDeadLettersResponse: { results: "[]RedriveResult" },
@@ -856,6 +900,8 @@ export const taskService = {
     "TaskService/GetPayload", "GetPayloadResponse"),
   awaitTask: call<AwaitTaskRequest, AwaitTaskResponse>(
     "TaskService/AwaitTask", "AwaitTaskResponse"),
+  readOutput: call<ReadOutputRequest, ReadOutputResponse>(
+    "TaskService/ReadOutput", "ReadOutputResponse"),
   cancelTask: call<CancelTaskRequest, CancelTaskResponse>(
     "TaskService/CancelTask", "CancelTaskResponse"),
   listTasks: call<ListTasksRequest, ListTasksResponse>(

@@ -50,6 +50,7 @@ CALLED = {
         "GetTask",
         "GetPayload",
         "AwaitTask",
+        "ReadOutput",
         "CancelTask",
         "ListTasks",
         "ExplainTask",

@@ -16,7 +16,8 @@ export interface Reading<T> {
   error?: CallError;
 }
 
-type Read<T> = (signal: AbortSignal) => Promise<T>;
+// `before`: the latest answer, for who goes on from there.
+type Read<T> = (signal: AbortSignal, before?: T) => Promise<T>;
 
 const RETRY_MS = 2_000;
 const SHARE_OF_TIME = 10;
@@ -62,7 +63,7 @@ class Poll {
     const began = performance.now();
     let reading: Reading<unknown>;
     try {
-      reading = { data: await this.read(abort.signal) };
+      reading = { data: await this.read(abort.signal, this.reading.data) };
     } catch (thrown) {
       const error = asCallError(thrown);
       // What is gone is not shown any longer; what could not be asked about may well be there.
@@ -113,10 +114,10 @@ export function usePoll<T>(key: string | undefined, read: Read<T>): Reading<T> {
   useEffect(() => {
     latest.current = read;
   });
-  const poll = key === undefined ? undefined : pollOf(key, read);
+  const poll = key === undefined ? undefined : pollOf(key, read as Read<unknown>);
   const subscribe = useCallback(
     (listener: () => void) =>
-      poll?.listen(listener, (signal) => latest.current(signal)) ?? (() => {}),
+      poll?.listen(listener, (signal, before) => latest.current(signal, before as T)) ?? (() => {}),
     [poll],
   );
   return useSyncExternalStore(subscribe, () => poll?.reading ?? NOTHING) as Reading<T>;

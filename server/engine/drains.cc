@@ -16,7 +16,7 @@ namespace treadle::engine {
 namespace {
 
 // Of one page of drains.
-constexpr size_t kLookedAtMax = 100'000;
+constexpr size_t kWorkersLookedAtMax = 100'000;
 
 bool Matches(const DrainMatch& match, const Worker& worker) {
   const auto has = [&worker](const auto& label) {
@@ -39,7 +39,7 @@ std::string Described(const DrainMatch& match) {
   return text;
 }
 
-void Answer(Turn& turn, CallId call, absl::Status status, uint64_t drain = 0) {
+void TellChanged(Turn& turn, CallId call, absl::Status status, uint64_t drain = 0) {
   const Durability after = status.ok() ? Durability::kSynced : Durability::kMemory;
   turn.Say(after, DrainChanged{call, std::move(status), drain});
 }
@@ -80,7 +80,7 @@ void Drains::Apply(Turn& turn, SetDrain&& command) {
   Drain* drain = FindSame(command.match);
   if (drain == nullptr) {
     if (static_cast<int64_t>(s_.drains.size()) >= limits::kDrainsMax) {
-      return Answer(turn, command.call, refusal::TooManyDrains());
+      return TellChanged(turn, command.call, refusal::TooManyDrains());
     }
     const uint64_t id = s_.NextSession();
     drain = (s_.drains[id] = std::make_unique<Drain>(
@@ -107,18 +107,18 @@ void Drains::Apply(Turn& turn, SetDrain&& command) {
   if (command.for_ms > 0) absl::StrAppend(&details, ", for ", FormatDurationMs(command.for_ms));
   log_.Note(turn, command.by, ActionKind::kDrainSet, NumberText(row.id), std::move(details),
             row.reason);
-  Answer(turn, command.call, absl::OkStatus(), row.id);
+  TellChanged(turn, command.call, absl::OkStatus(), row.id);
 }
 
 void Drains::Apply(Turn& turn, const RemoveDrain& command) {
   const auto found = s_.drains.find(command.drain);
   if (found == s_.drains.end()) {
-    return Answer(turn, command.call, refusal::NoSuchDrain(command.drain));
+    return TellChanged(turn, command.call, refusal::NoSuchDrain(command.drain));
   }
   log_.Note(turn, command.by, ActionKind::kDrainRemoved, NumberText(command.drain),
             Described(found->second->row.match));
   Drop(turn, *found->second);
-  Answer(turn, command.call, absl::OkStatus(), command.drain);
+  TellChanged(turn, command.call, absl::OkStatus(), command.drain);
 }
 
 void Drains::Drop(Turn& turn, Drain& drain) {
@@ -159,7 +159,7 @@ std::vector<DrainView> Drains::List(uint64_t after, size_t limit) const {
   std::vector<DrainView> views;
   size_t looked_at = 0;
   for (auto it = s_.drains.upper_bound(after);
-       it != s_.drains.end() && views.size() < limit && looked_at < kLookedAtMax; ++it) {
+       it != s_.drains.end() && views.size() < limit && looked_at < kWorkersLookedAtMax; ++it) {
     looked_at += it->second->workers.size();
     views.push_back(ViewOf(*it->second));
   }

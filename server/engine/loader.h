@@ -55,6 +55,9 @@ class Loader {
   absl::Status Take(const FinishedRow&) { return absl::OkStatus(); }
   absl::Status Take(const KeyRow&) { return absl::OkStatus(); }
   absl::Status Take(const ClockRow&) { return absl::OkStatus(); }
+  absl::Status Take(const OutputRow&) { return absl::OkStatus(); }
+  absl::Status Take(const OutputPieceRow&) { return absl::OkStatus(); }
+  absl::Status Take(const OutputExpiryRow&) { return absl::OkStatus(); }
   absl::Status Take(const DeadLetterRow&) { return absl::OkStatus(); }
   absl::Status Take(const DeadTaskRow&) { return absl::OkStatus(); }
   absl::Status Take(const ActionRow&) { return absl::OkStatus(); }

@@ -271,9 +271,50 @@ struct ClockRow {
   ClockMark mark;
 };
 
+// What tasks say while they run (treadle/v1/output.proto). These three rows are the broker's own,
+// too.
+enum class OutputKind : uint8_t { kLog = 1, kStandardError = 2, kPart = 3, kNotice = 4 };
+struct OutputEntry {
+  OutputKind kind = OutputKind::kLog;
+  int64_t time_ms = 0;
+  std::string data;
+  std::string content_type;
+};
+// How far the output of an unfinished task has come.
+struct OutputRow {
+  // `next_index` and `bytes` are of its entries; those that were not kept have an index, too.
+  struct Attempt {
+    Token token{};
+    int32_t number = 0;
+    uint64_t first = 0;  // offset of its first entry
+    uint64_t next_index = 0;
+    uint64_t bytes = 0;  // kept
+    bool full = false;   // no more of it is kept
+  };
+  TaskId task;
+  uint64_t next = 0;              // offset of what comes next
+  std::vector<Attempt> attempts;  // of which something is kept, ascending; the last one goes on
+};
+// Entries that follow one another, of one attempt.
+struct OutputPieceRow {
+  TaskId task;
+  uint64_t first = 0;  // offset
+  Token token{};
+  int32_t attempt = 0;
+  std::vector<OutputEntry> entries;
+};
+// From then on a task's pieces with offsets below `before` are to be deleted: the task has ended,
+// and its outcome goes, or they were superseded and had to give room.
+struct OutputExpiryRow {
+  int64_t at_ms = 0;  // service time
+  TaskId task;
+  uint64_t before = UINT64_MAX;
+};
+
 using Row = std::variant<MetaRow, QueueRow, TaskRow, RunRow, AttemptRow, GrantRow, FinishedRow,
                          SessionRow, KeyRow, ReportsRow, ClockRow, DeadLetterRow, DeadTaskRow,
-                         LetterGroupRow, LetterMoveRow, JobRow, DrainRow, ActionRow>;
+                         LetterGroupRow, LetterMoveRow, JobRow, DrainRow, ActionRow, OutputRow,
+                         OutputPieceRow, OutputExpiryRow>;
 
 struct QueueKey {
   std::string name;
@@ -323,9 +364,20 @@ struct ActionKey {
   uint64_t number = 0;
 };
 
+struct OutputKey {
+  TaskId task;
+};
+struct OutputPieceKey {
+  TaskId task;
+  uint64_t first = 0;
+};
+struct OutputExpiryKey {
+  int64_t at_ms = 0;
+  TaskId task;
+};
 using RowKey = std::variant<QueueKey, TaskKey, RunKey, AttemptKey, GrantKey, SessionKey, ReportsKey,
                             DeadLetterKey, DeadTaskKey, LetterGroupKey, LetterMoveKey, JobKey,
-                            DrainKey, ActionKey>;
+                            DrainKey, ActionKey, OutputKey, OutputPieceKey, OutputExpiryKey>;
 
 // A row to put, or the key of one to delete. Applied in order, all or nothing.
 using RowChange = std::variant<Row, RowKey>;

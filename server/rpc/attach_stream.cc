@@ -46,6 +46,13 @@ absl::Status AttachStream::OnMessage(const grpc::ByteBuffer& message) {
                                 .progress = ReadProgress(*progress.mutable_progress())},
          nullptr});
   }
+  for (v1::OutputReport& report : *request.mutable_output()) {
+    requests.push_back({broker::TakeOutput{.call = id(),
+                                           .token = engine::Token{report.token()},
+                                           .first_index = report.first_index(),
+                                           .entries = ReadEntries(*report.mutable_entries())},
+                        nullptr});
+  }
   HandleReports(request, requests);
   for (const v1::Credit& credit : request.credits()) {
     requests.push_back(ToRequest(engine::AddCredit{id(), credit.pool(), credit.tasks()}));
@@ -146,6 +153,10 @@ void AttachStream::Hear(broker::Delivery& delivery) {
     Write(*stop, Add(kAttachItemBytes).add_stops());
   } else if (const auto* attached = std::get_if<engine::WorkerAttached>(&delivery)) {
     Attached(*attached);
+  } else if (const auto* taken = std::get_if<broker::OutputTaken>(&delivery)) {
+    v1::OutputHandled& said = *Add(kAttachItemBytes).add_output_handled();
+    said.set_token(static_cast<uint64_t>(taken->token));
+    said.set_below_index(taken->next_index);
   } else if (std::holds_alternative<engine::DrainAsked>(delivery)) {
     Add(kAttachItemBytes).set_drain(true);
   } else if (const auto* end = std::get_if<engine::EndCall>(&delivery)) {

@@ -20,6 +20,7 @@
 #include "treadle/v1/admin_service.pb.h"
 #include "treadle/v1/dead_letter_service.pb.h"
 #include "treadle/v1/job_service.pb.h"
+#include "treadle/v1/output.pb.h"
 #include "treadle/v1/queue_service.pb.h"
 #include "treadle/v1/task.pb.h"
 #include "treadle/v1/task_service.pb.h"
@@ -49,6 +50,8 @@ engine::EndAttempt ReadReport(v1::AttemptReport& report, broker::BodyPtr& body);
 // Of one result, or of several behind one another.
 broker::BodyPtr ReadResult(std::string bytes, const std::string& content_type);
 broker::ProgressState ReadProgress(v1::Progress& progress);
+std::vector<engine::OutputEntry> ReadEntries(
+    google::protobuf::RepeatedPtrField<v1::OutputEntry>& entries);
 
 // A group of dead letters as it is named outside. ReadGroup: INVALID_ARGUMENT, it is none.
 std::string WriteGroup(uint64_t fingerprint);
@@ -92,5 +95,6 @@ void Write(const engine::DrainView& view, v1::Drain* out);
 void Write(const engine::ActionRow& row, v1::Action* out);
 void Write(const engine::StopAttempt& stop, v1::StopNotice* out);
 void Write(const engine::ReportDone& done, v1::ReportResult* out);
+void Write(engine::OutputPieceRow piece, v1::OutputRun* out);
 
 }  // namespace treadle::rpc

@@ -118,6 +118,17 @@ broker::ProgressState ReadProgress(v1::Progress& progress) {
                          : std::move(*progress.mutable_message())};
 }
 
+std::vector<engine::OutputEntry> ReadEntries(
+    google::protobuf::RepeatedPtrField<v1::OutputEntry>& entries) {
+  std::vector<engine::OutputEntry> read;
+  read.reserve(static_cast<size_t>(entries.size()));
+  for (v1::OutputEntry& entry : entries) {
+    read.push_back({static_cast<engine::OutputKind>(entry.kind()), entry.time_ms(),
+                    std::move(*entry.mutable_data()), std::move(*entry.mutable_content_type())});
+  }
+  return read;
+}
+
 engine::ResumeSecret NewSecret() { return {RandomBits() | 1, RandomBits()}; }
 
 engine::ResumeSecret ReadSecret(const std::string& bytes) {

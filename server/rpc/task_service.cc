@@ -163,8 +163,110 @@ absl::Status AwaitTask(Edge&, UnaryCall& call, v1::AwaitTaskRequest& request) {
   }
   call.Expect(OnAwaited);
   call.Park(broker::Lane::kQuestions);
-  call.ReplyAfter(request.timeout_ms(), std::make_shared<v1::AwaitTaskResponse>());
+  call.After(request.timeout_ms(), [](UnaryCall& self) { self.Reply(v1::AwaitTaskResponse()); });
   call.Post(broker::Lane::kQuestions, {broker::AwaitTask{call.id(), *task}, nullptr});
+  return absl::OkStatus();
+}
+
+// Its answer comes from the query.
+void OnOutputAwaited(UnaryCall& call, broker::Delivery& delivery) {
+  if (const auto* end = std::get_if<engine::EndCall>(&delivery)) call.End(end->status);
+}
+
+// What is known of a task whose output is read.
+struct OutputOf {
+  TaskId task;
+  v1::Task shown;
+  uint64_t before = UINT64_MAX;       // of the offsets that it has; UINT64_MAX: it has ended
+  std::optional<engine::Token> last;  // whose output is not superseded
+  std::optional<engine::MovingLetter> moving;
+
+  bool ended() const { return before == UINT64_MAX; }
+  void Write(v1::ReadOutputResponse& response) const {
+    response.set_state(shown.state());
+    response.set_attempt(shown.attempts());
+    if (shown.has_progress()) *response.mutable_progress() = shown.progress();
+  }
+};
+
+using OutputResponse = absl::StatusOr<v1::ReadOutputResponse>;
+
+// Absent: there is something to read, or it has ended.
+std::optional<OutputResponse> LookAtOutput(const broker::View& view, uint64_t offset,
+                                           OutputOf& of) {
+  of.moving = view.engine.FindMoving(of.task);
+  const auto found = view.engine.FindTask(of.task);
+  if (!found.has_value()) return std::nullopt;
+  Write(*found, view.Progress(of.task), &of.shown);
+  const engine::OutputRow* const output = view.Output(of.task);
+  of.before = output == nullptr ? 0 : output->next;
+  if (of.before > offset) {
+    of.last = output->attempts.back().token;
+    return std::nullopt;
+  }
+  v1::ReadOutputResponse response;
+  of.Write(response);
+  response.set_next_offset(offset);
+  return response;
+}
+
+OutputResponse ReadStoredOutput(broker::StoredTasks& stored, uint64_t offset, int64_t bytes_max,
+                                OutputOf& of) {
+  if (of.ended()) {
+    if (absl::Status s = FindEnded(stored, of.task, of.moving, of.shown); !s.ok()) return s;
+    if (const auto last = stored.LastPiece(of.task)) of.last = last->token;
+  }
+  absl::StatusOr<broker::OutputPage> page =
+      stored.ReadOutput(of.task, offset, of.before, bytes_max);
+  if (!page.ok()) return page.status();
+  v1::ReadOutputResponse response;
+  of.Write(response);
+  response.set_next_offset(page->next);
+  response.set_end(of.ended() && page->all);
+  for (engine::OutputPieceRow& piece : page->pieces) {
+    v1::OutputRun& run = *response.add_runs();
+    run.set_superseded(piece.token != of.last || piece.attempt < of.shown.attempts());
+    Write(std::move(piece), &run);
+  }
+  return response;
+}
+
+broker::Query OutputQuery(UnaryCall& call, TaskId task, uint64_t offset, int64_t bytes_max) {
+  const auto of = std::make_shared<OutputOf>(OutputOf{.task = task});
+  return call.QueryOf<v1::ReadOutputResponse>(
+      [offset, of](const broker::View& view) { return LookAtOutput(view, offset, *of); },
+      [offset, bytes_max, of](broker::StoredTasks& stored) {
+        return ReadStoredOutput(stored, offset, bytes_max, *of);
+      });
+}
+
+absl::Status ReadOutput(Edge&, UnaryCall& call, v1::ReadOutputRequest& request) {
+  const auto task = ValidateTaskId("task_id", request.task_id());
+  if (!task.ok()) return task.status();
+  if (absl::Status s =
+          ValidateRange("bytes_max", request.bytes_max(), 0, limits::kOutputPageBytesMax, "bytes");
+      !s.ok()) {
+    return s;
+  }
+  if (absl::Status s = ValidateRange("wait_ms", request.wait_ms(), 0, limits::kWaitMsMax, "ms");
+      !s.ok()) {
+    return s;
+  }
+  const uint64_t offset = request.offset();
+  const int64_t bytes_max = OrDefault<int64_t>(request.bytes_max(), limits::kOutputPageBytes);
+  const auto ask = [task = *task, offset, bytes_max](UnaryCall& self) {
+    return broker::AskQuery{self.id(), OutputQuery(self, task, offset, bytes_max)};
+  };
+  if (request.wait_ms() == 0) {
+    call.Post(broker::Lane::kQuestions, {ask(call), nullptr});
+    return absl::OkStatus();
+  }
+  call.Expect(OnOutputAwaited);
+  call.Park(broker::Lane::kQuestions);
+  call.After(request.wait_ms(), [ask](UnaryCall& self) {
+    self.Post(broker::Lane::kQuestions, {ask(self), nullptr});
+  });
+  call.Post(broker::Lane::kQuestions, {broker::AwaitOutput{*task, offset, ask(call)}, nullptr});
   return absl::OkStatus();
 }
 
@@ -256,6 +358,7 @@ void ServeTasks(Methods& methods) {
   tasks.Unary("GetPayload", GetPayload);
   tasks.Unary("AwaitTask", AwaitTask);
   tasks.Stream<WatchStream>("WatchTask");
+  tasks.Unary("ReadOutput", ReadOutput);
   tasks.Unary("CancelTask", CancelTask);
   tasks.Unary("ListTasks", ListTasks);
   tasks.Unary("ExplainTask", ExplainTask);

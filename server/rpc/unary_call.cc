@@ -117,12 +117,12 @@ bool UnaryCall::Reply(const google::protobuf::MessageLite& response) {
   return true;
 }
 
-void UnaryCall::ReplyAfter(int64_t delay_ms,
-                           std::shared_ptr<const google::protobuf::MessageLite> response) {
-  timer_ = edge_.pulse.After(delay_ms, [weak = weak_from_this(), response = std::move(response)] {
-    const auto self = std::static_pointer_cast<UnaryCall>(weak.lock());
-    if (self != nullptr) self->Reply(*response);
-  });
+void UnaryCall::After(int64_t delay_ms, absl::AnyInvocable<void(UnaryCall&)> callback) {
+  timer_ = edge_.pulse.After(delay_ms,
+                             [weak = weak_from_this(), callback = std::move(callback)]() mutable {
+                               const auto self = std::static_pointer_cast<UnaryCall>(weak.lock());
+                               if (self != nullptr && !self->finished_) callback(*self);
+                             });
 }
 
 void UnaryCall::BreakOff() {

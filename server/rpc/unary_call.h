@@ -77,8 +77,8 @@ class UnaryCall final : public Call, public grpc::ServerGenericBidiReactor {
   // It does not any more.
   void Unpark() { parked_ = false; }
 
-  // Answers with this unless somebody else has by then. From the call's handler.
-  void ReplyAfter(int64_t delay_ms, std::shared_ptr<const google::protobuf::MessageLite> response);
+  // Has this called, unless the call is over by then. From the call's handler, once.
+  void After(int64_t delay_ms, absl::AnyInvocable<void(UnaryCall&)> callback);
 
   // Hands over requests; an error ends the call with it.
   void Post(broker::Lane lane, std::vector<broker::Request> requests);
@@ -95,18 +95,26 @@ class UnaryCall final : public Call, public grpc::ServerGenericBidiReactor {
   // As Ask. Absent: what has ended is to be looked through, too; then the answer is what `look`
   // returns, which is called on the store's thread.
   template <typename Response>
-  void Ask(absl::AnyInvocable<std::optional<absl::StatusOr<Response>>(const broker::View&)> ask,
-           absl::AnyInvocable<absl::StatusOr<Response>(broker::StoredTasks&)> look) {
-    PostQuery(broker::Query(
-        [self = Self(), ask = std::move(ask), look = std::move(look)](
-            const broker::View& view) mutable -> std::variant<broker::Answer, broker::Look> {
-          if (auto response = ask(view))
-            return AnswerWith<Response>(std::move(self), *std::move(response));
-          return broker::Look([self = std::move(self),
-                               look = std::move(look)](broker::StoredTasks& stored) mutable {
+  using AskNow = absl::AnyInvocable<std::optional<absl::StatusOr<Response>>(const broker::View&)>;
+  template <typename Response>
+  using AskStored = absl::AnyInvocable<absl::StatusOr<Response>(broker::StoredTasks&)>;
+  template <typename Response>
+  void Ask(AskNow<Response> ask, AskStored<Response> look) {
+    PostQuery(QueryOf<Response>(std::move(ask), std::move(look)));
+  }
+  // What Ask posts, for who posts it otherwise.
+  template <typename Response>
+  broker::Query QueryOf(AskNow<Response> ask, AskStored<Response> look) {
+    return [self = Self(), ask = std::move(ask), look = std::move(look)](
+               const broker::View& view) mutable -> std::variant<broker::Answer, broker::Look> {
+      if (auto response = ask(view)) {
+        return AnswerWith<Response>(std::move(self), *std::move(response));
+      }
+      return broker::Look(
+          [self = std::move(self), look = std::move(look)](broker::StoredTasks& stored) mutable {
             return AnswerWith<Response>(std::move(self), look(stored));
           });
-        }));
+    };
   }
 
   void OnReadDone(bool ok) override;

@@ -65,6 +65,7 @@ absl::Status ValidateLease(const v1::LeaseRequest& request);
 absl::Status CheckTaken(int64_t message_bytes_max, int64_t bytes, const TaskId& task,
                         const std::string& queue);
 absl::Status ValidateExtension(const v1::LeaseExtension& extension);
+absl::Status ValidateAppend(const v1::AppendOutputRequest& request);
 
 absl::Status ValidateQueue(const v1::QueueConfig& config);
 absl::Status ValidateUpdate(const v1::UpdateQueueRequest& request);

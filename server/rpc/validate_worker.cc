@@ -38,6 +38,66 @@ absl::Status ValidateProgress(absl::string_view field, const v1::Progress& progr
                    " is out of bounds; use 0 to 1, or a negative number when it is not known"));
 }
 
+absl::Status ValidateEntries(absl::string_view field,
+                             const google::protobuf::RepeatedPtrField<v1::OutputEntry>& entries) {
+  if (absl::Status s = ValidateBatch(field, entries.size(), 1, limits::kOutputEntriesMax);
+      !s.ok()) {
+    return s;
+  }
+  for (int i = 0; i < entries.size(); ++i) {
+    const v1::OutputEntry& entry = entries[i];
+    const auto path = [&](absl::string_view name) {
+      return absl::StrCat(field, "[", i, "].", name);
+    };
+    if (entry.kind() < v1::OUTPUT_KIND_LOG || entry.kind() > v1::OUTPUT_KIND_PART) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(path("kind"), ": ", static_cast<int>(entry.kind()),
+                       " is not one that a worker sends: use LOG, STANDARD_ERROR or PART"));
+    }
+    const auto bytes = static_cast<int64_t>(entry.data().size());
+    if (bytes > limits::kOutputEntryBytesMax) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(path("data"), ": has ", bytes, " bytes; send at most ",
+                       limits::kOutputEntryBytesMax, " in one entry"));
+    }
+    if (absl::Status s = ValidateOptionalName(path("content_type"), entry.content_type());
+        !s.ok()) {
+      return s;
+    }
+    if (absl::Status s = ValidateRange(path("time_ms"), entry.time_ms(), 0, INT64_MAX, "ms");
+        !s.ok()) {
+      return s;
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ValidateIndex(absl::string_view field, uint64_t index) {
+  if (index <= static_cast<uint64_t>(limits::kOutputIndexMax)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(field, ": ", index, " is above ",
+                                                 limits::kOutputIndexMax,
+                                                 "; number each attempt's entries 0, 1, 2, ..."));
+}
+
+absl::Status ValidateOutput(const v1::AttachRequest& request) {
+  if (absl::Status s = ValidateBatch("output", request.output_size(), 0, limits::kOutputReportsMax);
+      !s.ok()) {
+    return s;
+  }
+  int64_t entries = 0;
+  for (int i = 0; i < request.output_size(); ++i) {
+    const std::string field = absl::StrCat("output[", i, "]");
+    const v1::OutputReport& report = request.output(i);
+    if (absl::Status s = ValidateToken(field + ".token", report.token()); !s.ok()) return s;
+    if (absl::Status s = ValidateIndex(field + ".first_index", report.first_index()); !s.ok()) {
+      return s;
+    }
+    if (absl::Status s = ValidateEntries(field + ".entries", report.entries()); !s.ok()) return s;
+    entries += report.entries_size();
+  }
+  return ValidateBatch("output.entries", entries, 0, limits::kOutputEntriesMax);
+}
+
 absl::Status ValidatePool(absl::string_view field, const v1::WorkerPool& pool) {
   if (absl::Status s = ValidateOptionalName(absl::StrCat(field, ".name"), pool.name()); !s.ok()) {
     return s;
@@ -229,6 +289,7 @@ absl::Status ValidateAttach(const v1::AttachRequest& request, int pools, const B
     }
   }
   if (absl::Status s = ValidateHandlers(request); !s.ok()) return s;
+  if (absl::Status s = ValidateOutput(request); !s.ok()) return s;
   for (const uint64_t token : request.started_tokens()) {
     if (absl::Status s = ValidateToken("started_tokens", token); !s.ok()) return s;
   }
@@ -343,6 +404,12 @@ absl::Status ValidateExtension(const v1::LeaseExtension& extension) {
     }
   }
   return ValidateProgress("progress", extension.progress());
+}
+
+absl::Status ValidateAppend(const v1::AppendOutputRequest& request) {
+  if (absl::Status s = ValidateToken("token", request.token()); !s.ok()) return s;
+  if (absl::Status s = ValidateIndex("first_index", request.first_index()); !s.ok()) return s;
+  return ValidateEntries("entries", request.entries());
 }
 
 }  // namespace treadle::rpc

@@ -172,6 +172,24 @@ absl::Status Extend(Edge& edge, UnaryCall& call, v1::ExtendRequest& request) {
   return absl::OkStatus();
 }
 
+absl::Status AppendOutput(Edge&, UnaryCall& call, v1::AppendOutputRequest& request) {
+  if (absl::Status s = ValidateAppend(request); !s.ok()) return s;
+  broker::TakeOutput output{.call = call.id(),
+                            .token = engine::Token{request.token()},
+                            .entries = ReadEntries(*request.mutable_entries())};
+  if (request.has_first_index()) output.first_index = request.first_index();
+  call.Expect([](UnaryCall& self, broker::Delivery& delivery) {
+    const auto* taken = std::get_if<broker::OutputTaken>(&delivery);
+    if (taken == nullptr) return;
+    if (!taken->status.ok()) return self.End(taken->status);
+    v1::AppendOutputResponse response;
+    response.set_next_index(taken->next_index);
+    self.Reply(response);
+  });
+  call.Post(broker::Lane::kWorkers, {std::move(output), nullptr});
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 void ServeWorkers(Methods& methods) {
@@ -180,6 +198,7 @@ void ServeWorkers(Methods& methods) {
   workers.Unary("Lease", Lease);
   workers.Unary("Complete", Complete);
   workers.Unary("Extend", Extend);
+  workers.Unary("AppendOutput", AppendOutput);
 }
 
 }  // namespace treadle::rpc

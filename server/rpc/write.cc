@@ -375,4 +375,16 @@ std::string WriteSecret(const engine::ResumeSecret& secret) {
   return bytes;
 }
 
+void Write(engine::OutputPieceRow piece, v1::OutputRun* out) {
+  out->set_first_offset(piece.first);
+  out->set_attempt(piece.attempt);
+  for (engine::OutputEntry& entry : piece.entries) {
+    v1::OutputEntry& written = *out->add_entries();
+    written.set_kind(static_cast<v1::OutputKind>(entry.kind));
+    written.set_time_ms(entry.time_ms);
+    written.set_data(std::move(entry.data));
+    written.set_content_type(std::move(entry.content_type));
+  }
+}
+
 }  // namespace treadle::rpc

@@ -47,6 +47,7 @@ class CountingEvents final : public AttemptEvents {
     if (++ended_ == wanted_) changed_.notify_all();
   }
   void Progress(const Attempt&, double, std::string_view) override {}
+  bool Output(const Attempt&, OutputEntry&, const std::function<void()>&) override { return true; }
   void Warn(std::string line) override { std::fprintf(stderr, "%s\n", line.c_str()); }
 
   void Expect(size_t count) {

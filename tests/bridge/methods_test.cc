@@ -47,12 +47,14 @@ TEST(Methods, OnlyWhatIsListedAsReadingReads) {
   // What a name says is what it does.
   for (const Method& method : AllMethods()) {
     const std::string name(method.name.substr(method.name.find('/') + 1));
-    if (name.starts_with("Get") || name.starts_with("List") || name.starts_with("Explain")) {
+    if (name.starts_with("Get") || name.starts_with("List") || name.starts_with("Explain") ||
+        name.starts_with("Read")) {
       EXPECT_EQ(method.effect, Effect::kReads) << method.name;
     }
     if (method.effect == Effect::kReads) {
       EXPECT_TRUE(name.starts_with("Get") || name.starts_with("List") ||
-                  name.starts_with("Explain") || name == "AwaitTask" || name == "WatchTask")
+                  name.starts_with("Explain") || name.starts_with("Read") || name == "AwaitTask" ||
+                  name == "WatchTask")
           << method.name;
     }
   }

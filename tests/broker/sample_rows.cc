@@ -167,6 +167,26 @@ engine::ActionRow SomeAction() {
           .actor = {"ann@build-7", "ipv4:10.0.0.7:51234"}};
 }
 
+engine::OutputRow SomeOutput() {
+  return {.task = kTask,
+          .next = 40,
+          .attempts = {{.token = engine::Token{8},
+                        .number = 2,
+                        .first = 30,
+                        .next_index = 10,
+                        .bytes = 300,
+                        .full = true}}};
+}
+
+engine::OutputPieceRow SomeOutputPiece() {
+  return {.task = kTask,
+          .first = 258,
+          .token = engine::Token{8},
+          .attempt = 2,
+          .entries = {{engine::OutputKind::kLog, 5, "half of it is done", ""},
+                      {engine::OutputKind::kPart, 6, "{}", "application/json"}}};
+}
+
 std::vector<engine::Row> OneOfEachKind() {
   engine::QueueRow queue;
   queue.config = {"mail", engine::Discipline::kPriority, 10, 20, {5, 6'000, 7'000'000}};
@@ -223,7 +243,10 @@ std::vector<engine::Row> OneOfEachKind() {
           engine::LetterMoveRow{kTask, SomeGroup().queue, 258, SomeRun().id},
           SomeJob(),
           SomeDrain(),
-          SomeAction()};
+          SomeAction(),
+          SomeOutput(),
+          SomeOutputPiece(),
+          engine::OutputExpiryRow{258, kTask, 30}};
 }
 
 }  // namespace treadle::broker

@@ -189,6 +189,19 @@ grpc::Status FakeStream::WaitUntilEnded() {
 // Parks each call's thread while the test speaks for it.
 class FakeBroker::Service final : public v1::TaskService::Service {
  public:
+  explicit Service(const FakeBroker& broker) : broker_(broker) {}
+
+  grpc::Status ReadOutput(grpc::ServerContext* context, const v1::ReadOutputRequest* request,
+                          v1::ReadOutputResponse* response) override {
+    const OutputReader& read = broker_.read_output_;
+    if (!read) return grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "no output here");
+    return read(*context, *request, *response);
+  }
+  grpc::Status WatchTask(grpc::ServerContext*, const v1::WatchTaskRequest*,
+                         grpc::ServerWriter<v1::WatchTaskResponse>* writer) override {
+    writer->Write(broker_.watched_);
+    return grpc::Status::OK;
+  }
   grpc::Status Session(grpc::ServerContext* context, FakeStream::Writer* writer) override {
     const auto stream = std::make_shared<FakeStream>(*context, *writer);
     {
@@ -227,6 +240,7 @@ class FakeBroker::Service final : public v1::TaskService::Service {
   }
 
  private:
+  const FakeBroker& broker_;
   std::mutex mutex_;
   std::condition_variable arrived_;
   std::deque<std::shared_ptr<FakeStream>> waiting_;
@@ -288,7 +302,7 @@ ClientOptions FakeBroker::Options() const {
 }
 
 void FakeBroker::Start() {
-  service_ = std::make_unique<Service>();
+  service_ = std::make_unique<Service>(*this);
   grpc::ServerBuilder builder;
   wire::ApplyServerSettings(builder, limits::kPayloadBytesMax + wire::kMessageOverheadBytes,
                             limits::kCallsPerClientMax);

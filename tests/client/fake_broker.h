@@ -3,12 +3,14 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -116,6 +118,12 @@ class FakeBroker {
   void ListNeverAnswered() { workers_ = Workers::kNeverAnswered; }
   // How often that was asked.
   int workers_asked() const { return workers_asked_; }
+  // Answers ReadOutput, on the calls' threads; without it nobody does. Set before the first call.
+  using OutputReader = std::function<grpc::Status(
+      grpc::ServerContext&, const v1::ReadOutputRequest&, v1::ReadOutputResponse&)>;
+  void OnReadOutput(OutputReader read) { read_output_ = std::move(read); }
+  // What WatchTask says, once, of any task: that it has ended. Set before the first call.
+  void OnWatchTask(v1::WatchTaskResponse end) { watched_ = std::move(end); }
 
   // Connects a client and has it open its first stream, as session `session_id`.
   std::pair<std::unique_ptr<Client>, std::shared_ptr<FakeStream>> Connect(
@@ -136,6 +144,8 @@ class FakeBroker {
   int port_ = 0;
   std::atomic<Workers> workers_{Workers::kNone};
   std::atomic<int> workers_asked_{0};
+  OutputReader read_output_;
+  v1::WatchTaskResponse watched_;
   std::unique_ptr<Admin> admin_;
   std::unique_ptr<Queues> queues_;
   std::unique_ptr<Service> service_;

@@ -38,7 +38,7 @@ class RecordingListener final : public Listener {
 
 TEST(FutureState, ThoseThatWereMadeTogetherGoOneByOne) {
   for (const size_t count : {0, 1, 2, 32, 33, 70}) {
-    std::vector<FutureStateRef> states = FutureState::Make(count, nullptr);
+    std::vector<FutureStateRef> states = FutureState::Make(count, nullptr, nullptr);
     ASSERT_EQ(states.size(), count);
     for (size_t i = 0; i < count; ++i) states[i]->result = std::string(100, static_cast<char>(i));
     for (size_t i = 0; i < count; i += 2) states[i] = FutureStateRef();

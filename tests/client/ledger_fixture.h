@@ -17,7 +17,6 @@ class NoHome final : public FutureHome {
  public:
   void RequestCancel(FutureStateRef) override { FAIL() << "nobody cancels here"; }
   void RequestAnswer() override {}
-  std::shared_ptr<TaskQuestions> Questions() const override { return nullptr; }
 };
 
 // A ledger, and what stands around it.

@@ -41,7 +41,6 @@ class ManualFuture {
   struct Home final : client::FutureHome {
     void RequestCancel(client::FutureStateRef) override { ++cancels; }
     void RequestAnswer() override {}
-    std::shared_ptr<client::TaskQuestions> Questions() const override { return nullptr; }
 
     std::atomic<int> cancels = 0;
   };

@@ -303,3 +303,92 @@ test('what waits is explained by its oldest task', async () => {
   assert.equal(first.href, '/tasks/s-1');
   assert.equal(rest.title, '3 more queues have tasks that wait for long');
 });
+
+// A response of TaskService.ReadOutput with one run, of standard error unless `kind` says more.
+function output(firstOffset, texts, { attempt = 1, kind = 'STANDARD_ERROR', ...rest } = {}) {
+  const entries = texts.map((text) => ({
+    kind: `OUTPUT_KIND_${kind}`,
+    timeMs: 1,
+    data: Buffer.from(text).toString('base64'),
+    contentType: rest.contentType ?? '',
+  }));
+  const runs = [{ firstOffset, attempt, superseded: false, entries }];
+  return { runs, nextOffset: firstOffset + texts.length, end: false, attempt, ...rest };
+}
+
+test('what a task has said: lines are whole, gaps and attempts are told', async () => {
+  const { NOTHING_SAID, append, isSuperseded, textOf } = await load('output_tail');
+  let tail = append(NOTHING_SAID, output(0, ['war', 'ning: \xe2\n', 'next']));
+  assert.deepEqual(tail.entries.map(textOf), ['warning: \xe2', 'next']);
+  tail = append(tail, output(3, [' line\n', 'more']));
+  assert.deepEqual(tail.entries.map(textOf), ['warning: \xe2', 'next line', 'more']);
+  assert.deepEqual(
+    tail.entries.map((said) => said.offset),
+    [0, 2, 4],
+  );
+  assert(!tail.entries.some((said) => isSuperseded(said, tail)));
+  // Not the rest of the line: entry 5 was not kept. And another attempt.
+  tail = append(tail, output(6, ['x']));
+  tail = append(tail, output(7, ['y'], { attempt: 2, end: true }));
+  assert.deepEqual(
+    tail.entries.slice(-3).map((said) => [textOf(said), said.missing, isSuperseded(said, tail)]),
+    [
+      ['more', 0, true],
+      ['x', 1, true],
+      ['y', 0, false],
+    ],
+  );
+  assert.equal(tail.nextOffset, 8);
+  assert(tail.end);
+});
+
+test('what a task has said: the newest entries are kept, each up to a bound', async () => {
+  const { ENTRIES_MAX, NOTHING_SAID, append, textOf } = await load('output_tail');
+  const kind = 'LOG';
+  let tail = append(NOTHING_SAID, output(0, Array(ENTRIES_MAX).fill('old'), { kind }));
+  tail = append(tail, output(ENTRIES_MAX, ['new'], { kind }));
+  assert.equal(tail.entries.length, ENTRIES_MAX);
+  assert.equal(tail.entries[0].offset, 1);
+  assert.equal(textOf(tail.entries.at(-1)), 'new');
+  assert.equal(tail.dropped, 1);
+  const long = 'x'.repeat(16 * 1024);
+  tail = append(NOTHING_SAID, output(0, Array(300).fill(long), { kind }));
+  assert.equal(tail.entries.length, 256);
+  assert.equal(tail.dropped, 44);
+  tail = append(NOTHING_SAID, output(0, ['\u00e4'.repeat(10_000), 'x'], { kind }));
+  assert.match(textOf(tail.entries[0]), /^\u00e4{8192} \[… 20 KiB in all\]$/);
+});
+
+test('what a task has said is text without commands to a terminal', async () => {
+  const { NOTHING_SAID, append, textOf } = await load('output_tail');
+  const said = (text, rest) => textOf(append(NOTHING_SAID, output(0, [text], rest)).entries[0]);
+  assert.equal(
+    said('\u001b[31mred\u001b[0m\tbell\u0007\r\n10 %\r20 %\n'),
+    'red\tbell\ufffd\n10 %\n20 %',
+  );
+  const part = { kind: 'PART', contentType: 'image/png' };
+  assert.equal(said('{"n": 1}', part), '{"n": 1}');
+  assert.equal(said(Buffer.from([0x89, 0x50, 0xff]), part), '[3 B of image/png]');
+  assert.equal(said(Buffer.from([0x41, 0xff]), { kind: 'LOG' }), 'A\ufffd');
+});
+
+test('output is read on from where it was, page by page', async (context) => {
+  const { readOn } = await load('output_tail');
+  const asked = [];
+  const large = 'x'.repeat(200_000);
+  context.mock.method(globalThis, 'fetch', async (path, { body }) => {
+    assert.equal(path, '/treadle.v1.TaskService/ReadOutput');
+    const { taskId, offset, waitMs } = JSON.parse(body);
+    assert.equal(taskId, '3-1');
+    assert.equal(waitMs, undefined);
+    asked.push(offset);
+    const answer = offset < 2 ? output(offset, [large]) : { nextOffset: `${offset}` };
+    return new Response(JSON.stringify(answer));
+  });
+  const tail = await readOn('3-1');
+  assert.deepEqual(asked, [0, 1, 2]);
+  assert.equal(tail.nextOffset, 2);
+  assert(!tail.more);
+  await readOn('3-1', tail);
+  assert.deepEqual(asked, [0, 1, 2, 2]);
+});

@@ -302,6 +302,24 @@ struct RowFormat {
                         row.actor.name, Field("because", row.reason), ": ", row.details);
   }
   std::string operator()(const ActionKey& key) const { return absl::StrCat("action ", key.number); }
+  std::string operator()(const OutputRow& row) const {
+    return absl::StrCat("output of ", row.task.ToString(), " next=", row.next);
+  }
+  std::string operator()(const OutputKey& key) const {
+    return absl::StrCat("output of ", key.task.ToString());
+  }
+  std::string operator()(const OutputPieceRow& row) const {
+    return absl::StrCat("output of ", row.task.ToString(), " from ", row.first);
+  }
+  std::string operator()(const OutputPieceKey& key) const {
+    return absl::StrCat("output of ", key.task.ToString(), " from ", key.first);
+  }
+  std::string operator()(const OutputExpiryRow& row) const {
+    return absl::StrCat("output of ", row.task.ToString(), " until ", row.at_ms);
+  }
+  std::string operator()(const OutputExpiryKey& key) const {
+    return absl::StrCat("output of ", key.task.ToString(), " until ", key.at_ms);
+  }
   std::string operator()(const QueueKey& key) const { return "queue " + key.name; }
   std::string operator()(const TaskKey& key) const { return "task " + key.id.ToString(); }
   std::string operator()(const RunKey& key) const { return "run " + key.id.ToString(); }

@@ -45,6 +45,13 @@ std::string KeyOf(const RowKey& key) {
                         [](const JobKey& k) { return absl::StrCat("j", k.id); },
                         [](const DrainKey& k) { return absl::StrCat("w", k.id); },
                         [](const ActionKey& k) { return absl::StrCat("l", k.number); },
+                        [](const OutputKey& k) { return "b" + k.task.ToString(); },
+                        [](const OutputPieceKey& k) {
+                          return absl::StrCat("o", k.task.ToString(), "\n", k.first);
+                        },
+                        [](const OutputExpiryKey& k) {
+                          return absl::StrCat("y", k.at_ms, "\n", k.task.ToString());
+                        },
                     },
                     key);
 }
@@ -72,6 +79,13 @@ std::string KeyOf(const Row& row) {
           [](const JobRow& r) { return absl::StrCat("j", r.id); },
           [](const DrainRow& r) { return absl::StrCat("w", r.id); },
           [](const ActionRow& r) { return absl::StrCat("l", r.number); },
+          [](const OutputRow& r) { return KeyOf(RowKey(OutputKey{r.task})); },
+          [](const OutputPieceRow& r) {
+            return KeyOf(RowKey(OutputPieceKey{r.task, r.first}));
+          },
+          [](const OutputExpiryRow& r) {
+            return KeyOf(RowKey(OutputExpiryKey{r.at_ms, r.task}));
+          },
       },
       row);
 }

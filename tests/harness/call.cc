@@ -1,9 +1,11 @@
 #include "treadle/testing/call.h"
 
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -34,6 +36,17 @@ class Listener final : public worker::AttemptEvents {
   void End(const worker::AttemptPtr&, worker::AttemptResult) override {}
   void Progress(const worker::Attempt&, double fraction, std::string_view message) override {
     if (options_.on_progress) options_.on_progress(fraction, message);
+  }
+  bool Output(const worker::Attempt&, worker::OutputEntry& entry,
+              const std::function<void()>&) override {
+    if (entry.kind == worker::OutputKind::kPart) {
+      if (options_.on_part) {
+        options_.on_part(Payload(std::move(entry.data), std::move(entry.content_type)));
+      }
+    } else if (options_.on_log) {
+      options_.on_log(entry.data);
+    }
+    return true;
   }
   void Warn(std::string) override {}
 

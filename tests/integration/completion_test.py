@@ -11,7 +11,8 @@ import unittest
 import processes
 from scenario import Scenario
 
-COMMANDS = ["submit", "result", "wait", "watch", "list", "show", "explain", "payload", "cancel"]
+COMMANDS = ["submit", "result", "wait", "watch", "follow", "list", "show", "explain", "payload",
+            "cancel"]  # fmt: skip
 
 BASH = """
     source <(treadle completion bash)

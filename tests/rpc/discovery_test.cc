@@ -50,8 +50,8 @@ TEST_F(Discovery, ReflectionAnswersEachKindOfQuestion) {
     return answer;
   };
   Answer answer = ask([](auto& q) { q.set_file_by_filename("treadle/v1/task_service.proto"); });
-  // And explain.proto and task.proto, which it imports.
-  EXPECT_EQ(answer.file_descriptor_response().file_descriptor_proto_size(), 3);
+  // And explain.proto, output.proto and task.proto, which it imports.
+  EXPECT_EQ(answer.file_descriptor_response().file_descriptor_proto_size(), 4);
   answer = ask([](auto& q) { q.set_file_containing_symbol("grpc.health.v1.Health.Check"); });
   ASSERT_EQ(answer.file_descriptor_response().file_descriptor_proto_size(), 1);
   EXPECT_THAT(answer.file_descriptor_response().file_descriptor_proto(0),

@@ -68,6 +68,11 @@ struct Applier {
   void operator()(const engine::JobRow& row) { ledger.jobs[row.id] = row; }
   void operator()(const engine::DrainRow&) {}
   void operator()(const engine::ActionRow&) {}
+  void operator()(const engine::OutputRow& row) {
+    for (const auto& attempt : row.attempts) ledger.said[attempt.token] = attempt.next_index;
+  }
+  void operator()(const engine::OutputPieceRow& row) { ledger.output[row.task][row.first] = row; }
+  void operator()(const engine::OutputExpiryRow&) {}
   void operator()(const engine::FinishedRow& row) {
     for (auto& [outcome, result] : OutcomesOf(row, change.body)) {
       Ledger::Task& task = ledger.tasks[outcome.id];
@@ -159,6 +164,11 @@ void Apply(const StoredChange& change, Ledger& ledger) {
     case broker::RowKind::kLetterMove:
       ledger.moves.erase(*broker::TaskOfKey(change.key));
       return;
+    case broker::RowKind::kOutputPiece: {
+      const engine::OutputPieceKey piece = *broker::OutputPieceOfKey(change.key);
+      ledger.output[piece.task].erase(piece.first);
+      return;
+    }
     case broker::RowKind::kJob:
       ledger.jobs.erase(*broker::NumberOfKey(change.key));
       return;

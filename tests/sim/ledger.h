@@ -53,6 +53,8 @@ struct Ledger {
   std::map<std::pair<std::string, uint64_t>, Letter> letters;  // by queue and number
   std::map<TaskId, engine::LetterMoveRow> moves;
   std::map<uint64_t, engine::JobRow> jobs;
+  std::map<TaskId, std::map<uint64_t, engine::OutputPieceRow>> output;  // stored pieces, by offset
+  std::map<engine::Token, uint64_t> said;  // how many entries of an attempt were taken
   uint64_t last_token = 0;
   uint64_t last_order = 0;
 

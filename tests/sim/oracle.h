@@ -66,6 +66,8 @@ class Oracle final : public Disk::Observer {
   // What the broker's own thread sees when it is asked about a task, and what is then answered.
   void Asked(TaskId task, bool unfinished, bool finished) const;
   void Answered(TaskId task, const broker::OutcomeReady& outcome);
+  // This is what somebody has read of a task's output, from its beginning to its end.
+  void CheckRead(TaskId task, const std::map<uint64_t, std::string>& read);
 
   // oracle_turns.cc.
   // The broker listens again. What has passed since the last time, beyond a moment, is counted for
@@ -110,7 +112,8 @@ class Oracle final : public Disk::Observer {
     uint64_t letters_redriven = 0;
     uint64_t jobs_done = 0;
     uint64_t circuits_opened = 0;
-    int64_t stalls = 0;  // that the broker has found
+    uint64_t output_read = 0;  // entries
+    int64_t stalls = 0;        // that the broker has found
     std::map<engine::TaskState, uint64_t> ended;
 
     void Add(const Counts& other);
@@ -229,6 +232,7 @@ class Oracle final : public Disk::Observer {
   void Arrived(const engine::Command& command, const broker::Request& request);
   void ArrivedSubmit(const engine::Submit& submit, const broker::Request& request);
   void ArrivedTask(const engine::Submit& submit, std::string_view payload);
+  bool KeyWasSent(engine::CallId call) const;
   void ArrivedUnaryId(TaskId id);
   void ArrivedAttach(const engine::AttachWorker& attach);
   void ArrivedReport(const engine::EndAttempt& report);
@@ -280,6 +284,7 @@ class Oracle final : public Disk::Observer {
   void Said(const broker::OutcomeReady& outcome);
   void Said(const broker::TaskUnknown& unknown);
   void Said(const broker::TaskSeen& seen);
+  void Said(const broker::OutputTaken& taken);
   template <typename Other>
   void Said(const Other&) {}
   // The task whose request key is in force now, and will be for another `for_ms`.

@@ -84,8 +84,12 @@ void Oracle::Arrived(const engine::Command& command, const broker::Request& requ
       if (!late) lease->second.until_ms = until_ms;
     }
   } else if (const auto* closed = std::get_if<engine::CallClosed>(&command)) {
+    // What may be held back behind a look-up is seen to before the call's end, which waits as long.
+    const bool end_waits = KeyWasSent(closed->call);
     for (auto& [queue, waiting] : waiting_) {
-      // What may be held back behind a look-up is seen to before the call's end.
+      for (Waiting& one : waiting) {
+        if (one.call == closed->call && end_waits) one.vague = true;
+      }
       std::erase_if(waiting,
                     [&](const Waiting& one) { return one.call == closed->call && !one.vague; });
     }
@@ -169,9 +173,7 @@ void Oracle::ArrivedTask(const engine::Submit& submit, std::string_view payload)
   std::vector<Waiting>& waiting = waiting_[submit.spec.queue];
   const int64_t until_ms = NowMs() + submit.wait_if_full_ms;
   // What its call sends after a request key waits until that was looked up.
-  const bool key_was_sent = std::any_of(asking_.begin(), asking_.end(), [&](const auto& entry) {
-    return entry.second.call == submit.call && !entry.second.key.empty();
-  });
+  const bool key_was_sent = KeyWasSent(submit.call);
   for (Waiting& one : waiting) {
     if (one.id != submit.id) continue;
     one.vague = one.vague || one.call == submit.call || key_was_sent;
@@ -184,6 +186,12 @@ void Oracle::ArrivedTask(const engine::Submit& submit, std::string_view payload)
                             .arrival = arrivals_,
                             .until_ms = until_ms,
                             .vague = key_was_sent});
+}
+
+bool Oracle::KeyWasSent(CallId call) const {
+  return std::any_of(asking_.begin(), asking_.end(), [call](const auto& entry) {
+    return entry.second.call == call && !entry.second.key.empty();
+  });
 }
 
 void Oracle::ArrivedAttach(const engine::AttachWorker& attach) {

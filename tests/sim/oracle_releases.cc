@@ -231,6 +231,30 @@ void Oracle::Said(const broker::TaskSeen& seen) {
          absl::StrCat(seen.view->id.ToString(), " is shown with another's progress"));
 }
 
+void Oracle::Said(const broker::OutputTaken& taken) {
+  if (!taken.status.ok()) return;
+  const auto said = durable_.said.find(taken.token);
+  Expect(said != durable_.said.end() && said->second >= taken.next_index, Promise::kNeverLost,
+         absl::StrCat("output under token ", static_cast<uint64_t>(taken.token),
+                      " is said to be stored before it is"));
+}
+
+// What it has read may be gone by now.
+void Oracle::CheckRead(TaskId task, const std::map<uint64_t, std::string>& read) {
+  counts_.output_read += read.size();
+  const auto stored = durable_.output.find(task);
+  if (stored == durable_.output.end()) return;
+  for (const auto& [first, piece] : stored->second) {
+    for (size_t i = 0; i < piece.entries.size(); ++i) {
+      const std::string& data = piece.entries[i].data;
+      const auto found = read.find(first + i);
+      Expect(found != read.end() && found->second == data, Promise::kNeverLost,
+             absl::StrCat("output of ", task.ToString(), " at offset ", first + i, ", '", data,
+                          "', was not read"));
+    }
+  }
+}
+
 void Oracle::CheckTold(const engine::FinishedRow& row) {
   for (const auto& [outcome, result] : OutcomesOf(row, BytesOrNone(row.body))) {
     CheckToldOfTask(outcome, result);

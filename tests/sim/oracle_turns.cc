@@ -343,6 +343,7 @@ void Oracle::Counts::Add(const Counts& other) {
   letters_redriven += other.letters_redriven;
   jobs_done += other.jobs_done;
   circuits_opened += other.circuits_opened;
+  output_read += other.output_read;
   stalls += other.stalls;
   for (const auto& [state, count] : other.ended) ended[state] += count;
 }
@@ -363,8 +364,8 @@ std::string Oracle::Counts::ToString() const {
       " outcomes; moved out of their run's row: ", moved, "; dead letters: ", letters,
       ", dropped: ", letters_dropped, ", submitted again: ", letters_redriven,
       "; jobs done: ", jobs_done, "; circuits opened: ", circuits_opened,
-      "; progress seen: ", progress, "; broker crashes: ", crashes, ", stores lost: ", stores_lost,
-      "; sessions not given to strangers: ", thieves);
+      "; progress seen: ", progress, "; output read: ", output_read, "; broker crashes: ", crashes,
+      ", stores lost: ", stores_lost, "; sessions not given to strangers: ", thieves);
 }
 
 std::string ResultOf(TaskId task, engine::Token token) {

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "tests/sim/caller.h"
+#include "tests/sim/follower.h"
 #include "tests/sim/poller.h"
 #include "tests/sim/server.h"
 #include "tests/sim/session_client.h"
@@ -70,6 +71,7 @@ broker::BrokerOptions SmallOptions(uint64_t seed) {
   options.engine.dead_letters.ttl_ms = random.Between(1, 30'000);
   bound(options.engine.dead_letters.max_bytes, 1, 3'000);
   bound(options.engine.letter_groups_max, 1, 5);
+  bound(options.task_output_bytes_max, 1, 1'000);
   return options;
 }
 
@@ -88,6 +90,8 @@ class Simulation {
           std::make_unique<Caller>(timeline_, random_, trace_, network_, oracle_, server_));
       pollers_.push_back(
           std::make_unique<Poller>(i, timeline_, random_, trace_, network_, oracle_));
+      followers_.push_back(
+          std::make_unique<Follower>(timeline_, random_, trace_, network_, oracle_));
     }
     for (uint64_t i = 0; i < 3; ++i) {
       workers_.push_back(
@@ -145,12 +149,13 @@ class Simulation {
     for (auto& poller : pollers_) {
       if (random_.Percent(50)) poller->Act(/*calm=*/false);
     }
+    for (auto& follower : followers_) follower->Act(/*calm=*/false);
     DiskFaults();
     if (random_.OneIn(60)) busy_ = !busy_;
     if (random_.OneIn(60)) SetClock();
     if (!server_.up()) {
       if (!random_.Percent(15)) return;
-      if (random_.OneIn(4)) server_.LoseStore(/*restore=*/random_.OneIn(2));
+      if (random_.OneIn(4)) LoseStore();
       return server_.Start();
     }
     if (random_.OneIn(60)) server_.Backup();
@@ -160,6 +165,11 @@ class Simulation {
     // Others keep its processor busy: there is one turn where several are called for.
     for (uint64_t turns = random_.Below(busy_ ? 2 : 8); turns > 0 && server_.Turn(); turns /= 2) {
     }
+  }
+
+  void LoseStore() {
+    server_.LoseStore(/*restore=*/random_.OneIn(2));
+    for (auto& follower : followers_) follower->StoreLost();
   }
 
   void DiskFaults() {
@@ -203,6 +213,7 @@ class Simulation {
     for (auto& caller : callers_) caller->Act(/*calm=*/true);
     for (auto& worker : workers_) worker->Act(/*calm=*/true);
     for (auto& poller : pollers_) poller->Act(/*calm=*/true);
+    for (auto& follower : followers_) follower->Act(/*calm=*/true);
     while (server_.Turn()) {
     }
   }
@@ -215,6 +226,7 @@ class Simulation {
     for (auto& caller : callers_) caller->Leave();
     for (auto& worker : workers_) worker->Leave();
     for (auto& poller : pollers_) poller->Leave();
+    for (auto& follower : followers_) follower->Leave();
     const engine::EngineOptions& kept = broker_options_.engine;
     const int64_t until_ms =
         timeline_.NowMs() + 2 * std::max(kept.resume_window_ms, kept.lease_ms) + kEndMs;
@@ -227,15 +239,16 @@ class Simulation {
     oracle_.CheckLettersAtTheEnd();
     const broker::Holdings left = server_.broker().holdings();
     if (left == broker::Holdings{}) return;
-    throw Violation(Promise::kBounded,
-                    absl::StrCat("all is over, and the broker still keeps ", left.unfinished_tasks,
-                                 " tasks, ", left.sessions, " sessions, ", left.workers,
-                                 " workers, ", left.calls, " calls, ", left.undeclared_queues,
-                                 " names of queues, ", left.waits, " waits, ", left.watching_calls,
-                                 " calls and ", left.watching_sessions, " sessions that wait, ",
-                                 left.waiting_submits, " waiting submits, ", left.progress,
-                                 " progress reports, ", left.cached_payloads, " cached payloads, ",
-                                 left.pending_reads, " reads, ", left.unknowns, " answers"));
+    throw Violation(
+        Promise::kBounded,
+        absl::StrCat("all is over, and the broker still keeps ", left.unfinished_tasks, " tasks, ",
+                     left.sessions, " sessions, ", left.workers, " workers, ", left.calls,
+                     " calls, ", left.undeclared_queues, " names of queues, ", left.waits,
+                     " waits, ", left.watching_calls, " calls and ", left.watching_sessions,
+                     " sessions that wait, ", left.waiting_submits, " waiting submits, ",
+                     left.progress, " progress reports, ", left.outputs, " outputs, ",
+                     left.cached_payloads, " cached payloads, ", left.pending_reads, " reads, ",
+                     left.unknowns, " answers"));
   }
 
   // What has not come to its end; empty: all has.
@@ -244,6 +257,7 @@ class Simulation {
     if (!server_.up()) left = "the broker is down";
     for (const auto& client : clients_) left += client->Left();
     for (const auto& caller : callers_) left += caller->Left();
+    for (const auto& follower : followers_) left += follower->Left();
     for (const auto& [id, task] : oracle_.ledger().tasks) {
       if (!task.finished) {
         absl::StrAppend(&left, id.ToString(), " (", task.row.spec.type, " in ", task.row.spec.queue,
@@ -271,6 +285,7 @@ class Simulation {
   std::vector<std::unique_ptr<Caller>> callers_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<Poller>> pollers_;
+  std::vector<std::unique_ptr<Follower>> followers_;
   bool busy_ = false;
   uint64_t pauses_ = 0;
   uint64_t clock_steps_ = 0;

@@ -129,6 +129,7 @@ void Worker::Connect() {
                               .pools = pools_};
   for (auto& [token, job] : jobs_) {
     job.report = 0;
+    job.sent = job.handled;
     attach.held_tokens.push_back(token);
   }
   std::vector<Request> requests;
@@ -168,6 +169,11 @@ void Worker::Hear(Delivery& delivery) {
       timeline_.In(random_.Between(0, 50),
                    [this, token = stop->token, run = job->second.run] { Finish(token, run); });
     }
+  } else if (const auto* taken = std::get_if<broker::OutputTaken>(&delivery)) {
+    const auto job = jobs_.find(taken->token);
+    if (job == jobs_.end()) return;
+    job->second.handled = std::max(job->second.handled, taken->next_index);
+    job->second.sent = std::max(job->second.sent, job->second.handled);
   } else if (const auto* handled = std::get_if<engine::ReportsHandled>(&delivery)) {
     std::erase_if(jobs_, [&](const auto& entry) {
       const Job& job = entry.second;
@@ -305,6 +311,7 @@ void Worker::Flush() {
           {broker::ReportProgress{call_, token, {0.5, ResultOf(job.lease.task, token)}}, nullptr});
     }
   }
+  SayOutput(requests);
   SayReports(requests);
   for (size_t pool = 0; pool < pools_.size() && !draining_; ++pool) {
     const int32_t more = pools_[pool].slots + prefetch_ - held[pool] - granted_[pool];
@@ -316,6 +323,22 @@ void Worker::Flush() {
   for (const Token token : confirmed) {
     const auto job = jobs_.find(token);
     if (job != jobs_.end() && job->second.state == State::kConfirming) Run(job->second);
+  }
+}
+
+// Before the reports. Now and then some comes again.
+void Worker::SayOutput(std::vector<Request>& requests) {
+  for (auto& [token, job] : jobs_) {
+    if (job.state == State::kRunning && random_.OneIn(5)) {
+      job.said += static_cast<uint64_t>(random_.Between(1, 3));
+    }
+    if (!calm_ && random_.OneIn(30)) job.sent = job.handled;
+    if (job.sent == job.said || (job.state == State::kReported && job.report != 0)) continue;
+    broker::TakeOutput output{.call = call_, .token = token, .first_index = job.sent};
+    for (; job.sent < job.said; ++job.sent) {
+      output.entries.push_back({.data = absl::StrCat(ResultOf(job.lease.task, token), job.sent)});
+    }
+    requests.push_back({std::move(output), nullptr});
   }
 }
 

@@ -36,6 +36,10 @@ class Worker final : public Peer {
     broker::BodyPtr result;
     uint64_t report = 0;  // the sequence it was sent with; 0: on no stream of now
     uint64_t run = 0;     // tells this run's timer from an older one's
+    // Entries of output: said, sent on this stream, and stored as the broker says.
+    uint64_t said = 0;
+    uint64_t sent = 0;
+    uint64_t handled = 0;
   };
 
   void Begin();
@@ -49,6 +53,7 @@ class Worker final : public Peer {
   void Run(Job& job);
   void Finish(engine::Token token, uint64_t run);
   void Report(Job& job, engine::AttemptEnd end);
+  void SayOutput(std::vector<broker::Request>& requests);
   void SayReports(std::vector<broker::Request>& requests);
   void SayReportsAgain();
   std::vector<broker::Request> ReportsOn(const std::vector<const Job*>& jobs);

@@ -41,7 +41,13 @@ PUBLIC = LIBRARIES + (HARNESS,)
 # What client and worker share.
 TASK = SUPPORT + ("proto/include", "proto/task", "treadle/v1")
 CLIENT = SPEAKS + TASK + ("client",)
-FUTURES = TASK + ("client/include", "client/future", "client/ledger", "proto/wire/item_status.h")
+FUTURES = TASK + (
+    "client/include",
+    "client/future",
+    "client/ledger",
+    "client/session/reconnect_backoff.h",
+    "proto/wire/item_status.h",
+)
 WORKER = SPEAKS + TASK + ("worker",)
 SERVICE = RPC + BRIDGE + DASHBOARD + ("server/service",)
 GRPC = ("grpc", "grpcpp", "google")

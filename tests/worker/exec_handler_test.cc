@@ -40,8 +40,7 @@ class ExecHandlerTest : public ::testing::Test {
     options_.program = program;
     Handlers handlers;
     handlers.Add(attempt_->info().type, ExecHandler(options_));
-    RecordingEvents events;
-    return RunHandler(handlers, *attempt_, events);
+    return RunHandler(handlers, *attempt_, events_);
   }
   AttemptResult RunArgv(const std::vector<std::string>& argv, std::string input = {}) {
     return RunHeader(argv.front(), *exec::EncodeArguments({argv.begin() + 1, argv.end()}),
@@ -51,6 +50,7 @@ class ExecHandlerTest : public ::testing::Test {
   ExecOptions options_;
   StopReason stop_ = StopReason::kNone;
   AttemptPtr attempt_;
+  RecordingEvents events_;
 };
 
 TEST_F(ExecHandlerTest, StandardOutputIsTheResult) {
@@ -80,6 +80,46 @@ TEST_F(ExecHandlerTest, WhatAFailedProgramWroteIsKeptBesideItsError) {
   EXPECT_EQ(killed.bytes, "half\n");
   EXPECT_EQ(killed.signal, SIGKILL);
   EXPECT_FALSE(killed.exit_code.has_value());
+}
+
+TEST_F(ExecHandlerTest, StandardErrorIsToldWhileTheProgramRuns) {
+  std::thread handler([this] {
+    EXPECT_EQ(RunArgv({"/bin/sh", "-c", "echo begun >&2; exec sleep 600"}).end,
+              AttemptEnd::kStopped);
+  });
+  EXPECT_TRUE(events_.WaitForOutput(1));
+  EXPECT_EQ(events_.output(1)[0].kind, OutputKind::kStandardError);
+  EXPECT_EQ(events_.output(1)[0].data, "begun\n");
+  attempt_->RequestStop(StopReason::kCancelled);
+  handler.join();
+}
+
+TEST_F(ExecHandlerTest, AProgramWaitsForRoomForWhatItSays) {
+  events_.FillUp();
+  std::thread handler([this] {
+    const AttemptResult result =
+        RunArgv({"/bin/sh", "-c", "head -c 1000000 /dev/zero >&2; echo out; echo end >&2; exit 1"});
+    EXPECT_EQ(result.exit_code, 1);
+    EXPECT_EQ(result.bytes, "out\n");
+    EXPECT_THAT(result.error_message, HasSubstr("end"));
+  });
+  EXPECT_TRUE(events_.WaitForRefused(2));
+  events_.MakeRoom();
+  handler.join();
+  std::string said;
+  for (const OutputEntry& entry : events_.output(1)) said += entry.data;
+  EXPECT_EQ(said, std::string(1'000'000, '\0') + "end\n");
+}
+
+TEST_F(ExecHandlerTest, AProgramThatWaitsForRoomCanBeStopped) {
+  events_.FillUp();
+  std::thread handler([this] {
+    EXPECT_EQ(RunArgv({"/bin/sh", "-c", "while echo more; do :; done >&2"}).end,
+              AttemptEnd::kStopped);
+  });
+  EXPECT_TRUE(events_.WaitForRefused(2));
+  attempt_->RequestStop(StopReason::kCancelled);
+  handler.join();
 }
 
 TEST_F(ExecHandlerTest, ASignalIsAnError) {

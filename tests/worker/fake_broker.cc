@@ -189,6 +189,14 @@ void FakeBroker::SendStop(uint64_t token, v1::StopReason reason) {
   Send(response);
 }
 
+void FakeBroker::SendOutputHandled(uint64_t token, uint64_t below_index) {
+  v1::AttachResponse response;
+  v1::OutputHandled& handled = *response.add_output_handled();
+  handled.set_token(token);
+  handled.set_below_index(below_index);
+  Send(response);
+}
+
 void FakeBroker::Cut() {
   std::shared_ptr<Stream> stream;
   {

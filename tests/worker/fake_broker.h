@@ -47,6 +47,7 @@ class FakeBroker {
   void Send(const v1::AttachResponse& response);
   void SendTask(const v1::LeasedTask& task);
   void SendStop(uint64_t token, v1::StopReason reason);
+  void SendOutputHandled(uint64_t token, uint64_t below_index);
   // Cuts the newest stream, as a lost connection does.
   void Cut();
 

@@ -85,6 +85,10 @@ class LiveSession {
     void Progress(const Attempt& attempt, double fraction, std::string_view message) override {
       session_->Progress(attempt, fraction, message);
     }
+    bool Output(const Attempt& attempt, OutputEntry& entry,
+                const std::function<void()>& room) override {
+      return session_->Output(attempt, entry, room);
+    }
     void Warn(std::string line) override { session_->Warn(std::move(line)); }
 
    private:

@@ -20,9 +20,17 @@ class ReportBoxTest : public ::testing::Test {
   void Add(uint64_t token, std::string result = {}) {
     box_.Add(token, AttemptResult::Succeeded(std::move(result), ""), kPayloadMax);
   }
+  void Say(uint64_t token, std::string text) {
+    OutputEntry entry(OutputKind::kLog, std::move(text));
+    EXPECT_TRUE(said_.Add(token, entry, nullptr));
+  }
+  v1::AttachRequest& Take(bool numbered = false) {
+    OutputReports output = said_.Take();
+    return box_.Take(numbered, std::move(output), said_);
+  }
   // Writes one message to its end, and tells what it carried.
   std::vector<uint64_t> Write(uint64_t* sequence = nullptr) {
-    const v1::AttachRequest& request = box_.Take(false);
+    const v1::AttachRequest& request = Take();
     std::vector<uint64_t> tokens;
     for (const v1::AttemptReport& report : ReportsIn(request)) tokens.push_back(report.token());
     if (sequence != nullptr) *sequence = request.report_sequence();
@@ -36,6 +44,7 @@ class ReportBoxTest : public ::testing::Test {
   }
 
   ReportBox box_;
+  OutputBox said_;
 };
 
 TEST_F(ReportBoxTest, ReportsTravelTogetherAndAreForgottenWhenAcknowledged) {
@@ -59,7 +68,7 @@ TEST_F(ReportBoxTest, WhatSucceededGoesInRunsInWhateverOrderItEnded) {
   Add(2);
   box_.Add(7, AttemptResult::Succeeded("seven", "text/plain"), kPayloadMax);
   box_.Add(4, AttemptResult::Stopped(), kPayloadMax);
-  const v1::AttachRequest& request = box_.Take(false);
+  const v1::AttachRequest& request = Take();
   EXPECT_EQ(box_.writing(), 6);
   ASSERT_EQ(request.succeeded_size(), 3);
   EXPECT_EQ(request.succeeded(0).first_token(), 1);
@@ -80,10 +89,10 @@ TEST_F(ReportBoxTest, WhatSucceededGoesInRunsInWhateverOrderItEnded) {
 TEST_F(ReportBoxTest, AfterALostStreamResultsGoWithWhatHasEndedSince) {
   Add(1, "one");
   Add(3, "three");
-  box_.Take(false);
+  Take();
   box_.StreamLost();
   Add(2, "two");
-  const v1::AttachRequest& again = box_.Take(false);
+  const v1::AttachRequest& again = Take();
   ASSERT_EQ(again.succeeded_size(), 1);
   EXPECT_EQ(again.succeeded(0).results(), "onetwothree");
 }
@@ -92,7 +101,7 @@ TEST_F(ReportBoxTest, OnlyMessagesWithReportsAreNumberedUnlessAsked) {
   uint64_t sequence = 7;
   EXPECT_THAT(Write(&sequence), ElementsAre());
   EXPECT_EQ(sequence, 0);
-  EXPECT_EQ(box_.Take(true).report_sequence(), 1);
+  EXPECT_EQ(Take(true).report_sequence(), 1);
   box_.Written();
   Add(1);
   Write(&sequence);
@@ -104,7 +113,7 @@ TEST_F(ReportBoxTest, OnlyMessagesWithReportsAreNumberedUnlessAsked) {
 
 TEST_F(ReportBoxTest, AnAcknowledgementMayComeBeforeTheWriteHasEnded) {
   Add(1);
-  box_.Take(false);
+  Take();
   box_.Acknowledge(1);
   EXPECT_FALSE(box_.empty()) << "it is being written";
   box_.Written();
@@ -125,7 +134,7 @@ TEST_F(ReportBoxTest, AfterALostStreamTheUnacknowledgedOnesComeFirstAndCountAnew
   }
   box_.Acknowledge(1);
   Add(4);
-  box_.Take(false);  // being written when the stream breaks
+  Take();  // being written when the stream breaks
   Add(5);
   box_.StreamLost();
   EXPECT_EQ(box_.waiting(), 4);
@@ -144,14 +153,14 @@ TEST_F(ReportBoxTest, AfterALostStreamTheUnacknowledgedOnesComeFirstAndCountAnew
 
 TEST_F(ReportBoxTest, OnlyReportsAreSentAgain) {
   Add(1);
-  v1::AttachRequest& request = box_.Take(false);
+  v1::AttachRequest& request = Take();
   request.add_credits()->set_tasks(5);
   request.add_started_tokens(9);
   request.add_progress()->set_token(9);
   request.set_drain(true);
   box_.Written();
   box_.StreamLost();
-  const v1::AttachRequest& again = box_.Take(false);
+  const v1::AttachRequest& again = Take();
   EXPECT_EQ(again.succeeded_size(), 1);
   EXPECT_EQ(again.credits_size(), 0);
   EXPECT_EQ(again.started_tokens_size(), 0);
@@ -161,13 +170,13 @@ TEST_F(ReportBoxTest, OnlyReportsAreSentAgain) {
 
 TEST_F(ReportBoxTest, AMessageThatIsUsedAgainCarriesNothingOld) {
   Add(1, "a result");
-  v1::AttachRequest& request = box_.Take(false);
+  v1::AttachRequest& request = Take();
   request.set_drain(true);
   request.add_credits();
   box_.Written();
   box_.Acknowledge(1);
   Add(2);
-  const v1::AttachRequest& next = box_.Take(false);
+  const v1::AttachRequest& next = Take();
   EXPECT_EQ(&next, &request) << "not used again";
   EXPECT_FALSE(next.drain());
   EXPECT_EQ(next.credits_size(), 0);
@@ -186,6 +195,67 @@ TEST_F(ReportBoxTest, AMessageIsBoundedInBytesAndInReports) {
   EXPECT_THAT(Write(), ElementsAre(4)) << "alone, since it is larger than a message shall be";
   for (uint64_t token = 0; token < 10'000; ++token) Add(token);
   EXPECT_EQ(Write().size(), 4'096);
+}
+
+TEST_F(ReportBoxTest, OutputGoesAlongWithTheReport) {
+  Say(1, "line");
+  Add(1);
+  const v1::AttachRequest& request = Take();
+  ASSERT_EQ(request.output_size(), 1);
+  EXPECT_EQ(request.output(0).entries(0).data(), "line");
+  EXPECT_EQ(request.succeeded_size(), 1);
+  box_.Written();
+  EXPECT_EQ(request.output_size(), 0) << "the output box keeps it";
+}
+
+TEST_F(ReportBoxTest, AReportWaitsForItsAttemptsOutputAndHoldsUpNoOther) {
+  for (const uint64_t token : {1, 2, 3, 4}) {
+    if (token != 3) Say(token, std::string(200'000, 'x'));
+    if (token == 4) {
+      box_.Add(token, AttemptResult::Failed("Error", "message"), kPayloadMax);
+    } else {
+      Add(token);
+    }
+  }
+  // One message takes the output of one of them.
+  EXPECT_THAT(Write(), ElementsAre(1, 3));
+  EXPECT_EQ(box_.waiting(), 2);
+  EXPECT_THAT(Held(), ::testing::UnorderedElementsAre(2, 4));
+  Add(5);
+  EXPECT_THAT(Write(), ::testing::UnorderedElementsAre(2, 5));
+  EXPECT_THAT(Write(), ElementsAre(4));
+  EXPECT_EQ(box_.waiting(), 0);
+  box_.Acknowledge(3);
+  EXPECT_TRUE(box_.empty());
+  EXPECT_EQ(box_.bytes(), 0);
+}
+
+TEST_F(ReportBoxTest, AfterALostStreamOutputGoesBeforeTheReportAgain) {
+  for (const uint64_t token : {1, 2}) {
+    Say(token, std::string(200'000, 'x'));
+    Add(token);
+  }
+  EXPECT_THAT(Write(), ElementsAre(1));
+  EXPECT_THAT(Write(), ElementsAre(2));
+  box_.StreamLost();
+  said_.StreamLost();
+  const v1::AttachRequest& again = Take();
+  ASSERT_EQ(again.output_size(), 1);
+  EXPECT_EQ(again.output(0).token(), 1);
+  EXPECT_EQ(ReportsIn(again).size(), 1);
+  box_.Written();
+  EXPECT_THAT(Write(), ElementsAre(2));
+}
+
+TEST_F(ReportBoxTest, WithoutReportsThatMayGoAMessageCarriesOutputAlone) {
+  Say(1, std::string(200'000, 'x'));
+  Say(1, std::string(200'000, 'x'));
+  Add(1);
+  uint64_t sequence = 7;
+  EXPECT_THAT(Write(&sequence), ElementsAre());
+  EXPECT_EQ(sequence, 0);
+  EXPECT_THAT(Write(&sequence), ElementsAre(1));
+  EXPECT_EQ(sequence, 1);
 }
 
 TEST_F(ReportBoxTest, DroppedReportsAreGone) {

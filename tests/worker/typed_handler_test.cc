@@ -28,7 +28,8 @@ Handler Typed(const TaskType<R(Args...)>&, F function) {
 }
 
 AttemptResult RunOnce(Handler handler, std::string payload, std::string content_type,
-                      StopReason stop = StopReason::kNone) {
+                      StopReason stop = StopReason::kNone,
+                      std::vector<OutputEntry>* output = nullptr) {
   AttemptInfo info;
   info.type = "type";
   info.content_type = std::move(content_type);
@@ -37,11 +38,27 @@ AttemptResult RunOnce(Handler handler, std::string payload, std::string content_
   Handlers handlers;
   handlers.Add("type", std::move(handler));
   RecordingEvents events;
-  return RunHandler(handlers, *attempt, events);
+  AttemptResult result = RunHandler(handlers, *attempt, events);
+  if (output != nullptr) *output = events.output(attempt->token());
+  return result;
 }
 
 AttemptResult RunJson(Handler handler, std::string payload) {
   return RunOnce(std::move(handler), std::move(payload), std::string(kJsonContentType));
+}
+
+// What Emit makes of one value; nothing: it threw.
+template <typename T>
+Payload Emitted(const T& part, AttemptResult* thrown = nullptr) {
+  std::vector<OutputEntry> output;
+  const AttemptResult result = RunOnce(
+      [&](TaskContext& context, const std::string&) {
+        context.Emit(part);
+        return AttemptResult();
+      },
+      "", "", StopReason::kNone, &output);
+  if (thrown != nullptr) *thrown = result;
+  return output.empty() ? Payload() : Payload(output[0].data, output[0].content_type);
 }
 
 constexpr TaskType<int64_t(int64_t)> kSquare{"square"};
@@ -49,6 +66,23 @@ constexpr TaskType<std::string(std::string, int)> kRepeat{"repeat"};
 constexpr TaskType<void(std::string)> kStore{"store"};
 constexpr TaskType<std::vector<int>()> kList{"list"};
 constexpr TaskType<Bytes(Bytes)> kReverse{"reverse"};
+
+TEST(TaskContextEmit, EncodesAPartAsAResultOfItsType) {
+  EXPECT_EQ(Emitted(int64_t{7}), Payload("7", kJsonContentType));
+  EXPECT_EQ(Emitted(std::vector<int>{1, 2}), Payload("[1,2]", kJsonContentType));
+  EXPECT_EQ(Emitted("text"), Payload("\"text\"", kJsonContentType));
+  EXPECT_EQ(Emitted(std::string("text")), Payload("\"text\"", kJsonContentType));
+  EXPECT_EQ(Emitted(Bytes("\xFF")), Payload("\xFF", kBytesContentType));
+  EXPECT_EQ(Emitted(Payload("<p>", "text/html")), Payload("<p>", "text/html"));
+}
+
+TEST(TaskContextEmit, FailsTheTaskWhenAPartCannotBeEncoded) {
+  AttemptResult thrown;
+  EXPECT_EQ(Emitted(std::string("\xFF"), &thrown), Payload());
+  EXPECT_EQ(thrown.error_type, "INVALID_ARGUMENT");
+  EXPECT_THAT(thrown.error_message, HasSubstr("TaskContext::Emit: "));
+  EXPECT_TRUE(thrown.permanent);
+}
 
 TEST(TypedHandler, DecodesTheArgumentsAndEncodesTheResult) {
   const auto square = Typed(kSquare, [](TaskContext&, int64_t n) { return n * n; });

@@ -271,7 +271,11 @@ bool Child::ReadOutput() {
 }
 
 bool Child::ReadError() {
+  const size_t had = result_.error.size();
   if (!ReadSome(error_, result_.error)) return false;
+  if (options_.on_error && result_.error.size() > had) {
+    options_.on_error(std::string_view(result_.error).substr(had));
+  }
   const auto bytes_max = static_cast<size_t>(options_.error_bytes_max);
   if (result_.error.size() > bytes_max) {
     result_.error.erase(0, result_.error.size() - bytes_max);

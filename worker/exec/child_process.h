@@ -2,8 +2,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -20,6 +22,10 @@ struct ChildOptions {
   std::vector<std::string> environment;  // "NAME=value", and nothing else
   int64_t output_bytes_max = 0;          // of standard output; beyond it the child is killed
   int64_t error_bytes_max = 0;           // the last so many bytes of standard error are kept
+  // Called with what it writes to standard error, as it comes, on the thread that runs it. While
+  // this waits, nothing is read of the child, which waits too when its pipes are full. May be
+  // empty.
+  std::function<void(std::string_view)> on_error;
   // Between SIGTERM and SIGKILL, when the child is told to stop.
   std::chrono::milliseconds kill_after{2'000};
   // Ends the child's group when this process ends first. None: the child alone is ended then.

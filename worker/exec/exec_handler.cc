@@ -142,6 +142,7 @@ AttemptResult Run(const ExecOptions& options, Complaints& complaints, TaskContex
   child.environment = Environment(context);
   child.output_bytes_max = options.output_bytes_max;
   child.error_bytes_max = kErrorTailBytes;
+  child.on_error = [&context](std::string_view bytes) { context.LogStandardError(bytes); };
   child.guard = options.guard.get();
   absl::StatusOr<ChildResult> result = RunWhenThereIsRoom(child, input, context, options.room_wait);
   if (result.ok()) return ToResult(*std::move(result), options);

@@ -45,6 +45,7 @@ absl::Status CheckAllowed(const std::vector<std::string>& allowed);
 //   "OutputTooLarge"  it wrote more than the bound, and was killed; permanent
 //   "BadArguments"    the task's arguments cannot be read; permanent
 //   "ExecFailed"      it could not be started, for another reason than a want of room
+// What it writes to standard error goes to the task's output while it runs.
 // When the task is to stop, the program and all its children get SIGTERM, and SIGKILL 2 s later.
 Handler ExecHandler(ExecOptions options);
 

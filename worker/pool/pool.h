@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -9,6 +10,7 @@
 
 #include "treadle/internal/attempt_result.h"
 #include "worker/pool/attempt.h"
+#include "worker/pool/output.h"
 
 // Where a worker runs handlers. One interface for every kind of pool, and one conformance suite
 // (tests/worker/pool); the manner is that of concurrencpp's executors and folly's.
@@ -29,6 +31,12 @@ class AttemptEvents {
   virtual void End(const AttemptPtr& attempt, AttemptResult result) = 0;
   // What the handler said, while it runs.
   virtual void Progress(const Attempt& attempt, double fraction, std::string_view message) = 0;
+  // What the handler said, one thing after the other. True: it was taken, or is of no use any more
+  // (the lease is over; there is no room, and the attempt must stop). False: there is no room for
+  // it now, and `entry` is as it was; `room`, if there is one, is called at most once, when it is
+  // worth while to try again, never after End, on any thread and under its locks.
+  virtual bool Output(const Attempt& attempt, OutputEntry& entry,
+                      const std::function<void()>& room) = 0;
   // What the operator should know about the pool itself: "child 2 ...".
   virtual void Warn(std::string line) = 0;
 };

@@ -2,10 +2,18 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <iterator>
 #include <mutex>
+#include <utility>
 
+#include "absl/strings/str_cat.h"
+
+#include "proto/support/limits.h"
+#include "proto/support/utf8.h"
+#include "treadle/permanent_error.h"
 #include "worker/pool/attempt.h"
 #include "worker/pool/client_slot.h"
+#include "worker/pool/output.h"
 #include "worker/pool/pool.h"
 
 namespace treadle {
@@ -58,6 +66,38 @@ std::optional<std::chrono::milliseconds> TaskContext::time_left() const {
 
 void TaskContext::ReportProgress(double fraction, std::string_view message) {
   events_.Progress(attempt_, fraction, message);
+}
+
+void TaskContext::Log(std::string_view text) {
+  worker::SayText(attempt_, events_, worker::OutputKind::kLog, text);
+}
+
+void TaskContext::LogStandardError(std::string_view bytes) {
+  worker::SayText(attempt_, events_, worker::OutputKind::kStandardError, bytes);
+}
+
+void TaskContext::EmitEncoded(absl::StatusOr<Payload> part) {
+  if (!part.ok()) {
+    throw PermanentError(absl::StatusCodeToString(part.status().code()),
+                         absl::StrCat("TaskContext::Emit: ", part.status().message()));
+  }
+  if (std::ssize(part->bytes) > limits::kOutputEntryBytesMax) {
+    throw PermanentError(
+        "PartTooLarge",
+        absl::StrCat("TaskContext::Emit: the part has ", part->bytes.size(),
+                     " bytes: emit parts of at most ", limits::kOutputEntryBytesMax));
+  }
+  if (std::ssize(part->content_type) > limits::kContentTypeBytesMax ||
+      !IsPrintableUtf8(part->content_type)) {
+    throw PermanentError(
+        "BadContentType",
+        absl::StrCat("TaskContext::Emit: the part's content type '",
+                     CutMiddle(part->content_type, 80), "': write at most ",
+                     limits::kContentTypeBytesMax, " bytes of UTF-8 without control characters"));
+  }
+  worker::Say(attempt_, events_,
+              worker::OutputEntry(worker::OutputKind::kPart, std::move(part->bytes),
+                                  std::move(part->content_type)));
 }
 
 Client& TaskContext::client() const { return client_.Get(); }

@@ -1,6 +1,7 @@
 #include "worker/session/report_box.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 #include <variant>
 
@@ -55,23 +56,59 @@ void ReportBox::Add(uint64_t token, AttemptResult result, int64_t payload_bytes_
   ++size_;
 }
 
-v1::AttachRequest& ReportBox::Take(bool numbered) {
+// Moves the reports of attempts whose output must go first to a message of their own; nullptr:
+// there are none.
+ReportBox::MessagePtr ReportBox::HoldBack(Message& message, const OutputBox& said) {
+  if (said.waiting() == 0) return nullptr;
+  std::vector<SuccessReport>& successes = message.successes;
+  auto& reports = *message.request.mutable_reports();
+  const auto success =
+      std::partition(successes.begin(), successes.end(),
+                     [&](const SuccessReport& report) { return !said.WaitsIn(report.token); });
+  const auto report =
+      std::partition(reports.pointer_begin(), reports.pointer_end(),
+                     [&](const v1::AttemptReport* each) { return !said.WaitsIn(each->token()); });
+  const auto kept = static_cast<int>(report - reports.pointer_begin());
+  if (success == successes.end() && kept == reports.size()) return nullptr;
+  MessagePtr held_back = NewMessage();
+  std::move(success, successes.end(), std::back_inserter(held_back->successes));
+  successes.erase(success, successes.end());
+  for (int i = kept; i < reports.size(); ++i) {
+    *held_back->request.add_reports() = std::move(reports[i]);
+  }
+  reports.DeleteSubrange(kept, reports.size() - kept);
+  Recount(message);
+  Recount(*held_back);
+  return held_back;
+}
+
+ReportBox::MessagePtr ReportBox::NextMessage(const OutputBox& said) {
+  for (auto it = open_.begin(); it != open_.end(); ++it) {
+    MessagePtr next = std::exchange(*it, HoldBack(**it, said));
+    if (next->count == 0) continue;
+    if (*it == nullptr) open_.erase(it);
+    return next;
+  }
+  return NewMessage();
+}
+
+v1::AttachRequest& ReportBox::Take(bool numbered, OutputReports output, const OutputBox& said) {
   TREADLE_ASSERT(writing_ == nullptr);
-  if (open_.empty()) {
-    writing_ = NewMessage();
-  } else {
-    writing_ = std::move(open_.front());
-    open_.pop_front();
+  writing_ = NextMessage(said);
+  if (writing_->count > 0) {
     waiting_ -= writing_->count;
     WriteRuns(std::exchange(writing_->successes, {}), writing_->request);
     numbered = true;
   }
+  *writing_->request.mutable_output() = std::move(output);
   if (numbered) writing_->request.set_report_sequence(++last_sequence_);
   return writing_->request;
 }
 
 void ReportBox::Written() {
   TREADLE_ASSERT(writing_ != nullptr);
+  // The output box has it too, and sends it again if need be.
+  OutputReports().Swap(writing_->request.mutable_output());
   // The acknowledgement may be here before the write's end is told.
   if (writing_->count > 0 && writing_->request.report_sequence() > acknowledged_) {
     sent_.push_back(std::move(writing_));

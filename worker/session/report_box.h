@@ -9,6 +9,7 @@
 
 #include "treadle/internal/attempt_result.h"
 #include "treadle/v1/worker_service.pb.h"
+#include "worker/session/output_box.h"
 #include "worker/session/report.h"
 
 namespace treadle::worker {
@@ -24,11 +25,12 @@ class ReportBox {
 
   void Add(uint64_t token, AttemptResult result, int64_t payload_bytes_max);
 
-  // The next message to write: with the reports that wait, up to what one message may carry;
-  // without any when none waits. It has a report_sequence if it has reports, or `numbered` says so.
+  // The next message to write: with `output`, which it takes, and with the reports that wait, up to
+  // what one message may carry; without any when none waits. Those of attempts that have more
+  // output in `said` wait on. It has a report_sequence if it has reports, or `numbered` says so.
   // More may be added to it. It belongs to the box, and stays as it is until Written or StreamLost.
   // REQUIRES: no other is being written.
-  v1::AttachRequest& Take(bool numbered);
+  v1::AttachRequest& Take(bool numbered, OutputReports output, const OutputBox& said);
   void Written();
 
   // The broker has dealt with the reports of all messages up to this one.
@@ -65,6 +67,8 @@ class ReportBox {
   using MessagePtr = std::unique_ptr<Message>;
 
   MessagePtr NewMessage();
+  MessagePtr NextMessage(const OutputBox& said);
+  MessagePtr HoldBack(Message& message, const OutputBox& said);
   void Forget(MessagePtr message);
   static void KeepReportsOnly(Message& message);
   void Recount(Message& message);

@@ -24,6 +24,8 @@ constexpr microseconds kSpacingForEachReport{20};
 constexpr microseconds kSpacingMin{100};
 constexpr microseconds kSpacingMax{1'000};
 constexpr milliseconds kProgressEvery{100};
+// Output alone: what people read need not be there sooner.
+constexpr milliseconds kOutputEvery{1};
 // A broker that stays away is complained about so often.
 constexpr milliseconds kComplainEvery{60'000};
 // While no more than that is not acknowledged, the answer may come with the next tasks.
@@ -213,6 +215,7 @@ v1::AttachRequest Session::Hello() {
   leases_.FillHello(hello);
   leases_.FillStarts(request, confirming_);
   reports_.AddHeld(hello);
+  output_.DropAllBut(hello.held_tokens());
   return request;
 }
 
@@ -226,6 +229,7 @@ Session::Time Session::SendDue() const {
   if (phase_ != Phase::kServing && !drain_told_) return Time::min();
   Time due = HeartbeatDue();
   if (reports_.waiting() > 0 || credit_due()) due = std::min(due, sent_at_ + spacing_);
+  if (output_.waiting() > 0) due = std::min(due, sent_at_ + kOutputEvery);
   if (leases_.has_starts()) due = std::min(due, begun_at_ + kStartsLate);
   if (leases_.has_progress()) due = std::min(due, progress_at_ + kProgressEvery);
   return due;
@@ -233,7 +237,8 @@ Session::Time Session::SendDue() const {
 
 void Session::Send(Lock& lock, Time now) {
   const bool tells_drain = phase_ != Phase::kServing && !drain_told_;
-  v1::AttachRequest& request = reports_.Take(tells_drain);
+  OutputReports output = output_.Take();
+  v1::AttachRequest& request = reports_.Take(tells_drain, std::move(output), output_);
   if (credit_due()) leases_.FillCredit(request, reports_.size());
   leases_.FillStarts(request, confirming_);
   confirm_wanted_ = false;
@@ -300,6 +305,7 @@ void Session::StreamEnded(Lock& lock, Time now) {
   // Its callbacks are over, though a write may have been given up without one.
   writing_ = writing_hello_ = false;
   reports_.StreamLost();
+  output_.StreamLost();
   disk_.StreamLost();
   const bool was_welcomed = std::exchange(welcomed_, false);
   if (std::exchange(replacing_, false) && phase_ == Phase::kServing) {

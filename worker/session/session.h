@@ -28,6 +28,7 @@
 #include "worker/pool/pool.h"
 #include "worker/session/attach_stream.h"
 #include "worker/session/lease_book.h"
+#include "worker/session/output_box.h"
 #include "worker/session/prefetch.h"
 #include "worker/session/report_box.h"
 #include "worker/session/stop_clock.h"
@@ -113,6 +114,8 @@ class Session final : public AttemptEvents, public AttachStream::Listener {
   bool Begin(const AttemptPtr& attempt) override;
   void End(const AttemptPtr& attempt, AttemptResult result) override;
   void Progress(const Attempt& attempt, double fraction, std::string_view message) override;
+  bool Output(const Attempt& attempt, OutputEntry& entry,
+              const std::function<void()>& room) override;
   void Warn(std::string line) override;
 
   // For the stream, on Serve's thread.
@@ -175,7 +178,9 @@ class Session final : public AttemptEvents, public AttachStream::Listener {
   void HearOfDrain();
   void TakeStops(const v1::AttachResponse& response);
   void TakeRefusals(const v1::AttachResponse& response);
+  void TakeOutputHandled(const v1::AttachResponse& response);
   void LoseLease(uint64_t token);
+  void EndLease(const Attempt& attempt, AttemptResult result);
   void CountEnd(AttemptEnd end);
   void GiveBack(const AttemptPtr& attempt);
   bool Confirmed(Lock& lock, const AttemptPtr& attempt);
@@ -200,6 +205,7 @@ class Session final : public AttemptEvents, public AttachStream::Listener {
   std::vector<ServedPool> pools_;
   LeaseBook leases_;
   ReportBox reports_;
+  OutputBox output_;
   HandlerStatsList handlers_;
   bool handlers_told_ = true;  // in this stream
   Phase phase_ = Phase::kServing;

@@ -56,6 +56,7 @@ void Session::Received(v1::AttachResponse& response) {
     if (response.drain()) HearOfDrain();
     reports_.Acknowledge(response.handled_report_sequence());
     TakeRefusals(response);
+    TakeOutputHandled(response);
     for (size_t pool = 0; pool < arrived.size(); ++pool) Enter(pool, arrived[pool]);
     if (phase_ == Phase::kServing) {
       WakeBy(SendDue());
@@ -106,7 +107,10 @@ void Session::TakeWelcome(const v1::Welcome& welcome) {
       welcome.payload_bytes_max() <= 0 ? limits::kPayloadBytesMax : welcome.payload_bytes_max();
   const absl::flat_hash_set<uint64_t> revoked(welcome.revoked_tokens().begin(),
                                               welcome.revoked_tokens().end());
-  for (const uint64_t token : revoked) LoseLease(token);
+  for (const uint64_t token : revoked) {
+    LoseLease(token);
+    output_.Drop(token);
+  }
   if (!revoked.empty()) reports_.Drop(revoked);
   Note(LogLevel::kInfo, absl::StrCat("attached to broker ", options_.broker.ToString(), " as '",
                                      options_.worker_name, "', ", leases_.size(),
@@ -156,6 +160,7 @@ void Session::LoseLease(uint64_t token) {
                       StopReason::kLeaseLost);
   ++stats_.leases_lost;
   leases_.Lose(token);
+  output_.Drop(token);
 }
 
 void Session::TakeRefusals(const v1::AttachResponse& response) {
@@ -174,13 +179,26 @@ void Session::TakeRefusals(const v1::AttachResponse& response) {
   }
 }
 
+void Session::TakeOutputHandled(const v1::AttachResponse& response) {
+  for (const v1::OutputHandled& handled : response.output_handled()) {
+    output_.Handled(handled.token(), handled.below_index());
+  }
+}
+
+// Its report goes out, unless the lease is over, or was handed back before: then what came of it is
+// of no interest.
+void Session::EndLease(const Attempt& attempt, AttemptResult result) {
+  if (leases_.Find(attempt) != nullptr) {
+    CountEnd(result.end);
+    reports_.Add(attempt.token(), std::move(result), payload_bytes_max_);
+    output_.End(attempt.token());
+  }
+  leases_.Remove(attempt);
+}
+
 // An attempt that has not begun, and that no pool holds.
 void Session::GiveBack(const AttemptPtr& attempt) {
-  if (leases_.Find(*attempt) != nullptr) {
-    CountEnd(AttemptEnd::kReleased);
-    reports_.Add(attempt->token(), AttemptResult::Released(), payload_bytes_max_);
-  }
-  leases_.Remove(*attempt);
+  EndLease(*attempt, AttemptResult::Released());
   Wake();
 }
 
@@ -283,12 +301,7 @@ void Session::End(const AttemptPtr& attempt, AttemptResult result) {
     result.end = AttemptEnd::kReleased;
   }
   std::lock_guard lock(mutex_);
-  // Lost, or handed back before it ended: what came of it is of no interest.
-  if (leases_.Find(*attempt) != nullptr) {
-    CountEnd(result.end);
-    reports_.Add(attempt->token(), std::move(result), payload_bytes_max_);
-  }
-  leases_.Remove(*attempt);
+  EndLease(*attempt, std::move(result));
   if (phase_ == Phase::kServing) {
     WakeBy(SendDue());
   } else {
@@ -300,6 +313,17 @@ void Session::Progress(const Attempt& attempt, double fraction, std::string_view
   std::lock_guard lock(mutex_);
   leases_.Report(attempt, fraction, message);
   WakeBy(SendDue());
+}
+
+bool Session::Output(const Attempt& attempt, OutputEntry& entry,
+                     const std::function<void()>& room) {
+  std::lock_guard lock(mutex_);
+  if (leases_.Find(attempt) == nullptr) return true;
+  if (!output_.Add(attempt.token(), entry, room)) {
+    return attempt.stop_reason() != StopReason::kNone;
+  }
+  WakeBy(SendDue());
+  return true;
 }
 
 void Session::Warn(std::string line) {

@@ -252,6 +252,7 @@ void AddTaskCommands(CLI::App& root, Command& chosen) {
   AddSubmitCommand(group, chosen);
   AddResultCommand(group, chosen);
   AddWaitCommands(group, chosen);
+  AddFollowCommand(group, chosen);
   AddList(group, chosen);
   AddShow(group, chosen);
   AddExplain(group, chosen);

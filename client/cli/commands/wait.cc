@@ -25,11 +25,6 @@ struct WaitFlags {
   int64_t timeout_ms = 0;
 };
 
-// Also for the one that is watched: its state, not its result, decides.
-ExitCode CodeOf(const v1::Outcome& outcome) {
-  return outcome.state() == v1::TASK_STATE_SUCCEEDED ? ExitCode::kOk : ExitCode::kTaskFailed;
-}
-
 // One after the other: who waits for all has waited for the slowest in any order.
 ExitCode Wait(Context& context, const WaitFlags& flags) {
   auto client = context.Connect();

@@ -83,7 +83,8 @@ Json Value(const Message& message, const FieldDescriptor& field, int index, Abse
 
 bool IsTime(const FieldDescriptor& field) {
   return field.cpp_type() == FieldDescriptor::CPPTYPE_INT64 && !field.is_repeated() &&
-         (absl::EndsWith(field.name(), "_at_ms") || field.name() == "now_ms");
+         (absl::EndsWith(field.name(), "_at_ms") || field.name() == "now_ms" ||
+          field.name() == "time_ms");
 }
 
 void AddBytes(const std::string& name, const std::string& bytes, Absent absent, Json& json) {

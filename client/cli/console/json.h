@@ -16,8 +16,9 @@
 // forgotten. Fields are named and nested as in the proto files. Numbers are numbers, those of 64
 // bits too (protobuf's own JSON makes text of them, which jq compares as text). Enums are their
 // short names ("QUEUED", "FIFO"); bytes are text where they are UTF-8, and otherwise in
-// "NAME_base64"; a time is in "NAME_at_ms", as Unix milliseconds, and in "NAME_at", as RFC 3339.
-// What is not set is null: no error, no deadline, no reason to stop.
+// "NAME_base64"; a time is in "NAME_at_ms", as Unix milliseconds, and in "NAME_at", as RFC 3339
+// ("time_ms" and "time" of what tasks say). What is not set is null: no error, no deadline, no
+// reason to stop.
 
 namespace treadle::cli {
 

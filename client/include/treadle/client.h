@@ -16,6 +16,7 @@
 #include "treadle/future.h"
 #include "treadle/headers.h"
 #include "treadle/milliseconds.h"
+#include "treadle/output.h"
 #include "treadle/submit_options.h"
 #include "treadle/timeout.h"
 
@@ -26,17 +27,22 @@ class Channel;
 namespace treadle {
 
 // The API's messages. Who looks into one includes its header: treadle/v1/task.pb.h,
-// task_service.pb.h, explain.pb.h, queue_service.pb.h, dead_letter_service.pb.h, job_service.pb.h,
-// admin_service.pb.h.
+// task_service.pb.h, explain.pb.h, output.pb.h, queue_service.pb.h, dead_letter_service.pb.h,
+// job_service.pb.h, admin_service.pb.h.
 namespace v1 {
 class DeleteDeadLettersRequest;
 class DeleteDeadLettersResponse;
+class Drain;
+class DrainWorkersRequest;
+class DrainWorkersResponse;
 class ExplainSubmitResponse;
 class ExplainTaskResponse;
 class GetDeadLetterResponse;
 class GetPayloadResponse;
 class Job;
 class JobSpec;
+class ListActionsRequest;
+class ListActionsResponse;
 class ListDeadLetterGroupsRequest;
 class ListDeadLetterGroupsResponse;
 class ListDeadLettersRequest;
@@ -48,6 +54,8 @@ class ListTasksResponse;
 class Outcome;
 class Queue;
 class QueueConfig;
+class ReadOutputRequest;
+class ReadOutputResponse;
 class RedriveDeadLettersRequest;
 class RedriveDeadLettersResponse;
 class ServerInfo;
@@ -233,6 +241,12 @@ class Client {
   absl::StatusOr<v1::Outcome> WatchTask(std::string_view task_id,
                                         absl::FunctionRef<bool(const v1::Task&)> on_change,
                                         Timeout timeout = kForever);
+  // What a task has said, as TaskService.ReadOutput says. Waits for the request's wait_ms longer
+  // than the others do; Shutdown ends it, with CANCELLED.
+  absl::StatusOr<v1::ReadOutputResponse> ReadOutput(const v1::ReadOutputRequest& request);
+  // All that a task says, entry by entry to its end (output.h). INVALID_ARGUMENT, as its status():
+  // the id is none.
+  TaskOutput Follow(std::string_view task_id, const FollowOptions& options = FollowOptions());
 
   absl::StatusOr<v1::Queue> CreateQueue(const v1::QueueConfig& config);
   absl::StatusOr<v1::Queue> GetQueue(std::string_view name);

@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 
 #include "treadle/codec.h"
+#include "treadle/output.h"
 #include "treadle/submit_options.h"
 #include "treadle/task_error.h"
 #include "treadle/timeout.h"
@@ -96,6 +97,11 @@ class FutureBase {
   // Waits until the broker has answered the submit. The error is the refusal's; DEADLINE_EXCEEDED:
   // the timeout passed first.
   absl::StatusOr<Acceptance> Accepted(Timeout timeout = kForever) const;
+
+  // What the task says while it runs, as it comes, and what it said before (output.h). Also of a
+  // task that is not accepted yet, or has ended. The future of a Then follows the first one's task,
+  // once it is done itself.
+  TaskOutput Follow(const FollowOptions& options = FollowOptions()) const;
 
   // Asks the broker to cancel the task and returns at once. A task that is not running ends
   // CANCELLED; a running handler is told to stop, and may yet succeed; in Python a running call

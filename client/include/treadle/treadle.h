@@ -16,6 +16,7 @@
 #include "treadle/lock.h"
 #include "treadle/map_results.h"
 #include "treadle/named_error.h"
+#include "treadle/output.h"
 #include "treadle/pool.h"
 #include "treadle/process.h"
 #include "treadle/queue.h"

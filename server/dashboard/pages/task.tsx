@@ -16,6 +16,7 @@ import { searchText } from "../search";
 import { Moment } from "../time";
 import { AttemptsTable } from "./attempts";
 import { Content, loadDeadLetter, loadPayload, loadResult } from "./content";
+import { Output } from "./output";
 
 const ENDED = ["SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED"].map((word) => `TASK_STATE_${word}`);
 
@@ -60,6 +61,7 @@ export function TaskPage({ id }: { id: string }) {
               <Times task={loaded.task} />
             </div>
             <LastError task={loaded.task} />
+            <Output taskId={id} key={id} />
             <AttemptsTable attempts={loaded.task.failedAttempts} of={loaded.task.attempts} />
             <Contents task={loaded.task} />
           </>

@@ -63,6 +63,7 @@ TEST(CommandLine, EveryCommandHasHelpWithAnExample) {
                                              {"task", "result"},
                                              {"task", "wait"},
                                              {"task", "watch"},
+                                             {"task", "follow"},
                                              {"task", "show"},
                                              {"task", "cancel"},
                                              {"task", "list"},

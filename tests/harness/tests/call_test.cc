@@ -143,6 +143,25 @@ TEST_F(CallTest, ShowsProgress) {
   EXPECT_THAT(progress, ElementsAre(Pair(0.5, "waiting")));
 }
 
+TEST_F(CallTest, ShowsOutput) {
+  constexpr TaskType<int64_t()> kTalk{"talk"};
+  worker_.Handle(kTalk, [](TaskContext& context) {
+    context.Log("a line");
+    context.Emit(int64_t{7});
+    context.LogStandardError("an error");
+    return int64_t{8};
+  });
+  EXPECT_EQ(Call(worker_, kTalk).value(), 8) << "nobody need listen";
+  std::vector<std::string> logged;
+  std::vector<Payload> parts;
+  CallOptions options;
+  options.on_log = [&](std::string_view text) { logged.emplace_back(text); };
+  options.on_part = [&](Payload part) { parts.push_back(std::move(part)); };
+  EXPECT_EQ(Call(worker_, options, kTalk).value(), 8);
+  EXPECT_THAT(logged, ElementsAre("a line", "an error"));
+  EXPECT_THAT(parts, ElementsAre(Payload("7", kJsonContentType)));
+}
+
 // What the future gives, Call gives: every way to end, by a broker and in place.
 TEST_F(CallTest, EndsAsAFutureDoes) {
   const auto broker = test::StartBroker();

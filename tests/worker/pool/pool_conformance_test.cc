@@ -290,6 +290,47 @@ TEST_P(PoolConformance, ProgressGoesOutWhileTheHandlerRuns) {
   EXPECT_THAT(events_->progress(), ElementsAre(std::tuple(1, 0.5, "half way")));
 }
 
+TEST_P(PoolConformance, OutputGoesOutInOrderBeforeTheEnd) {
+  Start({1, 0});
+  ASSERT_EQ(SubmitOne(1, "say"), 1);
+  ASSERT_TRUE(events_->WaitForEnded(1));
+  const std::vector<OutputEntry> output = events_->output(1);
+  ASSERT_EQ(output.size(), 3);
+  EXPECT_EQ(output[0].kind, OutputKind::kLog);
+  EXPECT_EQ(output[0].data, "line");
+  EXPECT_EQ(output[1].kind, OutputKind::kStandardError);
+  EXPECT_EQ(output[1].data, "error");
+  EXPECT_EQ(output[2].kind, OutputKind::kPart);
+  EXPECT_EQ(output[2].data, "part");
+  EXPECT_EQ(output[2].content_type, "text/plain");
+  EXPECT_GT(output[0].time_ms, 0);
+  EXPECT_LE(output[0].time_ms, output[2].time_ms);
+}
+
+TEST_P(PoolConformance, AHandlerThatHasMoreToSayThanThereIsRoomForWaits) {
+  events_->FillUp();
+  Start({1, 0});
+  ASSERT_EQ(SubmitOne(1, "say"), 1);
+  ASSERT_TRUE(events_->WaitForRefused(1));
+  EXPECT_THAT(events_->ended(), ElementsAre());
+  events_->MakeRoom();
+  ASSERT_TRUE(events_->WaitForEnded(1));
+  EXPECT_EQ(events_->output(1).size(), 3);
+  EXPECT_EQ(events_->result(1).bytes, "said");
+}
+
+TEST_P(PoolConformance, ARequestToStopEndsTheWaitForRoom) {
+  events_->FillUp();
+  Start({1, 0});
+  const AttemptPtr attempt = NewAttempt(1, "say");
+  ASSERT_EQ(Submit({attempt}), 1);
+  ASSERT_TRUE(events_->WaitForRefused(1));
+  pool().Stop(attempt, StopReason::kCancelled);
+  ASSERT_TRUE(events_->WaitForEnded(1));
+  EXPECT_EQ(events_->result(1).bytes, "said");
+  EXPECT_EQ(events_->output(1).size(), 0);
+}
+
 TEST_P(PoolConformance, AHandlerThatDoesNotStopIsEndedByForceWhereThatCanBe) {
   if (!GetParam().ends_by_force) GTEST_SKIP() << "this pool abandons it";
   Start({2, 0});

@@ -1,5 +1,6 @@
 #include "worker/pool/process/process_pool.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include <stop_token>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -57,6 +59,11 @@ class ProcessPoolTest : public ::testing::Test {
   }
   AttemptResult Run(const std::string& type) { return Run(NewAttempt(++token_, type)); }
   size_t Submit(std::vector<AttemptPtr> attempts) { return pool_->Submit(attempts); }
+  std::vector<std::string> Said(uint64_t token) {
+    std::vector<std::string> said;
+    for (OutputEntry& entry : events_->output(token)) said.push_back(std::move(entry.data));
+    return said;
+  }
   // Which process the pool's one child is.
   pid_t ChildId() {
     Run("mark");
@@ -110,6 +117,50 @@ TEST_F(ProcessPoolTest, AFailureComesWholeOutOfItsChild) {
   EXPECT_EQ(result.signal, 9);
   EXPECT_EQ(result.retry_after_ms, 0);
   EXPECT_FALSE(Run("abort").retry_after_ms.has_value());
+}
+
+TEST_F(ProcessPoolTest, OutputComesWholeAndAChildWithoutRoomForItHoldsUpNoOther) {
+  options_.slots = 2;
+  events_->FillUp();
+  Start();
+  ASSERT_EQ(Submit({NewAttempt(1, "say_much")}), 1);
+  ASSERT_TRUE(events_->WaitForRefused(1));
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(Run("echo").end, AttemptEnd::kSucceeded);
+  events_->MakeRoom();
+  ASSERT_TRUE(events_->WaitForEnded(11));
+  EXPECT_EQ(events_->result(1).bytes, "said");
+  EXPECT_TRUE(Said(1) == MuchSaid());
+}
+
+TEST_F(ProcessPoolTest, WhatAChildSaidBeforeItDiedIsHeard) {
+  events_->FillUp();
+  Start();
+  ASSERT_EQ(Submit({NewAttempt(1, "say_and_abort")}), 1);
+  ASSERT_TRUE(events_->WaitForRefused(1));
+  events_->MakeRoom();
+  ASSERT_TRUE(events_->WaitForEnded(1));
+  EXPECT_EQ(events_->result(1).error_type, "Signal");
+  EXPECT_TRUE(Said(1) == MuchSaid());
+}
+
+TEST_F(ProcessPoolTest, WhatADeadChildSaidWaitsForRoom) {
+  Start();
+  const pid_t child = ChildId();
+  events_->FillUp();
+  ASSERT_EQ(Submit({NewAttempt(1, "say_much")}), 1);
+  ASSERT_TRUE(events_->WaitForRefused(1));
+  ::kill(child, SIGKILL);
+  ASSERT_TRUE(WaitUntil([&] { return ::kill(child, 0) != 0; })) << "it is not reaped";
+  EXPECT_THAT(events_->ended(), ElementsAre(1'000'001));
+  events_->MakeRoom();
+  ASSERT_TRUE(events_->WaitForEnded(2));
+  EXPECT_EQ(events_->result(1).signal, SIGKILL);
+  const std::vector<std::string> said = Said(1);
+  const std::vector<std::string> all = MuchSaid();
+  ASSERT_GE(said.size(), 1);
+  ASSERT_LT(said.size(), all.size());
+  EXPECT_TRUE(std::equal(said.begin(), said.end(), all.begin()));
+  EXPECT_EQ(Run("echo").end, AttemptEnd::kSucceeded) << "another child has its place";
 }
 
 TEST_F(ProcessPoolTest, AChildThatIsKilledBetweenTwoTasksCostsNothing) {

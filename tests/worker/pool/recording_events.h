@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -31,11 +32,24 @@ class RecordingEvents final : public AttemptEvents {
     std::lock_guard lock(mutex_);
     ended_.push_back(attempt->token());
     results_[attempt->token()] = std::move(result);
+    room_awaited_.erase(attempt->token());
     changed_.notify_all();
   }
   void Progress(const Attempt& attempt, double fraction, std::string_view message) override {
     std::lock_guard lock(mutex_);
     progress_.emplace_back(attempt.token(), fraction, message);
+  }
+  bool Output(const Attempt& attempt, OutputEntry& entry,
+              const std::function<void()>& room) override {
+    std::lock_guard lock(mutex_);
+    changed_.notify_all();
+    if (full_) {
+      if (room) room_awaited_[attempt.token()].push_back(room);
+      ++refused_;
+      return attempt.stop_reason() != StopReason::kNone;
+    }
+    output_.emplace_back(attempt.token(), std::move(entry));
+    return true;
   }
 
   void Warn(std::string line) override {
@@ -61,12 +75,33 @@ class RecordingEvents final : public AttemptEvents {
     changed_.notify_all();
   }
 
+  // There is no room for output until MakeRoom.
+  void FillUp() {
+    std::lock_guard lock(mutex_);
+    full_ = true;
+  }
+  void MakeRoom() {
+    std::lock_guard lock(mutex_);
+    full_ = false;
+    for (const auto& [token, rooms] : std::exchange(room_awaited_, {})) {
+      for (const auto& room : rooms) room();
+    }
+  }
+
   // True: at least so many have begun, or ended, in time.
   bool WaitForBegun(size_t count) {
     return Wait([&] { return begun_.size() >= count; });
   }
   bool WaitForEnded(size_t count) {
     return Wait([&] { return ended_.size() >= count; });
+  }
+
+  // Pieces of output that were taken, and that there was no room for.
+  bool WaitForOutput(size_t count) {
+    return Wait([&] { return output_.size() >= count; });
+  }
+  bool WaitForRefused(size_t count) {
+    return Wait([&] { return refused_ >= count; });
   }
 
   bool WaitForWarnings(size_t count) {
@@ -89,6 +124,14 @@ class RecordingEvents final : public AttemptEvents {
     std::lock_guard lock(mutex_);
     return results_.at(token);
   }
+  std::vector<OutputEntry> output(uint64_t token) const {
+    std::lock_guard lock(mutex_);
+    std::vector<OutputEntry> output;
+    for (const auto& [said_by, entry] : output_) {
+      if (said_by == token) output.push_back(entry);
+    }
+    return output;
+  }
   std::vector<std::tuple<uint64_t, double, std::string>> progress() const {
     std::lock_guard lock(mutex_);
     return progress_;
@@ -110,6 +153,10 @@ class RecordingEvents final : public AttemptEvents {
   std::map<uint64_t, AttemptResult> results_;
   std::vector<std::tuple<uint64_t, double, std::string>> progress_;
   std::vector<std::string> warnings_;
+  std::vector<std::pair<uint64_t, OutputEntry>> output_;
+  bool full_ = false;
+  size_t refused_ = 0;
+  std::map<uint64_t, std::vector<std::function<void()>>> room_awaited_;
 };
 
 inline AttemptPtr NewAttempt(uint64_t token, std::string type, std::string payload = {}) {

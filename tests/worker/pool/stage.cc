@@ -34,6 +34,10 @@ AttemptResult Done(std::string bytes = {}) {
   return AttemptResult::Succeeded(std::move(bytes), "");
 }
 
+void SayMuch(TaskContext& context) {
+  for (const std::string& line : MuchSaid()) context.Log(line);
+}
+
 AttemptResult Count(Stage& stage) {
   const int running = ++stage.running;
   int seen = stage.most_running;
@@ -100,6 +104,14 @@ void AddEnds(Handlers& handlers, const std::shared_ptr<Stage>& stage) {
     ::raise(SIGKILL);
     return Done();
   });
+  handlers.Add("say_much", [](TaskContext& context, std::string) {
+    SayMuch(context);
+    return Done("said");
+  });
+  handlers.Add("say_and_abort", [](TaskContext& context, std::string) -> AttemptResult {
+    SayMuch(context);
+    std::abort();
+  });
   handlers.Add("exit", [](TaskContext&, std::string) -> AttemptResult { ::_exit(3); });
   handlers.Add("program", [stage](TaskContext&, std::string) { return RunProgram(*stage); });
   handlers.Add("die_of_memory",
@@ -154,6 +166,18 @@ bool StartProgram(Stage& stage, const Guard::Place& place) {
   return error == 0;
 }
 
+void SayAll(TaskContext& context) {
+  context.Log("line");
+  context.LogStandardError("error");
+  context.Emit(Payload("part", "text/plain"));
+}
+
+std::vector<std::string> MuchSaid() {
+  std::vector<std::string> said;
+  for (int i = 0; i < 100; ++i) said.emplace_back(100'000, static_cast<char>('A' + i % 50));
+  return said;
+}
+
 std::string Describe(const TaskContext& context) {
   std::string text = absl::StrCat(context.task_id(), " ", context.queue(), " ", context.type(), " ",
                                   context.content_type(), " attempt ", context.attempt(), "/",
@@ -201,6 +225,10 @@ void AddStageHandlers(Handlers& handlers, const std::shared_ptr<Stage>& stage) {
   handlers.Add("report", [](TaskContext& context, std::string) {
     context.ReportProgress(0.5, "half way");
     return Done();
+  });
+  handlers.Add("say", [](TaskContext& context, std::string) {
+    SayAll(context);
+    return Done("said");
   });
   handlers.Add("describe",
                [](TaskContext& context, std::string) { return Done(Describe(context)); });

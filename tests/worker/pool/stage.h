@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "worker/pool/handlers.h"
 #include "worker/pool/process/guard.h"
@@ -54,11 +55,14 @@ bool WaitUntil(Condition condition) {
 //   throw          std::out_of_range
 //   mark           counts its runs
 //   report         progress
+//   say            a line, an error and a part: "line", "error", "part"
 //   describe       returns all that it is told about the task
 // and further ones for process pools:
 //   segfault, abort, kill, exit, hog   die, each in its way
 //   spin           computes, and never looks
 //   stubborn       ignores SIGTERM, and never looks
+//   say_much       100 lines of 100,000 bytes each, more than a socket holds: MuchSaid
+//   say_and_abort  the same, and dies
 //   program        StartProgram, in a place of its parent's guard, and waits for the door
 //   helper         starts a process that outlives its handler, and waits for the door
 void AddStageHandlers(Handlers& handlers, const std::shared_ptr<Stage>& stage);
@@ -72,6 +76,10 @@ void AddStageCoroutines(Handlers& handlers, const std::shared_ptr<Stage>& stage)
 // are the stage's process and helper. False: the system refuses.
 bool StartProgram(Stage& stage, const Guard::Place& place);
 
+// Of `say`.
+void SayAll(TaskContext& context);
+// Of `say_much`.
+std::vector<std::string> MuchSaid();
 // Of `describe`.
 std::string Describe(const TaskContext& context);
 

@@ -90,6 +90,11 @@ asio::awaitable<AttemptResult> Report(StagePtr, TaskContext& context, std::strin
   co_return Done();
 }
 
+asio::awaitable<AttemptResult> SayToAll(StagePtr, TaskContext& context, std::string) {
+  SayAll(context);
+  co_return Done("said");
+}
+
 asio::awaitable<AttemptResult> DescribeTask(StagePtr, TaskContext& context, std::string) {
   co_return Done(Describe(context));
 }
@@ -121,6 +126,7 @@ void AddStageCoroutines(Handlers& handlers, const StagePtr& stage) {
   add("throw", Throw);
   add("mark", Mark);
   add("report", Report);
+  add("say", SayToAll);
   add("describe", DescribeTask);
   add("block", Block);
   add("nap", Nap);

@@ -7,7 +7,12 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 
+#include "absl/status/statusor.h"
+
+#include "treadle/codec.h"
 #include "treadle/headers.h"
 #include "treadle/stop_reason.h"
 
@@ -70,6 +75,36 @@ class TaskContext {
   // cut at 1 KiB.
   void ReportProgress(double fraction, std::string_view message = {});
 
+  // The task's output: those who follow the task read it while it runs, and afterwards as long as
+  // its outcome is kept. The broker keeps some MiB of each task's (its --task-output-max).
+  //
+  // Log, LogStandardError and Emit leave what they are given to the worker, which sends it at once,
+  // and again when a connection is lost. They return at once unless this attempt is 1 MiB ahead of
+  // what the broker has stored, or all of the worker's are 64 MiB ahead together; then they wait,
+  // as long as the broker is away, say, but no longer than until the attempt is told to stop. (A
+  // coroutine that waits here holds up its event loop.) What finds no room after that, or is said
+  // under a lease that is lost, is dropped without a word.
+
+  // A line of the handler's log, or several; UTF-8 as a rule. More than 1 MiB goes as several
+  // entries.
+  void Log(std::string_view text);
+  // What a program that the handler runs has written to its standard error, as it comes: any bytes,
+  // cut anywhere.
+  void LogStandardError(std::string_view bytes);
+  // A part of the result, for those who do not want to wait for all of it. Encoded as a result of
+  // its type is; text as std::string, and Bytes and Payload as they are. A part that cannot be
+  // encoded, or has more than 1 MiB then, or a content type of more than 255 bytes, throws
+  // PermanentError, which fails the task.
+  template <typename T>
+  void Emit(const T& part) {
+    if constexpr (std::is_convertible_v<const T&, std::string_view>) {
+      EmitEncoded(EncodeResult<std::string>(std::string(std::string_view(part))));
+    } else {
+      EmitEncoded(EncodeResult<T>(part));
+    }
+  }
+  void Emit(Payload part) { EmitEncoded(std::move(part)); }
+
   // The client that WorkerOptions::connect_client makes, one for all handlers of the process; the
   // first call waits until it is connected.
   //
@@ -93,6 +128,8 @@ class TaskContext {
   bool may_have_stopped() const;
 
  private:
+  void EmitEncoded(absl::StatusOr<Payload> part);
+
   worker::Attempt& attempt_;
   worker::AttemptEvents& events_;
   worker::ClientSlot& client_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -245,6 +246,24 @@ std::string WriteFraction(double fraction) { return HeadWriter().Number(fraction
 
 bool ReadFraction(std::string_view head, double& fraction) {
   return HeadReader(head).Number(fraction).Complete();
+}
+
+std::string WriteOutput(const OutputEntry& entry) {
+  return HeadWriter().Number(entry.kind).Number(entry.time_ms).Text(entry.content_type).Take();
+}
+
+bool ReadOutput(Frame frame, OutputEntry& entry) {
+  const bool complete = HeadReader(frame.head)
+                            .Number(entry.kind)
+                            .Number(entry.time_ms)
+                            .Text(entry.content_type)
+                            .Complete();
+  if (!complete || entry.kind > OutputKind::kPart ||
+      std::ssize(frame.body) > limits::kOutputEntryBytesMax) {
+    return false;
+  }
+  entry.data = std::move(frame.body);
+  return true;
 }
 
 std::string WriteResult(const AttemptResult& result, const RunTimes& times) {

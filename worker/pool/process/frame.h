@@ -10,6 +10,7 @@
 #include "treadle/internal/attempt_result.h"
 #include "worker/pool/attempt.h"
 #include "worker/pool/handler_meter.h"
+#include "worker/pool/output.h"
 
 // What a process pool and its children say to each other, over a stream socket.
 //
@@ -23,6 +24,7 @@ enum class FrameKind : uint32_t {
   kReady,     // from the child, first: its start token; the body is an error, or empty
   kRun,       // to the child: AttemptId, AttemptInfo, and the payload
   kProgress,  // from the child: a fraction; the body is the message
+  kOutput,    // from the child: an OutputEntry; the body is its data
   kResult,    // from the child: how the run ended, and the result or the error's details
 };
 
@@ -98,6 +100,9 @@ std::string WriteInfo(const AttemptId& id, const AttemptInfo& info);
 bool ReadInfo(std::string_view head, AttemptId& id, AttemptInfo& info);
 std::string WriteFraction(double fraction);
 bool ReadFraction(std::string_view head, double& fraction);
+// Without the data, which are the frame's body.
+std::string WriteOutput(const OutputEntry& entry);
+bool ReadOutput(Frame frame, OutputEntry& entry);
 // Without the bytes, which are the frame's body. A message longer than an error's may be is cut.
 std::string WriteResult(const AttemptResult& result, const RunTimes& times);
 bool ReadResult(Frame frame, AttemptResult& result, RunTimes& times);

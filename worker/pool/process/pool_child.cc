@@ -3,6 +3,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <pthread.h>
@@ -104,6 +105,13 @@ class EventsToParent final : public AttemptEvents {
   void Progress(const Attempt&, double fraction, std::string_view message) override {
     parent_.Send(FrameKind::kProgress, run_.load(std::memory_order_relaxed),
                  WriteFraction(fraction), message.substr(0, kFrameHeadBytesMax));
+  }
+  // Waits while the parent has no room: it reads on when there is some, and when the attempt is to
+  // stop.
+  bool Output(const Attempt&, OutputEntry& entry, const std::function<void()>&) override {
+    parent_.Send(FrameKind::kOutput, run_.load(std::memory_order_relaxed), WriteOutput(entry),
+                 entry.data);
+    return true;
   }
   void Warn(std::string) override {}
 

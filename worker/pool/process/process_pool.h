@@ -63,6 +63,8 @@ struct ProcessPoolOptions {
 // - Stop is meant: what its stop token does not end within terminate_after is ended by SIGTERM, and
 //   then by SIGKILL. A child that was sent a signal gets no other attempt, so that none is hit by a
 //   late one.
+// - A child whose output there is no room for is not read until there is: it waits, when the socket
+//   is full, and no other does. Its attempt ends when all of it was heard.
 // - When children do not become ready they are started again at growing intervals; when there is no
 //   other child meanwhile, and three starts have failed, what waits fails with "BrokenPool", or is
 //   handed back when the system had no descriptors, processes or memory for them.

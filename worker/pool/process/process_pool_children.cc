@@ -144,8 +144,11 @@ void ProcessPool::Loop::Read(Child& child, Time now) {
   FrameReader& frames = child.process->frames();
   for (int i = 0; i < kReceivesAtOnce && !child.gone; ++i) {
     const FrameReader::Got got = frames.Receive(child.process->socket());
-    Frame frame;
-    while (frames.Next(frame)) TakeFrame(child, std::move(frame), now);
+    if (!TakeFrames(child, now)) {
+      // Not even for its end, which the system would report on and on.
+      Watch(child, EPOLL_CTL_DEL, false);
+      return;
+    }
     if (frames.broken()) Kill(child);
     if (got == FrameReader::Got::kEnd || frames.broken()) {
       // Its end is heard of in another way; soon, or it has lost its mind.
@@ -158,16 +161,51 @@ void ProcessPool::Loop::Read(Child& child, Time now) {
   }
 }
 
+// Takes those that have arrived. False: there is no room for what one of them says.
+bool ProcessPool::Loop::TakeFrames(Child& child, Time now) {
+  Frame frame;
+  while (!child.unsaid && child.process->frames().Next(frame)) {
+    TakeFrame(child, std::move(frame), now);
+  }
+  return !child.unsaid;
+}
+
+bool ProcessPool::Loop::Hear(Child& child, OutputEntry entry) {
+  const bool taken = events_->Output(*child.attempt, entry, [this] {
+    room_ = true;
+    Wake();
+  });
+  if (taken) {
+    child.unsaid.reset();
+  } else {
+    child.unsaid = std::move(entry);
+  }
+  return taken;
+}
+
+// There may be room now, or the attempt must stop, which drops what there is none for.
+void ProcessPool::Loop::HearOn(Child& child, Time now) {
+  if (!child.unsaid || !Hear(child, *std::move(child.unsaid))) return;
+  if (child.process->HasEnded()) {
+    CheckExit(child, now);
+  } else if (TakeFrames(child, now)) {
+    Watch(child, EPOLL_CTL_ADD, false);
+  }
+}
+
 void ProcessPool::Loop::TakeFrame(Child& child, Frame frame, Time now) {
   if (frame.kind == FrameKind::kReady && child.state == State::kStarting) {
     TakeReady(child, frame, now);
   } else if (child.state != State::kRunning || frame.run != child.run) {
-    // Progress of a run that is over.
+    // Said by a run that is over.
   } else if (frame.kind == FrameKind::kResult) {
     TakeResult(child, std::move(frame), now);
   } else if (double fraction;
              frame.kind == FrameKind::kProgress && ReadFraction(frame.head, fraction)) {
     events_->Progress(*child.attempt, fraction, frame.body);
+  } else if (OutputEntry entry;
+             frame.kind == FrameKind::kOutput && ReadOutput(std::move(frame), entry)) {
+    Hear(child, std::move(entry));
   }
 }
 
@@ -209,6 +247,7 @@ void ProcessPool::Loop::TellToStop(Child& child, Time now) {
   if (std::exchange(child.told_to_stop, true)) return;
   child.process->OrderStop(child.run, child.attempt->stop_reason());
   child.next_signal_at = now + options_.terminate_after;
+  HearOn(child, now);
 }
 
 void ProcessPool::Loop::SignalLate(Child& child, Time now) {
@@ -275,13 +314,13 @@ void ProcessPool::Loop::CheckExit(Child& child, Time now) {
   if (!child.process->HasEnded()) return;
   // First what it has sent: it may have died after its result.
   FrameReader& frames = child.process->frames();
-  Frame frame;
-  while (frames.Receive(child.process->socket()) == FrameReader::Got::kSome) {
-    while (frames.Next(frame)) TakeFrame(child, std::move(frame), now);
+  while (TakeFrames(child, now) &&
+         frames.Receive(child.process->socket()) == FrameReader::Got::kSome) {
   }
   const std::optional<ProcessExit> exit = child.process->Reap();
   if (!exit) return;
   WatchNoMore(child);
+  if (child.unsaid) return;
   DyingGroups& left_behind = child.process->left_behind();
   if (child.state == State::kRunning && !left_behind.AreDead()) {
     child.look_at = now + left_behind.pause();

@@ -138,7 +138,9 @@ void ProcessPool::Loop::Run() {
     const Time now = steady_clock::now();
     ObeyStops(now);
     AdvanceShutdown(now);
+    const bool room = room_.exchange(false);
     for (const auto& child : children_) {
+      if (room) HearOn(*child, now);
       SignalLate(*child, now);
       if (pidless_ || now >= child->look_at) CheckExit(*child, now);
     }

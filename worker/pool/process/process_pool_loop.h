@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <memory>
@@ -16,6 +17,7 @@
 #include "worker/pool/attempt_line.h"
 #include "worker/pool/confirmed_starts.h"
 #include "worker/pool/handler_meter.h"
+#include "worker/pool/output.h"
 #include "worker/pool/process/file_descriptor.h"
 #include "worker/pool/process/process_pool.h"
 #include "worker/pool/process/spawned_child.h"
@@ -62,6 +64,8 @@ class ProcessPool::Loop {
     uint64_t run = 0;     // the newest
     int64_t ended = 0;    // attempts
     bool sending = false;
+    // What it said found no room: until there is some, nothing more is read of it.
+    std::optional<OutputEntry> unsaid;
     bool signalled = false;             // it may still be hit: it must not get another attempt
     bool told_to_stop = false;          // this attempt
     Time next_signal_at = Time::max();  // SIGKILL once it is signalled, SIGTERM before
@@ -96,6 +100,9 @@ class ProcessPool::Loop {
   void StartFailed(int number, const absl::Status& why, Time now);
   void EndWaiting(const AttemptResult& result);
   void Read(Child& child, Time now);
+  bool TakeFrames(Child& child, Time now);
+  bool Hear(Child& child, OutputEntry entry);
+  void HearOn(Child& child, Time now);
   void TakeFrame(Child& child, Frame frame, Time now);
   void TakeReady(Child& child, const Frame& frame, Time now);
   void TakeResult(Child& child, Frame frame, Time now);
@@ -118,6 +125,7 @@ class ProcessPool::Loop {
   const std::shared_ptr<AttemptEvents> events_;
   FileDescriptor epoll_;
   FileDescriptor wake_;
+  std::atomic<bool> room_{false};  // for what a child has said, there may be
 
   std::mutex mutex_;
   std::condition_variable changed_;  // the start has come to its end

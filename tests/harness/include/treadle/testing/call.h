@@ -40,6 +40,10 @@ struct CallOptions {
   Milliseconds stop_after{0};
   // Called on the handler's thread with each report of progress.
   std::function<void(double fraction, std::string_view message)> on_progress;
+  // The same, with each text that it logs (TaskContext::Log, LogStandardError), and with each part
+  // of its result (Emit).
+  std::function<void(std::string_view text)> on_log;
+  std::function<void(Payload part)> on_part;
 };
 
 namespace internal {
