@@ -41,6 +41,23 @@ absl::StatusOr<Response> Call(const ClientOptions& options, Stub& stub,
   return response;
 }
 
+// What all pages of a list have, `items` of each.
+template <typename Stub, typename Request, typename Response, typename Item>
+absl::StatusOr<std::vector<Item>> AllPages(
+    const ClientOptions& options, Stub& stub, Method<Stub, Request, Response> method,
+    google::protobuf::RepeatedPtrField<Item>* (Response::*items)()) {
+  std::vector<Item> all;
+  Request request;
+  request.set_page_size(kPageSize);
+  do {
+    absl::StatusOr<Response> page = Call(options, stub, method, request);
+    if (!page.ok()) return page.status();
+    for (Item& item : *((*page).*items)()) all.push_back(std::move(item));
+    request.set_page_token(page->next_page_token());
+  } while (!request.page_token().empty());
+  return all;
+}
+
 template <typename Request, typename Response>
 absl::StatusOr<Response> CallNamed(const ClientOptions& options, v1::QueueService::Stub& stub,
                                    Method<v1::QueueService::Stub, Request, Response> method,
@@ -143,17 +160,8 @@ absl::StatusOr<v1::Queue> Client::GetQueue(std::string_view name) {
 }
 
 absl::StatusOr<std::vector<v1::Queue>> Client::ListQueues() {
-  std::vector<v1::Queue> queues;
-  v1::ListQueuesRequest request;
-  request.set_page_size(kPageSize);
-  do {
-    absl::StatusOr<v1::ListQueuesResponse> page =
-        Call(impl_->options, *impl_->queues, &v1::QueueService::Stub::ListQueues, request);
-    if (!page.ok()) return page.status();
-    for (v1::Queue& queue : *page->mutable_queues()) queues.push_back(std::move(queue));
-    request.set_page_token(page->next_page_token());
-  } while (!request.page_token().empty());
-  return queues;
+  return AllPages(impl_->options, *impl_->queues, &v1::QueueService::Stub::ListQueues,
+                  &v1::ListQueuesResponse::mutable_queues);
 }
 
 absl::StatusOr<v1::Queue> Client::UpdateQueue(const v1::UpdateQueueRequest& request) {
@@ -267,17 +275,8 @@ absl::StatusOr<v1::ServerInfo> Client::GetServerInfo() {
 }
 
 absl::StatusOr<std::vector<v1::Worker>> Client::ListWorkers() {
-  std::vector<v1::Worker> workers;
-  v1::ListWorkersRequest request;
-  request.set_page_size(kPageSize);
-  do {
-    absl::StatusOr<v1::ListWorkersResponse> page =
-        Call(impl_->options, *impl_->admin, &v1::AdminService::Stub::ListWorkers, request);
-    if (!page.ok()) return page.status();
-    for (v1::Worker& worker : *page->mutable_workers()) workers.push_back(std::move(worker));
-    request.set_page_token(page->next_page_token());
-  } while (!request.page_token().empty());
-  return workers;
+  return AllPages(impl_->options, *impl_->admin, &v1::AdminService::Stub::ListWorkers,
+                  &v1::ListWorkersResponse::mutable_workers);
 }
 
 absl::StatusOr<v1::DrainWorkersResponse> Client::DrainWorkers(
@@ -300,17 +299,8 @@ absl::StatusOr<v1::Drain> Client::GetDrain(std::string_view drain_id) {
 }
 
 absl::StatusOr<std::vector<v1::Drain>> Client::ListDrains() {
-  std::vector<v1::Drain> drains;
-  v1::ListDrainsRequest request;
-  request.set_page_size(kPageSize);
-  do {
-    absl::StatusOr<v1::ListDrainsResponse> page =
-        Call(impl_->options, *impl_->admin, &v1::AdminService::Stub::ListDrains, request);
-    if (!page.ok()) return page.status();
-    for (v1::Drain& drain : *page->mutable_drains()) drains.push_back(std::move(drain));
-    request.set_page_token(page->next_page_token());
-  } while (!request.page_token().empty());
-  return drains;
+  return AllPages(impl_->options, *impl_->admin, &v1::AdminService::Stub::ListDrains,
+                  &v1::ListDrainsResponse::mutable_drains);
 }
 
 absl::Status Client::RemoveDrain(std::string_view drain_id) {

@@ -11,6 +11,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 
+#include "proto/program/labels.h"
 #include "proto/support/utf8.h"
 #include "proto/task/exec_task.h"
 #include "worker/exec/exec_handler.h"
@@ -136,12 +137,7 @@ absl::Status Check(Options& options) {
   for (const std::string& queue : options.queues) names.Update(CheckName("--queue", queue));
   if (!options.name.empty()) names.Update(CheckName("--name", options.name));
   if (!names.ok()) return names;
-  for (const std::string& label : options.labels) {
-    if (const size_t sign = label.find('='); sign == std::string::npos || sign == 0) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("--label ", CutMiddle(label, 80), ": write KEY=VALUE, as in zone=a"));
-    }
-  }
+  if (absl::Status s = program::ReadLabels(options.labels).status(); !s.ok()) return s;
   if (options.allowed.empty()) {
     return absl::InvalidArgumentError(
         "no program is allowed, so this worker could run nothing but echo: name each program that "
@@ -207,10 +203,7 @@ WorkerOptions ToWorkerOptions(const Options& options) {
   worker.http_proxy = options.http_proxy;
   worker.queues = options.queues;
   worker.name = options.name;
-  for (const std::string& label : options.labels) {
-    const size_t sign = label.find('=');
-    worker.labels[label.substr(0, sign)] = label.substr(sign + 1);
-  }
+  worker.labels = program::ReadLabels(options.labels).value();
   worker.concurrency = static_cast<int>(options.concurrency);
   worker.processes = static_cast<int>(options.processes);
   worker.max_tasks_per_child = options.max_tasks_per_child;

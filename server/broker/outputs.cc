@@ -20,12 +20,6 @@ uint64_t BytesOf(const OutputEntry& entry) {
   return kAroundEntryBytes + entry.data.size() + entry.content_type.size();
 }
 
-uint64_t KeptBytes(const OutputRow& output) {
-  uint64_t bytes = 0;
-  for (const OutputRow::Attempt& one : output.attempts) bytes += one.bytes;
-  return bytes;
-}
-
 // Entries of one attempt that follow one another, in pieces.
 class Pieces {
  public:
@@ -79,10 +73,10 @@ uint64_t Outputs::Append(const Attempt& attempt, std::optional<uint64_t> first_i
 
   uint64_t bytes = 0;
   for (const OutputEntry& entry : entries) bytes += BytesOf(entry);
-  MakeRoom(output, keep ? bytes : 0, now_ms, changes);
+  uint64_t kept = MakeRoom(output, keep ? bytes : 0, now_ms, changes);
   OutputRow::Attempt& now = output.attempts.back();
   Pieces pieces(attempt, changes);
-  for (uint64_t kept = KeptBytes(output); OutputEntry & entry : entries) {
+  for (OutputEntry& entry : entries) {
     const uint64_t offset = now.first + index++;
     if (!keep || now.full) continue;
     const uint64_t entry_bytes = BytesOf(entry);
@@ -105,19 +99,21 @@ uint64_t Outputs::Append(const Attempt& attempt, std::optional<uint64_t> first_i
   return index;
 }
 
-// What earlier attempts have said gives way.
-void Outputs::MakeRoom(OutputRow& output, uint64_t bytes, int64_t now_ms,
-                       std::vector<engine::RowChange>& changes) {
+// What earlier attempts have said gives way. Returns how many bytes are kept then.
+uint64_t Outputs::MakeRoom(OutputRow& output, uint64_t bytes, int64_t now_ms,
+                           std::vector<engine::RowChange>& changes) {
   std::vector<OutputRow::Attempt>& attempts = output.attempts;
   size_t dropped = 0;
-  uint64_t kept = KeptBytes(output);
+  uint64_t kept = 0;
+  for (const OutputRow::Attempt& one : attempts) kept += one.bytes;
   while (dropped + 1 < attempts.size() &&
          (kept + bytes > task_bytes_max_ || attempts.size() - dropped > kAttemptsMax)) {
     kept -= attempts[dropped++].bytes;
   }
-  if (dropped == 0) return;
+  if (dropped == 0) return kept;
   DropAt(now_ms, output.task, attempts[dropped].first, changes);
   attempts.erase(attempts.begin(), attempts.begin() + static_cast<std::ptrdiff_t>(dropped));
+  return kept;
 }
 
 void Outputs::End(TaskId task, int64_t drop_at_ms, std::vector<engine::RowChange>& changes) {

@@ -57,8 +57,8 @@ class Outputs {
   void EndSweep(int64_t next_ms, int64_t not_before_ms);
 
  private:
-  void MakeRoom(engine::OutputRow& output, uint64_t bytes, int64_t now_ms,
-                std::vector<engine::RowChange>& changes);
+  uint64_t MakeRoom(engine::OutputRow& output, uint64_t bytes, int64_t now_ms,
+                    std::vector<engine::RowChange>& changes);
   void DropAt(int64_t at_ms, TaskId task, uint64_t before, std::vector<engine::RowChange>& changes);
 
   const uint64_t task_bytes_max_;

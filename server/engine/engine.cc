@@ -228,10 +228,13 @@ void Engine::Impl::Apply(Turn& turn, Cancel&& command) {
   Durability after = Durability::kMemory;
   if (Task* const task = state_.tasks.Find(command.task)) {
     after = OutcomeDurability(task->durability);
-    log_.Note(turn, command.by, ActionKind::kTaskCancelled, command.task.ToString(),
-              absl::StrCat("of queue '", *task->queue().name, "', type '", *task->line->type,
-                           task->lease == nullptr ? "', which did not run" : "', which ran"),
-              command.reason);
+    // Sessions cancel by the thousand.
+    if (command.by.has_value()) {
+      log_.Note(turn, command.by, ActionKind::kTaskCancelled, command.task.ToString(),
+                absl::StrCat("of queue '", *task->queue().name, "', type '", *task->line->type,
+                             task->lease == nullptr ? "', which did not run" : "', which ran"),
+                command.reason);
+    }
     lifecycle_.Cancel(turn, lifecycle_.Part(*task, command.task), command.reason);
   } else if (Waiter* const waiter = state_.waiters.Find(command.task)) {
     admission_.Refuse(turn, *waiter, refusal::NoLongerWaiting("it was cancelled"));

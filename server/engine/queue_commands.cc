@@ -7,6 +7,7 @@
 
 #include "proto/support/limits.h"
 #include "proto/support/units.h"
+#include "server/engine/discipline_name.h"
 #include "server/engine/refusals.h"
 
 namespace treadle::engine {
@@ -55,18 +56,6 @@ std::string ChangesOf(const QueueConfig& before, const QueueConfig& after) {
   return text;
 }
 
-const char* NameOf(Discipline discipline) {
-  switch (discipline) {
-    case Discipline::kFifo:
-      return "FIFO";
-    case Discipline::kLifo:
-      return "LIFO";
-    case Discipline::kPriority:
-      return "PRIORITY";
-  }
-  return "";
-}
-
 void Refuse(Turn& turn, CallId call, absl::Status status, const std::string& name) {
   turn.Say(Durability::kMemory, QueueChanged{call, std::move(status), name});
 }
@@ -99,9 +88,10 @@ void QueueCommands::Apply(Turn& turn, const CreateQueue& create) {
   s_.queue_shares.Take(queue.origin);
   pauses_.Follow(queue);
   turn.Put(RowOf(queue));
-  log_.Note(turn, create.by, ActionKind::kQueueCreated, name,
-            absl::StrCat(NameOf(create.config.discipline), ", at most ", create.config.max_tasks,
-                         " tasks and ", FormatSizeBytes(create.config.max_bytes)));
+  log_.Note(
+      turn, create.by, ActionKind::kQueueCreated, name,
+      absl::StrCat(DisciplineName(create.config.discipline), ", at most ", create.config.max_tasks,
+                   " tasks and ", FormatSizeBytes(create.config.max_bytes)));
   Confirm(turn, create.call, name);
 }
 

@@ -6,6 +6,7 @@
 
 #include "proto/support/limits.h"
 #include "proto/support/task_id.h"
+#include "server/engine/discipline_name.h"
 
 namespace treadle::engine::refusal {
 namespace {
@@ -52,11 +53,8 @@ absl::Status NoSuchQueueToSubmit(std::string_view name) {
 absl::Status QueueExistsOtherwise(const QueueConfig& existing) {
   return absl::AlreadyExistsError(absl::StrCat(
       "queue ", Quoted(existing.name), " exists with another configuration (discipline ",
-      existing.discipline == Discipline::kFifo   ? "FIFO"
-      : existing.discipline == Discipline::kLifo ? "LIFO"
-                                                 : "PRIORITY",
-      ", max_tasks ", existing.max_tasks, ", max_bytes ", existing.max_bytes,
-      "): use it as it is, update its bounds, or delete it first"));
+      DisciplineName(existing.discipline), ", max_tasks ", existing.max_tasks, ", max_bytes ",
+      existing.max_bytes, "): use it as it is, update its bounds, or delete it first"));
 }
 
 absl::Status TooManyQueues(int64_t queues_max) {
@@ -131,10 +129,9 @@ absl::Status PayloadLost(TaskId task) {
 }
 
 absl::Status PriorityNotAllowed(const QueueConfig& config) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("priority must be 0: queue ", Quoted(config.name), " is ",
-                   config.discipline == Discipline::kLifo ? "LIFO" : "FIFO",
-                   "; leave it out, or use a queue that was created with the discipline PRIORITY"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "priority must be 0: queue ", Quoted(config.name), " is ", DisciplineName(config.discipline),
+      "; leave it out, or use a queue that was created with the discipline PRIORITY"));
 }
 
 absl::Status LargerThanQueue(const QueueConfig& config, uint64_t payload_bytes) {

@@ -95,6 +95,15 @@ absl::Status ListWorkers(Edge& edge, UnaryCall& call, v1::ListWorkersRequest& re
   return absl::OkStatus();
 }
 
+template <typename Response>
+absl::StatusOr<Response> ShowDrain(const broker::View& view, uint64_t id) {
+  const auto drain = view.engine.FindDrain(id);
+  if (!drain.has_value()) return engine::refusal::NoSuchDrain(id);
+  Response response;
+  Write(*drain, response.mutable_drain());
+  return response;
+}
+
 absl::Status ValidateDrain(const v1::DrainWorkersRequest& request) {
   if (request.worker().empty() && request.labels().empty()) {
     return absl::InvalidArgumentError(
@@ -116,13 +125,9 @@ absl::Status DrainWorkers(Edge&, UnaryCall& call, v1::DrainWorkersRequest& reque
   return Change<engine::DrainChanged>(
       call, broker::Lane::kWorkers, std::move(set),
       [](UnaryCall& self, const engine::DrainChanged& changed) {
-        self.Ask<v1::DrainWorkersResponse>([id = changed.drain](const broker::View& view)
-                                               -> absl::StatusOr<v1::DrainWorkersResponse> {
-          const auto drain = view.engine.FindDrain(id);
-          if (!drain.has_value()) return engine::refusal::NoSuchDrain(id);
-          v1::DrainWorkersResponse response;
-          response.set_workers(drain->workers);
-          Write(*drain, response.mutable_drain());
+        self.Ask<v1::DrainWorkersResponse>([id = changed.drain](const broker::View& view) {
+          auto response = ShowDrain<v1::DrainWorkersResponse>(view, id);
+          if (response.ok()) response->set_workers(response->drain().workers());
           return response;
         });
       });
@@ -139,13 +144,7 @@ absl::Status GetDrain(Edge&, UnaryCall& call, v1::GetDrainRequest& request) {
   const absl::StatusOr<uint64_t> id = ReadDrainId(request.drain_id());
   if (!id.ok()) return id.status();
   call.Ask<v1::GetDrainResponse>(
-      [id = *id](const broker::View& view) -> absl::StatusOr<v1::GetDrainResponse> {
-        const auto drain = view.engine.FindDrain(id);
-        if (!drain.has_value()) return engine::refusal::NoSuchDrain(id);
-        v1::GetDrainResponse response;
-        Write(*drain, response.mutable_drain());
-        return response;
-      });
+      [id = *id](const broker::View& view) { return ShowDrain<v1::GetDrainResponse>(view, id); });
   return absl::OkStatus();
 }
 

@@ -333,13 +333,13 @@ void Write(const engine::WorkerView& view, v1::Worker* out) {
   out->set_lease_expires_at_ms(view.lease_expires_at_ms);
   out->set_succeeded_total(view.succeeded_total);
   out->set_failed_total(view.failed_total);
-  for (const auto& [key, value] : view.labels) (*out->mutable_labels())[key] = value;
+  out->mutable_labels()->insert(view.labels.begin(), view.labels.end());
 }
 
 void Write(const engine::DrainView& view, v1::Drain* out) {
   out->set_drain_id(NumberText(view.id));
   out->set_worker(view.match.worker);
-  for (const auto& [key, value] : view.match.labels) (*out->mutable_labels())[key] = value;
+  out->mutable_labels()->insert(view.match.labels.begin(), view.match.labels.end());
   out->set_reason(view.reason);
   out->set_created_at_ms(view.created_at_ms);
   out->set_ends_at_ms(view.ends_at_ms);

@@ -1,11 +1,11 @@
 #include "worker/pool/output.h"
 
-#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <utility>
 
+#include "proto/support/clock.h"
 #include "proto/support/limits.h"
 #include "worker/pool/attempt.h"
 #include "worker/pool/pool.h"
@@ -19,12 +19,6 @@ struct Bell {
   std::condition_variable_any rang;
   bool rung = false;  // GUARDED_BY(mutex)
 };
-
-int64_t UnixMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 // How much of `text` one entry takes.
 size_t EntryBytes(std::string_view text) {
@@ -40,7 +34,7 @@ size_t EntryBytes(std::string_view text) {
 
 OutputEntry::OutputEntry(OutputKind kind_in, std::string data_in, std::string content_type_in)
     : kind(kind_in),
-      time_ms(UnixMs()),
+      time_ms(SystemMachineClock().UnixMs()),
       data(std::move(data_in)),
       content_type(std::move(content_type_in)) {}
 

@@ -200,7 +200,7 @@ v1::AttachRequest Session::Hello() {
   v1::WorkerHello& hello = *request.mutable_hello();
   hello.set_worker_id(options_.worker_id);
   hello.set_worker_name(options_.worker_name);
-  for (const auto& [key, value] : options_.labels) (*hello.mutable_labels())[key] = value;
+  hello.mutable_labels()->insert(options_.labels.begin(), options_.labels.end());
   hello.set_message_bytes_max(wire::kTakenBytesMax);
   for (const std::string& queue : options_.queues) hello.add_queues(queue);
   for (const ServedPool& served : pools_) {

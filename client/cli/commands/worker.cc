@@ -18,6 +18,7 @@
 #include <fmt/format.h>
 
 #include "proto/program/flags.h"
+#include "proto/program/labels.h"
 #include "proto/task/handler_advice.h"
 #include "proto/wire/settings.h"
 
@@ -76,20 +77,6 @@ struct DrainFlags {
   int64_t timeout_ms = 0;
 };
 
-absl::StatusOr<std::map<std::string, std::string>> ReadLabels(
-    const std::vector<std::string>& words) {
-  std::map<std::string, std::string> labels;
-  for (const std::string& word : words) {
-    const size_t sign = word.find('=');
-    if (sign == std::string::npos || sign == 0) {
-      return absl::InvalidArgumentError(
-          fmt::format("--label {}: write KEY=VALUE, as in zone=a", Printable(word)));
-    }
-    labels[word.substr(0, sign)] = word.substr(sign + 1);
-  }
-  return labels;
-}
-
 std::string Progress(const v1::Drain& drain) {
   return fmt::format("{} draining, {} of them with tasks still",
                      HumanCount(drain.workers(), "worker"), drain.busy_workers());
@@ -125,13 +112,13 @@ ExitCode DrainWorker(Context& context, const DrainFlags& flags) {
   if (absl::Status s = CheckObjectOutput(context, "this counts workers"); !s.ok()) {
     return context.Fail(s);
   }
-  const auto labels = ReadLabels(flags.labels);
+  const auto labels = program::ReadLabels(flags.labels);
   if (!labels.ok()) return context.Fail(labels.status());
   const auto client = context.Connect();
   if (!client.ok()) return context.FailCall(client.status());
   v1::DrainWorkersRequest request;
   request.set_worker(flags.worker);
-  for (const auto& [key, value] : *labels) (*request.mutable_labels())[key] = value;
+  request.mutable_labels()->insert(labels->begin(), labels->end());
   request.set_reason(flags.reason);
   request.set_for_ms(flags.for_ms);
   const absl::StatusOr<v1::DrainWorkersResponse> set = (*client)->DrainWorkers(request);
@@ -165,7 +152,7 @@ ExitCode ListDrains(Context& context, Client& client) {
 
 // The drain of this id, or of just this name or pattern and these labels.
 ExitCode Undrain(Context& context, const DrainFlags& flags) {
-  const auto labels = ReadLabels(flags.labels);
+  const auto labels = program::ReadLabels(flags.labels);
   if (!labels.ok()) return context.Fail(labels.status());
   const auto client = context.Connect();
   if (!client.ok()) return context.FailCall(client.status());
