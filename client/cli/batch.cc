@@ -142,6 +142,12 @@ class Answers {
     }
   }
   void Print(int64_t line, const Acceptance& accepted) {
+    if (accepted.no_worker && !std::exchange(warned_, true)) {
+      context_.terminal.Complain(
+          fmt::format("{}:{}: no worker runs its type of its queue yet; it waits, as others may: "
+                      "treadle task explain {}",
+                      name_, line, accepted.task_id));
+    }
     if (code_ == ExitCode::kReaderGone) return;
     ExitCode printed = ExitCode::kOk;
     if (context_.json()) {
@@ -149,7 +155,8 @@ class Answers {
           Json{{"line", line},
                {"task_id", accepted.task_id},
                {"durability", DurabilityName(static_cast<v1::Durability>(accepted.durability))},
-               {"existing", accepted.existing}});
+               {"existing", accepted.existing},
+               {"no_worker", accepted.no_worker}});
     } else {
       printed = context_.Print(accepted.task_id + "\n");
     }
@@ -174,6 +181,7 @@ class Answers {
   bool ended_ = false;                                       // GUARDED_BY(mutex_)
   ExitCode code_ = ExitCode::kOk;                            // GUARDED_BY(mutex_)
   int64_t accepted_ = 0;                                     // GUARDED_BY(mutex_)
+  bool warned_ = false;                                      // GUARDED_BY(mutex_)
   std::thread thread_;
 };
 

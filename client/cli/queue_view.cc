@@ -69,6 +69,9 @@ std::string DescribeQueue(const v1::Queue& queue, const Context& context) {
   if (queue.config().has_circuit_breaker()) {
     sheet.Add("circuit breaker", BreakerText(queue.config().circuit_breaker()));
   }
+  if (const int64_t after_ms = queue.config().fail_unserved_after_ms(); after_ms > 0) {
+    sheet.Add("unserved", "what no worker could run for " + HumanDuration(after_ms) + " fails");
+  }
   return context.Render(sheet);
 }
 

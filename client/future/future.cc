@@ -77,6 +77,7 @@ class Continuation final : public client::FutureHome,
       state.id = first_.state()->id;
       state.durability = first_.state()->durability;
       state.existing = first_.state()->existing;
+      state.no_worker = first_.state()->no_worker;
       state.PublishAccepted(wakeups);
     }
     state.status = made.result.status();
@@ -170,6 +171,7 @@ absl::StatusOr<Acceptance> FutureBase::Accepted(Timeout timeout) const {
   acceptance.task_id = state_->id.ToString();
   acceptance.durability = state_->durability;
   acceptance.existing = state_->existing;
+  acceptance.no_worker = state_->no_worker;
   return acceptance;
 }
 

@@ -191,6 +191,7 @@ class FutureState {
   TaskId id;
   Durability durability = Durability::kMemory;
   bool existing = false;
+  bool no_worker = false;
 
   // Published by PublishDone. An error before that is what a cancelled task shall end with.
   absl::Status status;

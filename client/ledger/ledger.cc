@@ -99,6 +99,7 @@ void Ledger::HandleAccepted(const v1::AcceptedRange& range, Effects& effects) {
     FutureState* const state = FindSent(sequence);
     if (state == nullptr) continue;
     state->durability = static_cast<Durability>(range.durability());
+    state->no_worker = range.no_worker();
     Accept(*state, effects);
     if (EndsWhenAccepted(*state)) End(*table_.Remove(state->id).get(), {}, effects);
   }

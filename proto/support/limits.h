@@ -83,6 +83,8 @@ inline constexpr int32_t kBreakerAttemptsMax = 1'000'000;
 inline constexpr int64_t kBreakerWindowMs = 60'000;
 inline constexpr int64_t kBreakerWindowMsMin = 1'000;
 inline constexpr int64_t kBreakerWindowMsMax = kDayMs;
+// Or never: 0.
+inline constexpr int64_t kFailUnservedAfterMsMin = kSecondMs;
 
 // Jobs.
 inline constexpr int64_t kJobsRunningMax = 100;

@@ -200,6 +200,7 @@ struct RowDecoder::State {
                             .window_ms = queue.breaker_window_ms(),
                             .resume_after_ms = queue.breaker_resume_after_ms()};
     }
+    row.config.fail_unserved_after_ms = queue.fail_unserved_after_ms();
     row.created_at_ms = queue.created_at_ms();
     row.config.dead_letters = {.max_tasks = queue.letters_max(),
                                .max_bytes = queue.letter_bytes_max(),

@@ -198,6 +198,7 @@ struct RowEncoder::Messages {
     queue.set_breaker_min_attempts(has_breaker ? breaker.min_attempts : 0);
     queue.set_breaker_window_ms(has_breaker ? breaker.window_ms : 0);
     queue.set_breaker_resume_after_ms(has_breaker ? breaker.resume_after_ms : 0);
+    queue.set_fail_unserved_after_ms(row.config.fail_unserved_after_ms);
     broker::Put(target, Prefix::Stays(), queue);
   }
 

@@ -485,6 +485,7 @@ export interface QueueConfig {
   maxBytes: number;
   deadLetters: DeadLetterPolicy | undefined;
   circuitBreaker: CircuitBreaker | undefined;
+  failUnservedAfterMs: number;
 }
 
 export interface QueueStats {
@@ -644,6 +645,7 @@ export interface UpdateQueueRequest {
   deadLetters: DeadLetterPolicy | undefined;
   circuitBreaker: CircuitBreaker | undefined;
   ifVersion: number;
+  failUnservedAfterMs: number | undefined;
 }
 
 export interface UpdateQueueResponse {
@@ -777,6 +779,7 @@ const shapes: Record<string, Shape> = {
   QueueConfig: {
     name: "string", discipline: "DISCIPLINE_UNSPECIFIED", maxTasks: "number", maxBytes: "number",
     deadLetters: "?DeadLetterPolicy", circuitBreaker: "?CircuitBreaker",
+    failUnservedAfterMs: "number",
   },
   QueueStats: {
     scheduled: "number", queued: "number", running: "number", waitingBytes: "number",

@@ -18,10 +18,11 @@ absl::Status CheckNewQueue(const Shares& queues, Origin origin) {
   return absl::OkStatus();
 }
 
-void Admission::Answer(Turn& turn, const Submit& submit, const absl::Status& status) const {
+void Admission::Answer(Turn& turn, const Submit& submit, const absl::Status& status,
+                       bool no_worker) const {
   const Durability after = status.ok() ? submit.spec.durability : Durability::kMemory;
   turn.Say(after, Submitted{submit.call, submit.item, submit.id, status, /*existing=*/false, after,
-                            submit.tasks()});
+                            submit.tasks(), no_worker});
 }
 
 void Admission::AnswerExisting(Turn& turn, const Submit& submit, TaskId first) const {
@@ -254,7 +255,9 @@ void Admission::Accept(Turn& turn, Queue& queue, Submit& submit) {
     }
     turn.Put(std::move(key));
   }
-  if (submit.call != CallId{}) Answer(turn, submit, absl::OkStatus());
+  if (submit.call != CallId{}) {
+    Answer(turn, submit, absl::OkStatus(), /*no_worker=*/!task.line->served());
+  }
   turn.Put(TaskRow{task.id, std::move(spec), task.order, now, std::move(submit.payload_sizes),
                    std::move(submit.payload)});
 }

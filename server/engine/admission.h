@@ -42,7 +42,8 @@ class Admission {
   bool AcceptRun(Turn& turn, Submit& submit);
   bool AnyWaits(const Submit& run) const;
   bool IsNewTo(const Session& session, const Submit& run) const;
-  void Answer(Turn& turn, const Submit& submit, const absl::Status& status) const;
+  void Answer(Turn& turn, const Submit& submit, const absl::Status& status,
+              bool no_worker = false) const;
   void AnswerExisting(Turn& turn, const Submit& submit, TaskId first) const;
   // Each answers the submit and returns true, or finds nothing and returns false.
   bool AnswerRepeat(Turn& turn, Submit& submit);

@@ -116,6 +116,7 @@ void Attachments::SetUp(Worker& worker, AttachWorker&& attach, int64_t now_ms) {
     std::sort(pool->taker.types.begin(), pool->taker.types.end());
     pool->taker.types.erase(std::unique(pool->taker.types.begin(), pool->taker.types.end()),
                             pool->taker.types.end());
+    pool->taker.retired = worker.draining;
     JoinQueues(pool->taker, worker.queues);
     worker.pools.push_back(std::move(pool));
   }
@@ -209,8 +210,9 @@ void Attachments::Apply(Turn& turn, const AddCredit& credit) {
   s_.matching.BecameAble(taker);
 }
 
-void Attachments::Apply(Turn&, const DrainWorker& drain) {
-  if (Worker* const worker = s_.calls.WorkerOf(drain.call)) worker->TakeNoMore();
+void Attachments::Apply(Turn& turn, const DrainWorker& drain) {
+  Worker* const worker = s_.calls.WorkerOf(drain.call);
+  if (worker != nullptr) worker->TakeNoMore(s_.matching, turn.now_ms());
 }
 
 void Attachments::EndStream(Turn& turn, Worker& worker, const absl::Status& status) {

@@ -25,6 +25,7 @@ void Lifecycle::Lend(Task& task, Taker& taker) {
   if (holder.given.empty()) s_.given.push_back(&holder);
   holder.given.push_back(task.lease.get());
   if (Poll* const poll = holder.poll) {
+    ++task.line->unary_leases;
     poll->given_bytes += task.payload_bytes;
     if (poll->given_bytes >= static_cast<uint64_t>(s_.options.poll_bytes_max)) taker.credit = 0;
   }
@@ -61,6 +62,7 @@ void Lifecycle::Restore(Task& task, Grant& grant, Token token, Worker* worker, i
     worker->lease_count += task.count;
     worker->leased_bytes += task.payload_bytes;
   } else {
+    ++task.line->unary_leases;
     lease.started = true;
     lease.started_at_ms = grant.granted_at_ms;
     lease.expires_listened_ms = now_ms - s_.deaf_ms + grant.lease_ms;
@@ -151,7 +153,10 @@ Lifecycle::EndedLease Lifecycle::EndLease(Turn& turn, Task& task) {
   Worker* const worker = lease.worker;
   const int32_t pool_index = lease.pool;
   task.lease.reset();
-  if (worker == nullptr) return ended;
+  if (worker == nullptr) {
+    s_.matching.EndUnaryLease(*task.line, turn.now_ms());
+    return ended;
+  }
   worker->lease_count -= task.count;
   worker->leased_bytes -= task.payload_bytes;
   if (worker->call != CallId{}) {

@@ -39,9 +39,8 @@ void Count(const Queue& queue, int64_t now_ms, QueueCensus& census) {
   census.waiting_submits += queue.waiter_count;
   census.tasks_max += queue.config.max_tasks;
   census.bytes_max += queue.config.max_bytes;
-  if (!queue.queued_tasks.empty()) {
-    census.oldest_age_ms =
-        std::max(census.oldest_age_ms, now_ms - queue.queued_tasks.front().waits_since_ms);
+  if (const auto oldest_ms = queue.OldestSince()) {
+    census.oldest_age_ms = std::max(census.oldest_age_ms, now_ms - *oldest_ms);
   }
   if (queue.letters != nullptr) {
     census.dead_letters += queue.letters->count;

@@ -40,6 +40,7 @@ struct UpdateQueue {
   std::optional<int64_t> dead_letters_max_bytes = std::nullopt;
   std::optional<int64_t> dead_letters_ttl_ms = std::nullopt;
   std::optional<CircuitBreaker> breaker = std::nullopt;
+  std::optional<int64_t> fail_unserved_after_ms = std::nullopt;
   int64_t if_version = 0;  // only if the queue's is this one; 0: whatever it is
   std::optional<Actor> by = std::nullopt;
 };

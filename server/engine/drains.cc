@@ -100,7 +100,7 @@ void Drains::Apply(Turn& turn, SetDrain&& command) {
   turn.Put(row);
   for (const auto& [worker_id, worker] : s_.holders.workers()) {
     if (!drain->workers.contains(worker.get())) continue;
-    worker->TakeNoMore();
+    worker->TakeNoMore(s_.matching, turn.now_ms());
     if (worker->call != CallId{}) turn.Say(Durability::kSynced, DrainAsked{worker->call});
   }
   std::string details = absl::StrCat(Described(row.match), ", ", drain->workers.size(), " now");

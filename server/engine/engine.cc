@@ -28,6 +28,7 @@
 #include "server/engine/runs.h"
 #include "server/engine/sessions.h"
 #include "server/engine/stalls.h"
+#include "server/engine/unserved.h"
 #include "server/engine/views.h"
 
 namespace treadle::engine {
@@ -44,7 +45,8 @@ class Engine::Impl {
         lifecycle_(state_, letters_, pauses_),
         admission_(state_, lifecycle_),
         sessions_(state_, admission_),
-        queue_commands_(state_, lifecycle_, admission_, letters_, pauses_, log_),
+        unserved_(state_, lifecycle_),
+        queue_commands_(state_, lifecycle_, admission_, letters_, pauses_, unserved_, log_),
         letter_commands_(state_, letters_, admission_, log_),
         jobs_(state_, lifecycle_, letters_, letter_commands_, log_),
         attachments_(state_, lifecycle_, drains_),
@@ -77,7 +79,7 @@ class Engine::Impl {
 
   void AddDeafTime(int64_t deaf_ms) {
     TREADLE_ASSERT(deaf_ms >= 0);
-    state_.deaf_ms += deaf_ms;
+    state_.AddDeafTime(deaf_ms);
   }
 
   void Tick(int64_t now_ms, int64_t unheard_ms, Effects& effects) {
@@ -202,6 +204,7 @@ class Engine::Impl {
   Lifecycle lifecycle_;
   Admission admission_;
   Sessions sessions_;
+  Unserved unserved_;
   QueueCommands queue_commands_;
   LetterCommands letter_commands_;
   Jobs jobs_;
@@ -283,7 +286,10 @@ void Engine::Impl::FireTimer(Turn& turn) {
     case TimedKind::kLetters:
       return letters_.Due(turn, static_cast<LetterBox&>(timed));
     case TimedKind::kPause:
-      return pauses_.Due(turn, static_cast<PauseEnd&>(timed));
+      pauses_.Due(turn, static_cast<PauseEnd&>(timed));
+      return unserved_.Follow(static_cast<PauseEnd&>(timed).queue);
+    case TimedKind::kLine:
+      return unserved_.Due(turn, static_cast<Line&>(timed), due_ms);
     case TimedKind::kDrain:
       return drains_.Due(turn, static_cast<Drain&>(timed));
   }

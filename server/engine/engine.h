@@ -62,7 +62,8 @@ class Engine {
   void Tick(int64_t now_ms, int64_t unheard_ms, Effects& effects);
   void Tick(int64_t now_ms, Effects& effects) { Tick(now_ms, 0, effects); }
   // For so long nobody listened (the process or its machine stood still): every lease, and every
-  // time in which a session may be resumed, lasts so much longer. Before the turn's first Step.
+  // time in which a session may be resumed, lasts so much longer, and so long no task waits for a
+  // worker. Before the turn's first Step.
   void AddDeafTime(int64_t deaf_ms);
   // Between two turns: looks for tasks and free slots that the last one should have brought
   // together, at about `most` pools, queues and types more. What it finds, the next Tick gives out.

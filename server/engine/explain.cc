@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "server/engine/unserved.h"
 #include "server/engine/views.h"
 
 namespace treadle::engine {
@@ -22,6 +23,7 @@ struct Waiting {
   ReadyKey key;          // those below it come first
   uint32_t within = 0;   // of those that are in one object with it, how many come first
   int64_t since_ms = 0;  // service time
+  bool is_due = true;    // it could run now
 };
 
 // Those who serve a queue, and of them who would take tasks of one type.
@@ -74,6 +76,17 @@ ReasonView Of(Reason reason, int64_t since_ms, const State& state,
   view.reason = reason;
   view.since_ms = state.Shown(since_ms);
   view.end = end;
+  return view;
+}
+
+// That nobody takes it; which ends with the task, if its queue says so. REQUIRES: there is one.
+ReasonView OfUnserved(Reason reason, const Waiting& waiting, int64_t since_ms, const State& state) {
+  ReasonView view = Of(reason, since_ms, state, ReasonEnd::kByOperator);
+  if (!waiting.is_due) return view;
+  const int64_t fails_ms = FailsUnservedAt(*waiting.queue, waiting.line, waiting.since_ms, state);
+  if (fails_ms == kNever) return view;
+  view.end = ReasonEnd::kByItself;
+  view.until_ms = state.Shown(fails_ms);
   return view;
 }
 
@@ -149,12 +162,12 @@ void AddOfTakers(const Waiting& waiting, const State& state, std::vector<ReasonV
     const int64_t alone_ms = std::max(since_ms, left_ms);
     if (auto away = WorkersAway(queue, alone_ms, state)) reasons.push_back(*std::move(away));
     const Reason reason = takers.others == 0 ? Reason::kNoWorker : Reason::kNoHandler;
-    reasons.push_back(Of(reason, alone_ms, state, ReasonEnd::kByOperator));
+    reasons.push_back(OfUnserved(reason, waiting, alone_ms, state));
     reasons.back().count = takers.others;
     return;
   }
   if (takers.draining == takers.fitting()) {
-    ReasonView view = Of(Reason::kWorkersDrain, since_ms, state, ReasonEnd::kByOperator);
+    ReasonView view = OfUnserved(Reason::kWorkersDrain, waiting, since_ms, state);
     view.count = takers.draining;
     view.workers = takers.draining_names;
     reasons.push_back(std::move(view));
@@ -228,6 +241,7 @@ std::vector<ReasonView> ReasonsOf(const Task& task, TaskId id, const State& stat
     reasons.push_back(
         Until(failed ? Reason::kBacksOff : Reason::kDelayed, since_ms, until_ms, state));
     waiting.since_ms = state.now_ms;
+    waiting.is_due = false;
   }
   AddOfWaiting(waiting, state, reasons);
   return reasons;
@@ -269,6 +283,7 @@ std::vector<ReasonView> ReasonsFor(const TaskSpec& spec, const State& state) {
   const int64_t run_at_ms = std::max(spec.run_at_ms, now_ms + spec.delay_ms);
   if (run_at_ms > now_ms) {
     reasons.push_back(Until(Reason::kDelayed, state.now_ms, run_at_ms, state));
+    waiting.is_due = false;
   }
   AddOfWaiting(waiting, state, reasons);
   return reasons;

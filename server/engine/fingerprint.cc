@@ -67,6 +67,7 @@ uint64_t HashOf(const Queue& queue) {
       .Add(queue.config.breaker.min_attempts)
       .Add(queue.config.breaker.window_ms)
       .Add(queue.config.breaker.resume_after_ms)
+      .Add(queue.config.fail_unserved_after_ms)
       .Add(queue.pause.since_ms)
       .Add(queue.pause.until_ms)
       .Add(queue.pause.by_breaker)

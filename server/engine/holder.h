@@ -68,9 +68,12 @@ struct Worker : Holder, Timed {
   // all earlier reports are safe too.
   Durability report_durability = Durability::kMemory;
 
-  void TakeNoMore() {
+  void TakeNoMore(Matching& matching, int64_t now_ms) {
     draining = true;
-    for (const auto& pool : pools) pool->taker.credit = 0;
+    for (const auto& pool : pools) {
+      pool->taker.credit = 0;
+      matching.Retire(pool->taker, now_ms);
+    }
   }
 };
 

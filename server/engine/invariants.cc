@@ -4,6 +4,7 @@
 
 #include "proto/support/assert.h"
 #include "server/engine/letter_fingerprint.h"
+#include "server/engine/unserved.h"
 
 namespace treadle::engine {
 namespace {
@@ -18,6 +19,7 @@ struct Counted {
 struct Seen {
   std::map<const Queue*, Counted> queues;
   std::map<const Line*, int64_t> lines;
+  std::map<const Line*, int64_t> unary_leases;
   std::map<const Grant*, int64_t> grants;
   std::map<const TaskRun*, uint32_t> runs;
   std::map<const Worker*, Counted> workers;
@@ -38,6 +40,7 @@ void CheckLease(const State& state, const Task& task, Seen& seen) {
   const Worker* const worker = lease.worker;
   TREADLE_ASSERT(lease.linked() == (worker != nullptr));
   if (worker == nullptr) {
+    ++seen.unary_leases[task.line];
     TREADLE_ASSERT(lease.grant->worker_id.empty() && lease.started && !lease.timed_out);
     return;
   }
@@ -134,6 +137,11 @@ void CheckQueue(const State& state, const Queue& queue, bool after_tick, Seen& s
     TREADLE_ASSERT(node.linked() == (line->unfinished == 0));
     if (line->unfinished == 0) ++idle;
     TREADLE_ASSERT((line->named.now() != 0) == !line->seats.empty());
+    TREADLE_ASSERT(line->unary_leases == seen.unary_leases[line.get()]);
+    const bool timed = state.timers.DueOf(*line) != kNever;
+    if (timed) ++seen.timers;
+    TREADLE_ASSERT(timed || line->queued_tasks.empty() ||
+                   FailsUnservedAt(queue, line.get(), state.now_ms, state) == kNever);
   }
   TREADLE_ASSERT(idle == queue.idle_line_count);
   TREADLE_ASSERT(queue.pauses.now() == queue.PauseForTrail());

@@ -151,7 +151,7 @@ void Lifecycle::Enter(Task& task, int64_t now_ms) {
     queue.scheduled += task.count;
     queue.scheduled_tasks.PushBack(task);
   } else {
-    queue.queued_tasks.PushBack(task);
+    task.line->queued_tasks.PushBack(task);
     MakeRunnable(task, now_ms);
   }
   Retime(task);
@@ -170,7 +170,7 @@ void Lifecycle::Wake(Turn& turn, Task& task) {
   List<Task, WaitingTaskTag>::Remove(task);
   // A purge that has not come to this task yet still will.
   const bool doomed = queue.purge != nullptr && task.order < queue.purge->before_order;
-  (doomed ? queue.purge->tasks : queue.queued_tasks).PushBack(task);
+  (doomed ? queue.purge->tasks : task.line->queued_tasks).PushBack(task);
   MakeRunnable(task, turn.now_ms());
   Retime(task);
   Changed(turn, task);
@@ -265,6 +265,13 @@ void Lifecycle::Expire(Turn& turn, Task& task) {
   } else {
     LeaveWaiting(task);
   }
+  Finish(turn, task, std::move(ending));
+}
+
+void Lifecycle::FailUnserved(Turn& turn, Task& task, TaskError error) {
+  Ending ending{TaskState::kFailed, task.attempts_spent};
+  ending.error = std::move(error);
+  LeaveWaiting(task);
   Finish(turn, task, std::move(ending));
 }
 

@@ -43,6 +43,8 @@ class Lifecycle {
   // These, and what follows without saying otherwise, are about one task: see Part.
   void Cancel(Turn& turn, Task& task, const std::string& reason = {});
   void Expire(Turn& turn, Task& task);
+  // REQUIRES: it is queued.
+  void FailUnserved(Turn& turn, Task& task, TaskError error);
 
   // QUEUED → RUNNING, of several too. Grant and tokens are made at the end of the Tick.
   void Lend(Task& task, Taker& taker);

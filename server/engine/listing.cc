@@ -86,7 +86,9 @@ int64_t CountIn(const Queue& queue, uint32_t states) {
 void LookThroughWaiting(const Queue& queue, bool newest_first, Pass& pass) {
   std::vector<const Task*> tasks;
   for (const Task& task : queue.scheduled_tasks) tasks.push_back(&task);
-  for (const Task& task : queue.queued_tasks) tasks.push_back(&task);
+  for (size_t i = 0; i < queue.ready_lines.size(); ++i) {
+    for (const Task& task : queue.ready_lines[i].item->queued_tasks) tasks.push_back(&task);
+  }
   std::sort(tasks.begin(), tasks.end(), [newest_first](const Task* a, const Task* b) {
     return newest_first ? a->order > b->order : a->order < b->order;
   });

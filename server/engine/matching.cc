@@ -1,6 +1,7 @@
 #include "server/engine/matching.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "proto/support/assert.h"
 
@@ -43,19 +44,15 @@ void Matching::Join(Taker& taker, const std::vector<Queue*>& queues, int64_t now
 }
 
 void Matching::Leave(Taker& taker, int64_t now_ms) {
+  Retire(taker, now_ms);
   while (!taker.seats.empty()) {
     Seat* const seat = &taker.seats.front();
     Line* const line = seat->line;
     Queue& queue = seat->queue;
     delete seat;  // leaves its lists by itself
-    if (line == nullptr) {
-      queue.every_left_ms = now_ms;
-      continue;
-    }
+    if (line == nullptr) continue;
     if (line->turn.empty()) queue.served_lines.Remove(*line);
-    if (!line->seats.empty()) continue;
-    line->named_left_ms = now_ms;
-    line->named.Note(now_ms, 0);
+    if (line->seats.empty()) line->named.Note(now_ms, 0);
   }
   for (; !taker.subscriptions.empty(); taker.subscriptions.pop_back()) {
     Subscription& subscription = *taker.subscriptions.back();
@@ -65,9 +62,43 @@ void Matching::Leave(Taker& taker, int64_t now_ms) {
   }
 }
 
+void Matching::Retire(Taker& taker, int64_t now_ms) {
+  if (std::exchange(taker.retired, true)) return;
+  for (Seat& seat : taker.seats) StopServing(seat, now_ms);
+}
+
+void Matching::StopServing(Seat& seat, int64_t now_ms) {
+  if (seat.line != nullptr) {
+    if (--seat.line->named_servers > 0) return;
+    seat.line->named_left_ms = now_ms;
+    return WatchUnserved(*seat.line, now_ms);
+  }
+  Queue& queue = seat.queue;
+  if (--queue.every_servers > 0) return;
+  queue.every_left_ms = now_ms;
+  if (queue.config.fail_unserved_after_ms == 0) return;
+  for (size_t i = 0; i < queue.ready_lines.size(); ++i) {
+    WatchUnserved(*queue.ready_lines[i].item, now_ms);
+  }
+}
+
+void Matching::EndUnaryLease(Line& line, int64_t now_ms) {
+  if (--line.unary_leases > 0) return;
+  line.named_left_ms = now_ms;
+  WatchUnserved(line, now_ms);
+}
+
+// It is not cleared when somebody comes: it may fire in vain.
+void Matching::WatchUnserved(Line& line, int64_t now_ms) {
+  const int64_t after_ms = line.queue.config.fail_unserved_after_ms;
+  if (after_ms == 0 || line.ready.empty() || line.served()) return;
+  if (timers_.DueOf(line) == kNever) timers_.Set(line, now_ms + after_ms);
+}
+
 void Matching::AddSeat(Taker& taker, Queue& queue, Line* line, int64_t now_ms) {
   Seat* const seat = new Seat(taker, queue, line);  // owned by taker.seats
   taker.seats.PushBack(*seat);
+  if (!taker.retired) ++(line != nullptr ? line->named_servers : queue.every_servers);
   if (line != nullptr) {
     line->seats.PushBack(*seat);
     line->named.Note(now_ms, 1);
@@ -105,6 +136,7 @@ void Matching::AddLine(Line& line, int64_t now_ms) {
 
 void Matching::RemoveLine(Line& line) {
   TREADLE_ASSERT(line.ready.empty());
+  timers_.Clear(line);
   while (!line.seats.empty()) delete &line.seats.front();
 }
 
@@ -121,8 +153,10 @@ void Matching::HeadChanged(Line& line) {
 
 void Matching::AddReady(Task& task) {
   Line& line = *task.line;
+  const bool was_empty = line.ready.empty();
   line.ready.Set(task, ReadyKeyOf(task, line.queue.config.discipline));
   if (&line.ready.top() == &task) HeadChanged(line);
+  if (was_empty) WatchUnserved(line, task.waits_since_ms);
   Activate(line.queue);
 }
 
@@ -203,6 +237,9 @@ void Matching::CheckNothingToGive(const Queue& queue) const {
 void Matching::CheckInvariants(const Queue& queue) const {
   queue.ready_lines.CheckInvariants();
   queue.served_lines.CheckInvariants();
+  int64_t servers = 0;
+  for (const Subscription& one : queue.of_every) servers += one.taker.retired ? 0 : 1;
+  TREADLE_ASSERT(queue.every_servers == servers);
   uint64_t last = 0;
   for (const Seat& seat : queue.any_turn) {
     TREADLE_ASSERT(seat.line == nullptr && &seat.queue == &queue && seat.since > last);
@@ -219,6 +256,9 @@ void Matching::CheckInvariants(const Queue& queue) const {
       const ReadyKey& known = queue.ready_lines.KeyOf(*line);
       TREADLE_ASSERT(!(head < known) && !(known < head));
     }
+    servers = 0;
+    for (const Seat& seat : line->seats) servers += seat.taker.retired ? 0 : 1;
+    TREADLE_ASSERT(line->named_servers == servers);
     last = 0;
     for (const Seat& seat : line->turn) {
       TREADLE_ASSERT(seat.line == line.get() && seat.taker.Takes(type) && seat.since > last);

@@ -48,6 +48,7 @@ struct Taker {
   Holder& holder;
   int32_t pool = 0;
   int32_t credit = 0;
+  bool retired = false;  // takes nothing any more: its worker drains
   bool blocked = false;  // takes nothing now, whatever its credit: its worker holds enough bytes
   std::vector<std::string> types;  // sorted; empty: every type
   std::vector<std::unique_ptr<Subscription>> subscriptions;
@@ -62,9 +63,14 @@ struct Taker {
 // such pairs, one task of one queue at a time in turn. Costs nothing for what is idle.
 class Matching {
  public:
-  // A taker comes (with its queues) or goes.
+  explicit Matching(Timers& timers) : timers_(timers) {}
+
+  // A taker comes (with its queues) or goes; or takes nothing any more, and stays.
   void Join(Taker& taker, const std::vector<Queue*>& queues, int64_t now_ms);
   void Leave(Taker& taker, int64_t now_ms);
+  void Retire(Taker& taker, int64_t now_ms);
+  // One of the line's unary leases is over.
+  void EndUnaryLease(Line& line, int64_t now_ms);
   // The taker has credit again, or is no longer blocked.
   void BecameAble(Taker& taker);
 
@@ -98,8 +104,13 @@ class Matching {
   Seat* FirstAble(List<Seat, TurnSeatTag>& turn);
   void AddSeat(Taker& taker, Queue& queue, Line* line, int64_t now_ms);
   void TakePlace(Seat& seat);
+  void StopServing(Seat& seat, int64_t now_ms);
+  // Tasks are runnable from now on, or nobody serves them: the line's timer is set, if it needs
+  // one.
+  void WatchUnserved(Line& line, int64_t now_ms);
   void HeadChanged(Line& line);
 
+  Timers& timers_;
   List<Queue, ActiveQueueTag> active_;
   uint64_t places_taken_ = 0;
 };

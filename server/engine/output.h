@@ -42,7 +42,8 @@ struct Submitted {
   bool existing = false;  // its request key named `id`, which was there already
   // Accepted: how safe the task is when this is released.
   Durability durability = Durability::kMemory;
-  uint32_t tasks = 1;  // as many, with the items and ids that follow
+  uint32_t tasks = 1;      // as many, with the items and ids that follow
+  bool no_worker = false;  // just accepted, and nobody who is there takes their type
 };
 
 // OK also for a running task that was told to stop, and for one that had ended in memory this turn.

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,23 +45,33 @@ struct ReadyKey {
 ReadyKey ReadyKeyOf(Discipline discipline, int32_t priority, uint64_t order, uint32_t count = 1);
 ReadyKey ReadyKeyOf(const Task& task, Discipline discipline);
 
-// The tasks of one type in one queue: what has one type fits the same workers.
-struct Line : ListNode<IdleLineTag> {
-  Line(Queue& of_queue, Name of_type) : queue(of_queue), type(std::move(of_type)) {}
+// The tasks of one type in one queue: what has one type fits the same workers. Its timer: see
+// unserved.h.
+struct Line : Timed, ListNode<IdleLineTag> {
+  Line(Queue& of_queue, Name of_type)
+      : Timed(TimedKind::kLine), queue(of_queue), type(std::move(of_type)) {}
 
   Queue& queue;
   const Name type;
   int64_t unfinished = 0;
   AscendingHeap<ReadyKey, Task, &Task::ready_slot> ready;
+  List<Task, WaitingTaskTag> queued_tasks;  // who became runnable first is first
   // Those who take this type by name. `turn`: who may take a task now, as far as is known, the one
   // who has waited longest first.
   List<Seat, LineSeatTag> seats;
   List<Seat, TurnSeatTag> turn;
   uint32_t ready_slot = kNoSlot;
   uint32_t served_slot = kNoSlot;
-  int64_t named_left_ms = 0;  // when the last of `seats` left
+  // Of `seats`, those whose workers do not drain; and leases without a worker's stream: their
+  // holders ask for the next task when they are done.
+  int64_t named_servers = 0;
+  int64_t unary_leases = 0;
+  int64_t named_left_ms = 0;  // when the last of these went
   Trail named;                // 1 while there are `seats`
   int64_t stall_told_ms = 0;  // see StallWatch; 0: never
+
+  // Somebody is there who takes its tasks, or will when he has done what he has.
+  bool served() const;
 };
 
 struct QueueTotals : QueueCounts {
@@ -135,7 +146,6 @@ struct Queue : ListNode<ActiveQueueTag> {
   int64_t running = 0;
   uint64_t waiting_bytes = 0;
   List<Task, WaitingTaskTag> scheduled_tasks;
-  List<Task, WaitingTaskTag> queued_tasks;  // who became runnable first is first
   std::unique_ptr<Purge> purge;
   std::unique_ptr<LetterBox> letters;  // null: it has none
 
@@ -151,9 +161,9 @@ struct Queue : ListNode<ActiveQueueTag> {
   List<Subscription, SubscriptionTag> by_type;   // those who name their types, ...
   List<Subscription, SubscriptionTag> of_every;  // ... and the others
   int64_t subscribers = 0;
-  // For explanations: since when it may dispatch, and when the last one left who takes every type.
-  int64_t dispatches_since_ms = 0;
+  int64_t every_servers = 0;  // of those who take every type: as Line::named_servers
   int64_t every_left_ms = 0;
+  int64_t dispatches_since_ms = 0;  // since when it may dispatch
   Trail pauses;
   Trail served;
 
@@ -183,7 +193,13 @@ struct Queue : ListNode<ActiveQueueTag> {
                                 (of_every.empty() ? 0 : kEveryTypeServed));
   }
   bool may_dispatch() const { return declared && !paused() && purge == nullptr; }
+  // Since when its oldest runnable task has been so. Absent: it has none.
+  std::optional<int64_t> OldestSince() const;
 };
+
+inline bool Line::served() const {
+  return named_servers > 0 || unary_leases > 0 || queue.every_servers > 0;
+}
 
 inline QueueRow RowOf(const Queue& queue) {
   return {queue.config, queue.pause, queue.created_at_ms, queue.closed, queue.version};

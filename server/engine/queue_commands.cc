@@ -28,6 +28,7 @@ absl::Status CheckBounds(const QueueConfig& config) {
   if (breaker.window_ms < limits::kBreakerWindowMsMin) {
     return refusal::BoundNotPositive("circuit_breaker.window_ms");
   }
+  if (config.fail_unserved_after_ms < 0) return refusal::BoundNegative("fail_unserved_after_ms");
   return absl::OkStatus();
 }
 
@@ -53,6 +54,8 @@ std::string ChangesOf(const QueueConfig& before, const QueueConfig& after) {
   AppendChange("circuit_breaker.window_ms", before.breaker.window_ms, breaker.window_ms, text);
   AppendChange("circuit_breaker.resume_after_ms", before.breaker.resume_after_ms,
                breaker.resume_after_ms, text);
+  AppendChange("fail_unserved_after_ms", before.fail_unserved_after_ms,
+               after.fail_unserved_after_ms, text);
   return text;
 }
 
@@ -110,6 +113,8 @@ void QueueCommands::Apply(Turn& turn, const UpdateQueue& update) {
   letters.max_bytes = update.dead_letters_max_bytes.value_or(letters.max_bytes);
   letters.ttl_ms = update.dead_letters_ttl_ms.value_or(letters.ttl_ms);
   config.breaker = update.breaker.value_or(config.breaker);
+  config.fail_unserved_after_ms =
+      update.fail_unserved_after_ms.value_or(config.fail_unserved_after_ms);
   const absl::Status bounds = CheckBounds(config);
   if (!bounds.ok()) return Refuse(turn, update.call, bounds, update.name);
   NoteUpdate(turn, update, *queue, config);
@@ -117,6 +122,7 @@ void QueueCommands::Apply(Turn& turn, const UpdateQueue& update) {
   queue->closed = update.closed.value_or(queue->closed);
   ++queue->version;
   pauses_.Follow(*queue, breaker);
+  unserved_.Follow(*queue);
   turn.Put(RowOf(*queue));
   admission_.RulesChanged(turn, *queue);
   letters_.PolicyChanged(*queue);
@@ -170,6 +176,7 @@ void QueueCommands::Apply(Turn& turn, const PauseQueue& pause) {
                 queue->pause.by_breaker ? "its circuit breaker had paused it" : "it was paused");
     }
     pauses_.End(turn, *queue);
+    unserved_.Follow(*queue);
   }
   Confirm(turn, pause.call, pause.name);
 }
@@ -186,7 +193,9 @@ void QueueCommands::Apply(Turn& turn, const PurgeQueue& command) {
             absl::StrCat(queue->scheduled, " scheduled and ", queue->queued, " queued tasks"));
   Purge& purge = *queue->purge;
   purge.tasks.Splice(queue->scheduled_tasks);
-  purge.tasks.Splice(queue->queued_tasks);
+  for (size_t i = 0; i < queue->ready_lines.size(); ++i) {
+    purge.tasks.Splice(queue->ready_lines[i].item->queued_tasks);
+  }
   purge.before_order = s_.counters.next_order;
   purge.callers.push_back({command.call, purge.cancelled});
 }
@@ -213,6 +222,7 @@ void QueueCommands::EndPurge(Turn& turn, Queue& queue) {
   queue.dispatches_since_ms = turn.now_ms();
   std::erase(s_.purging, &queue);
   s_.matching.Activate(queue);
+  unserved_.Follow(queue);
 }
 
 }  // namespace treadle::engine

@@ -7,6 +7,7 @@
 #include "server/engine/pauses.h"
 #include "server/engine/state.h"
 #include "server/engine/turn.h"
+#include "server/engine/unserved.h"
 
 namespace treadle::engine {
 
@@ -14,12 +15,13 @@ namespace treadle::engine {
 class QueueCommands {
  public:
   QueueCommands(State& state, Lifecycle& lifecycle, Admission& admission, DeadLetters& letters,
-                Pauses& pauses, ActionLog& log)
+                Pauses& pauses, Unserved& unserved, ActionLog& log)
       : s_(state),
         lifecycle_(lifecycle),
         admission_(admission),
         letters_(letters),
         pauses_(pauses),
+        unserved_(unserved),
         log_(log) {}
 
   void Apply(Turn& turn, const CreateQueue& create);
@@ -44,6 +46,7 @@ class QueueCommands {
   Admission& admission_;
   DeadLetters& letters_;
   Pauses& pauses_;
+  Unserved& unserved_;
   ActionLog& log_;
 };
 

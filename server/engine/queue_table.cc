@@ -22,6 +22,17 @@ ReadyKey ReadyKeyOf(const Task& task, Discipline discipline) {
   return ReadyKeyOf(discipline, task.priority, task.order, task.count);
 }
 
+std::optional<int64_t> Queue::OldestSince() const {
+  std::optional<int64_t> oldest_ms;
+  for (size_t i = 0; i < ready_lines.size(); ++i) {
+    const List<Task, WaitingTaskTag>& tasks = ready_lines[i].item->queued_tasks;
+    if (tasks.empty()) continue;  // what is being purged does not count
+    const int64_t since_ms = tasks.front().waits_since_ms;
+    if (!oldest_ms.has_value() || since_ms < *oldest_ms) oldest_ms = since_ms;
+  }
+  return oldest_ms;
+}
+
 Queue* QueueTable::Find(std::string_view name) const {
   if (latest_ != nullptr && *latest_->name == name) return latest_;
   const auto found = queues_.find(name);

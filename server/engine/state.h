@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <utility>
@@ -31,6 +32,12 @@ struct LetterMove {
   uint64_t row_bytes = 0;        // of payloads in it
 };
 
+// Nobody listened for a while after `after_ms`, and for `deaf_ms` altogether before that.
+struct Deafness {
+  int64_t after_ms = 0;
+  int64_t deaf_ms = 0;
+};
+
 // All that the engine remembers. The tables keep themselves consistent; the rules (Lifecycle,
 // Admission, Sessions, Attachments, QueueCommands, Reports, Dispatch) keep them consistent with
 // each other.
@@ -50,9 +57,10 @@ struct State {
   // Leases, and the times in which sessions may be resumed, are counted by a clock that stands
   // still while nobody listens: their fields `..._listened_ms`. Their timers are set as if it never
   // stood still, and set anew when they fire too early.
-  int64_t deaf_ms = 0;         // for how long it has stood still
-  int64_t unheard_ms = 0;      // in this Tick: what arrived in so long is not stepped yet
-  int64_t wall_offset_ms = 0;  // Unix time minus service time
+  int64_t deaf_ms = 0;               // for how long it has stood still
+  std::vector<Deafness> deafnesses;  // the latest times, ascending
+  int64_t unheard_ms = 0;            // in this Tick: what arrived in so long is not stepped yet
+  int64_t wall_offset_ms = 0;        // Unix time minus service time
 
   Timers timers;
   Dates dates;
@@ -65,7 +73,7 @@ struct State {
   ReportLog reports;
   HolderTable holders;
   CallTable calls;
-  Matching matching;
+  Matching matching{timers};
   Shares queue_shares;
   Shares session_shares;
   Shares taker_shares;
@@ -81,6 +89,25 @@ struct State {
   std::vector<CallId> due_polls;  // whose wait is over: answered when all timers have fired
 
   int64_t ListenedMs() const { return now_ms - deaf_ms; }
+  // What the clock of leases showed at this moment. Of what was long ago perhaps more: of the times
+  // in which nobody listened, all but the latest 64 are taken for one.
+  int64_t ListenedAt(int64_t at_ms) const {
+    const auto next =
+        std::partition_point(deafnesses.begin(), deafnesses.end(),
+                             [at_ms](const Deafness& one) { return one.after_ms < at_ms; });
+    return at_ms - (next == deafnesses.end() ? deaf_ms : next->deaf_ms);
+  }
+  // Nobody has listened for so long since now_ms.
+  void AddDeafTime(int64_t ms) {
+    if (deafnesses.empty() || deafnesses.back().after_ms < now_ms) {
+      deafnesses.push_back({now_ms, deaf_ms});
+    }
+    if (deafnesses.size() > kDeafnessesMax) {
+      deafnesses[1].deaf_ms = deafnesses[0].deaf_ms;
+      deafnesses.erase(deafnesses.begin());
+    }
+    deaf_ms += ms;
+  }
   // When the clock of leases will show this time.
   int64_t WhenListened(int64_t listened_ms) const { return listened_ms + deaf_ms; }
   // By when, at the earliest, it is clear that nothing was heard until then. In Tick.
@@ -109,6 +136,8 @@ struct State {
   }
 
  private:
+  static constexpr size_t kDeafnessesMax = 64;
+
   uint64_t Next(uint64_t& counter) {
     counters_dirty = true;
     return counter++;

@@ -17,6 +17,7 @@ enum class TimedKind : uint8_t {
   kWaiter,
   kLetters,
   kPause,
+  kLine,
   kDrain
 };
 

@@ -113,6 +113,7 @@ struct QueueConfig {
   int64_t max_bytes = 0;
   DeadLetterPolicy dead_letters = {};
   CircuitBreaker breaker = {};
+  int64_t fail_unserved_after_ms = 0;  // see unserved.h; 0: never
 
   bool operator==(const QueueConfig&) const = default;
 };

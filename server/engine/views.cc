@@ -75,8 +75,8 @@ QueueView ViewOf(const Queue& queue, int64_t now_ms, const State& state) {
   view.running = queue.running;
   view.waiting_bytes = static_cast<int64_t>(queue.waiting_bytes);
   view.waiting_submitters = queue.waiter_count;
-  if (!queue.queued_tasks.empty()) {
-    view.oldest_age_ms = std::max<int64_t>(0, now_ms - queue.queued_tasks.front().waits_since_ms);
+  if (const auto oldest_ms = queue.OldestSince()) {
+    view.oldest_age_ms = std::max<int64_t>(0, now_ms - *oldest_ms);
   }
   const QueueTotals& totals = queue.totals;
   view.submitted_total = totals.submitted;

@@ -45,6 +45,11 @@ std::string Worker(const engine::ReasonView& reason) {
                                                                   : reason.workers.front();
 }
 
+// Of a task that nobody serves: nothing, if its queue keeps it.
+const char* Fate(const engine::ReasonView& reason) {
+  return reason.until_ms == 0 ? "" : " (it fails if nobody comes)";
+}
+
 std::string Said(const engine::ReasonView& reason) {
   return reason.said.empty() ? std::string() : absl::StrCat(": ", reason.said);
 }
@@ -85,15 +90,15 @@ std::string Text(const engine::ReasonView& reason, const engine::TaskView& task)
     case Reason::kCircuitOpen:
       return absl::StrCat("queue ", queue, " is paused by its circuit breaker", Said(reason));
     case Reason::kNoWorker:
-      return absl::StrCat("no worker serves queue ", queue);
+      return absl::StrCat("no worker serves queue ", queue, Fate(reason));
     case Reason::kWorkersAway:
       return absl::StrCat("the connections of those who served queue ", queue, " are lost",
                           Names(reason));
     case Reason::kNoHandler:
-      return absl::StrCat("no worker of queue ", queue, " runs type ", type);
+      return absl::StrCat("no worker of queue ", queue, " runs type ", type, Fate(reason));
     case Reason::kWorkersDrain:
       return absl::StrCat("all who run type ", type, " take no more tasks, for they end",
-                          Names(reason));
+                          Names(reason), Fate(reason));
     case Reason::kBehind:
       return absl::StrCat(Count(reason, "task", "tasks"), " of type ", type,
                           reason.count == 1 ? " comes first" : " come first");
@@ -160,6 +165,7 @@ void WriteEnded(const engine::FinishedRow& row, v1::TaskReason* out) {
       case engine::TaskState::kSucceeded:
         return absl::StrCat("it succeeded in attempt ", row.attempts, " of ", row.max_attempts);
       case engine::TaskState::kFailed:
+        if (row.worker == nullptr) return absl::StrCat("it failed", Error(row.error));
         return absl::StrCat("it failed in attempt ", row.attempts, " of ", row.max_attempts,
                             Error(row.error));
       case engine::TaskState::kCancelled:

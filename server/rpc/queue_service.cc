@@ -103,6 +103,9 @@ absl::Status UpdateQueue(Edge& edge, UnaryCall& call, v1::UpdateQueueRequest& re
   if (letters.has_max_bytes()) update.dead_letters_max_bytes = letters.max_bytes();
   if (letters.has_ttl_ms()) update.dead_letters_ttl_ms = letters.ttl_ms();
   if (request.has_circuit_breaker()) update.breaker = ReadBreaker(request.circuit_breaker());
+  if (request.has_fail_unserved_after_ms()) {
+    update.fail_unserved_after_ms = request.fail_unserved_after_ms();
+  }
   update.if_version = request.if_version();
   return ChangeAndShow<v1::UpdateQueueResponse>(call, std::move(update));
 }

@@ -53,6 +53,7 @@ engine::QueueConfig ReadQueue(v1::QueueConfig& config, const engine::EngineOptio
   read.dead_letters = options.dead_letters;
   Read(config.dead_letters(), read.dead_letters);
   if (config.has_circuit_breaker()) read.breaker = ReadBreaker(config.circuit_breaker());
+  read.fail_unserved_after_ms = config.fail_unserved_after_ms();
   return read;
 }
 

@@ -201,10 +201,7 @@ void SessionStream::Opened(const engine::SessionOpened& opened) {
 void SessionStream::Submitted(const engine::Submitted& submitted) {
   const uint64_t sequence = submitted.item;
   const v1::Durability level = AckLevel(submitted.durability, edge_.reach == store::Reach::kDisk);
-  if (submitted.status.ok() && !submitted.existing) {
-    Accepted(sequence, sequence + submitted.tasks - 1, level);
-    return;
-  }
+  if (submitted.status.ok() && !submitted.existing) return Accepted(submitted, level);
   if (!submitted.status.ok()) return Refused(sequence, submitted.status);
   v1::ExistingTask& existing = *Add(kSessionItemBytes).add_existing();
   existing.set_sequence(sequence);
@@ -212,17 +209,21 @@ void SessionStream::Submitted(const engine::Submitted& submitted) {
   existing.set_durability(level);
 }
 
-void SessionStream::Accepted(uint64_t first, uint64_t last_of_them, v1::Durability level) {
+void SessionStream::Accepted(const engine::Submitted& submitted, v1::Durability level) {
+  const uint64_t first = submitted.item;
   const bool nothing_urgent = response_.empty() || may_wait_;
   waits_from_ = response_.empty() ? first : std::min(waits_from_, first);
-  AddAccepted(first, last_of_them, level);
+  AddAccepted(submitted, level);
   may_wait_ = nothing_urgent && first >= at_once_below_;
 }
 
-void SessionStream::AddAccepted(uint64_t first, uint64_t last_of_them, v1::Durability level) {
+void SessionStream::AddAccepted(const engine::Submitted& submitted, v1::Durability level) {
+  const uint64_t first = submitted.item;
+  const uint64_t last_of_them = first + submitted.tasks - 1;
   if (const int ranges = response_.message().accepted_size(); ranges > 0) {
     v1::AcceptedRange& last = *response_.message().mutable_accepted(ranges - 1);
-    if (last.last_sequence() + 1 == first && last.durability() == level) {
+    if (last.last_sequence() + 1 == first && last.durability() == level &&
+        last.no_worker() == submitted.no_worker) {
       last.set_last_sequence(last_of_them);
       return;
     }
@@ -231,6 +232,7 @@ void SessionStream::AddAccepted(uint64_t first, uint64_t last_of_them, v1::Durab
   range.set_first_sequence(first);
   range.set_last_sequence(last_of_them);
   range.set_durability(level);
+  range.set_no_worker(submitted.no_worker);
 }
 
 void SessionStream::Refused(uint64_t sequence, const absl::Status& status) {

@@ -55,8 +55,8 @@ class SessionStream final : public BidiCall {
   // The outbox's thread.
   void Opened(const engine::SessionOpened& opened);
   void Submitted(const engine::Submitted& submitted);
-  void Accepted(uint64_t first, uint64_t last_of_them, v1::Durability level);
-  void AddAccepted(uint64_t first, uint64_t last_of_them, v1::Durability level);
+  void Accepted(const engine::Submitted& submitted, v1::Durability level);
+  void AddAccepted(const engine::Submitted& submitted, v1::Durability level);
   void Refused(uint64_t sequence, const absl::Status& status);
   void Ended(const broker::OutcomeReady& outcome);
   void Succeeded(const engine::FinishedRow& row);

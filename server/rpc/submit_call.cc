@@ -44,6 +44,7 @@ void Fill(const engine::Submitted& submitted, int64_t items, bool disk, v1::Subm
   result.set_task_id(submitted.id.ToString());
   result.set_durability(AckLevel(submitted.durability, disk));
   result.set_existing(submitted.existing);
+  result.set_no_worker(submitted.no_worker);
 }
 
 template <typename Response>

@@ -97,6 +97,11 @@ absl::Status ValidateBreaker(const v1::CircuitBreaker& breaker) {
   return status;
 }
 
+absl::Status ValidateUnserved(absl::string_view field, int64_t after_ms) {
+  if (after_ms == 0) return absl::OkStatus();
+  return ValidateRange(field, after_ms, limits::kFailUnservedAfterMsMin, limits::kAheadMsMax, "ms");
+}
+
 absl::Status ValidateQueue(const v1::QueueConfig& config) {
   if (absl::Status s = ValidateName("config.name", config.name()); !s.ok()) return s;
   if (!v1::Discipline_IsValid(config.discipline())) {
@@ -116,6 +121,11 @@ absl::Status ValidateQueue(const v1::QueueConfig& config) {
     return s;
   }
   if (absl::Status s = ValidateBreaker(config.circuit_breaker()); !s.ok()) return s;
+  if (absl::Status s =
+          ValidateUnserved("config.fail_unserved_after_ms", config.fail_unserved_after_ms());
+      !s.ok()) {
+    return s;
+  }
   return ValidatePolicy(config.dead_letters());
 }
 
@@ -131,6 +141,10 @@ absl::Status ValidateUpdate(const v1::UpdateQueueRequest& request) {
     return s;
   }
   if (absl::Status s = ValidateBreaker(request.circuit_breaker()); !s.ok()) return s;
+  if (absl::Status s = ValidateUnserved("fail_unserved_after_ms", request.fail_unserved_after_ms());
+      !s.ok()) {
+    return s;
+  }
   if (request.if_version() < 0) {
     return absl::InvalidArgumentError(
         "if_version: below 0; use the version that GetQueue has told, or 0");

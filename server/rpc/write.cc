@@ -286,6 +286,7 @@ void Write(const engine::QueueView& view, v1::Queue* out) {
     shown.set_window_ms(breaker.window_ms);
     shown.set_resume_after_ms(breaker.resume_after_ms);
   }
+  config.set_fail_unserved_after_ms(view.config.fail_unserved_after_ms);
   out->set_paused(view.pause.since_ms != 0);
   out->set_paused_at_ms(view.pause.since_ms);
   out->set_pause_reason(view.pause.reason);

@@ -191,6 +191,7 @@ std::vector<engine::Row> OneOfEachKind() {
   engine::QueueRow queue;
   queue.config = {"mail", engine::Discipline::kPriority, 10, 20, {5, 6'000, 7'000'000}};
   queue.config.breaker = {50, 30, 90'000, 600'000};
+  queue.config.fail_unserved_after_ms = 700'000;
   queue.pause = {77, 88, true, "12 of 20 attempts failed"};
   queue.version = 6;
   queue.closed = true;

@@ -152,13 +152,16 @@ TEST_F(BrokerTest, ARequestKeyNamesOneTask) {
   SubmitOptions keyed;
   keyed.request_key = "order-7";
   const Future<int64_t> first = executor_.Submit(keyed, kSquare, 4);
-  ASSERT_TRUE(first.Accepted(kPatience).ok());
+  const absl::StatusOr<Acceptance> accepted = first.Accepted(kPatience);
+  ASSERT_TRUE(accepted.ok()) << accepted.status();
+  EXPECT_TRUE(accepted->no_worker);
   const std::unique_ptr<Client> other = ConnectTo(broker_->address());
   const Executor others(*other, ExecutorOptions("cpu"));
   const Future<int64_t> second = others.Submit(keyed, kSquare, 4);
   const absl::StatusOr<Acceptance> acceptance = second.Accepted(kPatience);
   ASSERT_TRUE(acceptance.ok()) << acceptance.status();
   EXPECT_TRUE(acceptance->existing);
+  EXPECT_FALSE(acceptance->no_worker);
   EXPECT_EQ(second.Id(), first.Id());
   EXPECT_EQ(others.Submit(keyed, kSquare, 5).Result(kPatience).status().code(),
             absl::StatusCode::kAlreadyExists);

@@ -137,6 +137,28 @@ scenario('a bound is changed, and no other with it', async (scene) => {
   assert.equal(queue.config.dead_letters.max_tasks, 7);
 });
 
+scenario('what no worker runs may fail after a while', async (scene) => {
+  const after = () =>
+    Number(
+      [JSON.parse(scene.treadle('queue', 'show', 'mail', '-o', 'json'))].flat()[0].config
+        .fail_unserved_after_ms,
+    );
+  scene.treadle('queue', 'create', 'mail');
+  await scene.go('/queues/mail');
+  await scene.sees('ever: it waits');
+  await scene.button('Change').click();
+  await scene.page.getByLabel('Fails what no worker could run for').fill('10 min');
+  await scene.button('Save').click();
+  await scene.sees('mail has new bounds');
+  assert.equal(after(), 600_000);
+
+  await scene.button('Change').click();
+  await scene.page.getByLabel('Fails what no worker could run for').fill('0 ms');
+  await scene.button('Save').click();
+  await scene.sees('ever: it waits');
+  assert.equal(after(), 0);
+});
+
 scenario('a circuit breaker is set, shown and taken away', async (scene) => {
   const breaker = () =>
     [JSON.parse(scene.treadle('queue', 'show', 'mail', '-o', 'json'))].flat()[0].config

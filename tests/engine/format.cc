@@ -217,7 +217,8 @@ struct RowFormat {
         Field("breaker", row.config.breaker.failure_percent),
         Field("breaker_attempts", row.config.breaker.min_attempts, kBreaker.min_attempts),
         Field("breaker_window", row.config.breaker.window_ms, kBreaker.window_ms),
-        Field("breaker_resume", row.config.breaker.resume_after_ms), Format(row.pause),
+        Field("breaker_resume", row.config.breaker.resume_after_ms),
+        Field("fail_unserved", row.config.fail_unserved_after_ms), Format(row.pause),
         Flag("closed", row.closed), Field<int64_t>("version", row.version, 1));
   }
   std::string operator()(const TaskRow& row) const {

@@ -26,7 +26,8 @@ struct VisibleText {
   }
   std::string operator()(const Submitted& e) const {
     return absl::StrCat("submitted ", Number(e.call), " ", e.item, " ", e.id.ToString(), " ",
-                        Text(e.status), e.existing ? " existing" : "");
+                        Text(e.status), e.existing ? " existing" : "",
+                        e.no_worker ? " no-worker" : "");
   }
   std::string operator()(const CancelDone& e) const {
     return absl::StrCat("cancel-done ", Number(e.call), " ", e.task.ToString(), " ",
@@ -116,6 +117,7 @@ void Model::Step(int64_t now_ms, const Command& command) {
   std::visit([this](const auto& one) { Apply(one); }, command);
   Serve(/*late=*/false);
   RetireIdle();
+  NoteServed();
 }
 
 void Model::Apply(const BeginLife& command) {
@@ -156,13 +158,16 @@ void Model::Apply(const UpdateQueue& command) {
   DeadLetterPolicy& letters = config.dead_letters;
   if (command.max_tasks.value_or(1) < 1 || command.max_bytes.value_or(1) < 1 ||
       command.dead_letters_max_tasks.value_or(1) < 0 ||
-      command.dead_letters_ttl_ms.value_or(1) < 1) {
+      command.dead_letters_ttl_ms.value_or(1) < 1 ||
+      command.fail_unserved_after_ms.value_or(0) < 0) {
     return Say(QueueChanged{command.call, Code(absl::StatusCode::kInvalidArgument), command.name});
   }
   config.max_tasks = command.max_tasks.value_or(config.max_tasks);
   config.max_bytes = command.max_bytes.value_or(config.max_bytes);
   letters.max_tasks = command.dead_letters_max_tasks.value_or(letters.max_tasks);
   letters.ttl_ms = command.dead_letters_ttl_ms.value_or(letters.ttl_ms);
+  config.fail_unserved_after_ms =
+      command.fail_unserved_after_ms.value_or(config.fail_unserved_after_ms);
   queue->second.closed = command.closed.value_or(queue->second.closed);
   DropWaiters(absl::StatusCode::kFailedPrecondition, [&](const ModelWaiter& waiter) {
     return waiter.submit.spec.queue == command.name && queue->second.closed;
@@ -215,12 +220,19 @@ void Model::Apply(const PauseQueue& command) {
   absl::Status status;
   if (queue == queues_.end()) {
     status = Code(absl::StatusCode::kNotFound);
-  } else {
-    queue->second.paused = command.paused;
-    queue->second.resume_at_ms =
-        command.paused && command.for_ms > 0 ? now_ms_ + command.for_ms : INT64_MAX;
+  } else if (command.paused) {
+    queue->second.paused = true;
+    queue->second.resume_at_ms = command.for_ms > 0 ? now_ms_ + command.for_ms : INT64_MAX;
+  } else if (queue->second.paused) {
+    Resume(queue->second);
   }
   Say(QueueChanged{command.call, status, command.name});
+}
+
+void Model::Resume(ModelQueue& queue) {
+  queue.paused = false;
+  queue.resume_at_ms = INT64_MAX;
+  queue.resumed_at_ms = now_ms_;
 }
 
 void Model::Apply(const PurgeQueue& command) {
@@ -361,7 +373,8 @@ std::vector<CallId> Model::WaitingCalls() const {
 
 void Model::Restart(int64_t now_ms) {
   taken_.clear();
-  now_ms_ = now_ms;
+  served_.clear();
+  now_ms_ = loaded_at_ms_ = now_ms;
   polls_.clear();
   for (auto& [name, queue] : queues_) {
     queue.line.clear();

@@ -29,6 +29,7 @@ struct ModelTask {
   int64_t run_at_ms = 0;
   bool run_at_is_date = false;
   TaskState state = TaskState::kQueued;
+  int64_t queued_at_ms = 0;  // while it is
   int32_t spent = 0;
   Token last_token{};
   bool cancel_requested = false;
@@ -68,6 +69,7 @@ struct ModelQueue {
   QueueConfig config;
   bool paused = false;
   int64_t resume_at_ms = INT64_MAX;  // while it is paused
+  int64_t resumed_at_ms = 0;         // or its purge was over
   bool closed = false;
   std::vector<CallId> purges;
   std::vector<ModelLetter> letters;  // the oldest first
@@ -144,6 +146,7 @@ class Model {
   void Apply(const DeleteQueue& command);
   void Apply(const PauseQueue& command);
   void Apply(const PurgeQueue& command);
+  void Resume(ModelQueue& queue);
   void Apply(const OpenSession& command);
   void Apply(const AcknowledgeSession& command);
   void Apply(const CloseSession& command);
@@ -217,6 +220,10 @@ class Model {
   };
   std::optional<Due> FirstDue();
   void Expire(ModelTask& task);
+  // Somebody is there who takes tasks of this type, or will when he has ended those that he has.
+  bool Served(const std::string& queue, const std::string& type) const;
+  void NoteServed();
+  int64_t FailsUnservedAt(const ModelTask& task) const;
   void Purge();
   void Give(const std::vector<Dispatched>& given);
   bool GiveOne(const Lease& lease, CallId call);
@@ -238,11 +245,15 @@ class Model {
   int64_t AttemptEndsBy(const ModelTask& task) const;
 
   int64_t now_ms_ = 0;
+  int64_t loaded_at_ms_ = 0;
   int64_t wall_set_by_ms_ = 0;
   std::vector<std::string> said_;
   std::map<std::string, ModelQueue> queues_;
   std::map<TaskId, ModelTask> tasks_;
   std::set<TaskId> finished_this_turn_;
+  // Of those queues and types that have tasks: which are served, and when others last were.
+  std::set<std::pair<std::string, std::string>> served_;
+  std::map<std::pair<std::string, std::string>, int64_t> left_at_ms_;
   std::map<std::pair<std::string, std::string>, ModelKey> keys_;
   std::map<uint64_t, ModelSession> sessions_;
   std::map<std::string, ModelWorker> workers_;

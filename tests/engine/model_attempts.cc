@@ -206,6 +206,7 @@ void Model::Changed(const ModelTask& task) {
 
 void Model::Enter(ModelTask& task) {
   task.state = RunAt(task) > now_ms_ ? TaskState::kScheduled : TaskState::kQueued;
+  task.queued_at_ms = now_ms_;
   task.doomed = false;
 }
 

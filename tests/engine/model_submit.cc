@@ -208,7 +208,10 @@ void Model::Accept(const Submit& submit, bool late) {
         ModelKey{task.id, spec.digest, now_ms_ + options_.request_key_window_ms, false};
   }
   Enter(tasks_[task.id] = task);
-  if (submit.call != CallId{}) Say(Submitted{submit.call, submit.item, submit.id});
+  if (submit.call == CallId{}) return;
+  Submitted answer{submit.call, submit.item, submit.id};
+  answer.no_worker = !late && !Served(spec.queue, spec.type);
+  Say(answer);
 }
 
 void Model::Serve(bool late) {

@@ -37,7 +37,51 @@ void Model::Expire(ModelTask& task) {
   Finish(task, TaskState::kExpired, attempts, error);
 }
 
+bool Model::Served(const std::string& queue, const std::string& type) const {
+  const auto works = [&](const auto& entry) {
+    const ModelWorker& worker = entry.second;
+    return worker.call != CallId{} && !worker.draining && Serves(worker.queues, queue) &&
+           std::any_of(worker.pools.begin(), worker.pools.end(),
+                       [&](const ModelPool& pool) { return Takes(pool.spec.types, type); });
+  };
+  const auto asks = [&](const auto& poll) {
+    return Serves(poll.second.queues, queue) && Takes(poll.second.types, type);
+  };
+  const auto was_asked_for = [&](const auto& entry) {
+    const ModelTask& task = entry.second;
+    return task.state == TaskState::kRunning && task.worker.empty() && task.spec.queue == queue &&
+           task.spec.type == type;
+  };
+  return std::any_of(workers_.begin(), workers_.end(), works) ||
+         std::any_of(polls_.begin(), polls_.end(), asks) ||
+         std::any_of(tasks_.begin(), tasks_.end(), was_asked_for);
+}
+
+void Model::NoteServed() {
+  for (const auto& [id, task] : tasks_) {
+    const std::pair<std::string, std::string> line(task.spec.queue, task.spec.type);
+    if (Served(line.first, line.second)) {
+      served_.insert(line);
+    } else if (served_.erase(line) > 0) {
+      left_at_ms_[line] = now_ms_;
+    }
+  }
+}
+
+int64_t Model::FailsUnservedAt(const ModelTask& task) const {
+  const ModelQueue& queue = queues_.at(task.spec.queue);
+  const int64_t after_ms = queue.config.fail_unserved_after_ms;
+  if (after_ms == 0 || task.state != TaskState::kQueued || queue.paused || !queue.purges.empty() ||
+      Served(task.spec.queue, task.spec.type)) {
+    return INT64_MAX;
+  }
+  const auto left = left_at_ms_.find({task.spec.queue, task.spec.type});
+  const int64_t left_at_ms = left == left_at_ms_.end() ? 0 : left->second;
+  return std::max({task.queued_at_ms, left_at_ms, queue.resumed_at_ms, loaded_at_ms_}) + after_ms;
+}
+
 std::optional<Model::Due> Model::FirstDue() {
+  NoteServed();
   std::optional<Due> first;
   const auto offer = [&](int64_t at_ms, std::function<void()> act) {
     if (at_ms > now_ms_ || (first && first->at_ms <= at_ms)) return;
@@ -45,14 +89,20 @@ std::optional<Model::Due> Model::FirstDue() {
   };
   for (auto& [name, queue] : queues_) {
     ModelQueue* const it = &queue;
-    if (queue.paused) offer(queue.resume_at_ms, [it] { it->paused = false; });
+    if (queue.paused) offer(queue.resume_at_ms, [=, this] { Resume(*it); });
   }
   for (auto& [id, task] : tasks_) {
     ModelTask* const it = &task;
     offer(Deadline(task), [=, this] { Expire(*it); });
+    offer(FailsUnservedAt(task), [=, this] {
+      TaskError error;
+      error.type = "NoWorker";
+      Finish(*it, TaskState::kFailed, it->spent, error);
+    });
     if (task.state == TaskState::kScheduled) {
       offer(RunAt(task), [=, this] {
         it->state = TaskState::kQueued;
+        it->queued_at_ms = now_ms_;
         Changed(*it);
       });
     }
@@ -118,6 +168,7 @@ void Model::Purge() {
       Say(QueueChanged{call, absl::OkStatus(), name, static_cast<int64_t>(doomed.size())});
     }
     queue.purges.clear();
+    queue.resumed_at_ms = now_ms_;
   }
 }
 
@@ -140,6 +191,7 @@ void Model::Tick(int64_t now_ms, const std::vector<Dispatched>& given) {
     polls_.erase(call);
   }
   RetireIdle();
+  NoteServed();
   finished_this_turn_.clear();
   for (auto& [name, key] : keys_) key.finished_this_turn = false;
 }

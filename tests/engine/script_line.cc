@@ -344,6 +344,7 @@ Command ParseCommand(const ScriptLine& line) {
     letters.max_bytes = line.Number("dead_letter_bytes", letters.max_bytes);
     letters.ttl_ms = line.Number("dead_letter_ttl", letters.ttl_ms);
     if (line.Has("breaker")) config.breaker = ParseBreaker(line);
+    config.fail_unserved_after_ms = line.Number("fail_unserved");
     return CreateQueue{call, config, ParseOrigin(line), ParseActor(line)};
   }
   if (verb == "update") {
@@ -354,6 +355,7 @@ Command ParseCommand(const ScriptLine& line) {
     update.dead_letters_max_bytes = ParseOptional(line, "dead_letter_bytes");
     update.dead_letters_ttl_ms = ParseOptional(line, "dead_letter_ttl");
     if (line.Has("breaker")) update.breaker = ParseBreaker(line);
+    update.fail_unserved_after_ms = ParseOptional(line, "fail_unserved");
     update.if_version = line.Number("if_version");
     update.by = ParseActor(line);
     return update;

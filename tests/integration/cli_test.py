@@ -152,6 +152,25 @@ class CommandLine(Scenario):
         self.assertIn("the disk is full", out)
         self.assertNotIn("because", self.treadle("queue", "resume", "rest")[0])
 
+    def test_what_no_worker_runs_is_told_and_fails_in_time(self):
+        _, err = self.treadle("queue", "create", "bare", "--fail-unserved-after=500ms", code=USAGE)
+        self.assertIn("use 1000 to", err)
+        out, _ = self.treadle("queue", "create", "bare", "--fail-unserved-after=10m")
+        self.assertIn("what no worker could run for 10m00s fails", out)
+        out, err = self.treadle("submit", "--type=nobody", "-q", "bare")
+        name = out.strip()
+        self.assertIn("no worker runs type 'nobody' of queue 'bare' yet; it waits: "
+                      f"treadle task explain {name}", err)
+        self.assertIn("it fails if nobody comes", self.treadle("task", "explain", name)[0])
+        lines = '{"type": "nobody"}\n{"type": "none"}\n'
+        out, err = self.treadle("submit", "--batch=-", "-q", "bare", "-o", "jsonl", stdin=lines)
+        self.assertEqual([json.loads(line)["no_worker"] for line in out.splitlines()], [True] * 2)
+        self.assertEqual(err.count("no worker runs its type of its queue"), 1)
+        self.treadle("queue", "update", "bare", "--fail-unserved-after=1s")
+        self.assertIn("NoWorker", self.treadle("result", name, code=TASK_FAILED)[1])
+        self.worker(self.address, "--allow-exec=/bin/true", queues=["bare"])
+        self.assertEqual(self.treadle("submit", "-q", "bare", "--", "/bin/true")[1], "")
+
     def test_exit_codes(self):
         self.worker(self.address, "--allow-exec=/bin/sh")
         _, err = self.treadle("submit", "--wait", "--", "/bin/sh", "-c", "echo torn >&2; exit 3",
@@ -338,7 +357,7 @@ class CommandLine(Scenario):
             for n in range(count):
                 jobs.write(f'{{"type": "a", "payload": {n}}}\n')
         out, err = self.treadle("submit", "--batch", str(path), "--queue=q")
-        self.assertEqual(err, "")
+        self.assertRegex(err, r"\A.*jobs.jsonl:1: no worker runs its type of its queue yet.*\n\Z")
         names = out.split()
         self.assertEqual(len(set(names)), count)
         connection = self.connect(self.server)

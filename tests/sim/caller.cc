@@ -145,6 +145,8 @@ engine::CircuitBreaker Caller::SomeBreaker() {
   return breaker;
 }
 
+int64_t Caller::SomeUnservedBound() { return random_.Percent(60) ? 0 : random_.Between(50, 2'000); }
+
 void Caller::CreateQueue(const std::string& name) {
   const CallId call = network_.OpenUnary(*this, broker::Lane::kClients);
   engine::QueueConfig config{name, engine::Discipline::kFifo, 1'000, 1 << 20};
@@ -153,6 +155,7 @@ void Caller::CreateQueue(const std::string& name) {
   if (name == "tiny") config.max_tasks = 3;
   if (name == "tiny" && random_.OneIn(2)) config.max_bytes = 1'500;
   if (random_.Percent(70)) config.breaker = SomeBreaker();
+  config.fail_unserved_after_ms = SomeUnservedBound();
   network_.Send(call, engine::CreateQueue{call, config});
   calls_[call];
 }
@@ -231,6 +234,7 @@ void Caller::Operate() {
     }
     update.closed = random_.Percent(30);
     if (random_.OneIn(2)) update.breaker = SomeBreaker();
+    if (random_.OneIn(2)) update.fail_unserved_after_ms = SomeUnservedBound();
     network_.Send(call, std::move(update));
   } else if (choice < 9) {
     network_.Send(call, engine::DeleteQueue{call, name});

@@ -43,6 +43,7 @@ class Caller final : public Peer {
   void Ask(TaskId task);
   void Operate();
   engine::CircuitBreaker SomeBreaker();
+  int64_t SomeUnservedBound();
   engine::JobSpec SomeJob(const std::string& queue);
   void TakeLetters(engine::CallId call);
   void CreateQueue(const std::string& name);

@@ -112,6 +112,7 @@ class Oracle final : public Disk::Observer {
     uint64_t letters_redriven = 0;
     uint64_t jobs_done = 0;
     uint64_t circuits_opened = 0;
+    uint64_t unserved = 0;     // tasks that failed for that
     uint64_t output_read = 0;  // entries
     int64_t stalls = 0;        // that the broker has found
     std::map<engine::TaskState, uint64_t> ended;
@@ -185,6 +186,11 @@ class Oracle final : public Disk::Observer {
     bool is_sure = true;    // that it counts
     bool in_batch = false;  // it ended in the batch at hand
   };
+  // A task whose attempt is over.
+  struct WaitsAgain {
+    int64_t begun_ms = 0;  // in ListenedMs
+    int64_t run_at_ms = 0;
+  };
   // What a circuit breaker has counted: this at least, and that at most.
   struct Tally {
     int64_t failed_min = 0;
@@ -248,6 +254,9 @@ class Oracle final : public Disk::Observer {
   void CheckGranted(const engine::GrantRow& row, engine::Token token, TaskId id);
   void CheckDue(const Ledger::Task& task, const std::string& what) const;
   void CheckFinished(const engine::FinishedRow& row, const std::string& result);
+  // oracle_unserved.cc
+  void CheckUnserved(const Ledger::Task& task, int32_t attempts) const;
+  void NoteServed(const engine::Engine& engine);
   void CheckKey(const engine::KeyRow& row);
   // oracle_letters.cc
   void CheckLetter(const engine::DeadLetterRow& row);
@@ -339,6 +348,10 @@ class Oracle final : public Disk::Observer {
   std::map<engine::CallId, std::string> purged_;    // queues, until it was answered
   std::map<std::string, std::vector<Ended>> ends_;  // of queues, as far as breakers may count
   std::set<std::string> resumes_asked_;             // of queues that are paused, perhaps
+  // When at the latest, in ListenedMs, it was seen that a queue's type was served, ...
+  std::map<std::pair<std::string, std::string>, int64_t> served_at_ms_;
+  std::map<std::string, int64_t> paused_at_ms_;  // ... and that a queue was paused
+  std::map<TaskId, WaitsAgain> waits_since_;     // those that had an attempt, in this run
 
   std::map<engine::Token, Lease> leases_;
   std::map<std::string, int64_t> heard_at_ms_;  // of workers, in ListenedMs
@@ -374,5 +387,7 @@ class Oracle final : public Disk::Observer {
 std::string ResultOf(TaskId task, engine::Token token);
 // What an error says that a worker reported; no other says that.
 inline constexpr char kReportedError[] = "as it goes";
+// The type of the error of a task that nobody served in time; no worker reports such.
+inline constexpr char kNoWorkerError[] = "NoWorker";
 
 }  // namespace treadle::sim

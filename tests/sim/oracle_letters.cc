@@ -32,11 +32,13 @@ void Oracle::CheckKept(const std::vector<StoredChange>& changes) {
 void Oracle::CheckLetter(const engine::DeadLetterRow& row) {
   const Ledger::Task& task = Unfinished(row.id, "dead letter");
   const std::string id = row.id.ToString();
-  Expect(task.lease != engine::Token{}, Promise::kNeverLost,
+  const bool unserved = row.error.type == kNoWorkerError;
+  if (unserved) CheckUnserved(task, row.attempts);
+  Expect(unserved || task.lease != engine::Token{}, Promise::kNeverLost,
          absl::StrCat(id, " is a dead letter, and nobody had it"));
+  const int32_t last = row.failed.empty() ? 0 : row.failed.back().error.attempt;
   Expect(*row.queue == task.row.spec.queue && *row.type == task.row.spec.type &&
-             row.attempts == task.spent + 1 && !row.failed.empty() &&
-             row.failed.back().error.attempt == row.attempts,
+             row.attempts == task.spent + (unserved ? 0 : 1) && last == row.attempts,
          Promise::kNeverLost, absl::StrCat(id, " is another one as a dead letter"));
   const auto next = live_.letters.lower_bound({*row.queue, row.number});
   Expect(next == live_.letters.end() || next->first.first != *row.queue, Promise::kGivenOnce,

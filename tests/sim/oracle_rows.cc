@@ -168,6 +168,7 @@ void Oracle::CheckAttempt(const engine::AttemptRow& row) {
            absl::StrCat(row.id.ToString(), " is tried again otherwise than its handler asked"));
   }
   if (over) CheckLeaseOver(task, spent);
+  if (over) waits_since_[row.id] = {ListenedMs(), row.run_at_ms};
   if (spent) AttemptEnded(task.row.spec.queue, Ended::How::kFailed);
 }
 
@@ -270,6 +271,11 @@ void Oracle::CheckFinished(const engine::FinishedRow& row, const std::string& re
              Promise::kNeverLost, absl::StrCat(id, " expires before its deadline"));
       break;
     default:
+      if (row.state == TaskState::kFailed && row.error.type == kNoWorkerError) {
+        CheckUnserved(task, row.attempts);
+        ++counts_.unserved;
+        break;
+      }
       Expect(row.state == TaskState::kFailed && task.lease != Token{}, Promise::kNeverLost,
              absl::StrCat(id, " fails without an attempt"));
       CheckLeaseOver(task, /*attempt_spent=*/true);

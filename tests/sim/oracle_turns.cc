@@ -62,6 +62,7 @@ void Oracle::TurnEnded(const engine::Engine& engine, int64_t stalls) {
     CheckExplained(engine, queued);
   }
   CheckPausesEnd(engine);
+  NoteServed(engine);
   CheckBounds(engine);
   granted_.clear();
   waited_.clear();
@@ -255,6 +256,9 @@ void Oracle::Crashed(bool power) {
   purged_.clear();
   ends_.clear();
   resumes_asked_.clear();
+  served_at_ms_.clear();
+  paused_at_ms_.clear();
+  waits_since_.clear();
   granted_.clear();
   waited_.clear();
   accepted_into_.clear();
@@ -343,6 +347,7 @@ void Oracle::Counts::Add(const Counts& other) {
   letters_redriven += other.letters_redriven;
   jobs_done += other.jobs_done;
   circuits_opened += other.circuits_opened;
+  unserved += other.unserved;
   output_read += other.output_read;
   stalls += other.stalls;
   for (const auto& [state, count] : other.ended) ended[state] += count;
@@ -364,8 +369,9 @@ std::string Oracle::Counts::ToString() const {
       " outcomes; moved out of their run's row: ", moved, "; dead letters: ", letters,
       ", dropped: ", letters_dropped, ", submitted again: ", letters_redriven,
       "; jobs done: ", jobs_done, "; circuits opened: ", circuits_opened,
-      "; progress seen: ", progress, "; output read: ", output_read, "; broker crashes: ", crashes,
-      ", stores lost: ", stores_lost, "; sessions not given to strangers: ", thieves);
+      "; not served in time: ", unserved, "; progress seen: ", progress,
+      "; output read: ", output_read, "; broker crashes: ", crashes, ", stores lost: ", stores_lost,
+      "; sessions not given to strangers: ", thieves);
 }
 
 std::string ResultOf(TaskId task, engine::Token token) {

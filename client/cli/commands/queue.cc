@@ -39,6 +39,8 @@ struct QueueFlags : WatchFlags, BulkFlags {
   int64_t breaker_window_ms = limits::kBreakerWindowMs;
   int64_t breaker_resume_ms = 0;
   CLI::Option* breaker_option = nullptr;
+  int64_t fail_unserved_after_ms = 0;
+  CLI::Option* fail_unserved_option = nullptr;
   // Of a pause.
   std::string reason;
   int64_t for_ms = 0;
@@ -92,6 +94,7 @@ ExitCode CreateQueue(Context& context, const QueueFlags& flags) {
   config.set_max_bytes(flags.max_bytes);
   flags.WriteTo(*config.mutable_dead_letters());
   if (flags.has_breaker()) flags.WriteTo(*config.mutable_circuit_breaker());
+  config.set_fail_unserved_after_ms(flags.fail_unserved_after_ms);
   return PrintQueue(context, (*client)->CreateQueue(config));
 }
 
@@ -102,6 +105,9 @@ ExitCode UpdateQueue(Context& context, const QueueFlags& flags) {
   if (flags.max_bytes_option->count() > 0) request.set_max_bytes(flags.max_bytes);
   flags.WriteTo(*request.mutable_dead_letters());
   if (flags.has_breaker()) flags.WriteTo(*request.mutable_circuit_breaker());
+  if (flags.fail_unserved_option->count() > 0) {
+    request.set_fail_unserved_after_ms(flags.fail_unserved_after_ms);
+  }
   auto client = context.Connect();
   if (!client.ok()) return context.FailCall(client.status());
   return PrintQueue(context, (*client)->UpdateQueue(request));
@@ -180,6 +186,9 @@ void AddBounds(CLI::App& command, QueueFlags& flags) {
   AddBound(command, "--breaker-resume", flags.breaker_resume_ms, limits::kAheadMsMax,
            "... and resume it after so long. 0: somebody must.")
       ->needs(flags.breaker_option);
+  flags.fail_unserved_option =
+      AddBound(command, "--fail-unserved-after", flags.fail_unserved_after_ms, limits::kAheadMsMax,
+               "Fail what no worker could run for so long, 1s or more. 0: never.");
 }
 
 CLI::App& AddNamed(CLI::App& group, QueueFlags& flags, const std::string& name,
@@ -242,7 +251,8 @@ void AddQueueCommands(CLI::App& root, Command& chosen) {
       AddNamed(group, *updates, "update", "Changes a queue's bounds. What waits already, stays.",
                "Examples:\n"
                "  treadle queue update mail --max-tasks 2000000\n"
-               "  treadle queue update mail --breaker 50 --breaker-resume 5m\n");
+               "  treadle queue update mail --breaker 50 --breaker-resume 5m\n"
+               "  treadle queue update mail --fail-unserved-after 10m\n");
   AddBounds(update, *updates);
   update.callback(choose(updates, UpdateQueue));
   CLI::App& pause =

@@ -106,6 +106,7 @@ ExitCode Submit(Context& context, const OneSubmitFlags& flags) {
     if (!forecast.ok()) return context.FailCall(forecast.status());
     return PrintOne(context, kForecastView, *forecast);
   }
+  const std::string type = task->type;
   absl::StatusOr<Acceptance> accepted = Accepted(context, **client, flags, *std::move(task));
   if (!accepted.ok()) {
     if (!context.interrupt.fired()) return context.Fail(accepted.status());
@@ -122,10 +123,16 @@ ExitCode Submit(Context& context, const OneSubmitFlags& flags) {
         accepted->task_id, DurabilityName(reached)));
   }
   if (flags.wait) return AwaitAndPrint(context, **client, accepted->task_id, flags.timeout_ms);
+  if (accepted->no_worker) {
+    context.terminal.Complain(
+        fmt::format("no worker runs type '{}' of queue '{}' yet; it waits: treadle task explain {}",
+                    type, flags.queue, accepted->task_id));
+  }
   v1::SubmitResult result;
   result.set_task_id(accepted->task_id);
   result.set_durability(reached);
   result.set_existing(accepted->existing);
+  result.set_no_worker(accepted->no_worker);
   return PrintOne(context, kSubmitView, result);
 }
 

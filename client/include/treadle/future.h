@@ -69,6 +69,9 @@ struct Acceptance {
   std::string task_id;
   Durability durability = Durability::kMemory;  // the level that was reached
   bool existing = false;  // the request key named a task that was there already
+  // Nobody who was there took tasks of its type from its queue: it waits (Client::ExplainTask).
+  // Only told of a task that was new.
+  bool no_worker = false;
 };
 
 // What all futures share, whatever their result's type. A handle: copies speak of the same task.

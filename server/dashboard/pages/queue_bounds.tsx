@@ -77,6 +77,14 @@ const BOUNDS: Bound[] = [
     write: wholeTime,
     of: ({ config }) => config!.deadLetters?.ttlMs ?? 0,
   },
+  {
+    name: "failUnservedAfterMs",
+    label: "Fails what no worker could run for",
+    units: TIME_UNITS,
+    show: (ms) => (ms > 0 ? duration(ms) : "ever: it waits"),
+    write: wholeTime,
+    of: ({ config }) => config!.failUnservedAfterMs,
+  },
 ];
 
 const breakerOf = ({ config }: Queue) =>
@@ -127,10 +135,17 @@ type Amounts = Record<string, number | undefined>;
 export function QueueBounds({ queue }: { queue: Queue }) {
   const name = queue.config!.name;
   // What was not changed is left out, so that it is not put back over somebody else's change.
-  const save = (_: number, { maxTasks, maxBytes, deadTasks, deadBytes, deadTtl }: Amounts) => {
+  const save = (_: number, amounts: Amounts) => {
+    const { maxTasks, maxBytes, deadTasks, deadBytes, deadTtl, failUnservedAfterMs } = amounts;
     const deadLetters = { maxTasks: deadTasks, maxBytes: deadBytes, ttlMs: deadTtl };
     const changed = Object.values(deadLetters).some((v) => v !== undefined);
-    const ask = { name, maxTasks, maxBytes, deadLetters: changed ? deadLetters : undefined };
+    const ask = {
+      name,
+      maxTasks,
+      maxBytes,
+      deadLetters: changed ? deadLetters : undefined,
+      failUnservedAfterMs,
+    };
     void perform(() => queueService.updateQueue(ask), `${name} has new bounds.`);
   };
   return <Bounds id="bounds" title="Bounds" change="Change" {...{ queue, bounds: BOUNDS, save }} />;
