@@ -310,6 +310,20 @@ absl::Status Client::RemoveDrain(std::string_view drain_id) {
       .status();
 }
 
+absl::StatusOr<int64_t> Client::ReleaseWorker(std::string_view id_or_name,
+                                              std::string_view reason) {
+  absl::Status status = CheckName(id_or_name);
+  status.Update(CheckName(reason));
+  if (!status.ok()) return status;
+  v1::ReleaseWorkerRequest request;
+  request.set_worker(std::string(id_or_name));
+  request.set_reason(std::string(reason));
+  const absl::StatusOr<v1::ReleaseWorkerResponse> released =
+      Call(impl_->options, *impl_->admin, &v1::AdminService::Stub::ReleaseWorker, request);
+  if (!released.ok()) return released.status();
+  return released->workers();
+}
+
 absl::StatusOr<v1::ListActionsResponse> Client::ListActions(const v1::ListActionsRequest& request) {
   absl::Status status = CheckName(request.subject());
   if (!status.ok()) return status;

@@ -146,6 +146,7 @@ int Run(const Options& options, program::StopSignals& signals) {
   ServiceOptions service_options{options.broker, options.rpc};
   service_options.rpc.connections_max = descriptors->connections;
   service_options.broker.on_bug = [](const std::string& bug) { spdlog::error("{}", bug); };
+  service_options.broker.on_news = [](const std::string& news) { spdlog::warn("{}", news); };
   std::optional<Service> service(std::in_place, service_options, machine, clock, **store,
                                  /*seam=*/nullptr, spans->get());
   const absl::Status started = service->Start([](int64_t rows) {

@@ -75,6 +75,9 @@ void AddBoundFlags(CLI::App& app, Options& options) {
   program::AddSize(app, "--worker-names-max", engine.takers_bytes_max, kMiB, 64 * kGiB,
                    "Memory for the names of queues and types that workers and Lease calls wait "
                    "for.");
+  program::AddCount(app, "--quarantine-after", engine.quarantine_after, 0, 1'000'000,
+                    "Attempts of a worker that fail one after the other, while others' succeed, "
+                    "until it gets no more tasks; 0: it always does.");
   program::AddSize(app, "--incoming-max", options.rpc.incoming_bytes_max, 64 * kMiB, 1024 * kGiB,
                    "Memory for what clients send, until the broker has taken it, and as much "
                    "again until it has stored it.");

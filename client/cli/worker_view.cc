@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_join.h"
 #include "client/cli/console/human.h"
+#include "client/cli/task_view.h"
 #include <fmt/format.h>
 
 #include "proto/task/handler_advice.h"
@@ -17,7 +18,8 @@ namespace {
 
 std::string StateOf(const v1::Worker& worker) {
   if (!worker.connected()) return "lost";
-  return worker.draining() ? "draining" : "connected";
+  if (worker.draining()) return "draining";
+  return worker.has_quarantine() ? "quarantined" : "connected";
 }
 
 std::string TypesOf(const std::vector<const v1::WorkerPoolStats*>& pools) {
@@ -74,6 +76,16 @@ Table HandlersOf(const v1::Worker& worker) {
   return table;
 }
 
+void AddQuarantine(const v1::WorkerQuarantine& quarantine, Sheet& sheet) {
+  sheet.Add("in quarantine", HumanTimeAndAge(quarantine.since_ms()));
+  sheet.Add("  because", fmt::format("{} attempts in a row failed, and {} of others succeeded",
+                                     HumanNumber(quarantine.failed()),
+                                     HumanNumber(quarantine.others_succeeded())));
+  sheet.Add("  the last",
+            fmt::format("{} of queue {}: {}", Printable(quarantine.type()),
+                        Printable(quarantine.queue()), ErrorLine(quarantine.error())));
+}
+
 std::string DescribeWorker(const v1::Worker& worker, const Context& context) {
   Sheet sheet;
   sheet.Add("name", worker.name());
@@ -85,6 +97,7 @@ std::string DescribeWorker(const v1::Worker& worker, const Context& context) {
   if (!worker.labels().empty()) sheet.Add("labels", LabelsOf(worker.labels()));
   sheet.Add("succeeded", HumanNumber(worker.succeeded_total()));
   sheet.Add("failed", HumanNumber(worker.failed_total()));
+  if (worker.has_quarantine()) AddQuarantine(worker.quarantine(), sheet);
   std::string text = context.Render(sheet);
   if (!worker.pools().empty()) text += '\n' + context.Render(PoolsOf(worker));
   if (!worker.handlers().empty()) text += '\n' + context.Render(HandlersOf(worker));

@@ -21,6 +21,7 @@ constexpr std::array kMethods = {
     Method{"treadle.v1.AdminService/ListActions", kReads},
     Method{"treadle.v1.AdminService/ListDrains", kReads},
     Method{"treadle.v1.AdminService/ListWorkers", kReads},
+    Method{"treadle.v1.AdminService/ReleaseWorker", kChanges},
     Method{"treadle.v1.AdminService/RemoveDrain", kChanges},
     Method{"treadle.v1.DeadLetterService/DeleteDeadLetters", kChanges},
     Method{"treadle.v1.DeadLetterService/GetDeadLetter", kReads},

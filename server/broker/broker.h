@@ -62,6 +62,8 @@ struct BrokerOptions {
   int64_t task_output_bytes_max = limits::kTaskOutputBytes;
   // Told of a bug that the broker has found in itself, for the log. On the broker's thread.
   std::function<void(const std::string& bug)> on_bug;
+  // Told what an operator should know, for the log. On the broker's thread.
+  std::function<void(const std::string& news)> on_news;
 };
 
 // Told when the task ends: OutcomeReady, at once if it has ended; TaskUnknown if it is not known.

@@ -167,6 +167,7 @@ class Broker::Impl : private Outbox {
   void SayBehindLeases(engine::CallId call, engine::Durability after, Delivery delivery);
   void Say(engine::Durability after, engine::StopAttempt& event);
   void Say(engine::Durability after, engine::EndCall& event);
+  void Say(engine::Durability after, engine::QuarantineNews& event);
   void Say(engine::Durability after, engine::TaskChanged& event);
   void Say(engine::Durability after, engine::TaskFinished& event);
   void Say(engine::Durability after, engine::CompactionDue& event);

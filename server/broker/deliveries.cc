@@ -1,7 +1,11 @@
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <variant>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
 
 #include "proto/support/assert.h"
 #include "server/broker/body.h"
@@ -17,6 +21,23 @@ using engine::Durability;
 namespace {
 
 constexpr size_t kSweptAtOnce = 1'000;
+
+std::string TextOf(const engine::QuarantineNews& news) {
+  const engine::Quarantine& quarantine = news.quarantine;
+  const std::string worker = absl::StrCat("worker '", *news.worker, "' (", news.worker_id, ")");
+  if (news.needed) {
+    return absl::StrCat(worker,
+                        " is released from quarantine: nobody else runs some of the tasks that are "
+                        "there");
+  }
+  return absl::StrCat(worker, " is in quarantine, and gets no more tasks: ", quarantine.failed,
+                      " of its attempts failed one after the other, while ",
+                      quarantine.others_succeeded, " of others succeeded; the last, of type '",
+                      quarantine.type, "' in queue '", quarantine.queue, "', with ",
+                      absl::Utf8SafeCEscape(quarantine.error.type), ": ",
+                      absl::Utf8SafeCEscape(quarantine.error.message),
+                      "; when that is mended: treadle worker release ", news.worker_id);
+}
 
 }  // namespace
 
@@ -207,6 +228,10 @@ void Broker::Impl::Say(Durability, engine::SweepDue& event) {
                                     /*end=*/!page.next.has_value()});
     };
   });
+}
+
+void Broker::Impl::Say(Durability, engine::QuarantineNews& event) {
+  if (options_.on_news) options_.on_news(TextOf(event));
 }
 
 void Broker::Impl::Say(Durability, engine::TaskChanged& event) {

@@ -107,12 +107,12 @@ class Answer {
   absl::AnyInvocable<void()> say_;
 };
 
-using Delivery =
-    std::variant<engine::QueueChanged, engine::SessionOpened, engine::Submitted, engine::CancelDone,
-                 engine::WorkerAttached, engine::DrainAsked, engine::DrainChanged,
-                 engine::StopAttempt, engine::ReportDone, engine::ReportsHandled,
-                 engine::LeaseExtended, engine::EndCall, engine::LettersTaken, engine::JobChanged,
-                 Leased, OutcomeReady, TaskUnknown, TaskSeen, OutputTaken, ReadOn, Answer>;
+using Delivery = std::variant<engine::QueueChanged, engine::SessionOpened, engine::Submitted,
+                              engine::CancelDone, engine::WorkerAttached, engine::DrainAsked,
+                              engine::DrainChanged, engine::WorkersReleased, engine::StopAttempt,
+                              engine::ReportDone, engine::ReportsHandled, engine::LeaseExtended,
+                              engine::EndCall, engine::LettersTaken, engine::JobChanged, Leased,
+                              OutcomeReady, TaskUnknown, TaskSeen, OutputTaken, ReadOn, Answer>;
 
 // Where deliveries go. Called from the broker's thread, once for each release, in order; must not
 // block.

@@ -525,7 +525,7 @@ struct RowDecoder::State {
     if (absl::Status status = Parse(bytes, action); !status.ok()) return status;
     engine::ActionRow row;
     absl::Status status = ToEnum(action.kind(), engine::ActionKind::kQueueCreated,
-                                 engine::ActionKind::kDrainRemoved, row.kind);
+                                 engine::ActionKind::kWorkerReleased, row.kind);
     if (!status.ok()) return status;
     row.number = number;
     row.at_ms = action.at_ms();

@@ -8,7 +8,7 @@ export type ActionKind =
   "ACTION_KIND_QUEUE_PAUSED" | "ACTION_KIND_QUEUE_RESUMED" | "ACTION_KIND_QUEUE_PURGED" |
   "ACTION_KIND_TASK_CANCELLED" | "ACTION_KIND_DEAD_LETTERS_REDRIVEN" |
   "ACTION_KIND_DEAD_LETTERS_DELETED" | "ACTION_KIND_JOB_STARTED" | "ACTION_KIND_JOB_CANCELLED" |
-  "ACTION_KIND_DRAIN_SET" | "ACTION_KIND_DRAIN_REMOVED";
+  "ACTION_KIND_DRAIN_SET" | "ACTION_KIND_DRAIN_REMOVED" | "ACTION_KIND_WORKER_RELEASED";
 
 export type ChartSpan =
   "CHART_SPAN_UNSPECIFIED" | "CHART_SPAN_HOUR" | "CHART_SPAN_DAY";
@@ -32,7 +32,7 @@ export type Reason =
   "REASON_HELD" | "REASON_NO_ROOM" | "REASON_DELAYED" | "REASON_BACKS_OFF" | "REASON_PURGED" |
   "REASON_PAUSED" | "REASON_NO_WORKER" | "REASON_WORKERS_AWAY" | "REASON_NO_HANDLER" |
   "REASON_WORKERS_DRAIN" | "REASON_BEHIND" | "REASON_SLOTS_BUSY" | "REASON_NEXT" |
-  "REASON_CIRCUIT_OPEN";
+  "REASON_CIRCUIT_OPEN" | "REASON_QUARANTINED";
 
 export type ReasonEnd =
   "REASON_END_UNSPECIFIED" | "REASON_END_BY_OTHERS" | "REASON_END_BY_ITSELF" | "REASON_END_ABOUT" |
@@ -544,6 +544,15 @@ export interface RedriveResult {
   taskId: string;
 }
 
+export interface ReleaseWorkerRequest {
+  worker: string;
+  reason: string;
+}
+
+export interface ReleaseWorkerResponse {
+  workers: number;
+}
+
 export interface RemoveDrainRequest {
   drainId: string;
 }
@@ -666,6 +675,7 @@ export interface Worker {
   failedTotal: number;
   handlers: HandlerStats[];
   labels: Record<string, string>;
+  quarantine: WorkerQuarantine | undefined;
 }
 
 export interface WorkerPoolStats {
@@ -675,6 +685,15 @@ export interface WorkerPoolStats {
   leased: number;
   running: number;
   types: string[];
+}
+
+export interface WorkerQuarantine {
+  sinceMs: number;
+  failed: number;
+  othersSucceeded: number;
+  queue: string;
+  type: string;
+  error: TaskError | undefined;
 }
 
 // What JSON leaves out, and how it writes 64 bits, is put right by these: see wire.ts.
@@ -795,6 +814,7 @@ const shapes: Record<string, Shape> = {
   RedriveAction: { letters: "?DeadLetterSelection", queue: "string", maxAttempts: "number" },
   RedriveDeadLettersResponse: { results: "[]RedriveResult" },
   RedriveResult: { status: "?ItemStatus", taskId: "string" },
+  ReleaseWorkerResponse: { workers: "number" },
   RemoveDrainResponse: {},
   ResumeQueueResponse: { queue: "?Queue" },
   ServerInfo: {
@@ -828,11 +848,15 @@ const shapes: Record<string, Shape> = {
     workerId: "string", name: "string", peer: "string", connected: "boolean", draining: "boolean",
     queues: "[]string", pools: "[]WorkerPoolStats", attachedAtMs: "number",
     leaseExpiresAtMs: "number", succeededTotal: "number", failedTotal: "number",
-    handlers: "[]HandlerStats", labels: "map",
+    handlers: "[]HandlerStats", labels: "map", quarantine: "?WorkerQuarantine",
   },
   WorkerPoolStats: {
     name: "string", slots: "number", free: "number", leased: "number", running: "number",
     types: "[]string",
+  },
+  WorkerQuarantine: {
+    sinceMs: "number", failed: "number", othersSucceeded: "number", queue: "string",
+    type: "string", error: "?TaskError",
   },
 };
 
@@ -849,6 +873,8 @@ export const adminService = {
     "AdminService/ListDrains", "ListDrainsResponse"),
   removeDrain: call<RemoveDrainRequest, RemoveDrainResponse>(
     "AdminService/RemoveDrain", "RemoveDrainResponse"),
+  releaseWorker: call<ReleaseWorkerRequest, ReleaseWorkerResponse>(
+    "AdminService/ReleaseWorker", "ReleaseWorkerResponse"),
   listActions: call<ListActionsRequest, ListActionsResponse>(
     "AdminService/ListActions", "ListActionsResponse"),
   getCharts: call<GetChartsRequest, GetChartsResponse>(

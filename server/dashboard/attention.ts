@@ -221,6 +221,25 @@ function ofWorkers(workers: Worker[]): Attention[] {
       }),
     ),
     ...listed(
+      workers.filter(({ connected, draining, quarantine }) => connected && !draining && quarantine),
+      ({ workerId, name, quarantine }): Attention => ({
+        key: `quarantined ${workerId}`,
+        level: "bad",
+        title: `${name} is in quarantine`,
+        text:
+          `${counted(quarantine!.failed, "attempt")} failed one after the other, the last with ` +
+          `${quarantine!.error!.type}. Mend it, then release the worker.`,
+        href: to.worker(workerId),
+      }),
+      (n) => ({
+        key: "quarantined",
+        level: "bad",
+        title: `${count(n)} workers are in quarantine`,
+        text: "Their attempts failed one after the other. Mend what fails, then release them.",
+        href: to.workers({ only: "quarantined" }),
+      }),
+    ),
+    ...listed(
       workers.filter((worker) => worker.connected && worker.draining),
       (worker): Attention => ({
         key: `draining ${worker.workerId}`,

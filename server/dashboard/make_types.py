@@ -26,6 +26,7 @@ CALLED = {
         "DrainWorkers",
         "ListDrains",
         "RemoveDrain",
+        "ReleaseWorker",
         "ListActions",
         "GetCharts",
     ],

@@ -84,6 +84,7 @@ void Attachments::Apply(Turn& turn, AttachWorker&& attach) {
   const CallId call = attach.call;
   const std::vector<Token> held = std::move(attach.held_tokens);
   SetUp(*worker, std::move(attach), turn.now_ms());
+  quarantines_.Follow(turn, *worker);
   std::vector<Token> revoked = Reconcile(turn, *worker, held);
   // The welcome waits for nothing: should a crash forget what it rests on, the worker attaches
   // again and is told anew.
@@ -212,7 +213,9 @@ void Attachments::Apply(Turn& turn, const AddCredit& credit) {
 
 void Attachments::Apply(Turn& turn, const DrainWorker& drain) {
   Worker* const worker = s_.calls.WorkerOf(drain.call);
-  if (worker != nullptr) worker->TakeNoMore(s_.matching, turn.now_ms());
+  if (worker == nullptr) return;
+  worker->TakeNoMore(s_.matching, turn.now_ms());
+  s_.fewer_serve = true;
 }
 
 void Attachments::EndStream(Turn& turn, Worker& worker, const absl::Status& status) {
@@ -229,6 +232,7 @@ void Attachments::Detach(Worker& worker) {
   PutDown(worker);
   worker.pools.clear();
   worker.blocked = false;
+  s_.fewer_serve = true;
   if (worker.lease_count == 0) s_.holders.RetireLater(worker);
 }
 
@@ -262,6 +266,7 @@ void Attachments::RetireIdle() {
     if (worker->call != CallId{} || worker->lease_count > 0) continue;
     s_.timers.Clear(*worker);
     drains_.Forget(*worker);
+    quarantines_.Forget(*worker);
     s_.holders.EraseWorker(*worker);
   }
 }

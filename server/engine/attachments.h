@@ -5,6 +5,7 @@
 
 #include "server/engine/drains.h"
 #include "server/engine/lifecycle.h"
+#include "server/engine/quarantines.h"
 #include "server/engine/state.h"
 #include "server/engine/turn.h"
 
@@ -13,8 +14,8 @@ namespace treadle::engine {
 // Workers' streams and polls: they come, grant credit, fall silent, go.
 class Attachments {
  public:
-  Attachments(State& state, Lifecycle& lifecycle, Drains& drains)
-      : s_(state), lifecycle_(lifecycle), drains_(drains) {}
+  Attachments(State& state, Lifecycle& lifecycle, Drains& drains, Quarantines& quarantines)
+      : s_(state), lifecycle_(lifecycle), drains_(drains), quarantines_(quarantines) {}
 
   void Apply(Turn& turn, AttachWorker&& attach);
   void Apply(Turn& turn, const Heartbeat& heartbeat);
@@ -47,6 +48,7 @@ class Attachments {
   State& s_;
   Lifecycle& lifecycle_;
   Drains& drains_;
+  Quarantines& quarantines_;
 };
 
 }  // namespace treadle::engine

@@ -204,7 +204,9 @@ void Lifecycle::Requeue(Turn& turn, Task& task) {
 }
 
 void Lifecycle::Succeed(Turn& turn, Task& task, BodyPart body, std::vector<uint32_t> result_sizes) {
-  if (Worker* const worker = task.lease->worker) worker->succeeded_total += task.count;
+  Worker* const worker = task.lease->worker;
+  if (worker != nullptr) worker->succeeded_total += task.count;
+  quarantines_.Succeeded(*task.line, worker, task.count);
   pauses_.Succeeded(task.queue(), task.count);
   CountAttempt(task, turn.now_ms());
   EndedLease attempt = EndLease(turn, task);
@@ -306,8 +308,12 @@ void Lifecycle::EndFailedAttempt(Turn& turn, Task& task, TaskError error, Pace p
                                  BodyPart body) {
   error.worker = *task.lease->grant->worker_name;
   error.attempt = task.attempts_spent + 1;
-  if (Worker* const worker = task.lease->worker) ++worker->failed_total;
-  if (!task.cancel_requested) pauses_.Failed(turn, task.queue(), error);
+  Worker* const worker = task.lease->worker;
+  if (worker != nullptr) ++worker->failed_total;
+  if (!task.cancel_requested) {
+    pauses_.Failed(turn, task.queue(), error);
+    quarantines_.Failed(turn, *task.line, worker, task.lease->grant->granted_at_ms, error);
+  }
   CountAttempt(task, turn.now_ms());
   EndedLease attempt = EndLease(turn, task);
   ++task.attempts_spent;

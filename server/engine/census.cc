@@ -55,9 +55,14 @@ void Count(const Worker& worker, WorkerCensus& census) {
     return;
   }
   ++census.connected;
-  if (worker.draining) ++census.draining;
+  const bool quarantined = worker.health != nullptr && worker.health->quarantine.has_value();
+  if (worker.draining) {
+    ++census.draining;
+  } else if (quarantined) {
+    ++census.quarantined;
+  }
   for (const auto& pool : worker.pools) {
-    census.free_slots += pool->taker.credit;
+    if (!quarantined) census.free_slots += pool->taker.credit;
     census.leased_tasks += pool->leased;
     census.started_tasks += pool->running;
   }

@@ -58,8 +58,9 @@ struct QueueCensus {
 
 struct WorkerCensus {
   int64_t connected = 0;
-  int64_t draining = 0;  // of these
-  int64_t away = 0;      // without a stream, and still with leases
+  int64_t draining = 0;     // of these
+  int64_t quarantined = 0;  // of these, and not draining
+  int64_t away = 0;         // without a stream, and still with leases
   int64_t free_slots = 0;
   int64_t leased_tasks = 0;   // of connected workers
   int64_t started_tasks = 0;  // of these

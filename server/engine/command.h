@@ -166,6 +166,14 @@ struct RemoveDrain {
   uint64_t drain = 0;
   std::optional<Actor> by = std::nullopt;
 };
+// From an operator: the workers in quarantine with this id or name get tasks again. Answered by
+// WorkersReleased.
+struct ReleaseWorker {
+  CallId call{};
+  std::string worker;
+  std::string reason = {};
+  std::optional<Actor> by = std::nullopt;
+};
 struct StartAttempt {
   CallId call{};
   Token token{};
@@ -289,9 +297,9 @@ struct SweepDeadLetters {
 using Command =
     std::variant<BeginLife, CreateQueue, UpdateQueue, DeleteQueue, PauseQueue, PurgeQueue,
                  OpenSession, AcknowledgeSession, CloseSession, Submit, Cancel, AttachWorker,
-                 Heartbeat, AddCredit, DrainWorker, SetDrain, RemoveDrain, StartAttempt, EndAttempt,
-                 EndReports, PollTasks, ExtendLease, CallClosed, WatchTask, CompactRun,
-                 MoveDeadTasks, TakeLetters, LettersFound, StartJob, CancelJob, JobLettersFound,
-                 SweepDeadLetters>;
+                 Heartbeat, AddCredit, DrainWorker, SetDrain, RemoveDrain, ReleaseWorker,
+                 StartAttempt, EndAttempt, EndReports, PollTasks, ExtendLease, CallClosed,
+                 WatchTask, CompactRun, MoveDeadTasks, TakeLetters, LettersFound, StartJob,
+                 CancelJob, JobLettersFound, SweepDeadLetters>;
 
 }  // namespace treadle::engine

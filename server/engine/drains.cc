@@ -103,6 +103,7 @@ void Drains::Apply(Turn& turn, SetDrain&& command) {
     worker->TakeNoMore(s_.matching, turn.now_ms());
     if (worker->call != CallId{}) turn.Say(Durability::kSynced, DrainAsked{worker->call});
   }
+  s_.fewer_serve = true;
   std::string details = absl::StrCat(Described(row.match), ", ", drain->workers.size(), " now");
   if (command.for_ms > 0) absl::StrAppend(&details, ", for ", FormatDurationMs(command.for_ms));
   log_.Note(turn, command.by, ActionKind::kDrainSet, NumberText(row.id), std::move(details),

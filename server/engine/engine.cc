@@ -22,6 +22,7 @@
 #include "server/engine/loader.h"
 #include "server/engine/lost_time.h"
 #include "server/engine/pauses.h"
+#include "server/engine/quarantines.h"
 #include "server/engine/queue_commands.h"
 #include "server/engine/refusals.h"
 #include "server/engine/reports.h"
@@ -40,16 +41,17 @@ class Engine::Impl {
       : state_(options),
         log_(state_),
         drains_(state_, log_),
+        quarantines_(state_, log_),
         letters_(state_),
         pauses_(state_),
-        lifecycle_(state_, letters_, pauses_),
+        lifecycle_(state_, letters_, pauses_, quarantines_),
         admission_(state_, lifecycle_),
         sessions_(state_, admission_),
         unserved_(state_, lifecycle_),
         queue_commands_(state_, lifecycle_, admission_, letters_, pauses_, unserved_, log_),
         letter_commands_(state_, letters_, admission_, log_),
         jobs_(state_, lifecycle_, letters_, letter_commands_, log_),
-        attachments_(state_, lifecycle_, drains_),
+        attachments_(state_, lifecycle_, drains_, quarantines_),
         reports_(state_, lifecycle_),
         runs_(state_),
         dispatch_(state_, lifecycle_, admission_, attachments_),
@@ -96,9 +98,12 @@ class Engine::Impl {
       // What was due may be gone by these: then no next turn would come by itself.
       behind = budget == 0 && NextDue() <= now_ms;
       // What should have expired is not to be given out: that waits until all has fired.
-      if (!behind) dispatch_.Run(turn);
-      // Who came in from waiting may be due already.
-    } while (!behind && NextDue() <= now_ms);
+      if (!behind) {
+        quarantines_.ReleaseNeeded(turn);
+        dispatch_.Run(turn);
+      }
+      // Who came in from waiting may be due already, or need a worker that is in quarantine.
+    } while (!behind && (NextDue() <= now_ms || state_.fewer_serve));
     if (!behind) dispatch_.AnswerDuePolls(turn);
     attachments_.RetireIdle();
     runs_.WriteChanged(turn);
@@ -122,7 +127,10 @@ class Engine::Impl {
 
   void FollowWall(int64_t offset_ms) { state_.wall_offset_ms = offset_ms; }
 
-  void CheckInvariants() const { CheckState(state_, lifecycle_, after_tick_); }
+  void CheckInvariants() const {
+    CheckState(state_, lifecycle_, after_tick_);
+    if (after_tick_) quarantines_.CheckNobodyNeeded();
+  }
 
   std::optional<TaskId> FindLeased(CallId call, Token token) const {
     const absl::StatusOr<Task*> task = reports_.Find(call, token);
@@ -166,6 +174,7 @@ class Engine::Impl {
   void Apply(Turn& turn, DrainWorker&& command) { attachments_.Apply(turn, command); }
   void Apply(Turn& turn, SetDrain&& command) { drains_.Apply(turn, std::move(command)); }
   void Apply(Turn& turn, RemoveDrain&& command) { drains_.Apply(turn, command); }
+  void Apply(Turn& turn, ReleaseWorker&& command) { quarantines_.Apply(turn, command); }
   void Apply(Turn& turn, PollTasks&& command) { attachments_.Apply(turn, command); }
   void Apply(Turn& turn, StartAttempt&& command) { reports_.Apply(turn, command); }
   void Apply(Turn& turn, EndAttempt&& command) { reports_.Apply(turn, std::move(command)); }
@@ -199,6 +208,7 @@ class Engine::Impl {
   State state_;
   ActionLog log_;
   Drains drains_;
+  Quarantines quarantines_;
   DeadLetters letters_;
   Pauses pauses_;
   Lifecycle lifecycle_;

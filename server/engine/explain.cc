@@ -42,12 +42,15 @@ struct QueueTakers {
   int64_t able = 0;
   int64_t busy = 0;
   int64_t draining = 0;
-  int64_t others = 0;  // that take other types only
+  int64_t quarantined = 0;
+  int64_t quarantined_since_ms = INT64_MAX;  // Unix time: of the first of them
+  int64_t others = 0;                        // that take other types only
   std::vector<std::string> able_names;
   std::vector<std::string> busy_names;
   std::vector<std::string> draining_names;
+  std::vector<std::string> quarantined_names;
 
-  int64_t fitting() const { return able + busy + draining; }
+  int64_t fitting() const { return able + busy + draining + quarantined; }
 
  private:
   static void AddName(const Holder& holder, std::vector<std::string>& names) {
@@ -60,6 +63,11 @@ struct QueueTakers {
     if (holder.worker != nullptr && holder.worker->draining) {
       ++draining;
       AddName(holder, draining_names);
+    } else if (taker.quarantined) {
+      ++quarantined;
+      quarantined_since_ms =
+          std::min(quarantined_since_ms, holder.worker->health->quarantine->since_ms);
+      AddName(holder, quarantined_names);
     } else if (taker.able()) {
       ++able;
       AddName(holder, able_names);
@@ -155,7 +163,7 @@ void AddOfTakers(const Waiting& waiting, const State& state, std::vector<ReasonV
     return;
   }
   const Queue& queue = *waiting.queue;
-  const QueueTakers takers(queue, waiting.type);
+  QueueTakers takers(queue, waiting.type);
   const int64_t left_ms =
       std::max(queue.every_left_ms, waiting.line == nullptr ? 0 : waiting.line->named_left_ms);
   if (takers.fitting() == 0) {
@@ -174,13 +182,21 @@ void AddOfTakers(const Waiting& waiting, const State& state, std::vector<ReasonV
     return;
   }
   AddAhead(waiting, state, reasons);
-  const bool busy = takers.able == 0;
+  const bool busy = takers.able == 0 && takers.busy > 0;
   if (!busy && !reasons.empty()) return;
   ReasonView view = Of(busy ? Reason::kSlotsBusy : Reason::kNext,
                        std::max(since_ms, queue.dispatches_since_ms), state);
-  view.count = busy ? takers.busy : takers.able;
-  view.workers = busy ? takers.busy_names : takers.able_names;
+  // If all that are left are in quarantine, one of them is released for it.
+  const bool needed = takers.able + takers.busy == 0;
+  view.count = busy ? takers.busy : needed ? takers.quarantined : takers.able;
+  view.workers = busy ? takers.busy_names : needed ? takers.quarantined_names : takers.able_names;
   reasons.push_back(std::move(view));
+  if (!busy || takers.quarantined == 0) return;
+  ReasonView quarantined = Of(Reason::kQuarantined, since_ms, state, ReasonEnd::kByOperator);
+  quarantined.since_ms = std::max(quarantined.since_ms, takers.quarantined_since_ms);
+  quarantined.count = takers.quarantined;
+  quarantined.workers = std::move(takers.quarantined_names);
+  reasons.push_back(std::move(quarantined));
 }
 
 void AddOfWaiting(const Waiting& waiting, const State& state, std::vector<ReasonView>& reasons) {

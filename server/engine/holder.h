@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "server/engine/health.h"
 #include "server/engine/intrusive_list.h"
 #include "server/engine/matching.h"
 #include "server/engine/task.h"
@@ -64,6 +65,7 @@ struct Worker : Holder, Timed {
   uint64_t leased_bytes = 0;
   int64_t succeeded_total = 0;
   int64_t failed_total = 0;
+  WorkerHealth* health = nullptr;  // null: none of its attempts has failed
   // What the reports handled on this stream need at most. It never goes back: an answer says that
   // all earlier reports are safe too.
   Durability report_durability = Durability::kMemory;

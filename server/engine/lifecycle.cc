@@ -66,6 +66,7 @@ Line& Lifecycle::ObtainLine(Queue& queue, const std::string& type, uint32_t task
     line->Unlink();
     --queue.idle_line_count;
   }
+  if (line->unfinished == 0) quarantines_.LineUsed(*line);
   line->unfinished += tasks;
   return *line;
 }

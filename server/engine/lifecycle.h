@@ -7,6 +7,7 @@
 
 #include "server/engine/dead_letters.h"
 #include "server/engine/pauses.h"
+#include "server/engine/quarantines.h"
 #include "server/engine/state.h"
 #include "server/engine/turn.h"
 
@@ -16,8 +17,8 @@ namespace treadle::engine {
 // so that counters, lines, timers, rows and outputs follow.
 class Lifecycle {
  public:
-  Lifecycle(State& state, DeadLetters& letters, Pauses& pauses)
-      : s_(state), letters_(letters), pauses_(pauses) {}
+  Lifecycle(State& state, DeadLetters& letters, Pauses& pauses, Quarantines& quarantines)
+      : s_(state), letters_(letters), pauses_(pauses), quarantines_(quarantines) {}
 
   // So many tasks' place in their queue, before Enter. Finish gives it up, one by one.
   Line& ObtainLine(Queue& queue, const std::string& type, uint32_t tasks);
@@ -134,6 +135,7 @@ class Lifecycle {
   State& s_;
   DeadLetters& letters_;
   Pauses& pauses_;
+  Quarantines& quarantines_;
 };
 
 }  // namespace treadle::engine

@@ -50,12 +50,13 @@ struct Taker {
   int32_t credit = 0;
   bool retired = false;  // takes nothing any more: its worker drains
   bool blocked = false;  // takes nothing now, whatever its credit: its worker holds enough bytes
+  bool quarantined = false;        // the same, because its worker is
   std::vector<std::string> types;  // sorted; empty: every type
   std::vector<std::unique_ptr<Subscription>> subscriptions;
   List<Seat, TakerSeatTag> seats;  // owned
   List<Seat, TurnSeatTag> standing;
 
-  bool able() const { return credit > 0 && !blocked; }
+  bool able() const { return credit > 0 && !blocked && !quarantined; }
   bool Takes(const std::string& type) const;
 };
 
@@ -71,7 +72,7 @@ class Matching {
   void Retire(Taker& taker, int64_t now_ms);
   // One of the line's unary leases is over.
   void EndUnaryLease(Line& line, int64_t now_ms);
-  // The taker has credit again, or is no longer blocked.
+  // The taker has credit again, or is no longer blocked or in quarantine.
   void BecameAble(Taker& taker);
 
   // A new line of a queue: its takers sit down. Or its end, when it has no tasks.

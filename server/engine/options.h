@@ -57,6 +57,9 @@ struct EngineOptions {
   int64_t letter_groups_max = 100'000;
   int64_t letter_groups_per_queue_max = 1'000;
   int64_t jobs_running_max = limits::kJobsRunningMax;
+  // Attempts of an attached worker that fail one after the other, while others' succeed, until it
+  // gets no more tasks: see quarantines.h. 0: it always does.
+  int64_t quarantine_after = 20;
   // Leases of a task that were lost without word of a start; then the next one costs an attempt.
   int32_t unexplained_losses_max = 10;
 };

@@ -73,6 +73,21 @@ struct DrainChanged {
   uint64_t drain = 0;
 };
 
+// Answers ReleaseWorker.
+struct WorkersReleased {
+  CallId call{};
+  absl::Status status;
+  int64_t workers = 0;
+};
+
+// A worker went into quarantine; or was released because it was needed. For the log.
+struct QuarantineNews {
+  std::string worker_id;
+  Name worker;
+  Quarantine quarantine;
+  bool needed = false;
+};
+
 // Tasks for an attached worker, or the answer to PollTasks (then once, empty when the wait is
 // over).
 struct Dispatched {
@@ -192,11 +207,11 @@ struct EndCall {
   absl::Status status;
 };
 
-using Event =
-    std::variant<QueueChanged, SessionOpened, Submitted, CancelDone, WorkerAttached, DrainAsked,
-                 DrainChanged, Dispatched, StopAttempt, ReportDone, ReportsHandled, LeaseExtended,
-                 TaskFinished, TaskChanged, CompactionDue, LetterMovesDue, LettersWanted,
-                 LettersTaken, JobChanged, JobLettersWanted, SweepDue, EndCall>;
+using Event = std::variant<QueueChanged, SessionOpened, Submitted, CancelDone, WorkerAttached,
+                           DrainAsked, DrainChanged, WorkersReleased, QuarantineNews, Dispatched,
+                           StopAttempt, ReportDone, ReportsHandled, LeaseExtended, TaskFinished,
+                           TaskChanged, CompactionDue, LetterMovesDue, LettersWanted, LettersTaken,
+                           JobChanged, JobLettersWanted, SweepDue, EndCall>;
 
 struct Output {
   Durability after = Durability::kSynced;

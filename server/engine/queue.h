@@ -12,6 +12,7 @@
 #include "server/engine/ascending_heap.h"
 #include "server/engine/attempt_meter.h"
 #include "server/engine/census.h"
+#include "server/engine/health.h"
 #include "server/engine/indexed_heap.h"
 #include "server/engine/intrusive_list.h"
 #include "server/engine/rate_meter.h"
@@ -69,6 +70,7 @@ struct Line : Timed, ListNode<IdleLineTag> {
   int64_t named_left_ms = 0;  // when the last of these went
   Trail named;                // 1 while there are `seats`
   int64_t stall_told_ms = 0;  // see StallWatch; 0: never
+  const std::shared_ptr<AttemptScore> score = std::make_shared<AttemptScore>();
 
   // Somebody is there who takes its tasks, or will when he has done what he has.
   bool served() const;

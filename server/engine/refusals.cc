@@ -272,6 +272,16 @@ absl::Status TooManyDrains() {
                    " drains stand, as many as may: remove some, or use a pattern or a label"));
 }
 
+absl::Status NoSuchWorker(std::string_view worker) {
+  return absl::NotFoundError(absl::StrCat("no worker has the id or name ", Quoted(worker),
+                                          ": ListWorkers has those that are there"));
+}
+
+absl::Status NotInQuarantine(std::string_view worker) {
+  return absl::FailedPreconditionError(absl::StrCat(
+      "worker ", Quoted(worker), " is not in quarantine: there is nothing to release"));
+}
+
 absl::Status WorkerSilent(int64_t lease_ms) {
   return absl::DeadlineExceededError(absl::StrCat("nothing was heard on this stream for ", lease_ms,
                                                   " ms, so its leases have expired: attach again"));

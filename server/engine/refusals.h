@@ -61,6 +61,8 @@ absl::Status TooManyPolls(int64_t polls_max);
 absl::Status WorkerTakenOver(std::string_view worker_id);
 absl::Status NoSuchDrain(uint64_t drain);
 absl::Status TooManyDrains();
+absl::Status NoSuchWorker(std::string_view worker);
+absl::Status NotInQuarantine(std::string_view worker);
 absl::Status WorkerSilent(int64_t lease_ms);
 absl::Status NoSuchPool(int32_t pool, size_t pools);
 absl::Status BadCredit(int32_t tasks, int32_t credit_max);

@@ -9,6 +9,7 @@
 #include "server/engine/call_table.h"
 #include "server/engine/drain.h"
 #include "server/engine/grant_table.h"
+#include "server/engine/health.h"
 #include "server/engine/holder_table.h"
 #include "server/engine/job.h"
 #include "server/engine/matching.h"
@@ -39,8 +40,8 @@ struct Deafness {
 };
 
 // All that the engine remembers. The tables keep themselves consistent; the rules (Lifecycle,
-// Admission, Sessions, Attachments, QueueCommands, Reports, Dispatch) keep them consistent with
-// each other.
+// Admission, Sessions, Attachments, Quarantines, QueueCommands, Reports, Dispatch) keep them
+// consistent with each other.
 struct State {
   explicit State(const EngineOptions& with)
       : options(with),
@@ -72,6 +73,7 @@ struct State {
   GrantTable grants;
   ReportLog reports;
   HolderTable holders;
+  HealthTable healths;
   CallTable calls;
   Matching matching{timers};
   Shares queue_shares;
@@ -86,6 +88,7 @@ struct State {
   std::vector<Queue*> purging;
   std::vector<std::shared_ptr<TaskRun>> changed_runs;  // in this turn
   std::vector<Holder*> given;                          // who was given tasks in this Tick
+  bool fewer_serve = false;                            // than before: see Quarantines
   std::vector<CallId> due_polls;  // whose wait is over: answered when all timers have fired
 
   int64_t ListenedMs() const { return now_ms - deaf_ms; }

@@ -195,6 +195,7 @@ enum class ActionKind : uint8_t {
   kJobCancelled,
   kDrainSet,
   kDrainRemoved,
+  kWorkerReleased,
 };
 
 // 128 bits over all that makes two submits "the same content": type, payload, content type,
@@ -245,6 +246,18 @@ struct TaskError {
   std::optional<int64_t> retry_after_ms;
 
   bool operator==(const TaskError&) const = default;
+};
+
+// Why a worker gets no more tasks: see quarantines.h.
+struct Quarantine {
+  int64_t since_ms = 0;          // Unix time
+  int64_t failed = 0;            // of its attempts, in a row
+  int64_t others_succeeded = 0;  // attempts of the same queues and types, meanwhile
+  std::string queue;             // of the last one that failed, this and what follows
+  std::string type;
+  TaskError error;
+
+  bool operator==(const Quarantine&) const = default;
 };
 
 // An attempt that failed. All times are Unix time.

@@ -79,8 +79,9 @@ enum class Reason : uint8_t {
   kSlotsBusy,
   kNext,
   kCircuitOpen,
+  kQuarantined,
 };
-inline constexpr Reason kLastReason = Reason::kCircuitOpen;
+inline constexpr Reason kLastReason = Reason::kQuarantined;
 
 // How what a reason says comes to an end.
 enum class ReasonEnd : uint8_t {
@@ -189,6 +190,7 @@ struct WorkerView {
   int64_t succeeded_total = 0;
   int64_t failed_total = 0;
   Labels labels;
+  std::optional<Quarantine> quarantine;
 };
 
 // One or several tasks that come next.

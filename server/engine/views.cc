@@ -114,6 +114,7 @@ WorkerView ViewOf(const Worker& worker, const State& state) {
   view.succeeded_total = worker.succeeded_total;
   view.failed_total = worker.failed_total;
   view.labels = worker.labels;
+  if (worker.health != nullptr) view.quarantine = worker.health->quarantine;
   return view;
 }
 

@@ -157,9 +157,11 @@ void AddTotals(Exposition& all, const Inside& inside, const engine::EngineOption
   const engine::WorkerCensus& workers = inside.census.workers;
   Family& states = all.Gauges("treadle_workers",
                               "Attached workers: connected, draining (connected, and they take no "
-                              "more) or away (without a connection, and still with leases).");
-  states.Add({{"state", "connected"}}, workers.connected - workers.draining);
+                              "more), quarantined (connected, and they get no more) or away "
+                              "(without a connection, and still with leases).");
+  states.Add({{"state", "connected"}}, workers.connected - workers.draining - workers.quarantined);
   states.Add({{"state", "draining"}}, workers.draining);
+  states.Add({{"state", "quarantined"}}, workers.quarantined);
   states.Add({{"state", "away"}}, workers.away);
   Family& slots = all.Gauges("treadle_worker_slots",
                              "Slots of connected workers: free, and leased to tasks, those that "

@@ -176,6 +176,20 @@ absl::Status RemoveDrain(Edge&, UnaryCall& call, v1::RemoveDrainRequest& request
       [](UnaryCall& self, const engine::DrainChanged&) { self.Reply(v1::RemoveDrainResponse()); });
 }
 
+absl::Status ReleaseWorker(Edge&, UnaryCall& call, v1::ReleaseWorkerRequest& request) {
+  if (absl::Status s = ValidateName("worker", request.worker()); !s.ok()) return s;
+  if (absl::Status s = ValidateOptionalName("reason", request.reason()); !s.ok()) return s;
+  return Change<engine::WorkersReleased>(
+      call, broker::Lane::kWorkers,
+      engine::ReleaseWorker{.worker = std::move(*request.mutable_worker()),
+                            .reason = std::move(*request.mutable_reason())},
+      [](UnaryCall& self, const engine::WorkersReleased& released) {
+        v1::ReleaseWorkerResponse response;
+        response.set_workers(released.workers);
+        self.Reply(response);
+      });
+}
+
 // A page of what operators did.
 struct ActionQuestion {
   std::string subject;
@@ -248,6 +262,7 @@ void ServeAdmin(Methods& methods) {
   admin.Unary("GetDrain", GetDrain);
   admin.Unary("ListDrains", ListDrains);
   admin.Unary("RemoveDrain", RemoveDrain);
+  admin.Unary("ReleaseWorker", ReleaseWorker);
   admin.Unary("ListActions", ListActions);
   admin.Unary("GetCharts", GetCharts);
 }

@@ -91,6 +91,7 @@ void Write(const engine::LetterGroupView& view, v1::DeadLetterGroup* out);
 void Write(const engine::QueueView& view, v1::Queue* out);
 void Write(const engine::JobView& view, v1::Job* out);
 void Write(const engine::WorkerView& view, v1::Worker* out);
+void Write(const engine::Quarantine& quarantine, v1::WorkerQuarantine* out);
 void Write(const engine::DrainView& view, v1::Drain* out);
 void Write(const engine::ActionRow& row, v1::Action* out);
 void Write(const engine::StopAttempt& stop, v1::StopNotice* out);

@@ -18,6 +18,7 @@ constexpr size_t kErrorBytesMax = 200;  // of an error's message, in a sentence
 // The engine's numbers are the API's.
 static_assert(static_cast<int>(Reason::kStops) == v1::REASON_STOPS);
 static_assert(static_cast<int>(Reason::kNext) == v1::REASON_NEXT);
+static_assert(static_cast<int>(engine::kLastReason) == v1::REASON_QUARANTINED);
 static_assert(static_cast<int>(engine::ReasonEnd::kByOthers) == v1::REASON_END_BY_OTHERS);
 static_assert(static_cast<int>(engine::ReasonEnd::kByOperator) == v1::REASON_END_BY_OPERATOR);
 
@@ -105,6 +106,10 @@ std::string Text(const engine::ReasonView& reason, const engine::TaskView& task)
     case Reason::kSlotsBusy:
       return absl::StrCat("all who run type ", type, " have as many tasks as they take",
                           Names(reason));
+    case Reason::kQuarantined:
+      return absl::StrCat("others that run type ", type,
+                          " are in quarantine, for their attempts failed one after the other",
+                          Names(reason));
     case Reason::kNext:
       return reason.workers.empty() ? "somebody gets it at once"
                                     : absl::StrCat(Worker(reason), " could have it at once");
@@ -118,6 +123,8 @@ const char* Advice(Reason reason) {
       return "resume the queue: treadle queue resume";
     case Reason::kCircuitOpen:
       return "mend what fails, then resume the queue: treadle queue resume";
+    case Reason::kQuarantined:
+      return "mend what fails there, then give them tasks again: treadle worker release";
     case Reason::kNoWorker:
       return "start a worker that serves the queue";
     case Reason::kNoHandler:

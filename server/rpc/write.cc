@@ -335,6 +335,16 @@ void Write(const engine::WorkerView& view, v1::Worker* out) {
   out->set_succeeded_total(view.succeeded_total);
   out->set_failed_total(view.failed_total);
   out->mutable_labels()->insert(view.labels.begin(), view.labels.end());
+  if (view.quarantine.has_value()) Write(*view.quarantine, out->mutable_quarantine());
+}
+
+void Write(const engine::Quarantine& quarantine, v1::WorkerQuarantine* out) {
+  out->set_since_ms(quarantine.since_ms);
+  out->set_failed(quarantine.failed);
+  out->set_others_succeeded(quarantine.others_succeeded);
+  out->set_queue(quarantine.queue);
+  out->set_type(quarantine.type);
+  Write(quarantine.error, out->mutable_error());
 }
 
 void Write(const engine::DrainView& view, v1::Drain* out) {

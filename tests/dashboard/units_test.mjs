@@ -264,6 +264,13 @@ test('what needs attention, the bad before what may be meant so', async () => {
   const workers = [
     { workerId: 'a', name: 'gone', connected: false, draining: false },
     { workerId: 'b', name: 'leaving', connected: true, draining: true },
+    {
+      workerId: 'c',
+      name: 'broken',
+      connected: true,
+      draining: false,
+      quarantine: { failed: 20, error: { type: 'DiskFull' } },
+    },
   ];
   const group = { queue: 'mail', group: 'g', type: 'send', errorType: 'Refused' };
   const groups = [{ ...group, errorMessage: 'no', count: 3, lastAtMs: NOW_MS - 1_000 }];
@@ -273,6 +280,7 @@ test('what needs attention, the bad before what may be meant so', async () => {
     'bad: large is full',
     'bad: send fails in mail: Refused',
     'bad: gone has lost its connection',
+    'bad: broken is in quarantine',
     'warning: still is paused',
     'warning: shut is closed',
     'warning: leaving is draining',

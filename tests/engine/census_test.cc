@@ -16,6 +16,7 @@ namespace treadle::engine {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 Census CountAll(const Engine& engine, int64_t now_ms, int64_t most = 1'000) {
   Census census;
@@ -140,6 +141,26 @@ TEST_F(CensusTest, WorkersAreCountedWithTheirSlots) {
   EXPECT_EQ(workers.connected, 1);
   EXPECT_EQ(workers.draining, 1);
   EXPECT_EQ(workers.away, 1);
+}
+
+TEST_F(CensusTest, AWorkerInQuarantineHasNoFreeSlots) {
+  SubmitRun(1, 100);
+  Attach(kWorker, "w1");
+  Attach(kOther, "w2");
+  for (int64_t i = 0; i < EngineOptions().quarantine_after; ++i) {
+    Step(AddCredit{kWorker, 0, 1});
+    Step(AddCredit{kOther, 0, 1});
+    const Effects effects = Tick();
+    const Token failed = LeasesOf(kWorker, effects).at(0).token;
+    Step(EndAttempt{.call = kOther, .token = LeasesOf(kOther, effects).at(0).token});
+    Step(EndAttempt{.call = kWorker, .token = failed, .end = AttemptEnd::kFailed});
+  }
+  Step(AddCredit{kWorker, 0, 1});
+  EXPECT_THAT(LeasesOf(kWorker, Tick()), IsEmpty());
+  const WorkerCensus workers = Count().workers;
+  EXPECT_EQ(workers.connected, 2);
+  EXPECT_EQ(workers.quarantined, 1);
+  EXPECT_EQ(workers.free_slots, 0);
 }
 
 TEST_F(CensusTest, InPiecesItCountsTheSame) {

@@ -192,6 +192,8 @@ const char* NameOf(ActionKind kind) {
       return "drain-set";
     case ActionKind::kDrainRemoved:
       return "drain-removed";
+    case ActionKind::kWorkerReleased:
+      return "worker-released";
   }
   return "?";
 }
@@ -383,6 +385,13 @@ struct EventFormat {
   }
   std::string operator()(const DrainChanged& event) const {
     return absl::StrCat(Call(event), "drain-changed ", event.drain, " ", Format(event.status));
+  }
+  std::string operator()(const WorkersReleased& event) const {
+    return absl::StrCat(Call(event), "workers-released ", event.workers, " ", Format(event.status));
+  }
+  std::string operator()(const QuarantineNews& event) const {
+    return absl::StrCat(event.needed ? "needed " : "quarantined ", event.worker_id, " '",
+                        *event.worker, "'", Format(event.quarantine));
   }
   std::string operator()(const Dispatched& event) const {
     std::string text = absl::StrCat(Call(event), "dispatched ", event.leases.size(),
@@ -578,6 +587,8 @@ const char* NameOf(Reason reason) {
       return "next";
     case Reason::kCircuitOpen:
       return "circuit-open";
+    case Reason::kQuarantined:
+      return "quarantined";
   }
   return "?";
 }
@@ -627,6 +638,12 @@ std::string Format(const DrainView& view) {
                       " busy=", view.busy_workers);
 }
 
+std::string Format(const Quarantine& quarantine) {
+  return absl::StrCat(" since=", quarantine.since_ms, " failed=", quarantine.failed,
+                      " others_succeeded=", quarantine.others_succeeded, " last=", quarantine.queue,
+                      "/", quarantine.type, Format(quarantine.error));
+}
+
 std::string Format(const WorkerView& view) {
   std::string text =
       absl::StrCat(view.worker_id, " '", view.name, "'", view.connected ? " connected" : " away",
@@ -634,6 +651,9 @@ std::string Format(const WorkerView& view) {
                    Flag("draining", view.draining), " queues=", absl::StrJoin(view.queues, ","),
                    " expires_at=", view.lease_expires_at_ms,
                    Field("succeeded", view.succeeded_total), Field("failed", view.failed_total));
+  if (view.quarantine.has_value()) {
+    absl::StrAppend(&text, "\n    quarantine", Format(*view.quarantine));
+  }
   for (const PoolView& pool : view.pools) {
     absl::StrAppend(&text, "\n    pool ", pool.spec.name, " slots=", pool.spec.slots,
                     " free=", pool.free, " leased=", pool.leased, " running=", pool.running,

@@ -14,6 +14,7 @@ std::string Format(const RowChange& change);
 std::string Format(const Output& output);
 std::string Format(const TaskView& view);
 std::string Format(const QueueView& view);
+std::string Format(const Quarantine& quarantine);
 std::string Format(const WorkerView& view);
 std::string Format(const ReasonView& view);
 std::string Format(const std::vector<LostTime>& lost);

@@ -44,6 +44,12 @@ struct VisibleText {
   std::string operator()(const DrainChanged& e) const {
     return absl::StrCat("drain-changed ", Number(e.call), " ", Text(e.status));
   }
+  std::string operator()(const WorkersReleased& e) const {
+    return absl::StrCat("workers-released ", Number(e.call), " ", Text(e.status));
+  }
+  std::string operator()(const QuarantineNews& e) const {
+    return absl::StrCat("quarantine ", e.worker_id);
+  }
   std::string operator()(const Dispatched& e) const {
     return absl::StrCat("dispatched ", Number(e.call), " ", e.leases.size());
   }

@@ -188,6 +188,7 @@ class Model {
   void Apply(const DrainWorker& command);
   void Apply(const SetDrain&) {}  // see scripts/drain.txt, this and the next
   void Apply(const RemoveDrain&) {}
+  void Apply(const ReleaseWorker&) {}  // see scripts/quarantine.txt
   void Apply(const StartAttempt& command);
   void Apply(const EndAttempt& command);
   void ApplyOne(const EndAttempt& end);

@@ -44,6 +44,7 @@ EngineOptions SmallBounds() {
   options.request_key_window_ms = 30'000;
   options.attempt_timeout_grace_ms = 1'006;
   options.unexplained_losses_max = 2;
+  options.quarantine_after = 0;  // see scripts/quarantine.txt
   options.compaction_bytes_min = 0;
   options.compaction_after_ms = 1'000;
   options.dead_letters = {.max_tasks = 5, .max_bytes = 1 << 20, .ttl_ms = 50'000};

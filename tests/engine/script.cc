@@ -36,6 +36,7 @@ int64_t* OptionOf(EngineOptions& options, const std::string& name) {
   if (name == "resume_window_ms") return &options.resume_window_ms;
   if (name == "request_key_window_ms") return &options.request_key_window_ms;
   if (name == "attempt_timeout_grace_ms") return &options.attempt_timeout_grace_ms;
+  if (name == "quarantine_after") return &options.quarantine_after;
   if (name == "timers_per_turn_max") return &options.timers_per_turn_max;
   if (name == "purged_per_turn_max") return &options.purged_per_turn_max;
   if (name == "jobs_running_max") return &options.jobs_running_max;

@@ -405,6 +405,9 @@ Command ParseCommand(const ScriptLine& line) {
                     ParseActor(line)};
   }
   if (verb == "remove-drain") return RemoveDrain{call, number("drain"), ParseActor(line)};
+  if (verb == "release") {
+    return ReleaseWorker{call, line.Text("worker"), line.Text("because"), ParseActor(line)};
+  }
   if (verb == "start") return StartAttempt{call, ParseToken(line)};
   if (verb == "reports") return EndReports{call, number("sequence")};
   if (verb == "poll") return ParsePoll(line);

@@ -175,6 +175,9 @@ TEST_F(MetricsTest, WorkIsSeenInWhatIsTold) {
   EXPECT_EQ(scrape["treadle_task_running_seconds_bucket{queue=\"mail\",le=\"+Inf\"}"], 1);
   EXPECT_EQ(scrape["treadle_unfinished_tasks"], 2);
   EXPECT_EQ(scrape["treadle_queues"], 1);
+  for (const std::string state : {"connected", "draining", "quarantined", "away"}) {
+    EXPECT_EQ(scrape["treadle_workers{state=\"" + state + "\"}"], 0);
+  }
   EXPECT_EQ(scrape["treadle_rpc_connections"], 1);
   EXPECT_GE(scrape["treadle_turn_requests_count"], 5);  // submits, a lease, a report
   EXPECT_GE(scrape["treadle_turn_batch_bytes_sum"], 30);

@@ -112,7 +112,8 @@ class Oracle final : public Disk::Observer {
     uint64_t letters_redriven = 0;
     uint64_t jobs_done = 0;
     uint64_t circuits_opened = 0;
-    uint64_t unserved = 0;     // tasks that failed for that
+    uint64_t unserved = 0;  // tasks that failed for that
+    uint64_t quarantines = 0;
     uint64_t output_read = 0;  // entries
     int64_t stalls = 0;        // that the broker has found
     std::map<engine::TaskState, uint64_t> ended;
@@ -275,6 +276,7 @@ class Oracle final : public Disk::Observer {
   void CheckPauses(const std::map<std::string, int>& queue_rows, const Ledger::Queues& before);
   void CheckPause(const engine::QueueRow& row, const engine::QueueRow* before, int rows);
   void CheckPausesEnd(const engine::Engine& engine) const;
+  void CheckQuarantines(const engine::Engine& engine, const std::vector<engine::TaskView>& queued);
   // The task's lease has ended though nobody reported success.
   void CheckLeaseOver(const Ledger::Task& task, bool attempt_spent);
   const Ledger::Task& Unfinished(TaskId id, const char* what) const;
@@ -378,6 +380,7 @@ class Oracle final : public Disk::Observer {
   std::set<TaskId> waited_;  // accepted, perhaps in the room that a lease made
   std::map<std::string, Load> accepted_into_;
   std::map<std::string, Load> left_from_;
+  std::map<std::string, int64_t> quarantined_;  // since when, worker by worker
   std::map<std::string, Load> waiting_before_;
   std::map<std::string, Load> bounds_before_;  // or, if that was more, at some time in the turn
 };

@@ -29,6 +29,10 @@ bool Serves(const engine::WorkerView& worker, const std::string& queue, const st
                      [&](const engine::PoolView& pool) { return Runs(pool, type); });
 }
 
+bool TakesTasks(const engine::WorkerView& worker) {
+  return worker.connected && !worker.draining && !worker.quarantine.has_value();
+}
+
 }  // namespace
 
 Oracle::Oracle(const engine::EngineOptions& options, Trace& trace)
@@ -61,6 +65,7 @@ void Oracle::TurnEnded(const engine::Engine& engine, int64_t stalls) {
     CheckWorking(engine, queued);
     CheckExplained(engine, queued);
   }
+  CheckQuarantines(engine, queued);
   CheckPausesEnd(engine);
   NoteServed(engine);
   CheckBounds(engine);
@@ -122,7 +127,7 @@ void Oracle::CheckWorking(const engine::Engine& engine,
                           const std::vector<engine::TaskView>& queued) const {
   if (engine.NextDeadline() <= NowMs()) return;  // the turn met a bound, and goes on in the next
   for (const engine::WorkerView& worker : engine.ListWorkers("", SIZE_MAX)) {
-    if (!worker.connected || worker.draining) continue;
+    if (!TakesTasks(worker)) continue;
     if (LeasedBytes(worker.worker_id) >= options_.worker_inflight_bytes_max) continue;
     for (const engine::PoolView& pool : worker.pools) {
       if (pool.free == 0) continue;
@@ -133,6 +138,40 @@ void Oracle::CheckWorking(const engine::Engine& engine,
                absl::StrCat(task.id.ToString(), " waits though ", worker.worker_id, " has ",
                             pool.free, " free slots"));
       }
+    }
+  }
+}
+
+// Who is in quarantine is given nothing; and is not needed: somebody else takes what it could.
+void Oracle::CheckQuarantines(const engine::Engine& engine,
+                              const std::vector<engine::TaskView>& queued) {
+  const std::vector<engine::WorkerView> workers = engine.ListWorkers("", SIZE_MAX);
+  std::map<std::string, int64_t> quarantined;
+  for (const engine::WorkerView& worker : workers) {
+    if (!worker.quarantine.has_value()) continue;
+    quarantined[worker.worker_id] = worker.quarantine->since_ms;
+    const auto before = quarantined_.find(worker.worker_id);
+    if (before == quarantined_.end()) ++counts_.quarantines;
+    if (before == quarantined_.end() || before->second != worker.quarantine->since_ms) continue;
+    for (const TaskId id : granted_) {
+      const auto lease = leases_.find(live_.Find(id)->lease);
+      Expect(lease == leases_.end() || lease->second.worker != worker.worker_id,
+             Promise::kAliveMeansWorking,
+             absl::StrCat(id.ToString(), " is given to ", worker.worker_id, " in quarantine"));
+    }
+  }
+  quarantined_ = std::move(quarantined);
+  if (engine.NextDeadline() <= NowMs()) return;  // as for CheckWorking
+  for (const engine::WorkerView& worker : workers) {
+    if (!worker.quarantine.has_value() || !worker.connected || worker.draining) continue;
+    for (const engine::TaskView& task : queued) {
+      if (!Serves(worker, *task.queue, *task.type)) continue;
+      const bool by_others = std::any_of(workers.begin(), workers.end(), [&](const auto& other) {
+        return TakesTasks(other) && Serves(other, *task.queue, *task.type);
+      });
+      Expect(by_others, Promise::kAliveMeansWorking,
+             absl::StrCat(task.id.ToString(), " waits, and only ", worker.worker_id,
+                          ", in quarantine, serves it"));
     }
   }
 }
@@ -159,7 +198,7 @@ void Oracle::CheckExplained(const engine::Engine& engine,
       continue;
     }
     const bool served = std::any_of(workers.begin(), workers.end(), [&](const auto& worker) {
-      return worker.connected && !worker.draining && Serves(worker, *task.queue, *task.type);
+      return TakesTasks(worker) && Serves(worker, *task.queue, *task.type);
     });
     const bool explained_by_busy = first == Reason::kBehind || first == Reason::kSlotsBusy;
     Expect(explained_by_busy == served, Promise::kAliveMeansWorking,
@@ -348,6 +387,7 @@ void Oracle::Counts::Add(const Counts& other) {
   jobs_done += other.jobs_done;
   circuits_opened += other.circuits_opened;
   unserved += other.unserved;
+  quarantines += other.quarantines;
   output_read += other.output_read;
   stalls += other.stalls;
   for (const auto& [state, count] : other.ended) ended[state] += count;
@@ -369,9 +409,9 @@ std::string Oracle::Counts::ToString() const {
       " outcomes; moved out of their run's row: ", moved, "; dead letters: ", letters,
       ", dropped: ", letters_dropped, ", submitted again: ", letters_redriven,
       "; jobs done: ", jobs_done, "; circuits opened: ", circuits_opened,
-      "; not served in time: ", unserved, "; progress seen: ", progress,
-      "; output read: ", output_read, "; broker crashes: ", crashes, ", stores lost: ", stores_lost,
-      "; sessions not given to strangers: ", thieves);
+      "; not served in time: ", unserved, "; quarantines: ", quarantines,
+      "; progress seen: ", progress, "; output read: ", output_read, "; broker crashes: ", crashes,
+      ", stores lost: ", stores_lost, "; sessions not given to strangers: ", thieves);
 }
 
 std::string ResultOf(TaskId task, engine::Token token) {

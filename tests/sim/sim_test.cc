@@ -53,6 +53,7 @@ TEST(Simulation, EverythingThatIsPromisedAboutHappens) {
   EXPECT_GT(sum.jobs_done, 10u);
   EXPECT_GT(sum.circuits_opened, 10u);
   EXPECT_GT(sum.unserved, 10u);
+  EXPECT_GT(sum.quarantines, 5u);
   EXPECT_GT(sum.unknown, 20u);
   EXPECT_GT(sum.progress, 20u);
   for (const auto state : {engine::TaskState::kSucceeded, engine::TaskState::kFailed,

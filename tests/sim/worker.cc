@@ -56,6 +56,7 @@ void Worker::Begin() {
   prefetch_ = static_cast<int32_t>(random_.Below(4));
   draining_ = false;
   mute_ = number_ != 0 && random_.OneIn(4);
+  broken_ = number_ != 0 && random_.OneIn(4);
 }
 
 int Worker::Slots(int32_t pool) const { return pools_[static_cast<size_t>(pool)].slots; }
@@ -83,6 +84,10 @@ void Worker::Act(bool calm) {
     if (choice >= 32 && choice < 34) {
       const CallId operators = network_.OpenUnary(*this, broker::Lane::kWorkers);
       network_.Send(operators, engine::SetDrain{operators, {worker_id_, {}}, {}, /*for_ms=*/1'000});
+    }
+    if (choice >= 34 && choice < 37) {
+      const CallId operators = network_.OpenUnary(*this, broker::Lane::kWorkers);
+      network_.Send(operators, engine::ReleaseWorker{operators, worker_id_});
     }
     if (choice < 60) SayReportsAgain();
     if (choice < 75) ReportOver();
@@ -143,7 +148,10 @@ void Worker::Connect() {
 }
 
 void Worker::Receive(CallId call, Delivery& delivery) {
-  if (std::holds_alternative<engine::DrainChanged>(delivery)) return network_.Close(call);
+  if (std::holds_alternative<engine::DrainChanged>(delivery) ||
+      std::holds_alternative<engine::WorkersReleased>(delivery)) {
+    return network_.Close(call);
+  }
   if (call != call_) return;
   if (timeline_.NowMs() < stalled_until_ms_) {
     unheard_.push_back(std::move(delivery));
@@ -259,7 +267,7 @@ void Worker::Finish(Token token, uint64_t run) {
   if (type == "poison" && !job.stop) return Die();
   if (job.stop && type != "deaf") {
     Report(job, AttemptEnd::kStopped);
-  } else if (job.timed_out || (type == "flaky" && random_.Percent(60))) {
+  } else if (job.timed_out || (broken_ && !calm_) || (type == "flaky" && random_.Percent(60))) {
     Report(job, AttemptEnd::kFailed);
   } else {
     Report(job, AttemptEnd::kSucceeded);

@@ -80,7 +80,8 @@ class Worker final : public Peer {
   int64_t stalled_until_ms_ = 0;
   bool calm_ = false;
   bool draining_ = false;
-  bool mute_ = false;  // never tells what it starts, as those written by others may
+  bool broken_ = false;  // what it runs fails
+  bool mute_ = false;    // never tells what it starts, as those written by others may
   int64_t drained_at_ms_ = 0;
 
   engine::CallId call_{};

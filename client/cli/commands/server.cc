@@ -134,14 +134,14 @@ void AddServerCommands(CLI::App& root, Command& chosen) {
   auto actions = std::make_shared<ActionFlags>();
   CLI::App& log = AddSubcommand(
       server, "actions", "Lists what operators did, the newest first.",
-      "The latest 10,000 changes to queues, tasks, dead letters, jobs and drains. WHO is as the\n"
-      "caller states it: this command sends user@host.\n"
+      "The latest 10,000 changes to queues, tasks, dead letters, jobs, drains and workers in\n"
+      "quarantine. WHO is as the caller states it: this command sends user@host.\n"
       "\n"
       "Examples:\n"
       "  treadle server actions --subject mail\n"
       "  treadle server actions --kind queue-paused --kind queue-resumed -o wide\n");
   program::AddText(log, "--subject", actions->subject, "NAME",
-                   "Only what was done to this queue, task, job or drain.");
+                   "Only what was done to this queue, task, job, drain or worker.");
   program::AddList(log, "--kind", actions->kinds, "KIND",
                    "Only of this kind, queue-paused say; give the flag once for each.");
   program::AddCount(log, "--limit", actions->limit, 1, limits::kActionsKept, "How many at most.");

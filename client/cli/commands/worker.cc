@@ -168,6 +168,41 @@ ExitCode Undrain(Context& context, const DrainFlags& flags) {
   return context.Fail(absl::NotFoundError("no such drain: treadle worker drains has all"));
 }
 
+struct ReleaseFlags {
+  std::string worker;
+  std::string reason;
+};
+
+ExitCode ReleaseWorker(Context& context, const ReleaseFlags& flags) {
+  if (absl::Status s = CheckObjectOutput(context, "this counts workers"); !s.ok()) {
+    return context.Fail(s);
+  }
+  const auto client = context.Connect();
+  if (!client.ok()) return context.FailCall(client.status());
+  const absl::StatusOr<int64_t> released = (*client)->ReleaseWorker(flags.worker, flags.reason);
+  if (!released.ok()) return context.FailCall(released.status());
+  if (context.table()) return context.Print(HumanCount(*released, "worker") + " released\n");
+  return PrintObject(context, {{"workers", *released}});
+}
+
+void AddReleaseCommand(CLI::App& worker, Command& chosen) {
+  auto flags = std::make_shared<ReleaseFlags>();
+  CLI::App& release = AddSubcommand(
+      worker, "release", "Gives tasks again to a worker in quarantine.",
+      "A worker goes into quarantine when its attempts fail one after the other, while those of\n"
+      "others succeed: it gets no more tasks. treadle worker show says since when, and has the\n"
+      "error of the last failure. Its failures are counted from none on.\n"
+      "\n"
+      "Example:\n"
+      "  treadle worker release resizer-3 --reason 'new disk'\n");
+  program::AddText(release, "WORKER", flags->worker, "", "The worker's name, or its id.")
+      ->required();
+  program::AddText(release, "--reason", flags->reason, "TEXT", "Why, for people.");
+  release.callback([&chosen, flags] {
+    chosen = [flags](Context& context) { return ReleaseWorker(context, *flags); };
+  });
+}
+
 void AddDrainCommands(CLI::App& worker, Command& chosen) {
   auto flags = std::make_shared<DrainFlags>();
   const auto choose = [&chosen, flags](auto run) {
@@ -223,7 +258,8 @@ void AddDrainCommands(CLI::App& worker, Command& chosen) {
 }  // namespace
 
 void AddWorkerCommands(CLI::App& root, Command& chosen) {
-  CLI::App& worker = AddSubcommand(root, "worker", "Looks at workers, and drains them.", "");
+  CLI::App& worker =
+      AddSubcommand(root, "worker", "Looks at workers, drains and releases them.", "");
   worker.require_subcommand(1);
   auto watch = std::make_shared<WatchFlags>();
   CLI::App& list =
@@ -256,6 +292,7 @@ void AddWorkerCommands(CLI::App& root, Command& chosen) {
     };
   });
   AddDrainCommands(worker, chosen);
+  AddReleaseCommand(worker, chosen);
 }
 
 }  // namespace treadle::cli

@@ -18,7 +18,7 @@ constexpr char kYellow[] = "\x1b[33m";
 constexpr char kCyan[] = "\x1b[36m";
 constexpr char kPlain[] = "\x1b[0m";
 
-constexpr std::array<StateColour, 13> kColours = {{{"SUCCEEDED", kGreen},
+constexpr std::array<StateColour, 14> kColours = {{{"SUCCEEDED", kGreen},
                                                    {"FAILED", kRed},
                                                    {"EXPIRED", kRed},
                                                    {"CANCELLED", kYellow},
@@ -27,6 +27,7 @@ constexpr std::array<StateColour, 13> kColours = {{{"SUCCEEDED", kGreen},
                                                    {"RUNNING", kCyan},
                                                    {"connected", kGreen},
                                                    {"draining", kYellow},
+                                                   {"quarantined", kRed},
                                                    {"lost", kRed},
                                                    {"paused", kYellow},
                                                    {"circuit open", kRed},

@@ -86,6 +86,7 @@ class Survey {
     for (const v1::Worker& worker : snapshot.workers) {
       if (!worker.connected()) away_.push_back(worker.name());
       if (!worker.connected() || worker.draining()) continue;
+      if (worker.has_quarantine()) quarantined_.push_back(worker.name());
       for (const std::string& queue : worker.queues()) served_.insert(queue);
     }
     for (const v1::Queue& queue : snapshot.queues) Look(queue);
@@ -112,10 +113,12 @@ class Survey {
     }
     if (!full_.queues.empty()) tell(Kind::kFull, true, FullText(full_));
     if (!away_.empty()) {
-      tell(Kind::kWorkerAway, false,
-           fmt::format("{}{}: connection lost",
-                       away_.size() == 1 ? "worker " : fmt::format("{} workers: ", away_.size()),
-                       Names(away_)));
+      tell(Kind::kWorkerAway, false, fmt::format("{}: connection lost", Workers(away_)));
+    }
+    if (!quarantined_.empty()) {
+      tell(Kind::kQuarantined, false,
+           fmt::format("{}: in quarantine, attempts failed one after the other",
+                       Workers(quarantined_)));
     }
     if (!open_.queues.empty()) {
       tell(Kind::kCircuitOpen, true,
@@ -136,6 +139,10 @@ class Survey {
   }
 
  private:
+  static std::string Workers(const std::vector<std::string>& names) {
+    return (names.size() == 1 ? "worker " : fmt::format("{} workers: ", names.size())) +
+           Names(names);
+  }
   void Look(const v1::Queue& queue) {
     const v1::QueueStats& stats = queue.stats();
     if (queue.closed()) {
@@ -161,6 +168,7 @@ class Survey {
   const Snapshot& snapshot_;
   absl::flat_hash_set<std::string_view> served_;
   std::vector<std::string> away_;
+  std::vector<std::string> quarantined_;
   Found unserved_;
   Found stuck_;
   Found full_;

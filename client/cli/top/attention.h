@@ -17,6 +17,7 @@ struct Attention {
     kStuck,        // none of a queue's tasks runs or ends, though it is served
     kFull,         // a queue has no room: submits wait, or are refused
     kWorkerAway,   // a worker's connection is lost
+    kQuarantined,  // a worker gets no tasks, because its attempts failed
     kCircuitOpen,  // too many attempts failed in a queue
     kPaused,       // tasks wait in a queue that is paused
     kDeadLetters,

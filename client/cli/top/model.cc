@@ -46,8 +46,9 @@ double Rank(const v1::QueueStats& stats, Sort sort) {
 }
 
 int Trouble(const v1::Worker& worker) {
-  if (!worker.connected()) return 2;
-  return worker.draining() ? 1 : 0;
+  if (!worker.connected()) return 3;
+  if (worker.draining()) return 1;
+  return worker.has_quarantine() ? 2 : 0;
 }
 
 }  // namespace

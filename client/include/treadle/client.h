@@ -287,6 +287,8 @@ class Client {
   absl::StatusOr<v1::Drain> GetDrain(std::string_view drain_id);
   absl::StatusOr<std::vector<v1::Drain>> ListDrains();
   absl::Status RemoveDrain(std::string_view drain_id);
+  // The workers in quarantine with this id or name get tasks again. Returns how many.
+  absl::StatusOr<int64_t> ReleaseWorker(std::string_view id_or_name, std::string_view reason = {});
   // What operators did, the newest first. One page.
   absl::StatusOr<v1::ListActionsResponse> ListActions(const v1::ListActionsRequest& request);
 

@@ -1,6 +1,20 @@
 import { type Worker, adminService } from "../api";
 import { type Action, eachOf } from "./bulk";
 
+export const releaseWorkers: Action<Worker> = {
+  verb: "Release",
+  done: "released",
+  one: "worker",
+  many: "workers",
+  note: "Those that are in quarantine get tasks again: mend what fails there before.",
+  fields: [{ name: "reason", label: "Reason", placeholder: "stands in the list of actions" }],
+  kind: ({ name, quarantine }) => `${name}${quarantine ? "" : ", which is not in quarantine"}`,
+  act: (workers, { reason }, signal) =>
+    eachOf(workers, ({ workerId }) =>
+      adminService.releaseWorker({ worker: workerId, reason }, signal),
+    ),
+};
+
 export const drainWorkers: Action<Worker> = {
   verb: "Drain",
   done: "told to end",

@@ -1,10 +1,16 @@
 import { useState } from "react";
 
 import { ActionDialog } from "../actions/action_dialog";
-import { here } from "../actions/bulk";
-import { drainWorkers } from "../actions/on_workers";
+import { type Action, here } from "../actions/bulk";
+import { drainWorkers, releaseWorkers } from "../actions/on_workers";
 import { to } from "../addresses";
-import type { HandlerAdvice, HandlerStats, Worker, WorkerPoolStats } from "../api";
+import type {
+  HandlerAdvice,
+  HandlerStats,
+  Worker,
+  WorkerPoolStats,
+  WorkerQuarantine,
+} from "../api";
 import { count, duration, shellWord } from "../format";
 import { actionsAllowed } from "../page_settings";
 import { CopyButton, CountLink, Fact, Loaded, PageHead } from "../parts";
@@ -46,20 +52,25 @@ export function WorkerPage({ id }: { id: string }) {
 }
 
 function WorkerActions({ worker }: { worker: Worker }) {
-  const [asking, ask] = useState(false);
+  const [asked, ask] = useState<Action<Worker>>();
   return (
     <>
       <CopyButton text={`treadle worker show ${shellWord(worker.name)}`} label="Copy as command" />
       {actionsAllowed && !worker.draining && (
-        <button type="button" onClick={() => ask(true)}>
+        <button type="button" onClick={() => ask(drainWorkers)}>
           Drain …
         </button>
       )}
-      {asking && (
+      {actionsAllowed && worker.quarantine && (
+        <button type="button" onClick={() => ask(releaseWorkers)}>
+          Release …
+        </button>
+      )}
+      {asked && (
         <ActionDialog
-          action={drainWorkers}
+          action={asked}
           scopes={[here("worker", `The worker ${worker.name}.`, [worker])]}
-          onClose={() => ask(false)}
+          onClose={() => ask(undefined)}
         />
       )}
     </>
@@ -92,6 +103,7 @@ function Shown({ worker }: { worker: Worker }) {
           <code>{worker.workerId}</code>
         </Fact>
       </dl>
+      {worker.quarantine && <Quarantine quarantine={worker.quarantine} />}
       <section aria-labelledby="serves">
         <h2 id="serves">Serves</h2>
         <p className="names">
@@ -127,6 +139,23 @@ function Shown({ worker }: { worker: Worker }) {
         <FoundTasks filter={runningNow} />
       </section>
     </>
+  );
+}
+
+function Quarantine({ quarantine }: { quarantine: WorkerQuarantine }) {
+  const { sinceMs, failed, othersSucceeded, queue, type, error } = quarantine;
+  return (
+    <section aria-labelledby="quarantine">
+      <h2 id="quarantine">In quarantine</h2>
+      <p>
+        It gets no more tasks since <Moment at={sinceMs} />: {count(failed)} of its attempts failed
+        one after the other, while {count(othersSucceeded)} of other workers succeeded.
+      </p>
+      <p>
+        The last, {type} in <Link href={to.queue(queue)}>{queue}</Link>: {error!.type}{" "}
+        <span className="dim">{error!.message}</span>
+      </p>
+    </section>
   );
 }
 

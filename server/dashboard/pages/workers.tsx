@@ -1,4 +1,4 @@
-import { drainWorkers } from "../actions/on_workers";
+import { drainWorkers, releaseWorkers } from "../actions/on_workers";
 import { to } from "../addresses";
 import type { Worker } from "../api";
 import { count } from "../format";
@@ -11,14 +11,20 @@ import { Moment } from "../time";
 import { Drains } from "./drains";
 import { FilteredList } from "./filtered_list";
 
-type Condition = "connected" | "draining" | "away";
+type Condition = "connected" | "draining" | "quarantined" | "away";
 
-export function conditionOf({ connected, draining }: Worker): Condition {
+export function conditionOf({ connected, draining, quarantine }: Worker): Condition {
   if (!connected) return "away";
-  return draining ? "draining" : "connected";
+  if (draining) return "draining";
+  return quarantine ? "quarantined" : "connected";
 }
 
-const TONES = { connected: "good", draining: "warning", away: "bad" } as const;
+const TONES = {
+  connected: "good",
+  draining: "warning",
+  quarantined: "bad",
+  away: "bad",
+} as const;
 
 export function WorkerBadge({ worker }: { worker: Worker }) {
   const condition = conditionOf(worker);
@@ -137,7 +143,7 @@ export function WorkersPage() {
             items={workers}
             keyOf={idOf}
             columns={COLUMNS}
-            actions={[drainWorkers]}
+            actions={[drainWorkers, releaseWorkers]}
             filterLabel="Filter by name or queue"
             choices={Object.keys(TONES)}
             matches={matches}

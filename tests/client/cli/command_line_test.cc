@@ -92,6 +92,7 @@ TEST(CommandLine, EveryCommandHasHelpWithAnExample) {
                                              {"worker", "drain"},
                                              {"worker", "drains"},
                                              {"worker", "undrain"},
+                                             {"worker", "release"},
                                              {"server", "actions"},
                                              {"server", "show"},
                                              {"server", "wait"},

@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "client/cli/command_line.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -273,6 +274,32 @@ TEST_F(Commands, AWorkerThatIsNotThereOrNotTheOnlyOneOfItsNameIsNotShown) {
   const Ran ambiguous = Treadle({"worker", "show", "loom"});
   EXPECT_EQ(ambiguous.exit_code, kUsage);
   EXPECT_THAT(ambiguous.err, HasSubstr("2 workers are named 'loom': say which by its id"));
+}
+
+TEST_F(Commands, AWorkerInQuarantineIsShownAndReleased) {
+  WorkerOptions options = Loom(1);
+  options.name = "broken";
+  testing::LocalWorker broken(*broker_, options);
+  broken->HandleRaw("echo", [](TaskContext&, Bytes) -> absl::StatusOr<Bytes> {
+    return Permanent(absl::DataLossError("no space left"));
+  });
+  broken.Start();
+  std::string batch;
+  for (int i = 0; i < 100; i++) batch += "{}\n";
+  do {  // until it has failed often enough
+    ASSERT_EQ(Treadle({"submit", "--batch", "-", "--type", "echo"}, batch).exit_code, kOk);
+  } while (!absl::StrContains(Treadle({"worker", "list"}).out, "quarantined"));
+  EXPECT_THAT(Treadle({"worker", "show", "broken"}).out,
+              AllOf(HasSubstr("in quarantine"), HasSubstr("of others succeeded"),
+                    HasSubstr("echo of queue default: DATA_LOSS: no space left")));
+
+  EXPECT_EQ(Treadle({"worker", "release", "nobody"}).exit_code, kNotFound);
+  EXPECT_EQ(Treadle({"worker", "release", "loom"}).exit_code, kRefused);
+  const Ran released = Treadle({"worker", "release", "broken", "--reason", "new disk"});
+  EXPECT_EQ(released.exit_code, kOk) << released.err;
+  EXPECT_EQ(released.out, "1 worker released\n");
+  EXPECT_THAT(Treadle({"server", "actions", "--kind", "worker-released"}).out,
+              AllOf(HasSubstr("broken"), HasSubstr("new disk")));
 }
 
 TEST_F(Commands, ABrokerInMemorySaysThatATaskIsNotOnTheDisk) {

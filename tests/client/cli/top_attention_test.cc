@@ -110,6 +110,13 @@ TEST(Attention, AWorkerThatIsAway) {
   EXPECT_THAT(Texts(Of({}, {away, away})), ElementsAre("2 workers: 'w1', 'w1': connection lost"));
 }
 
+TEST(Attention, AWorkerInQuarantine) {
+  v1::Worker broken = MakeWorker("w1", "mail", 2);
+  broken.mutable_quarantine()->set_failed(20);
+  EXPECT_THAT(Texts(Of({}, {broken, MakeWorker("w2", "mail", 2)})),
+              ElementsAre("worker 'w1': in quarantine, attempts failed one after the other"));
+}
+
 TEST(Attention, DeadLettersThatCameLately) {
   Trends trends;
   v1::Queue mail = MakeQueue("mail", 0);
