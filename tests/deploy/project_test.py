@@ -102,7 +102,9 @@ def main(way):
         folder = work / "build"
         environment = dict(os.environ)
         if way == "subdirectory":
-            settings = [f"-DTREADLE_SOURCE={TREE}"]
+            # Many files in one: it is all of Treadle's client and worker that builds anew here.
+            settings = [f"-DTREADLE_SOURCE={TREE}", "-DCMAKE_UNITY_BUILD=ON",
+                        "-DCMAKE_UNITY_BUILD_BATCH_SIZE=24", "-DTREADLE_PCH=OFF"]
             launcher = environment.get("TREADLE_LAUNCHER")
             if launcher:
                 settings.append(f"-DCMAKE_CXX_COMPILER_LAUNCHER={launcher}")

@@ -160,44 +160,6 @@ std::string Format(const Labels& labels) {
   return absl::StrJoin(labels, ",", absl::PairFormatter("="));
 }
 
-const char* NameOf(ActionKind kind) {
-  switch (kind) {
-    case ActionKind::kQueueCreated:
-      return "queue-created";
-    case ActionKind::kQueueUpdated:
-      return "queue-updated";
-    case ActionKind::kQueueClosed:
-      return "queue-closed";
-    case ActionKind::kQueueReopened:
-      return "queue-reopened";
-    case ActionKind::kQueueDeleted:
-      return "queue-deleted";
-    case ActionKind::kQueuePaused:
-      return "queue-paused";
-    case ActionKind::kQueueResumed:
-      return "queue-resumed";
-    case ActionKind::kQueuePurged:
-      return "queue-purged";
-    case ActionKind::kTaskCancelled:
-      return "task-cancelled";
-    case ActionKind::kLettersRedriven:
-      return "letters-redriven";
-    case ActionKind::kLettersDeleted:
-      return "letters-deleted";
-    case ActionKind::kJobStarted:
-      return "job-started";
-    case ActionKind::kJobCancelled:
-      return "job-cancelled";
-    case ActionKind::kDrainSet:
-      return "drain-set";
-    case ActionKind::kDrainRemoved:
-      return "drain-removed";
-    case ActionKind::kWorkerReleased:
-      return "worker-released";
-  }
-  return "?";
-}
-
 struct RowFormat {
   static constexpr DeadLetterPolicy kLetters = {};
   static constexpr CircuitBreaker kBreaker = {};
@@ -501,6 +463,88 @@ const char* NameOf(Discipline discipline) {
   return "?";
 }
 
+const char* NameOf(Reason reason) {
+  switch (reason) {
+    case Reason::kUnknown:
+      return "unknown";
+    case Reason::kStops:
+      return "stops";
+    case Reason::kRuns:
+      return "runs";
+    case Reason::kHolderAway:
+      return "holder-away";
+    case Reason::kHeld:
+      return "held";
+    case Reason::kNoRoom:
+      return "no-room";
+    case Reason::kDelayed:
+      return "delayed";
+    case Reason::kBacksOff:
+      return "backs-off";
+    case Reason::kPurged:
+      return "purged";
+    case Reason::kPaused:
+      return "paused";
+    case Reason::kNoWorker:
+      return "no-worker";
+    case Reason::kWorkersAway:
+      return "workers-away";
+    case Reason::kNoHandler:
+      return "no-handler";
+    case Reason::kWorkersDrain:
+      return "workers-drain";
+    case Reason::kBehind:
+      return "behind";
+    case Reason::kSlotsBusy:
+      return "slots-busy";
+    case Reason::kNext:
+      return "next";
+    case Reason::kCircuitOpen:
+      return "circuit-open";
+    case Reason::kQuarantined:
+      return "quarantined";
+  }
+  return "?";
+}
+
+const char* NameOf(ActionKind kind) {
+  switch (kind) {
+    case ActionKind::kQueueCreated:
+      return "queue-created";
+    case ActionKind::kQueueUpdated:
+      return "queue-updated";
+    case ActionKind::kQueueClosed:
+      return "queue-closed";
+    case ActionKind::kQueueReopened:
+      return "queue-reopened";
+    case ActionKind::kQueueDeleted:
+      return "queue-deleted";
+    case ActionKind::kQueuePaused:
+      return "queue-paused";
+    case ActionKind::kQueueResumed:
+      return "queue-resumed";
+    case ActionKind::kQueuePurged:
+      return "queue-purged";
+    case ActionKind::kTaskCancelled:
+      return "task-cancelled";
+    case ActionKind::kLettersRedriven:
+      return "letters-redriven";
+    case ActionKind::kLettersDeleted:
+      return "letters-deleted";
+    case ActionKind::kJobStarted:
+      return "job-started";
+    case ActionKind::kJobCancelled:
+      return "job-cancelled";
+    case ActionKind::kDrainSet:
+      return "drain-set";
+    case ActionKind::kDrainRemoved:
+      return "drain-removed";
+    case ActionKind::kWorkerReleased:
+      return "worker-released";
+  }
+  return "?";
+}
+
 std::string Format(const RowChange& change) {
   if (const Row* const row = std::get_if<Row>(&change)) {
     return absl::StrJoin(SingleTasks(*row), "\n", [](std::string* out, const Row& one) {
@@ -548,50 +592,6 @@ std::string Format(const QueueView& view) {
 }
 
 namespace {
-
-const char* NameOf(Reason reason) {
-  switch (reason) {
-    case Reason::kUnknown:
-      return "unknown";
-    case Reason::kStops:
-      return "stops";
-    case Reason::kRuns:
-      return "runs";
-    case Reason::kHolderAway:
-      return "holder-away";
-    case Reason::kHeld:
-      return "held";
-    case Reason::kNoRoom:
-      return "no-room";
-    case Reason::kDelayed:
-      return "delayed";
-    case Reason::kBacksOff:
-      return "backs-off";
-    case Reason::kPurged:
-      return "purged";
-    case Reason::kPaused:
-      return "paused";
-    case Reason::kNoWorker:
-      return "no-worker";
-    case Reason::kWorkersAway:
-      return "workers-away";
-    case Reason::kNoHandler:
-      return "no-handler";
-    case Reason::kWorkersDrain:
-      return "workers-drain";
-    case Reason::kBehind:
-      return "behind";
-    case Reason::kSlotsBusy:
-      return "slots-busy";
-    case Reason::kNext:
-      return "next";
-    case Reason::kCircuitOpen:
-      return "circuit-open";
-    case Reason::kQuarantined:
-      return "quarantined";
-  }
-  return "?";
-}
 
 std::string NameOf(ReasonEnd end, int64_t until_ms) {
   switch (end) {

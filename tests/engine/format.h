@@ -24,5 +24,8 @@ std::string Format(const LetterGroupView& view);
 
 const char* NameOf(TaskState state);
 const char* NameOf(Discipline discipline);
+// "?" for what is none.
+const char* NameOf(Reason reason);
+const char* NameOf(ActionKind kind);
 
 }  // namespace treadle::engine

@@ -14,6 +14,8 @@
 #include "absl/strings/str_split.h"
 #include <gtest/gtest.h>
 
+#include "tests/engine/format.h"
+
 // Every file of tests/engine/scripts is a test. TREADLE_REWRITE_SCRIPTS=1 puts what really happened
 // into the files; read the difference before you commit it.
 
@@ -78,6 +80,28 @@ TEST_P(ScriptTest, HappensInRunsAsInSingleTasks) {
 
 INSTANTIATE_TEST_SUITE_P(Engine, ScriptTest, testing::ValuesIn(ScriptNames()),
                          [](const auto& test) { return test.param; });
+
+// The names of all values of an enumeration, from this one on.
+template <typename Enum>
+std::vector<std::string> NamesFrom(Enum first) {
+  std::vector<std::string> names;
+  for (int value = static_cast<int>(first);; ++value) {
+    std::string name = NameOf(static_cast<Enum>(value));
+    if (name == "?") return names;
+    names.push_back(std::move(name));
+  }
+}
+
+TEST(Scripts, HaveEachReasonAndEachAction) {
+  std::string all;
+  for (const std::string& name : ScriptNames()) absl::StrAppend(&all, Expected(name));
+  for (const std::string& reason : NamesFrom(Reason::kStops)) {
+    EXPECT_TRUE(absl::StrContains(all, absl::StrCat("\n", reason, " since="))) << reason;
+  }
+  for (const std::string& action : NamesFrom(ActionKind::kQueueCreated)) {
+    EXPECT_TRUE(absl::StrContains(all, absl::StrCat(" ", action, " "))) << action;
+  }
+}
 
 }  // namespace
 }  // namespace treadle::engine

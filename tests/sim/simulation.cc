@@ -72,7 +72,7 @@ broker::BrokerOptions SmallOptions(uint64_t seed) {
   bound(options.engine.dead_letters.max_bytes, 1, 3'000);
   bound(options.engine.letter_groups_max, 1, 5);
   bound(options.task_output_bytes_max, 1, 1'000);
-  options.engine.quarantine_after = random.OneIn(2) ? random.Between(2, 6) : 0;
+  options.engine.quarantine_after = random.Between(0, 2);
   return options;
 }
 

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "proto/support/limits.h"
+#include "proto/wire/settings.h"
 #include "tests/worker/fake_broker.h"
 #include "tests/worker/live_session.h"
 #include "tests/worker/pool/meeting.h"
@@ -377,6 +378,23 @@ TEST_F(SessionTest, HeartbeatsGoOnWhileEveryThreadIsBusy) {
   EXPECT_TRUE(broker_.WaitUntil([&] { return broker_.messages().size() >= before + 3; }));
   EXPECT_EQ(broker_.streams(), 1);
   door_.Open();
+}
+
+TEST_F(SessionTest, HowHandlersFareIsToldThoughThereIsNothingElseToSay) {
+  v1::Welcome quiet;
+  quiet.set_heartbeat_ms(wire::kIdleHeartbeatMs);
+  broker_.Welcome(quiet);
+  Start(1, 0);
+  const auto told_at = std::chrono::steady_clock::now();
+  HandlerStatsList handlers;
+  handlers.Add()->set_type("echo");
+  live_.session().TellHandlers(handlers);
+  EXPECT_TRUE(broker_.WaitUntil([&] {
+    const std::vector<FakeBroker::Message> messages = broker_.messages();
+    return messages.back().request.handlers_size() == 1;
+  }));
+  EXPECT_LT(std::chrono::steady_clock::now() - told_at,
+            milliseconds(wire::kIdleHeartbeatMs * 2 / 3));
 }
 
 TEST_F(SessionTest, MoreTasksThanCreditAreHandedBack) {

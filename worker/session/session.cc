@@ -124,6 +124,7 @@ void Session::TellHandlers(HandlerStatsList handlers) {
   std::lock_guard lock(mutex_);
   handlers_ = std::move(handlers);
   handlers_told_ = false;
+  WakeBy(SendDue());
 }
 
 Session::Time Session::NextWake(Time now) const {
@@ -228,7 +229,9 @@ Session::Time Session::SendDue() const {
   if (confirm_wanted_ || reports_.full()) return Time::min();
   if (phase_ != Phase::kServing && !drain_told_) return Time::min();
   Time due = HeartbeatDue();
-  if (reports_.waiting() > 0 || credit_due()) due = std::min(due, sent_at_ + spacing_);
+  if (reports_.waiting() > 0 || credit_due() || !handlers_told_) {
+    due = std::min(due, sent_at_ + spacing_);
+  }
   if (output_.waiting() > 0) due = std::min(due, sent_at_ + kOutputEvery);
   if (leases_.has_starts()) due = std::min(due, begun_at_ + kStartsLate);
   if (leases_.has_progress()) due = std::min(due, progress_at_ + kProgressEvery);

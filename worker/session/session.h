@@ -97,8 +97,8 @@ class Session final : public AttemptEvents, public AttachStream::Listener {
   // stream is replaced by one that says so. Thread-safe.
   void Place(const std::vector<std::vector<std::string>>& types);
 
-  // What the broker shall show of the handlers, in the place of what it was told before: goes with
-  // the next message, and again over every new stream. Thread-safe.
+  // What the broker shall show of the handlers, in the place of what it was told before: goes as
+  // soon as reports do, and again over every new stream. Thread-safe.
   void TellHandlers(HandlerStatsList handlers);
 
   // Takes no more tasks, hands back those that have not begun, lets the others finish within
