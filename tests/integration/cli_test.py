@@ -169,6 +169,9 @@ class CommandLine(Scenario):
         self.treadle("queue", "update", "bare", "--fail-unserved-after=1s")
         self.assertIn("NoWorker", self.treadle("result", name, code=TASK_FAILED)[1])
         self.worker(self.address, "--allow-exec=/bin/true", queues=["bare"])
+        processes.wait_until(
+            lambda: "no worker" not in self.treadle("submit", "-q", "bare", "--dry-run", "--",
+                                                    "/bin/true")[0], "the worker")
         self.assertEqual(self.treadle("submit", "-q", "bare", "--", "/bin/true")[1], "")
 
     def test_exit_codes(self):
@@ -236,9 +239,11 @@ class CommandLine(Scenario):
         self.assertGreater(seen, 30)
 
     def test_a_reader_that_has_enough_ends_it_quietly(self):
-        self.treadle("submit", "--type=nobody", "--queue=q")
+        # Sent again it is nothing new, of which there would be more to say.
+        submit = ["submit", "--type=nobody", "--queue=q", "--request-key=once"]
+        self.treadle(*submit)
         for words in (["task", "list"], ["task", "list", "-o", "jsonl"], ["queue", "list", "-w"],
-                      ["queue", "show", "q"], ["server", "show"], ["submit", "--type=nobody"],
+                      ["queue", "show", "q"], ["server", "show"], submit,
                       ["task", "show", "zz-zz", "--help"], ["task", "cancel", "--queue=q", "-y"]):
             read, write = os.pipe()
             os.close(read)
