@@ -323,6 +323,7 @@ Figures Broker::Impl::figures() const {
     figures.lanes[lane] = inbox_->Figures(static_cast<Lane>(lane));
   }
   figures.unsynced_bytes = UnsyncedBytes();
+  figures.payload_cache_bytes = cache_.bytes();
   figures.free_store_bytes = free_space_.bytes();
   if (const SpanSink* const spans = traces_.sink()) figures.spans = spans->Figures();
   return figures;
@@ -408,5 +409,6 @@ Holdings Broker::holdings() const { return impl_->holdings(); }
 Figures Broker::figures() const { return impl_->figures(); }
 
 Figures View::Figures() const { return internals->broker.figures(); }
+const BrokerOptions& View::Options() const { return internals->broker.options(); }
 
 }  // namespace treadle::broker

@@ -102,6 +102,7 @@ struct View {
   const engine::OutputRow* Output(TaskId task) const;
   // Of the broker itself.
   broker::Figures Figures() const;
+  const BrokerOptions& Options() const;
   class Internals;
   const Internals* internals = nullptr;
 };
@@ -190,7 +191,8 @@ struct Figures {
   // looks about once a second, and brings them together.
   int64_t stalls = 0;
   std::array<LaneFigures, kLanes> lanes;
-  int64_t unsynced_bytes = 0;        // see BrokerOptions::unsynced_bytes_max
+  int64_t unsynced_bytes = 0;  // see BrokerOptions::unsynced_bytes_max
+  int64_t payload_cache_bytes = 0;
   int64_t free_store_bytes = 0;      // as the store said last; INT64_MAX: no bound
   std::optional<SpanFigures> spans;  // absent: nobody wants them
 };

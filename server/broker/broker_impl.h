@@ -61,6 +61,7 @@ class Broker::Impl : private Outbox {
   const engine::Engine& engine() const { return engine_; }
   Holdings holdings() const;
   Figures figures() const;
+  const BrokerOptions& options() const { return options_; }
   void Visit(absl::AnyInvocable<void(const View&)>& visit) const;
   std::vector<engine::CallId> WaitForStore() const;
 
@@ -211,7 +212,7 @@ class Broker::Impl : private Outbox {
   int64_t unknowns_said_ = 0;  // and not released yet
   FreeSpace free_space_;
   TurnFigures turn_figures_;
-  SyncTimes sync_times_{turn_figures_.sync_ms};
+  SyncTimes sync_times_{turn_figures_};
 
   int64_t now_ms_ = INT64_MIN;  // of the turn: never goes back, whatever the clock does
   Advance writes_;

@@ -26,6 +26,7 @@ struct TurnFigures {
   engine::Histogram<kTurnRequestsBounds> requests;  // of turns that took some; runs count as tasks
   engine::Histogram<kBatchBytesBounds> batch_bytes;
   engine::Histogram<kSyncBoundsMs> sync_ms;  // of batches that somebody waited for
+  int64_t sync_last_ms = -1;                 // of these, the last one; -1: none yet
   int64_t rows = 0;                          // written or deleted
 };
 
@@ -39,18 +40,19 @@ struct LaneFigures {
 // How long appended batches take to their sync. One thread.
 class SyncTimes {
  public:
-  explicit SyncTimes(engine::Histogram<kSyncBoundsMs>& into) : into_(into) {}
+  explicit SyncTimes(TurnFigures& into) : into_(into) {}
 
   // A sync up to here was asked for.
   void Asked(store::Sequence sequence, int64_t now_ms) { asked_.emplace_back(sequence, now_ms); }
   void Synced(store::Sequence sequence, int64_t now_ms) {
     for (; !asked_.empty() && asked_.front().first <= sequence; asked_.pop_front()) {
-      into_.Add(now_ms - asked_.front().second);
+      into_.sync_last_ms = now_ms - asked_.front().second;
+      into_.sync_ms.Add(into_.sync_last_ms);
     }
   }
 
  private:
-  engine::Histogram<kSyncBoundsMs>& into_;
+  TurnFigures& into_;
   std::deque<std::pair<store::Sequence, int64_t>> asked_;  // and when
 };
 

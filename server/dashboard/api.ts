@@ -578,6 +578,28 @@ export interface ServerInfo {
   workers: number;
   sessions: number;
   diskHungMs: number;
+  stats: ServerStats | undefined;
+}
+
+export interface ServerStats {
+  syncP50Ms: number;
+  syncP99Ms: number;
+  syncLastMs: number;
+  turnRequestsMean: number;
+  turnRequestsP99: number;
+  turnBytesMean: number;
+  turnBytesP99: number;
+  residentBytes: number;
+  payloadCacheBytes: number;
+  payloadCacheBytesMax: number;
+  waitingBytes: number;
+  waitingBytesMax: number;
+  unsyncedBytes: number;
+  unsyncedBytesMax: number;
+  incomingBytes: number;
+  incomingLaneBytesMax: number;
+  outgoingBytes: number;
+  outgoingBytesMax: number;
 }
 
 export interface StartJobRequest {
@@ -820,7 +842,15 @@ const shapes: Record<string, Shape> = {
   ServerInfo: {
     version: "string", startedAtMs: "number", nowMs: "number", store: "string", limits: "?Limits",
     unfinishedTasks: "number", queues: "number", workers: "number", sessions: "number",
-    diskHungMs: "number",
+    diskHungMs: "number", stats: "?ServerStats",
+  },
+  ServerStats: {
+    syncP50Ms: "number", syncP99Ms: "number", syncLastMs: "number", turnRequestsMean: "number",
+    turnRequestsP99: "number", turnBytesMean: "number", turnBytesP99: "number",
+    residentBytes: "number", payloadCacheBytes: "number", payloadCacheBytesMax: "number",
+    waitingBytes: "number", waitingBytesMax: "number", unsyncedBytes: "number",
+    unsyncedBytesMax: "number", incomingBytes: "number", incomingLaneBytesMax: "number",
+    outgoingBytes: "number", outgoingBytesMax: "number",
   },
   StartJobResponse: { job: "?Job" },
   Task: {

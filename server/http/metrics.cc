@@ -17,10 +17,10 @@
 #include <prometheus/text_serializer.h>
 
 #include "proto/support/limits.h"
+#include "proto/support/process.h"
 #include "server/engine/census.h"
 #include "server/http/exposition.h"
 #include "server/http/health.h"
-#include "server/http/process.h"
 
 namespace treadle::http {
 namespace {

@@ -10,12 +10,14 @@
 #include "absl/strings/str_cat.h"
 
 #include "proto/support/limits.h"
+#include "proto/support/process.h"
 #include "proto/support/task_id.h"
 #include "server/broker/stored_tasks.h"
 #include "server/engine/refusals.h"
 #include "server/rpc/change.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/page_token.h"
+#include "server/rpc/spread.h"
 #include "server/rpc/unary_call.h"
 #include "server/rpc/validate.h"
 #include "treadle/v1/admin_service.pb.h"
@@ -28,7 +30,39 @@ constexpr absl::string_view kDrainsQuestion = "drains";
 constexpr size_t kPageBytes = limits::kOutgoingMessageBytes;
 constexpr size_t kWorkersAtOnce = 8;
 
-v1::ServerInfo MakeInfo(const Edge& edge, const broker::View& view) {
+v1::ServerStats MakeStats(const Edge& edge, const broker::View& view, int64_t resident_bytes) {
+  const broker::Figures figures = view.Figures();
+  const broker::TurnFigures before = edge.charts.TurnsBefore();
+  const Spread syncs = SpreadOf(before.sync_ms, figures.turns.sync_ms);
+  const Spread requests = SpreadOf(before.requests, figures.turns.requests);
+  const Spread bytes = SpreadOf(before.batch_bytes, figures.turns.batch_bytes);
+  v1::ServerStats stats;
+  stats.set_sync_p50_ms(syncs.p50);
+  stats.set_sync_p99_ms(syncs.p99);
+  stats.set_sync_last_ms(figures.turns.sync_last_ms);
+  stats.set_turn_requests_mean(requests.mean);
+  stats.set_turn_requests_p99(requests.p99);
+  stats.set_turn_bytes_mean(bytes.mean);
+  stats.set_turn_bytes_p99(bytes.p99);
+
+  const broker::BrokerOptions& options = view.Options();
+  stats.set_resident_bytes(resident_bytes);
+  stats.set_payload_cache_bytes(figures.payload_cache_bytes);
+  stats.set_payload_cache_bytes_max(options.payload_cache_bytes_max);
+  stats.set_waiting_bytes(figures.holdings.waiting_bytes);
+  stats.set_waiting_bytes_max(options.waiting_bytes_max);
+  stats.set_unsynced_bytes(figures.unsynced_bytes);
+  stats.set_unsynced_bytes_max(options.unsynced_bytes_max);
+  int64_t incoming_bytes = 0;
+  for (const broker::LaneFigures& lane : figures.lanes) incoming_bytes += lane.bytes;
+  stats.set_incoming_bytes(incoming_bytes);
+  stats.set_incoming_lane_bytes_max(options.inbox_bytes_max);
+  stats.set_outgoing_bytes(edge.outgoing.bytes());
+  stats.set_outgoing_bytes_max(edge.options.outgoing_bytes_sum_max);
+  return stats;
+}
+
+v1::ServerInfo MakeInfo(const Edge& edge, const broker::View& view, int64_t resident_bytes) {
   const Options& options = edge.options;
   v1::ServerInfo info;
   info.set_version(options.version);
@@ -49,14 +83,16 @@ v1::ServerInfo MakeInfo(const Edge& edge, const broker::View& view) {
   info.set_workers(totals.workers);
   info.set_sessions(totals.sessions);
   info.set_disk_hung_ms(edge.disk.HungMs(edge.clock.NowMs()));
+  *info.mutable_stats() = MakeStats(edge, view, resident_bytes);
   return info;
 }
 
 absl::Status GetServerInfo(Edge& edge, UnaryCall& call, v1::GetServerInfoRequest&) {
   call.Ask<v1::GetServerInfoResponse>(
-      [&edge](const broker::View& view) -> absl::StatusOr<v1::GetServerInfoResponse> {
+      [&edge, resident_bytes = ResidentBytes()](
+          const broker::View& view) -> absl::StatusOr<v1::GetServerInfoResponse> {
         v1::GetServerInfoResponse response;
-        *response.mutable_server() = MakeInfo(edge, view);
+        *response.mutable_server() = MakeInfo(edge, view, resident_bytes);
         return response;
       });
   return absl::OkStatus();

@@ -30,7 +30,7 @@ void ChartSampler::Go(std::shared_ptr<Look> look) {
     if (look->census.next == engine::Census::Next::kQueues) return Go(std::move(look));
     charts_.Add({.at_ms = view.now_ms,
                  .queues = std::move(look->census.others),
-                 .sync_ms = view.Figures().turns.sync_ms});
+                 .turns = view.Figures().turns});
     looks_ = false;
   });
 }

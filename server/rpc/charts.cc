@@ -1,28 +1,11 @@
 #include "server/rpc/charts.h"
 
 #include <algorithm>
-#include <array>
 
 #include "proto/support/limits.h"
 
 namespace treadle::rpc {
 namespace {
-
-double Quantile(const auto& bounds, const auto& counts, uint64_t count, double q) {
-  const double rank = q * static_cast<double>(count);
-  double below = 0;
-  for (size_t i = 0; i < bounds.size(); ++i) {
-    const auto in_bucket = static_cast<double>(counts[i]);
-    if (in_bucket > 0 && below + in_bucket >= rank) {
-      // As if they were spread evenly between the bucket's bounds.
-      const double low = i == 0 ? 0 : static_cast<double>(bounds[i - 1]);
-      const double high = static_cast<double>(bounds[i]);
-      return low + (high - low) * (rank - below) / in_bucket;
-    }
-    below += in_bucket;
-  }
-  return static_cast<double>(bounds.back());  // more than that, and how much is not known
-}
 
 // What is counted in pieces may seem to go back a little: see engine::Census.
 double PerSecond(int64_t since, int64_t now, int64_t elapsed_ms) {
@@ -31,20 +14,6 @@ double PerSecond(int64_t since, int64_t now, int64_t elapsed_ms) {
 }
 
 }  // namespace
-
-template <const auto& kBounds>
-ChartRing::Quantiles ChartRing::QuantilesOf(const engine::Histogram<kBounds>& since,
-                                            const engine::Histogram<kBounds>& now) {
-  std::array<uint64_t, engine::Histogram<kBounds>::kBuckets> counts{};
-  uint64_t count = 0;
-  for (size_t i = 0; i < counts.size(); ++i) {
-    counts[i] = now.counts()[i] - std::min(now.counts()[i], since.counts()[i]);
-    count += counts[i];
-  }
-  if (count == 0) return {};
-  return {.p50_ms = Quantile(kBounds, counts, count, 0.5),
-          .p99_ms = Quantile(kBounds, counts, count, 0.99)};
-}
 
 ChartRing::Row ChartRing::RowOf(const ChartSample& sample) const {
   const engine::QueueCensus& now = sample.queues;
@@ -63,9 +32,9 @@ ChartRing::Row ChartRing::RowOf(const ChartSample& sample) const {
           .running = now.running,
           .oldest_age_ms = now.oldest_age_ms,
           .dead_letters = now.dead_letters,
-          .queueing = QuantilesOf(since.times.queueing, now.times.queueing),
-          .running_times = QuantilesOf(since.times.running, now.times.running),
-          .sync = QuantilesOf(last_->sync_ms, sample.sync_ms)};
+          .queueing = SpreadOf(since.times.queueing, now.times.queueing),
+          .running_times = SpreadOf(since.times.running, now.times.running),
+          .sync = SpreadOf(last_->turns.sync_ms, sample.turns.sync_ms)};
 }
 
 void ChartRing::Add(const ChartSample& sample) {
@@ -96,12 +65,12 @@ void ChartRing::Write(int64_t offset_ms, int64_t after_ms, v1::Charts& out) cons
     out.add_running(row->running);
     out.add_oldest_age_ms(row->oldest_age_ms);
     out.add_dead_letters(row->dead_letters);
-    out.add_queueing_p50_ms(row->queueing.p50_ms);
-    out.add_queueing_p99_ms(row->queueing.p99_ms);
-    out.add_running_p50_ms(row->running_times.p50_ms);
-    out.add_running_p99_ms(row->running_times.p99_ms);
-    out.add_sync_p50_ms(row->sync.p50_ms);
-    out.add_sync_p99_ms(row->sync.p99_ms);
+    out.add_queueing_p50_ms(row->queueing.p50);
+    out.add_queueing_p99_ms(row->queueing.p99);
+    out.add_running_p50_ms(row->running_times.p50);
+    out.add_running_p99_ms(row->running_times.p99);
+    out.add_sync_p50_ms(row->sync.p50);
+    out.add_sync_p99_ms(row->sync.p99);
   }
 }
 
@@ -109,6 +78,13 @@ void Charts::Add(const ChartSample& sample) {
   std::lock_guard lock(mutex_);
   hour_.Add(sample);
   day_.Add(sample);
+  if (recent_.size() == kRecentSteps) recent_.pop_front();
+  recent_.push_back(sample.turns);
+}
+
+broker::TurnFigures Charts::TurnsBefore() const {
+  std::lock_guard lock(mutex_);
+  return recent_.empty() ? broker::TurnFigures() : recent_.front();
 }
 
 void Charts::Write(v1::ChartSpan span, int64_t offset_ms, int64_t after_ms, v1::Charts& out) const {

@@ -8,6 +8,7 @@
 
 #include "server/broker/figures.h"
 #include "server/engine/census.h"
+#include "server/rpc/spread.h"
 #include "treadle/v1/admin_service.pb.h"
 
 namespace treadle::rpc {
@@ -16,7 +17,7 @@ namespace treadle::rpc {
 struct ChartSample {
   int64_t at_ms = 0;  // service time
   engine::QueueCensus queues;
-  engine::Histogram<broker::kSyncBoundsMs> sync_ms;
+  broker::TurnFigures turns;
 };
 
 // The last steps of one length, up to a bound. One thread.
@@ -33,10 +34,6 @@ class ChartRing {
   void Write(int64_t offset_ms, int64_t after_ms, v1::Charts& out) const;
 
  private:
-  struct Quantiles {
-    double p50_ms = -1;
-    double p99_ms = -1;
-  };
   struct Row {
     int64_t end_ms = 0;
     double submitted = 0;  // a second, as the next three
@@ -48,14 +45,11 @@ class ChartRing {
     int64_t running = 0;
     int64_t oldest_age_ms = 0;
     int64_t dead_letters = 0;
-    Quantiles queueing;
-    Quantiles running_times;
-    Quantiles sync;
+    Spread queueing;
+    Spread running_times;
+    Spread sync;
   };
 
-  template <const auto& kBounds>
-  static Quantiles QuantilesOf(const engine::Histogram<kBounds>& since,
-                               const engine::Histogram<kBounds>& now);
   Row RowOf(const ChartSample& sample) const;
 
   const int64_t step_ms_;
@@ -68,7 +62,8 @@ class ChartRing {
 class Charts {
  public:
   static constexpr size_t kSteps = 720;
-  static constexpr int64_t kDayStep = 24;  // of these steps, one of the day's
+  static constexpr int64_t kDayStep = 24;     // of these steps, one of the day's
+  static constexpr size_t kRecentSteps = 13;  // a minute lies between the first and the last
 
   // `step_ms`: of the hour, which has kSteps of them.
   explicit Charts(int64_t step_ms)
@@ -77,12 +72,16 @@ class Charts {
   int64_t step_ms() const { return step_ms_; }
   void Add(const ChartSample& sample);
   void Write(v1::ChartSpan span, int64_t offset_ms, int64_t after_ms, v1::Charts& out) const;
+  // What the broker had counted of its turns about a minute ago: as long as the last samples go
+  // back. Nothing: there is no sample yet.
+  broker::TurnFigures TurnsBefore() const;
 
  private:
   const int64_t step_ms_;
   mutable std::mutex mutex_;
   ChartRing hour_;
   ChartRing day_;
+  std::deque<broker::TurnFigures> recent_;
 };
 
 }  // namespace treadle::rpc

@@ -45,10 +45,12 @@ TEST_F(FiguresTest, ASyncLastsFromTheAppendToItsReturn) {
   const auto after = Look().turns.sync_ms;
   EXPECT_EQ(after.count(), before.count() + 2);
   EXPECT_EQ(after.sum(), before.sum() + 34 + 30);
+  EXPECT_EQ(Look().turns.sync_last_ms, 30);
 }
 
 TEST_F(FiguresTest, ATurnCountsWhatItTookAndStored) {
-  const TurnFigures before = Look().turns;
+  const Figures at_first = Look();
+  const TurnFigures& before = at_first.turns;
   Submit("one");
   Submit("two");
   Submit("three");
@@ -61,6 +63,8 @@ TEST_F(FiguresTest, ATurnCountsWhatItTookAndStored) {
   EXPECT_GE(after.turns.rows, before.rows + 3);
   EXPECT_EQ(after.holdings.unfinished_tasks, 3);
   EXPECT_EQ(after.unsynced_bytes, 0);
+  EXPECT_GE(after.payload_cache_bytes, at_first.payload_cache_bytes + 11)
+      << "nobody has taken them";
   EXPECT_GT(after.free_store_bytes, 0);
 }
 

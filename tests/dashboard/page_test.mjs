@@ -92,6 +92,19 @@ scenario('charts ask for what is new, of an hour or a day as the address says', 
   assert.equal(await page.getByLabel('The last').inputValue(), 'day');
 });
 
+scenario('the system page says how store and memory do', async (scene) => {
+  scene.treadle('submit', '--queue=mail', '--type=letter', '--payload={"n":12345678}');
+  await scene.go('/system');
+  const fact = (name, says) =>
+    scene.page.locator('.fact', { hasText: name }).locator('dd', { hasText: says }).waitFor();
+  await fact('Syncs of the disk', /^half within \d+ ms, 99 % within .*; the last one took/);
+  await fact('Requests in a turn', /^\d+ on average, 99 % at most \d+$/);
+  await fact('Rows of a turn', /^[\d.]+ (B|KiB) on average, 99 % at most/);
+  await fact('Resident', /MiB$/);
+  await fact('Payloads kept at hand', /^\d+ B of 256 MiB$/);
+  await fact('Received, not taken yet', /^\d+ B of .* for each lane$/);
+});
+
 scenario('tasks are searched in the words of the broker', async (scene) => {
   scene.treadle('queue', 'create', 'mail');
   const submit = (type) => scene.treadle('submit', '--queue=mail', `--type=${type}`);

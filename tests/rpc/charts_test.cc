@@ -89,7 +89,7 @@ TEST_F(ChartRingTest, TimesAreOfWhatCameAboutInTheStepAlone) {
   EXPECT_THAT(charts.queueing_p99_ms(), ElementsAre(AllOf(Ge(100), Le(300)), -1));
   EXPECT_THAT(charts.running_p50_ms(), ElementsAre(21'600'000, -1)) << "the last bound: or more";
   EXPECT_THAT(charts.sync_p50_ms(), ElementsAre(-1, -1));
-  now_.sync_ms.Add(1, 10);
+  now_.turns.sync_ms.Add(1, 10);
   Sample(15'000);
   EXPECT_THAT(Write().sync_p50_ms(), ElementsAre(-1, -1, DoubleEq(0.5)));
 }
@@ -157,6 +157,35 @@ TEST(Charts, ADayIsMadeOfTheSameSamples) {
   ASSERT_EQ(day.time_ms_size(), 720);
   EXPECT_EQ(day.time_ms(719), hour.time_ms(719));
   EXPECT_EQ(day.submitted_per_second(0), 2);
+}
+
+TEST(Charts, WhatTurnsHadComeToIsKnownOfAMinuteAgo) {
+  Charts charts(kStepMs);
+  EXPECT_EQ(charts.TurnsBefore().rows, 0);
+  ChartSample now;
+  for (int64_t at_ms = 0; at_ms <= 60'000; at_ms += kStepMs) {
+    now.at_ms = at_ms;
+    now.turns.rows = at_ms;
+    charts.Add(now);
+    EXPECT_EQ(charts.TurnsBefore().rows, 0) << at_ms;
+  }
+  now.turns.rows = now.at_ms += kStepMs;
+  charts.Add(now);
+  EXPECT_EQ(charts.TurnsBefore().rows, kStepMs);
+}
+
+TEST(SpreadOf, IsOfWhatCameAboutBetweenTwoLooks) {
+  engine::Histogram<broker::kTurnRequestsBounds> since;
+  since.Add(1'000, 50);
+  engine::Histogram<broker::kTurnRequestsBounds> now = since;
+  EXPECT_EQ(SpreadOf(since, now).mean, -1);
+  EXPECT_EQ(SpreadOf(since, now).p99, -1);
+  now.Add(2, 90);
+  now.Add(70, 10);
+  const Spread spread = SpreadOf(since, now);
+  EXPECT_EQ(spread.mean, 8.8);
+  EXPECT_THAT(spread.p50, AllOf(Ge(1), Le(2)));
+  EXPECT_THAT(spread.p99, AllOf(Ge(50), Le(100)));
 }
 
 class GetChartsTest : public test::RpcTest {

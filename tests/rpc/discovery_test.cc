@@ -134,5 +134,50 @@ TEST_F(Discovery, ServerInfoStatesTheBounds) {
   EXPECT_GE(info.now_ms(), info.started_at_ms());
 }
 
+struct Folder {
+  TemporaryFolder folder;
+};
+
+// The folder is there before the server and after it.
+class OnDisk : private Folder, public RpcTest {
+ protected:
+  OnDisk() : RpcTest(Options()) {}
+
+ private:
+  LocalServerOptions Options() {
+    LocalServerOptions options;
+    options.data_directory = folder.path();
+    options.broker.payload_cache_bytes_max = 5'000;
+    options.broker.waiting_bytes_max = 6'000;
+    options.broker.unsynced_bytes_max = 7'000'000;
+    options.broker.inbox_bytes_max = 8'000'000;
+    options.rpc.outgoing_bytes_sum_max = 9'000'000;
+    return options;
+  }
+};
+
+TEST_F(OnDisk, ServerInfoSaysHowStoreAndMemoryDo) {
+  Submit(Spec("mail", std::string(2'000, 'x')));  // synced before it is acknowledged
+  const v1::ServerStats stats = Info().stats();
+  EXPECT_GE(stats.sync_p50_ms(), 0);
+  EXPECT_GE(stats.sync_p99_ms(), stats.sync_p50_ms());
+  EXPECT_GE(stats.sync_last_ms(), 0);
+  EXPECT_GE(stats.turn_requests_mean(), 1);
+  EXPECT_GT(stats.turn_requests_p99(), 0);
+  EXPECT_GT(stats.turn_bytes_mean(), 0);
+  EXPECT_GE(stats.turn_bytes_p99(), 1'024) << "the submit's turn stored its payload";
+
+  EXPECT_GT(stats.resident_bytes(), 1 << 20);
+  EXPECT_GE(stats.payload_cache_bytes(), 2'000);
+  EXPECT_LE(stats.payload_cache_bytes(), 5'000);
+  EXPECT_EQ(stats.payload_cache_bytes_max(), 5'000);
+  EXPECT_EQ(stats.waiting_bytes(), 0);
+  EXPECT_EQ(stats.waiting_bytes_max(), 6'000);
+  EXPECT_EQ(stats.unsynced_bytes(), 0);
+  EXPECT_EQ(stats.unsynced_bytes_max(), 7'000'000);
+  EXPECT_EQ(stats.incoming_lane_bytes_max(), 8'000'000);
+  EXPECT_EQ(stats.outgoing_bytes_max(), 9'000'000);
+}
+
 }  // namespace
 }  // namespace treadle::test

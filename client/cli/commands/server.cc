@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <iterator>
 #include <memory>
@@ -20,6 +21,28 @@ namespace {
 
 constexpr char kKindPrefix[] = "ACTION_KIND_";
 
+std::string DescribeSyncs(const v1::ServerStats& stats) {
+  std::string last;
+  if (stats.sync_last_ms() >= 0) {
+    last = "; the last one took " + HumanDuration(stats.sync_last_ms());
+  }
+  if (stats.sync_p50_ms() < 0) return "none in the last minute" + last;
+  const auto within = [](double ms) { return HumanDuration(static_cast<int64_t>(std::ceil(ms))); };
+  return fmt::format("half within {}, 99 % within {}{}", within(stats.sync_p50_ms()),
+                     within(stats.sync_p99_ms()), last);
+}
+
+// What was done together, and what 99 of a hundred were at most.
+std::string DescribeGroups(double mean, double p99, std::string (*text)(int64_t)) {
+  if (mean < 0) return "none in the last minute";
+  const auto up = [text](double value) { return text(static_cast<int64_t>(std::ceil(value))); };
+  return fmt::format("{} on average, 99 % at most {}", up(mean), up(p99));
+}
+
+std::string DescribeUse(int64_t bytes, int64_t bytes_max) {
+  return fmt::format("{} (at most {})", HumanBytes(bytes), HumanBytes(bytes_max));
+}
+
 std::string DescribeServer(const v1::ServerInfo& server, const Context& context) {
   Sheet sheet;
   sheet.Add("broker", context.broker);
@@ -36,6 +59,21 @@ std::string DescribeServer(const v1::ServerInfo& server, const Context& context)
                                   HumanNumber(server.limits().queues_max())));
   sheet.Add("workers", HumanNumber(server.workers()));
   sheet.Add("sessions", HumanNumber(server.sessions()));
+  const v1::ServerStats& stats = server.stats();
+  if (server.store() != "memory") sheet.Add("syncs", DescribeSyncs(stats));
+  sheet.Add("requests in a turn",
+            DescribeGroups(stats.turn_requests_mean(), stats.turn_requests_p99(), HumanNumber));
+  sheet.Add("rows of a turn",
+            DescribeGroups(stats.turn_bytes_mean(), stats.turn_bytes_p99(), HumanBytes));
+  sheet.Add("memory", HumanBytes(stats.resident_bytes()) + " resident");
+  sheet.Add("payloads at hand",
+            DescribeUse(stats.payload_cache_bytes(), stats.payload_cache_bytes_max()));
+  sheet.Add("waiting for room", DescribeUse(stats.waiting_bytes(), stats.waiting_bytes_max()));
+  sheet.Add("waiting for disk", DescribeUse(stats.unsynced_bytes(), stats.unsynced_bytes_max()));
+  sheet.Add("received, not taken",
+            fmt::format("{} (at most {} in each lane)", HumanBytes(stats.incoming_bytes()),
+                        HumanBytes(stats.incoming_lane_bytes_max())));
+  sheet.Add("sent, not read", DescribeUse(stats.outgoing_bytes(), stats.outgoing_bytes_max()));
   sheet.Add("payload", "at most " + HumanBytes(server.limits().payload_bytes_max()));
   sheet.Add("request keys", "kept for " + HumanDuration(server.limits().request_key_window_ms()));
   return context.Render(sheet);
@@ -119,10 +157,12 @@ void AddServerCommands(CLI::App& root, Command& chosen) {
   server.require_subcommand(1);
   auto watch = std::make_shared<WatchFlags>();
   CLI::App& show =
-      AddSubcommand(server, "show", "Shows the broker's version, store, load and bounds.",
+      AddSubcommand(server, "show", "Shows the broker's version, store, load, memory and bounds.",
+                    "Syncs, and turns of the broker's loop, are those of the last minute.\n"
+                    "\n"
                     "Examples:\n"
-                    "  treadle server show\n"
-                    "  treadle server show -o json | jq .unfinished_tasks\n");
+                    "  treadle server show --watch\n"
+                    "  treadle server show -o json | jq .stats.sync_p99_ms\n");
   show.alias("info");
   AddWatchFlags(show, *watch);
   show.callback([&chosen, watch] {

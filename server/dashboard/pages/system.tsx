@@ -1,5 +1,5 @@
 import { to } from "../addresses";
-import type { ServerInfo } from "../api";
+import type { ServerInfo, ServerStats } from "../api";
 import { bytes, count, dateTime, duration } from "../format";
 import { actionsAllowed } from "../page_settings";
 import { Badge, CopyButton, CountLink, Fact, Loaded, PageHead } from "../parts";
@@ -73,6 +73,7 @@ function Shown({ server }: { server: ServerInfo }) {
           <Fact name="Clients' sessions">{count(server.sessions)}</Fact>
         </dl>
       </section>
+      <Stats stats={server.stats!} store={server.store} />
       <section aria-labelledby="limits">
         <h2 id="limits">Limits</h2>
         <dl className="facts">
@@ -99,4 +100,61 @@ function Shown({ server }: { server: ServerInfo }) {
       </section>
     </div>
   );
+}
+
+function Stats({ stats, store }: { stats: ServerStats; store: string }) {
+  return (
+    <>
+      <section aria-labelledby="together">
+        <h2 id="together">Done together, in the last minute</h2>
+        <dl className="facts">
+          <Fact name="Syncs of the disk">
+            {store === "memory" ? "there is no disk" : <Syncs stats={stats} />}
+          </Fact>
+          <Fact name="Requests in a turn">
+            <Group mean={stats.turnRequestsMean} p99={stats.turnRequestsP99} text={count} />
+          </Fact>
+          <Fact name="Rows of a turn">
+            <Group mean={stats.turnBytesMean} p99={stats.turnBytesP99} text={bytes} />
+          </Fact>
+        </dl>
+      </section>
+      <section aria-labelledby="memory">
+        <h2 id="memory">Memory</h2>
+        <dl className="facts">
+          <Fact name="Resident">{bytes(stats.residentBytes)}</Fact>
+          <Fact name="Payloads kept at hand">
+            {ofMost(stats.payloadCacheBytes, stats.payloadCacheBytesMax)}
+          </Fact>
+          <Fact name="Submits that wait for room">
+            {ofMost(stats.waitingBytes, stats.waitingBytesMax)}
+          </Fact>
+          <Fact name="Waiting for the disk">
+            {ofMost(stats.unsyncedBytes, stats.unsyncedBytesMax)}
+          </Fact>
+          <Fact name="Received, not taken yet">
+            {ofMost(stats.incomingBytes, stats.incomingLaneBytesMax)} for each lane
+          </Fact>
+          <Fact name="Sent, not read yet">
+            {ofMost(stats.outgoingBytes, stats.outgoingBytesMax)}
+          </Fact>
+        </dl>
+      </section>
+    </>
+  );
+}
+
+const ofMost = (used: number, max: number) => `${bytes(used)} of ${bytes(max)}`;
+
+function Syncs({ stats }: { stats: ServerStats }) {
+  const last = stats.syncLastMs < 0 ? "" : `the last one took ${duration(stats.syncLastMs)}`;
+  if (stats.syncP50Ms < 0) return last ? `none; ${last}` : "none";
+  const within = `half within ${duration(Math.ceil(stats.syncP50Ms))}, 99 % within`;
+  return `${within} ${duration(Math.ceil(stats.syncP99Ms))}; ${last}`;
+}
+
+function Group(group: { mean: number; p99: number; text: (n: number) => string }) {
+  if (group.mean < 0) return "none";
+  const [mean, p99] = [group.mean, group.p99].map((n) => group.text(Math.ceil(n)));
+  return `${mean} on average, 99 % at most ${p99}`;
 }

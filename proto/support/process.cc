@@ -1,4 +1,4 @@
-#include "server/http/process.h"
+#include "proto/support/process.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -12,7 +12,7 @@
 
 #include <sys/resource.h>
 
-namespace treadle::http {
+namespace treadle {
 namespace {
 
 std::string ReadFile(const char* path) {
@@ -52,16 +52,15 @@ ProcessFigures ReadProcess() {
   constexpr size_t kThreads = 20;
   constexpr size_t kStartTime = 22;
   constexpr size_t kVirtualBytes = 23;
-  constexpr size_t kResidentPages = 24;
   std::vector<int64_t> stat = StatFields();
   // The file's first field has the number 1.
-  stat.resize(std::max(stat.size(), kResidentPages + 1));
+  stat.resize(std::max(stat.size(), kVirtualBytes + 1));
   const auto ticks = static_cast<double>(::sysconf(_SC_CLK_TCK));
 
   ProcessFigures figures;
   figures.cpu_seconds = static_cast<double>(stat[kUserTime] + stat[kSystemTime]) / ticks;
   figures.start_seconds = BootSeconds() + static_cast<double>(stat[kStartTime]) / ticks;
-  figures.resident_bytes = stat[kResidentPages] * ::sysconf(_SC_PAGESIZE);
+  figures.resident_bytes = ResidentBytes();
   figures.virtual_bytes = stat[kVirtualBytes];
   figures.threads = stat[kThreads];
   std::error_code ignored;
@@ -74,4 +73,12 @@ ProcessFigures ReadProcess() {
   return figures;
 }
 
-}  // namespace treadle::http
+int64_t ResidentBytes() {
+  std::istringstream pages(ReadFile("/proc/self/statm"));
+  int64_t mapped = 0;
+  int64_t resident = 0;
+  pages >> mapped >> resident;
+  return resident * ::sysconf(_SC_PAGESIZE);
+}
+
+}  // namespace treadle

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-namespace treadle::http {
+namespace treadle {
 
 // This process as the system sees it, by the names that Prometheus's clients agree on.
 struct ProcessFigures {
@@ -15,7 +15,10 @@ struct ProcessFigures {
   int64_t descriptors_max = 0;
 };
 
-// What /proc does not tell is 0.
+// What /proc does not tell is 0. Takes as long as there are descriptors.
 ProcessFigures ReadProcess();
 
-}  // namespace treadle::http
+// Of these alone, at once.
+int64_t ResidentBytes();
+
+}  // namespace treadle
