@@ -1,5 +1,5 @@
-// The client's side of what tests/bench/run.py measures: Treadle's own library, as a user's program
-// has it.
+// The client's side of what tests/bench/run.py and operators.py measure: Treadle's own library, as
+// a user's program has it.
 //
 //   bench_client MODE ADDRESS DURABILITY FIELD...
 //
@@ -31,6 +31,16 @@
 //   flow QUEUE SECONDS PRIORITIES
 //       posts to a queue that is served, no faster than keeps its depth. Prints tasks per second
 //       that have ended
+//   spread PREFIX QUEUES COUNT
+//       posts COUNT 100-byte tasks to so many queues, PREFIX0, PREFIX1, ..., each its share of them
+//       and one at least. Prints the seconds
+//   dead QUEUE COUNT
+//       posts COUNT tasks that fail to a queue that is served, and waits until they have. Prints
+//       the seconds
+//   redrive QUEUE PAUSE_MS
+//       has a job of the broker submit all dead letters of a queue that is not served again, and
+//       meanwhile does as "lone". Prints how many the job has submitted and its seconds, how many
+//       lone tasks there were, and of these in us the median, the 99th percentile and the slowest
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -52,6 +62,8 @@
 #include <sys/resource.h>
 
 #include "treadle/treadle.h"
+#include "treadle/v1/job_service.pb.h"
+#include "treadle/v1/queue_service.pb.h"
 
 namespace treadle {
 namespace {
@@ -63,6 +75,7 @@ constexpr char kQueue[] = "bench";
 constexpr char kUnservedQueue[] = "unserved";
 constexpr char kLoneQueue[] = "lone";
 constexpr TaskType<Payload(Payload)> kNoop{"noop"};
+constexpr TaskType<Payload(Payload)> kFailing{"fail"};
 constexpr char kType[] = "noop";
 constexpr char kOtherType[] = "noop2";  // in turn with the first: no two that follow are alike
 constexpr size_t kPayloadBytes = 100;
@@ -433,6 +446,63 @@ void Flow(const Bench& bench, const Args& args) {
   std::printf("%.0f\n", static_cast<double>(posted - (left - at_first)) / SecondsSince(start));
 }
 
+void Spread(const Bench& bench, const Args& args) {
+  const auto queues = static_cast<size_t>(Number(args, 1));
+  const auto each = std::max<size_t>(1, static_cast<size_t>(Number(args, 2)) / queues);
+  const std::vector<Payload> together(each, Blank(kPayloadBytes));
+  const auto start = SteadyClock::now();
+  PostGroups(
+      kWindow, [&](size_t posted) { return posted >= queues * each; },
+      [&](size_t posted) {
+        return bench.On(args[0] + std::to_string(posted / each)).PostAll(kNoop, together);
+      });
+  std::printf("%.3f\n", SecondsSince(start));
+}
+
+void Dead(const Bench& bench, const Args& args) {
+  const auto count = static_cast<size_t>(Number(args, 1));
+  const Executor executor = bench.On(args[0]);
+  const Payload payload = Blank(kPayloadBytes);
+  const auto start = SteadyClock::now();
+  PostGroups(
+      kWindow, [&](size_t posted) { return posted >= count; },
+      [&](size_t posted) {
+        const std::vector<Payload> group(std::min<size_t>(1'000, count - posted), payload);
+        return executor.PostAll(kFailing, group);
+      });
+  while (LeftIn(bench.client(), args[0]) > 0) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  std::printf("%.3f\n", SecondsSince(start));
+}
+
+void Redrive(const Bench& bench, const Args& args) {
+  constexpr double kLookSeconds = 0.05;
+  const Executor executor = bench.On(kQueue);
+  const Payload payload = Blank(kPayloadBytes);
+  const std::chrono::milliseconds pause(Number(args, 1));
+  Trip(executor, payload);
+  v1::JobSpec spec;
+  spec.mutable_redrive_dead_letters()->mutable_letters()->set_queue(args[0]);
+  absl::StatusOr<v1::Job> job = bench.client().StartJob(spec);
+  Bench::Check(job.status());
+  std::vector<double> micros;
+  auto looked = SteadyClock::now();
+  while (job->state() == v1::JOB_STATE_RUNNING) {
+    micros.push_back(Trip(executor, payload));
+    std::this_thread::sleep_for(pause);
+    if (SecondsSince(looked) < kLookSeconds) continue;
+    job = bench.client().GetJob(job->job_id());
+    Bench::Check(job.status());
+    looked = SteadyClock::now();
+  }
+  if (micros.empty()) micros.push_back(Trip(executor, payload));
+  std::sort(micros.begin(), micros.end());
+  std::printf("%lld %.3f %zu %.0f %.0f %.0f\n", static_cast<long long>(job->done()),
+              static_cast<double>(job->ended_at_ms() - job->started_at_ms()) / 1e3, micros.size(),
+              Percentile(micros, 0.5), Percentile(micros, 0.99), micros.back());
+}
+
 struct Mode {
   void (*run)(const Bench& bench, const Args& args);
   size_t fields;
@@ -440,9 +510,10 @@ struct Mode {
 
 int Main(const Args& args) {
   const std::map<std::string, Mode> modes = {
-      {"rate", {Rate, 4}}, {"enqueue", {Enqueue, 2}}, {"crowd", {Crowd, 3}},
-      {"lone", {Lone, 2}}, {"paced", {Paced, 2}},     {"scheduled", {Scheduled, 2}},
-      {"fill", {Fill, 4}}, {"drain", {Drain, 2}},     {"flow", {Flow, 3}},
+      {"rate", {Rate, 4}},     {"enqueue", {Enqueue, 2}}, {"crowd", {Crowd, 3}},
+      {"lone", {Lone, 2}},     {"paced", {Paced, 2}},     {"scheduled", {Scheduled, 2}},
+      {"fill", {Fill, 4}},     {"drain", {Drain, 2}},     {"flow", {Flow, 3}},
+      {"spread", {Spread, 3}}, {"dead", {Dead, 2}},       {"redrive", {Redrive, 2}},
   };
   const auto mode = modes.find(args.empty() ? "" : args[0]);
   if (mode == modes.end() || args.size() != 3 + mode->second.fields) {

@@ -163,10 +163,10 @@ class Bench:
         return self.once("disk", measure)
 
     @contextlib.contextmanager
-    def broker(self, store, *flags):
+    def broker(self, store, *flags, http=""):
         with tempfile.TemporaryDirectory(dir=self.folder) as data:
             broker = Broker(self.folder, "--log-level=warn", *store[1], *WIDE, *flags,
-                            data=f"{data}/data")
+                            data=f"{data}/data", http=http)
             broker.start()
             try:
                 yield broker
@@ -373,6 +373,17 @@ def machine():
     return f"{os.cpu_count()} CPUs, {model}, load {os.getloadavg()[0]:.1f}"
 
 
+def finish(bench, begun, json_file):
+    """Says how many bars are reached, and writes all that the figures rest on if that is wanted."""
+    judged = [row for row in bench.rows if row.bar]
+    print(f"{sum(row.met for row in judged)} of {len(judged)} bars are reached; "
+          f"{time.monotonic() - begun:.0f} s; {machine()}")
+    if json_file:
+        with open(json_file, "w", encoding="utf-8") as out:
+            json.dump({"machine": machine(), "size": dataclasses.asdict(bench.size),
+                       "rows": [dataclasses.asdict(row) for row in bench.rows]}, out, indent=1)
+
+
 def main():
     parser = argparse.ArgumentParser(
         prog="run.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -396,13 +407,7 @@ def main():
         bench = Bench(size, folder)
         for name in flags.only or MEASURES:
             MEASURES[name](bench)
-    missed = sum(not row.met for row in bench.rows)
-    print(f"{len(bench.rows) - missed} of {len(bench.rows)} bars are reached; "
-          f"{time.monotonic() - begun:.0f} s; {machine()}")
-    if flags.json:
-        with open(flags.json, "w", encoding="utf-8") as out:
-            json.dump({"machine": machine(), "size": dataclasses.asdict(size),
-                       "rows": [dataclasses.asdict(row) for row in bench.rows]}, out, indent=1)
+    finish(bench, begun, flags.json)
 
 
 if __name__ == "__main__":

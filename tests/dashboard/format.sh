@@ -10,4 +10,4 @@ prettier=("$NODE_PATH/node_modules/.bin/prettier" --no-config --print-width 100 
 
 mapfile -t sources < <(/usr/bin/python3 tests/tidy/tree.py .ts .tsx .css | grep -v '/api\.ts$')
 "${prettier[@]}" "$mode" "${sources[@]}"
-"${prettier[@]}" --single-quote "$mode" tests/dashboard/*.mjs
+"${prettier[@]}" --single-quote "$mode" tests/{dashboard,bench}/*.mjs

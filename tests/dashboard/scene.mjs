@@ -3,13 +3,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 
-const require = createRequire(`${process.env.NODE_PATH ?? process.cwd()}/`);
-const { chromium } = require('playwright-core');
+import { launchBrowser, require } from './browser.mjs';
+
 export const axeSource = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 
 const BIN = path.resolve(process.env.TREADLE_BIN ?? 'build/default/bin');
@@ -107,19 +106,7 @@ export class Scene {
   }
 
   async openPage({ colorScheme = 'light', viewport = { width: 1280, height: 900 } } = {}) {
-    this.browser = await chromium.launch({
-      executablePath: process.env.TREADLE_CHROMIUM ?? '/usr/bin/chromium',
-      args: [
-        '--headless',
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-quic',
-        '--no-first-run',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-      ],
-    });
+    this.browser = await launchBrowser();
     const context = await this.browser.newContext({ colorScheme, viewport, acceptDownloads: true });
     context.setDefaultTimeout(LIMIT_MS);
     this.page = await context.newPage();
