@@ -48,10 +48,7 @@ struct LetterPage {
                         search.Question());
   }
   bool Accepts(const engine::DeadLetterRow& letter) const {
-    if (search.filter().empty()) return true;
-    v1::DeadLetter shown;
-    Write(letter, &shown);
-    return search.Takes(shown.task(), now_ms);
+    return search.filter().empty() || search.Takes(engine::TaskRecord(letter, now_ms));
   }
   std::string Encode(uint64_t next) const { return absl::StrCat(next, " ", now_ms); }
   bool GoOn(const std::string& position) {
@@ -75,8 +72,6 @@ absl::StatusOr<v1::ListDeadLettersResponse> ReadPage(const LetterPage& page,
   std::optional<uint64_t> next = found->next;
   const int64_t stop_at_bytes = stored.bytes_read() + kHeaderBytesMax;
   for (const engine::DeadLetterRow& letter : found->rows) {
-    v1::DeadLetter shown;
-    Write(letter, &shown);
     if (page.search.AsksHeaders()) {
       if (stored.bytes_read() >= stop_at_bytes) {
         next = letter.number;
@@ -85,9 +80,9 @@ absl::StatusOr<v1::ListDeadLettersResponse> ReadPage(const LetterPage& page,
       const std::optional<broker::BodyPart> payload = stored.DeadPayload(letter.id);
       const search::Record::Headers* const headers =
           payload.has_value() ? &payload->body->headers : nullptr;
-      if (!page.search.TakesStored(shown.task(), headers, /*dead=*/true)) continue;
+      if (!page.search.TakesStored(headers, /*dead=*/true)) continue;
     }
-    *response.add_dead_letters() = std::move(shown);
+    Write(letter, response.add_dead_letters());
   }
   if (next.has_value()) {
     response.set_next_page_token(EncodePageToken(page.Question(), page.Encode(*next)));
@@ -99,7 +94,7 @@ absl::Status ListDeadLetters(Edge& edge, UnaryCall& call, v1::ListDeadLettersReq
   if (absl::Status s = ValidateName("queue", request.queue()); !s.ok()) return s;
   if (absl::Status s = ValidateOptionalName("type", request.type()); !s.ok()) return s;
   if (absl::Status s = ValidatePageSize(request.page_size()); !s.ok()) return s;
-  absl::StatusOr<TaskSearch> search = TaskSearch::ReadUnordered(request.filter());
+  absl::StatusOr<TaskSearch> search = TaskSearch::ReadUnordered("filter", request.filter());
   if (!search.ok()) return search.status();
   const auto page = std::make_shared<LetterPage>(*std::move(search));
   page->queue = request.queue();

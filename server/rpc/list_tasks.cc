@@ -109,8 +109,10 @@ class Page {
  private:
   struct Found {
     v1::Task task;
+    TaskId id;
     Position at;
     std::optional<TaskId> row;  // while it has not ended: that has its headers
+    bool asks_dead = false;     // whether it is a dead letter is to be looked up
   };
 
   bool full() const { return found_.size() >= limit_ || bytes_ >= limits::kOutgoingMessageBytes; }
@@ -149,10 +151,30 @@ class Page {
   }
 
   // Adds it if the search takes it, as far as that is known by now.
-  void Consider(v1::Task& task, const Position& at, std::optional<TaskId> row = std::nullopt) {
-    if (!search_.Takes(task, position_.now_ms)) return;
-    bytes_ += static_cast<int64_t>(task.ByteSizeLong());
-    found_.push_back({std::move(task), at, row});
+  void Consider(const broker::View& view, const engine::TaskView& seen, const Position& at) {
+    const engine::TaskRecord record(seen, position_.now_ms);
+    if (!search_.Takes(record)) return;
+    Found found{.task = {}, .id = seen.id, .at = at, .row = std::nullopt};
+    if (search_.AsksHeaders()) found.row = view.engine.RowOf(seen.id);
+    Write(seen, view.Progress(seen.id), &found.task);
+    Add(std::move(found));
+  }
+  void Consider(const engine::FinishedRow& row, uint32_t index, const Position& at) {
+    const engine::TaskRecord record(row, index, position_.now_ms);
+    if (!search_.Takes(record)) return;
+    Found found{.task = {},
+                .id = {row.id.session, row.id.sequence + index},
+                .at = at,
+                .row = std::nullopt,
+                .asks_dead = search_.AsksWhetherDead(record)};
+    Write(row, &found.task);
+    found.task.set_task_id(found.id.ToString());
+    if (row.tasks > 1) found.task.set_payload_bytes(row.payload_sizes[index]);
+    Add(std::move(found));
+  }
+  void Add(Found found) {
+    bytes_ += static_cast<int64_t>(found.task.ByteSizeLong());
+    found_.push_back(std::move(found));
   }
 
   // False: there is more of it.
@@ -163,21 +185,18 @@ class Page {
     };
     int looks = 0;
     Position at = position_;
-    v1::Task task;
-    const engine::TasksLookedAt looked_at = view.engine.LookThroughTasks(
-        {.queue = search_.queue(),
-         .states = search_.unfinished_states(),
-         .fits = fits,
-         .newest_first = search_.newest_first(),
-         .from = position_.number},
-        [&](const engine::TaskView& seen) {
-          if (full() || looks++ == kCloseLooksMax) return false;
-          at.number = seen.order;
-          task.Clear();
-          Write(seen, view.Progress(seen.id), &task);
-          Consider(task, at, search_.AsksHeaders() ? view.engine.RowOf(seen.id) : std::nullopt);
-          return true;
-        });
+    const engine::TasksLookedAt looked_at =
+        view.engine.LookThroughTasks({.queue = search_.queue(),
+                                      .states = search_.unfinished_states(),
+                                      .fits = fits,
+                                      .newest_first = search_.newest_first(),
+                                      .from = position_.number},
+                                     [&](const engine::TaskView& seen) {
+                                       if (full() || looks++ == kCloseLooksMax) return false;
+                                       at.number = seen.order;
+                                       Consider(view, seen, at);
+                                       return true;
+                                     });
     searched_ += looked_at.searched;
     if (!looked_at.next.has_value()) return true;
     position_.number = *looked_at.next;
@@ -185,7 +204,6 @@ class Page {
   }
 
   bool AddUnfinishedIds(const broker::View& view) {
-    v1::Task task;
     for (; position_.number < ids_->size() && found_.size() + ended_.size() < limit_;
          ++position_.number) {
       const TaskId id = (*ids_)[position_.number];
@@ -194,9 +212,7 @@ class Page {
         ended_.emplace_back(id, position_);
         continue;
       }
-      task.Clear();
-      Write(*seen, view.Progress(id), &task);
-      Consider(task, position_, search_.AsksHeaders() ? view.engine.RowOf(id) : std::nullopt);
+      Consider(view, *seen, position_);
       ++searched_;
     }
     more_ = position_.number < ids_->size();
@@ -213,9 +229,7 @@ class Page {
       const absl::StatusOr<broker::OutcomeReady> outcome = stored.Finished(id);
       if (absl::IsNotFound(outcome.status())) continue;
       if (!outcome.ok()) return outcome.status();
-      v1::Task task;
-      Write(*outcome->row, &task);
-      Consider(task, at);
+      Consider(*outcome->row, 0, at);
       ++searched_;
     }
     std::sort(found_.begin(), found_.end(),
@@ -227,28 +241,18 @@ class Page {
   }
 
   absl::Status LookThroughFinished(broker::StoredTasks& stored) {
-    v1::Task of_row;
     Position at = position_;
     const absl::StatusOr<broker::FinishedLookedAt> looked_at = stored.LookThroughFinished(
         position_.place, search_.newest_first(),
         [&](const engine::FinishedRow& row) {
-          if ((search_.finished_states() & 1u << static_cast<int>(row.state)) == 0 ||
-              !search_.MayBe(*row.queue, *row.type)) {
-            return false;
-          }
-          of_row.Clear();
-          Write(row, &of_row);
-          return true;
+          return (search_.finished_states() & 1u << static_cast<int>(row.state)) != 0 &&
+                 search_.MayBe(*row.queue, *row.type);
         },
         [&](const engine::FinishedRow& row, uint32_t index) {
           if (full()) return false;
-          const TaskId id{row.id.session, row.id.sequence + index};
-          v1::Task task = of_row;
-          task.set_task_id(id.ToString());
-          if (row.tasks > 1) task.set_payload_bytes(row.payload_sizes[index]);
           at.place.row = {row.id.session, row.id.sequence + row.tasks - 1};
           at.place.skip = search_.newest_first() ? row.tasks - 1 - index : index;
-          Consider(task, at);
+          Consider(row, index, at);
           return true;
         });
     if (!looked_at.ok()) return looked_at.status();
@@ -265,14 +269,13 @@ class Page {
     size_t kept = first;
     for (size_t i = first; i < found_.size(); ++i) {
       Found& found = found_[i];
-      const bool asks_dead = search_.AsksWhetherDead(found.task);
-      if (search_.AsksHeaders() || asks_dead) {
+      if (search_.AsksHeaders() || found.asks_dead) {
         if (stored.bytes_read() >= stop_at_bytes) {
           EndBefore(found.at);
           found_.resize(kept);
           return false;
         }
-        if (!TakesStored(found, asks_dead, stored)) continue;
+        if (!TakesStored(found, stored)) continue;
       }
       if (kept != i) found_[kept] = std::move(found);
       ++kept;
@@ -281,22 +284,19 @@ class Page {
     return true;
   }
 
-  bool TakesStored(const Found& found, bool asks_dead, broker::StoredTasks& stored) {
-    const absl::StatusOr<TaskId> id = TaskId::Parse(found.task.task_id());
-    if (!id.ok()) return false;
-    const bool dead = asks_dead && stored.IsDeadLetter(*id);
-    if (!search_.AsksHeaders()) return search_.TakesStored(found.task, nullptr, dead);
+  bool TakesStored(const Found& found, broker::StoredTasks& stored) {
+    const bool dead = found.asks_dead && stored.IsDeadLetter(found.id);
+    if (!search_.AsksHeaders()) return search_.TakesStored(nullptr, dead);
     // The tasks of a run have their headers in common.
     if (!found.row.has_value() || found.row != headers_of_) {
       const std::optional<broker::BodyPart> payload =
-          found.row.has_value()                         ? stored.Payload(*id, *found.row)
-          : found.task.state() == v1::TASK_STATE_FAILED ? stored.DeadPayload(*id)
+          found.row.has_value()                         ? stored.Payload(found.id, *found.row)
+          : found.task.state() == v1::TASK_STATE_FAILED ? stored.DeadPayload(found.id)
                                                         : std::nullopt;
       headers_of_ = payload.has_value() ? found.row : std::nullopt;
       headers_ = payload.has_value() ? payload->body : nullptr;
     }
-    return search_.TakesStored(found.task, headers_ == nullptr ? nullptr : &headers_->headers,
-                               dead);
+    return search_.TakesStored(headers_ == nullptr ? nullptr : &headers_->headers, dead);
   }
 
   const TaskSearch search_;

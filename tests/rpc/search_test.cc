@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "proto/search/filter.h"
-#include "server/rpc/task_search.h"
 #include "tests/rpc/fixture.h"
 #include "treadle/v1/dead_letter_service.grpc.pb.h"
 
@@ -363,39 +362,6 @@ TEST_F(SearchTest, DeadLettersTakeTheSameWords) {
   EXPECT_THAT(search("state:queued"), IsEmpty());
   search("nonsense:x", grpc::INVALID_ARGUMENT);
   search("sort:age", grpc::INVALID_ARGUMENT);
-}
-
-// Whoever adds a field to the table is told here what it is of a task.
-TEST(TaskSearch, ARecordHasEveryFieldOfTheTable) {
-  v1::Task task;
-  task.set_task_id("a-1");
-  task.set_queue("mail");
-  task.set_type("send");
-  task.set_state(v1::TASK_STATE_SCHEDULED);
-  task.set_priority(1);
-  task.set_attempts(1);
-  task.set_max_attempts(1);
-  task.set_submitted_at_ms(1);
-  task.set_run_at_ms(9);
-  task.set_finished_at_ms(1);
-  task.set_started_at_ms(1);
-  task.set_payload_bytes(1);
-  task.set_worker("w");
-  task.set_request_key("k");
-  task.set_cancel_reason("why");
-  task.mutable_last_error()->set_type("T");
-  task.mutable_last_error()->set_message("m");
-  const search::Record record = rpc::RecordOf(task, /*now_ms=*/5);
-  for (const search::FieldInfo& info : search::AllFields()) {
-    if (info.field == search::Field::kText || info.field == search::Field::kHeader) continue;
-    const bool is_text = info.kind == search::Kind::kText || info.kind == search::Kind::kChoice;
-    EXPECT_TRUE(is_text ? !record.text(info.field).empty() : record.number(info.field).has_value())
-        << info.name;
-  }
-  for (int state = v1::TASK_STATE_SCHEDULED; state <= v1::TaskState_MAX; ++state) {
-    const std::string word(rpc::StateWord(static_cast<v1::TaskState>(state)));
-    EXPECT_THAT(search::ChoicesOf(search::Field::kState), ::testing::Contains(word)) << state;
-  }
 }
 
 }  // namespace

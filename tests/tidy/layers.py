@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Checks who includes whom.
 
-support <- search <- {rpc, the command line};
-support <- {engine, store} <- broker <- {rpc, http, trace}; {rpc, http} <- service;
+support <- search <- {engine, the command line}; support <- store;
+{engine, store} <- broker <- {rpc, http, trace}; {rpc, http} <- service;
 http <- {bridge, dashboard} <- service;
 {support, wire} <- task <- {client, worker};
 program (flags, config files, logging) is for the main programs. Server, client and worker never
@@ -25,12 +25,12 @@ IMPURE = frozenset(
 )
 
 SUPPORT = ("proto/support",)
-ENGINE = SUPPORT + ("server/engine",)
+SEARCH = SUPPORT + ("proto/search",)
+ENGINE = SEARCH + ("server/engine",)  # a job selects tasks by a filter
 STORE = SUPPORT + ("server/store",)
 BROKER = ENGINE + STORE + ("server/broker",)
-SEARCH = SUPPORT + ("proto/search",)
 SPEAKS = SUPPORT + ("proto/wire", "treadle/v1")  # what both ends of a connection share
-RPC = BROKER + SPEAKS + SEARCH + ("server/rpc",)
+RPC = BROKER + SPEAKS + ("server/rpc",)
 HTTP = BROKER + ("server/http",)
 BRIDGE = HTTP + SPEAKS + ("server/bridge",)
 DASHBOARD = HTTP + ("server/dashboard",)
@@ -73,7 +73,7 @@ PURE = {"bans": IMPURE, "system": False}
 # The longest matching path decides.
 RULES = {
     "proto/support": Rule((), ("absl",)),
-    "proto/search": Rule(SUPPORT, ("absl",)),
+    "proto/search": Rule(SUPPORT, ("absl",), **PURE),
     "proto/wire": Rule(SPEAKS, ("absl",) + GRPC),
     "proto/include": Rule(("treadle/v1",), ("absl",)),
     "proto/include/treadle/json_codec.h": Rule(("proto/include",), ("absl", "nlohmann")),
