@@ -175,6 +175,7 @@ class Broker::Impl : private Outbox {
   void Say(engine::Durability after, engine::LetterMovesDue& event);
   void Say(engine::Durability after, engine::LettersWanted& event);
   void Say(engine::Durability after, engine::JobLettersWanted& event);
+  void Say(engine::Durability after, engine::JobTasksWanted& event);
   void Say(engine::Durability after, engine::SweepDue& event);
   // Dead letters that the engine has asked for, with ids for the tasks that they may become.
   template <typename Letters>

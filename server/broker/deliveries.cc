@@ -217,6 +217,12 @@ void Broker::Impl::Say(Durability, engine::JobLettersWanted& event) {
   });
 }
 
+void Broker::Impl::Say(Durability, engine::JobTasksWanted& event) {
+  store_reads_.Work([this, wanted = std::move(event)](StoredTasks& stored) -> Reads::Then {
+    return [this, found = stored.ReadHeaders(wanted)]() mutable { Step(std::move(found)); };
+  });
+}
+
 void Broker::Impl::Say(Durability, engine::SweepDue& event) {
   store_reads_.Work([this, due = std::move(event)](StoredTasks& stored) -> Reads::Then {
     absl::StatusOr<DeadLetterPage> page =

@@ -475,6 +475,7 @@ struct RowDecoder::State {
     spec.match.type = std::move(*job.mutable_type());
     if (job.has_group()) spec.match.group = job.group();
     spec.states = job.states();
+    spec.filter = std::move(*job.mutable_filter());
     spec.to = {.queue = std::move(*job.mutable_to_queue()), .max_attempts = job.max_attempts()};
     spec.dry_run = job.dry_run();
     spec.tasks_per_second = job.tasks_per_second();

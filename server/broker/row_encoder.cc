@@ -386,6 +386,7 @@ struct RowEncoder::Messages {
     job.set_type(spec.match.type);
     if (spec.match.group.has_value()) job.set_group(*spec.match.group);
     job.set_states(spec.states);
+    job.set_filter(spec.filter);
     job.set_to_queue(spec.to.queue);
     job.set_max_attempts(spec.to.max_attempts);
     job.set_dry_run(spec.dry_run);

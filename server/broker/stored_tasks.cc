@@ -8,12 +8,15 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "proto/search/filter.h"
+#include "proto/search/match.h"
 #include "proto/support/limits.h"
 #include "server/broker/body.h"
 #include "server/broker/outcome.h"
 #include "server/broker/row_key.h"
 #include "server/engine/payload_sizes.h"
 #include "server/engine/refusals.h"
+#include "server/engine/task_record.h"
 
 namespace treadle::broker {
 namespace {
@@ -22,6 +25,8 @@ constexpr size_t kListRowsMax = 10'000;
 constexpr int64_t kListBytesMax = int64_t{4} << 20;
 // Payloads for workers are read on the same thread, and wait meanwhile.
 constexpr size_t kJobRowsMax = 2'000;
+// Dead letters of which a job may want few, and that have to be read for it.
+constexpr size_t kHeadersAtOnce = 250;
 constexpr int64_t kLookBytesMax = int64_t{16} << 20;
 constexpr std::chrono::milliseconds kLookTime(100);
 
@@ -40,6 +45,15 @@ engine::TaskRow OneOf(engine::TaskRow run, TaskId task) {
 bool Matches(const engine::LetterMatch& match, const engine::DeadLetterRow& letter) {
   return (match.type.empty() || *letter.type == match.type) &&
          (!match.group.has_value() || letter.group == *match.group);
+}
+
+constexpr search::FieldSet kHeaders = search::SetOf(search::Field::kHeader);
+
+// Null: they are lost.
+bool TakesHeaders(const search::Filter& filter, const BodyPart* payload) {
+  search::Record record;
+  if (payload != nullptr) record.headers = &payload->body->headers;
+  return search::Matches(filter, record, kHeaders);
 }
 
 // Every payload and every result is stored, also one without a byte.
@@ -365,33 +379,62 @@ engine::LettersFound StoredTasks::ReadLetters(const engine::LettersWanted& wante
   return found;
 }
 
-// The payloads make the bytes: what does not fit any more is read by the next step.
+// The payloads make the bytes: what does not fit any more is read by the next step. They are read
+// to be submitted again, or for the headers that are with them: then many may be read to find few.
 absl::StatusOr<engine::JobLettersFound> StoredTasks::ReadLetters(
     const engine::JobLettersWanted& wanted) {
   const int64_t before = bytes_read_;
-  absl::StatusOr<DeadLetterPage> page = ListDeadLetters({.queue = wanted.queue,
-                                                         .from = wanted.from,
-                                                         .before = wanted.before,
-                                                         .limit = wanted.limit,
-                                                         .rows_max = kJobRowsMax,
-                                                         .match = wanted.match});
+  const search::Filter* const filter = wanted.filter.get();
+  const bool by_headers = filter != nullptr && (filter->fields() & kHeaders) != 0;
+  absl::StatusOr<DeadLetterPage> page = ListDeadLetters(
+      {.queue = wanted.queue,
+       .from = wanted.from,
+       .before = wanted.before,
+       .limit = by_headers ? std::max(wanted.limit, kHeadersAtOnce) : wanted.limit,
+       .rows_max = kJobRowsMax,
+       .match = wanted.match},
+      [&](const engine::DeadLetterRow& letter) {
+        return filter == nullptr ||
+               search::Matches(*filter, engine::TaskRecord(letter, wanted.ages_from_ms).fields(),
+                               search::kAllFields & ~kHeaders);
+      });
   if (!page.ok()) return page.status();
   engine::JobLettersFound found{.job = wanted.job,
                                 .reading = wanted.reading,
                                 .looked_at = page->searched,
                                 .letters = {},
                                 .next = page->next};
+  int64_t looked_at = 0;
   for (engine::DeadLetterRow& letter : page->rows) {
-    if (bytes_read_ - before >= kListBytesMax && !found.letters.empty()) {
+    const bool much = bytes_read_ - before >= kListBytesMax && looked_at > 0;
+    if (much || found.letters.size() == wanted.limit) {
       found.next = letter.number;
-      found.looked_at = static_cast<int64_t>(found.letters.size());
+      found.looked_at = looked_at;
       break;
     }
+    ++looked_at;
     std::optional<engine::TaskRow> task;
-    if (wanted.with_tasks) {
+    if (wanted.with_tasks || by_headers) {
       if (auto dead = DeadTask(letter.id, /*with_payload=*/true)) task = std::move(dead->task);
     }
+    if (by_headers && !TakesHeaders(*filter, task.has_value() ? &task->payload : nullptr)) continue;
+    if (!wanted.with_tasks) task.reset();
     found.letters.push_back({std::move(letter), std::move(task)});
+  }
+  return found;
+}
+
+engine::JobTasksFound StoredTasks::ReadHeaders(const engine::JobTasksWanted& wanted) {
+  engine::JobTasksFound found{.job = wanted.job, .tasks = {}};
+  std::optional<TaskId> row;  // that was read last: the tasks of a run have their headers in common
+  bool takes = false;
+  for (const engine::JobTasksWanted::Candidate& candidate : wanted.candidates) {
+    if (row != candidate.row) {
+      row = candidate.row;
+      const std::optional<BodyPart> payload = Payload(candidate.task, candidate.row);
+      takes = payload.has_value() && TakesHeaders(*wanted.filter, &*payload);
+    }
+    if (takes) found.tasks.push_back(candidate.task);
   }
   return found;
 }

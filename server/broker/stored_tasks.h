@@ -123,6 +123,8 @@ class StoredTasks {
   // The first of these, until what was read is large: see LettersFound.
   engine::LettersFound ReadLetters(const engine::LettersWanted& wanted);
   absl::StatusOr<engine::JobLettersFound> ReadLetters(const engine::JobLettersWanted& wanted);
+  // Of these unfinished tasks, those whose headers the filter takes.
+  engine::JobTasksFound ReadHeaders(const engine::JobTasksWanted& wanted);
   // Each of these tasks as a row of its own, with its payload; those that are not there are left
   // out.
   std::vector<engine::TaskRow> TasksToMove(absl::Span<const engine::LetterMovesDue::Move> moves);

@@ -144,6 +144,7 @@ export interface DeadLetterSelection {
   queue: string;
   group: string;
   type: string;
+  filter: string;
 }
 
 export interface DeleteAction {
@@ -666,6 +667,7 @@ export interface TaskSelection {
   queue: string;
   type: string;
   states: TaskState[];
+  filter: string;
 }
 
 export interface UpdateQueueRequest {
@@ -745,7 +747,7 @@ const shapes: Record<string, Shape> = {
     count: "number", bytes: "number", firstAtMs: "number", lastAtMs: "number", lastTaskId: "string",
   },
   DeadLetterPolicy: { maxTasks: "?number", maxBytes: "?number", ttlMs: "?number" },
-  DeadLetterSelection: { queue: "string", group: "string", type: "string" },
+  DeadLetterSelection: { queue: "string", group: "string", type: "string", filter: "string" },
   DeleteAction: { letters: "?DeadLetterSelection" },
   DeleteDeadLettersResponse: { results: "[]ItemStatus" },
   DeleteQueueResponse: {},
@@ -872,7 +874,9 @@ const shapes: Record<string, Shape> = {
     untilAtMs: "number", count: "number", atLeast: "boolean", workers: "[]string", text: "string",
     advice: "string",
   },
-  TaskSelection: { queue: "string", type: "string", states: "[]TASK_STATE_UNSPECIFIED" },
+  TaskSelection: {
+    queue: "string", type: "string", states: "[]TASK_STATE_UNSPECIFIED", filter: "string",
+  },
   UpdateQueueResponse: { queue: "?Queue" },
   Worker: {
     workerId: "string", name: "string", peer: "string", connected: "boolean", draining: "boolean",

@@ -286,6 +286,11 @@ struct JobLettersFound {
   std::optional<uint64_t> next;  // go on from it; absent: there are no more
   TaskId first_id;               // ids for as many new tasks as there are letters
 };
+// Answers JobTasksWanted: those whose headers match, in their order.
+struct JobTasksFound {
+  uint64_t job = 0;
+  std::vector<TaskId> tasks;
+};
 // Answers SweepDue: the queue's dead letters from there on, as many as were looked at.
 struct SweepDeadLetters {
   std::string queue;
@@ -300,6 +305,6 @@ using Command =
                  Heartbeat, AddCredit, DrainWorker, SetDrain, RemoveDrain, ReleaseWorker,
                  StartAttempt, EndAttempt, EndReports, PollTasks, ExtendLease, CallClosed,
                  WatchTask, CompactRun, MoveDeadTasks, TakeLetters, LettersFound, StartJob,
-                 CancelJob, JobLettersFound, SweepDeadLetters>;
+                 CancelJob, JobLettersFound, JobTasksFound, SweepDeadLetters>;
 
 }  // namespace treadle::engine

@@ -192,6 +192,7 @@ class Engine::Impl {
   void Apply(Turn& turn, StartJob&& command) { jobs_.Apply(turn, std::move(command)); }
   void Apply(Turn& turn, CancelJob&& command) { jobs_.Apply(turn, command); }
   void Apply(Turn& turn, JobLettersFound&& command) { jobs_.Apply(turn, std::move(command)); }
+  void Apply(Turn& turn, JobTasksFound&& command) { jobs_.Apply(turn, command); }
   void Apply(Turn&, WatchTask&& command) {
     Task* const task = state_.tasks.Find(command.task);
     if (task == nullptr || (!command.watch && task->count > 1)) return;

@@ -160,6 +160,7 @@ uint64_t HashOf(const JobRow& job) {
       .Add(job.spec.match.group.has_value())
       .Add(job.spec.match.group.value_or(0))
       .Add(job.spec.states)
+      .Add(job.spec.filter)
       .Add(job.spec.to.queue)
       .Add(job.spec.to.max_attempts)
       .Add(job.spec.dry_run)

@@ -7,11 +7,17 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 
+#include "proto/search/filter.h"
+#include "proto/search/match.h"
+#include "proto/support/assert.h"
 #include "proto/support/limits.h"
 #include "proto/support/task_id.h"
 #include "server/engine/refusals.h"
+#include "server/engine/task_record.h"
+#include "server/engine/views.h"
 
 namespace treadle::engine {
 namespace {
@@ -20,6 +26,10 @@ namespace {
 constexpr int64_t kLettersAtOnce = 250;
 constexpr int64_t kCancelsAtOnce = 1'000;
 constexpr int64_t kObjectsAtOnce = 10'000;
+// Of these, those that a filter is asked about, some microseconds each; and, where it asks for
+// headers, what is read for them: see TaskRun::bytes.
+constexpr int64_t kCloseLooksAtOnce = 2'000;
+constexpr uint64_t kHeaderBytesAtOnce = uint64_t{16} << 20;
 // A slow pace has several steps a second.
 constexpr int64_t kStepsPerSecond = 4;
 // When the queue that a job submits to is full, or dead letters are being moved.
@@ -34,11 +44,112 @@ bool MayPass(const absl::Status& status) {
          absl::IsNotFound(status);
 }
 
+// In which tasks differ that one object stands for.
+constexpr search::FieldSet kOfEach = search::SetOf(search::Field::kId) |
+                                     search::SetOf(search::Field::kText) |
+                                     search::SetOf(search::Field::kSize);
+constexpr search::FieldSet kHeaders = search::SetOf(search::Field::kHeader);
+constexpr search::FieldSet kInMemory = search::kAllFields & ~kHeaders;
+
+bool AsksHeaders(const Job& job) {
+  return job.filter != nullptr && (job.filter->fields() & kHeaders) != 0;
+}
+
+// Null: it has none.
+absl::StatusOr<std::shared_ptr<const search::Filter>> FilterOf(const JobSpec& spec) {
+  if (spec.filter.empty()) return nullptr;
+  absl::StatusOr<search::Filter> filter = search::Parse(spec.filter);
+  if (!filter.ok()) return filter.status();
+  return std::make_shared<const search::Filter>(*std::move(filter));
+}
+
+// By all but its filter.
 bool Matches(const JobSpec& spec, const Task& task) {
   return (spec.queue.empty() || *task.queue().name == spec.queue) &&
          (spec.match.type.empty() || *task.line->type == spec.match.type) &&
          (spec.states == 0 || (spec.states & (1u << static_cast<uint32_t>(task.state))) != 0);
 }
+
+// The next one, or several of a run, that the job is to look at; null: there are no more.
+const Task* TaskFrom(uint64_t next, const Job& job, const State& state) {
+  const auto at = state.tasks.From(next);
+  const bool over = at == state.tasks.in_order().end() || at->second->order >= job.row.end;
+  return over ? nullptr : at->second;
+}
+
+// By these of its filter's fields, as things are now.
+bool Takes(const State& state, const Job& job, const Task& task, TaskId id,
+           search::FieldSet fields) {
+  const TaskView view = ViewOf(task, id, state);
+  const TaskRecord record(view, job.row.started_at_ms);
+  return search::Matches(*job.filter, record.fields(), fields);
+}
+
+// One step of a job that cancels: looks at tasks until it has found so many, or has looked at many.
+class TaskLook {
+ public:
+  TaskLook(const State& state, const Job& job, size_t most)
+      : state_(state), job_(job), most_(most) {
+    step_.next = job.row.next;
+  }
+
+  TaskStep Take() {
+    const Task* task = TaskFrom(step_.next, job_, state_);
+    for (int64_t objects = 0; task != nullptr && !stopped_ && objects < kObjectsAtOnce; ++objects) {
+      const uint64_t first = std::max(step_.next, task->order);
+      step_.next = task->order + task->count;
+      if (Matches(job_.row.spec, *task)) AddMatches(*task, first);
+      step_.looked_at += static_cast<int64_t>(step_.next - first);
+      task = TaskFrom(step_.next, job_, state_);
+    }
+    return std::move(step_);
+  }
+
+ private:
+  // Of those that `task` stands for, from `first` in the order on.
+  void AddMatches(const Task& task, uint64_t first) {
+    const auto id_of = [&task](uint64_t order) {
+      return TaskId{task.id.session, task.id.sequence + (order - task.order)};
+    };
+    const search::FieldSet fields = job_.filter == nullptr ? 0 : job_.filter->fields();
+    if ((fields & kInMemory & ~kOfEach) != 0) {
+      if (!MayLook()) return StopAt(first);
+      if (!Takes(state_, job_, task, id_of(first), kInMemory & ~kOfEach)) return;
+    }
+    for (uint64_t order = first; order < task.order + task.count; ++order) {
+      if (step_.matches.size() == most_) return StopAt(order);
+      if ((fields & kOfEach) != 0) {
+        if (!MayLook()) return StopAt(order);
+        if (!Takes(state_, job_, task, id_of(order), kOfEach)) continue;
+      }
+      if ((fields & kHeaders) != 0 && !MayRead(task)) return StopAt(order);
+      const int64_t before = step_.looked_at + static_cast<int64_t>(order - first);
+      step_.matches.push_back({id_of(order), task.row(), before, order});
+    }
+    if (step_.matches.size() == most_) stopped_ = true;
+  }
+
+  bool MayLook() { return looks_++ < kCloseLooksAtOnce; }
+  // The tasks of a run have one row, which is read once.
+  bool MayRead(const Task& task) {
+    if (!step_.matches.empty() && step_.matches.back().row == task.row()) return true;
+    if (bytes_ >= kHeaderBytesAtOnce) return false;
+    bytes_ += task.run == nullptr ? task.payload_bytes : task.run->bytes();
+    return true;
+  }
+  void StopAt(uint64_t order) {
+    step_.next = order;
+    stopped_ = true;
+  }
+
+  const State& state_;
+  const Job& job_;
+  const size_t most_;
+  TaskStep step_;
+  bool stopped_ = false;
+  int64_t looks_ = 0;
+  uint64_t bytes_ = 0;
+};
 
 void Note(JobRow& row, TaskId task, const absl::Status& status) {
   ++row.refused;
@@ -56,6 +167,7 @@ std::string Described(const JobSpec& spec) {
   if (!spec.queue.empty()) absl::StrAppend(&text, " of queue '", spec.queue, "'");
   if (!spec.match.type.empty()) absl::StrAppend(&text, ", type '", spec.match.type, "'");
   if (spec.match.group.has_value()) absl::StrAppend(&text, ", of one group");
+  if (!spec.filter.empty()) absl::StrAppend(&text, ", that match ", spec.filter);
   if (!spec.to.queue.empty()) absl::StrAppend(&text, ", into queue '", spec.to.queue, "'");
   if (spec.dry_run) absl::StrAppend(&text, " (dry run)");
   return text;
@@ -90,8 +202,11 @@ int64_t Jobs::CountTasks(const JobSpec& spec) const {
 
 void Jobs::Apply(Turn& turn, StartJob&& command) {
   if (absl::Status s = Check(command); !s.ok()) return Answer(turn, command.call, std::move(s));
+  auto filter = FilterOf(command.spec);
+  if (!filter.ok()) return Answer(turn, command.call, filter.status());
   const uint64_t id = s_.NextSession();
   Job& job = s_.jobs.all[id];
+  job.filter = *std::move(filter);
   s_.jobs.running[id] = &job;
   job.row.id = id;
   job.row.started_at_ms = s_.Shown(turn.now_ms());
@@ -124,6 +239,8 @@ void Jobs::End(Turn& turn, Job& job, JobState state) {
   job.row.state = state;
   job.row.ended_at_ms = s_.Shown(turn.now_ms());
   job.waits_for.clear();
+  job.filter.reset();
+  job.asked.reset();
   s_.jobs.running.erase(job.row.id);
   turn.Put(job.row);
 }
@@ -145,7 +262,7 @@ void Jobs::DropOldest(Turn& turn) {
 int64_t Jobs::NextDue() const {
   int64_t due_ms = kNever;
   for (const auto& [id, job] : s_.jobs.running) {
-    if (job->reading == 0) due_ms = std::min(due_ms, job->due_ms);
+    if (!job->waits_for_broker()) due_ms = std::min(due_ms, job->due_ms);
   }
   return due_ms;
 }
@@ -153,7 +270,7 @@ int64_t Jobs::NextDue() const {
 void Jobs::Continue(Turn& turn) {
   std::vector<Job*> due;
   for (const auto& [id, job] : s_.jobs.running) {
-    if (job->reading == 0 && job->due_ms <= turn.now_ms()) due.push_back(job);
+    if (!job->waits_for_broker() && job->due_ms <= turn.now_ms()) due.push_back(job);
   }
   for (Job* const job : due) {
     if (job->row.spec.action == JobAction::kCancelTasks) {
@@ -179,40 +296,66 @@ void Jobs::Pace(Job& job, int64_t tasks) {
 }
 
 void Jobs::CancelSome(Turn& turn, Job& job) {
-  JobRow& row = job.row;
-  const JobSpec& spec = row.spec;
-  const auto most = static_cast<size_t>(StepOf(job, kCancelsAtOnce));
-  std::vector<TaskId> matches;  // cancelling them changes the table
-  const Task* task = NextTask(row);
-  for (int64_t objects = 0; task != nullptr && matches.size() < most && objects < kObjectsAtOnce;
-       ++objects) {
-    const uint64_t first = std::max(row.next, task->order);
-    uint64_t next = task->order + task->count;
-    if (Matches(spec, *task)) {
-      next = std::min<uint64_t>(next, first + (most - matches.size()));
-      for (uint64_t order = first; order < next; ++order) {
-        matches.push_back({task->id.session, task->id.sequence + (order - task->order)});
-      }
-    }
-    row.looked_at += static_cast<int64_t>(next - first);
-    row.next = next;
-    task = NextTask(row);
-  }
-  row.done += static_cast<int64_t>(matches.size());
-  if (!spec.dry_run) {
-    for (const TaskId id : matches) {
-      lifecycle_.Cancel(turn, lifecycle_.Part(*s_.tasks.Find(id), id), spec.reason);
-    }
-  }
-  if (task == nullptr) return End(turn, job, JobState::kDone);
-  Pace(job, static_cast<int64_t>(matches.size()));
-  turn.Put(row);
+  const bool asks = AsksHeaders(job);
+  const int64_t most = asks ? kCancelsAtOnce : StepOf(job, kCancelsAtOnce);
+  TaskStep step = TaskLook(s_, job, static_cast<size_t>(most)).Take();
+  if (asks && !step.matches.empty()) return AskForHeaders(turn, job, std::move(step));
+  EndStep(turn, job, step);
 }
 
-const Task* Jobs::NextTask(const JobRow& row) const {
-  const auto at = s_.tasks.From(row.next);
-  const bool over = at == s_.tasks.in_order().end() || at->second->order >= row.end;
-  return over ? nullptr : at->second;
+void Jobs::AskForHeaders(Turn& turn, Job& job, TaskStep step) {
+  JobTasksWanted wanted{.job = job.row.id, .candidates = {}, .filter = job.filter};
+  for (const TaskStep::Match& match : step.matches) {
+    wanted.candidates.push_back({match.task, match.row});
+  }
+  job.asked = std::move(step);
+  turn.Say(Durability::kMemory, std::move(wanted));
+}
+// Meanwhile the tasks have gone on: those that have ended, or do not match any more, are left out.
+void Jobs::Apply(Turn& turn, const JobTasksFound& found) {
+  const auto entry = s_.jobs.running.find(found.job);
+  if (entry == s_.jobs.running.end()) return;
+  Job& job = *entry->second;
+  TREADLE_ASSERT(job.asked.has_value());
+  TaskStep step = *std::exchange(job.asked, std::nullopt);
+  const auto most = static_cast<size_t>(StepOf(job, kCancelsAtOnce));
+  std::vector<TaskStep::Match> matches;
+  auto next = found.tasks.begin();
+  for (const TaskStep::Match& match : step.matches) {
+    if (matches.size() == most) {
+      step.looked_at = match.looked_at;
+      step.next = match.next;
+      break;
+    }
+    const bool has_headers = next != found.tasks.end() && *next == match.task;
+    if (has_headers) ++next;
+    const Task* const task = s_.tasks.Find(match.task);
+    if (task == nullptr) continue;
+    // Its run was compacted, perhaps before its row was read: the step is taken again.
+    if (task->row() != match.row) return;
+    if (has_headers && Matches(job.row.spec, *task) &&
+        Takes(s_, job, *task, match.task, kInMemory)) {
+      matches.push_back(match);
+    }
+  }
+  step.matches = std::move(matches);
+  EndStep(turn, job, step);
+}
+
+void Jobs::EndStep(Turn& turn, Job& job, const TaskStep& step) {
+  JobRow& row = job.row;
+  row.next = step.next;
+  row.looked_at += step.looked_at;
+  row.done += static_cast<int64_t>(step.matches.size());
+  if (!row.spec.dry_run) {
+    for (const TaskStep::Match& match : step.matches) {
+      Task& task = lifecycle_.Part(*s_.tasks.Find(match.task), match.task);
+      lifecycle_.Cancel(turn, task, row.spec.reason);
+    }
+  }
+  if (TaskFrom(row.next, job, s_) == nullptr) return End(turn, job, JobState::kDone);
+  Pace(job, static_cast<int64_t>(step.matches.size()));
+  turn.Put(row);
 }
 
 // Those that are still to be moved have come shortly before the start: they soon are.
@@ -238,6 +381,8 @@ void Jobs::ReadSome(Turn& turn, Job& job) {
                        .from = job.row.next,
                        .before = job.row.end,
                        .match = spec.match,
+                       .filter = job.filter,
+                       .ages_from_ms = job.row.started_at_ms,
                        .limit = static_cast<size_t>(StepOf(job, kLettersAtOnce)),
                        .with_tasks = spec.action == JobAction::kRedriveLetters && !spec.dry_run});
 }
@@ -286,12 +431,15 @@ absl::Status Jobs::Take(Turn& turn, const JobSpec& spec, LettersFound::Letter& l
   return letter_commands_.Redrive(turn, spec.to, Origin{}, letter, new_id);
 }
 
-bool Jobs::AddLoaded(const JobRow& row) {
-  const auto [entry, is_new] = s_.jobs.all.try_emplace(row.id);
-  if (!is_new) return false;
-  entry->second.row = row;
-  if (entry->second.running()) s_.jobs.running[row.id] = &entry->second;
-  return true;
+absl::Status Jobs::AddLoaded(const JobRow& row) {
+  Job& job = s_.jobs.all[row.id];
+  job.row = row;
+  if (!job.running()) return absl::OkStatus();
+  auto filter = FilterOf(row.spec);
+  if (!filter.ok()) return filter.status();
+  job.filter = *std::move(filter);
+  s_.jobs.running[row.id] = &job;
+  return absl::OkStatus();
 }
 
 }  // namespace treadle::engine

@@ -128,7 +128,12 @@ absl::Status Loader::Take(const LetterMoveRow& row) {
 }
 
 absl::Status Loader::Take(const JobRow& row) {
-  if (row.id == 0 || !jobs_.AddLoaded(row)) return Contradiction("two rows for job ", row.id);
+  if (row.id == 0 || s_.jobs.all.contains(row.id)) {
+    return Contradiction("two rows for job ", row.id);
+  }
+  if (absl::Status s = jobs_.AddLoaded(row); !s.ok()) {
+    return Contradiction("the filter of job ", row.id, " is none: ", s.message());
+  }
   return absl::OkStatus();
 }
 

@@ -9,6 +9,8 @@
 
 #include "absl/status/status.h"
 
+#include "proto/search/filter.h"
+#include "proto/support/task_id.h"
 #include "server/engine/row.h"
 #include "server/engine/types.h"
 
@@ -189,8 +191,22 @@ struct JobLettersWanted {
   uint64_t from = 0;
   uint64_t before = 0;
   LetterMatch match;
+  std::shared_ptr<const search::Filter> filter;  // that they match, too; null: none
+  int64_t ages_from_ms = 0;                      // Unix time
   size_t limit = 0;
   bool with_tasks = false;
+};
+
+// Which of these unfinished tasks have headers that a job's filter takes: the broker reads them,
+// and answers with JobTasksFound in a later turn.
+struct JobTasksWanted {
+  struct Candidate {
+    TaskId task;
+    TaskId row;  // that has its payload
+  };
+  uint64_t job = 0;
+  std::vector<Candidate> candidates;
+  std::shared_ptr<const search::Filter> filter;
 };
 
 // This queue may have dead letters to drop: the broker reads the oldest, those from this number on,
@@ -211,7 +227,7 @@ using Event = std::variant<QueueChanged, SessionOpened, Submitted, CancelDone, W
                            DrainAsked, DrainChanged, WorkersReleased, QuarantineNews, Dispatched,
                            StopAttempt, ReportDone, ReportsHandled, LeaseExtended, TaskFinished,
                            TaskChanged, CompactionDue, LetterMovesDue, LettersWanted, LettersTaken,
-                           JobChanged, JobLettersWanted, SweepDue, EndCall>;
+                           JobChanged, JobLettersWanted, JobTasksWanted, SweepDue, EndCall>;
 
 struct Output {
   Durability after = Durability::kSynced;

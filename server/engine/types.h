@@ -153,6 +153,9 @@ struct JobSpec {
   std::string queue;    // of kCancelTasks, empty: every queue
   LetterMatch match;    // of kCancelTasks, only its type
   uint32_t states = 0;  // of kCancelTasks: a bit mask of 1 << TaskState; 0: all
+  // What else they must be, as search::Parse reads it, without a word about the order; empty:
+  // nothing. Ages count from the job's start.
+  std::string filter;
   RedriveTo to;
   bool dry_run = false;
   int32_t tasks_per_second = 0;  // 0: as fast as it goes

@@ -13,12 +13,28 @@
 #include "server/rpc/change.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/page_token.h"
+#include "server/rpc/task_search.h"
 #include "server/rpc/unary_call.h"
 #include "server/rpc/validate.h"
 #include "treadle/v1/job_service.pb.h"
 
 namespace treadle::rpc {
 namespace {
+
+constexpr uint32_t Bit(int state) { return 1u << static_cast<uint32_t>(state); }
+
+// `states`: those that tasks of this selection may be in; 0: all that are not final.
+absl::Status ReadSelectionFilter(const std::string& path, const std::string& filter,
+                                 uint32_t states, const char* what, engine::JobSpec& spec) {
+  const absl::StatusOr<TaskSearch> search = TaskSearch::ReadUnordered(path, filter);
+  if (!search.ok()) return search.status();
+  if ((states == 0 ? search->unfinished_states() : search->states() & states) == 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        path, ": no ", what, " can match it: look at its words state, due, finished and dead"));
+  }
+  spec.filter = filter;
+  return absl::OkStatus();
+}
 
 absl::Status ReadLetters(const v1::DeadLetterSelection& letters, const std::string& path,
                          engine::JobSpec& spec) {
@@ -28,6 +44,11 @@ absl::Status ReadLetters(const v1::DeadLetterSelection& letters, const std::stri
   }
   spec.queue = letters.queue();
   spec.match.type = letters.type();
+  if (absl::Status s = ReadSelectionFilter(path + ".letters.filter", letters.filter(),
+                                           Bit(v1::TASK_STATE_FAILED), "dead letter", spec);
+      !s.ok()) {
+    return s;
+  }
   if (letters.group().empty()) return absl::OkStatus();
   const absl::StatusOr<uint64_t> group = ReadGroup(letters.group());
   if (group.ok()) spec.match.group = *group;
@@ -65,11 +86,12 @@ absl::Status ReadCancel(const v1::CancelAction& cancel, engine::JobSpec& spec) {
                        " is no state that can be cancelled; use TASK_STATE_SCHEDULED, "
                        "TASK_STATE_QUEUED or TASK_STATE_RUNNING"));
     }
-    spec.states |= 1u << static_cast<uint32_t>(state);
+    spec.states |= Bit(state);
   }
   spec.queue = tasks.queue();
   spec.match.type = tasks.type();
-  return absl::OkStatus();
+  const char* const what = spec.states == 0 ? "unfinished task" : "task in these states";
+  return ReadSelectionFilter(path + ".filter", tasks.filter(), spec.states, what, spec);
 }
 
 absl::Status ReadAction(const v1::JobSpec& job, engine::JobSpec& spec) {
@@ -114,6 +136,7 @@ void ShowSpec(const engine::JobSpec& spec, v1::JobSpec* out) {
   const auto letters = [&spec](v1::DeadLetterSelection& to) {
     to.set_queue(spec.queue);
     to.set_type(spec.match.type);
+    to.set_filter(spec.filter);
     if (spec.match.group.has_value()) to.set_group(WriteGroup(*spec.match.group));
   };
   switch (spec.action) {
@@ -129,8 +152,9 @@ void ShowSpec(const engine::JobSpec& spec, v1::JobSpec* out) {
       v1::TaskSelection& tasks = *out->mutable_cancel_tasks()->mutable_tasks();
       tasks.set_queue(spec.queue);
       tasks.set_type(spec.match.type);
+      tasks.set_filter(spec.filter);
       for (int state = v1::TASK_STATE_SCHEDULED; state <= v1::TASK_STATE_RUNNING; ++state) {
-        if ((spec.states & (1u << static_cast<uint32_t>(state))) != 0) {
+        if ((spec.states & Bit(state)) != 0) {
           tasks.add_states(static_cast<v1::TaskState>(state));
         }
       }

@@ -132,6 +132,7 @@ engine::JobRow SomeJob() {
               .queue = "mail",
               .match = {"send", 0xfedcba9876543210},
               .states = 6,
+              .filter = "age>5m -worker:w7",
               .to = {"slow", 9},
               .dry_run = true,
               .tasks_per_second = 50,

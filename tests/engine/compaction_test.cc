@@ -167,5 +167,27 @@ TEST_F(Compaction, IsAskedForOneAtATime) {
   EXPECT_THAT(DueIn(Tick()), ElementsAre(TaskId{1, kTasks + 1}));
 }
 
+TEST_F(Compaction, AJobAsksAgainForHeadersThatHaveMoved) {
+  EndAllBut({3, 50});
+  ASSERT_THAT(DueLater(), ElementsAre(TaskId{1, 1}));
+  Step(StartJob{kOther, {.action = JobAction::kCancelTasks, .filter = "header.tenant:acme"}});
+  const std::vector<JobTasksWanted> wanted = Heard<JobTasksWanted>(Tick());
+  ASSERT_THAT(wanted, SizeIs(1));
+  ASSERT_THAT(wanted[0].candidates, SizeIs(2));
+  EXPECT_EQ(wanted[0].candidates[1].row, (TaskId{1, 1}));
+
+  Compact({1, 1});
+  Step(JobTasksFound{wanted[0].job, {}});  // the run's row was gone when it was to be read
+  const std::vector<JobTasksWanted> again = Heard<JobTasksWanted>(Tick());
+  ASSERT_THAT(again, SizeIs(1));
+  ASSERT_THAT(again[0].candidates, SizeIs(2));
+  EXPECT_EQ(again[0].candidates[1].row, (TaskId{1, 50}));
+  Step(JobTasksFound{again[0].job, {{1, 50}}});
+  Tick();
+  EXPECT_EQ(engine().FindJob(again[0].job)->row.done, 1);
+  EXPECT_FALSE(engine().FindTask({1, 50}).has_value());
+  EXPECT_TRUE(engine().FindTask({1, 3}).has_value());
+}
+
 }  // namespace
 }  // namespace treadle::engine

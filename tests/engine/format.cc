@@ -23,6 +23,10 @@ std::string Optional(const char* name, const std::optional<T>& value) {
 }
 std::string Flag(const char* name, bool value) { return value ? absl::StrCat(" ", name) : ""; }
 
+std::string FilterField(const search::Filter* filter) {
+  return filter == nullptr ? "" : absl::StrCat(" filter='", filter->ToString(), "'");
+}
+
 std::string Format(const absl::Status& status) {
   if (status.ok()) return "OK";
   return absl::StrCat(absl::StatusCodeToString(status.code()), ": ", status.message());
@@ -146,10 +150,10 @@ const char* NameOf(JobState state) {
 std::string Format(const JobRow& row) {
   std::string text =
       absl::StrCat("job ", row.id, " ", NameOf(row.spec.action), " ", row.spec.queue,
-                   Field("type", row.spec.match.type), Field("into", row.spec.to.queue),
-                   Flag("dry-run", row.spec.dry_run), " ", NameOf(row.state), " next=", row.next,
-                   " end=", row.end, " total=", row.total, " looked_at=", row.looked_at,
-                   " done=", row.done, Field("refused", row.refused));
+                   Field("type", row.spec.match.type), Field("filter", row.spec.filter),
+                   Field("into", row.spec.to.queue), Flag("dry-run", row.spec.dry_run), " ",
+                   NameOf(row.state), " next=", row.next, " end=", row.end, " total=", row.total,
+                   " looked_at=", row.looked_at, " done=", row.done, Field("refused", row.refused));
   for (const JobRefusal& one : row.refusals) {
     absl::StrAppend(&text, "\n    ", one.task.ToString(), " ", one.message);
   }
@@ -414,7 +418,14 @@ struct EventFormat {
   std::string operator()(const JobLettersWanted& event) const {
     return absl::StrCat("job-letters-wanted ", event.job, " of ", event.queue, " from ", event.from,
                         " before ", event.before, Field("type", event.match.type),
-                        Flag("with-tasks", event.with_tasks));
+                        FilterField(event.filter.get()), Flag("with-tasks", event.with_tasks));
+  }
+  std::string operator()(const JobTasksWanted& event) const {
+    const auto id = [](std::string* out, const JobTasksWanted::Candidate& one) {
+      out->append(one.task.ToString());
+    };
+    return absl::StrCat("job-tasks-wanted ", event.job, FilterField(event.filter.get()), " ",
+                        absl::StrJoin(event.candidates, ",", id));
   }
   std::string operator()(const SweepDue& event) const {
     return absl::StrCat("sweep-due ", event.queue, " from ", event.from);

@@ -101,6 +101,9 @@ struct VisibleText {
   std::string operator()(const JobLettersWanted& e) const {
     return absl::StrCat("job-letters-wanted ", e.job);
   }
+  std::string operator()(const JobTasksWanted& e) const {
+    return absl::StrCat("job-tasks-wanted ", e.job);
+  }
   std::string operator()(const SweepDue& e) const { return "sweep-due " + e.queue; }
   std::string operator()(const EndCall& e) const {
     return absl::StrCat("end-call ", Number(e.call), " ", Text(e.status));

@@ -157,9 +157,10 @@ class Model {
   void Apply(const CompactRun&) {}
   void Apply(const MoveDeadTasks&) {}
   void Apply(const TakeLetters&) {}
-  void Apply(const StartJob&) {}  // see jobs_test.cc, this and the next two
+  void Apply(const StartJob&) {}  // see scripts/jobs.txt, this and the next three
   void Apply(const CancelJob&) {}
   void Apply(const JobLettersFound&) {}
+  void Apply(const JobTasksFound&) {}
   void Apply(const SweepDeadLetters& command);
   void Apply(const LettersFound&) {}  // see Found
   absl::Status TakeOne(const TakeLetters& take, const LettersFound::Letter& letter, TaskId new_id);

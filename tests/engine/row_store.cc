@@ -5,8 +5,10 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "proto/search/match.h"
 #include "proto/support/assert.h"
 #include "server/engine/hash.h"
+#include "server/engine/task_record.h"
 #include "tests/engine/single_tasks.h"
 
 namespace treadle::engine {
@@ -152,6 +154,10 @@ JobLettersFound RowStore::Answer(const JobLettersWanted& wanted, size_t limit,
     ++found.looked_at;
     if (!wanted.match.type.empty() && *letter.type != wanted.match.type) continue;
     if (wanted.match.group.has_value() && letter.group != *wanted.match.group) continue;
+    if (wanted.filter != nullptr &&
+        !search::Matches(*wanted.filter, TaskRecord(letter, wanted.ages_from_ms).fields())) {
+      continue;
+    }
     LettersFound::Letter& one = found.letters.emplace_back();
     one.row = letter;
     const auto dead = rows_.find("p" + letter.id.ToString());

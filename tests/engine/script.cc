@@ -102,6 +102,7 @@ std::string Script::RunBlock(const std::vector<std::string>& lines) {
     if (const auto* due = std::get_if<SweepDue>(&output.event)) sweep_due_ = *due;
     if (const auto* wanted = std::get_if<LettersWanted>(&output.event)) letters_wanted_ = *wanted;
     if (const auto* wanted = std::get_if<JobLettersWanted>(&output.event)) job_wants_ = *wanted;
+    if (const auto* wanted = std::get_if<JobTasksWanted>(&output.event)) job_asks_ = *wanted;
   }
   engine_->CheckInvariants();
   rows_.Apply(effects_.changes);
@@ -132,6 +133,7 @@ void Script::RunLine(const std::string& text, std::string& shown) {
     sweep_due_.reset();
     letters_wanted_.reset();
     job_wants_.reset();
+    job_asks_.reset();
   } else if (line.verb() == "move") {
     Require(moves_due_.has_value(), "no moves are due");
     Step(rows_.Answer(*std::exchange(moves_due_, std::nullopt)));
@@ -144,6 +146,11 @@ void Script::RunLine(const std::string& text, std::string& shown) {
     Step(rows_.Answer(*std::exchange(job_wants_, std::nullopt),
                       static_cast<size_t>(line.Number("limit", 100)),
                       line.Has("as") ? line.Id("as") : TaskId()));
+  } else if (line.verb() == "job-headers") {
+    Require(job_asks_.has_value(), "no job asks for headers");
+    JobTasksFound found{.job = std::exchange(job_asks_, std::nullopt)->job, .tasks = {}};
+    for (const std::string& id : line.Words("match")) found.tasks.push_back(*TaskId::Parse(id));
+    Step(std::move(found));
   } else if (line.verb() == "sweep") {
     Require(sweep_due_.has_value(), "no sweep is due");
     Step(rows_.Answer(*std::exchange(sweep_due_, std::nullopt),

@@ -56,6 +56,7 @@ class Script {
   std::optional<SweepDue> sweep_due_;
   std::optional<LettersWanted> letters_wanted_;
   std::optional<JobLettersWanted> job_wants_;
+  std::optional<JobTasksWanted> job_asks_;
   int64_t now_ms_ = 1000;
   int64_t unheard_ms_ = 0;
   int64_t wall_set_by_ms_ = 0;

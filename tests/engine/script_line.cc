@@ -319,6 +319,7 @@ JobSpec ParseJob(const ScriptLine& line) {
   spec.queue = line.Text("queue");
   spec.match.type = line.Text("type");
   spec.states = static_cast<uint32_t>(line.Number("states"));
+  spec.filter = line.Text("filter");
   spec.dry_run = line.Has("dry-run");
   spec.tasks_per_second = static_cast<int32_t>(line.Number("rate"));
   spec.reason = line.Text("reason");

@@ -163,6 +163,102 @@ TEST_F(Jobs, CancelTasksThatMatch) {
   EXPECT_THAT(outcome.error().message(), HasSubstr("not wanted any more"));
 }
 
+TEST_F(Jobs, ADeadLetterSelectionTakesAFilter) {
+  const auto die = [this](const std::string& tenant, const std::string& error_type) {
+    v1::TaskSpec spec = Spec("mail", "to whom");
+    spec.set_max_attempts(1);
+    (*spec.mutable_headers())["tenant"] = tenant;
+    const std::string id = Submit(spec).task_id();
+    Fail("mail", error_type);
+    return id;
+  };
+  die("acme", "Refused");
+  die("acme", "Oops");
+  const std::string stays = die("other", "Oops");
+  v1::JobSpec spec;
+  v1::DeadLetterSelection& selection = *spec.mutable_delete_dead_letters()->mutable_letters();
+  selection.set_queue("mail");
+  selection.set_filter("error_type:Refused age<1h");
+  v1::Job job = Ended(Start(spec));
+  EXPECT_EQ(job.spec().SerializeAsString(), spec.SerializeAsString());
+  EXPECT_EQ(job.done(), 1);
+  EXPECT_EQ(job.looked_at(), 3);
+
+  spec = RedriveOf("mail");
+  spec.mutable_redrive_dead_letters()->mutable_letters()->set_filter("header.tenant:acme");
+  spec.set_dry_run(true);
+  EXPECT_EQ(Ended(Start(spec)).done(), 1);
+  spec.set_dry_run(false);
+  EXPECT_EQ(Ended(Start(spec)).done(), 1);
+  EXPECT_EQ(Lease("mail").tasks(0).headers().at("tenant"), "acme");
+  EXPECT_EQ(StatsOf("mail").dead_letters(), 1);
+  spec.mutable_redrive_dead_letters()->mutable_letters()->set_filter("id:" + stays);
+  EXPECT_EQ(Ended(Start(spec)).done(), 1);
+  EXPECT_EQ(StatsOf("mail").dead_letters(), 0);
+}
+
+TEST_F(Jobs, ATaskSelectionTakesAFilter) {
+  const auto submit = [this](const std::string& queue, const std::string& tenant,
+                             int max_attempts) {
+    v1::TaskSpec spec = Spec(queue);
+    spec.set_max_attempts(max_attempts);
+    if (!tenant.empty()) (*spec.mutable_headers())["tenant"] = tenant;
+    return Submit(spec).task_id();
+  };
+  const std::string low = submit("mail", "acme", 1);
+  submit("mail", "acme", 5);
+  submit("mail", "other", 5);
+  submit("news", "acme", 5);
+  submit("news", "", 5);
+  v1::JobSpec spec;
+  v1::TaskSelection& selection = *spec.mutable_cancel_tasks()->mutable_tasks();
+  selection.set_filter("queue:mail max_attempts<3 age<1h");
+  EXPECT_EQ(Ended(Start(spec)).done(), 1);
+  EXPECT_EQ(Await(low).outcome().state(), v1::TASK_STATE_CANCELLED);
+
+  selection.set_filter("header.tenant:acme max_attempts:5");
+  spec.set_dry_run(true);
+  EXPECT_EQ(Ended(Start(spec)).done(), 2);
+  spec.set_dry_run(false);
+  selection.set_queue("mail");
+  v1::Job job = Ended(Start(spec));
+  EXPECT_EQ(job.done(), 1);
+  EXPECT_EQ(job.looked_at(), 4) << "of all queues: it is about what there is";
+  EXPECT_EQ(StatsOf("mail").queued(), 1);
+  EXPECT_EQ(StatsOf("news").queued(), 2);
+  selection.clear_queue();
+  selection.set_filter("-header.tenant:*");
+  EXPECT_EQ(Ended(Start(spec)).done(), 1);
+  EXPECT_EQ(StatsOf("news").queued(), 1);
+}
+
+TEST_F(Jobs, AFilterThatCannotBeIsRefusedWithItsPlace) {
+  v1::Job job;
+  v1::JobSpec cancel;
+  v1::TaskSelection& tasks_of = *cancel.mutable_cancel_tasks()->mutable_tasks();
+  const auto refused = [&](const std::string& filter) {
+    tasks_of.set_filter(filter);
+    const grpc::Status status = Start(cancel, &job);
+    EXPECT_EQ(status.error_code(), grpc::INVALID_ARGUMENT) << filter;
+    return status.error_message();
+  };
+  EXPECT_THAT(refused("age>5m queu:mail"),
+              HasSubstr("spec.cancel_tasks.tasks.filter: character 8: unknown field 'queu'"));
+  EXPECT_THAT(refused("sort:age"), HasSubstr("leave the word sort out"));
+  for (const char* filter : {"state:failed", "state:finished", "finished>1h", "dead:yes"}) {
+    EXPECT_THAT(refused(filter), HasSubstr("no unfinished task can match it"));
+  }
+  tasks_of.add_states(v1::TASK_STATE_RUNNING);
+  EXPECT_THAT(refused("state:queued"), HasSubstr("no task in these states can match it"));
+  EXPECT_THAT(refused("due<5m"), HasSubstr("no task in these states can match it"));
+
+  Die("mail", "send", "Oops");
+  v1::JobSpec redrive = RedriveOf("mail");
+  redrive.mutable_redrive_dead_letters()->mutable_letters()->set_filter("state:queued");
+  EXPECT_THAT(Start(redrive, &job).error_message(),
+              HasSubstr("spec.redrive_dead_letters.letters.filter: no dead letter can match it"));
+}
+
 TEST_F(Jobs, AreListedTheNewestFirst) {
   Die("mail", "send", "Oops");
   std::vector<std::string> ids;

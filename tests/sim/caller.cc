@@ -184,6 +184,9 @@ engine::JobSpec Caller::SomeJob(const std::string& queue) {
       std::vector{engine::JobAction::kRedriveLetters, engine::JobAction::kRedriveLetters,
                   engine::JobAction::kDeleteLetters, engine::JobAction::kCancelTasks});
   job.queue = queue;
+  if (random_.OneIn(3)) job.filter = absl::StrCat("-type:", random_.Pick(kTypes));
+  // All have no such header, but the store has to be asked.
+  if (random_.OneIn(4)) absl::StrAppend(&job.filter, " -header.none:*");
   if (random_.OneIn(4)) job.to.queue = random_.Pick(kQueues);
   job.to.max_attempts = static_cast<int32_t>(random_.Below(3));
   job.dry_run = random_.OneIn(6);

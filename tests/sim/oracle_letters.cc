@@ -3,11 +3,23 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "proto/search/filter.h"
+#include "proto/search/match.h"
 #include "tests/sim/oracle.h"
 
 // Tasks that have failed are kept, whole, as long as their queue says.
 
 namespace treadle::sim {
+namespace {
+
+// By what the callers' filters ask for.
+bool TakesType(const std::string& filter, const std::string& type) {
+  search::Record record;
+  record.text(search::Field::kType) = type;
+  return search::Matches(*search::Parse(filter), record, search::SetOf(search::Field::kType));
+}
+
+}  // namespace
 
 // After a batch: what fails in it is kept.
 void Oracle::CheckKept(const std::vector<StoredChange>& changes) {
@@ -109,7 +121,7 @@ bool Oracle::JobAsked(engine::JobAction action, const std::string& queue, const 
     const bool running = job.state == engine::JobState::kRunning;
     return spec.action == action && !spec.dry_run && number < job.end &&
            (spec.queue.empty() || spec.queue == queue) &&
-           (spec.match.type.empty() || spec.match.type == type) &&
+           (spec.match.type.empty() || spec.match.type == type) && TakesType(spec.filter, type) &&
            (number < job.next ? may_be_late : running);
   });
 }
