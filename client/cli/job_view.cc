@@ -1,5 +1,6 @@
 #include "client/cli/job_view.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <mutex>
@@ -7,7 +8,9 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "client/cli/console/human.h"
+#include "client/cli/console/json.h"
 #include "client/cli/console/status_line.h"
 #include <fmt/format.h>
 
@@ -16,13 +19,23 @@
 namespace treadle::cli {
 namespace {
 
+// How long until a job is looked at again: at first soon, as most jobs take no longer.
+constexpr std::chrono::milliseconds kLookSoon{10};
 constexpr std::chrono::milliseconds kLookEvery{250};
+
+// Filters may be long: the sheet has all of it.
+constexpr int kShownOfFilter = 60;
+
+std::string OfFilter(const std::string& filter) {
+  if (filter.empty()) return "";
+  return ", that match " + CutToWidth(Printable(filter), kShownOfFilter);
+}
 
 std::string Of(const v1::DeadLetterSelection& letters) {
   std::string text = fmt::format("dead letters of queue {}", Printable(letters.queue()));
   if (!letters.type().empty()) text += fmt::format(", type {}", Printable(letters.type()));
   if (!letters.group().empty()) text += fmt::format(", group {}", letters.group());
-  return text;
+  return text + OfFilter(letters.filter());
 }
 
 std::string Of(const v1::TaskSelection& tasks) {
@@ -30,7 +43,17 @@ std::string Of(const v1::TaskSelection& tasks) {
                          ? std::string("unfinished tasks")
                          : fmt::format("tasks of queue {}", Printable(tasks.queue()));
   if (!tasks.type().empty()) text += fmt::format(", type {}", Printable(tasks.type()));
-  return text;
+  for (const int state : tasks.states()) {
+    text += fmt::format("{}{}", state == tasks.states(0) ? ", " : " or ",
+                        absl::AsciiStrToLower(StateName(static_cast<v1::TaskState>(state))));
+  }
+  return text + OfFilter(tasks.filter());
+}
+
+const std::string& FilterOf(const v1::JobSpec& spec) {
+  if (spec.has_cancel_tasks()) return spec.cancel_tasks().tasks().filter();
+  return spec.has_delete_dead_letters() ? spec.delete_dead_letters().letters().filter()
+                                        : spec.redrive_dead_letters().letters().filter();
 }
 
 std::string What(const v1::JobSpec& spec) {
@@ -47,7 +70,7 @@ std::string What(const v1::JobSpec& spec) {
   return spec.dry_run() ? text + " (dry run)" : text;
 }
 
-std::string StateName(v1::JobState state) {
+std::string JobStateName(v1::JobState state) {
   switch (state) {
     case v1::JOB_STATE_RUNNING:
       return "running";
@@ -67,7 +90,7 @@ std::string JobDone(const v1::JobSpec& spec) {
 
 // "running, 1,200 of about 5,000 looked at", "done", "cancelled".
 std::string JobProgress(const v1::Job& job) {
-  if (job.state() != v1::JOB_STATE_RUNNING) return StateName(job.state());
+  if (job.state() != v1::JOB_STATE_RUNNING) return JobStateName(job.state());
   return fmt::format("running, {} of about {} looked at", HumanNumber(job.looked_at()),
                      HumanNumber(job.total()));
 }
@@ -76,6 +99,7 @@ std::string JobSheet(const v1::Job& job, const Context& context) {
   Sheet sheet;
   sheet.Add("job", job.job_id());
   sheet.Add("what", What(job.spec()));
+  if (!FilterOf(job.spec()).empty()) sheet.Add("filter", Printable(FilterOf(job.spec())));
   if (!job.spec().reason().empty()) sheet.Add("reason", Printable(job.spec().reason()));
   if (job.spec().tasks_per_second() > 0) {
     sheet.Add("pace", fmt::format("{} tasks a second", job.spec().tasks_per_second()));
@@ -109,7 +133,7 @@ const View<v1::Job> kJobView = {
     {{{"ID"}, [](const v1::Job& job) { return job.job_id(); }},
      {{"STATE"},
       [](const v1::Job& job) {
-        return job.waits_for().empty() ? StateName(job.state()) : std::string("waits");
+        return job.waits_for().empty() ? JobStateName(job.state()) : std::string("waits");
       }},
      {{"STARTED", kRight},
       [](const v1::Job& job) { return HumanAge(job.started_at_ms()) + " ago"; }},
@@ -122,7 +146,7 @@ const View<v1::Job> kJobView = {
     [](const v1::Job& job) { return job.job_id(); },
     JobSheet};
 
-ExitCode FollowJob(Context& context, Client& client, const v1::Job& job) {
+absl::StatusOr<v1::Job> AwaitJob(Context& context, Client& client, const v1::Job& job) {
   Interrupt::Scope on_interrupt(context.interrupt, [] {});
   std::mutex mutex;
   v1::Job now = job;  // GUARDED_BY(mutex), for `line`
@@ -135,26 +159,30 @@ ExitCode FollowJob(Context& context, Client& client, const v1::Job& job) {
           columns);
     });
   }
-  while (now.state() == v1::JOB_STATE_RUNNING) {
-    if (context.interrupt.WaitFor(kLookEvery)) {
-      line.reset();
-      context.terminal.Complain(fmt::format(
-          "the job goes on: treadle job show {0}, or treadle job cancel {0}", job.job_id()));
-      return ExitCode::kInterrupted;
-    }
+  std::chrono::milliseconds wait = kLookSoon;
+  while (now.state() == v1::JOB_STATE_RUNNING && !context.interrupt.WaitFor(wait)) {
+    wait = std::min(wait * 2, kLookEvery);
     absl::StatusOr<v1::Job> found = client.GetJob(job.job_id());
-    if (!found.ok()) {
-      line.reset();
-      return context.FailCall(found.status());
-    }
+    if (!found.ok()) return found.status();
     const std::lock_guard lock(mutex);
     now = *std::move(found);
   }
   line.reset();
+  return now;
+}
+
+ExitCode FollowJob(Context& context, Client& client, const v1::Job& job) {
+  const absl::StatusOr<v1::Job> ended = AwaitJob(context, client, job);
+  if (!ended.ok()) return context.FailCall(ended.status());
+  if (ended->state() == v1::JOB_STATE_RUNNING) {
+    context.terminal.Complain(fmt::format(
+        "the job goes on: treadle job show {0}, or treadle job cancel {0}", job.job_id()));
+    return ExitCode::kInterrupted;
+  }
   const ExitCode printed =
-      context.table() ? context.Print(Result(now) + "\n") : PrintOne(context, kJobView, now);
-  if (printed != ExitCode::kOk || now.refused() == 0) return printed;
-  return context.FailCall(wire::FromItem(now.refusals(0).status()));
+      context.table() ? context.Print(Result(*ended) + "\n") : PrintOne(context, kJobView, *ended);
+  if (printed != ExitCode::kOk || ended->refused() == 0) return printed;
+  return context.FailCall(wire::FromItem(ended->refusals(0).status()));
 }
 
 }  // namespace treadle::cli

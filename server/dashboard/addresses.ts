@@ -15,7 +15,8 @@ export const to = {
   tasks: (q?: string) => address("/tasks", { q }),
   task: (id: string) => `/tasks/${part(id)}`,
   dead: (query?: { queue?: string }) => address("/dead", query),
-  deadGroup: (queue: string, group: string) => `/dead/${part(queue)}/${part(group)}`,
+  deadGroup: (queue: string, group: string, filter?: string) =>
+    address(`/dead/${part(queue)}/${part(group)}`, { filter }),
   workers: (query?: { filter?: string; only?: string }) => address("/workers", query),
   worker: (id: string) => `/workers/${part(id)}`,
   system: () => "/system",

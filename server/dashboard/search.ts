@@ -33,6 +33,12 @@ export function withState(text: string, state?: string): string {
   return [...others, ...(state ? [`state:${state}`] : [])].join(" ");
 }
 
+// Jobs have an order of their own.
+export const withoutOrder = (text: string): string =>
+  wordsOf(text)
+    .filter((word) => !word.startsWith("sort:"))
+    .join(" ");
+
 // `{queue: "my mail", state: "failed"}` as words.
 export function searchText(words: Partial<Record<string, string>>): string {
   return Object.entries(words)

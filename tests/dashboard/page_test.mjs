@@ -151,6 +151,25 @@ scenario('dead letters are searched, and what is found is acted on alone', async
   assert.equal(scene.treadle('dead', 'list', 'checks', '-o', 'name'), other);
 });
 
+scenario('all that a search finds is cancelled by a job of the broker', async (scene) => {
+  const submit = (type, ...more) =>
+    scene.treadle('submit', '--queue=mail', `--type=${type}`, ...more);
+  const letter = submit('letter', '--header', 'tenant=acme');
+  const other = submit('letter');
+  await scene.go('/tasks?q=type:letter header.tenant:acme sort:-age');
+  await scene.row(letter).waitFor();
+  await scene.button('Cancel …').click();
+  await scene.page.getByLabel('All that the search finds').check();
+  await scene.page.getByLabel('At most a second').fill('100');
+  await scene.button('Dry run').click();
+  await scene.sees('This would cancel 1 task');
+  await scene.button('Cancel 1').click();
+  await scene.sees('1 task cancelled');
+  assert.equal(scene.treadle('task', 'list', '-o', 'name'), other);
+  await scene.go('/system');
+  await scene.sees('type:letter header.tenant:acme');
+});
+
 scenario('what a filter shows is saved as CSV', async (scene) => {
   scene.treadle('queue', 'create', 'mail');
   scene.treadle('queue', 'create', 'other');

@@ -58,6 +58,15 @@ test('a link to a state changes that word of a filter, and no other', async () =
   assert.equal(withState('error~"timed out', 'failed'), 'error~"timed out state:failed');
 });
 
+test('a job gets the words of a filter that are not about the order', async () => {
+  const { withoutOrder } = await load('search');
+  assert.equal(
+    withoutOrder(' queue:mail sort:-age error~"sort: this" '),
+    'queue:mail error~"sort: this"',
+  );
+  assert.equal(withoutOrder('sort:age'), '');
+});
+
 test('a task id is known from a text to look for', async () => {
   const { taskIdOf } = await load('search');
   assert.equal(taskIdOf(' cnsef1k6a7-1k9 '), 'cnsef1k6a7-1k9');

@@ -2,15 +2,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "client/cli/commands/bulk_job.h"
 #include "client/cli/commands/task_filter.h"
 #include "client/cli/console/human.h"
 #include "client/cli/context.h"
 #include "client/cli/dead_letter_view.h"
 #include "client/cli/flags.h"
-#include "client/cli/job_view.h"
 #include "client/cli/view.h"
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -31,12 +32,13 @@ struct TakeFlags : BulkFlags {
   std::string type;
   std::string group;
   std::string into;
+  TaskFilter filter;  // its words
+  std::string filter_text;
   int64_t max_attempts = 0;
-  int64_t rate = 0;  // in a second; 0: as fast as it goes
-  std::string reason;
-  bool detach = false;
 
-  bool filtered() const { return !queue.empty() || !type.empty() || !group.empty(); }
+  bool filtered() const {
+    return !queue.empty() || !type.empty() || !group.empty() || !filter.empty();
+  }
   const char* verb() const { return redrive ? "redrive" : "delete"; }
 };
 
@@ -116,6 +118,7 @@ absl::Status ForEachLetter(Client& client, const TakeFlags& flags, Visit visit) 
   request.set_queue(flags.queue);
   request.set_type(flags.type);
   request.set_group(flags.group);
+  request.set_filter(flags.filter_text);
   request.set_page_size(limits::kPageSizeMax);
   do {
     const absl::StatusOr<v1::ListDeadLettersResponse> page = client.ListDeadLetters(request);
@@ -130,7 +133,7 @@ absl::Status ForEachLetter(Client& client, const TakeFlags& flags, Visit visit) 
   return absl::OkStatus();
 }
 
-// As the broker counts them: no dead letter is read for it.
+// Of whole groups, as the broker counts them: no dead letter is read for it.
 absl::StatusOr<int64_t> CountLetters(Client& client, const TakeFlags& flags) {
   int64_t count = 0;
   v1::ListDeadLetterGroupsRequest request;
@@ -173,6 +176,7 @@ v1::JobSpec ToJob(const TakeFlags& flags) {
   letters.set_queue(flags.queue);
   letters.set_type(flags.type);
   letters.set_group(flags.group);
+  letters.set_filter(flags.filter_text);
   if (flags.redrive) {
     v1::RedriveAction& redrive = *spec.mutable_redrive_dead_letters();
     *redrive.mutable_letters() = letters;
@@ -181,25 +185,31 @@ v1::JobSpec ToJob(const TakeFlags& flags) {
   } else {
     *spec.mutable_delete_dead_letters()->mutable_letters() = letters;
   }
-  spec.set_tasks_per_second(static_cast<int32_t>(flags.rate));
-  spec.set_reason(flags.reason);
   return spec;
 }
 
 ExitCode TakeFiltered(Context& context, Client& client, const TakeFlags& flags) {
-  const absl::StatusOr<int64_t> count = CountLetters(client, flags);
-  if (!count.ok()) return context.FailCall(count.status());
-  if (*count > 0) {
-    const std::string what = fmt::format("{} {} of queue {}", flags.verb(),
-                                         HumanCount(*count, "dead letter"), Printable(flags.queue));
-    if (const ExitCode no = Confirm(context, flags, what); no != ExitCode::kOk) return no;
+  const v1::JobSpec spec = ToJob(flags);
+  if (!flags.yes) {
+    absl::StatusOr<std::optional<int64_t>> count;
+    if (flags.filter_text.empty()) {
+      count = CountLetters(client, flags);
+    } else {
+      count = CountMatches(context, client, spec);
+    }
+    if (!count.ok()) return context.FailCall(count.status());
+    if (!count->has_value()) return ExitCode::kInterrupted;
+    if (**count > 0) {
+      const std::string what =
+          fmt::format("{} {} of queue {}", flags.verb(), HumanCount(**count, "dead letter"),
+                      Printable(flags.queue));
+      if (const ExitCode no = Confirm(context, flags, what); no != ExitCode::kOk) return no;
+    }
   }
-  const absl::StatusOr<v1::Job> job = client.StartJob(ToJob(flags));
-  if (!job.ok()) return context.FailCall(job.status());
-  return flags.detach ? PrintOne(context, kJobView, *job) : FollowJob(context, client, *job);
+  return RunJob(context, client, flags, spec);
 }
 
-ExitCode Run(Context& context, const TakeFlags& flags) {
+ExitCode Run(Context& context, TakeFlags flags) {
   if (flags.filtered() != flags.ids.empty()) {
     return context.Fail(absl::InvalidArgumentError(
         flags.filtered() ? "ids and filters exclude each other: give one of the two"
@@ -208,6 +218,9 @@ ExitCode Run(Context& context, const TakeFlags& flags) {
   if (flags.filtered() && flags.queue.empty()) {
     return context.Fail(absl::InvalidArgumentError("--queue: absent; name the queue"));
   }
+  const absl::StatusOr<search::Filter> filter = flags.filter.Read();
+  if (!filter.ok()) return context.Fail(filter.status());
+  flags.filter_text = filter->ToString();
   if (!flags.filtered() && (flags.dry_run || flags.detach || flags.rate > 0)) {
     return context.Fail(absl::InvalidArgumentError(
         "--dry-run, --rate and --detach are for filters: ids are taken at once"));
@@ -231,13 +244,8 @@ CLI::App& AddTake(CLI::App& dead, const std::string& name, const std::string& de
   program::AddText(take, "--type", flags.type, "TYPE", "Of these, only tasks of this type.");
   program::AddText(take, "--group", flags.group, "GROUP",
                    "Of these, only this group's, as treadle dead groups shows it.");
-  program::AddCount(take, "--rate", flags.rate, 0, limits::kJobTasksPerSecondMax,
-                    "No more in a second. 0: as fast as it goes.");
-  program::AddText(take, "--reason", flags.reason, "TEXT",
-                   "Why: treadle job list -o wide shows it.");
-  AddFlag(take, "-d,--detach", flags.detach, "Do not wait: print the job that does it.");
-  AddFlag(take, "--dry-run", flags.dry_run, "List what would be taken, and do nothing.");
-  AddFlag(take, "-y,--yes", flags.yes, "Do not ask.");
+  AddFilterOption(take, flags.filter);
+  AddBulkFlags(take, flags, "taken", "Why: treadle job list -o wide shows it.");
   return take;
 }
 
@@ -256,6 +264,7 @@ void AddTakeCommands(CLI::App& dead, Command& chosen) {
       "Examples:\n"
       "  treadle dead redrive cnsef1k6a7-1k9\n"
       "  treadle dead redrive --queue mail --group 3f0a51c2d4e6b780 --dry-run\n"
+      "  treadle dead redrive --queue mail --filter 'error~timeout finished<2h' --yes\n"
       "  treadle dead redrive --queue mail --into mail-slow --rate 50 --yes\n",
       *redriven);
   program::AddText(redrive, "--into", redriven->into, "QUEUE",

@@ -13,7 +13,8 @@
 #include "proto/program/flags.h"
 #include "proto/support/limits.h"
 
-// Jobs of the broker, which other commands begin: treadle dead redrive, treadle dead delete.
+// Jobs of the broker, which other commands begin, with filters: treadle dead redrive and delete,
+// treadle task cancel, treadle queue purge.
 
 namespace treadle::cli {
 namespace {
@@ -37,10 +38,11 @@ ExitCode ListJobs(const Context& context, Client& client, const JobFlags& flags)
 }  // namespace
 
 void AddJobCommands(CLI::App& root, Command& chosen) {
-  CLI::App& group = AddSubcommand(
-      root, "job", "Shows and cancels what the broker does to many tasks.",
-      "treadle dead redrive and treadle dead delete with filters begin jobs, which go "
-      "on\nwhatever becomes of the command, and after a restart of the broker.\n");
+  CLI::App& group =
+      AddSubcommand(root, "job", "Shows and cancels what the broker does to many tasks.",
+                    "treadle dead redrive, dead delete, task cancel and queue purge with filters\n"
+                    "begin jobs, which go on whatever becomes of the command, and after a restart\n"
+                    "of the broker.\n");
   group.require_subcommand(1);
   auto flags = std::make_shared<JobFlags>();
   const auto choose = [&chosen, flags](auto run) {

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "client/cli/commands/bulk_job.h"
 #include "client/cli/commands/task_filter.h"
 #include "client/cli/console/human.h"
 #include "client/cli/context.h"
@@ -41,9 +42,7 @@ struct QueueFlags : WatchFlags, BulkFlags {
   CLI::Option* breaker_option = nullptr;
   int64_t fail_unserved_after_ms = 0;
   CLI::Option* fail_unserved_option = nullptr;
-  // Of a pause.
-  std::string reason;
-  int64_t for_ms = 0;
+  int64_t for_ms = 0;  // of a pause
 
   bool has_breaker() const { return breaker_option->count() > 0; }
   void WriteTo(v1::CircuitBreaker& breaker) const {
@@ -122,9 +121,10 @@ ExitCode SetClosed(Context& context, const std::string& name, bool closed) {
   return PrintQueue(context, (*client)->UpdateQueue(request));
 }
 
-// All of it at once, or what filters take of it.
+// All of it at once; or as a job, what filters take of it, or all of it at its ease.
 ExitCode PurgeQueue(Context& context, const QueueFlags& flags) {
-  if (!flags.filter.empty() || flags.dry_run) {
+  const bool as_job = flags.detach || flags.rate > 0 || !flags.reason.empty();
+  if (!flags.filter.empty() || flags.dry_run || as_job) {
     TaskFilter filter = flags.filter;
     filter.queue = flags.name;
     return CancelFiltered(context, filter, flags, /*waiting_only=*/true);
@@ -285,8 +285,9 @@ void AddQueueCommands(CLI::App& root, Command& chosen) {
   auto purged = std::make_shared<QueueFlags>();
   CLI::App& purge =
       AddNamed(group, *purged, "purge", "Cancels the tasks of a queue that are not running.",
-               "All of them, or those that filters take. It asks first; without a terminal it "
-               "wants --yes.\n"
+               "All of them, or those that filters take. It asks first; without a terminal it\n"
+               "wants --yes. With filters, --rate, --reason or --detach it begins a job of the\n"
+               "broker, which goes on whatever becomes of this command.\n"
                "\n"
                "Examples:\n"
                "  treadle queue purge mail\n"
@@ -294,7 +295,8 @@ void AddQueueCommands(CLI::App& root, Command& chosen) {
                "  treadle queue purge mail --older-than 1d --yes\n");
   AddFilterOption(purge, purged->filter);
   AddFilterFlags(purge, purged->filter, /*queue=*/false, "scheduled or queued");
-  AddBulkFlags(purge, *purged);
+  AddBulkFlags(purge, *purged, "cancelled",
+               "Why, for whoever looks at the tasks: stands in their error.");
   purge.callback(choose(purged, PurgeQueue));
   AddNamed(group, *flags, "delete", "Deletes a queue that has no unfinished tasks.",
            "Example:\n  treadle queue purge mail --yes && treadle queue delete mail\n")

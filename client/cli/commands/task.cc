@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "client/cli/commands/bulk_job.h"
 #include "client/cli/commands/task_filter.h"
 #include "client/cli/console/human.h"
 #include "client/cli/context.h"
@@ -28,7 +29,6 @@ struct ShowFlags : WatchFlags {
 
 struct CancelFlags : BulkFlags {
   std::vector<std::string> ids;
-  std::string reason;
   TaskFilter filter;
 };
 
@@ -53,11 +53,10 @@ ExitCode Cancel(Context& context, const CancelFlags& flags) {
         bulk ? "ids and filters exclude each other: give one of the two"
              : "nothing to cancel: give ids, or a filter: --filter, --queue, --type, ..."));
   }
-  if (bulk)
-    return CancelFiltered(context, flags.filter, flags, /*waiting_only=*/false, flags.reason);
-  if (flags.dry_run) {
+  if (bulk) return CancelFiltered(context, flags.filter, flags, /*waiting_only=*/false);
+  if (flags.dry_run || flags.detach || flags.rate > 0) {
     return context.Fail(absl::InvalidArgumentError(
-        "--dry-run is for filters: treadle task explain tells of single tasks"));
+        "--dry-run, --rate and --detach are for filters: ids are cancelled at once"));
   }
   View<v1::Task> view = kTaskView;
   view.sheet = DescribeCancel;
@@ -192,24 +191,23 @@ void AddPayload(CLI::App& group, Command& chosen) {
 
 void AddCancel(CLI::App& group, Command& chosen) {
   auto flags = std::make_shared<CancelFlags>();
-  CLI::App& cancel =
-      AddSubcommand(group, "cancel",
-                    "Cancels tasks. One that runs is told to stop, and ends when its handler does.",
-                    "By ids, or by filters, which take what fits them all. With filters it asks "
-                    "first, and\n"
-                    "without a terminal it wants --yes.\n"
-                    "\n"
-                    "Examples:\n"
-                    "  treadle task cancel cnsef1k6a7-1k9 cnsef1k6a7-1ka\n"
-                    "  treadle task cancel --queue mail --state queued --older-than 2h --dry-run\n"
-                    "  treadle task cancel --filter 'header.tenant:acme -worker:w7' --dry-run\n"
-                    "  treadle task cancel --type resize --reason 'wrong size' --yes\n");
+  CLI::App& cancel = AddSubcommand(
+      group, "cancel",
+      "Cancels tasks. One that runs is told to stop, and ends when its handler does.",
+      "By ids, or by filters, which take what fits them all. These ask first (without\n"
+      "a terminal they want --yes), and begin a job of the broker, which goes on\n"
+      "whatever becomes of this command. What comes meanwhile is left alone.\n"
+      "\n"
+      "Examples:\n"
+      "  treadle task cancel cnsef1k6a7-1k9 cnsef1k6a7-1ka\n"
+      "  treadle task cancel --queue mail --state queued --older-than 2h --dry-run\n"
+      "  treadle task cancel --filter 'header.tenant:acme -worker:w7' --dry-run\n"
+      "  treadle task cancel --type resize --reason 'wrong size' --yes\n");
   cancel.add_option("ID", flags->ids, "The task's id; several are fine.");
   AddFilterOption(cancel, flags->filter);
   AddFilterFlags(cancel, flags->filter, /*queue=*/true, "scheduled, queued or running");
-  AddBulkFlags(cancel, *flags);
-  program::AddText(cancel, "--reason", flags->reason, "TEXT",
-                   "Why, for whoever looks at the tasks: stands in their error.");
+  AddBulkFlags(cancel, *flags, "cancelled",
+               "Why, for whoever looks at the tasks: stands in their error.");
   cancel.callback(
       [&chosen, flags] { chosen = [flags](Context& context) { return Cancel(context, *flags); }; });
 }

@@ -1,16 +1,13 @@
 #include "client/cli/commands/task_filter.h"
 
 #include <algorithm>
-#include <atomic>
-#include <mutex>
-#include <thread>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "client/cli/console/human.h"
+#include "client/cli/console/json.h"
 #include "client/cli/filter_words.h"
 #include "client/cli/flags.h"
 #include "client/cli/task_view.h"
@@ -19,13 +16,9 @@
 #include <fmt/ranges.h>
 
 #include "proto/program/flags.h"
-#include "treadle/internal/start_thread.h"
 
 namespace treadle::cli {
 namespace {
-
-// Cancels under way at once: each waits for the broker's disk.
-constexpr int kCancelThreads = 16;
 
 // Puts `field:value` behind the filter's words.
 void Require(search::Field field, std::vector<search::Value> values, search::Filter& filter,
@@ -39,62 +32,71 @@ void RequireText(search::Field field, const std::string& text, search::Filter& f
   if (!text.empty()) Require(field, {{.text = text}}, filter);
 }
 
-v1::ListTasksRequest RequestOf(const search::Filter& filter) {
-  v1::ListTasksRequest request;
-  request.set_filter(filter.ToString());
-  request.set_page_size(limits::kPageSizeMax);
-  return request;
+std::vector<v1::TaskState> CancellableStates(bool waiting_only) {
+  std::vector<v1::TaskState> states = {v1::TASK_STATE_SCHEDULED, v1::TASK_STATE_QUEUED};
+  if (!waiting_only) states.push_back(v1::TASK_STATE_RUNNING);
+  return states;
 }
 
-struct Cancelled {
-  int64_t cancelled = 0;
-  int64_t told_to_stop = 0;
-  int64_t ended_before = 0;
-  absl::Status error;  // the first
-};
-
-// All tasks of one page.
-void CancelAll(Context& context, Client& client, const std::vector<v1::Task>& tasks,
-               const std::string& reason, Cancelled& sum) {
-  std::atomic<size_t> next{0};
-  std::mutex mutex;
-  const auto run = [&] {
-    for (size_t i = next++; i < tasks.size() && !context.interrupt.fired(); i = next++) {
-      const absl::StatusOr<v1::Task> task = client.CancelTask(tasks[i].task_id(), reason);
-      std::lock_guard lock(mutex);
-      if (absl::IsNotFound(task.status())) {
-        sum.ended_before++;
-      } else if (!task.ok()) {
-        sum.error.Update(task.status());
-        return;
-      } else if (task->cancel_requested()) {
-        sum.told_to_stop++;
-      } else if (task->state() == v1::TASK_STATE_CANCELLED) {
-        sum.cancelled++;
-      } else {
-        sum.ended_before++;
-      }
+// Those of them that flags name; empty: all that are not final.
+absl::StatusOr<std::vector<v1::TaskState>> StatesToCancel(const TaskFilter& filter,
+                                                          bool waiting_only) {
+  const std::vector<v1::TaskState> states = CancellableStates(waiting_only);
+  std::vector<v1::TaskState> named;
+  if (filter.states.empty() && waiting_only) named = states;
+  for (const std::string& word : filter.states) {
+    const auto is_named = [&word](v1::TaskState state) {
+      return absl::EqualsIgnoreCase(word, StateName(state));
+    };
+    const auto found = std::find_if(states.begin(), states.end(), is_named);
+    if (found == states.end()) {
+      return absl::InvalidArgumentError(fmt::format(
+          "--state: {}: name {}", Printable(word),
+          waiting_only ? "scheduled or queued: purge leaves what runs or has ended"
+                       : "scheduled, queued or running: what has ended cannot be cancelled"));
     }
-  };
-  std::vector<std::thread> threads(kCancelThreads - 1);
-  // A system that has no threads left gets a slower command.
-  for (std::thread& thread : threads) (void)internal::StartThread("cancels", thread, run);
-  run();
-  for (std::thread& thread : threads) {
-    if (thread.joinable()) thread.join();
+    named.push_back(*found);
   }
+  return named;
 }
 
-ExitCode PrintCancelled(const Context& context, const Cancelled& sum) {
-  if (context.table()) {
-    std::string text = HumanCount(sum.cancelled, "task") + " cancelled";
-    if (sum.told_to_stop > 0) text += fmt::format(", {} told to stop", sum.told_to_stop);
-    if (sum.ended_before > 0) text += fmt::format(", {} had ended before", sum.ended_before);
-    return context.Print(text + "\n");
+// What the queue, the type and the states do not say.
+absl::StatusOr<std::string> RestOf(TaskFilter filter) {
+  filter.queue.clear();
+  filter.type.clear();
+  filter.states.clear();
+  const absl::StatusOr<search::Filter> rest = filter.Read();
+  if (!rest.ok()) return rest.status();
+  return rest->ToString();
+}
+
+ExitCode ListThose(Context& context, Client& client, const v1::TaskSelection& tasks) {
+  v1::ListTasksRequest request;
+  request.set_queue(tasks.queue());
+  request.set_type(tasks.type());
+  *request.mutable_states() = tasks.states();
+  if (tasks.states().empty()) {
+    for (const v1::TaskState state : CancellableStates(/*waiting_only=*/false))
+      request.add_states(state);
   }
-  return PrintObject(context, {{"cancelled_tasks", sum.cancelled},
-                               {"told_to_stop_tasks", sum.told_to_stop},
-                               {"ended_before_tasks", sum.ended_before}});
+  request.set_filter(tasks.filter());
+  request.set_page_size(limits::kPageSizeMax);
+  Listing<v1::Task> listing(context, kTaskView);
+  ExitCode printed = ExitCode::kOk;
+  const absl::Status status =
+      ForEachPage(client, request, [&](const std::vector<v1::Task>& page, int64_t) {
+        for (const v1::Task& task : page) {
+          if (printed == ExitCode::kOk) printed = listing.Add(task);
+        }
+        return printed == ExitCode::kOk;
+      });
+  if (!status.ok()) return context.FailCall(status);
+  if (printed == ExitCode::kOk) printed = listing.Finish();
+  if (context.table()) {
+    context.terminal.Complain(HumanCount(static_cast<int64_t>(listing.count()), "task") +
+                              " would be cancelled");
+  }
+  return printed;
 }
 
 }  // namespace
@@ -164,89 +166,31 @@ absl::Status ForEachPage(
   return absl::OkStatus();
 }
 
-void AddBulkFlags(CLI::App& command, BulkFlags& flags) {
-  AddFlag(command, "--dry-run", flags.dry_run, "List what would be cancelled, and cancel nothing.");
-  AddFlag(command, "-y,--yes", flags.yes, "Do not ask.");
-}
-
-ExitCode Confirm(Context& context, const BulkFlags& flags, const std::string& what) {
-  if (flags.yes) return ExitCode::kOk;
-  if (!context.terminal.can_ask()) {
-    context.terminal.Complain(
-        fmt::format("this would {}: say --yes, as there is no terminal to ask on", what));
-    return ExitCode::kUsage;
-  }
-  context.terminal.err << absl::StrCat(absl::AsciiStrToUpper(what.substr(0, 1)), what.substr(1),
-                                       "? [y/N] ")
-                       << std::flush;
-  std::string answer;
-  std::getline(context.terminal.in, answer);
-  if (answer == "y" || answer == "Y" || answer == "yes") return ExitCode::kOk;
-  context.terminal.Complain("nothing was done");
-  return ExitCode::kUsage;
-}
-
 ExitCode CancelFiltered(Context& context, const TaskFilter& filter, const BulkFlags& flags,
-                        bool waiting_only, const std::string& reason) {
-  absl::StatusOr<search::Filter> wanted = filter.Read();
-  if (!wanted.ok()) return context.Fail(wanted.status());
-  if (absl::Status s = CheckObjectOutput(context, "this counts tasks"); !flags.dry_run && !s.ok())
-    return context.Fail(s);
-  for (const std::string& state : filter.states) {
-    const bool runs = absl::EqualsIgnoreCase(state, "running");
-    const std::vector<std::string_view> waiting = {"scheduled", "queued"};
-    const bool waits =
-        std::find(waiting.begin(), waiting.end(), absl::AsciiStrToLower(state)) != waiting.end();
-    if (waits || (runs && !waiting_only)) continue;
-    return context.Fail(absl::InvalidArgumentError(fmt::format(
-        "--state: {}: name {}",
-        waiting_only ? "purge leaves what runs or has ended" : "what has ended cannot be cancelled",
-        waiting_only ? "scheduled or queued" : "scheduled, queued or running")));
-  }
-  std::vector<search::Value> states = {{.text = "scheduled"}, {.text = "queued"}};
-  if (!waiting_only) states.push_back({.text = "running"});
-  Require(search::Field::kState, std::move(states), *wanted);
-  const v1::ListTasksRequest request = RequestOf(*wanted);
+                        bool waiting_only) {
+  const absl::StatusOr<std::vector<v1::TaskState>> states = StatesToCancel(filter, waiting_only);
+  if (!states.ok()) return context.Fail(states.status());
+  const absl::StatusOr<std::string> rest = RestOf(filter);
+  if (!rest.ok()) return context.Fail(rest.status());
+  v1::JobSpec spec;
+  v1::TaskSelection& tasks = *spec.mutable_cancel_tasks()->mutable_tasks();
+  tasks.set_queue(filter.queue);
+  tasks.set_type(filter.type);
+  tasks.mutable_states()->Assign(states->begin(), states->end());
+  tasks.set_filter(*rest);
   auto client = context.Connect();
   if (!client.ok()) return context.FailCall(client.status());
-
-  Listing<v1::Task> listing(context, kTaskView);
-  int64_t count = 0;
-  ExitCode printed = ExitCode::kOk;
-  absl::Status status =
-      ForEachPage(**client, request, [&](const std::vector<v1::Task>& tasks, int64_t) {
-        count += std::ssize(tasks);
-        for (const v1::Task& task : tasks) {
-          if (flags.dry_run && printed == ExitCode::kOk) printed = listing.Add(task);
-        }
-        return printed == ExitCode::kOk;
-      });
-  if (!status.ok()) return context.FailCall(status);
-  if (flags.dry_run) {
-    if (printed == ExitCode::kOk) printed = listing.Finish();
-    if (context.table())
-      context.terminal.Complain(HumanCount(count, "task") + " would be cancelled");
-    return printed;
+  if (flags.dry_run) return ListThose(context, **client, tasks);
+  if (!flags.yes) {
+    const absl::StatusOr<std::optional<int64_t>> count = CountMatches(context, **client, spec);
+    if (!count.ok()) return context.FailCall(count.status());
+    if (!count->has_value()) return ExitCode::kInterrupted;
+    if (**count > 0) {
+      const std::string what = "cancel " + HumanCount(**count, "task");
+      if (const ExitCode no = Confirm(context, flags, what); no != ExitCode::kOk) return no;
+    }
   }
-  Cancelled sum;
-  if (count == 0) return PrintCancelled(context, sum);
-  if (const ExitCode no = Confirm(context, flags, "cancel " + HumanCount(count, "task"));
-      no != ExitCode::kOk) {
-    return no;
-  }
-  Interrupt::Scope on_interrupt(context.interrupt, [] {});
-  status = ForEachPage(**client, request, [&](const std::vector<v1::Task>& tasks, int64_t) {
-    CancelAll(context, **client, tasks, reason, sum);
-    return sum.error.ok() && !context.interrupt.fired();
-  });
-  status.Update(sum.error);
-  printed = PrintCancelled(context, sum);
-  if (!status.ok()) return context.FailCall(status);
-  if (context.interrupt.fired()) {
-    context.terminal.Complain("interrupted: the rest was left alone");
-    return ExitCode::kInterrupted;
-  }
-  return printed;
+  return RunJob(context, **client, flags, spec);
 }
 
 }  // namespace treadle::cli

@@ -7,6 +7,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "client/cli/commands/bulk_job.h"
 #include "client/cli/context.h"
 
 #include "proto/program/cli_fwd.h"
@@ -44,20 +45,9 @@ absl::Status ForEachPage(
     Client& client, v1::ListTasksRequest request,
     absl::FunctionRef<bool(std::vector<v1::Task> tasks, int64_t searched)> on_page);
 
-// For commands that cancel what a filter takes.
-struct BulkFlags {
-  bool dry_run = false;
-  bool yes = false;
-};
-void AddBulkFlags(CLI::App& command, BulkFlags& flags);
-
-// Asks on a terminal whether to do `what` ("cancel 12 tasks"). kOk: yes. Without a terminal --yes
-// is the answer, or it is refused.
-ExitCode Confirm(Context& context, const BulkFlags& flags, const std::string& what);
-
-// Cancels what the filter takes: lists it with --dry-run; otherwise counts, asks, cancels, and
-// prints how many there were. `waiting_only`: not those that run.
+// Has a job of the broker cancel what the filter takes, after asking how many there are; lists it
+// with --dry-run. `waiting_only`: not those that run.
 ExitCode CancelFiltered(Context& context, const TaskFilter& filter, const BulkFlags& flags,
-                        bool waiting_only, const std::string& reason = {});
+                        bool waiting_only);
 
 }  // namespace treadle::cli

@@ -34,7 +34,7 @@ export function ActionDialog<T>({ action, scopes, onClose, onDone }: Props<T>) {
   // What a dry run has counted is known; before it, what the list knows.
   const known = phase === "counted" ? progress?.seen : scope.count;
   const nothing = known === 0;
-  const fields = action.fields?.filter(({ ofJob }) => !ofJob || (action.job && scope.letters));
+  const fields = action.fields?.filter(({ ofJob }) => !ofJob || (action.job && scope.matching));
 
   const start = async (dry: boolean) => {
     const controller = new AbortController();

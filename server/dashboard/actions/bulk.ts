@@ -1,11 +1,14 @@
 // An action on many things: goes through them page by page, tells how far it is, and can be
 // stopped. It runs in the page, so it ends with it; but for all that match, where the broker has a
 // job for that.
-import type { DeadLetterSelection, JobSpec } from "../api";
+import type { DeadLetterSelection, JobSpec, TaskSelection } from "../api";
 import { type Ask, asCallError } from "../wire";
 import { runJob } from "./job";
 
 export type JobAsk = Ask<JobSpec>;
+
+// All that a job is about: dead letters or tasks.
+export type Matching = Ask<DeadLetterSelection & TaskSelection>;
 
 export interface Action<T> {
   // "Cancel": the button; "cancelled": what has become of them.
@@ -24,7 +27,7 @@ export interface Action<T> {
   // Does it: what has become of each item.
   act: (items: T[], values: Values, signal: AbortSignal) => Promise<Result[]>;
   // The same, done to all of these by the broker.
-  job?: (letters: Ask<DeadLetterSelection>, values: Values) => JobAsk;
+  job?: (all: Matching, values: Values) => JobAsk;
 }
 
 export interface Result {
@@ -45,6 +48,15 @@ export interface Field {
 
 export type Values = Record<string, string>;
 
+export const PACE: Field = {
+  name: "pace",
+  label: "At most a second",
+  placeholder: "no bound",
+  numeric: true,
+  ofJob: true,
+};
+export const paceOf = ({ pace }: Values) => ({ tasksPerSecond: Number(pace) || 0 });
+
 export interface Scope<T> {
   key: string;
   label: string;
@@ -52,7 +64,7 @@ export interface Scope<T> {
   count?: number;
   pages: (signal: AbortSignal) => AsyncIterable<T[]>;
   // What the broker is asked for when it is to go through them.
-  letters?: Ask<DeadLetterSelection>;
+  matching?: Matching;
 }
 
 export interface Progress {
@@ -96,8 +108,8 @@ export async function run<T>(
   tell: (progress: Progress) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  if (values && action.job && scope.letters) {
-    return runJob(action.job(scope.letters, values), tell, signal);
+  if (values && action.job && scope.matching) {
+    return runJob(action.job(scope.matching, values), tell, signal);
   }
   const progress: Progress = {
     seen: 0,

@@ -1,5 +1,5 @@
 import { type DeadLetter, type ItemStatus, deadLetterService } from "../api";
-import type { Action, Result, Values } from "./bulk";
+import { type Action, PACE, type Result, type Values, paceOf } from "./bulk";
 
 const kind = ({ task }: DeadLetter): string => `${task!.type} in ${task!.queue}`;
 const idsOf = (letters: DeadLetter[]): string[] => letters.map(({ task }) => task!.taskId);
@@ -18,13 +18,7 @@ export const redriveDeadLetters: Action<DeadLetter> = {
   fields: [
     { name: "queue", label: "Into queue", placeholder: "the one that it failed in" },
     { name: "attempts", label: "Attempts", placeholder: "as many as it had", numeric: true },
-    {
-      name: "pace",
-      label: "At most a second",
-      placeholder: "no bound",
-      numeric: true,
-      ofJob: true,
-    },
+    PACE,
   ],
   kind,
   act: async (letters, values, signal) => {
@@ -34,7 +28,7 @@ export const redriveDeadLetters: Action<DeadLetter> = {
   },
   job: (letters, values) => ({
     redriveDeadLetters: { letters, ...whereTo(values) },
-    tasksPerSecond: Number(values.pace) || 0,
+    ...paceOf(values),
   }),
 };
 

@@ -69,8 +69,7 @@ export function DeadGroupPage({ queue, group }: { queue: string; group: string }
   const after = query.get("after") ?? "";
   const filter = query.get("filter") ?? "";
   const whole = group === "all";
-  const letters = { queue, group: whole ? "" : group };
-  const ask = { ...letters, filter };
+  const ask = { queue, group: whole ? "" : group, filter };
   const groups = useDeadLetterGroups(queue);
   const about = groups.data?.groups.find((candidate) => candidate.group === group);
   const reading = usePoll(`letters ${queue}/${group} ${filter} after ${after}`, (signal) =>
@@ -78,20 +77,20 @@ export function DeadGroupPage({ queue, group }: { queue: string; group: string }
   );
   const selection = useSelection<DeadLetter>(`${queue}/${group} ${filter}`, idOf);
   const pages = (signal: AbortSignal) => listLetters(ask, signal);
-  // The broker's jobs take whole groups.
+  // Of what a filter takes, the count is not known before.
   const all: Scope<DeadLetter> = filter
-    ? { key: "all", label: "All that the filter takes", pages }
+    ? { key: "all", label: "All that the filter takes", pages, matching: ask }
     : {
         key: "all",
         label: whole ? `All of ${queue}` : "All of this group",
         count: whole ? groups.data?.groups.reduce((sum, one) => sum + one.count, 0) : about?.count,
         pages,
-        letters,
+        matching: ask,
       };
-  const command = filter
-    ? ["treadle", "dead", "list", queue, argumentOf(filter)]
-    : ["treadle", "dead", "redrive", "--queue", queue, "--dry-run"];
+  const command = ["treadle", "dead", "redrive", "--queue", queue];
   if (!whole) command.push("--group", group);
+  if (filter) command.push("--filter", argumentOf(filter));
+  command.push("--dry-run");
 
   return (
     <>

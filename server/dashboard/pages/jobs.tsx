@@ -12,23 +12,35 @@ import { Moment } from "../time";
 
 const SHOWN_MAX = 20;
 
+function Matching({ filter, href }: { filter: string; href: string }) {
+  return (
+    <>
+      {" "}
+      that match <Link href={href}>{filter}</Link>
+    </>
+  );
+}
+
 function What({ spec }: { spec: JobSpec }) {
   const letters = spec.redriveDeadLetters?.letters ?? spec.deleteDeadLetters?.letters;
   const dry = spec.dryRun ? " (dry run)" : "";
   if (!letters) {
-    const queue = spec.cancelTasks?.tasks?.queue;
+    const { queue, filter } = spec.cancelTasks?.tasks ?? {};
     return (
       <>
         Cancel tasks{queue ? " of " : ""}
         {queue && <Link href={to.queue(queue)}>{queue}</Link>}
+        {filter && <Matching filter={filter} href={to.tasks(filter)} />}
         {dry}
       </>
     );
   }
+  const those = (filter?: string) => to.deadGroup(letters.queue, letters.group || "all", filter);
   return (
     <>
       {spec.redriveDeadLetters ? "Redrive" : "Delete"} dead letters of{" "}
-      <Link href={to.deadGroup(letters.queue, letters.group || "all")}>{letters.queue}</Link>
+      <Link href={those()}>{letters.queue}</Link>
+      {letters.filter && <Matching filter={letters.filter} href={those(letters.filter)} />}
       {dry}
     </>
   );

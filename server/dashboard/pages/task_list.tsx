@@ -4,13 +4,13 @@ import { useMemo } from "react";
 import { cancelTasks } from "../actions/on_tasks";
 import { Toolbar, scopesOf } from "../actions/toolbar";
 import { to } from "../addresses";
-import { type ListTasksResponse, type Task, taskService } from "../api";
+import { type Task, taskService } from "../api";
 import { count, shellWord } from "../format";
 import { CopyButton, Loaded, State } from "../parts";
 import { usePoll } from "../polling";
 import { pages } from "../questions";
 import { Link, useQuery } from "../routing";
-import { searchCommand } from "../search";
+import { searchCommand, withoutOrder } from "../search";
 import { useSelection } from "../selection";
 import { type Column, RowLink, Table } from "../table";
 import { Moment, brokerNow } from "../time";
@@ -71,20 +71,18 @@ const COLUMNS: Column<Task>[] = [
 
 const IN_QUEUE = COLUMNS.filter(({ key }) => key !== "queue");
 
-// In all states, when the filter names none.
-function listTasks(
-  filter: string,
-  pageSize: number,
-  pageToken: string,
-  signal: AbortSignal,
-): Promise<ListTasksResponse> {
-  return taskService.listTasks({ filter, includeFinished: true, pageSize, pageToken }, signal);
-}
-
 // What is submitted meanwhile is left out.
-async function* listAll(filter: string, signal: AbortSignal): AsyncGenerator<Task[]> {
+async function* listAll(
+  filter: string,
+  includeFinished: boolean,
+  signal: AbortSignal,
+): AsyncGenerator<Task[]> {
   const beganAt = brokerNow();
-  const ask = (pageToken: string) => listTasks(filter, PAGE_SIZE_OF_ALL, pageToken, signal);
+  const ask = (pageToken: string) =>
+    taskService.listTasks(
+      { filter, includeFinished, pageSize: PAGE_SIZE_OF_ALL, pageToken },
+      signal,
+    );
   for await (const { tasks } of pages(ask))
     yield tasks.filter(({ submittedAtMs }) => submittedAtMs <= beganAt);
 }
@@ -93,14 +91,19 @@ export function FoundTasks({ filter, inQueue }: { filter: string; inQueue?: bool
   const [query] = useQuery();
   const after = query.get("after") ?? "";
   const reading = usePoll(`tasks ${filter} after ${after}`, (signal) =>
-    listTasks(filter, PAGE_SIZE, after, signal),
+    // In all states, when the filter names none.
+    taskService.listTasks(
+      { filter, includeFinished: true, pageSize: PAGE_SIZE, pageToken: after },
+      signal,
+    ),
   );
   const selection = useSelection<Task>(filter, idOf);
   const all = useMemo(
     () => ({
       key: "all",
       label: "All that the search finds",
-      pages: (signal: AbortSignal) => listAll(filter, signal),
+      pages: (signal: AbortSignal) => listAll(filter, false, signal),
+      matching: { filter: withoutOrder(filter) },
     }),
     [filter],
   );
@@ -113,7 +116,7 @@ export function FoundTasks({ filter, inQueue }: { filter: string; inQueue?: bool
             actions={[cancelTasks]}
             selection={selection}
             scopes={scopesOf(selection, tasks, all)}
-            exported={all.pages}
+            exported={(signal) => listAll(filter, true, signal)}
           >
             <CopyButton
               text={searchCommand(filter).map(shellWord).join(" ")}

@@ -489,6 +489,58 @@ TEST_F(Commands, AFilterCancelsWhatItTakes) {
   EXPECT_EQ(Treadle({"task", "list", "--queue", "bulk", "-o", "name"}).out, "");
 }
 
+TEST_F(Commands, WhatAFilterTakesIsDoneByAJobOfTheBroker) {
+  const auto submit = [&](const std::string& type, const std::string& tenant) {
+    Treadle({"submit", "--queue", "bulk", "--type", type, "--header", "tenant=" + tenant});
+  };
+  submit("a", "acme");
+  submit("b", "acme");
+  submit("a", "other");
+  const std::vector<std::string> cancel = {"task", "cancel", "--filter",
+                                           "header.tenant:acme -type:b"};
+  const auto with = [&cancel](std::vector<std::string> more) {
+    more.insert(more.begin(), cancel.begin(), cancel.end());
+    return more;
+  };
+  EXPECT_THAT(Treadle(with({"--dry-run"})).err, HasSubstr("1 task would be cancelled"));
+  EXPECT_THAT(Treadle(cancel).err, HasSubstr("this would cancel 1 task: say --yes"));
+  const Ran begun =
+      Treadle(with({"--yes", "--detach", "--rate=50", "--reason=moved", "-o", "json"}));
+  ASSERT_EQ(begun.exit_code, kOk) << begun.err;
+  const json job = json::parse(begun.out);
+  EXPECT_EQ(job["spec"]["cancel_tasks"]["tasks"]["filter"], "header.tenant:acme -type:b");
+  EXPECT_EQ(job["spec"]["tasks_per_second"], 50);
+  const std::string id = job["job_id"];
+  EXPECT_EQ(Treadle({"job", "wait", id}).out, "1 task cancelled\n");
+  EXPECT_THAT(Treadle({"job", "show", id}).out, HasSubstr("header.tenant:acme -type:b\n"));
+  EXPECT_THAT(Treadle({"job", "list"}).out, HasSubstr("that match header.tenant:acme -type:b"));
+
+  const auto purged = [&](const std::string& filter) {
+    return Treadle({"queue", "purge", "bulk", "--yes", "--filter", filter});
+  };
+  EXPECT_EQ(purged("type:b").out, "1 task cancelled\n");
+  EXPECT_THAT(purged("state:running").err, HasSubstr("no task in these states can match it"));
+  EXPECT_EQ(purged("queu:bulk").exit_code, kUsage);
+  EXPECT_EQ(Treadle({"queue", "purge", "bulk", "--yes", "--reason", "moved"}).out,
+            "1 task cancelled\n");
+  EXPECT_EQ(Treadle({"task", "cancel", "zz-1", "--rate", "5"}).exit_code, kUsage);
+}
+
+TEST_F(Commands, DeadLettersAreTakenByAFilter) {
+  Treadle({"submit", "--type", "fail", "--payload", "no Thread", "--wait"});
+  Treadle({"submit", "--type", "fail", "--payload", "no needle", "--wait"});
+  const auto take = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"dead", "delete", "--queue", "default", "--filter"});
+    return Treadle(more);
+  };
+  EXPECT_THAT(take({"error~thread", "--dry-run"}).err, HasSubstr("1 dead letter would be deleted"));
+  EXPECT_THAT(take({"error~thread"}).err, HasSubstr("delete 1 dead letter of queue default"));
+  EXPECT_EQ(take({"error~thread", "--yes"}).out, "1 task deleted\n");
+  EXPECT_THAT(Treadle({"dead", "list", "default"}).out,
+              AllOf(HasSubstr("no needle"), Not(HasSubstr("no Thread"))));
+  EXPECT_EQ(take({"state:queued", "--yes"}).exit_code, kUsage);
+}
+
 TEST_F(Commands, AFiltersWordsAreArguments) {
   std::string id =
       Treadle({"submit", "--type", "nobody", "--queue", "cloth", "--header", "tenant=acme"}).out;
