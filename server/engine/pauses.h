@@ -28,8 +28,9 @@ class Pauses {
   void Failed(Turn& turn, Queue& queue, const TaskError& error);
   // Its configuration is new, or was loaded. What was counted by the same rule stays counted.
   void Follow(Queue& queue, const CircuitBreaker& before = {});
-  // The queue goes.
+  // The queue goes; whoever serves its name stays.
   void Forget(Queue& queue) {
+    queue.pause = {};
     s_.timers.Clear(queue.pause_end);
     queue.pauses = {};
   }
