@@ -28,7 +28,7 @@ constexpr int kShownOfFilter = 60;
 
 std::string OfFilter(const std::string& filter) {
   if (filter.empty()) return "";
-  return ", that match " + CutToWidth(Printable(filter), kShownOfFilter);
+  return " that match " + CutToWidth(Printable(filter), kShownOfFilter);
 }
 
 std::string Of(const v1::DeadLetterSelection& letters) {

@@ -167,7 +167,7 @@ std::string Described(const JobSpec& spec) {
   if (!spec.queue.empty()) absl::StrAppend(&text, " of queue '", spec.queue, "'");
   if (!spec.match.type.empty()) absl::StrAppend(&text, ", type '", spec.match.type, "'");
   if (spec.match.group.has_value()) absl::StrAppend(&text, ", of one group");
-  if (!spec.filter.empty()) absl::StrAppend(&text, ", that match ", spec.filter);
+  if (!spec.filter.empty()) absl::StrAppend(&text, " that match ", spec.filter);
   if (!spec.to.queue.empty()) absl::StrAppend(&text, ", into queue '", spec.to.queue, "'");
   if (spec.dry_run) absl::StrAppend(&text, " (dry run)");
   return text;
