@@ -311,6 +311,7 @@ void Jobs::AskForHeaders(Turn& turn, Job& job, TaskStep step) {
   job.asked = std::move(step);
   turn.Say(Durability::kMemory, std::move(wanted));
 }
+
 // Meanwhile the tasks have gone on: those that have ended, or do not match any more, are left out.
 void Jobs::Apply(Turn& turn, const JobTasksFound& found) {
   const auto entry = s_.jobs.running.find(found.job);
